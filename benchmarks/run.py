@@ -1,0 +1,183 @@
+"""Measures the figures of docs/benchmarks.md: whole processes, in turn, CPU time and peak memory.
+
+    python benchmarks/run.py [--work DIR] [--rounds N]     about 15 minutes, 6 GB of disk; matplotlib is needed
+
+Each row compares ours with the usual way in one run; the numbers are medians. Ratios are what counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+from models import residual_stack  # noqa: E402
+
+USUAL = [sys.executable, str(HERE / "usual_way.py")]
+OURS = [sys.executable, "-m", "onnxviz"]
+
+
+@dataclass(frozen=True)
+class Cost:
+    seconds: float
+    mebibytes: float
+
+
+def measure(commands: dict[str, list[str]], rounds: int, folder: Path) -> dict[str, Cost]:
+    """Run the commands in turn, so many rounds, and return each one's median CPU time and peak memory."""
+    found: dict[str, list[Cost]] = {name: [] for name in commands}
+    for _ in range(rounds):
+        for name, command in commands.items():
+            found[name].append(once(command, folder))
+    return {
+        name: Cost(statistics.median(c.seconds for c in costs), statistics.median(c.mebibytes for c in costs))
+        for name, costs in found.items()
+    }
+
+
+def once(command: list[str], folder: Path) -> Cost:
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    errors = process.stderr.read() if process.stderr else b""
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{errors.decode()[-2000:]}")
+    return Cost(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--work", type=Path)
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=arguments.work) as name:
+        rows(Path(name), arguments.rounds)
+
+
+def rows(folder: Path, rounds: int) -> None:
+    big = folder / "big.onnx"
+    residual_stack(big, 552, 50)
+    packages = ", ".join(f"{name} {version(name)}" for name in ("onnx", "onnxruntime", "numpy", "pillow"))
+    print(f"{platform.system()} {platform.machine()}, Python {platform.python_version()}, {packages}\n")
+    print("| work | ours | usual | careful | ratio |")
+    print("|---|---|---|---|---|")
+    careful = [*USUAL, "run_careful", "big.onnx"]
+    row(
+        "list all layers with shapes, 1.1 GB",
+        measure({"ours": [*OURS, "layers", "big.onnx"], "usual": [*USUAL, "list_all", "big.onnx"]}, rounds, folder),
+    )
+    row(
+        "expose, standalone (usual: cp)",
+        measure(
+            {
+                "ours": [*OURS, "expose", "big.onnx", "--layers", "conv[:4]", "-o", "s.onnx", "--force", "-q"],
+                "usual": ["cp", "big.onnx", "copy.onnx"],
+                "careful": [sys.executable, "-c", "import onnx, numpy, typer"],
+            },
+            rounds,
+            folder,
+        ),
+    )
+    row(
+        "expose, linked (usual: load, append, save)",
+        measure(
+            {
+                "ours": [
+                    *OURS,
+                    "expose",
+                    "big.onnx",
+                    "--layers",
+                    "conv[:4]",
+                    "--linked",
+                    "-o",
+                    "l.onnx",
+                    "--force",
+                    "-q",
+                ],
+                "usual": [*USUAL, "expose_and_save", "big.onnx", "u.onnx"],
+            },
+            rounds,
+            folder,
+        ),
+    )
+    run_one = "import numpy, onnxviz; onnxviz.open('big.onnx').run(numpy.ones((1,3,32,32),'float32'), layers='conv[0]')"
+    run_all = (
+        "import numpy, onnxviz; ones = numpy.ones((1,3,32,32),'float32')\n"
+        "for _ in onnxviz.open('big.onnx').stream(ones, layers='conv,pool', tap='op'): pass"
+    )
+    row(
+        "first conv run, fresh process",
+        measure(
+            {
+                "ours": [sys.executable, "-c", run_one],
+                "usual": [*USUAL, "run_usual", "big.onnx", "1"],
+                "careful": [*careful, "1", "c.onnx"],
+            },
+            rounds,
+            folder,
+        ),
+    )
+    row(
+        "all conv and pool values fetched",
+        measure({"ours": [sys.executable, "-c", run_all], "careful": [*careful, "0", "c.onnx"]}, rounds, folder),
+    )
+    for channels, side in ((32, 149), (160, 73), (384, 35)):
+        maps(folder, channels, side, rounds)
+    row(
+        "`--help` (usual: import typer)",
+        measure({"ours": [*OURS, "--help"], "usual": [sys.executable, "-c", "import typer"]}, 3 * rounds, folder),
+    )
+
+
+def maps(folder: Path, channels: int, side: int, rounds: int) -> None:
+    """Compare drawing alone: the cost of an empty process with the same imports is taken away on both sides."""
+    np.save(folder / "maps.npy", np.random.default_rng(0).standard_normal((channels, side, side)).astype(np.float32))
+    ours = (
+        "import numpy; from pathlib import Path; from onnxviz.draw.montage import draw_montage; "
+        "from onnxviz.draw.encode import save; from onnxviz.draw.style import Caption, Style\n"
+        "a = numpy.load('maps.npy')\n"
+        "for _ in range({}):\n"
+        "  for page, d in enumerate(draw_montage(a, Caption('maps'), Style(tile=1))):\n"
+        "    save(d.image, Path(f'm{{page}}.png'), enlarged=d.enlarged, small=False, text=d.text)"
+    )
+    empty = "import matplotlib; matplotlib.use('Agg'); import matplotlib.pyplot, numpy"
+    cost = measure(
+        {
+            "ours": [sys.executable, "-c", ours.format(21)],
+            "start": [sys.executable, "-c", ours.format(1)],
+            "usual": [*USUAL, "one_axes_a_channel", "maps.npy", "u.png"],
+            "empty": [sys.executable, "-c", empty],
+        },
+        rounds,
+        folder,
+    )
+    drawn = Cost((cost["ours"].seconds - cost["start"].seconds) / 20, cost["ours"].mebibytes)
+    usual = Cost(cost["usual"].seconds - cost["empty"].seconds, cost["usual"].mebibytes)
+    row(
+        f"{channels} maps of {side}x{side} to PNG, with text (usual: one axes a channel)",
+        {"ours": drawn, "usual": usual},
+    )
+
+
+def row(work: str, costs: dict[str, Cost]) -> None:
+    def cell(name: str) -> str:
+        cost = costs.get(name)
+        return "" if cost is None else f"{cost.seconds:.3f} s, {cost.mebibytes:.0f} MiB"
+
+    ratios = [f"{costs[name].seconds / costs['ours'].seconds:.1f}x" for name in ("usual", "careful") if name in costs]
+    print(f"| {work} | {cell('ours')} | {cell('usual')} | {cell('careful')} | {', '.join(ratios)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""See inside any ONNX model: its layers, its feature maps, as pictures good enough to print.
+
+>>> import onnxviz
+>>> model = onnxviz.open(onnxviz.bundled.classifier())
+>>> len(model.select("conv"))
+49
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from onnxviz import bundled
+    from onnxviz.activations import Activation, Activations
+    from onnxviz.draw.style import Style
+    from onnxviz.errors import OnnxvizError
+    from onnxviz.feed.feeds import FeedOptions
+    from onnxviz.graph.layers import Layer
+    from onnxviz.model import Model
+    from onnxviz.model import open_model as open
+    from onnxviz.run.session import RunOptions
+    from onnxviz.viewing.view import view
+
+__version__ = "0.1.0"
+
+# Names come when they are first asked for: `import onnxviz` loads no numpy, onnx or Pillow.
+_HOMES = {
+    "Activation": ("onnxviz.activations", "Activation"),
+    "Activations": ("onnxviz.activations", "Activations"),
+    "FeedOptions": ("onnxviz.feed.feeds", "FeedOptions"),
+    "Layer": ("onnxviz.graph.layers", "Layer"),
+    "Model": ("onnxviz.model", "Model"),
+    "OnnxvizError": ("onnxviz.errors", "OnnxvizError"),
+    "RunOptions": ("onnxviz.run.session", "RunOptions"),
+    "Style": ("onnxviz.draw.style", "Style"),
+    "bundled": ("onnxviz.bundled", None),
+    "open": ("onnxviz.model", "open_model"),
+    "view": ("onnxviz.viewing.view", "view"),
+}
+__all__ = [
+    "Activation",
+    "Activations",
+    "FeedOptions",
+    "Layer",
+    "Model",
+    "OnnxvizError",
+    "RunOptions",
+    "Style",
+    "__version__",
+    "bundled",
+    "open",
+    "view",
+]
+
+if not TYPE_CHECKING:  # a type checker that saw this would take any name
+
+    def __getattr__(name):
+        import importlib
+
+        if name not in _HOMES:
+            raise AttributeError(f"module 'onnxviz' has no attribute {name!r}")
+        home, attribute = _HOMES[name]
+        module = importlib.import_module(home)
+        return module if attribute is None else getattr(module, attribute)
+
+    def __dir__():
+        return sorted([*globals(), *_HOMES])

@@ -1,0 +1,178 @@
+"""Named arrays with what is known of them: drawn, written to one file and read again."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from onnxviz.errors import InputError
+from onnxviz.files import writing
+from onnxviz.layout import channel_axis
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Activation:
+    """The array of values at one place of a network for one input.
+
+    Attributes:
+        name: the layer's name, or the value's where a value was asked for.
+        value: the name of the value in the graph.
+        tap: `act`, `op` or `value`.
+        array: the values, such as `(N, C, H, W) float32`; yours to change.
+        layout: which axis is what, or None.
+        op: the operator that begins the layer.
+    """
+
+    name: str
+    value: str
+    tap: str
+    array: Array
+    layout: str | None = None
+    op: str = ""
+
+    @property
+    def caption_line(self) -> str:
+        """What stands under the name on a picture: operator, shape, dtype, tap and value."""
+        size = " x ".join(map(str, self.array.shape)) or "scalar"
+        place = self.value if self.value != self.name else ""
+        parts = [self.op, size, str(self.array.dtype), self.tap, place]
+        return "  ·  ".join(part for part in parts if part)
+
+    def maps(self, item: int = 0) -> Array:
+        """Return one item's channels first, `(C, ...)`, of what has a channel axis; else the array as it is."""
+        layout = self.layout or ""
+        if len(layout) != self.array.ndim or self.array.ndim == 0:
+            return self.array
+        array, axis = self.array, channel_axis(layout)
+        if layout.startswith("N"):
+            array = array[item] if len(array) else array.reshape(array.shape[1:])
+            axis = None if axis is None else axis - 1
+        return array if axis is None else np.moveaxis(array, axis, 0)
+
+    def pages(self, **style: Any) -> list[Image]:
+        """Draw the first item: every page, as Pillow images. Keywords are those of `onnxviz.Style`.
+
+        Raises:
+            UsageError: A scale, a colormap or a channel that does not exist.
+        """
+        from onnxviz.draw.kinds import draw_maps
+        from onnxviz.draw.style import Caption, Style
+
+        caption = Caption(self.name, self.caption_line)
+        return [drawing.image for drawing in draw_maps(self.array, self.layout, caption, Style(**style))]
+
+    def montage(self, **style: Any) -> Image:
+        """Draw the first item: the first page, as a Pillow image. Keywords are those of `onnxviz.Style`."""
+        return self.pages(**style)[0]
+
+    def _repr_png_(self) -> bytes | None:
+        return self.montage()._repr_png_()
+
+    def __repr__(self) -> str:
+        return f"<Activation {self.name!r} {self.tap} {self.array.dtype} {self.array.shape} {self.layout or ''}>"
+
+
+class Activations(Mapping[str, Activation]):
+    """Activations by name, in graph order."""
+
+    def __init__(self, items: Iterable[Activation]) -> None:
+        """Take activations; a name that stands twice is told apart by its tap or its value."""
+        self._items: dict[str, Activation] = {}
+        for item in items:
+            self._items[item.name if item.name not in self._items else f"{item.name} ({item.value})"] = item
+
+    def __getitem__(self, name: str) -> Activation:
+        try:
+            return self._items[name]
+        except KeyError:
+            raise KeyError(f"no activation {name!r}; there are {', '.join(list(self._items)[:8]) or 'none'}") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __repr__(self) -> str:
+        return "\n".join([f"<Activations: {len(self)}>", *(f"  {item!r}" for item in self._items.values())])
+
+    def _repr_html_(self) -> str:
+        rows = (
+            f"<tr><td>{html.escape(name)}</td><td>{item.tap}</td><td>{item.array.dtype}</td>"
+            f"<td>{' x '.join(map(str, item.array.shape))}</td><td>{item.layout or ''}</td></tr>"
+            for name, item in self._items.items()
+        )
+        head = "".join(f"<th>{title}</th>" for title in ("layer", "tap", "dtype", "shape", "layout"))
+        return f"<table><tr>{head}</tr>{''.join(rows)}</table>"
+
+    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
+        """Write all to one `.npz` file: members `0000`, `0001` ... and their names in `names`.
+
+        Raises:
+            OutputError: The file exists and `force` is not given, or it cannot be written.
+        """
+        with RawWriter(Path(path), force=force) as raw:
+            for item in self._items.values():
+                raw.add(item)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Activations:
+        """Read what `save`, or `onnxviz view --raw`, has written.
+
+        Raises:
+            InputError: The file is missing or is no such file.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as members:
+                facts = json.loads(str(members["facts"]))
+                return cls(Activation(array=members[f"{place:04}"], **fact) for place, fact in enumerate(facts))
+        except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
+            raise InputError(f"{os.fspath(path)!r} holds no activations written by onnxviz: {error}") from None
+
+
+class RawWriter(AbstractContextManager["RawWriter"]):
+    """Writes activations to one `.npz` file, one after the other, so that memory stays flat."""
+
+    def __init__(self, path: Path, *, force: bool) -> None:
+        """Prepare to write `path`, which appears whole when the block ends, or not at all."""
+        self._file = writing(path, force=force)
+        self._facts: list[dict[str, str | None]] = []
+
+    def __enter__(self) -> RawWriter:
+        self._archive = zipfile.ZipFile(self._file.__enter__(), "w", zipfile.ZIP_STORED)
+        return self
+
+    def add(self, item: Activation) -> None:
+        """Write one activation, unscaled."""
+        self._write(f"{len(self._facts):04}", item.array)
+        self._facts.append(
+            {"name": item.name, "value": item.value, "tap": item.tap, "layout": item.layout, "op": item.op}
+        )
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        if kind is None:
+            self._write("names", np.array([fact["name"] for fact in self._facts], dtype=np.str_))
+            self._write("facts", np.array(json.dumps(self._facts)))
+        self._archive.close()
+        return self._file.__exit__(kind, error, trace)
+
+    def _write(self, name: str, array: Array) -> None:
+        with self._archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+            np.lib.format.write_array(member, np.ascontiguousarray(array).reshape(array.shape), allow_pickle=False)

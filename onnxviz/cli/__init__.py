@@ -1,0 +1,28 @@
+"""The command line: one file a command, which parses, calls one function and prints."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from onnxviz.errors import OnnxvizError
+
+
+def main() -> None:
+    """Run the command line; each documented error becomes one message and its exit code."""
+    # numpy's algebra is small here, and its threads would spin against onnxruntime's: an overview of 58 layers took
+    # 1.26 s of CPU on busy cores, 0.39 s with one thread.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+    from onnxviz.cli.app import app
+
+    try:
+        app()
+    except OnnxvizError as error:
+        # Indented, so that a second line's caret still points at its place in the first.
+        print(f"onnxviz: {error}".replace("\n", "\n         "), file=sys.stderr)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader has gone; Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

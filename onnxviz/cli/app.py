@@ -1,0 +1,46 @@
+"""The program `onnxviz` and its commands."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+import onnxviz
+from onnxviz.cli import demo, devices, expose, layers, view
+
+HELP = """See inside any ONNX model: its layers, its feature maps, as pictures.
+
+Exit codes: 0 done; 1 a bug of ours; 2 usage, a selection's grammar included; 3 the model is missing or cannot be
+honoured, or nothing matches; 4 input data; 5 runtime or device missing or failing; 6 output exists or cannot be
+written; 7 verification past its tolerance; 130 interrupted.
+
+Example: onnxviz view model.onnx cat.jpg --layers 'conv[0]'
+"""
+
+app = typer.Typer(
+    help=HELP, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=True
+)
+app.command("layers")(layers.layers)
+app.command("expose")(expose.expose)
+app.command("view")(view.view)
+app.command("demo")(demo.demo)
+app.command("devices")(devices.devices)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"onnxviz {onnxviz.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    pass
+
+
+_program.__doc__ = HELP

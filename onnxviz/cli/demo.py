@@ -1,0 +1,49 @@
+"""`onnxviz demo`: the main job on the bundled model and a bundled picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from onnxviz.cli import parameters
+from onnxviz.cli.terminal import say
+
+
+def demo(
+    picture: Annotated[
+        str, typer.Option("--picture", metavar="NAME|FILE", help="cat, coffee, rocket, connectome or a file.")
+    ] = "cat",
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The folder to make.")] = Path(
+        "onnxviz-demo"
+    ),
+    theme: Annotated[str, typer.Option("--theme", metavar="dark|light", help="dark or light.")] = "dark",
+    device: parameters.DeviceName = "auto",
+    show: Annotated[bool, typer.Option("--show", help="Preview the first pictures in the terminal.")] = False,
+    json: parameters.Json = False,
+    force: parameters.Force = False,
+    quiet: parameters.Quiet = False,
+) -> None:
+    """Look inside the bundled image classifier: all its convolution and pooling layers on a bundled picture.
+
+    Example: onnxviz demo --picture coffee
+    """
+    from onnxviz import bundled
+    from onnxviz.cli.progress import ProgressWatcher
+    from onnxviz.cli.view import report
+    from onnxviz.draw.style import Style
+    from onnxviz.feed.feeds import FeedOptions
+    from onnxviz.run.session import RunOptions
+    from onnxviz.viewing.options import ViewOptions
+    from onnxviz.viewing.view import view
+
+    # A connectome's weights span five orders of magnitude; unscaled, all but a few would be black.
+    feed = FeedOptions(transform="log" if picture == "connectome" else "none")
+    options = ViewOptions(feed=feed, run=RunOptions(device=device), style=Style(theme=theme), force=force)
+    with ProgressWatcher(quiet=quiet) as watcher:
+        record = view(bundled.classifier(), str(bundled.picture(picture)), output, options, watcher)
+    report(record, watcher, json=json, quiet=quiet, show=show)
+    if not quiet:
+        say(f"open {output / record.runs[0].overview} first; then: onnxviz layers {bundled.classifier()}")
+        say(f"your own: onnxviz view {bundled.classifier()} PICTURE --layers 'conv[0]'")

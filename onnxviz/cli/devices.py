@@ -1,0 +1,39 @@
+"""`onnxviz devices`: what onnxruntime can run on here, and why not on the rest."""
+
+from __future__ import annotations
+
+import onnxviz
+from onnxviz.cli import parameters
+from onnxviz.cli.terminal import print_json, print_table, say
+
+
+def devices(json: parameters.Json = False) -> None:
+    """List the devices that models can run on here; each is tried with a model of one node.
+
+    Example: onnxviz devices
+    """
+    from onnxviz.run.devices import devices as found_devices
+    from onnxviz.run.devices import overlapping_wheels, runtime
+
+    version = runtime().__version__
+    found = found_devices()
+    wheels = overlapping_wheels()
+    if json:
+        listed = [
+            {"name": each.name, "provider": each.provider, "usable": each.usable, "reason": each.reason}
+            for each in found
+        ]
+        print_json(
+            {
+                "schema": "onnxviz.devices/1",
+                "onnxviz": onnxviz.__version__,
+                "onnxruntime": version,
+                "wheels": list(wheels),
+                "devices": listed,
+            }
+        )
+    else:
+        rows = [(each.name, "yes" if each.usable else "no", each.provider, each.reason) for each in found]
+        print_table(("device", "usable", "provider", "why"), rows, left=(True,) * 4)
+    if len(wheels) > 1:
+        say(f"warning: {' and '.join(wheels)} are installed over each other; keep one of them in an environment")

@@ -1,0 +1,101 @@
+"""`onnxviz expose`: chosen values become outputs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import onnxviz
+from onnxviz.cli import parameters
+from onnxviz.cli.terminal import print_json, print_table, say, say_choices, shape_text
+
+if TYPE_CHECKING:
+    from onnxviz.model import Difference, Model
+
+TOLERANCE = 1e-3
+
+
+def expose(
+    model: parameters.ModelPath,
+    layers: parameters.Layers = None,
+    exclude: parameters.Exclude = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="OUT", help="The file to write; else MODEL.exposed.onnx.")
+    ] = None,
+    tap: parameters.Tap = "act",
+    only: Annotated[
+        bool, typer.Option("--only", help="Drop the model's own outputs and what they alone need.")
+    ] = False,
+    linked: Annotated[bool, typer.Option("--linked", help="A file of some kB; weights stay in the original.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Run both models and compare their own outputs.")] = False,
+    strip_metadata: Annotated[bool, typer.Option("--strip-metadata", help="Drop the exporter's stack traces.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be exposed; write nothing.")] = False,
+    json: parameters.Json = False,
+    force: parameters.Force = False,
+    quiet: parameters.Quiet = False,
+) -> None:
+    """Rewrite a model so that chosen values become outputs; weights are copied byte for byte, or linked.
+
+    "conv" means after its norm and nonlinearity; --tap op takes the raw convolution.
+
+    Example: onnxviz expose model.onnx --layers 'conv[0],pool' -o exposed.onnx
+    """
+    from onnxviz.model import open_model
+
+    opened = open_model(model)
+    choices, remark = opened.choose(layers, exclude=tuple(exclude or ()), tap=tap)
+    exposed = opened.exposing(choices, only=only)
+    if strip_metadata:
+        exposed = exposed.without_metadata()
+    beside = opened.file.path.resolve().parent if linked else Path()
+    target = output or beside / f"{model.stem}.exposed.onnx"
+    difference = None if dry_run else _written(exposed, opened, target, linked=linked, force=force, verify=verify)
+    if not quiet:
+        say_choices(choices, remark)
+        for line in exposed.remarks:
+            say(line)
+        say(f"{'would expose' if dry_run else 'exposed'} {len(choices)} values{'' if dry_run else f' in {target}'}")
+    if json:
+        print_json(_document(exposed, None if dry_run else target, difference))
+    else:
+        rows = [
+            (choice.name, choice.tap, choice.value, shape_text(spec.shape if spec else None))
+            for choice in choices
+            for spec in [opened.types.get(choice.value)]
+        ]
+        print_table(("layer", "tap", "output", "shape"), rows, left=(True,) * 4)
+        if difference is not None:
+            print(
+                f"largest difference of the model's own outputs: {difference.max_abs:.3g}, "
+                f"{difference.max_rel:.3g} of the largest value"
+            )
+    if difference is not None and difference.max_rel > TOLERANCE:
+        from onnxviz.errors import VerificationError
+
+        raise VerificationError(
+            f"exposing moved the model's own outputs by {difference.max_abs:.3g} ({difference.max_rel:.3g} of the "
+            f"largest value, tolerance {TOLERANCE}): an exposed value stopped a fusion; the file was written"
+        )
+
+
+def _written(
+    exposed: Model, opened: Model, target: Path, *, linked: bool, force: bool, verify: bool
+) -> Difference | None:
+    exposed.save(target, linked=linked, force=force)
+    if not verify:
+        return None
+    from onnxviz.model import open_model
+
+    return open_model(target).verify(opened)
+
+
+def _document(exposed: Model, target: Path | None, difference: Difference | None) -> dict[str, object]:
+    return {
+        "schema": "onnxviz.expose/1",
+        "onnxviz": onnxviz.__version__,
+        "file": None if target is None else str(target),
+        "outputs": [{"name": choice.value, "layer": choice.name, "tap": choice.tap} for choice in exposed.exposed],
+        "verify": None if difference is None else {"max_abs": difference.max_abs, "max_rel": difference.max_rel},
+    }

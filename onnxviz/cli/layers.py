@@ -1,0 +1,127 @@
+"""`onnxviz layers`: what is in a model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from onnxviz.cli import parameters
+from onnxviz.cli.terminal import print_json, print_table, printable, say, shape_text, size_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from onnxviz.graph.layers import Layer
+    from onnxviz.graph.receptive_field import ReceptiveField
+    from onnxviz.model import Model
+
+TITLES = ("layer", "kind", "op", "shape", "channels", "depth", "receptive field", "bytes")
+
+
+def layers(
+    model: parameters.ModelPath,
+    layers: parameters.Layers = None,
+    all_nodes: Annotated[bool, typer.Option("--all", help="List every node, not only layers of a kind.")] = False,
+    tree: Annotated[bool, typer.Option("--tree", help="Indent the layers by their scopes.")] = False,
+    run: Annotated[
+        str | None,
+        typer.Option("--run", metavar="INPUT", help="Run once to learn the sizes that inference cannot tell."),
+    ] = None,
+    json: parameters.Json = False,
+) -> None:
+    """List the layers of a model with their shapes, depths and receptive fields; weights are not read.
+
+    Example: onnxviz layers model.onnx --layers 'conv & depth<=4'
+    """
+    from onnxviz.model import open_model
+
+    opened = open_model(model)
+    if run is not None:
+        opened = opened.measured(run)
+    shown = _chosen(opened, layers, all_nodes)
+    if json:
+        print_json(_document(str(model), shown))
+    elif tree:
+        _print_tree(shown)
+    else:
+        print_table(TITLES, [_row(layer) for layer in shown], left=(True, True, True, True, False, False, True, False))
+        if not shown:
+            say("no layers of a kind worth looking at; --all lists every node")
+
+
+def _chosen(model: Model, selections: Sequence[str] | None, every: bool) -> Sequence[Layer]:
+    if selections:
+        return model.select(list(selections))
+    return model.every_layer if every else model.catalogue
+
+
+def _row(layer: Layer) -> tuple[str, ...]:
+    name = f"{layer.name}  (inside {layer.inside})" if layer.inside else layer.name
+    channels = "" if layer.channels is None else str(layer.channels)
+    field = _field_text(layer.receptive_field)
+    return (
+        name,
+        layer.kind,
+        layer.op,
+        shape_text(layer.shape),
+        channels,
+        str(layer.depth),
+        field,
+        size_text(layer.bytes),
+    )
+
+
+def _field_text(field: ReceptiveField | None) -> str:
+    if field is None:
+        return ""
+    if field.size is None:
+        return field.status.value
+    size = "x".join(f"{float(axis):g}" for axis in field.size)
+    beside = "" if field.status.value == "exact" else f" ({field.status.value})"
+    return f"{size}{beside}{' + global' if field.reaches_whole else ''}"
+
+
+def _print_tree(layers: Sequence[Layer]) -> None:
+    before: list[str] = []
+    for layer in layers:
+        *scopes, last = [part for part in layer.name.replace("/", ".").split(".") if part] or [layer.name]
+        for level, scope in enumerate(scopes):
+            if before[: level + 1] != scopes[: level + 1]:
+                print(f"{'  ' * level}{printable(scope)}")
+                before = scopes[: level + 1]
+        before = scopes
+        print(f"{'  ' * len(scopes)}{printable(last)}  {layer.kind} {layer.op}  {printable(shape_text(layer.shape))}")
+
+
+def _document(path: str, layers: Sequence[Layer]) -> dict[str, object]:
+    import onnxviz
+    from onnxviz.viewing.record import receptive_field_json
+
+    return {
+        "schema": "onnxviz.layers/1",
+        "onnxviz": onnxviz.__version__,
+        "model": path,
+        "layers": [
+            {
+                "name": layer.name,
+                "node": layer.node,
+                "op": layer.op,
+                "kind": layer.kind,
+                "scope": layer.scope,
+                "inside": layer.inside or None,
+                "output": layer.output,
+                "act": layer.act,
+                "shape": None if layer.shape is None else list(layer.shape),
+                "dtype": layer.dtype,
+                "layout": layer.layout,
+                "layout_assumed": layer.layout_assumed,
+                "channels": layer.channels,
+                "depth": layer.depth,
+                "parameters": layer.parameters,
+                "bytes": layer.bytes,
+                "receptive_field": receptive_field_json(layer.receptive_field),
+            }
+            for layer in layers
+        ],
+    }

@@ -1,0 +1,127 @@
+"""The options that several commands share, and how their texts become values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from onnxviz.errors import UsageError
+
+ModelPath = Annotated[Path, typer.Argument(metavar="MODEL", help="An ONNX file.", show_default=False)]
+Layers = Annotated[
+    list[str] | None,
+    typer.Option("--layers", metavar="SEL", help="What to take, such as conv or 'conv[0],pool'; may be repeated."),
+]
+Exclude = Annotated[list[str] | None, typer.Option("--exclude", metavar="SEL", help="What to leave out.")]
+Tap = Annotated[str, typer.Option("--tap", metavar="act|op", help="act: after norm and nonlinearity; op: before.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace what exists.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but results and errors.")]
+DeviceName = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, openvino ...")]
+Exact = Annotated[bool, typer.Option("--exact", help="Turn off all of onnxruntime's optimisation.")]
+Threads = Annotated[int, typer.Option("--threads", metavar="N", min=0, help="Threads; 0 means one a core.")]
+Memory = Annotated[str, typer.Option("--memory", metavar="SIZE", help="Bound of the maps held at a time.")]
+Preset = Annotated[
+    str | None, typer.Option("--preset", metavar="NAME", help="imagenet, inception, caffe, zero-one ...")
+]
+Range = Annotated[str | None, typer.Option("--range", metavar="LO,HI", help="What 0..255 is brought to.")]
+Mean = Annotated[str | None, typer.Option("--mean", metavar="M[,M,M]", help="Taken away after that.")]
+Std = Annotated[str | None, typer.Option("--std", metavar="S[,S,S]", help="Divided by after that.")]
+Size = Annotated[str | None, typer.Option("--size", metavar="HxW", help="Size to feed, such as 224x224 or 640.")]
+Resize = Annotated[str | None, typer.Option("--resize", metavar="HOW", help="squash, crop or letterbox.")]
+Filter = Annotated[str | None, typer.Option("--filter", metavar="NAME", help="nearest, bilinear, bicubic or lanczos.")]
+Order = Annotated[str | None, typer.Option("--channel-order", metavar="rgb|bgr", help="Order of the channels fed.")]
+Transform = Annotated[str, typer.Option("--transform", metavar="none|log", help="For matrices with heavy tails: log.")]
+Dim = Annotated[list[str] | None, typer.Option("--dim", metavar="NAME=N", help="A size for a symbol; repeatable.")]
+Random = Annotated[bool, typer.Option("--random", help="Feed noise where nothing is given.")]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="The seed of that noise.")]
+Constant = Annotated[float | None, typer.Option("--constant", metavar="X", help="Feed one number everywhere.")]
+
+
+def floats(text: str | None, option: str) -> tuple[float, ...] | None:
+    """Return the numbers of a comma-separated text.
+
+    Raises:
+        UsageError: One of them is no number.
+    """
+    if text is None:
+        return None
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"{option} takes numbers with commas between them, not {text!r}") from None
+
+
+def pair(text: str | None, option: str) -> tuple[float, float] | None:
+    """Return two numbers of a text such as `-1,1`."""
+    numbers = floats(text, option)
+    if numbers is None:
+        return None
+    if len(numbers) != 2:
+        raise UsageError(f"{option} takes two numbers, such as -1,1, not {text!r}")
+    return numbers[0], numbers[1]
+
+
+def size(text: str | None) -> tuple[int, int] | None:
+    """Return height and width of a text such as `480x640`, or `640` for a square.
+
+    >>> size("480x640")
+    (480, 640)
+    """
+    if text is None:
+        return None
+    parts = text.lower().split("x")
+    if len(parts) > 2 or not all(part.isdecimal() and int(part) for part in parts):
+        raise UsageError(f"--size takes height x width, such as 480x640, or one number for a square, not {text!r}")
+    return int(parts[0]), int(parts[-1])
+
+
+def byte_count(text: str) -> int:
+    """Return the bytes of a text such as `512MiB`, `2GB` or `1000000`.
+
+    >>> byte_count("512MiB")
+    536870912
+    """
+    units = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
+    bare = text.strip().lower().removesuffix("b").removesuffix("i")
+    number, unit = (bare[:-1], bare[-1]) if bare and bare[-1] in units else (bare, "")
+    try:
+        count = int(float(number) * units[unit])
+    except (ValueError, OverflowError):
+        count = 0
+    if count < 1:
+        raise UsageError(f"--memory takes a size such as 512MiB or 2GiB, not {text!r}")
+    return count
+
+
+def dims(texts: Sequence[str] | None) -> dict[str, int]:
+    """Return sizes by symbol of texts such as `batch=1`."""
+    found: dict[str, int] = {}
+    for text in texts or ():
+        name, _, number = text.rpartition("=")
+        if not name or not number.isdecimal():
+            raise UsageError(f"--dim takes NAME=N, such as height=480, not {text!r}")
+        found[name] = int(number)
+    return found
+
+
+def channels(text: str | None) -> tuple[int, ...] | None:
+    """Return channel numbers of a text such as `0-15,32`, both ends in.
+
+    >>> channels("0-2,7")
+    (0, 1, 2, 7)
+    """
+    if text is None:
+        return None
+    found: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()) or (dash and int(last) < int(first)):
+            raise UsageError(f"--channels takes numbers and ranges, such as 0-15,32, not {text!r}")
+        if dash and int(last) - int(first) > 1_000_000:
+            raise UsageError(f"--channels {part.strip()} is more channels than any layer has")
+        found.extend(range(int(first), int(last or first) + 1))
+    return tuple(dict.fromkeys(found))

@@ -1,0 +1,76 @@
+"""What `view` and `demo` say while they work: what is fed, how large the maps are, and a bar for what takes long."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+from onnxviz.cli.terminal import say, say_choices, size_text
+from onnxviz.errors import InputError
+from onnxviz.feed.feeds import Feed
+from onnxviz.graph.selection import Choice
+from onnxviz.run.session import Placement
+from onnxviz.viewing.record import LayerRecord
+from onnxviz.viewing.view import Watcher
+
+LARGE = 256 * 2**20
+
+
+class ProgressWatcher(Watcher, AbstractContextManager["ProgressWatcher"]):
+    """Tells on stderr what goes on; the bar shows on a terminal only."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        """Begin; `quiet` says errors only."""
+        self._quiet = quiet
+        self._bar: Any = None
+        self._task: Any = None
+        self.placed_text = ""
+
+    def chosen(self, choices: Sequence[Choice], remark: str) -> None:
+        """Say what the selection came to."""
+        if not self._quiet:
+            say_choices(choices, remark)
+
+    def started(self, feed: Feed, layers: int, map_bytes: int) -> None:
+        """Say what is fed and begin a bar."""
+        if self._quiet:
+            return
+        for fed in feed.fed:
+            say(f"fed {fed.describe()}")
+            for note in fed.notes:
+                say(f"  {note}")
+        if map_bytes > LARGE:
+            say(f"the maps of {layers} layers take {size_text(map_bytes)}; they are drawn and let go piece by piece")
+        if sys.stderr.isatty():
+            self._begin_bar(layers)
+
+    def placed(self, placement: Placement) -> None:
+        """Keep the sentence on the device for the end."""
+        counted = placement.nodes is not None and placement.total is not None
+        share = f", {placement.nodes} of {placement.total} nodes" if counted else ""
+        self.placed_text = f"ran on {placement.device} ({placement.reason}){share}"
+
+    def drawn(self, layer: LayerRecord) -> None:
+        """Move the bar on."""
+        if self._bar is not None:
+            self._bar.advance(self._task)
+
+    def failed(self, source: str, error: InputError) -> None:
+        """Nothing yet: the failures are listed at the end."""
+
+    def _begin_bar(self, layers: int) -> None:
+        from rich.console import Console
+        from rich.progress import Progress
+
+        if self._bar is None:
+            self._bar = Progress(console=Console(stderr=True), transient=True)
+            self._bar.start()
+        elif self._task is not None:
+            self._bar.remove_task(self._task)
+        self._task = self._bar.add_task("layers", total=layers)
+
+    def __exit__(self, *details: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()

@@ -1,0 +1,213 @@
+"""`onnxviz view`: the maps as pictures."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from onnxviz.cli import parameters
+from onnxviz.cli.terminal import print_json, print_table, say, shape_text
+
+if TYPE_CHECKING:
+    from onnxviz.cli.progress import ProgressWatcher
+    from onnxviz.viewing.record import RunRecord, ViewRecord
+
+
+PREVIEWED = 3
+
+
+def view(
+    model: parameters.ModelPath,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="INPUT...",
+            help="Pictures, .npy, .npz, .csv, .wav, folders, globs, NAME=FILE, or -.",
+            show_default=False,
+        ),
+    ] = None,
+    layers: parameters.Layers = None,
+    exclude: parameters.Exclude = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="DIR", help="The folder to make; else MODEL-INPUT-maps.")
+    ] = None,
+    tap: parameters.Tap = "act",
+    scale: Annotated[
+        str,
+        typer.Option(
+            "--scale", metavar="MODE", help="auto, channel, layer, percentile, symmetric, std or fixed:LO,HI."
+        ),
+    ] = "auto",
+    colormap: Annotated[str, typer.Option("--colormap", metavar="NAME", help="viridis, magma, gray, vik ...")] = "auto",
+    theme: Annotated[str, typer.Option("--theme", metavar="dark|light", help="dark or light.")] = "dark",
+    tile: Annotated[
+        int | None, typer.Option("--tile", metavar="PX", min=1, help="Size of a map on the picture.")
+    ] = None,
+    columns: Annotated[int | None, typer.Option("--columns", metavar="N", min=1, help="Maps in a row.")] = None,
+    rows: Annotated[int | None, typer.Option("--rows", metavar="N", min=1, help="Rows on a page.")] = None,
+    order: Annotated[str, typer.Option("--order", metavar="HOW", help="index, deviation or mean.")] = "index",
+    top: Annotated[
+        int | None, typer.Option("--top", metavar="K", min=1, help="Only the first K of that order.")
+    ] = None,
+    channels: Annotated[
+        str | None, typer.Option("--channels", metavar="LIST", help="Only these, such as 0-15,32; both ends in.")
+    ] = None,
+    format: Annotated[str, typer.Option("--format", metavar="NAME", help="png, jpg, webp or tiff.")] = "png",
+    small: Annotated[bool, typer.Option("--small", help="Smaller files in more time.")] = False,
+    font: Annotated[str | None, typer.Option("--font", metavar="FILE", help="A TrueType or OpenType font.")] = None,
+    same_scale: Annotated[
+        bool, typer.Option("--same-scale", help="One scale for a layer of all inputs; runs each twice.")
+    ] = False,
+    raw: Annotated[
+        Path | None, typer.Option("--raw", metavar="FILE.npz", help="Store the arrays unscaled as well.")
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option("--labels", metavar="FILE", help="Class names, one a line; else the model's own.")
+    ] = None,
+    preset: parameters.Preset = None,
+    range: parameters.Range = None,
+    mean: parameters.Mean = None,
+    std: parameters.Std = None,
+    size: parameters.Size = None,
+    resize: parameters.Resize = None,
+    filter: parameters.Filter = None,
+    channel_order: parameters.Order = None,
+    transform: parameters.Transform = "none",
+    dim: parameters.Dim = None,
+    random: parameters.Random = False,
+    seed: parameters.Seed = 0,
+    constant: parameters.Constant = None,
+    device: parameters.DeviceName = "auto",
+    exact: parameters.Exact = False,
+    threads: parameters.Threads = 0,
+    memory: parameters.Memory = "512MiB",
+    show: Annotated[bool, typer.Option("--show", help="Preview the first pictures in the terminal.")] = False,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="Stop at the first input that cannot be used.")
+    ] = False,
+    json: parameters.Json = False,
+    force: parameters.Force = False,
+    quiet: parameters.Quiet = False,
+) -> None:
+    """Run a model on its inputs and draw the chosen layers: one picture a layer, an overview and view.json.
+
+    "conv" means after its norm and nonlinearity; --tap op takes the raw convolution.
+
+    Example: onnxviz view model.onnx cat.jpg --layers 'conv[0]' -o maps
+    """
+    from onnxviz.cli.progress import ProgressWatcher
+    from onnxviz.draw.style import Style
+    from onnxviz.feed.feeds import FeedOptions
+    from onnxviz.run.session import RunOptions
+    from onnxviz.viewing.options import ViewOptions
+    from onnxviz.viewing.view import view as run_view
+
+    options = ViewOptions(
+        layers=layers,
+        exclude=tuple(exclude or ()),
+        tap=tap,
+        feed=FeedOptions(
+            preset=preset,
+            range=parameters.pair(range, "--range"),
+            mean=parameters.floats(mean, "--mean"),
+            std=parameters.floats(std, "--std"),
+            size=parameters.size(size),
+            resize=resize,
+            filter=filter,
+            channel_order=channel_order,
+            transform=transform,
+            dims=parameters.dims(dim),
+            random=seed if random else None,
+            constant=constant,
+        ),
+        run=RunOptions(device=device, exact=exact, threads=threads, memory=parameters.byte_count(memory)),
+        style=Style(
+            scale=scale,
+            colormap=colormap,
+            theme=theme,
+            tile=tile,
+            columns=columns,
+            rows=rows,
+            order=order,
+            top=top,
+            channels=parameters.channels(channels),
+            font=font,
+            small=small,
+        ),
+        format=format,
+        raw=raw,
+        labels=None if labels is None else read_labels(labels),
+        same_scale=same_scale,
+        fail_fast=fail_fast,
+        force=force,
+    )
+    with ProgressWatcher(quiet=quiet) as watcher:
+        record = run_view(model, inputs or [], output, options, watcher)
+    report(record, watcher, json=json, quiet=quiet, show=show)
+    if record.failures:
+        raise typer.Exit(4)
+
+
+def report(record: ViewRecord, watcher: ProgressWatcher, *, json: bool, quiet: bool, show: bool) -> None:
+    """Print what was done: a table a run, or the whole record as JSON."""
+    if not quiet and watcher.placed_text:
+        say(watcher.placed_text)
+    if json:
+        print_json(record.as_json())
+    else:
+        for run in record.runs:
+            _print_run(record, run)
+    for source, error in record.failures:
+        say(f"left out {source}: {error}")
+    if show:
+        _preview(record)
+    if not quiet:
+        say(f"pictures are in {record.directory}")
+
+
+def read_labels(path: Path) -> tuple[str, ...]:
+    """Return the lines of a file of class names.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    from onnxviz.errors import InputError
+
+    try:
+        return tuple(path.read_text(encoding="utf-8").splitlines())
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"the labels {str(path)!r} cannot be read: {error}") from None
+
+
+def _print_run(record: ViewRecord, run: RunRecord) -> None:
+    if len(record.runs) > 1:
+        print(f"\n{', '.join(run.source.values())}")
+    rows = [
+        (
+            layer.name,
+            layer.tap,
+            shape_text(layer.shape),
+            f"{layer.range[0]:.4g} .. {layer.range[1]:.4g}",
+            str((record.directory / run.directory / layer.pictures[0]).as_posix())
+            + (f" (+{len(layer.pictures) - 1})" if len(layer.pictures) > 1 else ""),
+        )
+        for layer in run.layers
+    ]
+    print_table(("layer", "tap", "shape", "range", "picture"), rows, left=(True,) * 5)
+    for name, score in run.top:
+        print(f"{score:8.3f}  {name}")
+
+
+def _preview(record: ViewRecord) -> None:
+    from onnxviz.draw.terminal import colours, preview
+
+    depth = colours(sys.stdout)
+    if depth is None:
+        say("--show needs a terminal with colours; nothing is previewed")
+        return
+    pictures = [record.directory / run.directory / layer.pictures[0] for run in record.runs for layer in run.layers]
+    for picture in pictures[:PREVIEWED]:
+        print(preview(picture, truecolor=depth == "truecolor"))

@@ -1,0 +1,202 @@
+"""Sequences: a band of colour for each channel, one below the other."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from onnxviz.draw import palette, ruler
+from onnxviz.draw.filmstrip import mean_magnitudes
+from onnxviz.draw.grid import PAGE
+from onnxviz.draw.header import Header, header_width
+from onnxviz.draw.montage import choose_channels
+from onnxviz.draw.page import MARGIN, Page, hatch
+from onnxviz.draw.quantise import quantise_into
+from onnxviz.draw.scale import ChannelStatistics, Limits, channel_statistics, limits
+from onnxviz.draw.style import Caption, Drawing, Style
+from onnxviz.draw.text import number
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from onnxviz.draw.page import Canvas
+
+WIDTH = 1200
+TALLEST = 24
+AXIS = 44
+RANGE_BAR = 56
+"""In pixels: the width that bands come near to, the thickest band, the room for channel numbers at the left, and the
+room for the range of each channel at the right."""
+
+
+@dataclass(frozen=True, slots=True)
+class BandGrid:
+    """Where bands go.
+
+    Attributes:
+        zoom: pixels a sample.
+        shrink: samples that become one pixel, by their mean; 1 where zoom is more.
+        thickness: rows of pixels a band.
+        gap: rows between bands.
+        width: pixels of a band.
+        page_rows: bands on a page.
+    """
+
+    zoom: int
+    shrink: int
+    thickness: int
+    gap: int
+    width: int
+    page_rows: int
+
+    @property
+    def step(self) -> int:
+        """Rows from one band to the next."""
+        return self.thickness + self.gap
+
+    @property
+    def words(self) -> str:
+        """The zoom as it is written on a picture."""
+        if self.shrink > 1:
+            return f"{self.shrink} samples to 1 px, mean"
+        return f"1 sample = {self.zoom} px"
+
+
+def draw_bands(
+    maps: npt.NDArray[Any], caption: Caption, style: Style, statistics: ChannelStatistics | None = None
+) -> list[Drawing]:
+    """Draw sequences `(C, L)`: channels downwards, their samples across; a page where there are not too many.
+
+    Longer sequences are averaged by a whole factor, shorter ones enlarged by one. Constant channels are hatched,
+    and where each channel has a scale of its own, its range within the layer's stands at the right.
+    """
+    statistics = channel_statistics(maps) if statistics is None else statistics
+    channels = choose_channels(statistics, style, mean_magnitudes(maps) if style.order == "mean" else None)
+    grid = choose_bands(len(channels), maps.shape[1])
+    bands = _Bands(maps, statistics, limits(maps, statistics, style), grid, style)
+    pages = -(-len(channels) // grid.page_rows)
+    return [bands.page(channels[page * grid.page_rows :][: grid.page_rows], caption) for page in range(pages)]
+
+
+def choose_bands(channels: int, length: int) -> BandGrid:
+    """Return how long and how thick the bands are, and how many go on a page.
+
+    >>> choose_bands(64, 4000).words
+    '4 samples to 1 px, mean'
+    >>> choose_bands(24, 150).words
+    '1 sample = 8 px'
+    """
+    shrink = math.ceil(length / WIDTH)
+    zoom = max(1, min(TALLEST * 2, WIDTH // length))
+    # Up to 900 channels fit on a page with 2 rows each.
+    thickness = max(2 if channels <= 900 else 1, min(TALLEST, 640 // channels))
+    gap = 1 if thickness >= 5 else 0
+    page_rows = max(1, (PAGE - 200) // (thickness + gap))
+    return BandGrid(zoom, shrink, thickness, gap, -(-length // shrink) * zoom, min(page_rows, channels))
+
+
+@dataclass(frozen=True, slots=True)
+class _Bands:
+    """All that the pages of one layer share."""
+
+    maps: npt.NDArray[Any]
+    statistics: ChannelStatistics
+    scale: Limits
+    grid: BandGrid
+    style: Style
+
+    def page(self, channels: npt.NDArray[np.intp], caption: Caption) -> Drawing:
+        """Draw the bands of some channels."""
+        shown = self.statistics.take(channels)
+        header = Header(caption, self._notes(channels), self.scale, _legend(shown))
+        right = RANGE_BAR + 12 if self.scale.own else 0
+        width = header_width(AXIS + self.grid.width + right)
+        top, left = header.height(width, self.style.font), MARGIN + AXIS
+        height = len(channels) * self.grid.step - self.grid.gap
+        page = Page(width, top + height + ruler.HEIGHT + MARGIN, self.style.font)
+        header.draw(page)
+        self._fill(page.canvas[top : top + height, left : left + self.grid.width], channels)
+        self._number(page, (top, left - 8), channels)
+        if self.scale.own:
+            start = left + self.grid.width + 12
+            self._ranges(page.canvas[top : top + height, start : start + RANGE_BAR], shown)
+            page.text(start + RANGE_BAR, top + height + 20, "ranges", 11, 150, "r")
+        ruler.draw_ruler(page, (top + height, left), self.grid.width, self.maps.shape[1])
+        return self._drawing(page, caption)
+
+    def _drawing(self, page: Page, caption: Caption) -> Drawing:
+        colormap = self.style.colormap
+        if colormap == "auto":
+            colormap = palette.default_colormap(self.scale.diverging, self.style.theme)
+        text = {
+            "Title": caption.title,
+            "Description": caption.line,
+            "Colormap": colormap,
+            "Scale": f"{self.scale.mode}: {self.scale.words}",
+            "Range": self._range_words(),
+            "Zoom": self.grid.words,
+        }
+        enlarged = self.grid.zoom > 1 or self.grid.thickness > 1
+        return Drawing(page.image(colormap, self.style.theme), enlarged, text)
+
+    def _fill(self, view: Canvas, channels: npt.NDArray[np.intp]) -> None:
+        grid, shown = self.grid, self.statistics.take(channels)
+        levels = np.empty((len(channels), 1, grid.width // grid.zoom), np.uint8)
+        scale = self.scale.take(channels)
+        quantise_into(levels, self.maps[channels, None], scale, shown, shrink=(1, grid.shrink))
+        bands = levels[:, 0].repeat(grid.zoom, axis=1)
+        for offset in range(grid.thickness):
+            view[offset :: grid.step] = bands
+        for place in np.flatnonzero(shown.constant):
+            start = place * grid.step
+            hatch(view[start : start + grid.thickness], step=5)
+
+    def _number(self, page: Page, place: tuple[int, int], channels: npt.NDArray[np.intp]) -> None:
+        """Number the bands at the left; where they are thin only every second, fifth, tenth..."""
+        top, right = place
+        every = next(count for count in (1, 2, 5, 10, 20, 50) if count * self.grid.step >= 14)
+        for band in range(0, len(channels), every):
+            middle = top + band * self.grid.step + self.grid.thickness / 2
+            page.text(right, middle + 4, f"{channels[band]}", 11, 170, "r")
+
+    def _ranges(self, view: Canvas, shown: ChannelStatistics) -> None:
+        """Draw where each channel's range lies within the layer's, which scales of their own hide."""
+        low, high = self.statistics.range
+        if not high > low:
+            return
+        starts, ends = (
+            # Halves first, since the difference of two large numbers can overflow.
+            (values / 2 - low / 2) / (high / 2 - low / 2) * view.shape[1]
+            for values in (shown.minimum, shown.maximum)
+        )
+        thick = max(1, min(3, self.grid.thickness))
+        for band in np.flatnonzero(np.isfinite(starts)).tolist():
+            row = band * self.grid.step + (self.grid.thickness - thick) // 2
+            view[row : row + thick] = palette.HATCH_BACK
+            first = min(int(starts[band]), view.shape[1] - 1)
+            view[row : row + thick, first : max(first + 1, math.ceil(ends[band]))] = palette.RULE
+
+    def _notes(self, channels: npt.NDArray[np.intp]) -> list[str]:
+        count = len(self.maps)
+        notes = [self.scale.words, self.grid.words, self._range_words()]
+        constant = int(np.count_nonzero(self.statistics.constant))
+        irregular = int(np.count_nonzero(self.statistics.irregular))
+        notes += [f"constant {constant} of {count}"] if constant else []
+        notes += [f"not finite in {irregular}"] if irregular else []
+        if len(channels) < count:
+            adjacent = bool((np.diff(channels) == 1).all())
+            which = f"channels {channels[0]} to {channels[-1]}" if adjacent else f"{len(channels)} channels"
+            notes.append(f"{which} of {count}")
+        return notes
+
+    def _range_words(self) -> str:
+        low, high = self.statistics.range
+        return "no finite value" if math.isnan(low) else f"range {number(low)} .. {number(high)}"
+
+
+def _legend(shown: ChannelStatistics) -> list[str]:
+    found = {"constant": shown.constant, "NaN": shown.nan}
+    return [name for name, counts in found.items() if counts.any()]

@@ -1,0 +1,138 @@
+"""What stands above the maps of any kind: name, description, scale in words, colour bar, legend."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from onnxviz.draw.page import MARGIN, Page, hatch
+from onnxviz.draw.palette import FAINT_RULE, LEVELS, NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY, RULE
+from onnxviz.draw.scale import Limits
+from onnxviz.draw.style import Caption
+from onnxviz.draw.text import Face, face, number
+
+NARROWEST = 640
+"""The least width of a page with a header."""
+TALLEST = 178
+"""The rows that a header takes at most: three lines of description and four of notes."""
+
+_BAR = 220
+_ENDS = {
+    "channel": ("min of channel", "max of channel"),
+    "percentile": ("1st percentile", "99th"),
+    "std": ("mean - 3 std", "mean + 3 std"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The words and the colour bar above maps.
+
+    Attributes:
+        caption: title and second line.
+        notes: what the third line says: the scale, the zoom, the range; it wraps between them.
+        limits: for the colour bar; None leaves it out.
+        legend: which of `constant`, `NaN`, `inf`, `-inf` are explained.
+        gamma: the exponent of the colours, for the ticks of the bar.
+    """
+
+    caption: Caption
+    notes: Sequence[str]
+    limits: Limits | None = None
+    legend: Sequence[str] = ()
+    gamma: float = 1.0
+
+    def height(self, width: int, font: str | None = None) -> int:
+        """Return the rows it takes on a page of this width."""
+        lines, notes = self._lines(face(font), width)
+        return max(63 + 17 * len(lines) + 16 * len(notes), 96 if self.limits or self.legend else 0)
+
+    def draw(self, page: Page) -> None:
+        """Draw it at the top of a page."""
+        baseline, room = 42, self._room(page.width)
+        page.text(MARGIN, baseline, self.caption.title, 22, width=room)
+        baseline += 5
+        lines, notes = self._lines(page.face, page.width)
+        for line in lines:
+            baseline += 17
+            page.text(MARGIN, baseline, line, 13, 175, width=room)
+        for note in notes:
+            baseline += 16
+            page.text(MARGIN, baseline, note, 12, 135, width=room)
+        if self.limits is not None:
+            colour_bar(page, page.width - MARGIN - _BAR, 36, self.limits, self.gamma)
+        _draw_legend(page, self.legend)
+
+    def _room(self, width: int) -> int:
+        return width - 2 * MARGIN - (_BAR + 24 if self.limits is not None or self.legend else 0)
+
+    def _lines(self, face: Face, width: int) -> tuple[list[str], list[str]]:
+        room = self._room(width)
+        parts = [part.strip() for part in self.caption.line.split(" · ") if part.strip()]
+        lines = face.lines(parts, 13, room)
+        # The third line of the description takes what is left, its middle given up, so that a header stays a header.
+        lines[2:] = ["  ·  ".join(lines[2:])] if lines[2:] else []
+        return lines, face.lines(self.notes, 12, room)
+
+
+def colour_bar(page: Page, x: int, y: int, limits: Limits, gamma: float = 1.0, width: int = _BAR) -> None:
+    """Draw the colours of a scale with its ticks, or with words where each channel has a scale of its own."""
+    page.canvas[y : y + 8, x : x + width] = np.arange(width) * LEVELS // width
+    if limits.own:
+        start, end = _ENDS[limits.mode]
+        page.text(x, y + 21, start, 11, 165)
+        page.text(x + width, y + 21, end, 11, 165, "r")
+        return
+    low, high = float(limits.low[0]), float(limits.high[0])
+    free = -math.inf
+    for value in ticks(low, high):
+        share = (value - low) / (high - low) if high > low else 0.5
+        place = x + round(min(max(share, 0.0), 1.0) ** gamma * (width - 1))
+        text = number(value)
+        half = page.measure(text, 11) / 2
+        centre = min(max(place, x + half - 8), x + width - half + 8)
+        if centre - half < free:
+            continue
+        free = centre + half + 6
+        page.canvas[y + 8 : y + 12, place] = RULE
+        page.text(centre, y + 23, text, 11, 175, "m")
+
+
+def ticks(low: float, high: float, count: int = 5) -> list[float]:
+    """Return about `count` round numbers from low to high.
+
+    >>> ticks(-35.6, 50.3)
+    [-20.0, 0.0, 20.0, 40.0]
+    """
+    if not (math.isfinite(low) and math.isfinite(high) and high - low > max(abs(low), abs(high)) * 1e-6):
+        return [low]
+    rough = high / count - low / count
+    if not 1e-300 < rough < 1e300:
+        return [low, high]
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = min((factor * power for factor in (1, 2, 2.5, 5, 10)), key=lambda candidate: abs(candidate - rough))
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [place * step for place in range(first, last + 1)]
+
+
+def header_width(width: int) -> int:
+    """Return the width of a page that holds so many pixels of maps and a header."""
+    return max(width + 2 * MARGIN, NARROWEST)
+
+
+def _draw_legend(page: Page, names: Sequence[str]) -> None:
+    x = page.width - MARGIN
+    for name in names:
+        x -= math.ceil(page.measure(name, 11))
+        page.text(x, 80, name, 11, 165)
+        x -= 18
+        swatch = page.canvas[71:81, x : x + 14]
+        if name == "constant":
+            hatch(swatch, step=5)
+        else:
+            swatch[:] = FAINT_RULE
+            swatch[1:-1, 1:-1] = {"NaN": NAN, "inf": POSITIVE_INFINITY, "-inf": NEGATIVE_INFINITY}[name]
+        x -= 12

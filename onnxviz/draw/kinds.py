@@ -1,0 +1,77 @@
+"""An activation of any shape as pictures: the kind of drawing that suits its layout."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from onnxviz.draw.arrange import ATTENTION, BANDS, BARS, FILMSTRIP, NOTHING, Arranged, arrange_axes
+from onnxviz.draw.bands import draw_bands
+from onnxviz.draw.bars import draw_bars
+from onnxviz.draw.filmstrip import draw_filmstrip
+from onnxviz.draw.header import Header
+from onnxviz.draw.montage import draw_montage
+from onnxviz.draw.page import MARGIN, Page
+from onnxviz.draw.style import Caption, Drawing, Style
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+ATTENTION_GAMMA = 0.5
+"""The exponent of attention's colours: its rows are spiky, and on a linear scale all but the peaks is black."""
+
+
+def draw_maps(
+    array: npt.NDArray[Any],
+    layout: str | None,
+    caption: Caption,
+    style: Style,
+    labels: Sequence[str] | None = None,
+) -> list[Drawing]:
+    """Draw item 0 of an activation, as one page or several.
+
+    2-D maps and tokens on a square grid become a montage, sequences bands, volumes a filmstrip, vectors and maps
+    of one value bars, attention a montage whose colours lift what is small. What was assumed or left out is
+    written behind the caption's line.
+
+    Args:
+        array: of any rank and of any dtype; NaN and infinities are shown.
+        layout: a letter an axis, such as `NHWC` or `NTC`; None or one that does not fit: the rank decides.
+        caption: the words above.
+        style: how it is drawn.
+        labels: names of the values of a vector.
+    """
+    arranged = arrange_axes(array, layout)
+    if arranged.kind == NOTHING:
+        return [_nothing(arranged, caption, style)]
+    caption = Caption(caption.title, " · ".join(part for part in (caption.line, *arranged.notes) if part))
+    if arranged.kind == BARS:
+        return draw_bars(arranged.values, caption, style, labels)
+    if arranged.kind == BANDS:
+        return draw_bands(arranged.values, caption, style)
+    if arranged.kind == FILMSTRIP:
+        return draw_filmstrip(arranged.values, caption, style)
+    if arranged.kind == ATTENTION:
+        return draw_montage(arranged.values, caption, attention_style(style), gamma=ATTENTION_GAMMA)
+    return draw_montage(arranged.values, caption, style)
+
+
+def attention_style(style: Style) -> Style:
+    """Return the style with what `auto` means for attention: one scale, magma."""
+    return replace(
+        style,
+        scale="layer" if style.scale == "auto" else style.scale,
+        colormap="magma" if style.colormap == "auto" else style.colormap,
+    )
+
+
+def _nothing(arranged: Arranged, caption: Caption, style: Style) -> Drawing:
+    """Return a page that says why there is nothing on it."""
+    header = Header(caption, arranged.notes)
+    height = header.height(480, style.font)
+    page = Page(480, height + MARGIN, style.font)
+    header.draw(page)
+    text = {"Title": caption.title, "Description": caption.line}
+    return Drawing(page.image("viridis", style.theme), text=text)

@@ -1,0 +1,269 @@
+"""One picture of a whole network at work: the input, the top classes, and a row for each layer."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from onnxviz.draw import palette
+from onnxviz.draw.arrange import ATTENTION
+from onnxviz.draw.bars import BAR, plot, vertical_limits
+from onnxviz.draw.kinds import ATTENTION_GAMMA
+from onnxviz.draw.overview_row import CURVE, STRIP, THINNEST, TILE, Curve, MapsLook, OverviewRow, VectorLook, summarise
+from onnxviz.draw.page import MARGIN, Page, hatch
+from onnxviz.draw.quantise import quantise
+from onnxviz.draw.scale import Limits, channel_statistics, limits
+from onnxviz.draw.style import Drawing, Style
+from onnxviz.draw.text import number
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+__all__ = ["OverviewRow", "draw_overview", "summarise"]
+
+MEAN = MARGIN + 240
+PROJECTION = MEAN + TILE + 10
+TILES = PROJECTION + TILE + 24
+CURVES = MEAN + STRIP + 16
+WIDTH = CURVES + CURVE + MARGIN
+"""Where the columns of an overview begin, and its width."""
+
+NAMES_WIDTH = MEAN - MARGIN - 20
+PICTURE = 160
+HEADER = 92
+CLASS = 26
+ROW = TILE + 38
+"""In pixels: room for a layer's name, the input's longer side, the rows above it, and those of a class and a layer."""
+
+
+def draw_overview(
+    title: str,
+    line: str,
+    picture: npt.NDArray[np.uint8] | None,
+    fed_lines: Sequence[str],
+    top: Sequence[tuple[str, float]],
+    rows: Sequence[OverviewRow],
+    style: Style,
+) -> Drawing:
+    """Draw a whole network at work on one input.
+
+    Args:
+        title: the model's name.
+        line: what is to be said of it.
+        picture: the input as it was fed, `(H, W, 3)`; None for what is no picture.
+        fed_lines: what was fed, in words.
+        top: the top classes and their scores, the greatest first; empty where the model does not classify.
+        rows: a summary of each layer, see `summarise`.
+        style: theme, colormap, scale and font are used. With the scale `auto` each tile is on its own range,
+            symmetric about zero where the layer has negative values.
+
+    Returns:
+        A page of mode RGB, 150 px a layer in height.
+    """
+    sides = PICTURE if picture is not None else 0, 24 + 18 * len(fed_lines), 26 + CLASS * len(top) if top else 0
+    head = HEADER + max(sides) + 44
+    sheet = _Sheet(Page(WIDTH, head + ROW * len(rows) + MARGIN, style.font), style)
+    sheet.page.text(MARGIN, 48, title, 28, width=WIDTH - 2 * MARGIN)
+    sheet.page.text(MARGIN, 72, line, 13, 170, width=WIDTH - 2 * MARGIN)
+    sheet.draw_input(picture, fed_lines)
+    sheet.draw_classes(top)
+    for x, words in column_titles(style):
+        sheet.page.text(x, head - 14, words, 12, 150)
+    for place, row in enumerate(rows):
+        sheet.draw_row(row, head + place * ROW)
+    text = {"Title": title, "Description": line, "Scale": style.scale, "Colormap": style.colormap}
+    return Drawing(sheet.image(), True, text)
+
+
+def column_titles(style: Style) -> list[tuple[int, str]]:
+    """Return the titles of the columns and where they stand."""
+    scale = "each on its own scale" if style.scale == "auto" and style.limits is None else f"scale {style.scale}"
+    return [
+        (MEAN, "mean"),
+        (PROJECTION, "PCA to RGB"),
+        (TILES, f"most varied channels (largest spatial deviation), {scale}"),
+        (CURVES, "spatial deviation, sorted"),
+    ]
+
+
+class _Sheet:
+    """An overview in the making: a page of indices, and pictures in colours of their own that are pasted on it."""
+
+    def __init__(self, page: Page, style: Style) -> None:
+        self.page = page
+        self.style = style
+        self._pictures: list[tuple[tuple[int, int], Image.Image]] = []
+
+    def image(self) -> Image.Image:
+        """Return the page with its pictures, mode RGB."""
+        colormap = "viridis" if self.style.colormap == "auto" else self.style.colormap
+        image = self.page.image(colormap, self.style.theme).convert("RGB")
+        for place, picture in self._pictures:
+            image.paste(picture, place)
+        return image
+
+    def draw_input(self, picture: npt.NDArray[np.uint8] | None, lines: Sequence[str]) -> None:
+        """Draw the input as it was fed, and say what it is."""
+        left = MARGIN
+        if picture is not None:
+            shown = Image.fromarray(picture)
+            scale = PICTURE / max(shown.size)
+            size = max(1, round(shown.width * scale)), max(1, round(shown.height * scale))
+            resampling = Image.Resampling.BOX if scale < 1 else Image.Resampling.NEAREST
+            self._pictures.append(((MARGIN, HEADER), shown.resize(size, resampling)))
+            left += PICTURE + 20
+        self.page.text(left, HEADER + 14, "input as fed", 15)
+        for place, words in enumerate(lines):
+            ink = 170 if place == 0 else 140
+            self.page.text(left, HEADER + 34 + 18 * place, words, 12, ink, width=TILES - left - 20)
+
+    def draw_classes(self, top: Sequence[tuple[str, float]]) -> None:
+        """Draw the scores of the top classes: as shares of one where they can be, else as shares of the greatest."""
+        if not top:
+            return
+        scores = [score for _, score in top]
+        shares = all(0 <= score <= 1 for score in scores)
+        whole = 1.0 if shares else max(max(scores), 1e-30)
+        self.page.text(TILES, HEADER + 14, "top classes", 15)
+        for place, (name, score) in enumerate(top):
+            y = HEADER + 26 + CLASS * place
+            bar = self.page.canvas[y : y + 18, TILES : TILES + 360]
+            bar[:] = palette.HATCH_BACK
+            share = score / whole if math.isfinite(score) else 0
+            bar[:, : max(1, round(360 * min(max(share, 0), 1)))] = BAR
+            self.page.text(TILES + 372, y + 14, f"{score * 100:.1f} %" if shares else number(score), 12, 235)
+            self.page.text(TILES + 434, y + 14, name, 12, 190, width=WIDTH - TILES - 434 - MARGIN)
+
+    def draw_row(self, row: OverviewRow, y: int) -> None:
+        """Draw a layer."""
+        self.page.canvas[y - 6, MARGIN : WIDTH - MARGIN] = palette.INK + 2
+        self._describe(row, y)
+        if isinstance(row.look, MapsLook):
+            self._draw_maps(row, row.look, y)
+        elif isinstance(row.look, VectorLook):
+            self._draw_vector(row, row.look, y)
+        if row.curve is not None:
+            self._draw_curve(row.curve, y)
+
+    def _describe(self, row: OverviewRow, y: int) -> None:
+        page = self.page
+        page.text(MARGIN, y + 16, row.name, 15, width=NAMES_WIDTH)
+        parts = [part.strip() for part in row.line.split(" · ")]
+        lines = [(line, 175) for line in page.face.lines(parts, 12, NAMES_WIDTH)[:2]]
+        if not math.isnan(row.range[0]):
+            lines.append((f"range {number(row.range[0])} .. {number(row.range[1])}", 140))
+        if row.channels:
+            counted = "not zero" if isinstance(row.look, VectorLook) else "live"
+            lines.append((f"{counted} {row.live} of {row.channels}", 140))
+        for place, (words, ink) in enumerate(lines):
+            page.text(MARGIN, y + 35 + 17 * place, words, 12, ink, width=NAMES_WIDTH)
+        bottom = y + 35 + 17 * len(lines)
+        if row.channels:
+            bar = page.canvas[bottom - 8 : bottom - 4, MARGIN : MARGIN + NAMES_WIDTH - 20]
+            bar[:] = palette.HATCH_BACK
+            bar[:, : round(bar.shape[1] * row.live / row.channels)] = palette.INK + 8
+            bottom += 11
+        notes = [*row.notes, *([f"not finite in {row.irregular}"] if row.irregular else [])]
+        for place, words in enumerate(page.face.lines(notes, 11, NAMES_WIDTH)[:2]):
+            page.text(MARGIN, bottom + 15 * place, words, 11, 140, width=NAMES_WIDTH)
+
+    def _draw_maps(self, row: OverviewRow, look: MapsLook, y: int) -> None:
+        low, high = look.mean_range
+        scale = own_limits(np.array([low]), np.array([high]), row.range[0] < 0)
+        self._paste(self._coloured(look.mean[None], scale, row)[0], MEAN, y, low == high)
+        self.page.text(MEAN, y + TILE + 14, f"{number(low)} .. {number(high)}", 11, 140)
+        self._paste(look.projection, PROJECTION, y, not look.share)
+        self.page.text(PROJECTION, y + TILE + 14, f"{round(look.share * 100)} % of variance", 11, 140)
+        tiles = self._coloured(look.tiles, tile_limits(row, look, self.style), row)
+        ranges = self._tile_ranges(look)
+        for place, (channel, tile) in enumerate(zip(look.top, tiles, strict=True)):
+            x = TILES + place * (TILE + 6)
+            self._paste(tile, x, y, bool(look.statistics.constant[place]))
+            self.page.text(x, y + TILE + 14, f"{channel}", 11, 210)
+            if ranges:
+                self.page.text(x + TILE, y + TILE + 14, ranges[place], 10, 140, "r")
+
+    def _tile_ranges(self, look: MapsLook) -> list[str]:
+        """Return the range of each tile in words if each fits beside its channel's number, else nothing."""
+        measure = self.page.measure
+        ends = zip(look.statistics.minimum.tolist(), look.statistics.maximum.tolist(), strict=True)
+        ranges = ["NaN" if math.isnan(low) else f"{number(low)} .. {number(high)}" for low, high in ends]
+        fits = (
+            measure(f"{channel}", 11) + measure(words, 10) + 6 <= TILE
+            for channel, words in zip(look.top, ranges, strict=True)
+        )
+        return ranges if all(fits) else []
+
+    def _coloured(self, maps: npt.NDArray[np.float32], scale: Limits, row: OverviewRow) -> npt.NDArray[np.uint8]:
+        """Return maps `(n, h, w)` in colours, `(n, h, w, 3)`."""
+        gamma = ATTENTION_GAMMA if row.kind == ATTENTION else 1.0
+        indices = quantise(maps, scale, channel_statistics(maps), gamma=gamma)
+        return palette.palette(self._colormap(scale, row), self.style.theme)[indices]
+
+    def _colormap(self, scale: Limits, row: OverviewRow) -> str:
+        if self.style.colormap != "auto":
+            return self.style.colormap
+        return "magma" if row.kind == ATTENTION else palette.default_colormap(scale.diverging, self.style.theme)
+
+    def _paste(self, colours: npt.NDArray[np.uint8], x: int, y: int, constant: bool) -> None:
+        """Paste colours `(h, w, 3)`, enlarged by a whole factor and centred in a tile; hatch what is constant."""
+        height, width = colours.shape[:2]
+        zoom = TILE // max(height, width)
+        # A sequence has one row, which fills the tile; other thin maps are made thick enough to see.
+        down, across = (TILE // side if side == 1 else max(zoom, -(-THINNEST // side)) for side in (height, width))
+        left, top = x + (TILE - width * across) // 2, y + (TILE - height * down) // 2
+        if constant:
+            hatch(self.page.canvas[top : top + height * down, left : left + width * across])
+            return
+        image = Image.fromarray(colours).resize((width * across, height * down), Image.Resampling.NEAREST)
+        self._pictures.append(((left, top), image))
+
+    def _draw_vector(self, row: OverviewRow, look: VectorLook, y: int) -> None:
+        count = len(look.columns.low)
+        thick = min(24, STRIP // count)
+        view = self.page.canvas[y : y + TILE, MEAN : MEAN + thick * count]
+        self.page.canvas[y : y + TILE, MEAN : MEAN + STRIP] = palette.PANEL
+        low, high = row.range if not math.isnan(row.range[0]) else (0.0, 0.0)
+        plot(view, look.columns, vertical_limits(np.array([low, high])), thick)
+        largest = (f"{index}: {number(value)}" for index, value in zip(look.top, look.values, strict=True))
+        self.page.text(MEAN, y + TILE + 14, "largest  " + "  ·  ".join(largest), 11, 140, width=STRIP)
+
+    def _draw_curve(self, curve: Curve, y: int) -> None:
+        view = self.page.canvas[y : y + TILE, CURVES : CURVES + CURVE]
+        view[:] = palette.PANEL
+        points = curve.points[np.arange(CURVE) * len(curve.points) // CURVE]
+        heights = np.rint(points / (curve.greatest or 1.0) * (TILE - 4)).astype(int)
+        view[np.arange(TILE)[:, None] >= TILE - heights] = palette.INK + 8
+        self.page.text(CURVES, y + TILE + 14, f"max {number(curve.greatest)}", 11, 140)
+        self.page.text(CURVES + CURVE, y + TILE + 14, f"median {number(curve.median)}", 11, 140, "r")
+
+
+def tile_limits(row: OverviewRow, look: MapsLook, style: Style) -> Limits:
+    """Return the scale of a row's tiles: with `auto` their own range, about zero where the layer has both signs.
+
+    A tile that is on the layer's scale is on that of all its channels, whatever few are shown.
+    """
+    statistics = look.statistics
+    if style.limits is None and style.scale == "auto":
+        return own_limits(statistics.minimum, statistics.maximum, row.range[0] < 0)
+    if style.limits is None and style.scale in ("layer", "symmetric") and not math.isnan(row.range[0]):
+        low, high = row.range
+        reach = max(-low, high)
+        style = replace(style, limits=(low, high) if style.scale == "layer" else (-reach, reach))
+    return limits(look.tiles, statistics, style)
+
+
+def own_limits(low: npt.NDArray[np.float64], high: npt.NDArray[np.float64], signed: bool) -> Limits:
+    """Return a scale from `low` to `high` for each map, made symmetric about zero if `signed`."""
+    finite = np.isfinite(low)
+    low, high = np.where(finite, low, 0.0), np.where(finite, high, 1.0)
+    if signed:
+        reach = np.maximum(np.abs(low), np.abs(high))
+        low, high = -reach, reach
+    return Limits(low, high, "channel", "", clips=True, diverging=signed)

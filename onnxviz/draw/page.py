@@ -1,0 +1,136 @@
+"""A page: a canvas of palette indices, and words that are laid over it when it becomes an image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from onnxviz.draw import palette as colours
+from onnxviz.draw.text import Face, face
+
+Canvas = NDArray[np.uint8]
+
+MARGIN = 28
+"""Pixels between a page's edge and what is on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A text on a page and its box: columns `left` to `right`, rows `top` to `bottom`, the baseline at `baseline`."""
+
+    text: str
+    size: int
+    ink: int
+    left: int
+    right: int
+    baseline: int
+
+    @property
+    def top(self) -> int:
+        """The first row that capital letters reach."""
+        return self.baseline - self.size
+
+    @property
+    def bottom(self) -> int:
+        """The row below the longest descender."""
+        return self.baseline + self.size // 3
+
+
+class Page:
+    """A canvas of palette indices, (height, width) uint8, that begins as background.
+
+    Words are kept apart until `image`, so that `canvas` holds what was drawn and nothing else. `face` is the page's
+    font.
+
+    >>> page = Page(200, 40)
+    >>> page.canvas[10:20, 10:100] = 231
+    >>> page.text(10, 35, "conv1", 12)
+    >>> page.image("viridis", "dark").size
+    (200, 40)
+    """
+
+    def __init__(self, width: int, height: int, font: str | None = None) -> None:
+        self.canvas: Canvas = np.full((height, width), colours.INK, np.uint8)
+        self.words: list[Word] = []
+        self.face = face(font)
+
+    @property
+    def width(self) -> int:
+        """Width in pixels."""
+        return int(self.canvas.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Height in pixels."""
+        return int(self.canvas.shape[0])
+
+    def text(
+        self,
+        x: float,
+        y: float,
+        text: str,
+        size: int = 12,
+        ink: int = 255,
+        anchor: str = "l",
+        width: float | None = None,
+    ) -> None:
+        """Put a text on the page.
+
+        Args:
+            x: where it begins (anchor `l`), is centred (`m`) or ends (`r`).
+            y: its baseline.
+            text: whatever a model's author wrote; characters the font lacks are replaced.
+            size: in pixels.
+            ink: 255 is the theme's ink, less is closer to the background.
+            anchor: `l`, `m` or `r`.
+            width: at most so many pixels; the middle of a longer text becomes an ellipsis.
+        """
+        text = self.face.fit(text, size, width) if width is not None else self.face.plain(text)
+        length = self.face.width(text, size)
+        left = round(x - length * {"l": 0.0, "m": 0.5, "r": 1.0}[anchor])
+        self.words.append(Word(text, size, ink, left, left + int(np.ceil(length)), round(y)))
+
+    def measure(self, text: str, size: int) -> float:
+        """Return the width of a text in pixels."""
+        return self.face.width(text, size)
+
+    def image(self, colormap: str, theme: str) -> Image.Image:
+        """Return the page as an image of mode P."""
+        image = Image.fromarray(self.inked())
+        image.putpalette(colours.palette(colormap, theme).tobytes())
+        return image
+
+    def inked(self) -> Canvas:
+        """Return a copy of the canvas with the words on it."""
+        canvas = self.canvas.copy()
+        for word in self.words:
+            self._ink(canvas, word)
+        return canvas
+
+    def _ink(self, canvas: Canvas, word: Word) -> None:
+        ramp = _ramp(self.face, word.text, word.size, word.ink)
+        row, left = max(word.top, 0), max(word.left, 0)
+        ramp = ramp[row - word.top :, left - word.left :]
+        target = canvas[row : row + len(ramp), left : left + ramp.shape[1]]
+        np.maximum(target, ramp[: target.shape[0], : target.shape[1]], out=target)
+
+
+@lru_cache(8192)
+def _ramp(face: Face, text: str, size: int, ink: int) -> Canvas:
+    """Return a text as palette indices, 0 where there is none of it."""
+    coverage = face.coverage(text, size).astype(np.uint16) * ink // 255
+    steps = (coverage * (colours.INK_STEPS - 1) + 127) // 255
+    return np.where(steps > 0, colours.INK + steps, 0).astype(np.uint8)
+
+
+def hatch(view: Canvas, step: int = 6, line: int = colours.HATCH_LINE, crossed: bool = False) -> None:
+    """Fill part of a canvas with diagonal lines, which say that there is nothing to see."""
+    rows, columns = np.ogrid[: view.shape[0], : view.shape[1]]
+    lines = (rows + columns) % step == 0
+    if crossed:
+        lines |= (columns - rows) % step == 0
+    view[:] = np.where(lines, line, colours.HATCH_BACK)

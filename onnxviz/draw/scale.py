@@ -1,0 +1,261 @@
+"""Statistics of channels, and the ends of the scale on which each channel is drawn."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxviz.draw.style import Style
+from onnxviz.errors import UsageError
+
+Array = NDArray[np.generic]
+Floats = NDArray[np.float64]
+
+MODES = ("auto", "channel", "layer", "percentile", "symmetric", "std")
+
+_WORDS = {
+    "channel": "each channel on its own min..max",
+    "layer": "one scale for all",
+    "percentile": "each channel on its own 1..99 %",
+    "symmetric": "one scale, symmetric about 0",
+    "std": "each channel mean ± 3 std",
+    "fixed": "fixed scale {low:.6g} .. {high:.6g}",
+}
+
+# A range this small beside the values is what rounding leaves of a constant.
+_CONSTANT = 1e-6
+
+# Values handled at once: they stay in the second-level cache.
+_BLOCK = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelStatistics:
+    """What is known of each channel, over its finite values; NaN where a channel has none.
+
+    Attributes:
+        minimum, maximum, mean, deviation: (C,) float64; the deviation is the spatial one, over n.
+        nan, inf: (C,) how many values are NaN or infinite.
+        constant: (C,) whether all values are finite and the same but for rounding; never for maps of one value.
+    """
+
+    minimum: Floats
+    maximum: Floats
+    mean: Floats
+    deviation: Floats
+    nan: NDArray[np.int64]
+    inf: NDArray[np.int64]
+    constant: NDArray[np.bool_]
+
+    @property
+    def irregular(self) -> NDArray[np.bool_]:
+        """(C,) whether a channel has values that are not finite."""
+        return (self.nan + self.inf) > 0
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The least and the greatest finite value of the layer, NaN where there is none."""
+        return _least(self.minimum), _greatest(self.maximum)
+
+    def take(self, channels: NDArray[np.intp] | slice) -> ChannelStatistics:
+        """Return the statistics of some channels, in the order given."""
+        return ChannelStatistics(*(getattr(self, name)[channels] for name in self.__slots__))
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The ends of the scale.
+
+    Attributes:
+        low, high: (C,) float64, finite, low <= high.
+        mode: the mode that `auto` became: `channel`, `layer`, `percentile`, `symmetric`, `std` or `fixed`.
+        words: the mode as it is written on a picture.
+        clips: whether values may lie outside.
+        diverging: whether zero is in the middle, so that a diverging colormap belongs to it.
+    """
+
+    low: Floats
+    high: Floats
+    mode: str
+    words: str
+    clips: bool
+    diverging: bool
+
+    @property
+    def own(self) -> bool:
+        """Whether each channel has a scale of its own."""
+        return self.mode in ("channel", "percentile", "std")
+
+    def take(self, channels: NDArray[np.intp] | slice) -> Limits:
+        """Return the scale of some channels, in the order given."""
+        return replace(self, low=self.low[channels], high=self.high[channels])
+
+
+def as_floats(maps: Array) -> Array:
+    """Return maps as float32 or float64, whichever holds their values; an array of these types is returned as it is.
+
+    numpy finds the minimum of float16 fifty times slower than that of float32.
+    """
+    if maps.dtype in (np.float32, np.float64):
+        return maps
+    narrow = maps.dtype.kind in "biu" and maps.dtype.itemsize <= 2
+    wide = maps.dtype.kind in "iufc" and maps.dtype.itemsize >= 4
+    return maps.astype(np.float32 if narrow or not wide else np.float64)
+
+
+def channel_statistics(maps: Array) -> ChannelStatistics:
+    """Return the statistics of maps (C, ...) of any real dtype.
+
+    >>> channel_statistics(np.array([[0.0, 4.0], [3.0, 3.0]])).deviation
+    array([2., 0.])
+    """
+    values = as_floats(maps).reshape(len(maps), -1)
+    columns = np.full((4, len(values)), np.nan)
+    counts = np.zeros((2, len(values)), np.int64)
+    if values.size:
+        with np.errstate(all="ignore"):
+            for start in range(0, len(values), step := max(1, _BLOCK // values.shape[1])):
+                columns[:, start : start + step] = _moments(values[start : start + step])
+        # NaN shows in a minimum and infinity in either end, so finite channels need no pass of their own.
+        for channel in np.flatnonzero(~np.isfinite(columns).all(axis=0)):
+            columns[:, channel], counts[:, channel] = _careful(values[channel].astype(np.float64))
+    minimum, maximum, mean, deviation = columns
+    constant = _constant(minimum, maximum) & (counts.sum(axis=0) == 0) & (values.shape[1] > 1)
+    return ChannelStatistics(minimum, maximum, mean, deviation, counts[0], counts[1], constant)
+
+
+def channel_extremes(maps: Array) -> ChannelStatistics:
+    """Return the statistics of maps (C, ...) without mean and deviation, which are NaN: a tenth of the work."""
+    values = as_floats(maps).reshape(len(maps), -1)
+    if values.size:
+        with np.errstate(invalid="ignore"):
+            minimum, maximum = values.min(axis=1).astype(np.float64), values.max(axis=1).astype(np.float64)
+        if np.isfinite(minimum).all() and np.isfinite(maximum).all():
+            unknown, none = np.full(len(values), np.nan), np.zeros(len(values), np.int64)
+            constant = _constant(minimum, maximum) & (values.shape[1] > 1)
+            return ChannelStatistics(minimum, maximum, unknown, unknown, none, none, constant)
+    return channel_statistics(values)
+
+
+def limits(maps: Array, statistics: ChannelStatistics, style: Style) -> Limits:
+    """Return the ends of the scale of maps (C, ...).
+
+    `auto` is `channel` where no value is negative, else `symmetric`; for maps of a single value, which have no range
+    of their own, `layer` takes the place of `channel`.
+
+    Raises:
+        UsageError: the style's scale is none of ours.
+    """
+    mode, low, high = parse_scale(style.scale)
+    if style.limits is not None:
+        mode, (low, high) = "fixed", style.limits
+    if mode == "auto":
+        single = maps[0].size == 1 if len(maps) else False
+        mode = "symmetric" if statistics.range[0] < 0 else "layer" if single else "channel"
+    lows, highs = _ends(mode, maps, statistics, (low, high))
+    # Channels without a finite value get a scale all the same.
+    empty = ~(np.isfinite(lows) & np.isfinite(highs))
+    lows, highs = np.where(empty, 0.0, lows), np.where(empty, 1.0, highs)
+    return Limits(
+        low=lows,
+        high=highs,
+        mode=mode,
+        words=_WORDS[mode].format(low=low, high=high),
+        clips=mode in ("percentile", "std", "fixed"),
+        diverging=mode == "symmetric" or (mode == "fixed" and low == -high),
+    )
+
+
+def parse_scale(text: str) -> tuple[str, float, float]:
+    """Return a scale's mode and, for `fixed:LOW,HIGH`, its ends (else 0 and 0).
+
+    >>> parse_scale("fixed:-1,2.5")
+    ('fixed', -1.0, 2.5)
+
+    Raises:
+        UsageError: it is none of ours.
+    """
+    if text in MODES:
+        return text, 0.0, 0.0
+    name, colon, ends = text.partition(":")
+    if name == "fixed" and colon:
+        try:
+            low, high = map(float, ends.split(","))
+        except ValueError:
+            low = high = math.nan
+        if not (math.isfinite(low) and math.isfinite(high) and low < high):
+            raise UsageError(f"scale {text!r}: two numbers, the lower first, such as fixed:0,6")
+        return "fixed", low, high
+    raise UsageError(f"no scale {text!r}: {', '.join(MODES)} or fixed:LOW,HIGH")
+
+
+def _ends(mode: str, maps: Array, statistics: ChannelStatistics, fixed: tuple[float, float]) -> tuple[Floats, Floats]:
+    count = len(maps)
+    low, high = statistics.range
+    if mode == "layer":
+        return np.full(count, low), np.full(count, high)
+    if mode == "symmetric":
+        reach = max(-low, high)
+        return np.full(count, -reach), np.full(count, reach)
+    if mode == "fixed":
+        return np.full(count, fixed[0]), np.full(count, fixed[1])
+    if mode == "percentile":
+        return _percentiles(maps, statistics)
+    if mode == "std":
+        return statistics.mean - 3 * statistics.deviation, statistics.mean + 3 * statistics.deviation
+    return statistics.minimum.copy(), statistics.maximum.copy()
+
+
+def _percentiles(maps: Array, statistics: ChannelStatistics) -> tuple[Floats, Floats]:
+    """Return the 1st and the 99th percentile of each channel, its ends where they are the same."""
+    values = as_floats(maps).reshape(len(maps), -1)
+    low, high = statistics.minimum.copy(), statistics.maximum.copy()
+    for channel, row in enumerate(values):
+        if statistics.irregular[channel]:
+            row = row[np.isfinite(row)]
+        if row.size:
+            ordered = np.sort(row)
+            first, last = ordered[int((row.size - 1) * 0.01)], ordered[math.ceil((row.size - 1) * 0.99)]
+            if last > first:
+                low[channel], high[channel] = first, last
+    return low, high
+
+
+def _constant(minimum: Floats, maximum: Floats) -> NDArray[np.bool_]:
+    with np.errstate(all="ignore"):
+        spread = maximum - minimum
+        return spread <= _CONSTANT * np.maximum(np.abs(minimum), np.abs(maximum))
+
+
+def _moments(values: Array) -> Floats:
+    """Return minimum, maximum, mean and deviation of each row; not finite where a row is not, or its squares."""
+    # The mean is taken off before squaring, and what it was wrong by afterwards.
+    mean = values.mean(axis=1)
+    centred = values - mean[:, None]
+    rest = centred.mean(axis=1, dtype=np.float64)
+    squares = np.einsum("ij,ij->i", centred, centred).astype(np.float64) / values.shape[1]
+    deviation = np.sqrt(np.maximum(squares - rest**2, 0))
+    return np.stack([values.min(axis=1), values.max(axis=1), mean + rest, deviation]).astype(np.float64)
+
+
+def _careful(row: Floats) -> tuple[Floats, tuple[int, int]]:
+    """Return the four statistics of the finite values of one channel, and the counts of NaN and infinities."""
+    finite = row[np.isfinite(row)]
+    counts = int(np.isnan(row).sum()), int(np.isinf(row).sum())
+    if not finite.size:
+        return np.full(4, np.nan), counts
+    # Divided by the greatest, so that no square overflows.
+    size = float(np.abs(finite).max()) or 1.0
+    parts = finite / size
+    return np.array([finite.min(), finite.max(), parts.mean() * size, parts.std() * size]), counts
+
+
+def _least(values: Floats) -> float:
+    return float(np.fmin.reduce(values, initial=np.nan))
+
+
+def _greatest(values: Floats) -> float:
+    return float(np.fmax.reduce(values, initial=np.nan))

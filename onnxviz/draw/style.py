@@ -1,0 +1,64 @@
+"""What the drawing functions take besides an array, and what they hand back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from PIL import Image
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How maps are drawn.
+
+    Attributes:
+        scale: `auto`, `channel`, `layer`, `percentile`, `symmetric`, `std` or `fixed:LOW,HIGH`.
+        colormap: a name of a colormap, or `auto`: viridis, or a diverging one where values have both signs.
+        theme: `dark` or `light`.
+        tile: the wanted size of a map's longer side, in pixels; None chooses it by the number of maps.
+        columns: maps in a row; None chooses a page of about 1.4 : 1.
+        rows: rows of maps on a page; None fills the page.
+        order: `index`, `deviation` (spatial deviation, greatest first) or `mean` (mean of the absolute value).
+        top: draw only the first so many of that order.
+        channels: draw these channels only.
+        font: a TrueType or OpenType file; None takes the font that Pillow carries.
+        small: smaller files in more time.
+        limits: a scale given from outside, (low, high), for pictures on the same scale; it overrides `scale`.
+    """
+
+    scale: str = "auto"
+    colormap: str = "auto"
+    theme: str = "dark"
+    tile: int | None = None
+    columns: int | None = None
+    rows: int | None = None
+    order: str = "index"
+    top: int | None = None
+    channels: tuple[int, ...] | None = None
+    font: str | None = None
+    small: bool = False
+    limits: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """The words above a picture: the layer's name, and a line with its operator, shape, dtype and tap."""
+
+    title: str
+    line: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A finished page.
+
+    Attributes:
+        image: the page, mode P for maps and RGB for an overview.
+        enlarged: whether its pixels repeat those of the maps, which decides how a PNG is best compressed.
+        text: what goes into the file's text chunks: the scale, the range, the colormap.
+    """
+
+    image: Image.Image
+    enlarged: bool = False
+    text: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,79 @@
+"""Everything that onnxviz raises on purpose, each with the exit code of the command line.
+
+OnnxvizError
+├── UsageError          2  an option or an argument that cannot be honoured
+│   └── SelectionError  2  a selection that cannot be read; points at the place
+├── ModelError          3  the model is missing, broken or cannot be honoured
+│   ├── NotAModelError  3  the file is no ONNX model; says what it is
+│   ├── UnsupportedError 3 a sound model that asks for what onnxviz or the runtime does not do
+│   └── NoMatchError    3  a selection that matches nothing
+├── InputError          4  the picture, array or matrix that was to be fed
+├── RunError            5  the runtime is missing or failed
+│   └── DeviceError     5  the device that was asked for does not work
+├── OutputError         6  what was to be written exists already or cannot be written
+└── VerificationError   7  results differ by more than the tolerance
+"""
+
+from __future__ import annotations
+
+
+class OnnxvizError(Exception):
+    """Root of all errors that onnxviz raises on purpose; its text is one or two lines."""
+
+    exit_code = 1
+
+
+class UsageError(OnnxvizError):
+    """An option or an argument that cannot be honoured."""
+
+    exit_code = 2
+
+
+class SelectionError(UsageError):
+    """A selection that cannot be read; the text quotes it and points at the place."""
+
+
+class ModelError(OnnxvizError):
+    """The model is missing, broken or cannot be honoured."""
+
+    exit_code = 3
+
+
+class NotAModelError(ModelError):
+    """The file is no ONNX model; the text says what it is."""
+
+
+class UnsupportedError(ModelError):
+    """A sound model that asks for what onnxviz or the runtime does not do."""
+
+
+class NoMatchError(ModelError):
+    """A selection that matches nothing in the model."""
+
+
+class InputError(OnnxvizError):
+    """A picture, array or matrix that cannot be fed."""
+
+    exit_code = 4
+
+
+class RunError(OnnxvizError):
+    """The runtime is missing or failed."""
+
+    exit_code = 5
+
+
+class DeviceError(RunError):
+    """The device that was asked for does not work."""
+
+
+class OutputError(OnnxvizError):
+    """What was to be written exists already or cannot be written."""
+
+    exit_code = 6
+
+
+class VerificationError(OnnxvizError):
+    """Results differ by more than the tolerance."""
+
+    exit_code = 7

@@ -1,0 +1,221 @@
+"""Picture files, PIL images and pixel arrays as upright pixels in 0..255."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from onnxviz.errors import InputError
+from onnxviz.feed.geometry import Placement
+
+Pixels = npt.NDArray[Any]
+"""Pixels `(H, W, C)` in 0..255, uint8 or float32."""
+
+_FILTERS = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+# These are drawn by other programs, from code in the file.
+_REFUSED_FORMATS = ("EPS", "WMF")
+PICTURE_MODES = (1, 3, 4)
+"""Numbers of channels that a picture can have: grey, RGB, RGBA."""
+_ARRAY_WAY = "give other numbers of channels or ranges of values as an array (.npy)"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Upright pixels `(H, W, C)` in 0..255, C one of 1 (grey), 3 (RGB), 4 (RGBA, alpha not multiplied in).
+
+    Pixels are uint8, or float32 where the source had finer steps; `notes` are things to be said of it.
+    """
+
+    pixels: Pixels
+    notes: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.pixels.shape[0], self.pixels.shape[1]
+
+
+def open_picture(source: Path | bytes | Image.Image, name: str) -> Picture:
+    """Decode a picture: turned as EXIF says, palettes, 16 bit and transparency resolved, first frame.
+
+    Raises:
+        InputError: it is missing, broken, no picture, above Pillow's limit on pixels, or of values without a range.
+    """
+    notes: list[str] = []
+    with warnings.catch_warnings():
+        # Pillow warns of half of what it refuses (and of broken EXIF); the limit is checked below instead.
+        warnings.simplefilter("ignore")
+        try:
+            if isinstance(source, Image.Image):
+                return Picture(_decode(source, name, notes), tuple(notes))
+            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+                _check(image, name, notes)
+                return Picture(_decode(image, name, notes), tuple(notes))
+        except InputError:
+            raise
+        except FileNotFoundError as error:
+            raise InputError(f"{name}: there is no such file") from error
+        except (PermissionError, IsADirectoryError) as error:
+            raise InputError(f"{name} cannot be read: {error.strerror}") from error
+        except Image.DecompressionBombError as error:
+            raise InputError(f"{name} has more pixels than Pillow's limit allows: {error}") from error
+        except UnidentifiedImageError as error:
+            raise InputError(f"{name} is no picture that Pillow can open; {_ARRAY_WAY}") from error
+        except Exception as error:
+            # Pillow's readers meet broken files with errors of any kind (struct, index, syntax, arithmetic).
+            raise InputError(f"{name} is a broken picture: {str(error) or type(error).__name__}") from error
+
+
+def picture_from_array(array: npt.NDArray[Any], name: str) -> Picture:
+    """Take an array `(H, W)`, `(H, W, C)` or `(C, H, W)` as pixels: uint8, uint16, or floats in 0..255.
+
+    Raises:
+        InputError: it has other axes or another dtype.
+    """
+    if array.ndim == 2:
+        array = array[:, :, None]
+    if array.ndim == 3 and array.shape[2] not in (1, 3, 4) and array.shape[0] in (1, 3, 4):
+        array = array.transpose(1, 2, 0)
+    shape = "x".join(map(str, array.shape))
+    if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or 0 in array.shape:
+        raise InputError(
+            f"{name} has shape {shape}: as a picture it must be HxW, HxWxC or CxHxW with 1, 3 or 4 channels; "
+            "without preprocessing options an array is fed as it is"
+        )
+    if array.dtype == np.uint8:
+        return Picture(np.ascontiguousarray(array))
+    if array.dtype == np.uint16:
+        return Picture(array.astype(np.float32) / np.float32(257))
+    if array.dtype.kind not in "fiu":
+        raise InputError(f"{name} has dtype {array.dtype}: pixels must be numbers")
+    return Picture(_finite(array.astype(np.float32), name), ("its numbers are taken as pixels in 0..255",))
+
+
+def with_channels(pixels: Pixels, channels: int) -> Pixels:
+    """Return pixels with 1 (grey by ITU-R 601), 3 or 4 channels; transparency is laid on white unless 4 are wanted."""
+    has = pixels.shape[2]
+    if has == channels:
+        return pixels
+    if has == 4:
+        alpha = pixels[..., 3:].astype(np.float32) / 255
+        on_white = pixels[..., :3] * alpha + 255 * (1 - alpha)
+        pixels = _like(on_white.astype(np.float32), pixels)
+        return with_channels(pixels, channels)
+    if channels == 1:
+        return _like((pixels @ np.array([0.299, 0.587, 0.114], np.float32))[..., None], pixels)
+    colour = np.repeat(pixels, 3, axis=2) if has == 1 else pixels
+    if channels == 3:
+        return colour
+    return np.concatenate([colour, np.full_like(colour[..., :1], 255)], axis=2)
+
+
+def place(pixels: Pixels, placement: Placement, resample: str, pad: int) -> Pixels:
+    """Return the pixels of the fed array: the placement's box resized by a filter, with grey `pad` around it."""
+    drawn = _resized(pixels, placement, resample)
+    height, width = placement.geometry.fed
+    if placement.size == (height, width):
+        return drawn
+    canvas = np.full((height, width, pixels.shape[2]), pad, dtype=pixels.dtype)
+    canvas[..., 3:] = 255
+    top, left = placement.corner
+    canvas[top : top + placement.size[0], left : left + placement.size[1]] = drawn
+    return canvas
+
+
+def as_rgb(pixels: Pixels) -> npt.NDArray[np.uint8]:
+    """Return pixels as uint8 RGB `(H, W, 3)`, for the eye."""
+    return _rounded(with_channels(pixels, 3))
+
+
+def _resized(pixels: Pixels, placement: Placement, resample: str) -> Pixels:
+    size = (placement.size[1], placement.size[0])
+    resampling = _FILTERS[resample]
+    if pixels.dtype == np.uint8:
+        image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+        resized = np.array(image.resize(size, resampling, box=placement.box))
+        return resized.reshape(*placement.size, pixels.shape[2])
+    planes = [
+        np.array(Image.fromarray(np.ascontiguousarray(pixels[..., index])).resize(size, resampling, placement.box))
+        for index in range(pixels.shape[2])
+    ]
+    # Bicubic and Lanczos overshoot at edges; 8 bit pixels are clipped by Pillow, these by us.
+    clipped: Pixels = np.clip(np.stack(planes, axis=2), 0, 255).astype(np.float32)
+    return clipped
+
+
+def _check(image: Image.Image, name: str, notes: list[str]) -> None:
+    if image.format in _REFUSED_FORMATS:
+        raise InputError(f"{name} is a drawing ({image.format}), no picture: save it as PNG first")
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is not None and image.width * image.height > limit:
+        raise InputError(
+            f"{name} has {image.width}x{image.height} pixels, more than Pillow's limit of {limit} "
+            "(a guard against decompression bombs): make it smaller first"
+        )
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1:
+        notes.append(f"the first of {frames} frames is fed")
+
+
+def _decode(image: Image.Image, name: str, notes: list[str]) -> Pixels:
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I;16"):
+        return _of_16_bit(np.asarray(image), notes)
+    if image.mode in ("I", "F"):
+        return _of_wide_values(np.asarray(image), name, notes)
+    if image.mode == "LAB":
+        raise InputError(f"{name} has Lab colours, which are not understood: save it as RGB first")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+    elif image.mode not in ("L", "RGB"):
+        image = image.convert("L" if image.mode == "1" else "RGB")
+    pixels = np.array(image)
+    return pixels[..., None] if pixels.ndim == 2 else pixels
+
+
+def _of_16_bit(values: npt.NDArray[Any], notes: list[str]) -> Pixels:
+    largest = int(values.max())
+    if 0 < largest < 8192:
+        notes.append(f"16 bit picture whose largest value is {largest} of 65535: it is fed as dark as it is")
+    grey: Pixels = values.astype(np.float32) / np.float32(257)
+    return grey[..., None]
+
+
+def _of_wide_values(values: npt.NDArray[Any], name: str, notes: list[str]) -> Pixels:
+    low, high = float(values.min()), float(values.max())
+    if low >= 0 and high <= 1 and values.dtype.kind == "f":
+        notes.append("its values lie in 0..1 and are taken as black to white")
+        return values.astype(np.float32)[..., None] * np.float32(255)
+    if low >= 0 and high <= 255:
+        return values.astype(np.float32)[..., None]
+    if low >= 0 and high <= 65535 and values.dtype.kind != "f":
+        return _of_16_bit(values, notes)
+    raise InputError(f"{name} has values from {low:g} to {high:g}, whose black and white are unknown; {_ARRAY_WAY}")
+
+
+def _finite(values: npt.NDArray[np.float32], name: str) -> npt.NDArray[np.float32]:
+    if not np.isfinite(values).all():
+        raise InputError(f"{name} holds NaN or infinite numbers, which are no pixels")
+    return values
+
+
+def _like(values: npt.NDArray[np.float32], pixels: Pixels) -> Pixels:
+    return _rounded(values) if pixels.dtype == np.uint8 else values
+
+
+def _rounded(values: Pixels) -> npt.NDArray[np.uint8]:
+    if values.dtype == np.uint8:
+        return values
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)

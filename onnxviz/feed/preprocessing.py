@@ -1,0 +1,247 @@
+"""How pixels become the numbers a model was trained on: presets, the model's own metadata, the formula.
+
+value = (pixel / 255 * (high - low) + low - mean) / std        pixel in 0..255, mean and std by channel as fed
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from onnxviz.errors import ModelError, UsageError
+from onnxviz.feed.geometry import Placement, Size, crop, letterbox, squash
+
+METADATA_PREPROCESSING = "onnxviz.preprocessing"
+METADATA_LABELS = "onnxviz.labels"
+RESIZES = ("squash", "crop", "letterbox")
+FILTERS = ("nearest", "bilinear", "bicubic", "lanczos")
+CHANNEL_ORDERS = ("rgb", "bgr")
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """What is done to a picture before a model sees it.
+
+    `range` is what 0..255 is brought to before `mean` is taken away and `std` divides; both have one number, or one a
+    channel in the order in which the channels are fed. `size` is `(H, W)`, None for the model's own. `crop_fraction`
+    is the share of the largest central part that `crop` keeps; `pad` the grey of `letterbox`, in 0..255; `multiple`
+    what a free size is rounded to.
+
+    >>> lite = PRESETS["efficientnet-lite"]
+    >>> lite.normalise(np.array([[[0, 127, 255]]], dtype=np.uint8)).tolist()
+    [[[-0.9921875, 0.0, 1.0]]]
+    """
+
+    name: str
+    range: tuple[float, float] = (0.0, 1.0)
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    size: Size | None = None
+    resize: str = "squash"
+    filter: str = "bilinear"
+    channel_order: str = "rgb"
+    crop_fraction: float = 1.0
+    pad: int = 114
+    multiple: int = 32
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that cannot be honoured.
+
+        Raises:
+            UsageError: a value is out of its domain.
+        """
+        for field, value, choices in (
+            ("resize", self.resize, RESIZES),
+            ("filter", self.filter, FILTERS),
+            ("channel order", self.channel_order, CHANNEL_ORDERS),
+        ):
+            if value not in choices:
+                raise UsageError(f"{field} {value!r} is not known: it is one of {', '.join(choices)}")
+        numbers = (*self.range, *self.mean, *self.std, self.crop_fraction)
+        if not all(math.isfinite(number) for number in numbers):
+            raise UsageError("range, mean, std and crop fraction must be finite numbers")
+        if len(self.range) != 2 or self.range[0] == self.range[1]:
+            raise UsageError(f"range must be two different numbers, not {_numbers(self.range)}")
+        if not self.mean or not self.std or 0 in self.std:
+            raise UsageError("mean and std must have one number, or one a channel, and no std may be 0")
+        if self.size is not None and (len(self.size) != 2 or min(self.size) < 1):
+            raise UsageError(f"size must be HxW with both at least 1, not {'x'.join(map(str, self.size))}")
+        if not 0 < self.crop_fraction <= 1:
+            raise UsageError(f"crop fraction must be above 0 and at most 1, not {self.crop_fraction:g}")
+        if not 0 <= self.pad <= 255:
+            raise UsageError(f"pad must be within 0..255, not {self.pad}")
+        if self.multiple < 1:
+            raise UsageError(f"multiple must be at least 1, not {self.multiple}")
+
+    def place(self, picture: Size, fed: Size) -> Placement:
+        """Return where a picture of one size lies in an array of another."""
+        if self.resize == "crop":
+            return crop(picture, fed, self.crop_fraction)
+        return letterbox(picture, fed) if self.resize == "letterbox" else squash(picture, fed)
+
+    def normalise(self, pixels: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Return the values of RGB pixels `(H, W, C)` in 0..255, channels in the order fed, float32."""
+        channels = pixels.shape[-1]
+        low, high = self.range
+        mean, std = per_channel(self.mean, channels, 0.0), per_channel(self.std, channels, 1.0)
+        # Factors in float64 first: one multiplication and one addition a pixel, exact for powers of two.
+        factor = ((high - low) / 255 / std).astype(np.float32)
+        addend = ((low - mean) / std).astype(np.float32)
+        values = self._ordered(pixels).astype(np.float32)
+        values *= factor
+        values += addend
+        return values
+
+    def pixels(self, values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Return the RGB pixels `(H, W, C)` in 0..255 of values; the inverse of `normalise`."""
+        channels = values.shape[-1]
+        low, high = self.range
+        mean, std = per_channel(self.mean, channels, 0.0), per_channel(self.std, channels, 1.0)
+        pixels = (values.astype(np.float64) * std + mean - low) / (high - low) * 255
+        return self._ordered(pixels).astype(np.float32)
+
+    def _ordered(self, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        if self.channel_order == "rgb" or pixels.shape[-1] < 3:
+            return pixels
+        return pixels[..., [2, 1, 0, *range(3, pixels.shape[-1])]]
+
+    def to_json(self) -> str:
+        """Return the text that a model keeps under the metadata key `onnxviz.preprocessing`."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Preprocessing:
+        """Read such a text; what it leaves out is taken from its `preset`, else from `zero-one`.
+
+        Raises:
+            ModelError: the text cannot be read.
+        """
+        try:
+            return _from_mapping(json.loads(text))
+        except (ValueError, TypeError, RecursionError, UsageError) as error:
+            raise ModelError(
+                f"the model's metadata {METADATA_PREPROCESSING!r} cannot be read: {error}; "
+                "give a preset to go without it"
+            ) from error
+
+
+def _preset(name: str, **values: Any) -> tuple[str, Preprocessing]:
+    return name, Preprocessing(name=name, **values)
+
+
+PRESETS: Mapping[str, Preprocessing] = dict(
+    (
+        _preset("imagenet", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), resize="crop", crop_fraction=0.875),
+        _preset("inception", range=(-1.0, 1.0), resize="crop", crop_fraction=0.875),
+        _preset(
+            "caffe",
+            range=(0.0, 255.0),
+            mean=(103.939, 116.779, 123.68),
+            resize="crop",
+            channel_order="bgr",
+            crop_fraction=0.875,
+        ),
+        _preset("efficientnet-lite", range=(0.0, 255.0), mean=(127.0,), std=(128.0,), filter="bicubic"),
+        _preset("yolo", resize="letterbox"),
+        _preset("zero-one"),
+        _preset("raw", range=(0.0, 255.0)),
+    )
+)
+
+
+def per_channel(numbers: tuple[float, ...], channels: int, neutral: float) -> npt.NDArray[np.float64]:
+    """Return one number a channel: one number serves all, three are averaged for grey, alpha gets `neutral`.
+
+    Raises:
+        UsageError: there are neither one number nor one a channel, and no such rule fits.
+    """
+    if len(numbers) == 1:
+        numbers = numbers * min(channels, 3)
+    elif channels == 1 and len(numbers) == 3:
+        numbers = (sum(numbers) / 3,)
+    if channels == 4 and len(numbers) == 3:
+        numbers = (*numbers, neutral)
+    if len(numbers) != channels:
+        raise UsageError(f"mean or std has {len(numbers)} numbers ({_numbers(numbers)}), the model {channels} channels")
+    return np.array(numbers, dtype=np.float64)
+
+
+def model_preprocessing(metadata: Mapping[str, str]) -> Preprocessing | None:
+    """Return what a model says of its own preprocessing, or None.
+
+    Read are the key `onnxviz.preprocessing` (a JSON object) and what Ultralytics writes: `imgsz`, `stride` and `task`.
+
+    Raises:
+        ModelError: `onnxviz.preprocessing` is there and cannot be read.
+    """
+    if METADATA_PREPROCESSING in metadata:
+        return Preprocessing.from_json(metadata[METADATA_PREPROCESSING])
+    sides = _literal(metadata.get("imgsz", ""))
+    if isinstance(sides, int):
+        sides = [sides, sides]
+    if not {"imgsz", "stride", "names"} <= metadata.keys() or not _is_size(sides):
+        return None
+    stride = _literal(metadata["stride"])
+    yolo = replace(PRESETS["yolo"], size=(sides[0], sides[1]))
+    if metadata.get("task") == "classify":
+        # Ultralytics classifiers take the central square, without mean and std.
+        yolo = replace(yolo, resize="crop")
+    return replace(yolo, multiple=stride) if isinstance(stride, int) and 0 < stride <= 4096 else yolo
+
+
+def model_labels(metadata: Mapping[str, str]) -> tuple[str, ...] | None:
+    """Return the names of a model's classes from `onnxviz.labels` (one a line) or Ultralytics' `names`, or None."""
+    if METADATA_LABELS in metadata:
+        return tuple(metadata[METADATA_LABELS].rstrip("\n").split("\n"))
+    names = _literal(metadata.get("names", ""))
+    if isinstance(names, dict):
+        # A class left out would move the names of all that follow.
+        names = [names[index] for index in range(len(names))] if set(names) == set(range(len(names))) else None
+    if isinstance(names, list | tuple) and names and all(isinstance(name, str) for name in names):
+        return tuple(names)
+    return None
+
+
+def _from_mapping(values: Any) -> Preprocessing:
+    if not isinstance(values, dict):
+        raise ValueError("it is no JSON object")
+    given = dict(values)
+    preset = given.pop("preset", None)
+    if preset is not None and preset not in PRESETS:
+        raise ValueError(f"its preset {preset!r} is not one of {', '.join(PRESETS)}")
+    known = {field.name for field in fields(Preprocessing)}
+    if unknown := sorted(set(given) - known):
+        raise ValueError(f"{', '.join(map(repr, unknown))} is not one of {', '.join(sorted(known))}")
+    for key in ("range", "mean", "std", "size"):
+        if given.get(key) is not None:
+            given[key] = tuple(given[key])
+    base = PRESETS[preset] if preset is not None else replace(PRESETS["zero-one"], name="the model's own")
+    result = replace(base, **given)
+    if not _is_size(result.size) and result.size is not None:
+        raise ValueError("its size is not two whole numbers")
+    return result
+
+
+def _is_size(value: Any) -> bool:
+    return isinstance(value, list | tuple) and len(value) == 2 and all(type(side) is int and side > 0 for side in value)
+
+
+def _literal(text: str) -> Any:
+    # Ultralytics writes Python literals; a long or deep text is no such thing.
+    if not text or len(text) > 1_000_000:
+        return None
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return None
+
+
+def _numbers(numbers: tuple[float, ...]) -> str:
+    return ", ".join(f"{number:g}" for number in numbers)

@@ -1,0 +1,251 @@
+"""Files and folders that appear whole or not at all, names that every system allows, and bytes copied in place.
+
+What is being written lies beside its goal as `NAME.part` and takes the goal's name only when it is complete;
+on an error or an interrupt it is removed, and what stood there before stands there still.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import stat
+import unicodedata
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO, NoReturn, TypeVar
+
+from onnxviz.errors import ModelError, OutputError
+
+Made = TypeVar("Made")
+
+PAGE = 4096
+BLOCK = 1 << 20
+"""Bytes that are copied at a time where the system does not copy by itself."""
+
+RESERVED = frozenset(
+    ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(10))]
+)
+"""Names that Windows keeps for devices, whatever follows the first dot."""
+
+WANTING = {errno.ENOSYS, errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF, errno.ETXTBSY}
+"""What copy_file_range answers where the system or the file system lacks it."""
+
+
+@contextmanager
+def writing(path: Path, *, force: bool) -> Iterator[BinaryIO]:
+    """Open a new file that takes the name `path` when the block ends well, and vanishes when it does not.
+
+    Raises:
+        OutputError: `path` exists and `force` is not set, is no plain file, or cannot be written (full disk,
+            missing folder, no permission).
+    """
+    path = Path(path)
+    _check_file(path, force)
+    part, target = _make_beside(path, "part", lambda place: place.open("xb"))
+    try:
+        with target:
+            yield target
+        _check_file(path, force)
+        part.replace(path)
+    except BaseException as error:
+        with suppress(OSError):
+            part.unlink()
+        if isinstance(error, OSError):
+            _refuse(path, error)
+        raise
+
+
+@contextmanager
+def making_folder(path: Path, *, force: bool, ours: Callable[[Path], bool]) -> Iterator[Path]:
+    """Yield a new folder that takes the place of `path`, whole, when the block ends well.
+
+    Args:
+        path: the goal; a link to a folder stands for the folder it leads to.
+        force: replace whatever folder is there.
+        ours: tells whether an existing folder is one that onnxviz made and may be replaced unasked.
+
+    Raises:
+        OutputError: the folder is there and may not be replaced, or cannot be written.
+    """
+    shown, path = Path(path), Path(os.path.realpath(path))
+    _check_folder(path, shown, force, ours)
+    part, _ = _make_beside(path, "part", lambda place: place.mkdir())
+    try:
+        yield part
+        _check_folder(path, shown, force, ours)
+        _put_in_place(part, path)
+    except BaseException as error:
+        _remove(part)
+        if isinstance(error, OSError):
+            _refuse(shown, error)
+        raise
+
+
+def safe_name(text: str, limit: int = 60) -> str:
+    """Return a file name that Windows, macOS and Linux all allow, as like `text` as can be.
+
+    Letters and digits of every script stay; separators, control characters and punctuation that some system
+    refuses become `_`. What is longer than `limit` characters is cut and ends with eight digits of its hash.
+
+    >>> safe_name("/layer1/layer1.0/conv1/Conv")
+    'layer1_layer1.0_conv1_Conv'
+    >>> safe_name("con.txt"), safe_name("..")
+    ('_con.txt', '_')
+    """
+    plain = unicodedata.normalize("NFKC", text).rstrip(". ")
+    name = "".join(letter if _stays(letter) else "_" for letter in plain)
+    name = name.lstrip("_.-") or "_"
+    if len(name) > limit:
+        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+        name = f"{name[: limit - 9].rstrip('._-')}-{digest}"
+    return f"_{name}" if name.split(".")[0].rstrip().upper() in RESERVED else name
+
+
+def copy_range(source_fd: int, target: BinaryIO, offset: int, length: int) -> None:
+    """Append `length` bytes of a file, from `offset` on, to `target`; inside the system's kernel where that is fast.
+
+    The kernel shares blocks between files or copies whole pages where both places lie alike within a page. Where
+    they do not, it takes 1.6 times as long as large blocks that end with the target's pages (0.41 s against 0.25 s
+    for 1.1 GB on ext4; cp: 0.26 s).
+
+    Raises:
+        ModelError: the source ends before the range does.
+    """
+    target.flush()
+    shift = offset - target.tell()
+    done = _copy_in_kernel(source_fd, target, offset, length) if shift % PAGE == 0 else 0
+    _copy_in_blocks(source_fd, target, offset + done, length - done)
+
+
+def read_at(descriptor: int, length: int, offset: int) -> bytes:
+    """Read up to `length` bytes at `offset`; where the system has no pread, by a seek and a read."""
+    if hasattr(os, "pread"):
+        return os.pread(descriptor, length, offset)
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    return os.read(descriptor, length)
+
+
+def check_space(path: Path, size: int) -> None:
+    """Refuse to begin a file of `size` bytes for which the disk has no room.
+
+    Raises:
+        OutputError: fewer bytes are free.
+    """
+    try:
+        free = shutil.disk_usage(path.parent).free
+    except OSError:
+        return  # no answer is no reason to refuse: a full disk is met while writing
+    if free < size:
+        raise OutputError(f"cannot write {path}: it needs {size / 1e6:,.0f} MB and {free / 1e6:,.0f} MB are free")
+
+
+def _check_file(path: Path, force: bool) -> None:
+    if not os.path.lexists(path):
+        return
+    if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+        raise OutputError(f"cannot write {path}: it is {'a folder' if path.is_dir() else 'no plain file'}")
+    if not force:
+        raise OutputError(f"{path} exists; --force overwrites it")
+
+
+def _check_folder(path: Path, shown: Path, force: bool, ours: Callable[[Path], bool]) -> None:
+    here = Path.cwd().resolve()
+    if path == here or path in here.parents:
+        raise OutputError(f"cannot replace {shown}: it is the current folder or holds it; name a folder inside")
+    if not os.path.lexists(path):
+        return
+    if not path.is_dir():
+        raise OutputError(f"cannot write the folder {shown}: a file of that name exists")
+    if not (force or ours(path) or not any(path.iterdir())):
+        raise OutputError(f"{shown} exists and was not made by onnxviz; --force replaces the whole folder")
+
+
+def _make_beside(path: Path, suffix: str, make: Callable[[Path], Made]) -> tuple[Path, Made]:
+    """Make something new beside `path` under a name that nobody has: NAME.part, NAME.2.part and so on."""
+    stem = path.name[:60]
+    for number in range(1, 1000):
+        place = path.with_name(f"{stem}.{suffix}" if number == 1 else f"{stem}.{number}.{suffix}")
+        try:
+            return place, make(place)
+        except FileExistsError:
+            continue
+        except FileNotFoundError:
+            raise OutputError(f"cannot write {path}: there is no folder {path.parent}") from None
+        except OSError as error:
+            _refuse(path, error)
+    raise OutputError(f"cannot write {path}: the folder is full of unfinished {stem}.*.{suffix}; remove them")
+
+
+def _put_in_place(part: Path, path: Path) -> None:
+    """Rename `part` to `path`, whose old folder is set aside first and set back if that fails."""
+    if not path.exists():
+        part.rename(path)
+        return
+    aside, _ = _make_beside(path, "old", lambda place: place.mkdir())
+    old = aside / path.name
+    try:
+        path.rename(old)
+        part.rename(path)
+    except BaseException:
+        if old.exists() and not path.exists():
+            old.rename(path)
+        raise
+    finally:
+        if path.exists():
+            _remove(aside)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder with all in it, to the end even when an interrupt comes meanwhile."""
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _stays(letter: str) -> bool:
+    if letter.isascii():
+        return letter.isalnum() or letter in "-_.+=@,()[]"
+    return unicodedata.category(letter)[0] in "LNM"
+
+
+def _copy_in_kernel(source_fd: int, target: BinaryIO, offset: int, length: int) -> int:
+    """Copy by copy_file_range what it takes, and return how many bytes that was."""
+    if not hasattr(os, "copy_file_range"):
+        return 0
+    try:
+        target_fd = target.fileno()
+    except OSError:
+        return 0  # a buffer in memory
+    done = 0
+    try:
+        while done < length:
+            count = os.copy_file_range(source_fd, target_fd, min(length - done, 1 << 30), offset + done)
+            if not count:
+                break  # the end, or a file system that answers nothing: plain reading tells which
+            done += count
+    except OSError as error:
+        if error.errno not in WANTING:
+            raise
+    finally:
+        target.seek(os.lseek(target_fd, 0, os.SEEK_CUR))
+    return done
+
+
+def _copy_in_blocks(source_fd: int, target: BinaryIO, offset: int, length: int) -> None:
+    end, block = offset + length, BLOCK - target.tell() % PAGE
+    while offset < end:
+        content = read_at(source_fd, min(block, end - offset), offset)
+        if not content:
+            raise ModelError(f"the model's file ends {end - offset:,} bytes too early: it changed while it was copied")
+        target.write(content)
+        offset += len(content)
+        block = BLOCK
+
+
+def _refuse(path: Path, error: OSError) -> NoReturn:
+    raise OutputError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from error

@@ -1,0 +1,84 @@
+"""The act value of a layer: after the norm and the nonlinearity that alone consume its output.
+
+From a layer's output, as long as a single node reads the value, the walk takes: the bias of a conv or dense layer that
+stands as an Add of its own, one norm (a scale and a bias behind it included), one nonlinearity (of several nodes too,
+such as x * Sigmoid(x)). At any step it takes a QuantizeLinear with the DequantizeLinear behind it: in a quantised model
+that is the value its integer kernels compute, shown dequantised, and exposing it stops no fusion.
+
+An output of the model along the way does not end the walk. The result would otherwise depend on what has been exposed
+already: after `--tap op` had made a convolution's own value an output, `conv` would mean something else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from onnxviz.graph.graph import Graph, Node
+from onnxviz.graph.kinds import Families
+
+_NOTHING: frozenset[str] = frozenset()
+_MAY_FOLLOW: Mapping[str, frozenset[str]] = {
+    "conv": frozenset({"bias", "norm", "act"}),
+    "dense": frozenset({"bias", "norm", "act"}),
+    "norm": frozenset({"scale", "bias", "act"}),
+    "act": _NOTHING,
+    "attention": _NOTHING,
+}
+_MAY_FOLLOW_ANY = frozenset({"norm", "act"})
+
+
+def _still(role: str, may: frozenset[str]) -> frozenset[str]:
+    """Return what may still come once a role is taken: each once, a nonlinearity last."""
+    return may - {"bias"} if role == "bias" else may - {"scale"} if role == "scale" else _MAY_FOLLOW[role]
+
+
+class Absorber:
+    """Finds the act values of one graph's layers."""
+
+    def __init__(self, graph: Graph, families: Families) -> None:
+        self._graph = graph
+        self._families = families
+        self._gates = {gate.root: gate for gate in families.gates.values()}
+
+    def act(self, node: Node, output: str) -> str:
+        """Return the value after what a node's layer absorbs, its own output where nothing follows."""
+        value = self._families.scores.get(node.index, output)
+        may = _MAY_FOLLOW.get(self._families.kinds[node.index], _MAY_FOLLOW_ANY)
+        seen = {""}
+        while value not in seen:
+            seen.add(value)
+            readers = tuple({reader.index: reader for reader in self._graph.consumers.get(value, ())}.values())
+            value, may = self._step(value, readers, may)
+        return value
+
+    def _step(self, value: str, readers: Sequence[Node], may: frozenset[str]) -> tuple[str, frozenset[str]]:
+        """Return the value one step on, the same where nothing may be taken."""
+        gate = self._gates.get(value)
+        if gate is not None and "act" in may and all(reader.index in gate.members for reader in readers):
+            return gate.final.outputs[0], _NOTHING
+        if len(readers) != 1:
+            return value, may
+        reader = readers[0]
+        if reader.inputs[:1] == (value,) and reader.op in ("QuantizeLinear", "DequantizeLinear"):
+            return self._dequantised(value, reader, may)
+        role = self._families.parts.get(reader.index) or self._families.kinds[reader.index]
+        if role in may and (reader.index in self._families.parts or reader.inputs[0] == value):
+            return reader.outputs[0], _still(role, may)
+        return value, may
+
+    def _dequantised(self, value: str, reader: Node, may: frozenset[str]) -> tuple[str, frozenset[str]]:
+        if reader.op == "DequantizeLinear":
+            # Only what an operator on quantised values made (QLinearConv, QGemm), not a QuantizeLinear node's own.
+            maker = self._graph.producers.get(value)
+            follows = maker is not None and maker.op.startswith("Q") and maker.op != "QuantizeLinear"
+            return (reader.outputs[0], may) if follows else (value, may)
+        readers = self._graph.consumers.get(reader.outputs[0], ())
+        if not readers or any(node.op != "DequantizeLinear" for node in readers):
+            return value, may
+        if len(readers) == 1:
+            return readers[0].outputs[0], may
+        gate = self._gates.get(reader.outputs[0])
+        if gate is not None and "act" in may and all(node.index in gate.members for node in readers):
+            return gate.final.outputs[0], _NOTHING
+        # Some quantisers write one DequantizeLinear a reader: all hold the same values.
+        return readers[0].outputs[0], _NOTHING

@@ -1,0 +1,199 @@
+"""Cut a graph down to what chosen values need.
+
+onnxruntime computes all nodes of a session, whatever is fetched, so what is not needed must not be in it.
+
+| goes | stays |
+|---|---|
+| nodes that no chosen value needs | outer values that bodies of If, Loop and Scan read, at any depth |
+| initializers, inputs and value declarations of these nodes | initializers that a kept quantization annotation names |
+| functions that no kept node calls | functions that kept functions call |
+| training information, which speaks of the whole graph | opsets, metadata, custom domains |
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy
+import onnx
+
+from onnxviz.errors import NoMatchError
+from onnxviz.graph.graph import Graph, Node, tensor_spec
+from onnxviz.layout import TensorSpec
+
+
+def cut(graph: Graph, outputs: Sequence[str], types: Mapping[str, TensorSpec] | None = None) -> Graph:
+    """Return the graph that computes `outputs`, in this order, and nothing else.
+
+    Args:
+        graph: the model.
+        outputs: values; those that are no outputs of the model are declared as far as the model itself tells.
+        types: what else is known of values, for their declarations.
+
+    Raises:
+        NoMatchError: An output is no value of the graph, or none is asked for.
+    """
+    wanted = tuple(dict.fromkeys(outputs))
+    check_values(graph, wanted)
+    return assemble(graph, needed_nodes(graph, wanted), graph.proto.graph.input, declare(graph, wanted, types or {}))
+
+
+def needed_nodes(graph: Graph, values: Iterable[str]) -> tuple[Node, ...]:
+    """Return the nodes that compute these values, in the graph's order."""
+    needed: set[int] = set()
+    waiting = list(values)
+    while waiting:
+        node = graph.producers.get(waiting.pop())
+        if node is not None and node.index not in needed:
+            needed.add(node.index)
+            waiting.extend(node.reads)
+    return tuple(graph.nodes[index] for index in sorted(needed))
+
+
+def assemble(
+    graph: Graph,
+    nodes: Sequence[Node],
+    inputs: Iterable[onnx.ValueInfoProto],
+    outputs: Iterable[onnx.ValueInfoProto],
+) -> Graph:
+    """Make a graph of some nodes of another one, with all that these need from it; inputs not needed are left out."""
+    source, outputs = graph.proto.graph, tuple(outputs)
+    names = {info.name for info in outputs}
+    for node in nodes:
+        names.update(node.reads, node.outputs)
+    annotations = [entry for entry in source.quantization_annotation if entry.tensor_name in names]
+    names.update(pair.value for entry in annotations for pair in entry.quant_parameter_tensor_names)
+    model = _without_graph(graph.proto)
+    part = model.graph
+    part.name, part.doc_string = source.name, source.doc_string
+    part.metadata_props.extend(source.metadata_props)
+    part.node.extend(node.proto for node in nodes)
+    part.initializer.extend(tensor for tensor in source.initializer if tensor.name in names)
+    part.sparse_initializer.extend(tensor for tensor in source.sparse_initializer if tensor.values.name in names)
+    part.input.extend(info for info in inputs if info.name in names)
+    part.output.extend(outputs)
+    part.value_info.extend(info for info in source.value_info if info.name in names)
+    part.quantization_annotation.extend(annotations)
+    model.functions.extend(_called(graph.proto.functions, part.node))
+    return Graph.from_proto(model)
+
+
+def declare(graph: Graph, values: Iterable[str], types: Mapping[str, TensorSpec]) -> list[onnx.ValueInfoProto]:
+    """Return the declarations of values as a graph's inputs or outputs: type and rank, as far as they are known.
+
+    What the model itself declares as its input, or as its output with a shape, is kept as it is. Sizes that are
+    unknown are left empty, and so are symbols that the model does not use: they are inventions of the inference.
+    """
+    source = graph.proto.graph
+    given = {info.name for info in source.input}
+    declared = {info.name: info for info in (*source.output, *source.input)}
+    inner = {info.name: info for info in source.value_info}
+    specs = [tensor_spec(info) for info in (*declared.values(), *inner.values())]
+    symbols = {size for spec in specs for size in spec.shape or () if isinstance(size, str)}
+    result = []
+    for value in values:
+        spec = types.get(value)
+        own = declared.get(value)
+        if own is not None and (own.type.tensor_type.HasField("shape") or value in given):
+            result.append(own)
+        elif spec is not None and (info := _typed(spec, symbols)) is not None:
+            result.append(info)
+        else:
+            result.append(_declare_plainly(graph, value, own or inner.get(value)))
+    return result
+
+
+def check_values(graph: Graph, values: Sequence[str]) -> None:
+    """Refuse names that are no values of the graph.
+
+    Raises:
+        NoMatchError: Some are not; names those that come near.
+    """
+    if not values:
+        raise NoMatchError("no value was chosen: a model without outputs cannot be made")
+    known = _values(graph)
+    missing = [value for value in values if value not in known]
+    if missing:
+        near = difflib.get_close_matches(missing[0], known, n=3)
+        hint = f"; near it: {', '.join(repr(name) for name in near)}" if near else ""
+        raise NoMatchError(f"the model has no value {missing[0]!r}{hint}")
+
+
+def _values(graph: Graph) -> Mapping[str, None]:
+    source = graph.proto.graph
+    names = dict.fromkeys(info.name for info in source.input)
+    names.update(dict.fromkeys(graph.initializers))
+    names.update(dict.fromkeys(tensor.values.name for tensor in source.sparse_initializer))
+    names.update(dict.fromkeys(graph.producers))
+    return names
+
+
+def _typed(spec: TensorSpec, symbols: set[str]) -> onnx.ValueInfoProto | None:
+    if spec.dtype is None:
+        return None
+    kind = onnx.helper.np_dtype_to_tensor_dtype(numpy.dtype(spec.dtype))
+    shape = spec.shape
+    if shape is not None:
+        shape = tuple(None if isinstance(size, str) and size not in symbols else size for size in shape)
+    return onnx.helper.make_tensor_value_info(spec.name, kind, shape)
+
+
+def _declare_plainly(graph: Graph, value: str, note: onnx.ValueInfoProto | None) -> onnx.ValueInfoProto:
+    """Declare a value that no spec tells: from its tensor, from the model's own note, by inference, by its name."""
+    sparse = {tensor.values.name: tensor for tensor in graph.proto.graph.sparse_initializer}
+    if value in graph.initializers:
+        tensor = graph.initializers[value]
+        return onnx.helper.make_tensor_value_info(value, tensor.data_type, tensor.dims)
+    if value in sparse:
+        return onnx.helper.make_tensor_value_info(value, sparse[value].values.data_type, sparse[value].dims)
+    if note is None or not note.HasField("type"):
+        return _inferred(graph, value)
+    # A tensor's note is written anew, since its sizes may be no sizes (-1); a sequence's is kept as it is.
+    spec = tensor_spec(note)
+    return _typed(spec, {size for size in spec.shape or () if isinstance(size, str)}) or note
+
+
+def _inferred(graph: Graph, value: str) -> onnx.ValueInfoProto:
+    """Declare a sequence, map or optional, which a TensorSpec cannot describe; by the name alone if that fails."""
+    try:
+        inferred = list(onnx.shape_inference.infer_shapes(graph.proto).graph.value_info)
+    except Exception:
+        # Inference is C++ and raises whatever its operators raise; a name without a type is still an output.
+        inferred = []
+    kinds = {info.name: info for info in inferred if info.type.WhichOneof("value") != "tensor_type"}
+    return kinds.get(value, onnx.ValueInfoProto(name=value))
+
+
+def _without_graph(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Copy all of a model but what speaks of its nodes."""
+    result = onnx.ModelProto()
+    for field, value in model.ListFields():
+        if field.name in {"graph", "functions", "training_info"}:
+            continue
+        if isinstance(value, int | str | bytes):
+            setattr(result, field.name, value)
+        else:
+            getattr(result, field.name).MergeFrom(value)
+    return result
+
+
+def _called(functions: Iterable[onnx.FunctionProto], nodes: Iterable[onnx.NodeProto]) -> list[onnx.FunctionProto]:
+    """Return the functions that nodes call, directly or through other functions, in the model's order."""
+    by_key = {(function.domain, function.name, function.overload): function for function in functions}
+    used: set[tuple[str, str, str]] = set()
+    waiting = list(_calls(nodes)) if by_key else []
+    while waiting:
+        key = waiting.pop()
+        if key in by_key and key not in used:
+            used.add(key)
+            waiting.extend(_calls(by_key[key].node))
+    return [function for key, function in by_key.items() if key in used]
+
+
+def _calls(nodes: Iterable[onnx.NodeProto]) -> Iterator[tuple[str, str, str]]:
+    for node in nodes:
+        yield node.domain, node.op_type, node.overload
+        for attribute in node.attribute:
+            for body in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+                yield from _calls(body.node)

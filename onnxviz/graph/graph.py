@@ -1,0 +1,259 @@
+"""A model as nodes and values: by name, in topological order, checked once and never changed after.
+
+What a Graph holds is the skeleton of a model (see model_file.py), so that a graph of any size is a few hundred kB.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import TensorProto
+
+from onnxviz.errors import ModelError
+from onnxviz.graph.attributes import attribute_value
+from onnxviz.graph.constants import Stored, array_of, constant_of, dims_of
+from onnxviz.graph.texts import check_texts, quoted
+from onnxviz.graph.topology import bodies, captured_values, sorted_model
+from onnxviz.layout import Dimension, TensorSpec
+
+DEFAULT_DOMAINS = ("", "ai.onnx")
+
+_SCOPES_KEY = "pkg.torch.onnx.name_scopes"
+_LARGEST_DIMENSION = 1 << 40
+_RANDOM = frozenset(
+    {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """One operator call; `captured` are the outer values that the bodies of an If, Loop or Scan read."""
+
+    index: int
+    name: str
+    op: str
+    domain: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    captured: tuple[str, ...]
+    proto: onnx.NodeProto
+    has_own_name: bool = True
+
+    @property
+    def key(self) -> str:
+        """The node's name if no other node shares it, else its first output."""
+        if self.name and self.has_own_name:
+            return self.name
+        return next((output for output in self.outputs if output), self.name or f"#{self.index}")
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """All values that the node needs, each once: its inputs and what its bodies capture."""
+        return tuple(dict.fromkeys(value for value in (*self.inputs, *self.captured) if value))
+
+    @property
+    def scope(self) -> str:
+        """The module path that PyTorch's newer exporter writes, such as `layer1.0.conv1`, or an empty text."""
+        for entry in self.proto.metadata_props:
+            if entry.key == _SCOPES_KEY:
+                return _module_path(entry.value)
+        return ""
+
+    def attribute(self, name: str, default: Any = None) -> Any:
+        """Return an attribute as str, int, float or a tuple of these; tensors and graphs as they are in the file."""
+        for attribute in self.proto.attribute:
+            if attribute.name == name:
+                return attribute_value(attribute, default)
+        return default
+
+
+class Graph:
+    """A model's top-level graph. Nothing in it is to be changed: rewrites make a new Graph from a copied proto."""
+
+    def __init__(self, proto: onnx.ModelProto) -> None:
+        if not proto.HasField("graph"):
+            raise ModelError("the file holds no graph: no network is in it")
+        check_texts(proto)
+        self._build(sorted_model(proto))
+
+    @classmethod
+    def from_bytes(cls, skeleton: bytes) -> Graph:
+        """Parse a model's bytes, weights or no weights in them.
+
+        Raises:
+            ModelError: The bytes are damaged, hold no graph, or the graph is no sound one (a cycle, a value made
+                twice or by nothing, a name that is no text).
+        """
+        try:
+            proto = onnx.ModelProto.FromString(skeleton)
+        except DecodeError as error:
+            reason = "its messages are nested too deeply" if "MaxDepth" in str(error) else str(error)
+            raise ModelError(f"the model cannot be parsed: {reason}") from None
+        return cls(proto)
+
+    @classmethod
+    def from_proto(cls, proto: onnx.ModelProto) -> Graph:
+        """Take a model as it is; nodes that are out of order are sorted in a copy."""
+        return cls(proto)
+
+    def to_bytes(self) -> bytes:
+        """Return the graph as the bytes of a model."""
+        return bytes(self.proto.SerializeToString())
+
+    def constant(self, value: str) -> numpy.ndarray[Any, Any] | None:
+        """Return the array of an initializer or Constant; None where it is computed or its data is outside."""
+        stored = self._stored(value)
+        try:
+            return None if stored is None else array_of(stored)
+        except (ValueError, TypeError, KeyError, IndexError) as error:
+            raise ModelError(f"the data of {quoted(value)} does not fill its shape and type: {error}") from None
+
+    def dims(self, value: str) -> tuple[int, ...] | None:
+        """Return the shape of an initializer or Constant, wherever its data lies."""
+        stored = self._stored(value)
+        return None if stored is None else dims_of(stored)
+
+    def is_constant(self, value: str) -> bool:
+        """Tell whether a value is computed from initializers and Constants alone, whatever the inputs."""
+        return value in self._constants
+
+    @cached_property
+    def _constants(self) -> frozenset[str]:
+        known = {*self.initializers, *self._sparse}
+        calls = {(function.domain, function.name) for function in self.proto.functions}
+        for node in self.nodes:
+            given = [value for value in node.inputs if value]
+            opaque = node.op in _RANDOM or node.captured or (node.domain, node.op) in calls or bodies(node.proto)
+            if node.op == "Constant" or (given and not opaque and known.issuperset(given)):
+                known.update(output for output in node.outputs if output)
+        return frozenset(known)
+
+    def _stored(self, value: str) -> Stored | None:
+        seen: set[str] = set()
+        while value not in seen:
+            seen.add(value)
+            if value in self.initializers:
+                return self.initializers[value]
+            if value in self._sparse:
+                return self._sparse[value]
+            node = self.producers.get(value)
+            if node is None or node.domain not in DEFAULT_DOMAINS:
+                return None
+            if node.op == "Constant":
+                return constant_of(node.proto)
+            if node.op != "Identity" or not node.inputs:
+                return None
+            value = node.inputs[0]
+        return None
+
+    def _build(self, proto: onnx.ModelProto) -> None:
+        graph = proto.graph
+        self.proto = proto
+        self.metadata: Mapping[str, str] = {entry.key: entry.value for entry in proto.metadata_props}
+        self.opset: int = next((entry.version for entry in proto.opset_import if entry.domain in DEFAULT_DOMAINS), 1)
+        self.initializers: Mapping[str, TensorProto] = {tensor.name: tensor for tensor in graph.initializer}
+        self._sparse: Mapping[str, onnx.SparseTensorProto] = {
+            tensor.values.name: tensor for tensor in graph.sparse_initializer
+        }
+        inputs = (tensor_spec(info) for info in graph.input)
+        self.inputs: tuple[TensorSpec, ...] = tuple(
+            spec for spec in inputs if spec.name not in self.initializers and spec.name not in self._sparse
+        )
+        self.outputs: tuple[TensorSpec, ...] = tuple(tensor_spec(info) for info in graph.output)
+        names = Counter(node.name for node in graph.node)
+        self.nodes: tuple[Node, ...] = tuple(
+            _node(index, node, has_own_name=names[node.name] == 1) for index, node in enumerate(graph.node)
+        )
+        self.producers: Mapping[str, Node] = self._find_producers()
+        self.consumers: Mapping[str, tuple[Node, ...]] = self._find_consumers()
+        for output in self.outputs:
+            if output.name not in self.producers and output.name not in self._given():
+                raise ModelError(f"nothing in the graph makes its output {quoted(output.name)}: the model is damaged")
+        if not self.nodes and not self.outputs:
+            raise ModelError("the graph is empty: it has no nodes and no outputs")
+
+    def _given(self) -> frozenset[str]:
+        return frozenset({*(spec.name for spec in self.inputs), *self.initializers, *self._sparse})
+
+    def _find_producers(self) -> dict[str, Node]:
+        given = self._given()
+        producers: dict[str, Node] = {}
+        for node in self.nodes:
+            for output in filter(None, node.outputs):
+                if output in producers or output in given:
+                    other = producers[output].key if output in producers else "the model's input or initializer"
+                    raise ModelError(
+                        f"the value {quoted(output)} is made twice: by {quoted(node.key)} and by {quoted(other)}"
+                    )
+                producers[output] = node
+        return producers
+
+    def _find_consumers(self) -> dict[str, tuple[Node, ...]]:
+        given = self._given()
+        consumers: dict[str, list[Node]] = {}
+        for node in self.nodes:
+            for value in node.reads:
+                if value not in self.producers and value not in given:
+                    raise ModelError(
+                        f"the node {quoted(node.key)} reads {quoted(value)}, which nothing in the graph makes"
+                    )
+                consumers.setdefault(value, []).append(node)
+        return {value: tuple(nodes) for value, nodes in consumers.items()}
+
+
+def tensor_spec(info: onnx.ValueInfoProto) -> TensorSpec:
+    """Return what a value's declaration says; sizes that are negative or absurd count as unknown."""
+    kind = info.type.WhichOneof("value")
+    if kind != "tensor_type":
+        return TensorSpec(info.name)
+    tensor = info.type.tensor_type
+    shape = tuple(_dimension(dim) for dim in tensor.shape.dim) if tensor.HasField("shape") else None
+    return TensorSpec(info.name, dtype_name(tensor.elem_type), shape)
+
+
+@lru_cache
+def dtype_name(element_type: int) -> str | None:
+    """Return numpy's name of an ONNX element type, such as `float32`; None where there is none."""
+    try:
+        return onnx.helper.tensor_dtype_to_np_dtype(element_type).name
+    except (KeyError, ValueError):
+        return None
+
+
+def _dimension(dim: onnx.TensorShapeProto.Dimension) -> Dimension:
+    if dim.HasField("dim_value"):
+        # Paddle writes -1 for a size that it does not know.
+        return dim.dim_value if 0 <= dim.dim_value < _LARGEST_DIMENSION else None
+    return dim.dim_param or None
+
+
+def _node(index: int, proto: onnx.NodeProto, *, has_own_name: bool) -> Node:
+    return Node(
+        index=index,
+        name=proto.name,
+        op=proto.op_type,
+        domain=proto.domain,
+        inputs=tuple(proto.input),
+        outputs=tuple(proto.output),
+        captured=captured_values(proto),
+        proto=proto,
+        has_own_name=has_own_name,
+    )
+
+
+def _module_path(scopes: str) -> str:
+    """Return the module path in a text such as "['', 'layer1', 'layer1.0', 'conv2d']", whose last part is the call."""
+    path = ""
+    parts = [first or second for first, second in re.findall(r"""'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)\"""", scopes)]
+    for part in parts[:-1]:
+        # Each part repeats the path to it; a part that does not is one level below.
+        path = part if not path or part.startswith(path + ".") else f"{path}.{part}" if part else path
+    return path

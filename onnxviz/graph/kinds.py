@@ -1,0 +1,175 @@
+"""Families of operators: which nodes are worth looking at, and which of their inputs are weights."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from onnxviz.graph.axes import Axes, follow_axes
+from onnxviz.graph.graph import Graph, Node
+from onnxviz.graph.patterns import Gate, find_attention, find_gates
+from onnxviz.layout import TensorSpec, spatial_axes
+
+KINDS = ("conv", "pool", "norm", "act", "join", "add", "dense", "attention", "resize", "other")
+
+_OPERATORS: Mapping[str, str] = {
+    "conv": "Conv ConvTranspose ConvInteger QLinearConv DeformConv FusedConv",
+    "pool": "MaxPool AveragePool LpPool GlobalMaxPool GlobalAveragePool GlobalLpPool QLinearAveragePool "
+    "QLinearGlobalAveragePool",
+    "norm": "BatchNormalization InstanceNormalization LayerNormalization GroupNormalization RMSNormalization LRN",
+    "act": "Relu Clip LeakyRelu PRelu Elu Selu Sigmoid HardSigmoid HardSwish Tanh Gelu Mish Softplus Softmax Swish "
+    "QLinearSigmoid QLinearLeakyRelu QLinearSoftmax",
+    "join": "Concat QLinearConcat",
+    "add": "Add Sum QLinearAdd",
+    "dense": "Gemm QGemm FusedGemm MatMul FusedMatMul MatMulInteger QLinearMatMul MatMulIntegerToFloat "
+    "DynamicQuantizeMatMul MatMulNBits",
+    "attention": "Attention MultiHeadAttention GroupQueryAttention QAttention",
+    "resize": "Resize Upsample DepthToSpace SpaceToDepth",
+}
+
+_KIND_OF: Mapping[str, str] = {op: kind for kind, ops in _OPERATORS.items() for op in ops.split()}
+
+# Onnxruntime's own operators (fused and quantised forms) live in the domains of Microsoft.
+_DOMAINS = frozenset({"", "ai.onnx", "com.microsoft", "com.microsoft.nchwc", "com.ms.internal.nhwc"})
+
+# The places of the two sides of a product, for those that are layers only with a constant side.
+_SIDES: Mapping[str, tuple[int, int]] = {
+    **dict.fromkeys(
+        ("MatMul", "FusedMatMul", "MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul"), (0, 1)
+    ),
+    "QLinearMatMul": (0, 3),
+}
+
+# Inputs that are weights, where the rest of an operator's constants are bounds, scales and zero points.
+_WEIGHTS: Mapping[str, Sequence[int]] = {
+    **dict.fromkeys(("Conv", "ConvTranspose", "FusedConv", "LayerNormalization", "Attention"), (1, 2)),
+    **dict.fromkeys(("InstanceNormalization", "GroupNormalization", "RMSNormalization"), (1, 2)),
+    **dict.fromkeys(("ConvInteger", "PRelu", "MatMulNBits"), (1,)),
+    **dict.fromkeys(("MatMul", "FusedMatMul", "MatMulInteger"), (0, 1)),
+    **dict.fromkeys(("Gemm", "FusedGemm"), (0, 1, 2)),
+    "QLinearConv": (3, 8),
+    "DeformConv": (1, 3),
+    "BatchNormalization": (1, 2, 3, 4),
+    "QLinearMatMul": (0, 3),
+    "QGemm": (3, 6),
+    "MatMulIntegerToFloat": (1, 6),
+    "DynamicQuantizeMatMul": (1, 4),
+    "QAttention": (1, 2),
+}
+
+# Operators that hold weights in any constant input of rank 1 or more.
+_ALL_CONSTANTS_ARE_WEIGHTS = frozenset("Add Sub Mul Div Gather LSTM GRU RNN".split())
+
+# Shape arithmetic is made of the same operators as layers; whole numbers and truth values tell it apart.
+_ARITHMETIC = frozenset({"int64", "bool", "object", "str"})
+_MAY_BE_ARITHMETIC = frozenset({"pool", "act", "join", "add", "resize"})
+
+# What an Add or Mul by one number a channel is, and what it then follows: a scale is Caffe's half of a batch norm.
+_PARTS: Mapping[str, tuple[str, Collection[str]]] = {
+    "Add": ("bias", ("conv", "dense", "norm", "scale")),
+    "Mul": ("scale", ("norm",)),
+}
+
+_SPATIAL_REDUCTIONS = frozenset({"ReduceMean", "ReduceMax"})
+
+
+def operator_kind(domain: str, op: str) -> str:
+    """Return the kind that an operator has by its name alone.
+
+    >>> operator_kind("", "QLinearConv")
+    'conv'
+    """
+    return _KIND_OF.get(op, "other") if domain in _DOMAINS else "other"
+
+
+def dense_sides(op: str) -> tuple[int, int] | None:
+    """Return the inputs of which one must be constant for a product to be a layer, None where none need be."""
+    return _SIDES.get(op)
+
+
+def weight_places(op: str, inputs: Collection[str]) -> Sequence[int]:
+    """Return which of an operator's inputs are weights if they are constant."""
+    if op in _ALL_CONSTANTS_ARE_WEIGHTS:
+        return range(len(inputs))
+    return [place for place in _WEIGHTS.get(op, ()) if place < len(inputs)]
+
+
+@dataclass(frozen=True, slots=True)
+class Families:
+    """What was found about the nodes of a graph: their kinds, the layouts of values, and patterns of several nodes.
+
+    `parts` are the Add and Mul nodes that are the `bias` or the `scale` of the layer before them, by index; `scores`
+    are the values that hold attention weights, by the index of the product that makes their scores.
+    """
+
+    kinds: Sequence[str]
+    axes: Mapping[str, Axes]
+    gates: Mapping[int, Gate]
+    scores: Mapping[int, str]
+    parts: Mapping[int, str]
+
+
+def find_families(graph: Graph, types: Mapping[str, TensorSpec]) -> Families:
+    """Give every node of a graph its kind.
+
+    A bias that stands as an Add of its own after a conv, dense or norm node, and the Add within a HardSwish or GELU,
+    are parts of a layer and no `add`; what is computed from constants alone, and arithmetic on shapes, is `other`.
+    """
+    axes, gates, scores = follow_axes(graph, types), find_gates(graph), find_attention(graph)
+    within = {index for gate in gates.values() for index in gate.members}
+    functions = {(function.domain, function.name) for function in graph.proto.functions}
+    kinds: list[str] = []
+    parts: dict[int, str] = {}
+    roles: list[str] = []
+    for node in graph.nodes:
+        kind = "other" if (node.domain, node.op) in functions else operator_kind(node.domain, node.op)
+        if node.index in scores:
+            kind = "attention"
+        elif node.index in gates:
+            kind = "act"
+        elif node.op in _SPATIAL_REDUCTIONS and _reduces_space(graph, node, axes):
+            kind = "pool"
+        elif part := _part(graph, node, types, roles):
+            parts[node.index] = part
+        inner = node.index in parts or (kind == "add" and node.index in within)
+        kinds.append("other" if inner or not _is_layer(graph, node, kind, types) else kind)
+        roles.append(parts.get(node.index, kinds[-1]))
+    return Families(kinds, axes, gates, scores, parts)
+
+
+def _is_layer(graph: Graph, node: Node, kind: str, types: Mapping[str, TensorSpec]) -> bool:
+    output = next(filter(None, node.outputs), "")
+    if not output or graph.is_constant(output):
+        return False
+    if kind in _MAY_BE_ARITHMETIC and output in types and types[output].dtype in _ARITHMETIC:
+        return False
+    sides = _SIDES.get(node.op)
+    if kind == "dense" and sides is not None:
+        return any(place < len(node.inputs) and graph.is_constant(node.inputs[place]) for place in sides)
+    return True
+
+
+def _reduces_space(graph: Graph, node: Node, axes: Mapping[str, Axes]) -> bool:
+    known = axes.get(node.inputs[0])
+    reduced = node.attribute("axes")
+    if reduced is None and len(node.inputs) > 1:
+        reduced = graph.constant(node.inputs[1])
+    if known is None or reduced is None:
+        return False
+    places = {int(place) % len(known.layout) for place in reduced}
+    return bool(places) and places == set(spatial_axes(known.layout))
+
+
+def _part(graph: Graph, node: Node, types: Mapping[str, TensorSpec], roles: Sequence[str]) -> str | None:
+    """Tell whether a node is the bias or the scale, one number a channel, of a layer that nothing else reads."""
+    constants = [value for value in node.inputs if graph.is_constant(value)]
+    others = [value for value in node.inputs if not graph.is_constant(value)]
+    if node.op not in _PARTS or len(constants) != 1 or len(others) != 1 or len(graph.consumers[others[0]]) != 1:
+        return None
+    maker = graph.producers.get(others[0])
+    part, owners = _PARTS[node.op]
+    if maker is None or roles[maker.index] not in owners:
+        return None
+    spec = types.get(constants[0])
+    sizes = graph.dims(constants[0]) or (spec.shape if spec is not None else None)
+    return part if sizes is not None and sum(size != 1 for size in sizes) == 1 else None

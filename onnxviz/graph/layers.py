@@ -1,0 +1,244 @@
+"""The catalogue of layers: what a person can look at in a graph, with what is known of each."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from onnxviz.graph.absorption import Absorber
+from onnxviz.graph.axes import guess_axes
+from onnxviz.graph.graph import Graph, Node
+from onnxviz.graph.inner import InnerNode, InnerNodes
+from onnxviz.graph.kinds import KINDS, Families, find_families, weight_places
+from onnxviz.layout import Dimension, TensorSpec, channel_axis
+
+if TYPE_CHECKING:
+    from onnxviz.graph.receptive_field import ReceptiveField
+
+__all__ = ["KINDS", "Layer", "catalogue"]
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A node worth looking at, with the norm and nonlinearity that alone follow it.
+
+    Shape, dtype and layout are those of the act value. `bytes` is what that value takes for a batch of 1, or for the
+    model's own batch where that is a fixed number; `depth` counts conv and dense nodes on the longest path from an
+    input, the layer's own included. `inside` is empty at top level, else it says which body or function holds the
+    layer, such as `If #12 then_branch`; of such a layer only names, kind, depth and parameters are known, `index`
+    is that of the node at top level that holds it, and its value names count only inside.
+    """
+
+    name: str
+    node: str
+    kind: str
+    op: str
+    scope: str
+    output: str
+    act: str
+    shape: tuple[Dimension, ...] | None
+    dtype: str | None
+    layout: str | None
+    layout_assumed: bool
+    channels: int | None
+    depth: int
+    parameters: int
+    bytes: int | None
+    receptive_field: ReceptiveField | None
+    index: int
+    inside: str = ""
+
+    def value(self, tap: str) -> str:
+        """Return the value at a tap: `act`, or `op` for the node's own output."""
+        return self.output if tap == "op" else self.act
+
+    @property
+    def rank(self) -> int | None:
+        """Number of axes."""
+        return None if self.shape is None else len(self.shape)
+
+    @property
+    def height(self) -> int | None:
+        """Size along `H`."""
+        return self._along("H")
+
+    @property
+    def width(self) -> int | None:
+        """Size along `W`, or along the only axis of space, `L`."""
+        return self._along("W") if "W" in (self.layout or "") else self._along("L")
+
+    @property
+    def stride(self) -> float | None:
+        """Input pixels from one position to the next, along the axis where these are most."""
+        field = self.receptive_field
+        return float(max(field.stride)) if field is not None and field.stride else None
+
+    @property
+    def rf(self) -> float | None:
+        """Size of the receptive field in input pixels, along the axis where it is largest."""
+        field = self.receptive_field
+        return float(max(field.size)) if field is not None and field.size else None
+
+    def _along(self, letter: str) -> int | None:
+        place = (self.layout or "").find(letter)
+        size = None if place < 0 or self.shape is None else self.shape[place]
+        return size if isinstance(size, int) else None
+
+
+def catalogue(graph: Graph, types: Mapping[str, TensorSpec], *, every: bool = False) -> tuple[Layer, ...]:
+    """Return the layers of a graph in graph order; with `every`, all nodes, those of no kind as `other`.
+
+    >>> import onnx
+    >>> model = onnx.parser.parse_model('''<ir_version: 8, opset_import: ["" : 13]>
+    ... g (float[1,3,8,8] x, float[4,3,1,1] w) => (float[1,4,8,8] y) {
+    ...     c = Conv (x, w)
+    ...     y = Relu (c)
+    ... }''')
+    >>> graph = Graph.from_proto(model)
+    >>> types = {"y": TensorSpec("y", "float32", (1, 4, 8, 8))}
+    >>> [(layer.name, layer.kind, layer.act, layer.channels) for layer in catalogue(graph, types)]
+    [('c', 'conv', 'y', 4), ('y', 'act', 'y', 4)]
+    """
+    return tuple(layer for layer in _Cataloguer(graph, types).layers() if every or layer.kind != "other")
+
+
+class _Cataloguer:
+    """What is found about a graph as a whole, put together layer by layer."""
+
+    def __init__(self, graph: Graph, types: Mapping[str, TensorSpec]) -> None:
+        from onnxviz.graph.receptive_field import receptive_fields
+
+        self._graph = graph
+        self._types = types
+        self._families = find_families(graph, types)
+        self._absorber = Absorber(graph, self._families)
+        self._names = _names(graph, self._families)
+        self._fields = receptive_fields(graph, types)
+        self._depths: dict[str, int] = {}
+
+    def layers(self) -> Iterator[Layer]:
+        inner = InnerNodes(self._graph)
+        for node in self._graph.nodes:
+            seen = len(inner.found)
+            depth = max((self._depths.get(value, 0) for value in node.reads), default=0)
+            depth += self._families.kinds[node.index] in ("conv", "dense")
+            depth = max(depth, inner.enter(node, self._depths))
+            self._depths.update((output, depth) for output in node.outputs if output)
+            if any(node.outputs):
+                yield self._layer(node, depth)
+            yield from (_inner_layer(found, node.index) for found in inner.found[seen:])
+
+    def _layer(self, node: Node, depth: int) -> Layer:
+        output = next(filter(None, node.outputs))
+        act = self._absorber.act(node, output)
+        spec = self._types.get(act)
+        axes = self._families.axes.get(act) or guess_axes(spec)
+        layout = None if axes is None else axes.layout
+        place = channel_axis(layout)
+        channels = spec.shape[place] if spec is not None and spec.shape is not None and place is not None else None
+        return Layer(
+            name=self._names[node.index],
+            node=node.name,
+            kind=self._families.kinds[node.index],
+            op=node.op,
+            scope=node.scope or _parts_before_last(node.key),
+            output=output,
+            act=act,
+            shape=None if spec is None else spec.shape,
+            dtype=None if spec is None else spec.dtype,
+            layout=layout,
+            layout_assumed=axes is not None and axes.assumed,
+            channels=channels if isinstance(channels, int) else None,
+            depth=depth,
+            parameters=self._parameters(node),
+            bytes=_bytes(spec, layout),
+            receptive_field=self._fields.get(act) or self._fields.get(output),
+            index=node.index,
+        )
+
+    def _parameters(self, node: Node) -> int:
+        weights = (node.inputs[place] for place in weight_places(node.op, node.inputs))
+        return sum(self._elements(value) for value in weights if value and self._graph.is_constant(value))
+
+    def _elements(self, value: str) -> int:
+        """Count the elements of a constant, however it is computed from initializers (DequantizeLinear, Reshape)."""
+        spec = self._types.get(value)
+        shape = spec.shape if spec is not None else None
+        for _ in range(len(self._graph.nodes) + 1):
+            sizes = self._graph.dims(value) or shape
+            if sizes is not None and all(isinstance(size, int) for size in sizes):
+                return math.prod(size for size in sizes if isinstance(size, int))
+            maker = self._graph.producers.get(value)
+            if maker is None or not maker.inputs:
+                return 0
+            value = maker.inputs[0]
+        return 0
+
+
+def _inner_layer(found: InnerNode, index: int) -> Layer:
+    own = found.proto.name or found.output
+    return Layer(
+        name=found.path + own,
+        node=found.proto.name,
+        kind=found.kind,
+        op=found.proto.op_type,
+        scope=_parts_before_last(found.path + own.lstrip("/")),
+        output=found.output,
+        act=found.output,
+        shape=None,
+        dtype=None,
+        layout=None,
+        layout_assumed=False,
+        channels=None,
+        depth=found.depth,
+        parameters=found.parameters,
+        bytes=None,
+        receptive_field=None,
+        index=index,
+        inside=found.inside,
+    )
+
+
+def _names(graph: Graph, families: Families) -> Sequence[str]:
+    """Name every node: by its module where it is that module's only layer, else by itself, else by its value."""
+    scopes = [node.scope for node in graph.nodes]
+    layers_in = Counter(scope for scope, kind in zip(scopes, families.kinds, strict=True) if scope and kind != "other")
+    taken = {node.key for node in graph.nodes} | graph.producers.keys()
+
+    def name(node: Node) -> str:
+        scope = scopes[node.index]
+        alone = families.kinds[node.index] != "other" and layers_in[scope] == 1 and scope not in taken
+        return scope if alone else node.key
+
+    return [name(node) for node in graph.nodes]
+
+
+def _parts_before_last(name: str) -> str:
+    """Return the part of a name that says where its bearer lies.
+
+    >>> _parts_before_last("/layer1/layer1.0/conv1/Conv"), _parts_before_last("stem.conv"), _parts_before_last("conv")
+    ('layer1/layer1.0/conv1', 'stem', '')
+    """
+    return name.rpartition("/" if "/" in name.strip("/") else ".")[0].strip("/")
+
+
+_ITEM_SIZES: Mapping[str, float] = {
+    "bool": 1, "int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4, "int64": 8, "uint64": 8,
+    "float16": 2, "bfloat16": 2, "float32": 4, "float64": 8, "complex64": 8, "complex128": 16,
+    "float8_e4m3fn": 1, "float8_e4m3fnuz": 1, "float8_e5m2": 1, "float8_e5m2fnuz": 1, "int4": 0.5, "uint4": 0.5,
+}  # fmt: skip
+
+
+def _bytes(spec: TensorSpec | None, layout: str | None) -> int | None:
+    if spec is None or spec.shape is None or spec.dtype is None or spec.dtype not in _ITEM_SIZES:
+        return None
+    sizes = list(spec.shape)
+    batch = (layout or "N").find("N")
+    if sizes and 0 <= batch < len(sizes) and not isinstance(sizes[batch], int):
+        sizes[batch] = 1
+    if not all(isinstance(size, int) for size in sizes):
+        return None
+    return math.ceil(math.prod(size for size in sizes if isinstance(size, int)) * _ITEM_SIZES[spec.dtype])

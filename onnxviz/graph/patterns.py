@@ -1,0 +1,125 @@
+"""Shapes of several nodes that mean one thing: a value times a function of itself, and attention.
+
+Exporters write SiLU as `x * Sigmoid(x)`, HardSwish as `x * Clip(x + 3, 0, 6) / 6`, Mish as `x * Tanh(Softplus(x))`
+and GELU as `x * (1 + Erf(x / sqrt 2)) / 2`: all are a Mul whose two sides come from one value through elementwise
+operators. Attention is a product of two computed values that reaches a Softmax, which reaches another such product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from onnxviz.graph.graph import Graph, Node
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A nonlinearity made of several nodes: the value it reads, the indices of its nodes, and the last of these."""
+
+    root: str
+    members: frozenset[int]
+    final: Node
+
+
+def find_gates(graph: Graph) -> Mapping[int, Gate]:
+    """Return the nonlinearities of the form x * f(x), by the index of their last node."""
+    gates = (_gate(graph, node) for node in graph.nodes if node.op == "Mul")
+    return {gate.final.index: gate for gate in gates if gate is not None}
+
+
+def find_attention(graph: Graph) -> Mapping[int, str]:
+    """Return, by the index of the product that makes the scores, the value that holds the attention weights."""
+    found: dict[int, str] = {}
+    for node in graph.nodes:
+        if node.op == "Softmax" and _reaches_product(graph, node):
+            scores = _product_before(graph, node)
+            if scores is not None:
+                found[scores.index] = node.outputs[0]
+    return found
+
+
+_LONGEST_GATE = 12
+_NONLINEAR = frozenset({"Sigmoid", "HardSigmoid", "Tanh", "Clip", "Relu", "Min", "Max", "Erf", "Softplus"})
+_GATE_STEPS = _NONLINEAR | {
+    "Add", "Sub", "Mul", "Div", "Pow", "Exp", "Log", "Neg", "Cast", "Identity", "QuantizeLinear", "DequantizeLinear",
+}  # fmt: skip
+# What is left to scale after the product, by what bounded the gate: HardSwish divides by 6, GELU by 2.
+_SCALES: Mapping[str, float] = {"Clip": 6.0, "Relu": 6.0, "Min": 6.0, "Max": 6.0, "Erf": 2.0, "Tanh": 2.0}
+
+
+def _gate(graph: Graph, product: Node) -> Gate | None:
+    """Walk back from a Mul, latest value first, until a single value is left from which both sides come."""
+    members = {product.index}
+    ops: set[str] = set()
+    open_values = _computed(graph, product)
+    if len(open_values) < 2:
+        return None
+    while len(open_values) > 1:
+        made = [graph.producers[value] for value in open_values if value in graph.producers]
+        latest = max(made, key=lambda node: node.index, default=None)
+        if latest is None or latest.op not in _GATE_STEPS or len(members) > _LONGEST_GATE:
+            return None
+        members.add(latest.index)
+        ops.add(latest.op)
+        open_values = (open_values - set(latest.outputs)) | _computed(graph, latest)
+    if not ops & _NONLINEAR:
+        return None
+    final = _scaled(graph, product, ops)
+    return Gate(next(iter(open_values)), frozenset({*members, final.index}), final)
+
+
+def _computed(graph: Graph, node: Node) -> set[str]:
+    return {value for value in node.inputs if value and not graph.is_constant(value)}
+
+
+def _scaled(graph: Graph, product: Node, ops: set[str]) -> Node:
+    """Return the node that scales the product where the gate's form asks for one, else the product itself."""
+    consumers = graph.consumers.get(product.outputs[0], ())
+    if len(consumers) != 1 or consumers[0].op not in ("Mul", "Div"):
+        return product
+    factors = [graph.constant(value) for value in consumers[0].inputs if value != product.outputs[0]]
+    if len(factors) != 1 or factors[0] is None or factors[0].size != 1:
+        return product
+    factor = float(factors[0].item())
+    scale = factor if consumers[0].op == "Div" else 1 / factor if factor else 0.0
+    return consumers[0] if any(abs(scale - _SCALES.get(op, 0.0)) < 1e-2 for op in ops) else product
+
+
+_LONGEST_ATTENTION = 8
+_BEFORE_SOFTMAX = frozenset({
+    "Add", "Sub", "Mul", "Div", "Where", "Cast", "Reshape", "Identity", "Tanh", "Clip", "Unsqueeze", "Squeeze",
+    "QuantizeLinear", "DequantizeLinear",
+})  # fmt: skip
+_AFTER_SOFTMAX = frozenset({
+    "Cast", "Reshape", "Identity", "Dropout", "Where", "Mul", "Transpose", "Unsqueeze", "Squeeze",
+    "QuantizeLinear", "DequantizeLinear",
+})  # fmt: skip
+_PRODUCTS = frozenset({"MatMul", "FusedMatMul"})
+
+
+def _is_product(graph: Graph, node: Node) -> bool:
+    return node.op in _PRODUCTS and len(_computed(graph, node)) == 2
+
+
+def _product_before(graph: Graph, softmax: Node) -> Node | None:
+    def before(node: Node) -> Iterator[Node]:
+        return (graph.producers[value] for value in node.inputs if value in graph.producers)
+
+    layer = list(before(softmax))
+    for _ in range(_LONGEST_ATTENTION):
+        for node in layer:
+            if _is_product(graph, node):
+                return node
+        layer = [source for node in layer if node.op in _BEFORE_SOFTMAX for source in before(node)]
+    return None
+
+
+def _reaches_product(graph: Graph, softmax: Node) -> bool:
+    layer = list(graph.consumers.get(softmax.outputs[0], ()))
+    for _ in range(_LONGEST_ATTENTION):
+        if any(_is_product(graph, node) for node in layer):
+            return True
+        passing = [node for node in layer if node.op in _AFTER_SOFTMAX]
+        layer = [reader for node in passing for reader in graph.consumers.get(node.outputs[0], ())]
+    return False

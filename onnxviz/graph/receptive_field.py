@@ -1,0 +1,189 @@
+"""Receptive fields: how much of an input one position of a value sees, where no border is near.
+
+Along an axis, position `i` of a value sees the input's pixels `start + i * stride` to `start + i * stride + size - 1`
+(Araujo, Norris and Sim, Computing Receptive Fields of Convolutional Neural Networks, Distill 2019, section 3). Each
+operator's rule stands in reads.py; here the rules are followed from the input on. Where paths of different alignment
+meet, or a gate, a pooling or a normalisation reads all of an axis, the field reaches the whole input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from fractions import Fraction
+
+from onnxviz.graph.graph import Graph, Node
+from onnxviz.graph.reads import NOTHING, AxisRead, Call, Pull, Sizes, reads
+from onnxviz.layout import TensorSpec
+
+
+class Status(StrEnum):
+    """How far an answer can be trusted."""
+
+    EXACT = "exact"
+    UPPER_BOUND = "upper bound"
+    WHOLE_INPUT = "whole input"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class ReceptiveField:
+    """What one position of a value sees of an input, an entry for each axis of space, in input pixels, `(y, x)`.
+
+    `size` is the span from the first to the last pixel, holes of dilation included; `start` is that of position 0 and
+    negative where padding is. The three are None where the status is `whole input` or `unknown`. `reaches_whole` says
+    that besides this local field the whole input matters, through a gate or a normalisation.
+    """
+
+    size: tuple[int | Fraction, ...] | None
+    stride: tuple[int | Fraction, ...] | None
+    start: tuple[int | Fraction, ...] | None
+    status: Status
+    reaches_whole: bool
+    input: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """Where an axis of the input lies in a value: at `place`, whose position i sees low..high, moved by i * stride."""
+
+    place: int | None
+    stride: Fraction = Fraction(1)
+    low: Fraction = Fraction(0)
+    high: Fraction = Fraction(0)
+    loose: bool = False
+    whole: bool = False
+    unknown: bool = False
+
+
+_Trace = tuple[_Axis, ...]
+_GONE = _Axis(None, whole=True)
+_UNKNOWN = _Axis(None, unknown=True)
+
+
+def receptive_fields(graph: Graph, types: Mapping[str, TensorSpec]) -> Mapping[str, ReceptiveField]:
+    """Return the field of each value that depends on the model's main input, the first of rank 3 or more.
+
+    Values of models that slide over nothing have none.
+    """
+    source = main_input(graph)
+    if source is None or source.shape is None:
+        return {}
+    traces, spatial = _follow(graph, types, source)
+    return {value: _field(trace, spatial, source.name) for value, trace in traces.items()} if spatial else {}
+
+
+def main_input(graph: Graph) -> TensorSpec | None:
+    """Return the input that fields are counted in: the first of rank 3 or more, else the first."""
+    return next((spec for spec in graph.inputs if len(spec.shape or ()) >= 3), next(iter(graph.inputs), None))
+
+
+def spatial_axes(graph: Graph, types: Mapping[str, TensorSpec]) -> tuple[int, ...]:
+    """Return the axes of the main input over which convolutions and poolings slide."""
+    source = main_input(graph)
+    return () if source is None or source.shape is None else _follow(graph, types, source)[1]
+
+
+def _follow(
+    graph: Graph, types: Mapping[str, TensorSpec], source: TensorSpec
+) -> tuple[dict[str, _Trace], tuple[int, ...]]:
+    """Return the trace of each value that depends on the source, and the source's axes of space."""
+    sizes = Sizes(graph, types)
+    count = len(source.shape or ())
+    traces: dict[str, _Trace] = {source.name: tuple(_Axis(place) for place in range(count))}
+    spatial: set[int] = set()
+    for node in graph.nodes:
+        seen = [place for place, value in enumerate(node.inputs) if value in traces]
+        if not seen and not any(value in traces for value in node.captured):
+            continue
+        for output, value in enumerate(node.outputs):
+            if value:
+                found = [_through(node, place, output, traces[node.inputs[place]], sizes, spatial) for place in seen]
+                found += [(_UNKNOWN,) * count for captured in node.captured if captured in traces]
+                kept = [trace for trace in found if trace is not None]
+                if kept:
+                    traces[value] = tuple(_merged(axes) for axes in zip(*kept, strict=True))
+    return traces, tuple(sorted(spatial))
+
+
+def _through(node: Node, place: int, output: int, trace: _Trace, sizes: Sizes, spatial: set[int]) -> _Trace | None:
+    """Return a trace after a node, as the node reads one operand; None where it does not read its values."""
+    least = 1 + max((axis.place for axis in trace if axis.place is not None), default=0)
+    rank = sizes.rank(node.inputs[place], least)
+    rule = reads(Call(node, place, rank, output, sizes))
+    if rule is NOTHING:
+        return None
+    if rule is None or len(rule.axes) < least:
+        return (_UNKNOWN,) * len(trace)
+    if rule.spatial:
+        spatial.update(axis for axis, at in enumerate(trace) if at.place is not None and at.place >= 2)
+    return tuple(axis if axis.place is None else _read(axis, rule.axes[axis.place]) for axis in trace)
+
+
+def _read(axis: _Axis, read: AxisRead) -> _Axis:
+    if read.out is None or (read.pull is not None and not read.pull.step):
+        return replace(_GONE, unknown=axis.unknown)
+    moved = axis if read.pull is None else _pulled(axis, read.pull)
+    loose = moved.loose or read.loose or bool(read.inner)
+    return replace(moved, place=read.out, loose=loose, whole=moved.whole or read.whole)
+
+
+def _pulled(axis: _Axis, pull: Pull) -> _Axis:
+    """Follow a periodic rule: of several phases the hull is taken, which is a bound for each of them."""
+    phases = len(pull.offsets)
+    pace = Fraction(pull.step, phases)
+    filled = [(phase, taps) for phase, taps in enumerate(pull.offsets) if len(taps)]
+    if not filled:
+        return _GONE
+    lows = [min(taps) - phase * pace for phase, taps in filled]
+    highs = [max(taps) - phase * pace for phase, taps in filled]
+    uneven = len(set(lows)) > 1 or len(set(highs)) > 1
+    return replace(
+        axis,
+        stride=axis.stride * pace,
+        low=axis.low + axis.stride * min(lows),
+        high=axis.high + axis.stride * max(highs),
+        loose=axis.loose or uneven,
+    )
+
+
+def _merged(axes: Sequence[_Axis]) -> _Axis:
+    """Join what the operands of a node see of one input axis."""
+    local = [axis for axis in axes if axis.place is not None]
+    whole = any(axis.whole for axis in axes)
+    unknown = any(axis.unknown for axis in axes)
+    if not local:
+        return _Axis(None, whole=whole, unknown=unknown)
+    if len({(axis.place, axis.stride) for axis in local}) > 1:
+        return replace(_GONE, unknown=unknown)
+    return _Axis(
+        local[0].place,
+        local[0].stride,
+        min(axis.low for axis in local),
+        max(axis.high for axis in local),
+        any(axis.loose for axis in local),
+        whole,
+        unknown,
+    )
+
+
+def _field(trace: _Trace, spatial: Iterable[int], source: str) -> ReceptiveField:
+    axes = [trace[axis] for axis in spatial]
+    if any(axis.unknown for axis in axes):
+        return ReceptiveField(None, None, None, Status.UNKNOWN, False, source)
+    if any(axis.place is None for axis in axes):
+        return ReceptiveField(None, None, None, Status.WHOLE_INPUT, True, source)
+    status = Status.UPPER_BOUND if any(axis.loose for axis in axes) else Status.EXACT
+    return ReceptiveField(
+        tuple(_number(axis.high - axis.low + 1) for axis in axes),
+        tuple(_number(axis.stride) for axis in axes),
+        tuple(_number(axis.low) for axis in axes),
+        status,
+        any(axis.whole for axis in axes),
+        source,
+    )
+
+
+def _number(value: Fraction) -> int | Fraction:
+    return int(value) if value.denominator == 1 else value

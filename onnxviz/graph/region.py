@@ -1,0 +1,159 @@
+"""Regions: exactly which pixels of an input one position of a value depends on, borders and holes included.
+
+The rules of reads.py are followed back from the position, as a mask along each axis. The mask of a value is the product
+of its axes' masks; where paths that see different parts meet, that product is an upper bound, and said to be one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from onnxviz.errors import UsageError
+from onnxviz.graph.graph import Graph, Node
+from onnxviz.graph.reads import NOTHING, AxisRead, Call, Pull, Sizes, reads
+from onnxviz.graph.receptive_field import Status, main_input, spatial_axes
+from onnxviz.layout import TensorSpec
+
+Mask = np.ndarray[Any, np.dtype[np.bool_]]
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """What a position depends on: a mask `(size,) bool` for each axis of space of the input, and how exact it is."""
+
+    input: str
+    masks: tuple[Mask, ...]
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class _Need:
+    """What is needed of a value: a mask an axis, and whether their product is only a bound."""
+
+    masks: tuple[Mask, ...]
+    loose: bool = False
+
+
+def region(graph: Graph, types: Mapping[str, TensorSpec], value: str, position: Sequence[int]) -> Region:
+    """Return what a position of a value sees of the main input.
+
+    Args:
+        graph: the model.
+        types: with the sizes that are fed (see `fix_inputs`): every size on the way must be a number.
+        value: a value's name.
+        position: an index for each axis from 2 on, `(y, x)` for NCHW; or one for every axis.
+
+    Raises:
+        UsageError: The position lies outside the value, or a size is unknown.
+    """
+    sizes = Sizes(graph, types)
+    source = main_input(graph)
+    if source is None:
+        raise UsageError("the model has no input")
+    needs = {value: _Need(_position_masks(_numbers(sizes, value), value, position))}
+    for node in reversed(graph.nodes):
+        for output, made in enumerate(node.outputs):
+            if made in needs:
+                _back(node, output, needs, sizes)
+    shape = _numbers(sizes, source.name)
+    axes = spatial_axes(graph, types)
+    need = needs.get(source.name)
+    if need is None:
+        return Region(source.name, tuple(np.zeros(shape[axis], bool) for axis in axes), Status.EXACT)
+    masks = tuple(need.masks[axis] for axis in axes)
+    status = Status.WHOLE_INPUT if all(mask.all() for mask in masks) else Status.EXACT
+    return Region(source.name, masks, Status.UPPER_BOUND if need.loose else status)
+
+
+def _back(node: Node, output: int, needs: dict[str, _Need], sizes: Sizes) -> None:
+    """Add what an output of a node needs of the node's operands."""
+    need = needs[node.outputs[output]]
+    for place, value in enumerate(node.inputs):
+        if not value or sizes.graph.is_constant(value):
+            continue
+        shape = _numbers(sizes, value)
+        rule = reads(Call(node, place, len(shape), output, sizes))
+        if rule is NOTHING:
+            continue
+        if rule is None or len(rule.axes) != len(shape):
+            _add(needs, value, _Need(tuple(np.ones(size, bool) for size in shape), loose=True))
+            continue
+        masks = tuple(_axis_mask(read, need.masks, size) for read, size in zip(rule.axes, shape, strict=True))
+        if all(mask.any() for mask in masks):
+            _add(needs, value, _Need(masks, need.loose or any(_is_bound(read, need.masks) for read in rule.axes)))
+    for value in node.captured:
+        _add(needs, value, _Need(tuple(np.ones(size, bool) for size in _numbers(sizes, value)), loose=True))
+
+
+def _axis_mask(read: AxisRead, masks: Sequence[Mask], size: int) -> Mask:
+    if read.out is None or read.whole or read.out >= len(masks):
+        return np.ones(size, bool)
+    wanted = masks[read.out]
+    if read.pull is None:
+        return wanted.copy() if len(wanted) == size else np.ones(size, bool)
+    return _pulled(wanted, read.pull, size)
+
+
+def _pulled(wanted: Mask, pull: Pull, size: int) -> Mask:
+    mask = np.zeros(size, bool)
+    phases = len(pull.offsets)
+    places = np.flatnonzero(wanted)
+    for phase, taps in enumerate(pull.offsets):
+        of_phase = places[places % phases == phase]
+        if len(taps) and len(of_phase):
+            seen = (of_phase // phases * pull.step)[:, None] + np.array(list(taps), dtype=np.int64)[None]
+            mask[_inside(seen.reshape(-1), pull.border, size)] = True
+    return mask
+
+
+def _inside(places: np.ndarray[Any, Any], border: str, size: int) -> np.ndarray[Any, Any]:
+    """Return where reads fall once the border has its say."""
+    if border == "clamp":
+        return places.clip(0, size - 1)
+    if border == "wrap":
+        return places % size
+    if border == "reflect" and size > 1:
+        turned = places % (2 * size - 2)
+        return np.where(turned < size, turned, 2 * size - 2 - turned)
+    return places[(places >= 0) & (places < size)]
+
+
+def _is_bound(read: AxisRead, masks: Sequence[Mask]) -> bool:
+    # Concat's rule is a bound for a position on its axis, and exact where the whole axis is asked for.
+    asked_wholly = read.out is not None and read.out < len(masks) and bool(masks[read.out].all())
+    return (read.loose and not asked_wholly) or any(not masks[axis].all() for axis in read.inner)
+
+
+def _add(needs: dict[str, _Need], value: str, need: _Need) -> None:
+    before = needs.get(value)
+    if before is None:
+        needs[value] = need
+        return
+    both = tuple(one | other for one, other in zip(before.masks, need.masks, strict=True))
+    inside = any(all(np.array_equal(a, b) for a, b in zip(both, each.masks, strict=True)) for each in (before, need))
+    different = sum(not np.array_equal(a, b) for a, b in zip(before.masks, need.masks, strict=True))
+    needs[value] = _Need(both, before.loose or need.loose or (different > 1 and not inside))
+
+
+def _position_masks(shape: Sequence[int], value: str, position: Sequence[int]) -> tuple[Mask, ...]:
+    front = len(shape) - len(position)
+    if front not in (0, 2):
+        raise UsageError(f"a position in {value!r} has {len(shape) - 2} or {len(shape)} numbers, not {len(position)}")
+    masks = [np.ones(size, bool) for size in shape]
+    for axis, at in enumerate(position, front):
+        if not 0 <= at < shape[axis]:
+            raise UsageError(f"position {tuple(position)} lies outside {value!r}, whose shape is {tuple(shape)}")
+        masks[axis] = np.arange(shape[axis]) == at
+    return tuple(masks)
+
+
+def _numbers(sizes: Sizes, value: str) -> tuple[int, ...]:
+    shape = sizes.shape(value)
+    numbers = tuple(size for size in shape or () if isinstance(size, int))
+    if shape is None or len(numbers) != len(shape):
+        raise UsageError(f"the size of {value!r} is not known: run the model on an input first")
+    return numbers

@@ -1,0 +1,52 @@
+"""Which axis of an array is what: axis letters and the description of a tensor.
+
+A layout is a string with one letter an axis: `N` batch, `C` channel, `D`, `H`, `W` space, `L` length,
+`T` tokens or time. `NCHW` is the layout of most convolutions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SPATIAL = "DHWL"
+
+Dimension = int | str | None
+"""A size: a number, a symbol of the model (`batch`) or unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """What is known of a tensor: its name, numpy's name of its dtype, its shape and its layout."""
+
+    name: str
+    dtype: str | None = None
+    shape: tuple[Dimension, ...] | None = None
+    layout: str | None = None
+
+
+def channel_axis(layout: str | None) -> int | None:
+    """Return the place of the channel axis, or None.
+
+    >>> channel_axis("NHWC")
+    3
+    """
+    place = (layout or "").find("C")
+    return None if place < 0 else place
+
+
+def spatial_axes(layout: str | None) -> tuple[int, ...]:
+    """Return the places of the axes of space, in order.
+
+    >>> spatial_axes("NCHW")
+    (2, 3)
+    """
+    return tuple(place for place, letter in enumerate(layout or "") if letter in SPATIAL)
+
+
+def channels_first(rank: int) -> str | None:
+    """Return the layout in which ONNX's convolutions of this rank keep their maps, or None.
+
+    >>> channels_first(4)
+    'NCHW'
+    """
+    return {2: "NC", 3: "NCL", 4: "NCHW", 5: "NCDHW"}.get(rank)

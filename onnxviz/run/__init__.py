@@ -1,0 +1,1 @@
+"""Runs graphs with onnxruntime; the only room that knows it."""

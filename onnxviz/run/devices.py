@@ -1,0 +1,141 @@
+"""Which devices onnxruntime can use here, and the providers that a wish for one means."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from dataclasses import dataclass
+from typing import Any
+
+from onnxviz.errors import DeviceError, RunError
+
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+    "directml": "DmlExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "rocm": "ROCMExecutionProvider",
+    "migraphx": "MIGraphXExecutionProvider",
+    "qnn": "QNNExecutionProvider",
+    "webgpu": "WebGpuExecutionProvider",
+}
+WHEELS = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-directml")
+EXTRAS = {"cpu": "cpu", "cuda": "gpu", "tensorrt": "gpu", "openvino": "openvino", "directml": "directml"}
+# In the order in which `auto` tries them; TensorRT compiles for minutes, so it is never taken unasked.
+ACCELERATORS = ("cuda", "directml", "coreml", "openvino")
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One device of this machine's onnxruntime: its name, its provider, whether it works and why not."""
+
+    name: str
+    provider: str
+    usable: bool
+    reason: str
+
+
+def runtime() -> Any:
+    """Return the module onnxruntime.
+
+    Raises:
+        RunError: It is not installed or cannot be loaded.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise RunError(
+            f"running a model needs onnxruntime, which cannot be imported ({error}); "
+            "install it with: pip install 'onnxviz[cpu]' (or [gpu], [openvino], [directml])"
+        ) from None
+    # Its own warnings and errors come back as exceptions or are of no use to the reader: 4 is fatal only.
+    onnxruntime.set_default_logger_severity(4)
+    return onnxruntime
+
+
+def providers_of(wish: str) -> tuple[list[str | tuple[str, dict[str, Any]]], str]:
+    """Return onnxruntime's provider list for a device name such as `cpu` or `cuda:1`, and the first provider's name.
+
+    Raises:
+        DeviceError: The name is unknown or this onnxruntime was built without it.
+    """
+    name, _, number = wish.partition(":")
+    provider = PROVIDERS.get(name)
+    if provider is None or (number and not number.isdigit()):
+        raise DeviceError(
+            f"unknown device {wish!r}; known are auto, {', '.join(PROVIDERS)}; `onnxviz devices` tells more"
+        )
+    if provider not in runtime().get_available_providers():
+        raise DeviceError(f"device {name!r} is not in the installed onnxruntime; {_how_to_get(name)}")
+    options: dict[str, Any] = {"device_id": number} if number else {}
+    first: str | tuple[str, dict[str, Any]] = (provider, options) if options else provider
+    cpu = PROVIDERS["cpu"]
+    return ([first] if provider == cpu else [first, cpu]), provider
+
+
+def devices() -> tuple[Device, ...]:
+    """Try each device that onnxruntime knows of with a model of one node."""
+    available = runtime().get_available_providers()
+    return tuple(
+        _tried(name, provider) if provider in available else Device(name, provider, False, _how_to_get(name))
+        for name, provider in PROVIDERS.items()
+        if provider in available or name in EXTRAS
+    )
+
+
+def _tried(name: str, provider: str) -> Device:
+    ort = runtime()
+    try:
+        session = ort.InferenceSession(_ONE_RELU, _quiet(ort), providers=[provider])
+    except Exception as error:  # onnxruntime raises many unrelated kinds here; each means that it does not work
+        return Device(name, provider, False, _first_line(error))
+    if session.get_providers()[0] != provider:
+        return Device(name, provider, False, "onnxruntime lists it, but its libraries or its hardware are missing")
+    return Device(name, provider, True, "works")
+
+
+def automatic() -> tuple[str, str]:
+    """Return the device that `auto` means here and why."""
+    available = runtime().get_available_providers()
+    for name in ACCELERATORS:
+        if PROVIDERS[name] in available:
+            device = _tried(name, PROVIDERS[name])
+            if device.usable:
+                return name, f"{name} works here"
+    return "cpu", "no accelerator works here"
+
+
+def overlapping_wheels() -> tuple[str, ...]:
+    """Return the onnxruntime wheels installed over each other; more than one leaves only the last one's files."""
+    found = []
+    for wheel in WHEELS:
+        try:
+            importlib.metadata.version(wheel)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        found.append(wheel)
+    return tuple(found)
+
+
+def _how_to_get(name: str) -> str:
+    extra = EXTRAS.get(name)
+    return f"pip install 'onnxviz[{extra}]' in an environment of its own" if extra else "it needs a build of its own"
+
+
+def _quiet(ort: Any) -> Any:
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    return options
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0][:300] if text else type(error).__name__
+
+
+# ModelProto of `y = Relu(x)`, float32 of shape (1,), IR 8, opset 13: written out since this room does not know onnx.
+_ONE_RELU = bytes.fromhex(
+    "08083a330a0c0a0178120179220452656c75120167"
+    "5a0f0a0178120a0a08080112040a020801620f0a0179120a0a08080112040a02080142040a00100d"
+)

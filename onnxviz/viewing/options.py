@@ -1,0 +1,49 @@
+"""What `view` can be told besides the model and its inputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from onnxviz.draw.style import Style
+from onnxviz.errors import UsageError
+from onnxviz.feed.feeds import FeedOptions
+from onnxviz.model import Selection
+from onnxviz.run.session import RunOptions
+
+FORMATS = ("png", "jpg", "jpeg", "webp", "tiff", "tif")
+
+
+@dataclass(frozen=True, slots=True)
+class ViewOptions:
+    """How `view` works: what it shows, how it feeds, runs and draws, and what it writes.
+
+    Attributes:
+        layers: a selection, or None for `conv,pool`.
+        exclude: selections to take away.
+        tap: `act` (after norm and nonlinearity) or `op` (the node's own output).
+        format: the pictures' file format: png, jpg, webp or tiff.
+        raw: a `.npz` file for the arrays, unscaled.
+        labels: class names; None takes the model's own.
+        same_scale: draw a layer of all inputs on one scale; each input is then run twice.
+        fail_fast: stop at the first input that cannot be used.
+        force: replace a folder that onnxviz did not make.
+    """
+
+    layers: Selection | None = None
+    exclude: tuple[str, ...] = ()
+    tap: str = "act"
+    feed: FeedOptions = field(default_factory=FeedOptions)
+    run: RunOptions = field(default_factory=RunOptions)
+    style: Style = field(default_factory=Style)
+    format: str = "png"
+    raw: Path | None = None
+    labels: tuple[str, ...] | None = None
+    same_scale: bool = False
+    fail_fast: bool = False
+    force: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a format that is not written."""
+        if self.format not in FORMATS:
+            raise UsageError(f"unknown picture format {self.format!r}: {', '.join(FORMATS)}")

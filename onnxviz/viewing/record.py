@@ -1,0 +1,177 @@
+"""What `view` did, as values, and as the JSON document `view.json` (schema `onnxviz.view/1`)."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import onnxviz
+from onnxviz.draw.scale import ChannelStatistics
+from onnxviz.feed.feeds import Fed
+from onnxviz.graph.layers import Layer
+from onnxviz.graph.receptive_field import ReceptiveField
+
+SCHEMA = "onnxviz.view/1"
+
+
+@dataclass(frozen=True, slots=True)
+class LayerRecord:
+    """One layer of one run: what was shown of it, its range, its pictures and its channels' statistics."""
+
+    name: str
+    output: str
+    tap: str
+    shape: tuple[int, ...]
+    layout: str | None
+    dtype: str
+    statistics: ChannelStatistics
+    layer: Layer | None
+    pictures: tuple[str, ...]
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The smallest and the largest finite value; NaN where there is none."""
+        return _least(self.statistics.minimum), _greatest(self.statistics.maximum)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `view.json` says of it."""
+        low, high = self.range
+        found = self.statistics
+        columns = (found.minimum, found.maximum, found.mean, found.deviation, found.nan, found.inf)
+        return {
+            "name": self.name,
+            "output": self.output,
+            "tap": self.tap,
+            "kind": self.layer.kind if self.layer else None,
+            "op": self.layer.op if self.layer else None,
+            "shape": list(self.shape),
+            "layout": self.layout,
+            "dtype": self.dtype,
+            "receptive_field": receptive_field_json(self.layer.receptive_field) if self.layer else None,
+            "min": number(low),
+            "max": number(high),
+            "pictures": list(self.pictures),
+            "channels": [
+                {
+                    "index": index,
+                    "min": number(least),
+                    "max": number(most),
+                    "mean": number(mean),
+                    "std": number(deviation),
+                    "nan": int(nan),
+                    "inf": int(inf),
+                }
+                for index, (least, most, mean, deviation, nan, inf) in enumerate(zip(*columns, strict=True))
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One run: what was fed, where its pictures lie, and its layers."""
+
+    source: Mapping[str, str]
+    fed: tuple[Fed, ...]
+    directory: str
+    overview: str
+    top: tuple[tuple[str, float], ...]
+    layers: tuple[LayerRecord, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `view.json` says of it."""
+        return {
+            "source": dict(self.source),
+            "fed": [
+                {
+                    "name": fed.name,
+                    "shape": list(fed.shape),
+                    "dtype": fed.dtype,
+                    "min": number(fed.min),
+                    "max": number(fed.max),
+                    "mean": number(fed.mean),
+                    "layout": fed.layout,
+                    "preset": fed.preset,
+                    "source": fed.source,
+                    "notes": list(fed.notes),
+                }
+                for fed in self.fed
+            ],
+            "directory": self.directory,
+            "overview": self.overview,
+            "top": [{"class": name, "score": number(score)} for name, score in self.top],
+            "layers": [layer.as_json() for layer in self.layers],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ViewRecord:
+    """All that one call of `view` did."""
+
+    model: str
+    directory: Path
+    device: str
+    level: str
+    remark: str
+    runs: tuple[RunRecord, ...]
+    failures: tuple[tuple[str, str], ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the document `view.json`: strict JSON, a number that is not finite as null."""
+        return {
+            "schema": SCHEMA,
+            "onnxviz": onnxviz.__version__,
+            "model": self.model,
+            "device": self.device,
+            "level": self.level,
+            "remark": self.remark,
+            "runs": [run.as_json() for run in self.runs],
+            "failures": [{"source": source, "error": error} for source, error in self.failures],
+        }
+
+
+def is_ours(folder: Path) -> bool:
+    """Tell whether a folder was made by `view`: its view.json says so."""
+    try:
+        document = json.loads((folder / "view.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(document, dict) and str(document.get("schema", "")).startswith("onnxviz.view/")
+
+
+def number(value: float) -> float | None:
+    """Return a number for strict JSON: None where it is not finite."""
+    value = float(value)
+    return value if math.isfinite(value) else None
+
+
+def receptive_field_json(field: ReceptiveField | None) -> dict[str, Any] | None:
+    """Return a receptive field as `layers --json` and `view.json` give it."""
+    if field is None:
+        return None
+
+    def numbers(values: Any) -> list[int | float] | None:
+        return None if values is None else [int(value) if value == int(value) else float(value) for value in values]
+
+    return {
+        "size": numbers(field.size),
+        "stride": numbers(field.stride),
+        "start": numbers(field.start),
+        "status": field.status.value,
+        "global": field.reaches_whole,
+    }
+
+
+def _least(values: np.ndarray[Any, Any]) -> float:
+    finite = values[np.isfinite(values)]
+    return float(finite.min()) if finite.size else math.nan
+
+
+def _greatest(values: np.ndarray[Any, Any]) -> float:
+    finite = values[np.isfinite(values)]
+    return float(finite.max()) if finite.size else math.nan

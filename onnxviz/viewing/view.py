@@ -1,0 +1,243 @@
+"""`view`: a model on its inputs, run, drawn and let go piece by piece."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from onnxviz.activations import Activation, RawWriter
+from onnxviz.draw.encode import save
+from onnxviz.draw.kinds import draw_maps
+from onnxviz.draw.overview import draw_overview
+from onnxviz.draw.overview_row import OverviewRow, summarise
+from onnxviz.draw.scale import channel_statistics
+from onnxviz.draw.style import Caption, Style
+from onnxviz.errors import InputError, UsageError
+from onnxviz.feed.feeds import MAIN, Feed, sources
+from onnxviz.feed.preprocessing import model_labels
+from onnxviz.files import making_folder, safe_name
+from onnxviz.graph.selection import Choice
+from onnxviz.model import Model, open_model
+from onnxviz.run.session import Placement, Session
+from onnxviz.viewing.classes import class_outputs, top_classes
+from onnxviz.viewing.options import ViewOptions
+from onnxviz.viewing.record import LayerRecord, RunRecord, ViewRecord, is_ours
+
+
+@dataclass
+class Watcher:
+    """What `view` tells as it goes; override what you want to hear. All of it is silent by default."""
+
+    def chosen(self, choices: Sequence[Choice], remark: str) -> None:
+        """What a selection came to."""
+
+    def started(self, feed: Feed, layers: int, map_bytes: int) -> None:
+        """One run begins: what is fed, how many layers come and how large their maps are."""
+
+    def placed(self, placement: Placement) -> None:
+        """A session was opened on a device."""
+
+    def drawn(self, layer: LayerRecord) -> None:
+        """A layer was drawn."""
+
+    def failed(self, source: str, error: InputError) -> None:
+        """An input could not be used; the others go on."""
+
+
+def view(
+    model: Model | str | os.PathLike[str],
+    inputs: Any = (),
+    directory: str | os.PathLike[str] | None = None,
+    options: ViewOptions | None = None,
+    watcher: Watcher | None = None,
+) -> ViewRecord:
+    """Run a model on its inputs and draw the chosen layers: pictures, `overview.png` and `view.json` in a folder.
+
+    `inputs` are files, folders and globs (see `feed.sources`), or one array, Pillow image or mapping.
+
+    Raises:
+        InputError: No input can be used.
+        OutputError: The folder exists and onnxviz did not make it.
+        RunError: onnxruntime is missing or fails.
+    """
+    model = model if isinstance(model, Model) else open_model(model)
+    options = options or ViewOptions()
+    choices, remark = model.choose(options.layers, exclude=options.exclude, tap=options.tap)
+    watcher = watcher or Watcher()
+    watcher.chosen(choices, remark)
+    target = Path(directory) if directory is not None else default_directory(model, inputs)
+    with ExitStack() as stack:
+        folder = stack.enter_context(making_folder(target, force=options.force, ours=is_ours))
+        raw = stack.enter_context(RawWriter(options.raw, force=options.force)) if options.raw else None
+        work = _View(model, choices, options, watcher, raw)
+        runs = work.run_all(folder, inputs)
+        record = ViewRecord(
+            str(model.path), target, work.device, options.run.level, remark, tuple(runs), tuple(work.failures)
+        )
+        text = json.dumps(record.as_json(), ensure_ascii=False, allow_nan=False, indent=1)
+        (folder / "view.json").write_text(text, encoding="utf-8")
+    return record
+
+
+def default_directory(model: Model, inputs: Any) -> Path:
+    """Return where pictures go when nothing is said: `MODEL-INPUT-maps` in the current folder."""
+    texts = [text for text in ([inputs] if isinstance(inputs, str | Path) else inputs) if isinstance(text, str | Path)]
+    stem = "random" if not texts else Path(str(texts[0]).partition("=")[2] or texts[0]).stem
+    more = f"-and-{len(texts) - 1}-more" if len(texts) > 1 else ""
+    return Path(f"{safe_name(model.path.stem)}-{safe_name(stem)}{more}-maps")
+
+
+@dataclass
+class _View:
+    """The state of one call: what was found on the way and what is kept between runs."""
+
+    model: Model
+    choices: Sequence[Choice]
+    options: ViewOptions
+    watcher: Watcher
+    raw: RawWriter | None
+    device: str = ""
+    failures: list[tuple[str, str]] = field(default_factory=list)
+    sessions: dict[bytes, Session] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        labels = self.options.labels
+        self.labels = labels if labels is not None else model_labels(self.model.metadata)
+        shown = {choice.value for choice in self.choices}
+        classes = class_outputs(self.model, self.choices, self.labels)
+        self.classes = frozenset(choice.value for choice in classes)
+        self.wanted = [*self.choices, *(choice for choice in classes if choice.value not in shown)]
+        self.shown = shown
+
+    def run_all(self, folder: Path, inputs: Any) -> list[RunRecord]:
+        several = len(list(islice(self._sources(inputs), 2))) > 1
+        self.keep = several
+        limits = self._common_limits(inputs) if several and self.options.same_scale else {}
+        records: list[RunRecord] = []
+        for place, feed in enumerate(self._feeds(inputs)):
+            name = f"{place:03}-{safe_name(feed.stem)}" if several else ""
+            records.append(self._run(folder / name, name, feed, limits))
+        if not records:
+            raise InputError(self.failures[0][1] if self.failures else "there is no input to run on")
+        return records
+
+    def _sources(self, inputs: Any) -> Iterator[Any]:
+        if isinstance(inputs, str | Path):
+            inputs = [inputs]
+        if isinstance(inputs, list | tuple) and all(isinstance(text, str | Path) for text in inputs):
+            if not inputs:
+                if self.options.feed.seed is None and self.options.feed.constant is None:
+                    raise UsageError("give a picture or another input, or --random to run on noise")
+                return iter([None])
+            return iter(sources([str(text) for text in inputs], self.model.inputs))
+        return iter([inputs])
+
+    def _feeds(self, inputs: Any) -> Iterator[Feed]:
+        for source in self._sources(inputs):
+            try:
+                yield self.model.feed(source, self.options.feed)
+            except InputError as error:
+                if self.options.fail_fast:
+                    raise
+                self.failures.append((_source_text(source), str(error)))
+                self.watcher.failed(_source_text(source), error)
+
+    def _stream(self, feed: Feed, watch: Callable[[Placement], None]) -> Iterator[Activation]:
+        kept = self.sessions if self.keep else None
+        return self.model.stream_choices(self.wanted, feed, self.options.run, watch, kept)
+
+    def _common_limits(self, inputs: Any) -> dict[str, tuple[float, float]]:
+        """Return each value's range over all inputs."""
+        ranges: dict[str, tuple[float, float]] = {}
+        failed = list(self.failures)
+        for feed in self._feeds(inputs):
+            for activation in self._stream(feed, lambda placement: None):
+                statistics = channel_statistics(activation.maps())
+                low, high = float(min(statistics.minimum)), float(max(statistics.maximum))
+                before = ranges.get(activation.value, (low, high))
+                ranges[activation.value] = (min(low, before[0]), max(high, before[1]))
+        self.failures = failed  # the second pass meets them again
+        return ranges
+
+    def _run(self, folder: Path, name: str, feed: Feed, limits: dict[str, tuple[float, float]]) -> RunRecord:
+        folder.mkdir(exist_ok=True)
+        self.watcher.started(feed, len(self.choices), self.model.map_bytes([c.value for c in self.choices], feed))
+        rows: list[OverviewRow] = []
+        layers: list[LayerRecord] = []
+        top: tuple[tuple[str, float], ...] = ()
+        by_value = {choice.value: choice for choice in self.choices}
+        for activation in self._stream(feed, self._placed):
+            if activation.value in self.classes and not top:
+                top = top_classes(activation, self.labels)
+            if activation.value not in self.shown:
+                continue
+            record = self._draw(folder, len(layers), activation, by_value[activation.value], limits)
+            layers.append(record)
+            rows.append(summarise(activation.array, activation.layout, activation.name, activation.caption_line))
+            self.watcher.drawn(record)
+            if self.raw is not None:
+                self.raw.add(replace(activation, name=f"{name}/{activation.name}" if name else activation.name))
+        overview = f"overview.{self.options.format}"
+        self._overview(folder / overview, feed, top, rows)
+        source = {fed.name: fed.source for fed in feed.fed}
+        return RunRecord(source, feed.fed, name or ".", overview, top, tuple(layers))
+
+    def _placed(self, placement: Placement) -> None:
+        self.device = placement.device
+        self.watcher.placed(placement)
+
+    def _draw(
+        self,
+        folder: Path,
+        place: int,
+        activation: Activation,
+        choice: Choice,
+        limits: dict[str, tuple[float, float]],
+    ) -> LayerRecord:
+        style: Style = self.options.style
+        if activation.value in limits:
+            style = replace(style, limits=limits[activation.value])
+        caption = Caption(activation.name, activation.caption_line)
+        labels = self.labels if activation.value in self.classes else None
+        drawings = draw_maps(activation.array, activation.layout, caption, style, labels)
+        stem = f"{place:03}-{safe_name(activation.name)}"
+        files = [
+            f"{stem}{f'-{page + 1}' if len(drawings) > 1 else ''}.{self.options.format}"
+            for page in range(len(drawings))
+        ]
+        for file, drawing in zip(files, drawings, strict=True):
+            save(drawing.image, folder / file, enlarged=drawing.enlarged, small=style.small, text=drawing.text)
+        return LayerRecord(
+            activation.name,
+            activation.value,
+            activation.tap,
+            activation.array.shape,
+            activation.layout,
+            str(activation.array.dtype),
+            channel_statistics(activation.maps()),
+            choice.layer,
+            tuple(files),
+        )
+
+    def _overview(self, file: Path, feed: Feed, top: Sequence[tuple[str, float]], rows: Sequence[OverviewRow]) -> None:
+        line = f"{len(self.model.graph.nodes)} nodes  ·  {len(rows)} layers shown  ·  opset {self.model.graph.opset}"
+        main = feed.main
+        described = [
+            f"{main.name}  ·  {' x '.join(map(str, main.shape))}  ·  {main.dtype}",
+            f"range {main.min:.3g} .. {main.max:.3g}  ·  mean {main.mean:.2g}",
+            f"preset {main.preset}" if main.preset else main.source,
+        ]
+        drawing = draw_overview(self.model.path.stem, line, main.picture, described, top, rows, self.options.style)
+        save(drawing.image, file, enlarged=drawing.enlarged, small=self.options.style.small, text=drawing.text)
+
+
+def _source_text(source: Any) -> str:
+    if isinstance(source, Mapping):
+        return ", ".join(str(value) if name == MAIN else f"{name}={value}" for name, value in source.items())
+    return str(source) if isinstance(source, str | Path) else type(source).__name__

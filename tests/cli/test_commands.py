@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+
+Command = Callable[..., object]
+HEAVY = ("numpy", "onnx", "onnxruntime", "PIL", "rich")
+
+
+@pytest.mark.parametrize("command", [[], ["layers"], ["expose"], ["view"], ["demo"], ["devices"]])
+def test_help_loads_nothing_heavy_and_ends_with_an_example(command: list[str]) -> None:
+    script = (
+        "import sys; from onnxviz.cli import main; sys.argv = ['onnxviz', *sys.argv[1:], '--help']\n"
+        "try: main()\n"
+        f"except SystemExit: print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, *command], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+    assert "Example: onnxviz" in done.stdout
+
+
+def test_layers_lists_the_bundled_model(onnxviz_command: Command, bundled_model: Path) -> None:
+    done = onnxviz_command("layers", bundled_model)
+    lines = done.out.splitlines()
+    assert (done.code, len(lines)) == (0, 1 + 49 + 1 + 9 + 1 + 34)  # header, conv, pool, add, dense, act
+    assert "stem/conv" in lines[1] and "3x3" in lines[1] and "Nx32x112x112" in lines[1]
+
+
+def test_layers_json_keeps_its_schema(onnxviz_command: Command, bundled_model: Path) -> None:
+    document = json.loads(onnxviz_command("layers", bundled_model, "--json").out)
+    assert document["schema"] == "onnxviz.layers/1"
+    first = document["layers"][0]
+    assert first["name"] == "stem/conv"
+    assert first["shape"] == ["N", 32, 112, 112]
+    assert first["receptive_field"] == {
+        "size": [3, 3],
+        "stride": [2, 2],
+        "start": first["receptive_field"]["start"],
+        "status": "exact",
+        "global": False,
+    }
+    assert {
+        "node",
+        "op",
+        "kind",
+        "scope",
+        "output",
+        "act",
+        "dtype",
+        "layout",
+        "channels",
+        "depth",
+        "parameters",
+        "bytes",
+    } <= set(first)
+
+
+def test_layers_of_a_run_know_their_sizes(onnxviz_command: Command, bundled_model: Path, cat: Path) -> None:
+    document = json.loads(onnxviz_command("layers", bundled_model, "--run", cat, "--json").out)
+    assert document["layers"][0]["shape"] == [1, 32, 112, 112]
+
+
+def test_tree_indents_by_scope(onnxviz_command: Command, bundled_model: Path) -> None:
+    lines = onnxviz_command("layers", bundled_model, "--tree", "--layers", "stage2.**").out.splitlines()
+    assert lines[:2] == ["stage2", "  block1"]
+    assert lines[2].startswith("    expand  conv Conv  Nx96x112x112")
+
+
+def test_expose_writes_a_model_that_runs(onnxviz_command: Command, doubling_model: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out.onnx"
+    done = onnxviz_command("expose", doubling_model, "--layers", "conv", "-o", target, "--verify", "--json")
+    assert done.code == 0
+    document = json.loads(done.out)
+    assert document["outputs"] == [{"name": "r", "layer": "conv", "tap": "act"}]
+    assert document["verify"] == {"max_abs": 0.0, "max_rel": 0.0}
+    assert [value.name for value in onnx.load(target).graph.output] == ["y", "r"]
+    again = onnxviz_command("expose", doubling_model, "--layers", "conv", "-o", target)
+    assert again.code == 6 and "exists" in again.err
+    assert onnxviz_command("expose", doubling_model, "--layers", "conv", "-o", target, "--force").code == 0
+
+
+def test_expose_linked_lies_beside_the_model(onnxviz_command: Command, bundled_model: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copy(bundled_model, tmp_path / "my model é.onnx"))
+    done = onnxviz_command("expose", copy, "--layers", "pool", "--linked")
+    linked = tmp_path / "my model é.exposed.onnx"
+    assert done.code == 0
+    assert linked.stat().st_size < 200_000
+    assert onnxviz_command("layers", linked).code == 0
+    with copy.open("ab") as original:
+        original.write(b"\0")
+    changed = onnxviz_command("layers", linked)
+    assert changed.code == 3 and "changed" in changed.err
+
+
+def test_a_dry_run_writes_nothing(onnxviz_command: Command, doubling_model: Path, tmp_path: Path) -> None:
+    done = onnxviz_command("expose", doubling_model, "-o", tmp_path / "no.onnx", "--dry-run")
+    assert done.code == 0 and "would expose 2 values" in done.err
+    assert not (tmp_path / "no.onnx").exists()
+
+
+def test_view_names_the_cat(onnxviz_command: Command, bundled_model: Path, cat: Path, tmp_path: Path) -> None:
+    done = onnxviz_command("view", bundled_model, cat, "-o", tmp_path / "maps", "--raw", tmp_path / "maps.npz")
+    assert done.code == 0, done.err
+    document = json.loads((tmp_path / "maps" / "view.json").read_text("utf-8"))
+    run = document["runs"][0]
+    assert document["schema"] == "onnxviz.view/1"
+    assert run["top"][0]["class"].startswith("Egyptian cat")
+    assert run["top"][0]["score"] == pytest.approx(0.798, abs=0.005)
+    assert len(run["layers"]) == 50
+    for layer in run["layers"]:
+        for picture in layer["pictures"]:
+            with Image.open(tmp_path / "maps" / picture) as image:
+                image.load()
+    with np.load(tmp_path / "maps.npz") as members:
+        stem = members["0000"]
+    assert members is not None and stem.shape == (1, 32, 112, 112)
+    channel = run["layers"][0]["channels"][5]
+    assert channel["max"] == pytest.approx(float(stem[0, 5].max()))
+    assert channel["mean"] == pytest.approx(float(stem[0, 5].mean(dtype=np.float64)), rel=1e-5)
+    assert channel["std"] == pytest.approx(float(stem[0, 5].std(dtype=np.float64)), rel=1e-5)
+
+
+def test_view_replaces_its_own_folder_and_no_other(
+    onnxviz_command: Command, doubling_model: Path, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "x.npy", np.ones((1, 1, 2, 2), np.float32))
+    arguments = ("view", doubling_model, tmp_path / "x.npy", "-o", tmp_path / "maps")
+    assert onnxviz_command(*arguments).code == 0
+    assert onnxviz_command(*arguments).code == 0
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "thesis.txt").write_text("years of work")
+    refused = onnxviz_command(*arguments[:-1], other)
+    assert refused.code == 6 and "--force" in refused.err
+    assert (other / "thesis.txt").read_text() == "years of work"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["doubling.onnx", "maps", "other", "x.npy"]
+
+
+def test_several_inputs_have_a_folder_each_and_one_bad_one_is_listed(
+    onnxviz_command: Command, doubling_model: Path, tmp_path: Path
+) -> None:
+    for place in range(2):
+        np.save(tmp_path / f"{place}.npy", np.full((1, 1, 2, 2), place + 1, np.float32))
+    (tmp_path / "bad.npy").write_bytes(b"no array")
+    inputs = [tmp_path / name for name in ("0.npy", "bad.npy", "1.npy")]
+    done = onnxviz_command("view", doubling_model, *inputs, "-o", tmp_path / "maps", "--same-scale", "--layers", "conv")
+    assert done.code == 4
+    assert "left out" in done.err and "bad.npy" in done.err
+    document = json.loads((tmp_path / "maps" / "view.json").read_text("utf-8"))
+    assert [run["directory"] for run in document["runs"]] == ["000-0", "001-1"]
+    assert [run["layers"][0]["max"] for run in document["runs"]] == [2, 4]
+    assert len(document["failures"]) == 1
+    assert onnxviz_command("view", doubling_model, *inputs, "-o", tmp_path / "m2", "--fail-fast").code == 4
+    assert not (tmp_path / "m2").exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "arguments", "text"),
+    [
+        (
+            2,
+            (
+                "layers",
+                "{model}",
+                "--layers",
+                "conv[",
+            ),
+            "conv[",
+        ),
+        (2, ("view", "{model}"), "--random"),
+        (2, ("view", "{model}", "--random", "--scale", "loud"), "loud"),
+        (2, ("view", "{model}", "--random", "--format", "gif"), "gif"),
+        (2, ("view", "{model}", "--random", "--memory", "much"), "--memory"),
+        (2, ("view", "{model}", "--random", "--channels", "3-1"), "--channels"),
+        (3, ("layers", "missing.onnx"), "missing.onnx"),
+        (3, ("layers", "{picture}"), "JPEG"),
+        (3, ("expose", "{model}", "--layers", "norm"), "norm"),
+        (4, ("view", "{model}", "missing.jpg"), "missing.jpg"),
+        (5, ("view", "{model}", "--random", "--device", "cuda"), "cuda"),
+    ],
+)
+def test_exit_codes_and_one_clear_error(
+    code: int,
+    arguments: tuple[str, ...],
+    text: str,
+    onnxviz_command: Command,
+    doubling_model: Path,
+    cat: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = onnxviz_command(*(word.format(model=doubling_model, picture=cat) for word in arguments))
+    assert done.code == code, done.err
+    assert text in done.err
+    assert len(done.err[done.err.index("onnxviz: ") :].strip().splitlines()) <= 2
+    assert [path.name for path in tmp_path.iterdir()] == ["doubling.onnx"]
+
+
+def test_a_closed_pipe_is_quiet(bundled_model: Path) -> None:
+    command = f"{sys.executable} -m onnxviz layers {bundled_model} --all | head -1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
+def test_an_interrupt_leaves_nothing(bundled_model: Path, cat: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "onnxviz", "view", str(bundled_model), str(cat), "-o", str(tmp_path / "maps")]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("maps*/*.png")) and not list(tmp_path.glob(".maps*/*.png")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_devices_and_version(onnxviz_command: Command) -> None:
+    document = json.loads(onnxviz_command("devices", "--json").out)
+    assert document["schema"] == "onnxviz.devices/1"
+    assert any(device["name"] == "cpu" and device["usable"] for device in document["devices"])
+    assert onnxviz_command("--version").out.startswith("onnxviz 0.")
+
+
+def test_the_demo_runs_from_any_folder(
+    onnxviz_command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = onnxviz_command("demo", "--picture", "coffee")
+    assert done.code == 0, done.err
+    assert "espresso" in done.out
+    assert (tmp_path / "onnxviz-demo" / "overview.png").exists()
+    assert onnxviz_command("demo", "--picture", "connectome").code == 0
+    assert onnxviz_command("demo", "--picture", "dog").code == 2

@@ -1,0 +1,127 @@
+"""Bands on hand-worked sequences, pixel by pixel."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from onnxviz.draw.bands import AXIS, RANGE_BAR, WIDTH, choose_bands, draw_bands
+from onnxviz.draw.grid import PAGE
+from onnxviz.draw.page import MARGIN, Page
+from onnxviz.draw.palette import HATCH_BACK, HATCH_LINE, INK, LEVELS, NAN, RULE
+from onnxviz.draw.ruler import HEIGHT
+from onnxviz.draw.style import Caption, Drawing, Style
+
+CAPTION = Caption("encoder/conv", "Conv · 1 x C x L")
+LEFT = MARGIN + AXIS
+
+
+def below_header(drawing: Drawing, bands: int) -> np.ndarray:
+    """Return the page from the first of so many bands on; bands are 24 rows with a gap of 1, the ruler is below."""
+    image = np.asarray(drawing.image)
+    return image[len(image) - MARGIN - HEIGHT - 25 * bands + 1 :]
+
+
+@pytest.fixture
+def without_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Page, "text", lambda *_, **__: None)
+
+
+@pytest.mark.usefixtures("without_words")
+def test_channels_go_down_and_samples_across() -> None:
+    (drawing,) = draw_bands(np.array([[0.0, 1, 2], [4, 2, 0]], np.float32), CAPTION, Style(scale="layer"))
+    grid = choose_bands(2, 3)
+    assert (grid.zoom, grid.thickness, grid.gap) == (48, 24, 1)
+    image = below_header(drawing, 2)
+    bands = image[:49, LEFT : LEFT + 144]
+    half, quarter = LEVELS // 2 - 1, LEVELS // 4 - 1
+    assert [bands[0, x] for x in (0, 48, 96)] == [0, quarter, half]
+    assert [bands[25, x] for x in (0, 48, 96)] == [LEVELS - 1, half, 0]
+    assert (bands[:24] == bands[0]).all()
+    assert (bands[25:] == bands[25]).all()
+    assert (bands[24] == INK).all()
+    assert (image[:, :LEFT] == INK).all()
+
+
+@pytest.mark.usefixtures("without_words")
+def test_long_sequences_become_means() -> None:
+    samples = np.tile(np.array([0.0, 2.0], np.float32), WIDTH)
+    samples[:4] = [0, 0, 4, 4]
+    (drawing,) = draw_bands(samples[None], CAPTION, Style(scale="layer"))
+    band = below_header(drawing, 1)[0, LEFT : LEFT + WIDTH]
+    assert band[:3].tolist() == [0, LEVELS - 1, LEVELS // 4 - 1]
+    assert (band[2:] == band[2]).all()
+    assert drawing.text["Zoom"] == "2 samples to 1 px, mean"
+
+
+@pytest.mark.usefixtures("without_words")
+def test_the_last_pixel_of_an_odd_length_is_the_mean_of_what_is_left() -> None:
+    samples = np.zeros(2 * WIDTH - 1, np.float32)
+    samples[-1] = 1
+    (drawing,) = draw_bands(samples[None], CAPTION, Style(scale="layer"))
+    assert below_header(drawing, 1)[0, LEFT + WIDTH - 2 : LEFT + WIDTH + 1].tolist() == [0, LEVELS - 1, INK]
+
+
+@pytest.mark.usefixtures("without_words")
+def test_constant_channels_are_hatched_and_nan_is_its_own_colour() -> None:
+    maps = np.array([[1.0, 1, 1], [0, np.nan, 2]], np.float32)
+    (drawing,) = draw_bands(maps, CAPTION, Style())
+    image = below_header(drawing, 2)
+    assert set(np.unique(image[:24, LEFT : LEFT + 144])) == {HATCH_BACK, HATCH_LINE}
+    assert [image[25, LEFT + x] for x in (0, 48, 96)] == [0, NAN, LEVELS - 1]
+
+
+@pytest.mark.usefixtures("without_words")
+def test_ranges_stand_at_the_right_where_channels_have_their_own_scale() -> None:
+    maps = np.array([[0.0, 4], [1, 2]], np.float32)
+    (drawing,) = draw_bands(maps, CAPTION, Style())
+    start = LEFT + choose_bands(2, 2).width + 12
+    ranges = below_header(drawing, 2)[:49, start : start + RANGE_BAR]
+    assert (ranges[11] == RULE).all()
+    quarter = RANGE_BAR // 4
+    assert ranges[36].tolist() == [HATCH_BACK] * quarter + [RULE] * quarter + [HATCH_BACK] * 2 * quarter
+    (same,) = draw_bands(maps, CAPTION, Style(scale="layer"))
+    assert not (below_header(same, 2)[:49, start : start + RANGE_BAR] == RULE).any()
+
+
+@pytest.mark.usefixtures("without_words")
+def test_order_and_channels_are_those_of_the_style() -> None:
+    maps = np.array([[0.0, 1], [0, 3], [0, 2]], np.float32)
+    (drawing,) = draw_bands(maps, CAPTION, Style(scale="layer", order="deviation", top=2))
+    ends = [below_header(drawing, 2)[row, LEFT + 48] for row in (0, 25)]
+    assert ends == [LEVELS - 1, LEVELS * 2 // 3]
+    (drawing,) = draw_bands(maps, CAPTION, Style(scale="layer", channels=(1,)))
+    assert below_header(drawing, 1)[0, LEFT + 48] == LEVELS - 1
+
+
+@pytest.mark.parametrize("channels", [1, 24, 64, 300, 900, 901, 5000])
+@pytest.mark.parametrize("length", [2, 100, 1201, 30000])
+def test_pages_have_a_sound_size(channels: int, length: int) -> None:
+    grid = choose_bands(channels, length)
+    assert grid.page_rows * grid.step < PAGE
+    assert 0 < grid.width <= WIDTH
+    assert grid.zoom == 1 or grid.shrink == 1
+
+
+def test_many_channels_take_several_pages() -> None:
+    maps = np.zeros((4000, 3), np.float32)
+    maps[:, 0] = np.arange(4000)
+    drawings = draw_bands(maps, CAPTION, Style())
+    assert len(drawings) == 3
+    assert all(max(drawing.image.size) <= PAGE for drawing in drawings)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 0.0, 1e38, -1e-38])
+def test_any_value_can_be_drawn(value: float) -> None:
+    maps = np.full((3, 5), value, np.float32)
+    maps[1, 1:3] = 2
+    for scale in ("auto", "layer", "percentile", "symmetric", "std"):
+        (drawing,) = draw_bands(maps, CAPTION, Style(scale=scale))
+        assert drawing.image.size[0] >= 640
+
+
+def test_the_array_stays_as_it_is() -> None:
+    maps = np.random.default_rng(0).normal(size=(4, 3000)).astype(np.float32)
+    before = maps.copy()
+    draw_bands(maps, CAPTION, Style())
+    assert np.array_equal(maps, before)

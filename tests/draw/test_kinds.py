@@ -1,0 +1,138 @@
+"""Which drawing an activation gets, and that anything at all can be drawn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+from hypothesis.extra import numpy as arrays
+
+from onnxviz.draw.bands import draw_bands
+from onnxviz.draw.bars import draw_bars
+from onnxviz.draw.filmstrip import draw_filmstrip
+from onnxviz.draw.kinds import attention_style, draw_maps
+from onnxviz.draw.montage import draw_montage
+from onnxviz.draw.page import Page
+from onnxviz.draw.style import Caption, Drawing, Style
+from onnxviz.errors import UsageError
+
+CAPTION = Caption("conv1", "Conv")
+STYLE = Style()
+
+
+def same(drawings: list[Drawing], others: list[Drawing]) -> bool:
+    pairs = zip(drawings, others, strict=True)
+    return all(
+        np.array_equal(np.asarray(one.image), np.asarray(other.image)) and one.text == other.text
+        for one, other in pairs
+    )
+
+
+def values(*shape: int) -> np.ndarray:
+    return np.random.default_rng(len(shape)).normal(size=shape).astype(np.float32)
+
+
+def test_maps_of_either_layout_are_the_same_montage() -> None:
+    maps = values(3, 5, 6)
+    expected = draw_montage(maps, CAPTION, STYLE)
+    assert same(draw_maps(maps[None], "NCHW", CAPTION, STYLE), expected)
+    assert same(draw_maps(maps.transpose(1, 2, 0)[None], "NHWC", CAPTION, STYLE), expected)
+
+
+def test_sequences_are_bands() -> None:
+    maps = values(3, 40)
+    expected = draw_bands(maps, CAPTION, STYLE)
+    assert same(draw_maps(maps[None], "NCL", CAPTION, STYLE), expected)
+    assert same(draw_maps(maps.T[None], "NLC", CAPTION, STYLE), expected)
+    assert same(draw_maps(maps[None, :, :, None], "NCHW", CAPTION, STYLE), expected)
+
+
+def test_vectors_and_maps_of_one_value_are_bars() -> None:
+    vector = values(4)
+    labels = ["ant", "bee", "cat", "dog"]
+    expected = draw_bars(vector, CAPTION, STYLE, labels)
+    assert same(draw_maps(vector[None], "NC", CAPTION, STYLE, labels), expected)
+    assert same(draw_maps(vector[None, :, None, None], "NCHW", CAPTION, STYLE, labels), expected)
+    assert same(draw_maps(vector, None, CAPTION, STYLE, labels), expected)
+
+
+def test_volumes_are_filmstrips() -> None:
+    maps = values(2, 3, 5, 6)
+    expected = draw_filmstrip(maps, CAPTION, STYLE)
+    assert same(draw_maps(maps[None], "NCDHW", CAPTION, STYLE), expected)
+    assert same(draw_maps(np.moveaxis(maps, 0, -1)[None], "NDHWC", CAPTION, STYLE), expected)
+
+
+def test_tokens_on_a_square_are_a_montage_of_their_grid() -> None:
+    tokens = values(10, 5)
+    caption = Caption("conv1", "Conv · 3 x 3 tokens, class token left out")
+    expected = draw_montage(tokens[1:].T.reshape(5, 3, 3), caption, STYLE)
+    assert same(draw_maps(tokens[None], "NTC", CAPTION, STYLE), expected)
+
+
+def test_attention_is_one_scale_with_lifted_colours() -> None:
+    heads = np.abs(values(2, 7, 7))
+    (drawing,) = draw_maps(heads[None], "NATT", CAPTION, STYLE)
+    caption = Caption("conv1", "Conv · rows are queries")
+    assert same([drawing], draw_montage(heads, caption, Style(scale="layer", colormap="magma"), gamma=0.5))
+    assert not same([drawing], draw_montage(heads, caption, Style(scale="layer", colormap="magma")))
+
+
+def test_what_is_asked_for_holds_for_attention_too() -> None:
+    style = Style(scale="channel", colormap="gray")
+    assert attention_style(style) == style
+
+
+def test_item_0_is_drawn_and_told() -> None:
+    batch = values(3, 2, 5, 6)
+    (drawing,) = draw_maps(batch, "NCHW", CAPTION, STYLE)
+    assert drawing.text["Description"] == "Conv · item 0 of 3"
+    (first,) = draw_maps(batch[:1], "NCHW", CAPTION, STYLE)
+    assert drawing.image.size == first.image.size
+
+
+def test_an_assumed_layout_is_told() -> None:
+    (drawing,) = draw_maps(values(1, 2, 5, 6), None, CAPTION, STYLE)
+    assert drawing.text["Description"] == "Conv · layout NCHW assumed"
+
+
+@pytest.mark.parametrize("shape", [(1, 0), (0, 3, 4, 4), (0,)])
+def test_no_values_are_a_page_that_says_so(shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(Page, "text", lambda self, x, y, text, *_, **__: said.append(text))
+    (drawing,) = draw_maps(np.zeros(shape), None, CAPTION, STYLE)
+    assert said == ["conv1", "Conv", "no values"]
+    assert drawing.image.mode == "P"
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "i1", "u1", "i2", "i4", "i8", "u8", "?", "c8"])
+@pytest.mark.parametrize("shape", [(), (3,), (1, 3), (1, 3, 5), (1, 3, 5, 5), (1, 2, 3, 5, 5), (1, 2, 2, 3, 5, 5)])
+def test_every_dtype_at_every_rank(dtype: str, shape: tuple[int, ...]) -> None:
+    array = np.arange(np.prod(shape, dtype=int)).reshape(shape).astype(dtype)
+    before = array.copy()
+    assert draw_maps(array, None, CAPTION, STYLE)
+    assert np.array_equal(array, before)
+
+
+def test_text_is_no_picture() -> None:
+    (drawing,) = draw_maps(np.array(["a", "b"]), None, CAPTION, STYLE)
+    assert drawing.image.size[0] == 480
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    arrays.arrays(np.float32, arrays.array_shapes(min_dims=0, max_dims=5, max_side=5), elements=some.floats(width=32)),
+    some.sampled_from(["auto", "channel", "layer", "symmetric", "percentile", "std"]),
+    some.sampled_from([None, "NC", "NTC", "NHWC", "NDHWC", "NATT"]),
+)
+def test_anything_can_be_drawn(array: np.ndarray, scale: str, layout: str | None) -> None:
+    drawings = draw_maps(array, layout, CAPTION, Style(scale=scale))
+    assert all(max(drawing.image.size) <= 2000 for drawing in drawings)
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (1, 3, 5), (1, 3, 5, 5), (1, 2, 3, 5, 5)])
+def test_an_unknown_scale_theme_or_colormap_is_an_error(shape: tuple[int, ...]) -> None:
+    for style in (Style(scale="loud"), Style(theme="pink"), Style(colormap="no such map")):
+        with pytest.raises(UsageError):
+            draw_maps(np.ones(shape, np.float32), None, CAPTION, style)

@@ -1,0 +1,354 @@
+"""Montages: canvases compared index by index without their words, words by their boxes."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from onnxviz.draw.grid import PAGE
+from onnxviz.draw.header import ticks
+from onnxviz.draw.montage import draw_montage, plain_montage, plan_montage
+from onnxviz.draw.page import Page, Word
+from onnxviz.draw.palette import (
+    ACCENT,
+    FAINT_RULE,
+    HATCH_BACK,
+    HATCH_LINE,
+    INK,
+    LEVELS,
+    NAN,
+    NEGATIVE_INFINITY,
+    POSITIVE_INFINITY,
+    RULE,
+    palette,
+)
+from onnxviz.draw.style import Caption, Style
+from onnxviz.errors import UsageError
+
+CAPTION = Caption("stem/conv", "Conv · 1 x 2 x 2 x 2 · float32")
+B = INK
+
+
+def pages(maps: np.ndarray, style: Style | None = None, caption: Caption = CAPTION, **more: object) -> list[Page]:
+    return list(plan_montage(maps, style or Style(), **more).pages(caption))  # type: ignore[arg-type]
+
+
+def texts(page: Page) -> list[str]:
+    return [word.text for word in page.words]
+
+
+def first_row(page: Page) -> int:
+    """Return the row where the tiles begin, below a header of any height."""
+    return 84 + int(np.argmax(page.canvas[84:, 28] != B))
+
+
+def natural(*shape: int) -> np.ndarray:
+    return np.random.default_rng(3).random(shape).astype(np.float32)
+
+
+def test_plain_montage_by_hand() -> None:
+    maps = np.array([[[0, 1], [2, 4]], [[3, 3], [3, 1]], [[0, 0], [0, 1]]], np.float32)
+    drawing = plain_montage(maps, Style(tile=2, columns=2))
+    assert np.asarray(drawing.image).tolist() == [
+        [0, 57, B, B, 231, 231],
+        [115, 231, B, B, 231, 0],
+        [B, B, B, B, B, B],
+        [B, B, B, B, B, B],
+        [0, 0, B, B, B, B],
+        [0, 231, B, B, B, B],
+    ]
+    assert not drawing.enlarged
+
+
+def test_plain_montage_enlarged_by_hand() -> None:
+    maps = np.array([[[0, 1]], [[-1, 0]]], np.float32)
+    drawing = plain_montage(maps, Style(tile=4, columns=1))
+    assert np.asarray(drawing.image).tolist() == [
+        *[[115, 115, 231, 231]] * 4,
+        *[[B] * 4] * 2,
+        *[[0, 0, 115, 115]] * 4,
+    ]
+    assert drawing.enlarged
+    assert drawing.text["Colormap"] == "berlin"
+
+
+def test_a_page_by_hand() -> None:
+    maps = np.array([[[0, 1], [2, 4]], [[2, 2], [2, 6]]], np.float32)
+    (page,) = pages(maps, Style(tile=16, columns=2))
+    # Tiles of 16 px, 8 times enlarged, too narrow for labels: axis labels at the left and above.
+    (low, first, second, high), x, y = (0, 57, 115, 231), 68, 112
+    assert page.canvas.shape == (y + 16 + 5 + 28, 640)
+    left = np.kron([[low, first], [second, high]], np.ones((8, 8)))
+    right = np.kron([[low, low], [low, high]], np.ones((8, 8)))
+    assert (page.canvas[y : y + 16, x : x + 16] == left).all()
+    assert (page.canvas[y : y + 16, x + 16 : x + 18] == B).all()
+    assert (page.canvas[y : y + 16, x + 18 : x + 34] == right).all()
+    # Range bars: 0..4 and 2..6 within 0..6.
+    assert (page.canvas[y + 16 : y + 18, x : x + 34] == B).all()
+    for row in range(y + 18, y + 21):
+        assert page.canvas[row, x : x + 16].tolist() == [RULE] * 11 + [HATCH_BACK] * 5
+        assert page.canvas[row, x + 18 : x + 34].tolist() == [HATCH_BACK] * 5 + [RULE] * 11
+    # The colour bar, and nothing else.
+    assert page.canvas[36, 392:612].tolist() == [place * LEVELS // 220 for place in range(220)]
+    rest = page.canvas.copy()
+    rest[y : y + 21, x : x + 34] = B
+    rest[36:44, 392:612] = B
+    assert (rest == B).all()
+    assert texts(page) == [
+        "stem/conv",
+        "Conv  ·  1 x 2 x 2 x 2  ·  float32",
+        "each channel on its own min..max  ·  8:1  ·  range 0 .. 6",
+        "min of channel",
+        "max of channel",
+        "0",
+        "+0",
+    ]
+
+
+def test_a_constant_channel_is_hatched_and_says_its_value() -> None:
+    maps = natural(6, 8, 8)
+    maps[2] = 0.5
+    (page,) = pages(maps, Style(columns=3))
+    y = first_row(page)
+    tile = page.canvas[y : y + 128, 28 + 2 * 132 : 28 + 2 * 132 + 128]
+    rows, columns = np.indices(tile.shape)
+    assert (tile == np.where((rows + columns) % 6 == 0, HATCH_LINE, HATCH_BACK)).all()
+    bar = page.canvas[y + 130, 28 + 2 * 132 : 28 + 2 * 132 + 128]
+    assert np.flatnonzero(bar == FAINT_RULE).size == 1
+    assert "0.5" in texts(page)
+    assert "constant" in texts(page)
+    assert any("constant 1 of 6" in text for text in texts(page))
+
+
+def test_what_is_not_finite_is_shown_and_counted() -> None:
+    maps = natural(4, 8, 8)
+    maps[0, 7, 0] = np.nan
+    maps[1, 7, 0] = np.inf
+    maps[2, 7, 0] = -np.inf
+    maps[3] = np.nan
+    (page,) = pages(maps, Style(tile=64, columns=4))
+    y, width = first_row(page), 68
+    corners = [page.canvas[y + 60, 28 + width * column] for column in range(3)]
+    assert corners == [NAN, POSITIVE_INFINITY, NEGATIVE_INFINITY]
+    # A mark in the corner of each, crossed hatching where nothing is finite.
+    for column in range(4):
+        assert page.canvas[y, 28 + width * column + 63] == NAN
+        assert page.canvas[y + 9, 28 + width * column + 61] != NAN or column == 3
+    last = page.canvas[y + 10 : y + 64, 28 + width * 3 : 28 + width * 3 + 64]
+    assert set(np.unique(last)) == {NAN, HATCH_BACK}
+    assert {"NaN", "inf", "-inf"} <= set(texts(page))
+    assert any("not finite in 4" in text for text in texts(page))
+
+
+def test_many_constant_channels_fold_into_a_strip() -> None:
+    maps = natural(60, 7, 7)
+    maps[::3] = 0
+    (page,) = pages(maps)
+    shown = texts(page)
+    assert "live channels: 40 of 60" in shown
+    assert "3" not in shown
+    assert {"1", "58"} <= set(shown)
+    # One tick a channel: the first is constant, the next two are live.
+    strip = page.canvas[94, 28:-28]
+    cell = len(strip) / 60
+    assert [strip[int(cell * (channel + 0.5))] for channel in range(4)] == [HATCH_BACK, RULE, RULE, HATCH_BACK]
+    # Chosen channels are drawn, whatever they are.
+    (page,) = pages(maps, Style(channels=(0, 3, 6, 1)))
+    assert not any(text.startswith("live") for text in texts(page))
+    assert {"0", "3", "6", "1"} <= set(texts(page))
+
+
+def test_maps_that_are_all_constant_are_drawn() -> None:
+    (page,) = pages(np.ones((20, 4, 4)))
+    assert HATCH_LINE in page.canvas
+    assert any("all 1" in text for text in texts(page))
+
+
+def test_order_top_and_channels() -> None:
+    maps = np.stack([level * natural(8, 8) for level in (1, 5, 3, 4)])
+    assert plan_montage(maps, Style(order="deviation")).channels.tolist() == [1, 3, 2, 0]
+    assert plan_montage(maps, Style(order="deviation", top=2)).channels.tolist() == [1, 3]
+    assert plan_montage(maps, Style(channels=(3, 0, -2))).channels.tolist() == [3, 0, 2]
+    signed = maps * np.array([1, -1, 1, 1])[:, None, None]
+    assert plan_montage(signed, Style(order="mean")).channels.tolist() == [1, 3, 2, 0]
+    with_nan = maps.copy()
+    with_nan[1] = np.nan
+    assert plan_montage(with_nan, Style(order="deviation")).channels.tolist() == [3, 2, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("style", "words"),
+    [
+        (Style(channels=(4,)), "no channel 4: the layer has 4, 0 to 3"),
+        (Style(channels=(-5,)), "no channel -5"),
+        (Style(order="size"), "no order 'size': index, deviation or mean"),
+        (Style(top=0), "top must be 1 or more"),
+        (Style(scale="log"), "no scale 'log'"),
+        (Style(tile=0), "tile must be 1 or more"),
+    ],
+)
+def test_a_style_that_cannot_be_honoured(style: Style, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        plan_montage(natural(4, 8, 8), style)
+
+
+def test_an_empty_array_is_refused() -> None:
+    with pytest.raises(UsageError, match="nothing to draw in an array of shape 0 x 7 x 7"):
+        draw_montage(np.zeros((0, 7, 7)), CAPTION, Style())
+
+
+def test_a_given_scale_is_the_scale() -> None:
+    maps = natural(4, 8, 8)
+    (drawing,) = draw_montage(maps, CAPTION, Style(limits=(0.0, 10.0)))
+    assert drawing.text["Scale"] == "fixed: fixed scale 0 .. 10"
+    assert np.asarray(drawing.image)[96:140, 28:60].max() <= LEVELS // 10
+
+
+def test_signed_maps_take_the_diverging_colormap_of_the_theme() -> None:
+    maps = natural(4, 8, 8) - 0.5
+    for theme, colormap in (("dark", "berlin"), ("light", "vik")):
+        (drawing,) = draw_montage(maps, CAPTION, Style(theme=theme))
+        assert drawing.text["Colormap"] == colormap
+        assert drawing.image.getpalette() == palette(colormap, theme).ravel().tolist()
+        assert drawing.image.mode == "P"
+
+
+def test_both_themes_have_the_same_indices() -> None:
+    maps = natural(4, 8, 8)
+    dark, light = (draw_montage(maps, CAPTION, Style(theme=theme))[0].image for theme in ("dark", "light"))
+    assert (np.asarray(dark) == np.asarray(light)).all()
+
+
+def test_ranges_stand_under_every_tile_or_under_none() -> None:
+    maps = natural(8, 16, 16)
+    assert sum(".." in text and "each" not in text for text in texts(pages(maps)[0])) == 8
+    maps[3] *= -1.2345e-12
+    maps[3] -= 1.2345e-9
+    style = Style(scale="channel", tile=70)
+    assert sum(".." in text and "each" not in text for text in texts(pages(maps, style)[0])) == 0
+
+
+def test_names_stand_under_tiles_where_each_fits() -> None:
+    names = ["head 0", "head 1"]
+    assert set(names) <= set(texts(pages(natural(2, 8, 8), names=names)[0]))
+    long = ["head 0", "a very long name of a head " * 9]
+    (page,) = pages(natural(2, 8, 8), Style(columns=1), names=long)
+    shown = texts(page)
+    assert "head 0" in shown
+    assert any(text.startswith("a very long") and "…" in text for text in shown)
+
+
+def test_a_slice_out_of_order_has_no_column_labels() -> None:
+    maps = natural(300, 4, 4)
+    assert "+0" in texts(pages(maps, Style(tile=8))[0])
+    assert "+0" not in texts(pages(maps, Style(tile=8, order="deviation"))[0])
+
+
+def test_pages() -> None:
+    maps = natural(900, 7, 7)
+    drawn = pages(maps)
+    assert len(drawn) > 1
+    assert all(max(page.canvas.shape) <= PAGE for page in drawn)
+    assert len({page.width for page in drawn}) == 1
+    numbers = [int(text) for page in drawn for text in texts(page)[5:] if text.isdigit()]
+    assert numbers == list(range(900))
+    assert any(f"page 1 of {len(drawn)}" in text for text in texts(drawn[0]))
+
+
+def test_the_title_is_never_wider_than_the_picture() -> None:
+    name = "/模型/😀/" + "block/" * 60
+    (page,) = pages(natural(1, 8, 8), caption=Caption(name, " · ".join(["word"] * 60 + [name])))
+    for word in page.words:
+        assert word.right <= page.width - 28
+    assert page.words[0].text.startswith("/??/?/block")
+    assert "…" in page.words[0].text
+
+
+def test_a_long_description_leaves_the_page_its_size() -> None:
+    maps = natural(200, 7, 7)
+    maps[::4] = 0
+    maps[1] = np.nan
+    caption = Caption("conv", " · ".join(["a part of some length"] * 60))
+    drawn = pages(maps, Style(columns=1, order="deviation"), caption)
+    assert all(page.height <= PAGE for page in drawn)
+    assert sum(word.size == 13 for word in drawn[0].words) == 3
+
+
+def test_gamma_is_written_and_bends_the_ticks() -> None:
+    maps = np.linspace(0, 1, 64).reshape(1, 8, 8)
+    (page,) = pages(maps, Style(scale="layer"), gamma=0.5)
+    assert any("gamma 0.5" in text for text in texts(page))
+    places = np.flatnonzero(page.canvas[45, 392:612] == RULE)
+    assert places.tolist() == [round(value**0.5 * 219) for value in (0, 0.2, 0.4, 0.6, 0.8, 1.0)]
+
+
+def test_file_text_says_what_was_done() -> None:
+    (drawing,) = draw_montage(natural(4, 8, 8), CAPTION, Style())
+    assert drawing.text["Title"] == "stem/conv"
+    assert drawing.text["Scale"] == "channel: each channel on its own min..max"
+    assert drawing.text["Zoom"] == "32:1"
+    assert drawing.text["Range"].startswith("range 0.00")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0, 6, [0, 1, 2, 3, 4, 5, 6]),
+        (-1, 1, [-1, -0.5, 0, 0.5, 1]),
+        (0.1, 0.35, [0.1, 0.15, 0.2, 0.25, 0.3, 0.35]),
+        (3, 3, [3]),
+        (np.nan, 1, [np.nan]),
+        (0, 5e-324, [0, 5e-324]),
+    ],
+)
+def test_ticks_are_round(low: float, high: float, expected: list[float]) -> None:
+    assert ticks(low, high) == pytest.approx(expected, nan_ok=True)
+
+
+def overlap(one: Word, other: Word) -> bool:
+    return (
+        one.left < other.right
+        and other.left < one.right
+        and one.baseline - one.size * 0.7 < other.baseline
+        and other.baseline - other.size * 0.7 < one.baseline
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    shape=st.tuples(st.integers(1, 60), st.integers(1, 12), st.integers(1, 12)),
+    seed=st.integers(0, 99),
+    dtype=st.sampled_from([np.float16, np.float32, np.float64]),
+    odd=st.lists(st.sampled_from([np.nan, np.inf, -np.inf, 0.0, 6e4]), max_size=8),
+    style=st.builds(
+        Style,
+        scale=st.sampled_from(["auto", "channel", "layer", "percentile", "symmetric", "std", "fixed:0,1"]),
+        tile=st.none() | st.integers(1, 150),
+        columns=st.none() | st.integers(1, 70),
+        order=st.sampled_from(["index", "deviation", "mean"]),
+        top=st.none() | st.integers(1, 60),
+    ),
+)
+def test_any_maps_any_style(
+    shape: tuple[int, int, int], seed: int, dtype: type[np.floating], odd: list[float], style: Style
+) -> None:
+    random = np.random.default_rng(seed)
+    maps = (random.normal(size=shape) * random.choice([0, 1, 1e-3, 50], size=(shape[0], 1, 1))).astype(dtype)
+    maps.flat[random.integers(maps.size, size=len(odd))] = odd
+    montage = plan_montage(maps, style)
+    for page in montage.pages(CAPTION):
+        assert max(page.canvas.shape) <= PAGE
+        used = np.unique(page.canvas)
+        allowed = {B, RULE, FAINT_RULE, NAN, POSITIVE_INFINITY, NEGATIVE_INFINITY, HATCH_BACK, HATCH_LINE}
+        assert set(used[used >= LEVELS].tolist()) <= allowed
+        assert ACCENT not in used
+        for word in page.words:
+            assert word.left >= 0
+            assert word.right <= page.width
+            assert word.bottom <= page.height
+        for one, other in itertools.combinations(page.words, 2):
+            assert not overlap(one, other), (one, other)

@@ -1,0 +1,243 @@
+"""The overview: what is kept of a layer, and where it goes."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from onnxviz.draw.overview import MEAN, PROJECTION, ROW, TILES, WIDTH, OverviewRow, draw_overview, own_limits, summarise
+from onnxviz.draw.overview import tile_limits as limits_of_tiles
+from onnxviz.draw.overview_row import CURVE, STRIP, TILE, MapsLook, VectorLook, shrink
+from onnxviz.draw.page import MARGIN, Page
+from onnxviz.draw.palette import THEMES, palette
+from onnxviz.draw.projection import pca_rgb
+from onnxviz.draw.style import Style
+
+
+def maps_look(row: OverviewRow) -> MapsLook:
+    assert isinstance(row.look, MapsLook)
+    return row.look
+
+
+def draw(rows: list[OverviewRow], style: Style | None = None) -> np.ndarray:
+    """Return an overview with rows only, from the first row on."""
+    drawing = draw_overview("net", "3 layers", None, [], [], rows, style or Style())
+    pixels = np.asarray(drawing.image)
+    return pixels[len(pixels) - MARGIN - ROW * len(rows) :]
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    texts: list[str] = []
+    monkeypatch.setattr(Page, "text", lambda self, x, y, text, *_, **__: texts.append(text))
+    return texts
+
+
+@pytest.fixture
+def steps() -> np.ndarray:
+    """Return maps (1, 3, 2, 2): constant, deviation 1, deviation 2."""
+    return np.array([[[[5, 5], [5, 5]], [[0, 2], [0, 2]], [[0, 0], [4, 4]]]], np.float32)
+
+
+def test_maps_are_summarised(steps: np.ndarray) -> None:
+    row = summarise(steps, "NCHW", "conv1", "Conv")
+    look = maps_look(row)
+    assert (row.name, row.line, row.kind, row.notes) == ("conv1", "Conv", "maps", ())
+    assert (row.channels, row.live, row.irregular, row.range) == (3, 2, 0, (0, 5))
+    assert look.mean == pytest.approx(np.array([[5, 7], [9, 11]]) / 3)
+    assert look.mean_range == pytest.approx((5 / 3, 11 / 3))
+    assert look.top == (2, 1, 0)
+    assert np.array_equal(look.tiles, steps[0, [2, 1, 0]])
+    picture, share = pca_rgb(steps[0])
+    assert np.array_equal(look.projection, picture)
+    assert look.share == share
+    assert row.curve is not None
+    assert row.curve.points.tolist() == [2, 1, 0]
+    assert (row.curve.greatest, row.curve.median) == (2, 1)
+
+
+def test_only_small_arrays_are_kept() -> None:
+    maps = np.random.default_rng(0).random((1, 300, 150, 100), np.float32)
+    row = summarise(maps, "NCHW", "conv1", "Conv")
+    assert row.curve is not None
+    kept = [row.curve.points]
+    kept += [value for value in dataclasses.asdict(maps_look(row)).values() if isinstance(value, np.ndarray)]
+    assert sum(array.nbytes for array in kept) < 500_000
+    assert not any(np.shares_memory(array, maps) for array in kept)
+    assert maps_look(row).tiles.shape == (7, TILE, 75)
+    assert len(row.curve.points) == CURVE
+
+
+def test_the_mean_of_large_maps_is_their_area_mean() -> None:
+    maps = np.zeros((1, 1, 2 * TILE, 2 * TILE), np.float32)
+    maps[0, 0, 0, 0] = 4
+    assert maps_look(summarise(maps, "NCHW", "conv1", "Conv")).mean[0, :2].tolist() == [1, 0]
+
+
+def test_channels_are_ranked_by_deviation_not_by_strength() -> None:
+    maps = np.zeros((1, 3, 4, 4), np.float32)
+    maps[0, 0] = 100
+    maps[0, 1, 0, 0] = 1
+    maps[0, 2, 0, :2] = 1
+    assert maps_look(summarise(maps, "NCHW", "conv1", "Conv")).top == (2, 1, 0)
+
+
+def test_a_volume_is_shown_by_its_middle_slice() -> None:
+    maps = np.zeros((1, 2, 5, 3, 3), np.float32)
+    maps[0, :, 0, 0, 0] = 9
+    maps[0, 1, 2, 0, 0] = 4
+    row = summarise(maps, "NCDHW", "conv3d", "Conv")
+    assert row.notes == ("slice 2 of 5",)
+    assert (row.range, row.live) == ((0, 9), 2)
+    assert maps_look(row).top == (1, 0)
+    assert maps_look(row).tiles[0, 0, 0] == 4
+
+
+def test_a_sequence_is_a_map_of_one_row() -> None:
+    look = maps_look(summarise(np.arange(1000, dtype=np.float32).reshape(1, 2, 500), "NCL", "conv1d", "Conv"))
+    assert look.tiles.shape == (2, 1, TILE)
+    assert look.projection.shape == (1, TILE, 3)
+
+
+def test_a_vector_keeps_its_bars_and_its_largest() -> None:
+    row = summarise(np.array([[0.0, -3, 2, np.nan]]), "NC", "fc", "Gemm")
+    assert isinstance(row.look, VectorLook)
+    assert (row.channels, row.live, row.irregular, row.range) == (4, 3, 1, (-3, 2))
+    assert row.look.top == (2, 0, 1, 3)
+    assert row.look.columns.high.tolist() == [0, 0, 2, 0]
+    assert row.curve is not None
+    assert row.curve.points.tolist() == [3, 2, 0, 0]
+
+
+def test_no_values_are_a_row_all_the_same() -> None:
+    row = summarise(np.zeros((1, 0, 4)), None, "boxes", "NonMaxSuppression")
+    assert (row.kind, row.notes, row.look) == ("nothing", ("no values",), None)
+
+
+def test_what_is_not_finite_does_not_count_in_the_mean() -> None:
+    maps = np.ones((1, 2, 2, 2), np.float32)
+    maps[0, 0, 0] = [np.nan, np.inf]
+    maps[0, 1, 0, 0] = np.nan
+    row = summarise(maps, "NCHW", "conv1", "Conv")
+    assert np.array_equal(maps_look(row).mean, np.array([[np.nan, 1], [1, 1]]), equal_nan=True)
+    assert row.irregular == 2
+
+
+@pytest.mark.parametrize(
+    ("shape", "shrunk"),
+    [((5, 7), (5, 7)), ((224, 224), (112, 112)), ((224, 112), (112, 56)), ((1, 900), (1, 112)), ((20, 9000), (8, 112))],
+)
+def test_pictures_are_shrunk_to_a_tile(shape: tuple[int, int], shrunk: tuple[int, int]) -> None:
+    assert shrink(np.zeros(shape, np.float32)).shape == shrunk
+    assert shrink(np.zeros((*shape, 3), np.uint8)).shape == (*shrunk, 3)
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_tiles_go_to_their_place_in_their_colours(steps: np.ndarray, said: list[str], theme: str) -> None:
+    pixels = draw([summarise(steps, "NCHW", "conv1", "Conv")], Style(theme=theme))
+    colours = palette("viridis", theme)
+    for x in (TILES, TILES + TILE + 6):
+        tile = pixels[:TILE, x : x + TILE]
+        corners = (colours[0], colours[231]) if x == TILES else (colours[0], colours[0])
+        assert (tile[:56, :56] == corners[0]).all()
+        assert (tile[56:, :56] == corners[1]).all()
+        assert (pixels[:TILE, x + TILE : x + TILE + 6] == THEMES[theme].background).all()
+    assert (pixels[0, MEAN] == colours[0]).all()
+    assert (pixels[TILE - 1, MEAN + TILE - 1] == colours[231]).all()
+    picture, _ = pca_rgb(steps[0])
+    assert (pixels[:56, PROJECTION + 56 : PROJECTION + TILE] == picture[0, 1]).all()
+    hatched = pixels[:TILE, TILES + 2 * (TILE + 6) :][:, :TILE].reshape(-1, 3)
+    hatch = {THEMES[theme].hatch_back, THEMES[theme].hatch_line}
+    assert {tuple(colour) for colour in np.unique(hatched, axis=0).tolist()} == hatch
+    assert "100 % of variance" in said
+
+
+def test_signed_tiles_are_about_zero(said: list[str]) -> None:
+    maps = np.array([[[[-2.0, 0], [0, 1]]]], np.float32)
+    pixels = draw([summarise(maps, "NCHW", "conv1", "Conv")])
+    colours = palette("berlin", "dark")
+    assert (pixels[0, TILES] == colours[0]).all()
+    assert (pixels[0, TILES + 60] == colours[115]).all() or (pixels[0, TILES + 60] == colours[116]).all()
+    assert (pixels[60, TILES + 60] == colours[173]).all()
+
+
+@pytest.mark.parametrize(
+    ("style", "low", "high"),
+    [
+        (Style(), [0, 0, 5], [4, 2, 5]),
+        (Style(scale="channel"), [0, 0, 5], [4, 2, 5]),
+        (Style(scale="layer"), [0, 0, 0], [5, 5, 5]),
+        (Style(scale="symmetric"), [-5, -5, -5], [5, 5, 5]),
+        (Style(limits=(1, 2)), [1, 1, 1], [2, 2, 2]),
+        (Style(scale="fixed:1,2"), [1, 1, 1], [2, 2, 2]),
+    ],
+)
+def test_scales_of_tiles(steps: np.ndarray, style: Style, low: list[float], high: list[float]) -> None:
+    row = summarise(steps, "NCHW", "conv1", "Conv")
+    limits = limits_of_tiles(row, maps_look(row), style)
+    assert (limits.low.tolist(), limits.high.tolist()) == (low, high)
+
+
+def test_the_scale_of_a_layer_is_that_of_all_its_channels() -> None:
+    maps = np.random.default_rng(0).random((1, 9, 4, 4)).astype(np.float32)
+    maps[0, 8] = 50
+    row = summarise(maps, "NCHW", "conv1", "Conv")
+    assert 8 not in maps_look(row).top
+    assert limits_of_tiles(row, maps_look(row), Style(scale="layer")).high[0] == 50
+
+
+def test_own_limits() -> None:
+    ends = np.array([-1.0, 2.0, np.nan]), np.array([3.0, 2.5, np.nan])
+    plain, signed = own_limits(*ends, signed=False), own_limits(*ends, signed=True)
+    assert (plain.low.tolist(), plain.high.tolist(), plain.diverging) == ([-1, 2, 0], [3, 2.5, 1], False)
+    assert (signed.low.tolist(), signed.high.tolist(), signed.diverging) == ([-3, -2.5, -1], [3, 2.5, 1], True)
+
+
+def test_what_is_said(said: list[str], steps: np.ndarray) -> None:
+    steps[0, 1, 0, 0] = np.nan
+    rows = [summarise(steps, None, "conv1", "Conv · 1 x 3 x 2 x 2")]
+    draw_overview("net", "3 layers", None, ["x · 1 x 3", "range 0 .. 1"], [("cat", 0.873), ("dog", 0.1)], rows, Style())
+    for text in ("net", "3 layers", "x · 1 x 3", "cat", "87.3 %", "conv1", "range 0 .. 5", "live 2 of 3", "0 .. 4"):
+        assert text in said
+    notes = "  ".join(said)
+    assert "layout NCHW assumed" in notes
+    assert "not finite in 1" in notes
+
+
+def test_scores_that_are_no_shares_are_numbers(said: list[str]) -> None:
+    draw_overview("net", "", None, [], [("cat", 9.26), ("dog", -1.5), ("ant", float("nan"))], [], Style())
+    assert {"9.26", "-1.5", "NaN"} <= set(said)
+
+
+def test_the_input_is_shown_as_it_was_fed(said: list[str]) -> None:
+    picture = np.full((20, 40, 3), (200, 10, 30), np.uint8)
+    drawing = draw_overview("net", "", picture, ["x"], [], [], Style())
+    shown = (np.asarray(drawing.image) == (200, 10, 30)).all(axis=2)
+    assert shown.sum() == 160 * 80
+
+
+def test_fifty_rows_are_one_tall_page(steps: np.ndarray) -> None:
+    row = summarise(steps, "NCHW", "conv1", "Conv")
+    drawing = draw_overview("net", "", None, [], [], [row] * 50, Style())
+    assert (drawing.image.mode, drawing.image.width) == ("RGB", WIDTH)
+    assert drawing.image.height > 50 * ROW
+
+
+@pytest.mark.parametrize("layout", [None, "NATT", "NTC", "NHWC"])
+@pytest.mark.parametrize("value", [0.0, np.nan, np.inf, -np.inf, 3e38, 1e-40, True])
+@pytest.mark.parametrize("shape", [(), (4,), (1, 3), (1, 2, 9), (1, 2, 5, 5), (1, 2, 300, 3), (1, 2, 3, 4, 5)])
+def test_any_values_can_be_shown(shape: tuple[int, ...], value: float, layout: str | None) -> None:
+    row = summarise(np.full(shape, value), layout, "any", "Any")
+    mixed = np.full(shape, value, np.float32)
+    mixed.reshape(-1)[:2] = -1
+    drawing = draw_overview("net", "", None, [], [], [row, summarise(mixed, layout, "any", "Any")], Style())
+    assert drawing.image.width == WIDTH
+
+
+def test_a_long_vector_fits(said: list[str]) -> None:
+    row = summarise(np.arange(40000.0), None, "vocabulary", "MatMul")
+    assert isinstance(row.look, VectorLook)
+    assert len(row.look.columns.high) == STRIP
+    assert draw([row]).shape[1] == WIDTH

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from onnxviz.errors import InputError
+from onnxviz.feed.arrays import cast, read_npy, read_npz
+
+
+def npy(array: np.ndarray[Any, Any]) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, array)
+    return stream.getvalue()
+
+
+def test_npy_from_file_and_bytes(tmp_path: Path) -> None:
+    array = np.asfortranarray(np.arange(6, dtype=">f4").reshape(2, 3))
+    np.save(tmp_path / "a.npy", array)
+    for read in (read_npy(tmp_path / "a.npy", "a"), read_npy(npy(array), "a")):
+        assert read.tolist() == [[0, 1, 2], [3, 4, 5]]
+        assert read.dtype == np.dtype("float32")
+        assert read.flags.writeable
+
+
+def test_npz_by_name(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=np.ones(2), y=np.zeros((1, 1)))
+    assert {name: array.shape for name, array in read_npz(tmp_path / "a.npz", "a").items()} == {"x": (2,), "y": (1, 1)}
+
+
+def test_pickles_are_not_read(tmp_path: Path) -> None:
+    np.save(tmp_path / "o.npy", np.array([{}], dtype=object), allow_pickle=True)
+    np.savez(tmp_path / "o.npz", o=np.array([{}], dtype=object))
+    why = "holds Python objects, which are not read: they could run code; save plain numbers"
+    for read in (
+        lambda: read_npy(tmp_path / "o.npy", "o"),
+        lambda: read_npy((tmp_path / "o.npy").read_bytes(), "o"),
+        lambda: read_npz(tmp_path / "o.npz", "o"),
+    ):
+        with pytest.raises(InputError) as caught:
+            read()
+        assert str(caught.value) == f"o {why}"
+
+
+def test_what_a_header_claims_is_not_allocated(tmp_path: Path) -> None:
+    huge = npy(np.zeros((1, 1, 1, 1, 1)))
+    huge = huge.replace(b"(1, 1, 1, 1, 1)", b"(999999999999,)")
+    (tmp_path / "h.npy").write_bytes(huge)
+    with pytest.raises(InputError, match=r"^h is no array that can be read: "):
+        read_npy(tmp_path / "h.npy", "h")
+
+
+@pytest.mark.parametrize("data", [b"", b"\x93NUMPY", b"\x93NUMPY\x01\x00\x05\x00{(((", b"PK\x03\x04", b"plain text"])
+def test_broken_arrays(tmp_path: Path, data: bytes) -> None:
+    for name, read in (("b.npy", read_npy), ("b.npz", read_npz)):
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(InputError, match=r"^b is no array that can be read: |^b holds Python objects"):
+            read(tmp_path / name, "b")
+        with pytest.raises(InputError, match=r"^none: there is no such file$"):
+            read(tmp_path / f"none{name}", "none")
+
+
+def test_no_numbers(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"^t is <U1: only numbers can be fed$"):
+        read_npy(npy(np.array(["a"])), "t")
+    with pytest.raises(InputError, match=r"^e is empty: its shape is 3x0$"):
+        read_npy(npy(np.zeros((3, 0))), "e")
+    with zipfile.ZipFile(tmp_path / "z.npz", "w"):
+        pass
+    with pytest.raises(InputError, match=r"^z holds no array$"):
+        read_npz(tmp_path / "z.npz", "z")
+
+
+def test_casts_keep_numbers_or_are_refused() -> None:
+    notes: list[str] = []
+    assert cast(np.array([1.0, 2.0]), "uint8", "a", notes).tolist() == [1, 2]
+    assert cast(np.array([1, 2]), "float32", "a", notes).dtype == np.float32
+    assert notes == ["float64 is fed as uint8", "int64 is fed as float32"]
+    for array, dtype, text in (
+        (np.array([0.5]), "uint8", "a is float64 with 0.5..0.5, which the input's uint8 cannot hold"),
+        (np.array([300]), "uint8", "a is int64 with 300..300, which the input's uint8 cannot hold"),
+        (np.array([1e9]), "float16", "a is float64 with 1e+09..1e+09, which the input's float16 cannot hold"),
+        (
+            np.array([1.0]),
+            "bfloat16",
+            "the input is of dtype bfloat16, which numpy does not have as a number: it cannot be fed",
+        ),
+        (np.array([1.0]), "str", "the input is of dtype str, which numpy does not have as a number: it cannot be fed"),
+    ):
+        with pytest.raises(InputError) as caught:
+            cast(array, dtype, "a", [])
+        assert str(caught.value) == text

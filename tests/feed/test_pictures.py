@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import io
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from onnxviz.errors import InputError
+from onnxviz.feed.geometry import crop, letterbox, squash
+from onnxviz.feed.pictures import as_rgb, open_picture, picture_from_array, place, with_channels
+
+RED_GREEN = np.array([[[255, 0, 0], [0, 255, 0]]], np.uint8)
+
+
+def saved(tmp_path: Path, image: Image.Image, name: str = "p.png", **options: Any) -> Path:
+    path = tmp_path / name
+    image.save(path, **options)
+    return path
+
+
+def pixels_of(path: Path) -> np.ndarray[Any, Any]:
+    return open_picture(path, path.name).pixels
+
+
+def test_rgb_is_read_as_it_is(tmp_path: Path) -> None:
+    assert pixels_of(saved(tmp_path, Image.fromarray(RED_GREEN))).tolist() == RED_GREEN.tolist()
+
+
+def test_exif_turns(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees clockwise
+    path = saved(tmp_path, Image.fromarray(RED_GREEN), exif=exif)
+    assert pixels_of(path).tolist() == [[[255, 0, 0]], [[0, 255, 0]]]
+
+
+def test_a_palette_with_transparency_becomes_rgba(tmp_path: Path) -> None:
+    image = Image.fromarray(np.array([[0, 1]], np.uint8), "L").convert("P")
+    image.putpalette([10, 20, 30, 40, 50, 60])
+    assert pixels_of(saved(tmp_path, image)).tolist() == [[[10, 20, 30], [40, 50, 60]]]
+    assert pixels_of(saved(tmp_path, image, transparency=1)).tolist() == [[[10, 20, 30, 255], [40, 50, 60, 0]]]
+
+
+def test_black_and_white_and_grey_with_alpha(tmp_path: Path) -> None:
+    one_bit = Image.fromarray(np.array([[True, False]]))
+    assert pixels_of(saved(tmp_path, one_bit)).tolist() == [[[255], [0]]]
+    grey_alpha = Image.fromarray(np.array([[[7, 128]]], np.uint8), "LA")
+    assert pixels_of(saved(tmp_path, grey_alpha)).tolist() == [[[7, 7, 7, 128]]]
+
+
+def test_16_bit_keeps_its_steps_and_a_dark_one_is_told(tmp_path: Path) -> None:
+    path = saved(tmp_path, Image.fromarray(np.array([[0, 257, 300, 65535]], np.uint16)))
+    assert pixels_of(path).ravel().tolist() == pytest.approx([0, 1, 300 / 257, 255])
+    dark = open_picture(saved(tmp_path, Image.fromarray(np.array([[0, 4095]], np.uint16))), "d")
+    assert dark.notes == ("16 bit picture whose largest value is 4095 of 65535: it is fed as dark as it is",)
+
+
+def test_float_tiffs(tmp_path: Path) -> None:
+    unit = open_picture(saved(tmp_path, Image.fromarray(np.array([[0, 0.5]], np.float32)), "u.tif"), "u")
+    assert unit.pixels.ravel().tolist() == [0, 127.5]
+    assert unit.notes == ("its values lie in 0..1 and are taken as black to white",)
+    path = saved(tmp_path, Image.fromarray(np.array([[-3, 900]], np.float32)), "f.tif")
+    with pytest.raises(InputError) as caught:
+        open_picture(path, "f.tif")
+    assert str(caught.value) == (
+        "f.tif has values from -3 to 900, whose black and white are unknown; "
+        "give other numbers of channels or ranges of values as an array (.npy)"
+    )
+
+
+def test_the_first_of_several_frames(tmp_path: Path) -> None:
+    frames = [Image.new("L", (4, 4), shade) for shade in (10, 200)]
+    picture = open_picture(saved(tmp_path, frames[0], "p.gif", save_all=True, append_images=frames[1:]), "p.gif")
+    assert picture.notes == ("the first of 2 frames is fed",)
+    assert as_rgb(picture.pixels)[0, 0].tolist() == [10, 10, 10]
+
+
+def test_broken_files(tmp_path: Path) -> None:
+    data = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(data, "PNG")
+    (tmp_path / "cut.png").write_bytes(data.getvalue()[:3000])
+    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "empty.png").touch()
+    with pytest.raises(InputError, match=r"^cut\.png is a broken picture: "):
+        pixels_of(tmp_path / "cut.png")
+    for name in ("text.png", "empty.png"):
+        with pytest.raises(InputError) as caught:
+            pixels_of(tmp_path / name)
+        assert str(caught.value) == (
+            f"{name} is no picture that Pillow can open; "
+            "give other numbers of channels or ranges of values as an array (.npy)"
+        )
+    with pytest.raises(InputError, match=r"^none\.png: there is no such file$"):
+        pixels_of(tmp_path / "none.png")
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_damaged_files_are_read_or_refused(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    stream = io.BytesIO()
+    Image.fromarray(generator.integers(0, 256, (24, 24, 3), dtype=np.uint8)).save(
+        stream, ("PNG", "JPEG", "GIF", "TIFF", "BMP", "WEBP")[seed % 6]
+    )
+    data = bytearray(stream.getvalue())
+    for place_ in generator.integers(0, len(data), 8):
+        data[place_] = int(generator.integers(0, 256))
+    try:
+        open_picture(bytes(data), "damaged")
+    except InputError as error:
+        assert str(error).startswith("damaged ")
+
+
+def test_a_decompression_bomb_is_refused_before_it_is_decoded() -> None:
+    header = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
+    import zlib
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    with pytest.raises(InputError, match="bomb has more pixels than Pillow's limit allows"):
+        open_picture(data, "bomb")
+
+
+def test_pillows_own_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = saved(tmp_path, Image.new("L", (10, 12)))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(InputError) as caught:
+        open_picture(path, "p.png")
+    assert str(caught.value) == (
+        "p.png has 10x12 pixels, more than Pillow's limit of 100 (a guard against decompression bombs): "
+        "make it smaller first"
+    )
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    assert open_picture(path, "p.png").size == (12, 10)
+
+
+def test_drawings_are_not_handed_to_other_programs(tmp_path: Path) -> None:
+    path = saved(tmp_path, Image.new("RGB", (4, 4)), "p.eps")
+    with pytest.raises(InputError, match=r"^p\.eps is a drawing \(EPS\), no picture: save it as PNG first$"):
+        open_picture(path, "p.eps")
+
+
+def test_a_pil_image_stays_as_it_was() -> None:
+    image = Image.fromarray(RED_GREEN)
+    picture = open_picture(image, "picture")
+    picture.pixels[:] = 0
+    assert np.asarray(image).tolist() == RED_GREEN.tolist()
+
+
+def test_channels() -> None:
+    rgba = np.array([[[255, 0, 0, 255], [255, 0, 0, 0], [0, 0, 0, 128]]], np.uint8)
+    assert with_channels(rgba, 3).tolist() == [[[255, 0, 0], [255, 255, 255], [127, 127, 127]]]
+    assert with_channels(rgba, 4) is rgba
+    assert with_channels(RED_GREEN, 1).tolist() == [[[76], [150]]]
+    assert with_channels(RED_GREEN, 4).tolist() == [[[255, 0, 0, 255], [0, 255, 0, 255]]]
+    grey = np.array([[[9]]], np.uint8)
+    assert with_channels(grey, 3).tolist() == [[[9, 9, 9]]]
+    assert with_channels(with_channels(grey, 3), 1).tolist() == [[[9]]]
+
+
+def test_arrays_as_pictures() -> None:
+    assert picture_from_array(RED_GREEN, "a").pixels.tolist() == RED_GREEN.tolist()
+    assert picture_from_array(RED_GREEN.transpose(2, 0, 1), "a").pixels.tolist() == RED_GREEN.tolist()
+    assert picture_from_array(np.array([[257, 65535]], np.uint16), "a").pixels.ravel().tolist() == [1, 255]
+    floats = picture_from_array(np.array([[0.5, 300.0]]), "a")
+    assert floats.notes == ("its numbers are taken as pixels in 0..255",)
+    with pytest.raises(InputError, match=r"^a holds NaN or infinite numbers, which are no pixels$"):
+        picture_from_array(np.array([[np.nan]]), "a")
+    with pytest.raises(InputError, match="a has shape 5x5x13: as a picture it must be HxW, HxWxC or CxHxW"):
+        picture_from_array(np.zeros((5, 5, 13)), "a")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_place_by_hand(dtype: type, channels: int) -> None:
+    pixels = np.full((2, 4, channels), 200, dtype)
+    pixels[:, :2] = 100
+    pixels[..., 3:] = 255
+    assert place(pixels, squash((2, 4), (2, 4)), "bicubic", 0).tolist() == pixels.tolist()
+    boxed = place(pixels, letterbox((2, 4), (4, 4)), "nearest", 114)
+    assert boxed.dtype == dtype
+    assert boxed[:, 0, 0].tolist() == [114, 100, 100, 114]
+    assert (boxed[..., 3:] == 255).all()
+    assert place(pixels, crop((2, 4), (2, 2), 1.0), "nearest", 0)[0, :, 0].tolist() == [100, 200]
+
+
+def test_a_filter_that_overshoots_stays_among_pixels() -> None:
+    edge = np.repeat(np.array([[0.0] * 8 + [255.0] * 8], np.float32), 4, axis=0)[..., None]
+    enlarged = place(edge, squash((4, 16), (8, 48)), "lanczos", 0)
+    assert enlarged.min() == 0
+    assert enlarged.max() == 255

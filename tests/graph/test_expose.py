@@ -1,0 +1,212 @@
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper, parser
+
+from onnxviz.errors import NoMatchError
+from onnxviz.graph.expose import expose, strip_metadata
+from onnxviz.graph.graph import Graph
+from onnxviz.graph.shapes import infer_types
+
+CHAIN = """
+<ir_version: 8, opset_import: ["" : 17], metadata_props: ["onnxviz.labels" : "cat"]>
+chain (float[N, 2, 4, 4] x) => (float[N, k] y)
+<float[3, 2, 3, 3] w = {WEIGHTS}, int64[1] minus_one = {-1}, float[1] one = {1.0}> {
+  c = Conv(x, w)
+  r = Relu(c)
+  a = Add(r, one)
+  y = Flatten(a)
+}
+"""
+
+
+def chain() -> Graph:
+    weights = ", ".join(str(float(number % 5 - 2)) for number in range(54))
+    text = CHAIN.replace("WEIGHTS", weights)
+    return Graph.from_proto(parser.parse_model(text))
+
+
+def session(graph: Graph) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(graph.to_bytes(), options, providers=["CPUExecutionProvider"])
+
+
+def names(graph: Graph) -> list[str]:
+    return [spec.name for spec in graph.outputs]
+
+
+def test_new_outputs_follow_the_models_own_in_graph_order():
+    graph = chain()
+    exposed = expose(graph, ["r", "c", "r"], infer_types(graph))
+    assert names(exposed.graph) == ["y", "c", "r"]
+    assert exposed.added == ("c", "r")
+    assert exposed.already == ()
+    assert names(graph) == ["y"]
+
+
+def test_new_outputs_carry_type_and_rank_and_no_invented_symbols():
+    graph = chain()
+    exposed = expose(graph, ["c"], infer_types(graph))
+    (info,) = [info for info in exposed.graph.proto.graph.output if info.name == "c"]
+    assert info.type.tensor_type.elem_type == TensorProto.FLOAT
+    assert [(dim.dim_param or dim.dim_value) for dim in info.type.tensor_type.shape.dim] == ["N", 3, 2, 2]
+
+
+def test_an_unknown_size_is_left_empty():
+    text = """<ir_version: 8, opset_import: ["" : 17]>
+    g (float[N] x) => (float[M] y) { i = NonZero(x) m = Mul(i, i) y = Cast<to = 1>(m) }"""
+    model = parser.parse_model(text)
+    model.graph.output[0].type.tensor_type.shape.dim.add()
+    graph = Graph.from_proto(model)
+    exposed = expose(graph, ["i"], infer_types(graph))
+    info = exposed.graph.proto.graph.output[-1]
+    assert info.type.tensor_type.elem_type == TensorProto.INT64
+    assert [dim.WhichOneof("value") for dim in info.type.tensor_type.shape.dim] == ["dim_value", None]
+
+
+def test_the_checker_and_the_runtime_take_it_and_the_outputs_stay():
+    graph = chain()
+    exposed = expose(graph, ["x", "w", "c", "r", "a"], infer_types(graph)).graph
+    onnx.checker.check_model(exposed.to_bytes(), full_check=True)
+    x = np.arange(64, dtype=np.float32).reshape(2, 2, 4, 4)
+    (want,) = session(graph).run(["y"], {"x": x})
+    y, maps, same = session(exposed).run(["y", "c", "x"], {"x": x})
+    np.testing.assert_array_equal(y, want)
+    np.testing.assert_array_equal(np.maximum(maps, 0).reshape(2, -1) + 1, y)
+    np.testing.assert_array_equal(same, x)
+
+
+def test_exposing_twice_changes_nothing():
+    graph = chain()
+    once = expose(graph, ["c", "a"], infer_types(graph)).graph
+    twice = expose(once, ["a", "c", "y"], infer_types(once))
+    assert twice.graph.to_bytes() == once.to_bytes()
+    assert twice.added == ()
+    assert twice.already == ("c", "a", "y")
+
+
+def test_inputs_and_initializers_can_be_exposed():
+    graph = chain()
+    exposed = expose(graph, ["w", "x"], {})
+    assert names(exposed.graph) == ["y", "x", "w"]
+    shapes = {spec.name: spec.shape for spec in exposed.graph.outputs}
+    assert shapes["x"] == ("N", 2, 4, 4)
+    assert shapes["w"] == (3, 2, 3, 3)
+
+
+def test_a_value_of_which_nothing_is_known_has_only_its_name():
+    graph = Graph.from_proto(
+        helper.make_model(
+            helper.make_graph(
+                [
+                    helper.make_node("Strange", ["x"], ["s"], domain="my"),
+                    helper.make_node("Strange", ["s"], ["y"], domain="my"),
+                ],
+                "g",
+                [helper.make_tensor_value_info("x", 1, [1])],
+                [helper.make_tensor_value_info("y", 1, [1])],
+            ),
+            opset_imports=[helper.make_opsetid("my", 1)],
+        )
+    )
+    info = expose(graph, ["s"], infer_types(graph)).graph.proto.graph.output[-1]
+    assert info == onnx.ValueInfoProto(name="s")
+
+
+def test_a_sequence_keeps_its_type():
+    text = """<ir_version: 8, opset_import: ["" : 17]>
+    g (float[4, 2] x) => (int64 y) { s = SplitToSequence(x) y = SequenceLength(s) }"""
+    graph = Graph.from_proto(parser.parse_model(text))
+    exposed = expose(graph, ["s"], infer_types(graph)).graph
+    assert exposed.proto.graph.output[-1].type.WhichOneof("value") == "sequence_type"
+    onnx.checker.check_model(exposed.to_bytes(), full_check=True)
+
+
+def test_a_name_that_is_no_value_is_an_error_that_names_near_ones():
+    text = """<ir_version: 8, opset_import: ["" : 17]>
+    g (float[1] x) => (float[1] logits) { stem_conv = Relu(x) logits = Relu(stem_conv) }"""
+    graph = Graph.from_proto(parser.parse_model(text))
+    with pytest.raises(NoMatchError, match=r"^the model has no value 'stem_con'; near it: 'stem_conv'$"):
+        expose(graph, ["stem_con"], {})
+    with pytest.raises(NoMatchError, match=r"^the model has no value 'z9'$"):
+        expose(graph, ["logits", "z9"], {})
+    with pytest.raises(NoMatchError, match="no value was chosen"):
+        expose(graph, [], {})
+
+
+def test_only_drops_the_models_own_outputs_and_what_nothing_needs():
+    graph = chain()
+    exposed = expose(graph, ["r", "c"], infer_types(graph), only=True)
+    assert names(exposed.graph) == ["c", "r"]
+    assert [node.op for node in exposed.graph.nodes] == ["Conv", "Relu"]
+    assert list(exposed.graph.initializers) == ["w"]
+    assert exposed.added == ("c", "r")
+    onnx.checker.check_model(exposed.graph.to_bytes(), full_check=True)
+    kept = expose(graph, ["y", "r"], infer_types(graph), only=True)
+    assert names(kept.graph) == ["r", "y"]
+    assert (kept.added, kept.already) == (("r",), ("y",))
+
+
+def test_metadata_opsets_functions_and_domains_stay():
+    text = """<ir_version: 8, opset_import: ["" : 17, "mine" : 1], metadata_props: ["author" : "me"]>
+    g (float[2] x) => (float[2] y) { t = mine.twice(x) y = mine.twice(t) }
+    <domain: "mine", opset_import: ["" : 17]> twice (a) => (b) { b = Add(a, a) }"""
+    graph = Graph.from_proto(parser.parse_model(text))
+    exposed = expose(graph, ["t"], infer_types(graph)).graph
+    assert exposed.metadata == {"author": "me"}
+    assert [(entry.domain, entry.version) for entry in exposed.proto.opset_import] == [("", 17), ("mine", 1)]
+    y, t = session(exposed).run(["y", "t"], {"x": np.array([1, 2], np.float32)})
+    assert t.tolist() == [2, 4]
+    assert y.tolist() == [4, 8]
+
+
+def test_the_bundled_model_passes_the_checker(bundled_model):
+    graph = Graph.from_bytes(bundled_model.read_bytes())
+    values = [value for node in graph.nodes for value in node.outputs if value]
+    exposed = expose(graph, values, infer_types(graph))
+    assert len(exposed.added) == len(values) - len(graph.outputs)
+    onnx.checker.check_model(exposed.graph.to_bytes(), full_check=True)
+
+
+def noted_model() -> onnx.ModelProto:
+    """A model with what PyTorch's exporters leave: stack traces, module paths, and our own metadata."""
+    inner = helper.make_graph(
+        [helper.make_node("Identity", ["x"], ["inner"], doc_string="/home/ada/net.py")],
+        "body",
+        [],
+        [helper.make_tensor_value_info("inner", 1, [1])],
+    )
+    branch = helper.make_node(
+        "If", ["flag"], ["y"], then_branch=inner, else_branch=inner, doc_string="/home/ada/net.py"
+    )
+    branch.metadata_props.add(key="pkg.torch.onnx.stack_trace", value="File /home/ada/net.py")
+    branch.metadata_props.add(key="pkg.torch.onnx.name_scopes", value="['', 'layer1', 'if']")
+    flag = numpy_helper.from_array(np.array(True), "flag")
+    flag.doc_string = "/home/ada/flag.py"
+    graph = helper.make_graph(
+        [branch],
+        "g",
+        [helper.make_tensor_value_info("x", 1, [1], doc_string="/home/ada/x.py")],
+        [helper.make_tensor_value_info("y", 1, [1])],
+        [flag],
+    )
+    graph.metadata_props.add(key="pkg.torch.export.graph", value="/home/ada")
+    model = helper.make_model(
+        graph, doc_string="made in /home/ada", opset_imports=[helper.make_opsetid("", 17)], ir_version=10
+    )
+    model.metadata_props.add(key="onnxviz.labels", value="cat\ndog")
+    model.metadata_props.add(key="pkg.torch.version", value="/home/ada/torch")
+    return model
+
+
+def test_strip_metadata_drops_paths_and_keeps_scopes_and_labels():
+    graph = Graph.from_proto(noted_model())
+    stripped = strip_metadata(graph)
+    assert b"ada" in graph.to_bytes()
+    assert b"ada" not in stripped.to_bytes()
+    assert stripped.metadata == {"onnxviz.labels": "cat\ndog"}
+    assert stripped.nodes[0].scope == graph.nodes[0].scope == "layer1"
+    assert session(stripped).run(None, {"x": np.array([3], np.float32)})[0].tolist() == [3]

@@ -1,0 +1,256 @@
+"""Files that are no models, broken models and models made to harm: each is one clear error or a right answer."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import random
+import time
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import numpy
+import onnx
+import pytest
+from onnx import TensorProto, numpy_helper
+from onnx.helper import make_graph, make_model, make_node, make_opsetid, make_tensor_value_info
+
+from onnxviz.errors import ModelError, NotAModelError, OnnxvizError
+from onnxviz.graph.graph import Graph
+from onnxviz.graph.model_file import ModelFile
+from onnxviz.graph.shapes import infer_types
+from onnxviz.graph.wire import delimited_field, encode_varint, fields, open_reader, varint_field
+
+BUNDLED = Path(__file__).parents[2] / "models" / "efficientnet_lite0_int8.onnx"
+LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light" / "light_squeezenet.onnx"
+FLOAT = TensorProto.FLOAT
+MUTATIONS = 3000
+CASE_LIMIT = 1.0  # seconds of CPU time; the slowest takes about 0.05
+
+
+def small_model():
+    """A convolution with a weight above 1 KiB, a Constant, an If and a function-like custom call: about 3 kB."""
+    branch = make_graph([make_node("Neg", ["b"], ["t"])], "branch", [], [make_tensor_value_info("t", FLOAT, None)])
+    weight = numpy.linspace(-1, 1, 4 * 3 * 3 * 9, dtype="f4").reshape(12, 3, 3, 3)
+    nodes = [
+        make_node("Conv", ["x", "w"], ["a"], name="conv", pads=[1, 1, 1, 1]),
+        make_node("Relu", ["a"], ["b"], name="relu"),
+        make_node("Constant", [], ["c"], value=numpy_helper.from_array(numpy.array(True))),
+        make_node("If", ["c"], ["d"], then_branch=branch, else_branch=branch),
+        make_node("GlobalAveragePool", ["d"], ["e"]),
+        make_node("Flatten", ["e"], ["y"], axis=1),
+    ]
+    graph = make_graph(
+        nodes,
+        "small",
+        [make_tensor_value_info("x", FLOAT, ["N", 3, 8, 8])],
+        [make_tensor_value_info("y", FLOAT, ["N", 12])],
+        [numpy_helper.from_array(weight, "w")],
+    )
+    model = make_model(graph, opset_imports=[make_opsetid("", 17)], ir_version=9, producer_name="onnxviz tests")
+    model.metadata_props.add(key="key", value="größe")
+    return model.SerializeToString()
+
+
+def look(path):
+    """All that a listing does with a file."""
+    file = ModelFile.open(path)
+    graph = Graph.from_bytes(file.skeleton)
+    infer_types(graph)
+    for node in graph.nodes:
+        assert isinstance(node.key, str)
+        assert isinstance(node.scope, str)
+        for attribute in node.proto.attribute:
+            node.attribute(attribute.name)
+    for value in (*graph.initializers, *graph.producers):
+        graph.dims(value)
+        graph.is_constant(value)
+        graph.constant(value)
+    return graph
+
+
+def zipped():
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("data.pkl", b"weights")
+    return content.getvalue()
+
+
+def nested(depth, filler=b""):
+    """If nodes in each other's branches."""
+    output = delimited_field(12, delimited_field(1, b"o"))
+    graph = delimited_field(1, delimited_field(2, b"o") + delimited_field(4, b"Constant")) + output
+    for _ in range(depth):
+        branch = delimited_field(1, b"then_branch") + delimited_field(6, graph) + varint_field(20, 5)
+        node = delimited_field(2, b"o") + delimited_field(4, b"If") + delimited_field(5, branch) + filler
+        graph = delimited_field(1, node) + output
+    return varint_field(1, 8) + delimited_field(8, varint_field(2, 17)) + delimited_field(7, graph)
+
+
+def frozen_tensorflow_graph():
+    node = delimited_field(1, b"input") + delimited_field(2, b"Placeholder")
+    return delimited_field(1, node) + delimited_field(4, varint_field(1, 1987))
+
+
+FOREIGN = {
+    "nothing": (b"", "the file is empty"),
+    "zip": (zipped(), "a zip archive"),
+    "html": (b"<!DOCTYPE html><html>404</html>", "an HTML or XML page"),
+    "html after blanks": (b"\xef\xbb\xbf\n <html>", "an HTML or XML page"),
+    "LFS pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 12\n", "git lfs pull"),
+    "ORT format": (b"\x20\0\0\0ORTM" + bytes(100), "ORT format"),
+    "TFLite": (b"\x20\0\0\0TFL3" + bytes(100), "TensorFlow Lite model; convert it by: onnxviz convert"),
+    "JSON": (json.dumps({"ir_version": 8}).encode(), "a JSON text"),
+    "text": (b'ir_version: 8\nproducer_name: "x"\n', "onnxviz reads ONNX in its binary form"),
+    "HDF5": (b"\x89HDF\r\n\x1a\n" + bytes(100), "an HDF5 file"),
+    "gzip": (gzip.compress(b"model"), "a gzip archive"),
+    "safetensors": (encode_varint(40).ljust(8, b"\0") + b'{"weight":{"dtype":"F32"}}', "a safetensors file"),
+    "pickle": (b"\x80\x02}q\x00.", "a Python pickle"),
+    "NumPy": (b"\x93NUMPY\x01\x00", "a NumPy array"),
+    "PNG": (b"\x89PNG\r\n\x1a\n", "a PNG picture"),
+    "TensorFlow": (frozen_tensorflow_graph(), "it may be a frozen TensorFlow graph"),
+    "zeros": (bytes(100), "it begins with zeros only"),
+    "no graph": (varint_field(1, 8), "it holds no graph"),
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_what_is_no_model_is_said_in_one_line(tmp_path, name):
+    content, text = FOREIGN[name]
+    path = tmp_path / "file.onnx"
+    path.write_bytes(content)
+    with pytest.raises(NotAModelError) as caught:
+        ModelFile.open(path)
+    assert text in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+BROKEN = {
+    "truncated": (small_model()[:-1], "the file is truncated at byte"),
+    "half": (small_model()[: len(small_model()) // 2], "the file is truncated at byte"),
+    "huge length": (varint_field(1, 8) + b"\x3a" + encode_varint(1 << 62) + b"abc", "truncated at byte"),
+    "negative length": (varint_field(1, 8) + b"\x3a" + b"\xff" * 9 + b"\x01abc", "truncated at byte"),
+    "endless number": (b"\x08" + b"\xff" * 20, "damaged at byte 1: a number has no end"),
+    "random": (random.Random(0).randbytes(5000), "the file is damaged at byte 6: wire type 7 does not occur in ONNX"),
+    "nested 25 deep, small": (nested(25), "nested too deeply"),
+    "nested 33 deep, small": (nested(33), "nested too deeply"),
+    "nested 50 deep": (nested(50), "more than 64 deep"),
+    "nested 50 deep, large": (nested(50, delimited_field(3, bytes(2000))), "more than 64 deep"),
+    "nested 4,000 deep": (nested(4_000), "more than 64 deep"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_model_is_one_clear_error(tmp_path, name):
+    content, text = BROKEN[name]
+    path = tmp_path / "file.onnx"
+    path.write_bytes(content)
+    started = time.process_time()
+    with pytest.raises(ModelError) as caught:
+        look(path)
+    assert text in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert time.process_time() - started < CASE_LIMIT
+
+
+def test_eighteen_bodies_in_each_other_are_read(tmp_path):
+    path = tmp_path / "deep.onnx"
+    path.write_bytes(nested(18))
+    assert [node.op for node in look(path).nodes] == ["If"]
+
+
+@pytest.mark.parametrize("end", range(0, len(small_model()), 97))
+def test_wherever_a_file_is_cut_it_says_so(tmp_path, end):
+    path = tmp_path / "cut.onnx"
+    path.write_bytes(small_model()[:end])
+    with pytest.raises(ModelError):
+        look(path)
+
+
+def test_names_are_data_and_harm_nobody(tmp_path):
+    path = tmp_path / "names.onnx"
+    path.write_bytes(small_model().replace(b"conv", b"\x1b[3\n"))
+    assert look(path).nodes[0].name == "\x1b[3\n"
+
+
+def mutated(content, start, generator):
+    """Change a few bytes from `start` on: flipped, replaced, taken out, put in or copied from elsewhere."""
+    result = bytearray(content)
+    for _ in range(generator.choice((1, 1, 1, 2, 4))):
+        place = generator.randrange(start, len(result))
+        length = generator.randint(1, 8)
+        match generator.randrange(5):
+            case 0:
+                result[place] ^= 1 << generator.randrange(8)
+            case 1:
+                result[place] = generator.choice((0, 1, 127, 128, 255, generator.randrange(256)))
+            case 2:
+                del result[place : place + length]
+            case 3:
+                result[place:place] = generator.randbytes(length)
+            case _:
+                source = generator.randrange(start, len(result))
+                result[place : place + length] = result[source : source + length]
+        if len(result) <= start:
+            break
+    return bytes(result)
+
+
+def without_weights(path):
+    """A real model's skeleton with no references left: structure alone, so that mutations hit structure."""
+    model = onnx.ModelProto.FromString(ModelFile.open(path).skeleton)
+    for tensor in model.graph.initializer:
+        tensor.ClearField("external_data")
+        tensor.ClearField("data_location")
+    del model.graph.node[40:]
+    del model.graph.output[:]
+    model.graph.output.add(name=model.graph.node[-1].output[0])
+    return model.SerializeToString()
+
+
+def assert_is_what_protobuf_reads(graph, content):
+    whole = onnx.ModelProto.FromString(content)
+    assert {node.SerializeToString() for node in whole.graph.node} == {
+        node.SerializeToString() for node in graph.proto.graph.node
+    }
+    assert list(whole.graph.input) == list(graph.proto.graph.input)
+    assert list(whole.graph.output) == list(graph.proto.graph.output)
+    for original, stored in zip(whole.graph.initializer, graph.proto.graph.initializer, strict=True):
+        if stored.data_location == TensorProto.EXTERNAL:
+            entries = {entry.key: entry.value for entry in stored.external_data}
+            start, length = int(entries["offset"]), int(entries["length"])
+            stored.raw_data = content[start : start + length]
+            stored.ClearField("external_data")
+            stored.ClearField("data_location")
+        assert original == stored
+
+
+def test_three_thousand_mutations_give_clear_errors_or_right_answers(tmp_path):
+    sources = [small_model(), LIGHT.read_bytes(), small_model(), without_weights(BUNDLED)]
+    generator = random.Random(20)
+    outcomes: Counter[str] = Counter()
+    path = tmp_path / "mutated.onnx"
+    for number in range(MUTATIONS):
+        content = sources[number % len(sources)]
+        path.write_bytes(content)
+        with open_reader(path) as reader:
+            after_first = next(fields(reader, 0, reader.size)).end
+        # Half of them leave the first field alone, so that not all end at the version number.
+        path.write_bytes(mutated(content, after_first if number // 4 % 2 else 0, generator))
+        started = time.process_time()
+        try:
+            graph = look(path)
+        except OnnxvizError as error:
+            assert isinstance(error, ModelError), number
+            assert str(error).count("\n") <= 1, number
+            assert 10 < len(str(error)) < 1000, number
+            outcomes[type(error).__name__] += 1
+        else:
+            assert_is_what_protobuf_reads(graph, path.read_bytes())
+            outcomes["right"] += 1
+        assert time.process_time() - started < CASE_LIMIT, number
+    assert sum(outcomes.values()) == MUTATIONS
+    assert min(outcomes["right"], outcomes["ModelError"]) > MUTATIONS / 5, outcomes

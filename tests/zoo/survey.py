@@ -1,0 +1,203 @@
+"""Lists, exposes, runs and draws the models of zoo.json and holds the results against plain onnxruntime.
+
+    survey.py CACHE [--write docs/zoo.md]     fails unless each model does what zoo.json says
+
+A model that runs must list, expose (the checker's full check passes where it passed before) and give its own outputs
+bit for bit as the unmodified file does, with optimisation off; its maps of rank 3 or more are drawn. One that
+onnxruntime cannot run must be refused by a typed error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+
+import onnxviz
+from onnxviz.draw.kinds import draw_maps
+from onnxviz.draw.style import Caption, Style
+from onnxviz.errors import NoMatchError, OnnxvizError
+from onnxviz.graph.selection import Choice
+from onnxviz.run.session import explained
+
+MANIFEST = Path(__file__).with_name("zoo.json")
+SEED = 7
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the manifest says of a model."""
+
+    id: str
+    licence: str
+    producer: str
+    shapes: Mapping[str, Sequence[int]]
+    values: Mapping[str, float]
+    runs: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a model: how many layers, values exposed and maps drawn, or the error that refused it."""
+
+    layers: int
+    exposed: int
+    drawn: int
+    seconds: float
+    difference: float | None
+    refusal: str = ""
+
+
+def read_manifest() -> list[Entry]:
+    entries = json.loads(MANIFEST.read_text(encoding="utf-8"))["models"]
+    return [Entry(e["id"], e["licence"], e["producer"], e["shapes"], e.get("values", {}), e["runs"]) for e in entries]
+
+
+def survey(path: Path, entry: Entry) -> Outcome:
+    """Do all of it with one model; what is wrong raises AssertionError."""
+    begin = time.process_time()
+    model = onnxviz.open(path)
+    layers = len(model.catalogue)
+    choices = choose(model)
+    exposed = model.exposing(choices)
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "exposed.onnx"
+        exposed.save(target)
+        if passes(path):
+            assert passes(target), "the checker passed the original and not the exposed model"
+        feed = make_arrays(model, entry)
+        try:
+            fed = model.feed(feed)
+            drawn = draw(model, choices, fed)
+        except OnnxvizError as error:
+            return Outcome(
+                layers, len(choices), 0, time.process_time() - begin, None, f"{type(error).__name__}: {error}"
+            )
+        try:
+            difference = compare(path, target, dict(fed.arrays))
+        except Exception as error:
+            # The chosen values may lie before what onnxruntime lacks; the whole model is then refused all the same.
+            refused = explained(error, "open the model")
+            seconds = time.process_time() - begin
+            return Outcome(layers, len(choices), drawn, seconds, None, f"{type(refused).__name__}: {refused}")
+    assert difference == 0, f"outputs moved by {difference}"
+    return Outcome(layers, len(choices), drawn, time.process_time() - begin, difference)
+
+
+def choose(model: onnxviz.Model) -> tuple[Choice, ...]:
+    try:
+        return model.choose(None)[0]
+    except NoMatchError:
+        first = next(node.outputs[0] for node in model.graph.nodes if node.outputs[0])
+        values = dict.fromkeys([first, *(spec.name for spec in model.outputs)])
+        tensors = [value for value in values if (spec := model.types.get(value)) and spec.shape is not None]
+        return tuple(Choice(value, value, "value", None) for value in tensors if value in model.graph.producers)
+
+
+def draw(model: onnxviz.Model, choices: Sequence[Choice], fed: Any) -> int:
+    drawn = 0
+    for activation in model.stream_choices(choices, fed, onnxviz.RunOptions()):
+        drawings = draw_maps(
+            activation.array, activation.layout, Caption(activation.name, activation.caption_line), Style()
+        )
+        assert drawings
+        assert all(max(drawing.image.size) <= 20_000 for drawing in drawings)
+        drawn += activation.array.ndim >= 3
+    return drawn
+
+
+def make_arrays(model: onnxviz.Model, entry: Entry) -> dict[str, Any]:
+    generator = np.random.default_rng(SEED)
+    arrays: dict[str, Any] = {}
+    for spec in model.inputs:
+        shape = tuple(entry.shapes.get(spec.name, ()))
+        dtype = np.dtype(spec.dtype or "float32")
+        if spec.name in entry.values:
+            arrays[spec.name] = np.full(shape, entry.values[spec.name], dtype)
+        elif dtype.kind == "f":
+            arrays[spec.name] = (generator.standard_normal(shape) * 0.1).astype(dtype)
+        else:
+            arrays[spec.name] = np.ones(shape, dtype)
+    return arrays
+
+
+def compare(original: Path, exposed: Path, arrays: dict[str, Any]) -> float:
+    """Return the largest difference of the model's own outputs, both run by onnxruntime alone, not optimised."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4
+    before = onnxruntime.InferenceSession(str(original), options)
+    names = [output.name for output in before.get_outputs()]
+    theirs = before.run(names, arrays)
+    ours = onnxruntime.InferenceSession(str(exposed), options).run(names, arrays)
+    largest = 0.0
+    for one, other in zip(ours, theirs, strict=True):
+        if isinstance(one, np.ndarray) and one.dtype.kind in "fiub":
+            if not np.array_equal(one, other, equal_nan=one.dtype.kind == "f"):
+                largest = max(largest, float(np.nanmax(np.abs(one.astype(float) - other.astype(float)))) or np.inf)
+        else:
+            assert repr(one) == repr(other)
+    return largest
+
+
+def passes(path: Path) -> bool:
+    try:
+        onnx.checker.check_model(str(path), full_check=True)
+    except Exception:  # the checker raises errors of several unrelated kinds
+        return False
+    return True
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("cache", type=Path)
+    parser.add_argument("--write", type=Path)
+    arguments = parser.parse_args()
+    rows, wrong = [], []
+    for entry in read_manifest():
+        try:
+            outcome = survey(arguments.cache / f"{entry.id}.onnx", entry)
+        except OnnxvizError as error:
+            outcome = Outcome(0, 0, 0, 0, None, f"{type(error).__name__}: {error}")
+        except AssertionError as error:
+            wrong.append(f"{entry.id}: {error}")
+            continue
+        if bool(outcome.refusal) == entry.runs:
+            wrong.append(f"{entry.id}: {outcome.refusal or 'was to be refused'}")
+        rows.append(row(entry, outcome))
+        print(rows[-1], flush=True)
+    print(*wrong, sep="\n")
+    print(f"{len(rows)} surveyed, {len(wrong)} wrong")
+    if arguments.write:
+        arguments.write.write_text(page(rows), encoding="utf-8")
+    return 1 if wrong else 0
+
+
+def row(entry: Entry, outcome: Outcome) -> str:
+    found = outcome.refusal.replace("|", "/").replace("\n", " ")[:160] or f"{outcome.difference:g}"
+    cells = (entry.id, entry.producer, entry.licence, outcome.layers, outcome.exposed, outcome.drawn)
+    return f"| {' | '.join(map(str, cells))} | {outcome.seconds:.2f} | {found} |"
+
+
+def page(rows: Sequence[str]) -> str:
+    return (
+        "# The zoo\n\n"
+        "89 models of public packages, listed, exposed, run and drawn by `make zoo`. The last column is the largest\n"
+        "difference of the model's own outputs between the exposed and the original file, not optimised, or the error\n"
+        "that refuses the model; the time is CPU seconds for all of it.\n\n"
+        "| model | producer | licence | layers | exposed | maps drawn | s | difference or refusal |\n"
+        "|---|---|---|---|---|---|---|---|\n" + "\n".join(rows) + "\n"
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
