@@ -16,7 +16,7 @@ from onnxviz.draw.kinds import ATTENTION_GAMMA
 from onnxviz.draw.overview_row import CURVE, STRIP, THINNEST, TILE, Curve, MapsLook, OverviewRow, VectorLook, summarise
 from onnxviz.draw.page import MARGIN, Page, hatch
 from onnxviz.draw.quantise import quantise
-from onnxviz.draw.scale import Limits, channel_statistics, limits
+from onnxviz.draw.scale import Limits, both_signs, channel_statistics, limits
 from onnxviz.draw.style import Drawing, Style
 from onnxviz.draw.text import number
 
@@ -175,7 +175,7 @@ class _Sheet:
 
     def _draw_maps(self, row: OverviewRow, look: MapsLook, y: int) -> None:
         low, high = look.mean_range
-        scale = own_limits(np.array([low]), np.array([high]), row.range[0] < 0)
+        scale = own_limits(np.array([low]), np.array([high]), both_signs(*row.range))
         self._paste(self._coloured(look.mean[None], scale, row)[0], MEAN, y, low == high)
         self.page.text(MEAN, y + TILE + 14, f"{number(low)} .. {number(high)}", 11, 140)
         self._paste(look.projection, PROJECTION, y, not look.share)
@@ -251,7 +251,7 @@ def tile_limits(row: OverviewRow, look: MapsLook, style: Style) -> Limits:
     """
     statistics = look.statistics
     if style.limits is None and style.scale == "auto":
-        return own_limits(statistics.minimum, statistics.maximum, row.range[0] < 0)
+        return own_limits(statistics.minimum, statistics.maximum, both_signs(*row.range))
     if style.limits is None and style.scale in ("layer", "symmetric") and not math.isnan(row.range[0]):
         low, high = row.range
         reach = max(-low, high)

@@ -143,8 +143,8 @@ def channel_extremes(maps: Array) -> ChannelStatistics:
 def limits(maps: Array, statistics: ChannelStatistics, style: Style) -> Limits:
     """Return the ends of the scale of maps (C, ...).
 
-    `auto` is `channel` where no value is negative, else `symmetric`; for maps of a single value, which have no range
-    of their own, `layer` takes the place of `channel`.
+    `auto` is `symmetric` where values have both signs (see `both_signs`), else `channel`; for maps of a single value,
+    which have no range of their own, `layer` takes the place of `channel`.
 
     Raises:
         UsageError: the style's scale is none of ours.
@@ -154,7 +154,7 @@ def limits(maps: Array, statistics: ChannelStatistics, style: Style) -> Limits:
         mode, (low, high) = "fixed", style.limits
     if mode == "auto":
         single = maps[0].size == 1 if len(maps) else False
-        mode = "symmetric" if statistics.range[0] < 0 else "layer" if single else "channel"
+        mode = "symmetric" if both_signs(*statistics.range) else "layer" if single else "channel"
     lows, highs = _ends(mode, maps, statistics, (low, high))
     # Channels without a finite value get a scale all the same.
     empty = ~(np.isfinite(lows) & np.isfinite(highs))
@@ -167,6 +167,18 @@ def limits(maps: Array, statistics: ChannelStatistics, style: Style) -> Limits:
         clips=mode in ("percentile", "std", "fixed"),
         diverging=mode == "symmetric" or (mode == "fixed" and low == -high),
     )
+
+
+def both_signs(low: float, high: float) -> bool:
+    """Tell whether a range reaches below zero by more than a tenth of what it reaches above.
+
+    SiLU and GELU dip to -0.28 and -0.17 and are one-sided to the eye: on a symmetric scale half of the colours would
+    be left for that dip.
+
+    >>> both_signs(-2.0, 3.0), both_signs(-0.28, 5.0)
+    (True, False)
+    """
+    return low < 0 and -10 * low > high
 
 
 def parse_scale(text: str) -> tuple[str, float, float]:

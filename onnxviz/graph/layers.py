@@ -219,10 +219,15 @@ def _names(graph: Graph, families: Families) -> Sequence[str]:
 def _parts_before_last(name: str) -> str:
     """Return the part of a name that says where its bearer lies.
 
-    >>> _parts_before_last("/layer1/layer1.0/conv1/Conv"), _parts_before_last("stem.conv"), _parts_before_last("conv")
-    ('layer1/layer1.0/conv1', 'stem', '')
+    PyTorch's older exporter repeats a module's path inside its children's: there the module path is returned.
+
+    >>> _parts_before_last("/layer1/layer1.0/conv1/Conv"), _parts_before_last("a/b/conv"), _parts_before_last("conv")
+    ('layer1.0.conv1', 'a/b', '')
     """
-    return name.rpartition("/" if "/" in name.strip("/") else ".")[0].strip("/")
+    before = name.rpartition("/" if "/" in name.strip("/") else ".")[0].strip("/")
+    parts = before.split("/")
+    kept = [part for part, child in zip(parts, [*parts[1:], ""], strict=True) if not child.startswith(f"{part}.")]
+    return ".".join(kept) if len(kept) < len(parts) else before
 
 
 _ITEM_SIZES: Mapping[str, float] = {

@@ -132,6 +132,7 @@ def explained(error: Exception, doing: str) -> OnnxvizError:
     text = " ".join(str(error).split())
     text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
     text = re.sub(r"/\S*onnxruntime_src/\S+:\d+ \S+ ?", "", text)
+    text = re.sub(r"^Load model from .*? failed: ?(?:Fatal error: )?", "", text)
     lacking = re.search(r"(?:error: )?(\S+)\(-?\d+\) is not a registered function/op", text)
     if lacking:
         return UnsupportedError(f"onnxruntime has no operator {lacking[1]}, which the model uses")

@@ -1,0 +1,42 @@
+"""Both of PyTorch's exporters: layers are found by the path of their module."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx.reference import ReferenceEvaluator
+
+import onnxviz
+
+FIXTURES = Path(__file__).resolve().parent / "fixtures"
+IMAGE = np.random.default_rng(0).standard_normal((1, 3, 16, 16)).astype(np.float32)
+
+
+@pytest.mark.parametrize("exporter", ["dynamo", "script"])
+def test_layers_by_module_path(exporter: str) -> None:
+    model = onnxviz.open(FIXTURES / f"torch_{exporter}.onnx")
+    assert [layer.kind for layer in model.select("layer1.** & conv")] == ["conv", "conv"]
+    (first,) = model.select("layer1.0.** & conv")
+    assert first.scope.startswith("layer1.0.")
+    assert len(model.select("conv")) == 3
+    assert len(model.select("add")) == 2
+    (pool,) = model.select("pool")
+    assert pool.channels == 8
+
+
+@pytest.mark.parametrize("exporter", ["dynamo", "script"])
+def test_a_layer_ends_after_its_silu(exporter: str) -> None:
+    model = onnxviz.open(FIXTURES / f"torch_{exporter}.onnx")
+    (layer,) = model.select("(layer1.** & conv)[0]")
+    reference = ReferenceEvaluator(str(model.path))
+    values = reference.run(None, {"image": IMAGE}, intermediate=True)
+    assert np.allclose(values[layer.act], values[layer.output] / (1 + np.exp(-values[layer.output])), atol=1e-6)
+    shown = model.run(IMAGE, layers=[layer])[layer.name].array
+    assert np.allclose(shown, values[layer.act], atol=1e-5)
+
+
+def test_the_newer_exporter_shows_module_paths() -> None:
+    model = onnxviz.open(FIXTURES / "torch_dynamo.onnx")
+    assert [layer.name for layer in model.select("conv")] == ["stem", "layer1.0.bn1", "layer1.1.bn1"]
