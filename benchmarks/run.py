@@ -21,8 +21,6 @@ from pathlib import Path
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))
-from models import residual_stack  # noqa: E402
 
 USUAL = [sys.executable, str(HERE / "usual_way.py")]
 OURS = [sys.executable, "-m", "onnxviz"]
@@ -46,6 +44,12 @@ def measure(commands: dict[str, list[str]], rounds: int, folder: Path) -> dict[s
     }
 
 
+def make(folder: Path, maker: str, name: str, *numbers: int) -> None:
+    """Make a model in a process of its own: a child's peak memory begins with that of the process it came from."""
+    script = f"import models, pathlib; models.{maker}(pathlib.Path({str(folder / name)!r}), *{numbers})"
+    subprocess.run([sys.executable, "-c", script], cwd=HERE, check=True)
+
+
 def once(command: list[str], folder: Path) -> Cost:
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     errors = process.stderr.read() if process.stderr else b""
@@ -60,14 +64,14 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--work", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--detector", type=Path, help="ch_PP-OCRv4_det_infer.onnx of the zoo")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.work) as name:
-        rows(Path(name), arguments.rounds)
+        rows(Path(name), arguments.rounds, arguments.detector and arguments.detector.resolve())
 
 
-def rows(folder: Path, rounds: int) -> None:
-    big = folder / "big.onnx"
-    residual_stack(big, 552, 50)
+def rows(folder: Path, rounds: int, detector: Path | None) -> None:
+    make(folder, "residual_stack", "big.onnx", 552, 50)
     packages = ", ".join(f"{name} {version(name)}" for name in ("onnx", "onnxruntime", "numpy", "pillow"))
     print(f"{platform.system()} {platform.machine()}, Python {platform.python_version()}, {packages}\n")
     print("| work | ours | usual | careful | ratio |")
@@ -132,12 +136,43 @@ def rows(folder: Path, rounds: int) -> None:
         "all conv and pool values fetched",
         measure({"ours": [sys.executable, "-c", run_all], "careful": [*careful, "0", "c.onnx"]}, rounds, folder),
     )
+    large_file(folder)
+    bundled_view(folder, rounds)
+    if detector is not None:
+        detector_maps(folder, detector, rounds)
     for channels, side in ((32, 149), (160, 73), (384, 35)):
         maps(folder, channels, side, rounds)
     row(
         "`--help` (usual: import typer)",
         measure({"ours": [*OURS, "--help"], "usual": [sys.executable, "-c", "import typer"]}, 3 * rounds, folder),
     )
+
+
+def large_file(folder: Path) -> None:
+    """A single file above 2 GB, which neither onnx nor onnxruntime can parse."""
+    make(folder, "one_large_file", "large.onnx")
+    np.save(folder / "ones.npy", np.ones((1, 3, 32, 32), np.float32))
+    listed = once([*OURS, "layers", "large.onnx"], folder)
+    row("2.5 GB single file: list", {"ours": listed})
+    viewed = [*OURS, "view", "large.onnx", "ones.npy", "--layers", "conv[0]", "-o", "large"]
+    row("2.5 GB single file: view first conv", {"ours": once(viewed, folder)})
+    (folder / "large.onnx").unlink()
+
+
+def bundled_view(folder: Path, rounds: int) -> None:
+    models = HERE.parent / "models"
+    model, cat = str(models / "efficientnet_lite0_int8.onnx"), str(models / "pictures" / "cat.jpg")
+    once([*OURS, "expose", model, "--only", "-o", "cut.onnx", "--force"], folder)
+    ours = [*OURS, "view", model, cat, "-o", "maps", "-q"]
+    bare = [*USUAL, "bare_view", "cut.onnx", cat, "bare"]
+    row("view of all conv and pool layers (usual: tiles only)", measure({"ours": ours, "usual": bare}, rounds, folder))
+
+
+def detector_maps(folder: Path, detector: Path, rounds: int) -> None:
+    np.save(folder / "picture.npy", np.random.default_rng(0).standard_normal((1, 3, 640, 640)).astype(np.float32))
+    ours = [*OURS, "view", str(detector), "picture.npy", "--layers", "all", "-o", "det", "-q"]
+    commands = {"ours": [*ours, "--memory", "32MiB"], "usual": [*ours, "--memory", "100GiB"]}
+    row("all layers of a 640x640 detector drawn (usual: in one run)", measure(commands, rounds, folder))
 
 
 def maps(folder: Path, channels: int, side: int, rounds: int) -> None:

@@ -47,6 +47,34 @@ def run_careful(model: str, count: str, target: str) -> None:
     print(len(session.run(names, {"input": np.ones((1, 3, 32, 32), np.float32)})))
 
 
+def bare_view(model: str, picture: str, folder: str) -> None:
+    """All conv and pool layers of an exposed model as tiles without text: what nobody needs a tool for."""
+    import numpy as np
+    import onnxruntime
+    from PIL import Image
+
+    options = onnxruntime.SessionOptions()
+    options.add_session_config_entry("session.disable_quant_qdq", "1")
+    session = onnxruntime.InferenceSession(model, options)
+    pixels = Image.open(picture).convert("RGB").resize((224, 224), Image.Resampling.BICUBIC)
+    image = ((np.asarray(pixels, np.float32) - 127) / 128).transpose(2, 0, 1)[None]
+    Path(folder).mkdir(exist_ok=True)
+    for place, maps in enumerate(session.run(None, {"image": image})):
+        if maps.ndim != 4:
+            continue
+        channels, height, width = maps[0].shape
+        low = maps[0].min((1, 2), keepdims=True)
+        scaled = (maps[0] - low) * (255 / np.maximum(maps[0].max((1, 2), keepdims=True) - low, 1e-12))
+        zoom = max(1, round((64 if channels > 160 else 96 if channels > 48 else 128) / max(height, width)))
+        tiles = scaled.astype(np.uint8).repeat(zoom, 1).repeat(zoom, 2)
+        columns = int(np.ceil((channels * 1.4) ** 0.5))
+        page = np.zeros((-(-channels // columns) * (height * zoom + 4), columns * (width * zoom + 4)), np.uint8)
+        for index, tile in enumerate(tiles):
+            y, x = index // columns * (height * zoom + 4), index % columns * (width * zoom + 4)
+            page[y : y + height * zoom, x : x + width * zoom] = tile
+        Image.fromarray(page).save(f"{folder}/{place}.png", compress_level=1)
+
+
 def one_axes_a_channel(maps: str, target: str) -> None:
     """The loop over matplotlib axes, at one array pixel a picture pixel."""
     import matplotlib

@@ -167,10 +167,14 @@ class RawWriter(AbstractContextManager["RawWriter"]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
-        if kind is None:
-            self._write("names", np.array([fact["name"] for fact in self._facts], dtype=np.str_))
-            self._write("facts", np.array(json.dumps(self._facts)))
-        self._archive.close()
+        try:
+            if kind is None:
+                self._write("names", np.array([fact["name"] for fact in self._facts], dtype=np.str_))
+                self._write("facts", np.array(json.dumps(self._facts)))
+            self._archive.close()
+        except Exception as failure:  # a full disk, as a rule: the file below says it and leaves nothing behind
+            if kind is None:
+                return self._file.__exit__(type(failure), failure, failure.__traceback__)
         return self._file.__exit__(kind, error, trace)
 
     def _write(self, name: str, array: Array) -> None:

@@ -368,7 +368,7 @@ class Model:
         return Activation(choice.name, choice.value, choice.tap, array, layout, layer.op if layer is not None else "")
 
     def __repr__(self) -> str:
-        return f"<Model {str(self.path)!r}: {len(self.graph.nodes)} nodes, {len(self.layers)} layers>"
+        return f"<Model {self.path.name!r}: {len(self.graph.nodes)} nodes, {len(self.layers)} layers>"
 
 
 class ModelSession(AbstractContextManager["ModelSession"]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -40,3 +41,14 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
         if "://" not in target:
             assert (page.parent / target).exists(), target
+
+
+def test_the_notebook_runs(folder: Path) -> None:
+    cells = json.loads((ROOT / "docs" / "notebook.ipynb").read_text("utf-8"))["cells"]
+    sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    names: dict[str, object] = {}
+    for source in sources:
+        exec(compile(source, "notebook", "exec"), names)
+    assert len(sources) >= 5
+    assert names["maps"]["first"].array.shape == (1, 32, 112, 112)
+    assert names["maps"]["first"]._repr_png_().startswith(b"\x89PNG")

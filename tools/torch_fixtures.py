@@ -1,6 +1,6 @@
 """Writes tests/fixtures: one small network by both of PyTorch's exporters.
 
-    python tools/torch_fixtures.py      needs torch 2.9 or later and onnxscript
+python tools/torch_fixtures.py      needs torch 2.9 or later and onnxscript
 """
 
 from __future__ import annotations
@@ -44,9 +44,7 @@ def main() -> None:
     for name, newer in (("dynamo", True), ("script", False)):
         path = FIXTURES / f"torch_{name}.onnx"
         more = {"external_data": False} if newer else {}
-        torch.onnx.export(
-            net, (image,), path, dynamo=newer, input_names=["image"], output_names=["scores"], **more
-        )
+        torch.onnx.export(net, (image,), path, dynamo=newer, input_names=["image"], output_names=["scores"], **more)
         model = onnx.load(path)
         for node in model.graph.node:  # stack traces hold the author's paths
             kept = [entry for entry in node.metadata_props if "stack_trace" not in entry.key]

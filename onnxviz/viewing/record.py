@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -138,10 +137,10 @@ class ViewRecord:
 def is_ours(folder: Path) -> bool:
     """Tell whether a folder was made by `view`: its view.json says so."""
     try:
-        document = json.loads((folder / "view.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        with (folder / "view.json").open(encoding="utf-8") as file:
+            return file.read(80).startswith('{"schema": "onnxviz.view/')
+    except (OSError, UnicodeDecodeError):
         return False
-    return isinstance(document, dict) and str(document.get("schema", "")).startswith("onnxviz.view/")
 
 
 def number(value: float) -> float | None:

@@ -19,7 +19,7 @@ from onnxviz.draw.overview_row import OverviewRow, summarise
 from onnxviz.draw.scale import channel_statistics
 from onnxviz.draw.style import Caption, Style
 from onnxviz.errors import InputError, UsageError
-from onnxviz.feed.feeds import MAIN, Feed, sources
+from onnxviz.feed.feeds import MAIN, Fed, Feed, sources
 from onnxviz.feed.preprocessing import model_labels
 from onnxviz.files import making_folder, safe_name
 from onnxviz.graph.selection import Choice
@@ -80,7 +80,8 @@ def view(
         record = ViewRecord(
             str(model.path), target, work.device, options.run.level, remark, tuple(runs), tuple(work.failures)
         )
-        text = json.dumps(record.as_json(), ensure_ascii=False, allow_nan=False, indent=1)
+        # Not indented: Python then encodes it in C, 0.05 s instead of 0.5 s for 20,000 channels.
+        text = json.dumps(record.as_json(), ensure_ascii=False, allow_nan=False)
         (folder / "view.json").write_text(text, encoding="utf-8")
     return record
 
@@ -227,14 +228,18 @@ class _View:
 
     def _overview(self, file: Path, feed: Feed, top: Sequence[tuple[str, float]], rows: Sequence[OverviewRow]) -> None:
         line = f"{len(self.model.graph.nodes)} nodes  ·  {len(rows)} layers shown  ·  opset {self.model.graph.opset}"
-        main = feed.main
-        described = [
-            f"{main.name}  ·  {' x '.join(map(str, main.shape))}  ·  {main.dtype}",
-            f"range {main.min:.3g} .. {main.max:.3g}  ·  mean {main.mean:.2g}",
-            f"preset {main.preset}" if main.preset else main.source,
-        ]
-        drawing = draw_overview(self.model.path.stem, line, main.picture, described, top, rows, self.options.style)
+        picture = feed.main.picture if feed.fed else None
+        described = _fed_lines(feed.main) if feed.fed else ["the model has no input"]
+        drawing = draw_overview(self.model.path.stem, line, picture, described, top, rows, self.options.style)
         save(drawing.image, file, enlarged=drawing.enlarged, small=self.options.style.small, text=drawing.text)
+
+
+def _fed_lines(fed: Fed) -> list[str]:
+    return [
+        f"{fed.name}  ·  {' x '.join(map(str, fed.shape))}  ·  {fed.dtype}",
+        f"range {fed.min:.3g} .. {fed.max:.3g}  ·  mean {fed.mean:.2g}",
+        f"preset {fed.preset}" if fed.preset else fed.source,
+    ]
 
 
 def _source_text(source: Any) -> str:

@@ -91,6 +91,17 @@ def test_expose_writes_a_model_that_runs(onnxviz_command: Command, doubling_mode
     assert onnxviz_command("expose", doubling_model, "--layers", "conv", "-o", target, "--force").code == 0
 
 
+def test_a_difference_past_the_tolerance_is_exit_7(
+    onnxviz_command: Command, doubling_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from onnxviz.model import Difference, Model
+
+    monkeypatch.setattr(Model, "verify", lambda self, original: Difference(0.055, 0.1))
+    done = onnxviz_command("expose", doubling_model, "-o", tmp_path / "out.onnx", "--verify")
+    assert done.code == 7
+    assert "by 0.055 (0.1 of the largest value, tolerance 0.001)" in done.err
+
+
 def test_expose_linked_lies_beside_the_model(onnxviz_command: Command, bundled_model: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copy(bundled_model, tmp_path / "my model é.onnx"))
     done = onnxviz_command("expose", copy, "--layers", "pool", "--linked")
