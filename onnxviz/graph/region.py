@@ -60,7 +60,7 @@ def region(graph: Graph, types: Mapping[str, TensorSpec], value: str, position: 
             if made in needs:
                 _back(node, output, needs, sizes)
     shape = _numbers(sizes, source.name)
-    axes = spatial_axes(graph, types)
+    axes = spatial_axes(graph, types) or tuple(range(2, len(shape)))
     need = needs.get(source.name)
     if need is None:
         return Region(source.name, tuple(np.zeros(shape[axis], bool) for axis in axes), Status.EXACT)
@@ -93,9 +93,13 @@ def _axis_mask(read: AxisRead, masks: Sequence[Mask], size: int) -> Mask:
     if read.out is None or read.whole or read.out >= len(masks):
         return np.ones(size, bool)
     wanted = masks[read.out]
-    if read.pull is None:
-        return wanted.copy() if len(wanted) == size else np.ones(size, bool)
-    return _pulled(wanted, read.pull, size)
+    if read.pull is not None:
+        return _pulled(wanted, read.pull, size)
+    if size == 1:
+        return np.array([wanted.any()])
+    mask = np.zeros(size, bool)  # a Slice or Split from the front on leaves the rest of the axis unread
+    mask[: len(wanted)] = wanted[:size]
+    return mask
 
 
 def _pulled(wanted: Mask, pull: Pull, size: int) -> Mask:
