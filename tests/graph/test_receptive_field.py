@@ -110,7 +110,7 @@ WORKED = [
      None, (1, 1), None, Status.UPPER_BOUND, False),
     ("a = Conv (x, w) y = InstanceNormalization (a, s1, s1)", (3, 3), (1, 1), (0, 0), Status.EXACT, True),
 ]  # fmt: skip
-HEAD = "g (float[1,1,16,16] x) => (float y) <float[1,1,3,3] w = {1,1,1,1,1,1,1,1,1}, float[1] s1 = {1}>"
+HEAD = "g (float[1,1,16,16] x) => (float[] y) <float[1,1,3,3] w = {1,1,1,1,1,1,1,1,1}, float[1] s1 = {1}>"
 
 
 @pytest.mark.parametrize(("nodes", "size", "stride", "start", "status", "whole"), WORKED)
@@ -138,7 +138,7 @@ def test_an_operator_that_nobody_knows_is_unknown() -> None:
 
 
 def test_an_nhwc_input_is_followed_through_its_transpose() -> None:
-    head = "g (float[1,16,20,1] x) => (float y) <float[1,1,3,5] w = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1}>"
+    head = "g (float[1,16,20,1] x) => (float[] y) <float[1,1,3,5] w = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1}>"
     found = field(f"{head} {{ t = Transpose <perm=[0,3,1,2]> (x) y = Conv <strides=[2,1]> (t, w) }}")
     assert (found.size, found.stride) == ((3, 5), (2, 1))
 
