@@ -1,4 +1,4 @@
-.PHONY: check format lint types floors test gallery bench zoo
+.PHONY: check format lint types floors test gallery bench zoo openvino
 
 check: format lint types floors test
 
@@ -26,3 +26,8 @@ bench:
 zoo:
 	python tests/zoo/fetch.py tests/zoo/zoo.json tests/zoo/cache
 	python tests/zoo/survey.py tests/zoo/cache --write docs/zoo.md
+
+openvino:
+	python3 -m venv .venv-openvino
+	.venv-openvino/bin/pip install --quiet '.[openvino]'
+	.venv-openvino/bin/python tests/compare_devices.py cpu openvino
