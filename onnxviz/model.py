@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import html
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -18,6 +17,7 @@ from onnxviz.activations import Activation, Activations
 from onnxviz.errors import NoMatchError, RunError, UnsupportedError, UsageError
 from onnxviz.graph.expose import expose, strip_metadata
 from onnxviz.graph.graph import Graph
+from onnxviz.graph.layer_table import LayerTable
 from onnxviz.graph.layers import Layer, catalogue
 from onnxviz.graph.model_file import ModelFile
 from onnxviz.graph.segments import map_bytes, plan
@@ -25,6 +25,7 @@ from onnxviz.graph.selection import Choice, default_choices, select
 from onnxviz.graph.shapes import fix_inputs, infer_types
 from onnxviz.graph.write import check_link, write_linked, write_standalone
 from onnxviz.layout import TensorSpec
+from onnxviz.run.difference import Difference, difference
 from onnxviz.run.execute import Piece, execute
 from onnxviz.run.session import Placement, RunOptions, Session
 
@@ -46,14 +47,6 @@ def open_model(path: str | os.PathLike[str]) -> Model:
     graph = Graph.from_bytes(file.skeleton)
     check_link(graph, file.path.resolve().parent)
     return Model(file, graph)
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """By how much a model's own outputs moved: the largest absolute and relative difference."""
-
-    max_abs: float
-    max_rel: float
 
 
 class Model:
@@ -343,7 +336,7 @@ class Model:
             )
             for model in (self, original)
         )
-        return _difference(ours, theirs)
+        return difference(ours, theirs)
 
     def _check_file(self) -> None:
         """Refuse to read weights from a file that changed, or from external data that is not all there."""
@@ -394,58 +387,3 @@ class ModelSession(AbstractContextManager["ModelSession"]):
 
     def __exit__(self, *details: object) -> None:
         self._session = None
-
-
-class LayerTable(Mapping[str, Layer]):
-    """Layers by name, in graph order; shows itself as a table."""
-
-    def __init__(self, layers: Mapping[str, Layer]) -> None:
-        """Keep the layers as they are given."""
-        self._layers = MappingProxyType(dict(layers))
-
-    def __getitem__(self, name: str) -> Layer:
-        return self._layers[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._layers)
-
-    def __len__(self) -> int:
-        return len(self._layers)
-
-    def __repr__(self) -> str:
-        rows = [(layer.name, layer.kind, layer.op, _size(layer), layer.layout or "") for layer in self.values()]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)] if rows else []
-        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-        return "\n".join([f"<{len(self)} layers>", *lines])
-
-    def _repr_html_(self) -> str:
-        head = "".join(f"<th>{title}</th>" for title in ("layer", "kind", "op", "shape", "layout"))
-        rows = (
-            "".join(
-                f"<td>{html.escape(cell)}</td>"
-                for cell in (layer.name, layer.kind, layer.op, _size(layer), layer.layout or "")
-            )
-            for layer in self.values()
-        )
-        return f"<table><tr>{head}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
-
-
-def _size(layer: Layer) -> str:
-    return "?" if layer.shape is None else "x".join("?" if size is None else str(size) for size in layer.shape)
-
-
-def _difference(ours: Sequence[Any], theirs: Sequence[Any]) -> Difference:
-    """Compare pairs of arrays; equal infinities and NaN on both sides count as equal."""
-    largest = relative = 0.0
-    for one, other in zip(ours, theirs, strict=True):
-        if not isinstance(one, np.ndarray) or one.dtype.kind not in "fiub" or not one.size:
-            continue
-        a, b = one.astype(np.float64), other.astype(np.float64)
-        same = (a == b) | (np.isnan(a) & np.isnan(b))
-        with np.errstate(invalid="ignore"):
-            gap = np.where(same, 0.0, np.abs(a - b))
-        gap = np.where(np.isnan(gap), np.inf, gap)
-        top = float(np.nanmax(np.abs(b), initial=0.0))
-        largest = max(largest, float(gap.max()))
-        relative = max(relative, float(gap.max()) / top if top else float(gap.max()))
-    return Difference(largest, relative)

@@ -12,7 +12,8 @@ from onnxviz.cli import parameters
 from onnxviz.cli.terminal import print_json, print_table, say, say_choices, shape_text
 
 if TYPE_CHECKING:
-    from onnxviz.model import Difference, Model
+    from onnxviz.model import Model
+    from onnxviz.run.difference import Difference
 
 TOLERANCE = 1e-3
 

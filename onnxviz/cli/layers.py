@@ -96,7 +96,6 @@ def _print_tree(layers: Sequence[Layer]) -> None:
 
 def _document(path: str, layers: Sequence[Layer]) -> dict[str, object]:
     import onnxviz
-    from onnxviz.viewing.record import receptive_field_json
 
     return {
         "schema": "onnxviz.layers/1",
@@ -120,7 +119,7 @@ def _document(path: str, layers: Sequence[Layer]) -> dict[str, object]:
                 "depth": layer.depth,
                 "parameters": layer.parameters,
                 "bytes": layer.bytes,
-                "receptive_field": receptive_field_json(layer.receptive_field),
+                "receptive_field": layer.receptive_field.as_json() if layer.receptive_field else None,
             }
             for layer in layers
         ],

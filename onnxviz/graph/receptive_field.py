@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
+from typing import Any
 
 from onnxviz.graph.graph import Graph, Node
 from onnxviz.graph.reads import NOTHING, AxisRead, Call, Pull, Sizes, reads
@@ -42,6 +43,16 @@ class ReceptiveField:
     status: Status
     reaches_whole: bool
     input: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as `layers --json` and `view.json` give it."""
+        return {
+            "size": _plain(self.size),
+            "stride": _plain(self.stride),
+            "start": _plain(self.start),
+            "status": self.status.value,
+            "global": self.reaches_whole,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +194,10 @@ def _field(trace: _Trace, spatial: Iterable[int], source: str) -> ReceptiveField
         any(axis.whole for axis in axes),
         source,
     )
+
+
+def _plain(values: Sequence[int | Fraction] | None) -> list[int | float] | None:
+    return None if values is None else [value if isinstance(value, int) else float(value) for value in values]
 
 
 def _number(value: Fraction) -> int | Fraction:

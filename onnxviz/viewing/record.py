@@ -14,7 +14,6 @@ import onnxviz
 from onnxviz.draw.scale import ChannelStatistics
 from onnxviz.feed.feeds import Fed
 from onnxviz.graph.layers import Layer
-from onnxviz.graph.receptive_field import ReceptiveField
 
 SCHEMA = "onnxviz.view/1"
 
@@ -52,7 +51,9 @@ class LayerRecord:
             "shape": list(self.shape),
             "layout": self.layout,
             "dtype": self.dtype,
-            "receptive_field": receptive_field_json(self.layer.receptive_field) if self.layer else None,
+            "receptive_field": self.layer.receptive_field.as_json()
+            if self.layer and self.layer.receptive_field
+            else None,
             "min": number(low),
             "max": number(high),
             "pictures": list(self.pictures),
@@ -147,23 +148,6 @@ def number(value: float) -> float | None:
     """Return a number for strict JSON: None where it is not finite."""
     value = float(value)
     return value if math.isfinite(value) else None
-
-
-def receptive_field_json(field: ReceptiveField | None) -> dict[str, Any] | None:
-    """Return a receptive field as `layers --json` and `view.json` give it."""
-    if field is None:
-        return None
-
-    def numbers(values: Any) -> list[int | float] | None:
-        return None if values is None else [int(value) if value == int(value) else float(value) for value in values]
-
-    return {
-        "size": numbers(field.size),
-        "stride": numbers(field.stride),
-        "start": numbers(field.start),
-        "status": field.status.value,
-        "global": field.reaches_whole,
-    }
 
 
 def _least(values: np.ndarray[Any, Any]) -> float:
