@@ -30,6 +30,10 @@ from onnxviz.viewing.options import ViewOptions
 from onnxviz.viewing.record import LayerRecord, RunRecord, ViewRecord, is_ours
 
 
+# A page of 300 rows is 200 MB of pixels that nobody scrolls through.
+OVERVIEW_ROWS = 64
+
+
 @dataclass
 class Watcher:
     """What `view` tells as it goes; override what you want to hear. All of it is silent by default."""
@@ -173,6 +177,7 @@ class _View:
         layers: list[LayerRecord] = []
         top: tuple[tuple[str, float], ...] = ()
         by_value = {choice.value: choice for choice in self.choices}
+        in_overview = evenly(len(self.choices), OVERVIEW_ROWS)
         for activation in self._stream(feed, self._placed):
             if activation.value in self.classes and not top:
                 top = top_classes(activation, self.labels)
@@ -180,7 +185,8 @@ class _View:
                 continue
             record = self._draw(folder, len(layers), activation, by_value[activation.value], limits)
             layers.append(record)
-            rows.append(summarise(activation.array, activation.layout, activation.name, activation.caption_line))
+            if len(layers) - 1 in in_overview:
+                rows.append(summarise(activation.array, activation.layout, activation.name, activation.caption_line))
             self.watcher.drawn(record)
             if self.raw is not None:
                 self.raw.add(replace(activation, name=f"{name}/{activation.name}" if name else activation.name))
@@ -227,11 +233,23 @@ class _View:
         )
 
     def _overview(self, file: Path, feed: Feed, top: Sequence[tuple[str, float]], rows: Sequence[OverviewRow]) -> None:
-        line = f"{len(self.model.graph.nodes)} nodes  ·  {len(rows)} layers shown  ·  opset {self.model.graph.opset}"
+        shown = f"{len(rows)}" if len(rows) == len(self.choices) else f"{len(rows)} of {len(self.choices)}"
+        line = f"{len(self.model.graph.nodes)} nodes  ·  {shown} layers shown  ·  opset {self.model.graph.opset}"
         picture = feed.main.picture if feed.fed else None
         described = _fed_lines(feed.main) if feed.fed else ["the model has no input"]
         drawing = draw_overview(self.model.path.stem, line, picture, described, top, rows, self.options.style)
         save(drawing.image, file, enlarged=drawing.enlarged, small=self.options.style.small, text=drawing.text)
+
+
+def evenly(count: int, most: int) -> frozenset[int]:
+    """Return which of `count` places to keep: all, or `most` of them spread evenly, both ends in.
+
+    >>> sorted(evenly(9, 3))
+    [0, 4, 8]
+    """
+    if count <= most:
+        return frozenset(range(count))
+    return frozenset(place * (count - 1) // (most - 1) for place in range(most))
 
 
 def _fed_lines(fed: Fed) -> list[str]:
