@@ -29,7 +29,6 @@ from onnxviz.viewing.classes import class_outputs, top_classes
 from onnxviz.viewing.options import ViewOptions
 from onnxviz.viewing.record import LayerRecord, RunRecord, ViewRecord, is_ours
 
-
 # A page of 300 rows is 200 MB of pixels that nobody scrolls through.
 OVERVIEW_ROWS = 64
 
