@@ -20,6 +20,7 @@ from onnxviz.graph.graph import Graph
 from onnxviz.graph.layer_table import LayerTable
 from onnxviz.graph.layers import Layer, catalogue
 from onnxviz.graph.model_file import ModelFile
+from onnxviz.graph.region import Region, region
 from onnxviz.graph.segments import map_bytes, plan
 from onnxviz.graph.selection import Choice, default_choices, select
 from onnxviz.graph.shapes import fix_inputs, infer_types
@@ -310,6 +311,21 @@ class Model:
         if self._last_fed[0] != shapes:
             self._last_fed = shapes, infer_types(fix_inputs(self.graph, shapes))
         return self._last_fed[1]
+
+    def region(self, layer: str | Layer, position: Sequence[int], source: Any) -> Region:
+        """Return exactly which pixels of the fed input a position of a layer depends on, borders and holes included.
+
+        `position` is `(y, x)` on a map of the layer; the answer has a mask for each axis of space of the input as fed.
+
+        Raises:
+            UsageError: The position lies outside the map, or several layers are selected.
+        """
+        choices, _ = self.choose([layer])
+        if len(choices) != 1:
+            raise UsageError(f"a region is of one layer; {layer!r} selects {len(choices)}")
+        fed = self.feed(source)
+        graph = fix_inputs(self.graph, {name: array.shape for name, array in fed.arrays.items()})
+        return region(graph, self._fed_types(fed), choices[0].value, position)
 
     def session(
         self, layers: Selection | None = None, *, tap: str = "act", run: RunOptions | None = None

@@ -142,6 +142,14 @@ def test_wrong_words(doubling_model: Path) -> None:
         model.choose(None, exclude=["all"])
 
 
+def test_a_region_is_what_a_position_sees(bundled_model: Path, cat: Path) -> None:
+    model = onnxviz.open(bundled_model)
+    seen = model.region("stem/conv", (4, 111), str(cat))  # stride 2, padded behind only: 2i to 2i + 2
+    assert [np.flatnonzero(mask).tolist() for mask in seen.masks] == [[8, 9, 10], [222, 223]]
+    with pytest.raises(UsageError, match="a region is of one layer; 'conv' selects 49"):
+        model.region("conv", (0, 0), str(cat))
+
+
 def test_public_names() -> None:
     assert set(onnxviz.__all__) <= set(dir(onnxviz))
     for name in onnxviz.__all__:

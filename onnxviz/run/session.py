@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from onnxviz.errors import DeviceError, OnnxvizError, RunError, UnsupportedError
 from onnxviz.run.devices import PROVIDERS, automatic, providers_of, runtime
 
@@ -144,8 +142,3 @@ def explained(error: Exception, doing: str) -> OnnxvizError:
     if "does not match the opset" in text or "invalid model" in text or "INVALID_GRAPH" in str(error):
         return UnsupportedError(f"onnxruntime refuses the model: {text[:300]}")
     return RunError(f"onnxruntime could not {doing}: {text[:400] or type(error).__name__}")
-
-
-def as_array(value: Any) -> np.ndarray[Any, Any] | None:
-    """Return what a session gave as an array, or None where it is a sequence or a map."""
-    return value if isinstance(value, np.ndarray) else None
