@@ -6,14 +6,13 @@ only at a call. A function is listed once for each call, since each call compute
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import onnx
 
 from onnxviz.graph.graph import Graph, Node
-from onnxviz.graph.kinds import dense_sides, operator_kind, weight_places
+from onnxviz.graph.kinds import dense_sides, operator_kind, weight_count, weight_places
 
 # Nested calls double with each level in a hostile file; the largest honest one known has some thousand inner nodes.
 _MOST_NODES = 50_000
@@ -68,7 +67,7 @@ class InnerNodes:
 
     def _size(self, value: str) -> int:
         dims = self._graph.dims(value)
-        return 0 if dims is None else math.prod(dims)
+        return 0 if dims is None else weight_count(dims)
 
     def _enter(self, proto: onnx.NodeProto, key: str, place: str, outer: _Frame) -> int:
         if outer.level >= _DEEPEST:
@@ -85,7 +84,7 @@ class InnerNodes:
             frame.depths, frame.constants = dict(outer.depths), dict(outer.constants)
             entry = max((outer.depths.get(value, 0) for value in proto.input), default=0)
             frame.depths.update((info.name, entry) for info in body.input)
-            frame.constants.update((tensor.name, math.prod(tensor.dims)) for tensor in body.initializer)
+            frame.constants.update((tensor.name, weight_count(tensor.dims)) for tensor in body.initializer)
             deepest = max(deepest, self._walk(body.node, (info.name for info in body.output), frame))
         return deepest
 
@@ -131,7 +130,7 @@ def _bodies(proto: onnx.NodeProto) -> Iterator[tuple[str, onnx.GraphProto]]:
 
 
 def _constant_size(proto: onnx.NodeProto) -> int:
-    return next((math.prod(attribute.t.dims) for attribute in proto.attribute if attribute.name == "value"), 1)
+    return next((weight_count(attribute.t.dims) for attribute in proto.attribute if attribute.name == "value"), 0)
 
 
 def _kind(proto: onnx.NodeProto, frame: _Frame) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -47,6 +48,7 @@ _WEIGHTS: Mapping[str, Sequence[int]] = {
     **dict.fromkeys(("ConvInteger", "PRelu", "MatMulNBits"), (1,)),
     **dict.fromkeys(("MatMul", "FusedMatMul", "MatMulInteger"), (0, 1)),
     **dict.fromkeys(("Gemm", "FusedGemm"), (0, 1, 2)),
+    "Gather": (0,),
     "QLinearConv": (3, 8),
     "DeformConv": (1, 3),
     "BatchNormalization": (1, 2, 3, 4),
@@ -57,8 +59,8 @@ _WEIGHTS: Mapping[str, Sequence[int]] = {
     "QAttention": (1, 2),
 }
 
-# Operators that hold weights in any constant input of rank 1 or more.
-_ALL_CONSTANTS_ARE_WEIGHTS = frozenset("Add Sub Mul Div Gather LSTM GRU RNN".split())
+# Operators that hold weights in any constant input; one of rank 0, such as the 6 of a HardSwish, counts for none.
+_ALL_CONSTANTS_ARE_WEIGHTS = frozenset("Add Sub Mul Div LSTM GRU RNN".split())
 
 # Shape arithmetic is made of the same operators as layers; whole numbers and truth values tell it apart.
 _ARITHMETIC = frozenset({"int64", "bool", "object", "str"})
@@ -85,6 +87,15 @@ def operator_kind(domain: str, op: str) -> str:
 def dense_sides(op: str) -> tuple[int, int] | None:
     """Return the inputs of which one must be constant for a product to be a layer, None where none need be."""
     return _SIDES.get(op)
+
+
+def weight_count(sizes: Sequence[int]) -> int:
+    """Return how many weights a constant of this shape holds: one of rank 0 is a setting and no weight.
+
+    >>> weight_count((2, 3)), weight_count(())
+    (6, 0)
+    """
+    return math.prod(sizes) if sizes else 0
 
 
 def weight_places(op: str, inputs: Collection[str]) -> Sequence[int]:

@@ -12,7 +12,7 @@ from onnxviz.graph.absorption import Absorber
 from onnxviz.graph.axes import guess_axes
 from onnxviz.graph.graph import Graph, Node
 from onnxviz.graph.inner import InnerNode, InnerNodes
-from onnxviz.graph.kinds import KINDS, Families, find_families, weight_places
+from onnxviz.graph.kinds import KINDS, Families, find_families, weight_count, weight_places
 from onnxviz.layout import Dimension, TensorSpec, channel_axis
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ class _Cataloguer:
         for _ in range(len(self._graph.nodes) + 1):
             sizes = self._graph.dims(value) or shape
             if sizes is not None and all(isinstance(size, int) for size in sizes):
-                return math.prod(size for size in sizes if isinstance(size, int))
+                return weight_count([size for size in sizes if isinstance(size, int)])
             maker = self._graph.producers.get(value)
             if maker is None or not maker.inputs:
                 return 0

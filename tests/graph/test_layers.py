@@ -66,6 +66,21 @@ def test_numbers_of_a_layer() -> None:
     assert conv.receptive_field is not None and conv.receptive_field.start == (0, 0)
 
 
+UNCOUNTED = [
+    ("a = Add (x, three) k = Clip (a, zero, six) m = Mul (x, k) y = Div (m, six)", 0),
+    ("y = Add (x, row)", 2),
+    ("y = Gather <axis=3> (x, pair)", 0),
+    ("i = Cast <to=7> (x) y = Gather (row, i)", 2),
+]
+
+
+@pytest.mark.parametrize(("nodes", "parameters"), UNCOUNTED)
+def test_settings_and_indices_are_no_parameters(nodes: str, parameters: int) -> None:
+    constants = "float three = {3}, float zero = {0}, float six = {6}, float[2] row = {1,2}, int64[2] pair = {0,1}"
+    found = layers_of(f"g (float[1,1,2,2] x) => (float[] y) <{constants}> {{ {nodes} }}", every=True)
+    assert sum(layer.parameters for layer in found) == parameters
+
+
 KINDS = [
     ("ConvTranspose (x, w1)", "conv"),
     ("MaxPool <kernel_shape=[2,2]> (x)", "pool"),
