@@ -18,7 +18,7 @@ from onnxviz.draw.overview import draw_overview
 from onnxviz.draw.overview_row import OverviewRow, summarise
 from onnxviz.draw.scale import channel_statistics
 from onnxviz.draw.style import Caption, Style
-from onnxviz.errors import InputError, UsageError
+from onnxviz.errors import InputError, OutputError, UsageError
 from onnxviz.feed.feeds import MAIN, Fed, Feed, sources
 from onnxviz.feed.preprocessing import model_labels
 from onnxviz.files import making_folder, safe_name
@@ -75,6 +75,7 @@ def view(
     watcher = watcher or Watcher()
     watcher.chosen(choices, remark)
     target = Path(directory) if directory is not None else default_directory(model, inputs)
+    _refuse_to_replace(target, [model.path, *_paths(inputs)])
     with ExitStack() as stack:
         folder = stack.enter_context(making_folder(target, force=options.force, ours=is_ours))
         raw = stack.enter_context(RawWriter(options.raw, force=options.force)) if options.raw else None
@@ -249,6 +250,20 @@ def evenly(count: int, most: int) -> frozenset[int]:
     if count <= most:
         return frozenset(range(count))
     return frozenset(place * (count - 1) // (most - 1) for place in range(most))
+
+
+def _paths(inputs: Any) -> list[Path]:
+    """Return the files and folders among the inputs; of `NAME=FILE` the file."""
+    listed = inputs if isinstance(inputs, list | tuple) else [inputs]
+    texts = [str(text) for text in listed if isinstance(text, str | Path)]
+    return [Path(part) for text in texts for part in (text, text.partition("=")[2]) if part]
+
+
+def _refuse_to_replace(target: Path, needed: Sequence[Path]) -> None:
+    """Refuse a folder that holds the model or an input: it is replaced whole, and they would go with it."""
+    for path in needed:
+        if path.exists() and (path.resolve() == target.resolve() or target.resolve() in path.resolve().parents):
+            raise OutputError(f"{target} holds {path}, which is needed: give another folder with -o")
 
 
 def _fed_lines(fed: Fed) -> list[str]:

@@ -160,6 +160,18 @@ def test_view_replaces_its_own_folder_and_no_other(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["doubling.onnx", "maps", "other", "x.npy"]
 
 
+def test_a_folder_that_holds_an_input_is_never_replaced(
+    onnxviz_command: Command, doubling_model: Path, tmp_path: Path
+) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    np.save(pictures / "x.npy", np.ones((1, 1, 2, 2), np.float32))
+    for given in (pictures, pictures / "x.npy", f"x={pictures / 'x.npy'}"):
+        refused = onnxviz_command("view", doubling_model, given, "-o", pictures, "--force")
+        assert refused.code == 6 and "which is needed" in refused.err
+    assert [path.name for path in pictures.iterdir()] == ["x.npy"]
+
+
 def test_several_inputs_have_a_folder_each_and_one_bad_one_is_listed(
     onnxviz_command: Command, doubling_model: Path, tmp_path: Path
 ) -> None:
