@@ -166,7 +166,7 @@ def test_a_folder_that_holds_an_input_is_never_replaced(
     pictures = tmp_path / "pictures"
     pictures.mkdir()
     np.save(pictures / "x.npy", np.ones((1, 1, 2, 2), np.float32))
-    for given in (pictures, pictures / "x.npy", f"x={pictures / 'x.npy'}"):
+    for given in (pictures, pictures / "x.npy", pictures / "*.npy", f"x={pictures / 'x.npy'}"):
         refused = onnxviz_command("view", doubling_model, given, "-o", pictures, "--force")
         assert refused.code == 6 and "which is needed" in refused.err
     assert [path.name for path in pictures.iterdir()] == ["x.npy"]
