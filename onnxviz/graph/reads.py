@@ -62,8 +62,6 @@ class Reads:
 
 
 GONE = AxisRead(None)
-LOST = AxisRead(None, loose=True)
-"""Not all of the axis may be read; which part is not followed."""
 NOTHING = Reads((), -1)
 """The operand's values are not read at all (its shape may be)."""
 
@@ -152,11 +150,6 @@ def everything(call: Call) -> Reads:
     return Reads((GONE,) * call.rank, call.result_rank)
 
 
-def at_most_everything(call: Call) -> Reads:
-    """Recurrent layers and the like: what of the operand an output reads is not followed."""
-    return Reads((LOST,) * call.rank, call.result_rank)
-
-
 def nothing(call: Call) -> Reads:
     """The output depends on the operand's shape alone."""
     return NOTHING
@@ -177,11 +170,6 @@ def pointwise(call: Call) -> Reads:
 
 def _broadcast_rank(call: Call) -> int:
     return max(call.rank, *(call.sizes.rank(value, 0) for value in call.node.inputs if value))
-
-
-def batch_normalised(call: Call) -> Reads:
-    """BatchNormalization with stored statistics: position by position; its parameters are one a channel."""
-    return everything(call) if call.operand or call.output else identity(call.rank)
 
 
 def window(call: Call) -> Reads | None:
@@ -371,7 +359,8 @@ def across_channels(call: Call) -> Reads:
 
 def selected_line(call: Call) -> Reads:
     """TopK: positions along its axis are no longer positions."""
-    return NOTHING if call.operand else _replaced(call, {call.axis(-1): GONE})
+    axis = call.axis(-1)
+    return NOTHING if call.operand else _replaced(call, {axis: GONE})
 
 
 def _replaced(call: Call, changes: Mapping[int, AxisRead], *, spatial: bool = False) -> Reads:
@@ -401,7 +390,7 @@ def unsqueeze(call: Call) -> Reads:
         return NOTHING
     axes = call.sizes.numbers(call.node, 1, "axes")
     if axes is None:
-        return at_most_everything(call)
+        return everything(call)
     rank = call.rank + len(axes)
     added = {int(axis) % rank for axis in axes}
     return Reads(tuple(AxisRead(axis) for axis in range(rank) if axis not in added), rank)
@@ -413,8 +402,8 @@ def reshape(call: Call) -> Reads:
         return everything(call)
     source, result = call.sizes.shape(call.source), call.sizes.shape(call.result)
     if source is None or result is None or len(source) != call.rank:
-        return at_most_everything(call)
-    axes = [LOST] * call.rank
+        return everything(call)
+    axes = [GONE] * call.rank
     for before, after in _groups(source, result):
         for axis, read in zip(before, _regrouped(source, result, before, after), strict=True):
             axes[axis] = read
@@ -495,8 +484,8 @@ def flatten(call: Call) -> Reads:
     """A Reshape to two axes; where shapes are unknown, a lone leading axis stays."""
     if call.sizes.shape(call.source) is not None and call.sizes.shape(call.result) is not None:
         return reshape(call)
-    first = AxisRead(0) if call.axis(1) == 1 else LOST
-    return Reads((first, *(LOST,) * (call.rank - 1)), 2)
+    first = AxisRead(0) if call.axis(1) == 1 else GONE
+    return Reads((first, *(GONE,) * (call.rank - 1)), 2)
 
 
 def slice_(call: Call) -> Reads:
@@ -509,14 +498,14 @@ def slice_(call: Call) -> Reads:
     steps = sizes.numbers(node, 4)
     given = [len(node.inputs) > place and bool(node.inputs[place]) for place in (3, 4)]
     if starts is None or (given[0] and axes is None) or (given[1] and steps is None):
-        return at_most_everything(call)
+        return everything(call)
     changes: dict[int, AxisRead] = {}
     for place, start in enumerate(starts):
         axis = int(axes[place]) % call.rank if axes else place
         step = int(steps[place]) if steps else 1
         first = _first_of_slice(int(start), step, sizes.size(call.source, axis))
         if first is None:
-            changes[axis] = LOST
+            changes[axis] = GONE
         elif first or step != 1:
             changes[axis] = AxisRead(axis, Pull(((first,),), step))
     return _replaced(call, changes)
@@ -537,7 +526,7 @@ def pad(call: Call) -> Reads:
     pads = sizes.numbers(node, 1, "pads")
     axes = sizes.numbers(node, 3)
     if pads is None or (len(node.inputs) > 3 and node.inputs[3] and axes is None):
-        return at_most_everything(call)
+        return Reads(tuple(GONE for _ in range(call.rank)), call.rank)
     where = [int(axis) % call.rank for axis in axes] if axes else list(range(len(pads) // 2))
     border = {"edge": "clamp", "reflect": "reflect", "wrap": "wrap"}.get(node.attribute("mode", "constant"), "drop")
     changes = {
@@ -551,16 +540,19 @@ def pad(call: Call) -> Reads:
 def concat(call: Call) -> Reads:
     """Concat: operands lie one behind the other along its axis; a bound along it, for a position reads one of them."""
     axis = call.axis(0)
+    values = [value for value in call.node.inputs if value]
+    sizes = [call.sizes.size(value, axis) for value in values[: values.index(call.source)]]
+    # The same value may be joined with itself: `operand` says which of its places is meant.
     sizes = [call.sizes.size(value, axis) for value in call.node.inputs[: call.operand]]
     if any(size is None for size in sizes):
-        return _replaced(call, {axis: LOST})
+        return _replaced(call, {axis: GONE})
     shift = sum(size for size in sizes if size is not None)
     return _replaced(call, {axis: AxisRead(axis, Pull(((-shift,),), 1), loose=True)})
 
 
 def quantised_concat(call: Call) -> Reads:
     """QLinearConcat: operands come with their scales; along the axis no position is followed."""
-    return _replaced(call, {call.axis(0): LOST})
+    return _replaced(call, {call.axis(0): GONE})
 
 
 def split(call: Call) -> Reads:
@@ -570,7 +562,7 @@ def split(call: Call) -> Reads:
     axis = call.axis(0)
     sizes = [call.sizes.size(value, axis) for value in call.node.outputs[: call.output]]
     if any(size is None for size in sizes):
-        return _replaced(call, {axis: LOST})
+        return _replaced(call, {axis: GONE})
     start = sum(size for size in sizes if size is not None)
     return _replaced(call, {axis: AxisRead(axis, Pull(((start,),), 1))} if start else {})
 
@@ -585,7 +577,7 @@ def gather(call: Call) -> Reads:
     axis %= call.rank
     width = sizes.rank(call.node.inputs[1], call.result_rank - call.rank + 1)
     indices = sizes.numbers(call.node, 1)
-    kept = GONE if sizes.size(call.source, axis) == 1 else LOST
+    kept = GONE
     if width == 1 and indices is not None and len(indices) <= _MOST_PHASES:
         size = sizes.size(call.source, axis)
         if size is not None or all(index >= 0 for index in indices):
@@ -612,7 +604,7 @@ def tile(call: Call) -> Reads:
     for axis in range(call.rank):
         if repeats is None or repeats[axis] != 1:
             size = call.sizes.size(call.source, axis)
-            changes[axis] = AxisRead(axis, _picked(tuple(range(size)))) if size else LOST
+            changes[axis] = AxisRead(axis, _picked(tuple(range(size)))) if size else GONE
     return _replaced(call, changes)
 
 
@@ -743,7 +735,7 @@ def _interpolation(node: Node, width: Fraction) -> Callable[[Fraction], Sequence
 
 
 _POINTWISE = """
-    Abs Acos Acosh Add And Asin Asinh Atan Atanh BiasGelu BitShift BitwiseAnd BitwiseNot BitwiseOr
+    Abs Acos Acosh Add And Asin Asinh Atan Atanh BatchNormalization BiasGelu BitShift BitwiseAnd BitwiseNot BitwiseOr
     BitwiseXor Cast CastLike Ceil Celu Clip Cos Cosh DequantizeLinear Div Dropout Elu Equal Erf Exp FastGelu Floor Gelu
     Greater GreaterOrEqual HardSigmoid HardSwish Identity IsInf IsNaN LeakyRelu Less LessOrEqual Log Max Mean Min Mish
     Mod Mul Neg Not Or PRelu Pow QLinearAdd QLinearLeakyRelu QLinearMul QLinearSigmoid QuantizeLinear QuickGelu
@@ -761,7 +753,7 @@ RULES: Mapping[str, Rule] = {
     **dict.fromkeys(_POINTWISE, pointwise),
     **dict.fromkeys(_WINDOWS, window),
     **dict.fromkeys(_REDUCTIONS, reduced),
-    **dict.fromkeys(_WHOLE, at_most_everything),
+    **dict.fromkeys(_WHOLE, everything),
     **dict.fromkeys(("Shape", "Size", "ConstantOfShape", "EyeLike", "RandomNormalLike", "RandomUniformLike"), nothing),
     **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool", "QLinearGlobalAveragePool"), over_space),
     **dict.fromkeys(("Softmax", "LogSoftmax", "Hardmax", "LpNormalization", "CumSum"), along_axis),
@@ -770,7 +762,6 @@ RULES: Mapping[str, Rule] = {
     **dict.fromkeys(("MatMul", "QLinearMatMul", "MatMulInteger", "MatMulNBits", "FusedMatMul"), matmul),
     **dict.fromkeys(("Attention", "MultiHeadAttention"), attention),
     **dict.fromkeys(("Resize", "Upsample"), resize),
-    "BatchNormalization": batch_normalised,
     "Concat": concat,
     "ConvTranspose": transposed_window,
     "DepthToSpace": depth_to_space,
