@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -15,7 +17,23 @@ import numpy.typing as npt
 from onnxviz.errors import InputError
 
 Array = npt.NDArray[Any]
-_BROKEN = (ValueError, OSError, EOFError, MemoryError, KeyError, SyntaxError, TypeError, zipfile.BadZipFile, zlib.error)
+# All that numpy and zipfile raise for damaged files: a .npy header is parsed as Python (tokenize), and zipfile has a
+# RuntimeError for encryption and a NotImplementedError, which is one, for kinds of compression.
+_BROKEN = (
+    AttributeError,
+    EOFError,
+    KeyError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def read_npy(source: Path | bytes, name: str) -> Array:
@@ -53,7 +71,7 @@ def read_npz(source: Path | bytes, name: str) -> Mapping[str, Array]:
             members = {key: _checked(archive[key], f"{name}[{key!r}]") for key in archive.files}
     except FileNotFoundError as error:
         raise InputError(f"{name}: there is no such file") from error
-    except (*_BROKEN, AttributeError) as error:
+    except _BROKEN as error:
         raise _broken(name, error) from error
     if not members:
         raise InputError(f"{name} holds no array")

@@ -64,6 +64,29 @@ def test_broken_arrays(tmp_path: Path, data: bytes) -> None:
             read(tmp_path / f"none{name}", "none")
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::SyntaxWarning")
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+def test_damaged_arrays_are_read_or_refused(tmp_path: Path, suffix: str) -> None:
+    stream = io.BytesIO()
+    if suffix == ".npy":
+        np.save(stream, np.arange(50.0))
+    else:
+        np.savez_compressed(stream, a=np.arange(50.0), b=np.ones((3, 3)))
+    generator = np.random.default_rng(0)
+    path, refused = tmp_path / f"d{suffix}", set()
+    for _ in range(600):
+        data = bytearray(stream.getvalue())
+        for place in generator.integers(0, len(data), 4):
+            data[place] = int(generator.integers(0, 256))
+        path.write_bytes(data)
+        try:
+            read_npy(path, "d") if suffix == ".npy" else read_npz(path, "d")
+        except InputError as error:
+            assert str(error).startswith("d")
+            refused.add(type(error.__cause__).__name__)
+    assert {".npy": "TokenError", ".npz": "NotImplementedError"}[suffix] in refused
+
+
 def test_no_numbers(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^t is <U1: only numbers can be fed$"):
         read_npy(npy(np.array(["a"])), "t")
