@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from fractions import Fraction
+from typing import Any
 
 from onnxviz.errors import NoMatchError, UnsupportedError
 from onnxviz.graph.name_glob import name_matcher
 from onnxviz.graph.selection_errors import near, pointed, shown
 from onnxviz.graph.selection_grammar import KEYWORDS, Condition, Factor, Name, Selection, Term, Word
-from onnxviz.graph.selection_things import Places, Thing, Things, mask, members
+from onnxviz.graph.selection_things import Places, Things, grouped, mask, members
 
-_COMPARISONS: Mapping[str, Callable[[Fraction, Fraction], bool]] = {
+_COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,
@@ -32,6 +32,7 @@ class Evaluation:
             number for number, thing in things.layers() if thing.kind != "other" and (bodies or not thing.inside)
         )
         self._memory: dict[tuple[Word | Name | Condition, bool], Places] = {}
+        self._columns: dict[tuple[str, bool], Mapping[Any, int]] = {}
         self._ordered: dict[int, list[int]] = {}
 
     def run(self, chosen: Sequence[Selection], left_out: Sequence[Selection]) -> Places:
@@ -115,21 +116,36 @@ class Evaluation:
             case Word(text=kind):
                 if self._things.is_name(kind):
                     self.notes[f'`{kind}` is the kind; `"{kind}"` in quotes is the node or value of that name'] = None
-                return self._where(lambda thing: thing.kind == kind, wide=wide)
+                return Places(self._column("kind", wide=wide).get(kind, 0))
             case Condition():
-                return self._where(_test(primary), wide=wide)
+                return self._where(primary.field, _test(primary), wide=wide)
             case Name():
                 return self._name(primary, selection, wide=wide)
 
-    def _where(self, test: Callable[[Thing], bool], *, wide: bool) -> Places:
-        return Places(mask(number for number in members(self._universe(wide)) if test(self._things[number])))
+    def _where(self, field: str, holds: Callable[[Any], bool], *, wide: bool) -> Places:
+        found = 0
+        for known, numbers in self._column(field, wide=wide).items():
+            if holds(known):
+                found |= numbers
+        return Places(found)
+
+    def _column(self, field: str, *, wide: bool) -> Mapping[Any, int]:
+        """Return the things by what they have in a field: most fields have few values among thousands of layers."""
+        if (field, wide) not in self._columns:
+            things = [(number, self._things[number]) for number in members(self._universe(wide))]
+            self._columns[field, wide] = grouped(
+                (known, number)
+                for number, thing in things
+                for known in (thing.names() if field == "name" else (thing.field(field),))
+            )
+        return self._columns[field, wide]
 
     def _name(self, name: Name, selection: Selection, *, wide: bool) -> Places:
         places = self._things.named(name.text)
         if places:
             return places
         fits = name_matcher(name.text, literal=name.literal)
-        places = self._where(lambda thing: any(map(fits, thing.names())), wide=wide)
+        places = self._where("name", fits, wide=wide)
         if places or ("*" in name.text and not name.literal):
             return places
         body = self._things.body_of(name.text)
@@ -161,21 +177,10 @@ def inside_body(name: str, body: str) -> str:
     )
 
 
-def _test(condition: Condition) -> Callable[[Thing], bool]:
-    """Return the test that a condition is; what is unknown satisfies `!=` alone."""
-    differs = condition.operator == "!="
+def _test(condition: Condition) -> Callable[[Any], bool]:
+    """Return the test that a condition is; what is unknown, None, satisfies `!=` alone."""
     if isinstance(condition.value, str):
-        fits = name_matcher(condition.value, literal=condition.literal)
-
-        def holds(thing: Thing) -> bool:
-            text = thing.text(condition.field)
-            return differs if text is None else fits(text) != differs
-
-        return holds
+        fits, positive = name_matcher(condition.value, literal=condition.literal), condition.operator == "="
+        return lambda known: not positive if known is None else fits(known) == positive
     compare, number = _COMPARISONS[condition.operator], condition.value
-
-    def compares(thing: Thing) -> bool:
-        known = getattr(thing.layer, condition.field, None)
-        return differs if known is None else compare(known, number)
-
-    return compares
+    return lambda known: condition.operator == "!=" if known is None else compare(known, number)

@@ -58,7 +58,7 @@ class Condition:
 
     field: str
     operator: str
-    value: Fraction | str
+    value: int | Fraction | str
     literal: bool
     place: int = dataclasses.field(compare=False)
 
@@ -241,7 +241,8 @@ class _Parser:
             return Condition(name, operator, value, literal, start)
         if not _NUMBER.fullmatch(value):
             raise self.error(f"`{name}` is compared with a number, and `{shown(value)}` is none", place)
-        return Condition(name, operator, Fraction(value), literal, start)
+        number = Fraction(value)
+        return Condition(name, operator, int(number) if number.denominator == 1 else number, literal, start)
 
     def index(self, inner: str, start: int) -> int | slice:
         parts = [part.strip() for part in inner.split(":", 3)]

@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from onnxviz.graph.graph import Graph, Node
 from onnxviz.graph.selection_errors import shown
 
 if TYPE_CHECKING:
     from onnxviz.graph.layers import Layer
+
+
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +82,17 @@ class Thing:
             if name:
                 yield name
 
-    def text(self, field: str) -> str | None:
-        """Return a field of text, None where it is unknown."""
+    def text(self, field: str) -> str:
+        """Return a field of text, empty where it is unknown."""
+        return str(self.field(field) or "")
+
+    def field(self, field: str) -> Any:
+        """Return a field of the language, None where it is unknown."""
         if field in ("value", "kind"):
             return self.value if field == "value" else self.kind
-        if self.layer:
-            known = getattr(self.layer, field)
-            return None if known is None else str(known)
-        if self.node is None or field == "dtype":
-            return None
-        return {"node": self.node.name, "op": self.node.op, "scope": self.node.scope}[field]
+        if self.layer or self.node is None:
+            return getattr(self.layer, field, None)
+        return {"node": self.node.name, "op": self.node.op, "scope": self.node.scope}.get(field)
 
 
 class Things:
@@ -138,7 +142,7 @@ class Things:
 
     def words(self, *fields: str) -> list[str]:
         """Return all that layers have in these fields of text."""
-        return list(dict.fromkeys(thing.text(field) or "" for field in fields for _, thing in self.layers()))
+        return list(dict.fromkeys(thing.text(field) for field in fields for _, thing in self.layers()))
 
     def all_names(self) -> list[str]:
         """Return every name that can be selected."""
@@ -199,16 +203,16 @@ class Things:
     def _layer_names(self) -> Mapping[str, int]:
         """Layers by the name that is shown and by their node's."""
         top = [(number, thing) for number, thing in self.layers() if not thing.inside]
-        return _grouped((name, number) for number, thing in top for name in {thing.name, thing.text("node")})
+        return grouped((name, number) for number, thing in top for name in {thing.name, thing.text("node")} - {""})
 
     @cached_property
     def _body_names(self) -> Mapping[str, int]:
         """Layers inside bodies and functions by any name of theirs."""
         inner = [(number, thing) for number, thing in self.layers() if thing.inside]
-        return _grouped(
+        return grouped(
             (name, number)
             for number, thing in inner
-            for name in {thing.name, thing.text("node"), thing.tapped("op"), thing.tapped("act")}
+            for name in {thing.name, thing.text("node"), thing.tapped("op"), thing.tapped("act")} - {""}
         )
 
     @cached_property
@@ -253,9 +257,13 @@ def members(numbers: int) -> Iterator[int]:
         numbers ^= lowest
 
 
-def _grouped(pairs: Iterable[tuple[str | None, int]]) -> Mapping[str, int]:
-    groups: dict[str, int] = {}
-    for name, number in pairs:
-        if name:
-            groups[name] = groups.get(name, 0) | 1 << number
+def grouped(pairs: Iterable[tuple[Key, int]]) -> Mapping[Key, int]:
+    """Return for each key the set of the numbers that come with it.
+
+    >>> grouped([("a", 0), ("b", 1), ("a", 2)])
+    {'a': 5, 'b': 2}
+    """
+    groups: dict[Key, int] = {}
+    for key, number in pairs:
+        groups[key] = groups.get(key, 0) | 1 << number
     return groups

@@ -475,6 +475,8 @@ def test_defaults() -> None:
         "depth<" + "9" * 100_000,
         "conv[" + "9" * 100_000 + "]",
         " " * 100_000 + "conv & (",
+        ",".join(f"depth<{number}" for number in range(9_000)),
+        ",".join(f"*a{number}*" for number in range(9_000)),
         '"' + '""' * 50_000,
     ],
     ids=lambda text: text[:8],
