@@ -160,7 +160,7 @@ def _check_folder(path: Path, shown: Path, force: bool, ours: Callable[[Path], b
     if not path.is_dir():
         raise OutputError(f"cannot write the folder {shown}: a file of that name exists")
     if not (force or ours(path) or not any(path.iterdir())):
-        raise OutputError(f"{shown} exists and was not made by onnxviz; --force replaces the whole folder")
+        raise OutputError(f"{shown} exists and holds what onnxviz did not make; --force replaces the whole folder")
 
 
 def _make_beside(path: Path, suffix: str, make: Callable[[Path], Made]) -> tuple[Path, Made]:

@@ -188,6 +188,7 @@ class Model:
             ModelError: The original changed since it was opened.
         """
         self._check_file()
+        self.file.check_apart(Path(path))
         (write_linked if linked else write_standalone)(self.graph, self.file, Path(path), force=force)
 
     def feed(self, source: Any = None, options: FeedOptions | None = None) -> Feed:
@@ -251,6 +252,9 @@ class Model:
         self._check_file()
         pieces = self.pieces([choice.value for choice in choices], fed, options)
         named = {choice.value: choice for choice in choices}
+        weights = [choice.name for choice in choices if choice.value in self.graph.initializers]
+        if weights:
+            raise UnsupportedError(f"{weights[0]!r} is a weight of the model; what a run computes can be shown")
         ready = {name: array for name, array in fed.arrays.items() if name in named}
         for value, array in ready.items():
             yield self._activation(named[value], array)

@@ -132,7 +132,7 @@ class TestMakingFolder:
         (tmp_path / "photos").mkdir()
         (tmp_path / "photos" / "cat.jpg").touch()
         with (
-            pytest.raises(OutputError, match="was not made by onnxviz; --force"),
+            pytest.raises(OutputError, match="holds what onnxviz did not make; --force"),
             making_folder(tmp_path / "photos", force=False, ours=never),
         ):
             pass

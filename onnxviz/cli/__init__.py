@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from onnxviz.cli.printing import ReaderGoneError
 from onnxviz.errors import OnnxvizError
 
 
@@ -22,7 +23,5 @@ def main() -> None:
         # Indented, so that a second line's caret still points at its place in the first.
         print(f"onnxviz: {error}".replace("\n", "\n         "), file=sys.stderr)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # The reader has gone; Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except ReaderGoneError:
         sys.exit(0)

@@ -8,6 +8,7 @@ import typer
 
 import onnxviz
 from onnxviz.cli import demo, devices, expose, layers, view
+from onnxviz.cli.printing import printing
 
 HELP = """See inside any ONNX model: its layers, its feature maps, as pictures.
 
@@ -21,11 +22,11 @@ Example: onnxviz view model.onnx cat.jpg --layers 'conv[0]'
 app = typer.Typer(
     help=HELP, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=True
 )
-app.command("layers")(layers.layers)
-app.command("expose")(expose.expose)
-app.command("view")(view.view)
-app.command("demo")(demo.demo)
-app.command("devices")(devices.devices)
+app.command("layers")(printing(layers.layers))
+app.command("expose")(printing(expose.expose))
+app.command("view")(printing(view.view))
+app.command("demo")(printing(demo.demo))
+app.command("devices")(printing(devices.devices))
 
 
 def _version(wanted: bool) -> None:

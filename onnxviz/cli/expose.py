@@ -43,8 +43,11 @@ def expose(
 
     Example: onnxviz expose model.onnx --layers 'conv[0],pool' -o exposed.onnx
     """
+    from onnxviz.errors import UsageError
     from onnxviz.model import open_model
 
+    if only and verify:
+        raise UsageError("--verify compares the model's own outputs, which --only drops: give one of them")
     opened = open_model(model)
     choices, remark = opened.choose(layers, exclude=tuple(exclude or ()), tap=tap)
     exposed = opened.exposing(choices, only=only)

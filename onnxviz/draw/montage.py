@@ -87,10 +87,10 @@ def choose_channels(
         UsageError: a channel that the maps do not have, or an unknown order.
     """
     count = len(statistics.minimum)
-    chosen = np.arange(count) if style.channels is None else np.array(style.channels, np.intp)
-    outside = [int(channel) for channel in chosen if not -count <= channel < count]
+    outside = [channel for channel in style.channels or () if not -count <= channel < count]
     if outside:
         raise UsageError(f"no channel {outside[0]}: the layer has {count}, 0 to {count - 1}")
+    chosen = np.arange(count) if style.channels is None else np.array(style.channels, np.intp)
     chosen = chosen % max(count, 1)
     if style.order not in ("index", "deviation", "mean"):
         raise UsageError(f"no order {style.order!r}: index, deviation or mean")

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from onnxviz.errors import ModelError, NotAModelError
+from onnxviz.errors import ModelError, NotAModelError, OutputError
 from onnxviz.graph.foreign import what_it_is
 from onnxviz.graph.skeleton import External, make_skeleton
 from onnxviz.graph.wire import Reader, open_reader
@@ -59,6 +59,15 @@ class ModelFile:
                     raise NotAModelError(f"'{path}' is no ONNX model: {what}") from None
                 kind = type(error) if isinstance(error, ModelError) else ModelError
                 raise kind(f"'{path}': {error}") from None
+
+    def check_apart(self, path: Path) -> None:
+        """Refuse a file to write that is the model itself or holds its weights.
+
+        Raises:
+            OutputError: It is one of them.
+        """
+        if path.exists() and any(path.samefile(part.path) for part in self.parts if part.path.exists()):
+            raise OutputError(f"cannot write {path}: the model is read from it; give another name")
 
     def check_unchanged(self) -> None:
         """Raise ModelError if a file that the model lies in differs from when it was opened."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -136,11 +137,18 @@ class ViewRecord:
 
 
 def is_ours(folder: Path) -> bool:
-    """Tell whether a folder was made by `view`: its view.json says so."""
+    """Tell whether a folder holds what `view` made, as its view.json lists it, and nothing else."""
     try:
-        with (folder / "view.json").open(encoding="utf-8") as file:
-            return file.read(80).startswith('{"schema": "onnxviz.view/')
-    except (OSError, UnicodeDecodeError):
+        document = json.loads((folder / "view.json").read_text(encoding="utf-8"))
+        if not document["schema"].startswith("onnxviz.view/"):
+            return False
+        made = {folder / "view.json"}
+        for run in document["runs"]:
+            place = folder / run["directory"]
+            made |= {place, place / run["overview"]}
+            made |= {place / picture for layer in run["layers"] for picture in layer["pictures"]}
+        return all(path in made for path in folder.rglob("*"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
 

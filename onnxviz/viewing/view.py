@@ -75,7 +75,13 @@ def view(
     watcher = watcher or Watcher()
     watcher.chosen(choices, remark)
     target = Path(directory) if directory is not None else default_directory(model, inputs)
-    _refuse_to_replace(target, [model.path, *_paths(inputs)])
+    needed = [model.path, *_paths(inputs)]
+    _refuse_to_replace(target, needed)
+    if options.raw is not None:
+        model.file.check_apart(options.raw)
+        _refuse_to_replace(options.raw, needed)
+        if target.resolve() in options.raw.resolve().parents:
+            raise OutputError(f"{options.raw} lies in {target}, which is replaced whole: give --raw another place")
     with ExitStack() as stack:
         folder = stack.enter_context(making_folder(target, force=options.force, ours=is_ours))
         raw = stack.enter_context(RawWriter(options.raw, force=options.force)) if options.raw else None

@@ -160,6 +160,56 @@ def test_view_replaces_its_own_folder_and_no_other(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["doubling.onnx", "maps", "other", "x.npy"]
 
 
+def test_files_of_the_user_in_a_folder_of_ours_are_kept(
+    onnxviz_command: Command, doubling_model: Path, tmp_path: Path
+) -> None:
+    for name in ("x", "y"):
+        np.save(tmp_path / f"{name}.npy", np.ones((1, 1, 2, 2), np.float32))
+    maps = tmp_path / "maps"
+    arguments = ("view", doubling_model, tmp_path / "x.npy", tmp_path / "y.npy", "-o", maps)
+    assert onnxviz_command(*arguments).code == 0
+    assert onnxviz_command(*arguments).code == 0
+    for place in (maps / "notes.txt", maps / "000-x" / "thesis.txt"):
+        place.write_text("years of work")
+        refused = onnxviz_command(*arguments)
+        assert refused.code == 6 and "holds what onnxviz did not make" in refused.err
+        assert place.read_text() == "years of work"
+        place.unlink()
+    (maps / "mine").mkdir()
+    assert onnxviz_command(*arguments).code == 6
+    (maps / "mine").rmdir()
+    assert onnxviz_command(*arguments).code == 0
+
+
+def test_the_model_is_never_written_over(onnxviz_command: Command, doubling_model: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.ones((1, 1, 2, 2), np.float32))
+    before = doubling_model.read_bytes()
+    view = ("view", doubling_model, tmp_path / "x.npy", "-o", tmp_path / "maps", "--force")
+    for arguments in (
+        ("expose", doubling_model, "-o", doubling_model, "--force"),
+        ("expose", doubling_model, "-o", doubling_model, "--force", "--linked"),
+        (*view, "--raw", doubling_model),
+        (*view, "--raw", tmp_path / "x.npy"),
+        (*view, "--raw", tmp_path / "maps" / "raw.npz"),
+    ):
+        assert onnxviz_command(*arguments).code == 6
+    assert doubling_model.read_bytes() == before
+    assert np.load(tmp_path / "x.npy").shape == (1, 1, 2, 2)
+    assert not (tmp_path / "maps").exists()
+
+
+def test_a_weight_is_not_drawn(onnxviz_command: Command, doubling_model: Path, tmp_path: Path) -> None:
+    done = onnxviz_command("view", doubling_model, "--random", "--layers", "w", "-o", tmp_path / "maps")
+    assert done.code == 3 and "'w' is a weight of the model" in done.err
+    assert not (tmp_path / "maps").exists()
+
+
+def test_nothing_is_left_to_verify_with_only(onnxviz_command: Command, doubling_model: Path, tmp_path: Path) -> None:
+    done = onnxviz_command("expose", doubling_model, "--only", "--verify", "-o", tmp_path / "out.onnx")
+    assert done.code == 2 and "which --only drops" in done.err
+    assert not (tmp_path / "out.onnx").exists()
+
+
 def test_a_folder_that_holds_an_input_is_never_replaced(
     onnxviz_command: Command, doubling_model: Path, tmp_path: Path
 ) -> None:
@@ -208,6 +258,7 @@ def test_several_inputs_have_a_folder_each_and_one_bad_one_is_listed(
         (2, ("view", "{model}", "--random", "--format", "gif"), "gif"),
         (2, ("view", "{model}", "--random", "--memory", "much"), "--memory"),
         (2, ("view", "{model}", "--random", "--channels", "3-1"), "--channels"),
+        (2, ("view", "{model}", "--random", "--channels", "9" * 20), "no channel 9999"),
         (3, ("layers", "missing.onnx"), "missing.onnx"),
         (3, ("layers", "{picture}"), "JPEG"),
         (3, ("expose", "{model}", "--layers", "norm"), "norm"),
@@ -233,10 +284,20 @@ def test_exit_codes_and_one_clear_error(
     assert [path.name for path in tmp_path.iterdir()] == ["doubling.onnx"]
 
 
-def test_a_closed_pipe_is_quiet(bundled_model: Path) -> None:
-    command = f"{sys.executable} -m onnxviz layers {bundled_model} --all | head -1"
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
-    assert done.stderr == ""
+@pytest.mark.parametrize("more", ["--all", "--json"])
+def test_a_closed_pipe_is_quiet(bundled_model: Path, more: str) -> None:
+    command = f"set -o pipefail; {sys.executable} -m onnxviz layers {bundled_model} {more} | head -1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+def test_standard_output_that_is_full_is_one_error(bundled_model: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "onnxviz", "layers", str(bundled_model)]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 6
+    assert done.stderr == "onnxviz: cannot write to standard output: no space left on device\n"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")

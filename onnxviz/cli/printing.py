@@ -1,0 +1,38 @@
+"""Standard output that its reader has left, or that cannot be written: quiet in one case, one error in the other."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import os
+import sys
+from collections.abc import Callable
+from typing import ParamSpec
+
+from onnxviz.errors import OutputError
+
+Parameters = ParamSpec("Parameters")
+
+
+class ReaderGoneError(Exception):
+    """Nobody reads standard output any more; typer would end with exit code 1 on the OSError that this stands for."""
+
+
+def printing(command: Callable[Parameters, None]) -> Callable[Parameters, None]:
+    """Return a command that flushes what it printed, and whose failure to print is a ReaderGoneError or OutputError."""
+
+    @functools.wraps(command)
+    def guarded(*arguments: Parameters.args, **options: Parameters.kwargs) -> None:
+        try:
+            command(*arguments, **options)
+            sys.stdout.flush()
+        except OSError as error:
+            if error.errno not in (errno.EPIPE, errno.ENOSPC):
+                raise
+            # What is still held back would fail once more when Python flushes at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            if error.errno == errno.EPIPE:
+                raise ReaderGoneError from None
+            raise OutputError("cannot write to standard output: no space left on device") from None
+
+    return guarded
