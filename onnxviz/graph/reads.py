@@ -540,8 +540,6 @@ def pad(call: Call) -> Reads:
 def concat(call: Call) -> Reads:
     """Concat: operands lie one behind the other along its axis; a bound along it, for a position reads one of them."""
     axis = call.axis(0)
-    values = [value for value in call.node.inputs if value]
-    sizes = [call.sizes.size(value, axis) for value in values[: values.index(call.source)]]
     # The same value may be joined with itself: `operand` says which of its places is meant.
     sizes = [call.sizes.size(value, axis) for value in call.node.inputs[: call.operand]]
     if any(size is None for size in sizes):
@@ -577,7 +575,7 @@ def gather(call: Call) -> Reads:
     axis %= call.rank
     width = sizes.rank(call.node.inputs[1], call.result_rank - call.rank + 1)
     indices = sizes.numbers(call.node, 1)
-    kept = GONE
+    kept = AxisRead(None, loose=True)  # one index or an unknown choice: less than the whole axis is read
     if width == 1 and indices is not None and len(indices) <= _MOST_PHASES:
         size = sizes.size(call.source, axis)
         if size is not None or all(index >= 0 for index in indices):

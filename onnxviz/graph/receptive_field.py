@@ -150,11 +150,12 @@ def _pulled(axis: _Axis, pull: Pull) -> _Axis:
     lows = [min(taps) - phase * pace for phase, taps in filled]
     highs = [max(taps) - phase * pace for phase, taps in filled]
     uneven = len(set(lows)) > 1 or len(set(highs)) > 1
+    ends = (axis.stride * min(lows), axis.stride * max(highs))  # in falling order where a Slice turned the axis round
     return replace(
         axis,
         stride=axis.stride * pace,
-        low=axis.low + axis.stride * min(lows),
-        high=axis.high + axis.stride * max(highs),
+        low=axis.low + min(ends),
+        high=axis.high + max(ends),
         loose=axis.loose or uneven,
     )
 

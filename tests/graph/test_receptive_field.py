@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
 
@@ -38,9 +39,9 @@ def field(text: str, value: str = "y") -> ReceptiveField:
     return fields(parser.parse_model(f'<ir_version: 8, opset_import: ["": 17]>\n{text}'))[value]
 
 
-# Araujo, Norris and Sim 2019: network, size, padding; the stride is 32 throughout. The table counts on 224 x 224 or
-# 299 x 299 pixels, which matters where TF's SAME padding meets a stride: there the padding depends on the input's size
-# (MobileNet v1, Inception v2 and the first pooling of the ResNets).
+# Araujo, Norris and Sim 2019: network, size, padding; the stride is 32 throughout. The paddings of MobileNet v1,
+# Inception v2 and the ResNets are those on 224 x 224 pixels: where TF's SAME padding meets a stride (in the ResNets,
+# the first pooling) it depends on the input's size. Those of the others do not.
 TABLE = [
     ("alexnet_v2", lambda: nets.alexnet_v2(), 195, 64),
     ("vgg_16", lambda: nets.vgg_16(), 212, 90),
@@ -64,6 +65,7 @@ def test_the_published_table(build: Callable[[], onnx.ModelProto], size: int, pa
 def test_inception_v4_of_the_published_table() -> None:
     found = fields(nets.inception_v4())["InceptionV4/Mixed_7d/concat:0"]
     assert (found.size, found.stride, found.start) == ((2071, 2071), (32, 32), (-998, -998))
+    assert found.status is Status.EXACT
 
 
 @pytest.mark.parametrize(
@@ -94,6 +96,7 @@ def test_layers_of_the_published_nets(net: str) -> None:
         assert (one.size, one.stride, one.start) == ((size,) * 2, (stride,) * 2, (-padding,) * 2), layer
 
 
+HALF = Fraction(1, 2)
 WORKED = [
     # dilation 2: taps at -2, 0, 2
     ("y = Conv <pads=[2,2,2,2], dilations=[2,2]> (x, w)", (5, 5), (1, 1), (-2, -2), Status.EXACT, False),
@@ -105,9 +108,16 @@ WORKED = [
     # squeeze and excitation: the local field stays, and the whole input is reached besides
     ("a = Conv <pads=[1,1,1,1]> (x, w) g = GlobalAveragePool (a) s = Sigmoid (g) y = Mul (a, s)",
      (3, 3), (1, 1), (-1, -1), Status.EXACT, True),
-    # each output of a transposed convolution sees one or two rows: 2 is a bound
+    # even rows of a transposed convolution see row i / 2, odd ones (i - 1) / 2 and (i + 1) / 2: 2 is a bound
+    ("y = ConvTranspose <strides=[2,2], pads=[1,1,1,1]> (x, w)",
+     (2, 2), (HALF, HALF), (-HALF, -HALF), Status.UPPER_BOUND, False),
+    # where every other row was dropped before, even rows see row i, odd ones i - 1 and i + 1
     ("a = MaxPool <kernel_shape=[1,1], strides=[2,2]> (x) y = ConvTranspose <strides=[2,2], pads=[1,1,1,1]> (a, w)",
-     None, (1, 1), None, Status.UPPER_BOUND, False),
+     (3, 3), (1, 1), (-1, -1), Status.UPPER_BOUND, False),
+    # rows from the last to the first: row i of the turned is 15 - i, so that 0 to 2 are 13 to 15
+    ("e = Constant <value_ints=[-1]> () z = Constant <value_ints=[-99]> () k = Constant <value_ints=[2]> () "
+     "a = Slice (x, e, z, k, e) y = Conv (a, w)",
+     (3, 3), (-1, 1), (13, 0), Status.EXACT, False),
     ("a = Conv (x, w) y = InstanceNormalization (a, s1, s1)", (3, 3), (1, 1), (0, 0), Status.EXACT, True),
 ]  # fmt: skip
 HEAD = "g (float[1,1,16,16] x) => (float[] y) <float[1,1,3,3] w = {1,1,1,1,1,1,1,1,1}, float[1] s1 = {1}>"
@@ -116,20 +126,20 @@ HEAD = "g (float[1,1,16,16] x) => (float[] y) <float[1,1,3,3] w = {1,1,1,1,1,1,1
 @pytest.mark.parametrize(("nodes", "size", "stride", "start", "status", "whole"), WORKED)
 def test_worked_on_paper(
     nodes: str,
-    size: Sequence[int] | None,
-    stride: Sequence[int],
-    start: Sequence[int] | None,
+    size: Sequence[int],
+    stride: Sequence[int | Fraction],
+    start: Sequence[int | Fraction],
     status: Status,
     whole: bool,
 ) -> None:
     found = field(f"{HEAD} {{ {nodes} }}")
-    assert (found.stride, found.status, found.reaches_whole) == (stride, status, whole)
-    assert size is None or (found.size, found.start) == (size, start)
+    assert (found.size, found.stride, found.start) == (size, stride, start)
+    assert (found.status, found.reaches_whole) == (status, whole)
 
 
 def test_global_pooling_sees_all() -> None:
     found = field(f"{HEAD} {{ a = Conv (x, w) y = GlobalAveragePool (a) }}")
-    assert (found.status, found.size) == (Status.WHOLE_INPUT, None)
+    assert (found.status, found.size, found.reaches_whole) == (Status.WHOLE_INPUT, None, True)
 
 
 def test_an_operator_that_nobody_knows_is_unknown() -> None:
@@ -140,7 +150,7 @@ def test_an_operator_that_nobody_knows_is_unknown() -> None:
 def test_an_nhwc_input_is_followed_through_its_transpose() -> None:
     head = "g (float[1,16,20,1] x) => (float[] y) <float[1,1,3,5] w = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1}>"
     found = field(f"{head} {{ t = Transpose <perm=[0,3,1,2]> (x) y = Conv <strides=[2,1]> (t, w) }}")
-    assert (found.size, found.stride) == ((3, 5), (2, 1))
+    assert (found.size, found.stride, found.start, found.status) == ((3, 5), (2, 1), (0, 0), Status.EXACT)
 
 
 def test_unknown_sizes_make_same_padding_a_bound() -> None:
