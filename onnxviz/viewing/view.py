@@ -266,11 +266,11 @@ def _paths(inputs: Any) -> list[Path]:
 
 
 def _refuse_to_replace(target: Path, needed: Sequence[Path]) -> None:
-    """Refuse a folder that holds the model or an input: it is replaced whole, and they would go with it."""
+    """Refuse to write what is, or holds, the model or an input: it is replaced whole, and they would go with it."""
     for path in needed:
         # Not only what exists: a glob such as pictures/*.jpg is no file, and means those in the folder.
         if path.resolve() == target.resolve() or target.resolve() in path.resolve().parents:
-            raise OutputError(f"{target} holds {path}, which is needed: give another folder with -o")
+            raise OutputError(f"{target} is or holds {path}, which is needed: write to another place")
 
 
 def _fed_lines(fed: Fed) -> list[str]:
