@@ -10,8 +10,10 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
+from onnxviz.graph.attributes import MALFORMED
 from onnxviz.graph.graph import Graph, Node
 from onnxviz.layout import SPATIAL, Dimension, TensorSpec, channels_first
 
@@ -42,7 +44,7 @@ def follow_axes(graph: Graph, types: Mapping[str, TensorSpec]) -> Mapping[str, A
         for node in graph.nodes:
             seed = round_of_seeds.get(node.op)
             if seed is not None:
-                follower.learn(seed(node, follower))
+                follower.ask(seed, node)
         follower.spread()
     return follower.found
 
@@ -83,6 +85,11 @@ class _Follower:
         constant = self.graph.constant(node.inputs[place])
         return None if constant is None else tuple(int(number) for number in constant.ravel())
 
+    def ask(self, rule: Rule, node: Node) -> None:
+        """Learn what a rule tells of a node; one that breaks its operator's definition tells nothing."""
+        with suppress(*MALFORMED):
+            self.learn(rule(node, self))
+
     def learn(self, found: Found) -> None:
         for value, axes in found:
             if not value or axes is None or value in self.found or self.graph.is_constant(value):
@@ -98,7 +105,7 @@ class _Follower:
             for node in (*((maker,) if maker is not None else ()), *self.graph.consumers.get(value, ())):
                 rule = _RULES.get(node.op)
                 if rule is not None and node.inputs and node.outputs:
-                    self.learn(rule(node, self))
+                    self.ask(rule, node)
 
 
 Rule = Callable[[Node, _Follower], Found]

@@ -10,7 +10,9 @@ import numpy
 import onnx
 from onnx import TensorProto, numpy_helper
 
-from onnxviz.graph.attributes import attribute_value
+from onnxviz.errors import ModelError
+from onnxviz.graph.attributes import MALFORMED, attribute_value
+from onnxviz.graph.texts import quoted
 
 Stored = TensorProto | onnx.SparseTensorProto | numpy.ndarray[Any, Any]
 """What holds a constant: a tensor of the file, or the array of a Constant node's numbers."""
@@ -25,7 +27,11 @@ def constant_of(node: onnx.NodeProto) -> Stored | None:
         if attribute.name in {"value", "sparse_value"}:
             return value if isinstance(value, TensorProto | onnx.SparseTensorProto) else None
         if attribute.name in _CONSTANT_DTYPES and value is not None:
-            return numpy.asarray(value, dtype=_CONSTANT_DTYPES[attribute.name])
+            try:
+                return numpy.asarray(value, dtype=_CONSTANT_DTYPES[attribute.name])
+            except MALFORMED as error:
+                name = quoted(next(iter(node.output), node.name))
+                raise ModelError(f"the Constant {name} is damaged: its {attribute.name} {error}") from None
     return None
 
 

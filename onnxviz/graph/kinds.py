@@ -161,7 +161,7 @@ def _is_layer(graph: Graph, node: Node, kind: str, types: Mapping[str, TensorSpe
 
 
 def _reduces_space(graph: Graph, node: Node, axes: Mapping[str, Axes]) -> bool:
-    known = axes.get(node.inputs[0])
+    known = axes.get(node.inputs[0]) if node.inputs else None
     reduced = node.attribute("axes")
     if reduced is None and len(node.inputs) > 1:
         reduced = graph.constant(node.inputs[1])

@@ -14,6 +14,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
+from onnxviz.graph.attributes import MALFORMED
 from onnxviz.graph.graph import Graph, Node
 from onnxviz.layout import Dimension, TensorSpec
 
@@ -33,6 +34,10 @@ class Pull:
     offsets: tuple[Sequence[int], ...]
     step: int
     border: str = "drop"
+
+    def __post_init__(self) -> None:
+        if not self.offsets or not isinstance(self.step, int):
+            raise ValueError(f"no rule has {len(self.offsets)} phases and a step of {self.step!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +138,13 @@ Rule = Callable[[Call], Reads | None]
 
 
 def reads(call: Call) -> Reads | None:
-    """Answer a question; None where the operator is not understood."""
+    """Answer a question; None where the operator is not understood or the node is none as it is defined."""
     node = call.node
     rule = RULES.get(node.op) if node.domain in DOMAINS else None
-    return None if rule is None else rule(call)
+    try:
+        return None if rule is None else rule(call)
+    except MALFORMED:
+        return None
 
 
 @lru_cache(maxsize=64)
@@ -208,7 +216,7 @@ def _padding(call: Call, place: int, count: int, extent: int, stride: int) -> tu
     """Return the least and the most padding that there can be before the axis; they differ only for SAME.
 
     SAME pads to ceil(size / stride) outputs, so that with a stride the padding depends on the input's size; where
-    that is unknown, all remainders of size / stride are possible.
+    that is unknown, all remainders of size / stride are possible, and the first and the last bound them.
     """
     mode = call.node.attribute("auto_pad", "NOTSET")
     if mode not in ("SAME_UPPER", "SAME_LOWER"):
@@ -216,7 +224,7 @@ def _padding(call: Call, place: int, count: int, extent: int, stride: int) -> tu
         before = int(pads[place]) if pads and len(pads) == 2 * count else 0
         return before, before
     size = call.sizes.size(call.source, place + 2)
-    rests = range(1, stride + 1) if size is None else (size % stride or stride,)
+    rests = (1, stride) if size is None else (size % stride or stride,)
     upper = mode == "SAME_UPPER"
     befores = [max(extent - rest, 0) + (0 if upper else 1) for rest in rests]
     return min(befores) // 2, max(befores) // 2
@@ -229,6 +237,8 @@ def _channels_of_groups(call: Call) -> AxisRead:
     if group <= 1 or not channels or not filters or filters % group or channels % group:
         return GONE
     taken, made = channels // group, filters // group
+    if made > _MOST_PHASES:
+        return GONE
     return AxisRead(1, None if taken == made == 1 else Pull((range(taken),) * made, taken))
 
 
@@ -246,12 +256,19 @@ def transposed_window(call: Call) -> Reads | None:
     for place in range(count):
         stride, dilation = strides[place], dilations[place]
         before = _transposed_padding(call, place, count, (kernel[place] - 1) * dilation + 1, stride)
-        if before is None:
+        if before is None or max(stride, kernel[place]) > _MOST_PHASES:
             return None
-        phases = [[phase + before - tap * dilation for tap in range(kernel[place])] for phase in range(stride)]
-        offsets = tuple(tuple(sorted(x // stride for x in taps if x % stride == 0)) for taps in phases)
-        axes.append(AxisRead(place + 2, Pull(offsets, 1)))
+        axes.append(AxisRead(place + 2, Pull(_taps_by_phase(kernel[place], stride, dilation, before), 1)))
     return Reads(tuple(axes), call.rank, spatial=True)
+
+
+def _taps_by_phase(kernel: int, stride: int, dilation: int, before: int) -> tuple[tuple[int, ...], ...]:
+    """Give each tap to the outputs that it reaches: those from `tap * dilation - before` on, `stride` apart."""
+    offsets: list[list[int]] = [[] for _ in range(stride)]
+    for tap in range(kernel):
+        shift = tap * dilation - before
+        offsets[shift % stride].append(-(shift // stride))
+    return tuple(tuple(sorted(taps)) for taps in offsets)
 
 
 def _transposed_padding(call: Call, place: int, count: int, extent: int, stride: int) -> int | None:
@@ -324,14 +341,14 @@ def along_axis(call: Call) -> Reads:
     if call.node.op == "CumSum":
         numbers = call.sizes.numbers(call.node, 1)
         return _also_whole(call, range(call.rank) if numbers is None else (int(numbers[0]) % call.rank,))
-    return _also_whole(call, (axis,) if modern else range(axis, call.rank))
+    return _also_whole(call, (axis,) if modern else range(max(axis, 0), call.rank))
 
 
 def last_axes(call: Call) -> Reads:
     """LayerNormalization: statistics over `axis` and all behind it; of further operands only parameters are known."""
     if call.operand:
         return pointwise(call)
-    return _also_whole(call, range(call.axis(-1), call.rank)) if not call.output else everything(call)
+    return _also_whole(call, range(max(call.axis(-1), 0), call.rank)) if not call.output else everything(call)
 
 
 def space_normalised(call: Call) -> Reads:
@@ -602,7 +619,8 @@ def tile(call: Call) -> Reads:
     for axis in range(call.rank):
         if repeats is None or repeats[axis] != 1:
             size = call.sizes.size(call.source, axis)
-            changes[axis] = AxisRead(axis, _picked(tuple(range(size)))) if size else GONE
+            followed = size is not None and 0 < size <= _MOST_PHASES
+            changes[axis] = AxisRead(axis, _picked(tuple(range(size or 0)))) if followed else GONE
     return _replaced(call, changes)
 
 
@@ -613,9 +631,12 @@ def space_to_depth(call: Call) -> Reads:
     return _replaced(call, {1: GONE, 2: AxisRead(2, read), 3: AxisRead(3, read)}, spatial=True)
 
 
-def depth_to_space(call: Call) -> Reads:
+def depth_to_space(call: Call) -> Reads | None:
     """DepthToSpace: the channels of one pixel become a block."""
-    read = Pull(((0,),) * int(call.node.attribute("blocksize")), 1)
+    block = int(call.node.attribute("blocksize"))
+    if block > _MOST_PHASES:
+        return None
+    read = Pull(((0,),) * block, 1)
     return _replaced(call, {1: GONE, 2: AxisRead(2, read), 3: AxisRead(3, read)}, spatial=True)
 
 

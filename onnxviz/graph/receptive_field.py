@@ -147,8 +147,9 @@ def _pulled(axis: _Axis, pull: Pull) -> _Axis:
     filled = [(phase, taps) for phase, taps in enumerate(pull.offsets) if len(taps)]
     if not filled:
         return _GONE
-    lows = [min(taps) - phase * pace for phase, taps in filled]
-    highs = [max(taps) - phase * pace for phase, taps in filled]
+    # Taps lie in order; a damaged kernel may claim 2^60 of them.
+    lows = [min(taps[0], taps[-1]) - phase * pace for phase, taps in filled]
+    highs = [max(taps[0], taps[-1]) - phase * pace for phase, taps in filled]
     uneven = len(set(lows)) > 1 or len(set(highs)) > 1
     ends = (axis.stride * min(lows), axis.stride * max(highs))  # in falling order where a Slice turned the axis round
     return replace(

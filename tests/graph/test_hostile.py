@@ -8,8 +8,6 @@ import json
 import random
 import time
 import zipfile
-from collections import Counter
-from pathlib import Path
 
 import numpy
 import onnx
@@ -17,16 +15,15 @@ import pytest
 from onnx import TensorProto, numpy_helper
 from onnx.helper import make_graph, make_model, make_node, make_opsetid, make_tensor_value_info
 
-from onnxviz.errors import ModelError, NotAModelError, OnnxvizError
+from onnxviz.errors import ModelError, NotAModelError
 from onnxviz.graph.graph import Graph
+from onnxviz.graph.layers import Layer, catalogue
 from onnxviz.graph.model_file import ModelFile
+from onnxviz.graph.receptive_field import Status
 from onnxviz.graph.shapes import infer_types
-from onnxviz.graph.wire import delimited_field, encode_varint, fields, open_reader, varint_field
+from onnxviz.graph.wire import delimited_field, encode_varint, varint_field
 
-BUNDLED = Path(__file__).parents[2] / "models" / "efficientnet_lite0_int8.onnx"
-LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light" / "light_squeezenet.onnx"
 FLOAT = TensorProto.FLOAT
-MUTATIONS = 3000
 CASE_LIMIT = 1.0  # seconds of CPU time; the slowest takes about 0.05
 
 
@@ -176,81 +173,70 @@ def test_names_are_data_and_harm_nobody(tmp_path):
     assert look(path).nodes[0].name == "\x1b[3\n"
 
 
-def mutated(content, start, generator):
-    """Change a few bytes from `start` on: flipped, replaced, taken out, put in or copied from elsewhere."""
-    result = bytearray(content)
-    for _ in range(generator.choice((1, 1, 1, 2, 4))):
-        place = generator.randrange(start, len(result))
-        length = generator.randint(1, 8)
-        match generator.randrange(5):
-            case 0:
-                result[place] ^= 1 << generator.randrange(8)
-            case 1:
-                result[place] = generator.choice((0, 1, 127, 128, 255, generator.randrange(256)))
-            case 2:
-                del result[place : place + length]
-            case 3:
-                result[place:place] = generator.randbytes(length)
-            case _:
-                source = generator.randrange(start, len(result))
-                result[place : place + length] = result[source : source + length]
-        if len(result) <= start:
-            break
-    return bytes(result)
+DAMAGED = {
+    "too few strides": "Conv <kernel_shape=[3,3], strides=[2]> (x, w)",
+    "strides that are no whole numbers": "Conv <kernel_shape=[3,3], strides=[0.5,0.5]> (x, w)",
+    "groups in a list": "Conv <kernel_shape=[3,3], group=[1,1]> (x, w)",
+    "groups in a text": 'Conv <kernel_shape=[3,3], group=""> (x, w)',
+    "an axis twice": "Transpose <perm=[0,0,2,3]> (x)",
+    "a stride of 2^40": "ConvTranspose <kernel_shape=[3,3], strides=[1099511627776,2]> (x, w)",
+    "no stride": "ConvTranspose <kernel_shape=[3,3], strides=[0,0]> (x, w)",
+    "blocks of 2^40": "DepthToSpace <blocksize=1099511627776> (x)",
+    "blocks in a text": 'SpaceToDepth <blocksize="two"> (x)',
+    "an axis in a text": 'Softmax <axis="C"> (x)',
+}
 
 
-def without_weights(path):
-    """A real model's skeleton with no references left: structure alone, so that mutations hit structure."""
-    model = onnx.ModelProto.FromString(ModelFile.open(path).skeleton)
-    for tensor in model.graph.initializer:
-        tensor.ClearField("external_data")
-        tensor.ClearField("data_location")
-    del model.graph.node[40:]
-    del model.graph.output[:]
-    model.graph.output.add(name=model.graph.node[-1].output[0])
-    return model.SerializeToString()
+def damaged(node: str) -> list[Layer]:
+    """A sound convolution, then a node that is none as its operator is defined."""
+    text = (
+        '<ir_version: 8, opset_import: ["": 11]> g (float[1,1,8,8] x, float[1,1,8,8] u) => (float[] z) '
+        f"<float[1,1,3,3] w = {{1,1,1,1,1,1,1,1,1}}> {{ c = Conv (x, w) y = {node} z = Identity (y) }}"
+    )
+    graph = Graph.from_proto(onnx.parser.parse_model(text))
+    return list(catalogue(graph, infer_types(graph), every=True))
 
 
-def assert_is_what_protobuf_reads(graph, content):
-    whole = onnx.ModelProto.FromString(content)
-    assert {node.SerializeToString() for node in whole.graph.node} == {
-        node.SerializeToString() for node in graph.proto.graph.node
-    }
-    assert list(whole.graph.input) == list(graph.proto.graph.input)
-    assert list(whole.graph.output) == list(graph.proto.graph.output)
-    for original, stored in zip(whole.graph.initializer, graph.proto.graph.initializer, strict=True):
-        if stored.data_location == TensorProto.EXTERNAL:
-            entries = {entry.key: entry.value for entry in stored.external_data}
-            start, length = int(entries["offset"]), int(entries["length"])
-            stored.raw_data = content[start : start + length]
-            stored.ClearField("external_data")
-            stored.ClearField("data_location")
-        assert original == stored
+@pytest.mark.parametrize("name", DAMAGED)
+def test_of_a_damaged_node_nothing_is_known_and_the_rest_is_listed(name):
+    started = time.process_time()
+    sound, broken, _ = damaged(DAMAGED[name])
+    assert sound.rf == 3
+    assert broken.op == DAMAGED[name].split(" ")[0]
+    assert broken.receptive_field is not None
+    assert broken.receptive_field.status is Status.UNKNOWN
+    assert time.process_time() - started < CASE_LIMIT
 
 
-def test_three_thousand_mutations_give_clear_errors_or_right_answers(tmp_path):
-    sources = [small_model(), LIGHT.read_bytes(), small_model(), without_weights(BUNDLED)]
-    generator = random.Random(20)
-    outcomes: Counter[str] = Counter()
-    path = tmp_path / "mutated.onnx"
-    for number in range(MUTATIONS):
-        content = sources[number % len(sources)]
-        path.write_bytes(content)
-        with open_reader(path) as reader:
-            after_first = next(fields(reader, 0, reader.size)).end
-        # Half of them leave the first field alone, so that not all end at the version number.
-        path.write_bytes(mutated(content, after_first if number // 4 % 2 else 0, generator))
-        started = time.process_time()
-        try:
-            graph = look(path)
-        except OnnxvizError as error:
-            assert isinstance(error, ModelError), number
-            assert str(error).count("\n") <= 1, number
-            assert 10 < len(str(error)) < 1000, number
-            outcomes[type(error).__name__] += 1
-        else:
-            assert_is_what_protobuf_reads(graph, path.read_bytes())
-            outcomes["right"] += 1
-        assert time.process_time() - started < CASE_LIMIT, number
-    assert sum(outcomes.values()) == MUTATIONS
-    assert min(outcomes["right"], outcomes["ModelError"]) > MUTATIONS / 5, outcomes
+@pytest.mark.parametrize(
+    ("node", "size"),
+    [
+        ("Conv <kernel_shape=[1152921504606846976,3]> (x, w)", 1 << 60),
+        ('Conv <auto_pad="SAME_UPPER", strides=[1099511627776,1]> (x, w)', 3),
+        ("Softmax <axis=-4611686018427387904> (x)", 1),
+        ("LayerNormalization <axis=2147483648> (x, u)", 1),
+        ("Split <num_outputs=2147483648> (x)", 1),
+        ("ReduceMean ()", None),
+        ("MaxPool <kernel_shape=[2,2]> ()", None),
+        ("Softmax ()", None),
+    ],
+)
+def test_absurd_numbers_and_missing_inputs_cost_nothing(node, size):
+    started = time.process_time()
+    sound, broken, last = damaged(node)
+    assert (sound.rf, broken.op, last.op) == (3, node.split(" ")[0], "Identity")
+    assert broken.rf == size
+    assert time.process_time() - started < CASE_LIMIT
+
+
+def test_a_node_with_an_absurd_axis_leaves_the_others_their_shapes():
+    sound, broken, _ = damaged("LayerNormalization <axis=2147483648> (x, u)")
+    assert (sound.shape, broken.shape) == ((1, 1, 6, 6), None)
+
+
+def test_a_constant_that_is_no_number_is_one_clear_error():
+    node = make_node("Constant", [], ["y"], value_int=1)
+    node.attribute[0].CopyFrom(onnx.helper.make_attribute("value_int", float("nan")))
+    graph = make_graph([node], "g", [], [make_tensor_value_info("y", TensorProto.INT64, [])])
+    with pytest.raises(ModelError, match=r"the Constant 'y' is damaged: its value_int cannot convert float NaN"):
+        Graph.from_proto(make_model(graph)).constant("y")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from pathlib import Path
 
 import onnx
@@ -14,6 +15,7 @@ from onnxviz.graph.layers import Layer, catalogue
 from onnxviz.graph.shapes import infer_types
 
 HEAD = '<ir_version: 8, opset_import: ["": 18, "loc": 1]>\n'
+LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 W = "float[2,1,3,3] w = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1}, float[2] b = {0,0}"
 
 
@@ -25,27 +27,6 @@ def layers_of(text: str, *, every: bool = False) -> list[Layer]:
 def net(nodes: str, shape: str = "N,1,8,8") -> dict[str, Layer]:
     text = f"g (float[{shape}] x) => (float[] y) <{W}> {{ {nodes} }}"
     return {layer.output: layer for layer in layers_of(text)}
-
-
-def test_norm_and_nonlinearity_that_alone_follow_are_absorbed() -> None:
-    found = net("c = Conv (x, w, b) n = BatchNormalization (c, b, b, b, b) y = Relu (n)")
-    conv = found["c"]
-    assert (conv.kind, conv.output, conv.act, conv.value("op"), conv.value("act")) == ("conv", "c", "y", "c", "y")
-    assert [(layer.kind, layer.op) for layer in found.values()] == [
-        ("conv", "Conv"),
-        ("norm", "BatchNormalization"),
-        ("act", "Relu"),
-    ]
-
-
-def test_nothing_is_absorbed_past_a_second_reader() -> None:
-    found = net("c = Conv (x, w, b) r = Relu (c) y = Add (r, c)")
-    assert found["c"].act == "c"
-
-
-def test_silu_written_as_a_product_is_absorbed() -> None:
-    found = net("c = Conv (x, w, b) s = Sigmoid (c) y = Mul (c, s)")
-    assert found["c"].act == "y"
 
 
 def test_depth_counts_convolutions_and_dense_layers_on_the_longest_path() -> None:
@@ -81,62 +62,6 @@ def test_settings_and_indices_are_no_parameters(nodes: str, parameters: int) -> 
     assert sum(layer.parameters for layer in found) == parameters
 
 
-KINDS = [
-    ("ConvTranspose (x, w1)", "conv"),
-    ("MaxPool <kernel_shape=[2,2]> (x)", "pool"),
-    ("AveragePool <kernel_shape=[2,2]> (x)", "pool"),
-    ("LpPool <kernel_shape=[2,2]> (x)", "pool"),
-    ("GlobalMaxPool (x)", "pool"),
-    ("ReduceMean (x, one)", "other"),
-    ("InstanceNormalization (x, b1, b1)", "norm"),
-    ("LRN <size=1> (x)", "norm"),
-    ("HardSwish (x)", "act"),
-    ("Softmax (x)", "act"),
-    ("Concat <axis=1> (x, x)", "join"),
-    ("Sum (x, x)", "add"),
-    ("MatMul (x, side)", "dense"),
-    ("MatMul (x, x)", "other"),
-    ("Resize (x, , scale)", "resize"),
-    ("DepthToSpace <blocksize=1> (x)", "resize"),
-    ("Abs (x)", "other"),
-]
-
-
-@pytest.mark.parametrize(("node", "kind"), KINDS, ids=[node for node, _ in KINDS])
-def test_kinds(node: str, kind: str) -> None:
-    constants = (
-        "float[1,1,1,1] w1 = {1}, int64[1] one = {2}, float[1] b1 = {1}, "
-        "float[4,4] side = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1}, float[4] scale = {1,1,2,2}"
-    )
-    (layer,) = layers_of(f"g (float[1,1,4,4] x) => (float[] y) <{constants}> {{ y = {node} }}", every=True)
-    assert layer.kind == kind
-
-
-def test_space_is_found_behind_a_transpose() -> None:
-    nodes = "t = Transpose <perm=[0,3,1,2]> (x) c = Conv (t, w, b) y = Transpose <perm=[0,2,3,1]> (c)"
-    head = f"g (float[1,8,8,1] x) => (float[] z) <{W}, int64[2] hw = {{1, 2}}>"
-    text = f"{head} {{ {nodes} z = ReduceMean <keepdims=0> (y, hw) }}"
-    found = {layer.output: layer for layer in layers_of(text, every=True)}
-    assert found["y"].layout == "NHWC"
-    assert found["z"].kind == "pool"
-
-
-def test_a_quantised_layer_ends_after_it_is_quantised() -> None:
-    scale = "float s = {0.1}, uint8 z = {0}"
-    nodes = "c = Conv (x, w, b) r = Relu (c) q = QuantizeLinear (r, s, z) y = DequantizeLinear (q, s, z)"
-    found = layers_of(f"g (float[1,1,8,8] x) => (float[] y) <{W}, {scale}> {{ {nodes} }}")
-    assert (found[0].op, found[0].act) == ("Conv", "y")
-
-
-def test_layers_in_bodies_and_functions_say_what_they_are_in() -> None:
-    branch = "then_branch = t () => (float[1,2,6,6] p) { p = Conv (x, w, b) }"
-    other = "else_branch = e () => (float[1,2,6,6] q) { i = Conv (x, w, b) q = Relu (i) }"
-    text = f"g (float[1,1,8,8] x, bool c) => (float[] y) <{W}> {{ y = If (c) <{branch}, {other}> }}"
-    inside = [layer for layer in layers_of(text) if layer.kind == "conv"]
-    assert len(inside) == 2
-    assert all("If" in layer.inside for layer in inside)
-
-
 def test_a_name_of_two_nodes_is_no_name() -> None:
     nodes = [helper.make_node("Relu", ["x"], ["a"], name="n"), helper.make_node("Relu", ["a"], ["y"], name="n")]
     spec = helper.make_tensor_value_info
@@ -150,6 +75,32 @@ def test_a_name_of_two_nodes_is_no_name() -> None:
     assert [layer.name for layer in catalogue(found, infer_types(found))] == ["a", "y"]
 
 
+def test_a_module_of_one_layer_names_it() -> None:
+    head = f"{HEAD}g (float[1,1,8,8] x) => (float[] y) <{W}>"
+    model = parser.parse_model(f"{head} {{ c = Conv (x, w, b) r = Relu (c) y = Relu (r) }}")
+    for node, path in zip(model.graph.node, ("layer1.conv1", "layer1.relu", "layer1.relu"), strict=True):
+        entry = node.metadata_props.add()
+        entry.key, entry.value = "pkg.torch.onnx.name_scopes", f"['', 'layer1', '{path}', '{node.output[0]}']"
+    graph = Graph.from_proto(model)
+    assert [(layer.name, layer.scope) for layer in catalogue(graph, infer_types(graph))] == [
+        ("layer1.conv1", "layer1.conv1"),
+        ("r", "layer1.relu"),
+        ("y", "layer1.relu"),
+    ]
+
+
+@pytest.mark.parametrize(("shape", "count"), [("N,1,4,4", 32), ("3,1,4,4", 96), ("N,1,H,4", None)])
+def test_bytes_are_of_one_batch_and_unknown_where_another_size_is(shape: str, count: int | None) -> None:
+    assert net("y = Conv (x, w, b)", shape)["y"].bytes == count
+
+
+def test_layers_are_the_same_where_every_node_is_listed() -> None:
+    text = f"g (float[1,1,8,8] x) => (float[] y) <{W}> {{ c = Conv (x, w, b) h = Abs (c) y = Relu (h) }}"
+    some, every = ({layer.output: layer for layer in layers_of(text, every=each)} for each in (False, True))
+    assert (list(some), list(every)) == (["c", "y"], ["c", "h", "y"])
+    assert all(every[output] == layer for output, layer in some.items())
+
+
 def test_the_bundled_model(bundled_model: Path) -> None:
     graph = Graph.from_proto(onnx.load(bundled_model))
     found = catalogue(graph, infer_types(graph))
@@ -158,3 +109,42 @@ def test_the_bundled_model(bundled_model: Path) -> None:
     assert found[0].act == "stem/conv_relu6"
     weights = sum(math.prod(tensor.dims) for tensor in graph.initializers.values() if tensor.data_type == 3)
     assert sum(layer.parameters for layer in found if layer.kind in ("conv", "dense")) >= weights
+
+
+# Counted in the papers: AlexNet's two response normalisations, DenseNet-121's 58 joins, ResNet-50's 16 sums.
+COUNTS = {
+    "bvlc_alexnet": {"conv": 5, "pool": 3, "dense": 3, "norm": 2},
+    "densenet121": {"conv": 121, "norm": 121, "join": 58, "pool": 5},
+    "inception_v1": {"conv": 57, "pool": 14, "join": 9},
+    "resnet50": {"conv": 53, "norm": 53, "add": 16, "pool": 2, "dense": 1},
+    "shufflenet": {"conv": 49, "norm": 49, "add": 13, "join": 3},
+    "squeezenet": {"conv": 26, "join": 8, "pool": 4},
+    "vgg19": {"conv": 16, "pool": 5, "dense": 3},
+}
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_published_nets(name: str) -> None:
+    graph = Graph.from_proto(onnx.load(LIGHT / f"light_{name}.onnx"))
+    found = catalogue(graph, infer_types(graph))
+    kinds = [layer.kind for layer in found]
+    assert {kind: kinds.count(kind) for kind in COUNTS[name]} == COUNTS[name]
+    assert all(layer.layout == "NCHW" and not layer.layout_assumed for layer in found if layer.kind == "conv")
+
+
+def test_resnet50_has_its_published_size_and_depth() -> None:
+    graph = Graph.from_proto(onnx.load(LIGHT / "light_resnet50.onnx"))
+    found = catalogue(graph, infer_types(graph))
+    # torchvision counts 25,557,032: its norms' running mean and variance (2 x 26,560) are no parameters there.
+    moments = sum(layer.parameters // 2 for layer in found if layer.kind == "norm")
+    assert moments == 53_120
+    assert sum(layer.parameters for layer in found) - moments == 25_557_032
+    assert max(layer.depth for layer in found) == 50
+
+
+def test_a_large_graph_is_listed_in_a_moment() -> None:
+    graph = Graph.from_proto(onnx.load(LIGHT / "light_densenet121.onnx"))
+    types = infer_types(graph)
+    started = time.process_time()
+    catalogue(graph, types)
+    assert time.process_time() - started < 1.0

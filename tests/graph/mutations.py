@@ -1,0 +1,269 @@
+"""Mutates real models and holds what onnxviz makes of each against onnx alone; test_mutations.py runs it.
+
+    mutations.py               all of them: a line of JSON for each
+    mutations.py NUMBER        that one only
+
+It is a process of its own so that a crash in C++, an endless loop and the memory taken are seen from outside. The
+sources are the models that the installed onnx and onnxruntime wheels carry, the bundled model and the fixtures.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import json
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+from onnx import TensorProto
+
+import onnxviz
+from onnxviz.errors import ModelError, OnnxvizError
+from onnxviz.graph.layers import Layer
+from onnxviz.layout import TensorSpec
+
+try:
+    import resource
+except ImportError:  # Windows: no limit there
+    resource = None  # type: ignore[assignment]
+
+ROOT = Path(__file__).resolve().parents[2]
+MUTATIONS = 3000
+SEED = 20
+MEMORY = 512 << 20
+# How many mutations a file gets by its size in bytes; the smallest take what is left of the 3,000.
+SHARES = ((1 << 12, 8), (1 << 14, 120), (1 << 17, 40), (1 << 23, 12))
+# Their weights, or their inference, take a tenth of a second.
+SHARE_OF = {"light_bvlc_alexnet": 12, "efficientnet_lite0_int8": 60}
+# What onnx's checker passes and onnxviz refuses: text that onnxruntime's Python fails on, and the groups of protobuf's
+# first version, which ONNX does not have.
+REFUSED_ALONE = ("is no valid UTF-8", "does not occur in ONNX")
+KINDS = {"Conv": "conv", "BatchNormalization": "norm", "LRN": "norm", "MaxPool": "pool", "AveragePool": "pool"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A real model: its bytes, the end of its first field, and the places in it that are no large weights."""
+
+    name: str
+    content: bytes
+    first_end: int
+    places: tuple[range, ...]
+
+    def place(self, start: int, generator: random.Random) -> int:
+        """Draw a place from `start` on."""
+        ranges = [range(max(each.start, start), each.stop) for each in self.places if each.stop > start]
+        (chosen,) = generator.choices(ranges, [len(each) for each in ranges])
+        return generator.randrange(chosen.start, chosen.stop)
+
+
+def read_sources() -> list[Source]:
+    packages = (importlib.util.find_spec(name) for name in ("onnx", "onnxruntime"))
+    wheels = (Path(spec.origin).parent for spec in packages if spec is not None and spec.origin is not None)
+    folders = (*wheels, ROOT / "tests" / "fixtures", ROOT / "models")
+    return [read_source(path) for folder in folders for path in sorted(folder.rglob("*.onnx"))]
+
+
+def read_source(path: Path) -> Source:
+    content = path.read_bytes()
+    # All begin with their IR version: a key of one byte, a number of one byte.
+    assert content[0] == 1 << 3 and content[1] < 128, path
+    proto = onnx.ModelProto.FromString(content)
+    large = [tensor.raw_data for tensor in proto.graph.initializer if len(tensor.raw_data) > 1024]
+    weights = sorted((content.index(data), len(data)) for data in set(large))
+    starts = [0, *(start + length for start, length in weights)]
+    stops = [*(start for start, _ in weights), len(content)]
+    places = tuple(range(start, stop) for start, stop in zip(starts, stops, strict=True) if stop > start)
+    return Source(path.parent.name if path.stem == "model" else path.stem, content, 2, places)
+
+
+def schedule(sources: list[Source]) -> list[Source]:
+    """Return which source each mutation is of."""
+    smallest = SHARES[0][0]
+    planned = [source for source in sources for _ in range(share(source))]
+    small = itertools.cycle([source for source in sources if len(source.content) <= smallest])
+    return [*planned, *itertools.islice(small, MUTATIONS - len(planned))]
+
+
+def share(source: Source) -> int:
+    by_size = next(count for size, count in SHARES if len(source.content) <= size)
+    return SHARE_OF.get(source.name, by_size)
+
+
+def mutate(source: Source, start: int, generator: random.Random) -> tuple[bytes, int]:
+    """Change a few bytes from `start` on: flipped, replaced, taken out, put in or copied; return the first place."""
+    result, first = bytearray(source.content), len(source.content)
+    for _ in range(generator.choice((1, 1, 1, 2, 4))):
+        place = min(source.place(start, generator), len(result) - 1)
+        length = generator.randint(1, 8)
+        first = min(first, place)
+        match generator.choice((0, 0, 0, 1, 1, 2, 3, 4)):
+            case 0:
+                result[place] ^= 1 << generator.randrange(8)
+            case 1:
+                result[place] = generator.choice((0, 1, 127, 128, 255, generator.randrange(256)))
+            case 2:
+                del result[place : place + length]
+            case 3:
+                result[place:place] = generator.randbytes(length)
+            case _:
+                other = source.place(start, generator)
+                result[place : place + length] = source.content[other : other + length]
+        if len(result) <= start:
+            break
+    return bytes(result), first
+
+
+def look(path: Path) -> onnxviz.Model | OnnxvizError:
+    """Do what a listing does with a file, and read every constant; return the error where there is one."""
+    try:
+        model = onnxviz.open(path)
+        assert len(model.every_layer) >= len(model.catalogue)
+        for value in (*model.graph.initializers, *model.graph.producers):
+            model.graph.constant(value)
+    except OnnxvizError as error:
+        return error
+    return model
+
+
+def judge(path: Path, model: onnxviz.Model | OnnxvizError) -> str:
+    """Return the outcome: the error's name, or `right`; AssertionError where it is neither clear nor right."""
+    if isinstance(model, OnnxvizError):
+        assert isinstance(model, ModelError), repr(model)
+        assert str(model).count("\n") <= 1 and 10 < len(str(model)) < 1000, str(model)
+        assert any(text in str(model) for text in REFUSED_ALONE) or not passes(path), f"onnx takes it: {model}"
+        return type(model).__name__
+    whole = onnx.ModelProto.FromString(path.read_bytes())
+    assert_same_graph(model.graph.proto.graph, whole.graph, path.read_bytes())
+    assert_same_types(model.types, whole)
+    assert_kinds(model.every_layer, model.types, whole)
+    return "right"
+
+
+def passes(path: Path) -> bool:
+    try:
+        onnx.checker.check_model(str(path), full_check=True)
+    except Exception:  # the checker raises errors of several unrelated kinds
+        return False
+    return True
+
+
+def assert_same_graph(ours: onnx.GraphProto, whole: onnx.GraphProto, content: bytes) -> None:
+    """Hold the skeleton against what protobuf reads of the whole file, weights put back by their references."""
+    filled = onnx.GraphProto()
+    filled.CopyFrom(ours)
+    constants = (attribute.t for node in filled.node for attribute in node.attribute if node.op_type == "Constant")
+    for tensor in (*filled.initializer, *constants):
+        put_back(tensor, content)
+    # Nodes that were out of order are sorted.
+    assert Counter(node.SerializeToString() for node in filled.node) == Counter(
+        node.SerializeToString() for node in whole.node
+    )
+    assert list(filled.input) == list(whole.input)
+    assert list(filled.output) == list(whole.output)
+    assert list(filled.initializer) == list(whole.initializer)
+
+
+def put_back(tensor: TensorProto, content: bytes) -> None:
+    if tensor.data_location == TensorProto.EXTERNAL:
+        entries = {entry.key: entry.value for entry in tensor.external_data}
+        start, length = int(entries["offset"]), int(entries["length"])
+        tensor.raw_data = content[start : start + length]
+        tensor.ClearField("external_data")
+        tensor.ClearField("data_location")
+
+
+def assert_same_types(types: Mapping[str, TensorSpec], whole: onnx.ModelProto) -> None:
+    """Hold shapes and types against onnx's inference on the whole file."""
+    try:
+        graph = onnx.shape_inference.infer_shapes(whole).graph
+    except Exception:  # C++ raises what it likes; then there is no other opinion
+        return
+    infos = [info for info in (*graph.value_info, *graph.input, *graph.output) if info.type.HasField("tensor_type")]
+    counts = Counter(info.name for info in infos)
+    for info in infos:
+        if counts[info.name] > 1 or info.name in {tensor.name for tensor in whole.graph.initializer}:
+            continue
+        tensor, spec = info.type.tensor_type, types[info.name]
+        if tensor.elem_type in onnx.helper.get_all_tensor_dtypes():
+            assert spec.dtype == onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name, info.name
+        if tensor.HasField("shape"):
+            assert spec.shape is not None and len(spec.shape) == len(tensor.shape.dim), info.name
+            for dim, size in zip(tensor.shape.dim, spec.shape, strict=True):
+                assert not 0 < dim.dim_value < 1 << 40 or dim.dim_value == size, (info.name, spec.shape)
+
+
+def assert_kinds(layers: Sequence[Layer], types: Mapping[str, TensorSpec], whole: onnx.ModelProto) -> None:
+    """Every node is listed with its operator; one that computes on an input has the kind that its operator says."""
+    listed = {layer.output: layer for layer in layers if not layer.inside}
+    nodes = {next(filter(None, node.output)): node for node in whole.graph.node if any(node.output)}
+    assert {output: layer.op for output, layer in listed.items()} == {
+        output: node.op_type for output, node in nodes.items()
+    }
+    initializers = {tensor.name for tensor in whole.graph.initializer}
+    fed, before = {info.name for info in whole.graph.input} - initializers, 0
+    while len(fed) > before:
+        before = len(fed)
+        for node in nodes.values():
+            if not fed.isdisjoint(node.input):
+                fed.update(node.output)
+    for output, node in nodes.items():
+        floats = output in types and types[output].dtype == "float32"
+        if output in fed and floats and node.domain == "" and node.op_type in KINDS:
+            assert listed[output].kind == KINDS[node.op_type], node
+
+
+def peak() -> int:
+    """Return the most memory that this process has taken, in bytes; 0 where the system does not tell."""
+    if resource is None:
+        return 0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def run(only: int | None = None) -> Iterator[dict[str, object]]:
+    """Yield a record of each mutation: what it is of, its outcome, the CPU time and the memory it took."""
+    planned = schedule(read_sources())
+    assert len(planned) == MUTATIONS
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "mutated.onnx"
+        for number, source in enumerate(planned):
+            if only is not None and number != only:
+                continue
+            generator = random.Random(f"{SEED} {number}")
+            # Half of them leave the first field alone, so that not all end at the version number.
+            content, first = mutate(source, source.first_end if number % 2 else 0, generator)
+            path.write_bytes(content)
+            before, started = peak(), time.process_time()
+            seconds, memory = 0.0, 0
+            try:
+                model = look(path)
+                seconds, memory = time.process_time() - started, peak() - before
+                outcome, detail = judge(path, model), ""
+            except Exception as error:
+                if only is not None:
+                    raise
+                outcome, detail = "wrong", repr(error)[:500]
+            yield {
+                "number": number,
+                "source": source.name,
+                "outcome": outcome,
+                "past": first >= source.first_end,
+                "seconds": seconds,
+                "memory": memory,
+                "detail": detail,
+            }
+
+
+if __name__ == "__main__":
+    if resource is not None and sys.platform == "linux":
+        # What takes more than this at once ends in a MemoryError before the machine does.
+        resource.setrlimit(resource.RLIMIT_AS, (8 * MEMORY, 8 * MEMORY))
+    for record in run(int(sys.argv[1]) if len(sys.argv) > 1 else None):
+        print(json.dumps(record), flush=True)

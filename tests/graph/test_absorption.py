@@ -1,0 +1,137 @@
+"""Which norm and nonlinearity belong to a layer: the walk from its output, one step worked out at a time."""
+
+from __future__ import annotations
+
+import pytest
+from onnx import parser
+
+from onnxviz.graph.graph import Graph
+from onnxviz.graph.layers import Layer, catalogue
+from onnxviz.graph.shapes import infer_types
+
+CONSTANTS = (
+    "float[2,1,3,3] w = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1}, float[2] b = {0,0}, float[2,1,1] g = {2,2}, "
+    "float half = {0.5}, float one = {1}, float three = {3}, float zero = {0}, float six = {6}, float root = {1.4142}, "
+    "float s = {0.1}, uint8 z = {0}, float[2,2] side = {1,1,1,1}"
+)
+
+
+def layers_of(
+    nodes: str, inputs: str = "float[1,1,8,8] x", outputs: str = "float[] y", *, every: bool = False
+) -> dict[str, Layer]:
+    head = '<ir_version: 10, opset_import: ["": 20]>\n'
+    graph = Graph.from_proto(parser.parse_model(f"{head}g ({inputs}) => ({outputs}) <{CONSTANTS}> {{ {nodes} }}"))
+    return {layer.output: layer for layer in catalogue(graph, infer_types(graph), every=every)}
+
+
+def test_norm_and_nonlinearity_that_alone_follow_are_absorbed() -> None:
+    found = layers_of("c = Conv (x, w, b) n = BatchNormalization (c, b, b, b, b) y = Relu (n)")
+    conv = found["c"]
+    assert (conv.kind, conv.output, conv.act, conv.value("op"), conv.value("act")) == ("conv", "c", "y", "c", "y")
+    assert [(layer.kind, layer.op) for layer in found.values()] == [
+        ("conv", "Conv"),
+        ("norm", "BatchNormalization"),
+        ("act", "Relu"),
+    ]
+
+
+STEPS = [
+    ("n = BatchNormalization (c, b, b, b, b) m = Mul (n, g) a = Add (m, g) y = Relu (a)", "y"),
+    ("a = Add (c, g) y = Relu (a)", "y"),
+    ("r = Relu (c) y = Tanh (r)", "r"),
+    ("r = Relu (c) y = BatchNormalization (r, b, b, b, b)", "r"),
+    ("n = BatchNormalization (c, b, b, b, b) y = InstanceNormalization (n, b, b)", "n"),
+    ("m = Mul (c, g) y = Relu (m)", "c"),
+    ("p = MaxPool <kernel_shape=[2,2]> (c) y = Relu (p)", "c"),
+    ("y = Abs (c)", "c"),
+]
+
+
+@pytest.mark.parametrize(("nodes", "act"), STEPS)
+def test_a_convolution_takes_a_bias_one_norm_with_its_scale_and_one_nonlinearity(nodes: str, act: str) -> None:
+    assert layers_of(f"c = Conv (x, w, b) {nodes}")["c"].act == act
+
+
+def test_nothing_is_absorbed_past_a_second_reader() -> None:
+    assert layers_of("c = Conv (x, w, b) r = Relu (c) y = Add (r, c)")["c"].act == "c"
+
+
+GATES = {
+    "hardswish, divided last": "a = Add (c, three) k = Clip (a, zero, six) m = Mul (c, k) y = Div (m, six)",
+    "hardswish, divided first": "a = Add (c, three) k = Clip (a, zero, six) d = Div (k, six) y = Mul (c, d)",
+    "gelu": "d = Div (c, root) e = Erf (d) a = Add (e, one) m = Mul (c, a) y = Mul (m, half)",
+    "gelu, halved first": "h = Mul (c, half) d = Div (c, root) e = Erf (d) a = Add (e, one) y = Mul (h, a)",
+    "mish": "s2 = Softplus (c) t = Tanh (s2) y = Mul (c, t)",
+    "silu": "s2 = Sigmoid (c) y = Mul (c, s2)",
+    "silu, sides turned": "s2 = Sigmoid (c) y = Mul (s2, c)",
+}
+
+
+@pytest.mark.parametrize("nodes", GATES.values(), ids=GATES)
+def test_a_value_times_a_function_of_itself_is_one_nonlinearity(nodes: str) -> None:
+    found = layers_of("c = Conv (x, w, b) " + nodes)
+    assert (found["c"].act, found["y"].kind) == ("y", "act")
+    assert "add" not in {layer.kind for layer in found.values()}
+
+
+def test_a_gate_that_looks_elsewhere_is_no_nonlinearity() -> None:
+    nodes = "c = Conv (x, w, b) p = GlobalAveragePool (c) s2 = Sigmoid (p) y = Mul (c, s2)"
+    found = layers_of(nodes, every=True)
+    assert (found["c"].act, found["y"].kind, found["p"].act) == ("c", "other", "s2")
+
+
+def test_a_gate_whose_value_is_read_elsewhere_too_is_not_absorbed() -> None:
+    nodes = "c = Conv (x, w, b) s2 = Sigmoid (c) m = Mul (c, s2) y = Add (m, c)"
+    assert layers_of(nodes)["c"].act == "c"
+
+
+def test_a_scale_that_is_not_the_gate_s_own_is_left_out() -> None:
+    nodes = "c = Conv (x, w, b) a = Add (c, three) k = Clip (a, zero, six) m = Mul (c, k) y = Div (m, three)"
+    assert layers_of(nodes)["c"].act == "m"
+
+
+def test_an_output_of_the_model_does_not_end_the_walk() -> None:
+    nodes = "c = Conv (x, w, b) y = Relu (c)"
+    assert layers_of(nodes)["c"].act == layers_of(nodes, outputs="float[] y, float[] c")["c"].act == "y"
+
+
+def test_a_body_that_reads_the_value_ends_the_walk() -> None:
+    then = "then_branch = t () => (float[1,2,6,6] p) { p = Neg (c) }"
+    other = "else_branch = e () => (float[1,2,6,6] q) { q = Abs (c) }"
+    nodes = f"c = Conv (x, w, b) r = Relu (c) i = If (k) <{then}, {other}> y = Add (r, i)"
+    assert layers_of(nodes, "float[1,1,8,8] x, bool k")["c"].act == "c"
+
+
+def test_a_bias_of_its_own_belongs_to_the_dense_layer() -> None:
+    found = layers_of("m = MatMul (x, side) a = Add (m, b) y = Relu (a)", "float[1,5,2] x")
+    assert (found["m"].act, list(found)) == ("y", ["m", "y"])
+    assert (found["m"].layout, found["m"].layout_assumed) == ("NTC", True)
+
+
+def test_a_quantised_layer_ends_after_it_is_quantised() -> None:
+    nodes = "c = Conv (x, w, b) r = Relu (c) q = QuantizeLinear (r, s, z) y = DequantizeLinear (q, s, z)"
+    assert layers_of(nodes)["c"].act == "y"
+
+
+def test_several_dequantised_copies_are_one_value() -> None:
+    nodes = (
+        "c = Conv (x, w, b) q = QuantizeLinear (c, s, z) d = DequantizeLinear (q, s, z) "
+        "e = DequantizeLinear (q, s, z) r = Relu (d) y = Add (r, e)"
+    )
+    assert layers_of(nodes)["c"].act == "d"
+
+
+def test_dequantised_copies_that_meet_in_a_gate_are_taken_with_it() -> None:
+    nodes = (
+        "c = Conv (x, w, b) q = QuantizeLinear (c, s, z) d = DequantizeLinear (q, s, z) "
+        "e = DequantizeLinear (q, s, z) t = Sigmoid (d) y = Mul (e, t)"
+    )
+    assert layers_of(nodes)["c"].act == "y"
+
+
+def test_quantised_values_that_are_read_as_they_are_stay_outside() -> None:
+    nodes = (
+        "c = Conv (x, w, b) q = QuantizeLinear (c, s, z) d = DequantizeLinear (q, s, z) "
+        "f = Cast <to=1> (q) y = Add (d, f)"
+    )
+    assert layers_of(nodes)["c"].act == "c"

@@ -1,0 +1,53 @@
+"""Layers inside functions and inside the bodies of If, Loop and Scan: their names, kinds, depths and weights."""
+
+from __future__ import annotations
+
+from onnx import parser
+
+from onnxviz.graph.graph import Graph
+from onnxviz.graph.layers import Layer, catalogue
+from onnxviz.graph.shapes import infer_types
+
+HEAD = '<ir_version: 10, opset_import: ["": 20, "loc": 1]>\n'
+
+
+def layers_of(text: str) -> list[Layer]:
+    graph = Graph.from_proto(parser.parse_model(HEAD + text))
+    return list(catalogue(graph, infer_types(graph)))
+
+
+def test_layers_in_bodies_say_what_they_are_in() -> None:
+    branch = "then_branch = t () => (float[1,2,6,6] p) { p = Conv (h, w, b) }"
+    other = "else_branch = e () => (float[1,2,6,6] q) { i = Conv (h, w, b) q = Conv (i, k) }"
+    held = "float[2,1,3,3] w = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1}, float[2] b = {0,0}, float[1,1,1,1] k = {1}"
+    nodes = f"h = Conv (x, k) y = If (c) <{branch}, {other}> z = Conv (y, w)"
+    found = layers_of(f"g (float[1,1,8,8] x, bool c) => (float[] z) <{held}> {{ {nodes} }}")
+    assert [(layer.name, layer.inside, layer.depth, layer.parameters) for layer in found] == [
+        ("h", "", 1, 1),
+        ("y/then_branch/p", "If #1 then_branch", 2, 20),
+        ("y/else_branch/i", "If #1 else_branch", 2, 20),
+        ("y/else_branch/q", "If #1 else_branch", 3, 1),
+        ("z", "", 4, 18),
+    ]
+
+
+def test_each_call_of_a_function_lists_its_layers_and_deepens_what_follows() -> None:
+    text = (
+        "g (float[1,1,8,8] x) => (float[] y) <float[1,1,1,1] k = {1}> "
+        "{ a = loc.block (x, k) b = loc.block (a, k) y = Conv (b, k) }\n"
+        '<domain: "loc", opset_import: ["": 20]> block (i, k) => (o) { c = Conv (i, k) o = Relu (c) }'
+    )
+    convs = [layer for layer in layers_of(text) if layer.kind == "conv"]
+    assert [(layer.name, layer.inside, layer.depth, layer.parameters) for layer in convs] == [
+        ("a/c", "block #0", 1, 1),
+        ("b/c", "block #1", 2, 1),
+        ("y", "", 3, 1),
+    ]
+
+
+def test_a_product_in_a_function_is_dense_where_the_call_passes_a_constant() -> None:
+    text = (
+        "g (float[2,2] x) => (float[] y) <float[2,2] k = {1,1,1,1}> { a = loc.times (x, k) y = loc.times (a, x) }\n"
+        '<domain: "loc", opset_import: ["": 20]> times (i, j) => (o) { o = MatMul (i, j) }'
+    )
+    assert [(layer.name, layer.kind, layer.parameters) for layer in layers_of(text)] == [("a/o", "dense", 4)]
