@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from onnxviz.activations import Activation, Activations
-from onnxviz.errors import NoMatchError, RunError, UnsupportedError, UsageError
+from onnxviz.errors import RunError, UnsupportedError, UsageError
 from onnxviz.graph.expose import expose, strip_metadata
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layer_table import LayerTable
@@ -127,14 +127,8 @@ class Model:
         if tap not in ("act", "op"):
             raise UsageError(f"unknown tap {tap!r}: act (after norm and nonlinearity) or op (the node's own output)")
         if layers is None:
-            choices, taken = default_choices(self.graph, self.catalogue, tap)
-            remark = f"no selection given: {taken}"
-            if exclude:
-                gone = {choice.value for choice in self._selected(list(exclude), (), tap)}
-                choices = tuple(choice for choice in choices if choice.value not in gone)
-                if not choices:
-                    raise NoMatchError("nothing is left after --exclude")
-            return choices, remark
+            choices, taken = default_choices(self.graph, self.catalogue, tap, exclude)
+            return choices, f"no selection given: {taken}"
         if isinstance(layers, Mapping):
             named = [
                 replace(choice, name=name if len(found) == 1 else f"{name}/{choice.name}")
@@ -258,9 +252,10 @@ class Model:
         ready = {name: array for name, array in fed.arrays.items() if name in named}
         for value, array in ready.items():
             yield self._activation(named[value], array)
-        for value, array in execute(pieces, fed.arrays, self.file.folder, self._tuned(options), placed, sessions):
-            if value in named and value not in ready:
-                yield self._activation(named[value], array)
+        with self._advising(fed):
+            for value, array in execute(pieces, fed.arrays, self.file.folder, self._tuned(options), placed, sessions):
+                if value in named and value not in ready:
+                    yield self._activation(named[value], array)
 
     def pieces(self, values: Sequence[str], fed: Feed, options: RunOptions) -> list[Piece]:
         """Plan a run: the graph cut to what the values need, in pieces whose maps fit in the memory given."""
@@ -300,11 +295,12 @@ class Model:
         ]
         if unknown:
             pieces = measured.pieces(unknown, fed, run or RunOptions())
-            found = {
-                value: TensorSpec(value, str(array.dtype), array.shape)
-                for value, array in execute(pieces, fed.arrays, self.file.folder, self._tuned(run or RunOptions()))
-                if isinstance(array, np.ndarray)
-            }
+            with self._advising(fed):
+                found = {
+                    value: TensorSpec(value, str(array.dtype), array.shape)
+                    for value, array in execute(pieces, fed.arrays, self.file.folder, self._tuned(run or RunOptions()))
+                    if isinstance(array, np.ndarray)
+                }
             measured.types = MappingProxyType({**measured.types, **found})
             del measured.catalogue
         return measured
@@ -358,6 +354,19 @@ class Model:
         )
         return difference(ours, theirs)
 
+    @contextmanager
+    def _advising(self, fed: Feed) -> Iterator[None]:
+        """Add to onnxruntime's error which of the sizes that were fed are a choice."""
+        from onnxviz.feed.targets import open_sizes
+
+        try:
+            yield
+        except RunError as error:
+            choice = open_sizes(self.inputs, {name: array.shape for name, array in fed.arrays.items()})
+            if not choice or type(error) is not RunError:
+                raise
+            raise RunError(f"{error}\n{choice}: another size may fit (--size HxW, --dim NAME=N)") from None
+
     def _check_file(self) -> None:
         """Refuse to read weights from a file that changed, or from external data that is not all there."""
         self.file.check_unchanged()
@@ -365,6 +374,12 @@ class Model:
 
     def _tuned(self, options: RunOptions) -> RunOptions:
         return replace(options, weights_only_quantised=self._weights_only_quantised)
+
+    @cached_property
+    def _takes_pictures(self) -> bool:
+        from onnxviz.feed.targets import picture_input
+
+        return picture_input(self.inputs) is not None
 
     @cached_property
     def _weights_only_quantised(self) -> bool:
@@ -378,6 +393,8 @@ class Model:
             raise UnsupportedError(f"{choice.name!r} is no tensor but a {type(array).__name__}; it cannot be shown")
         layer = choice.layer
         layout = layer.layout if layer is not None and len(layer.layout or "") == array.ndim else None
+        if layout is not None and layout.count("T") == 1 and not self._takes_pictures:
+            layout = layout.replace("T", "L")  # steps of time or words, no patches of a picture
         return Activation(choice.name, choice.value, choice.tap, array, layout, layer.op if layer is not None else "")
 
     def __repr__(self) -> str:
@@ -402,7 +419,8 @@ class ModelSession(AbstractContextManager["ModelSession"]):
         if self._session is None:
             raise RunError("the session is closed")
         fed = self._model.feed(source, feed)
-        arrays = self._session.run(fed.arrays, [choice.value for choice in self._choices])
+        with self._model._advising(fed):
+            arrays = self._session.run(fed.arrays, [choice.value for choice in self._choices])
         return Activations(map(self._model._activation, self._choices, arrays))
 
     def __exit__(self, *details: object) -> None:

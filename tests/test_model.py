@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 import onnxviz
@@ -138,7 +139,7 @@ def test_wrong_words(doubling_model: Path) -> None:
         model.select("conv", tap="relu")
     with pytest.raises(NoMatchError):
         model.select("norm")
-    with pytest.raises(NoMatchError, match="nothing is left"):
+    with pytest.raises(NoMatchError, match="matches nothing, or all of it is excluded"):
         model.choose(None, exclude=["all"])
 
 
@@ -156,3 +157,53 @@ def test_public_names() -> None:
         getattr(onnxviz, name)
     with pytest.raises(AttributeError, match="no attribute 'nope'"):
         onnxviz.nope  # noqa: B018
+
+
+def test_an_error_of_the_runtime_names_the_sizes_that_are_a_choice(tmp_path: Path) -> None:
+    """x (1,1,H,W) + 3 values along W: fails for every W but 3."""
+    graph = helper.make_graph(
+        [helper.make_node("Add", ["x", "b"], ["s"]), helper.make_node("MaxPool", ["s"], ["y"], kernel_shape=[1, 1])],
+        "three",
+        [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 1, "H", "W"])],
+        [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(np.ones((1, 1, 1, 3), np.float32), "b")],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "m.onnx")
+    model = onnxviz.open(tmp_path / "m.onnx")
+    assert model.run(np.ones((1, 1, 2, 3), np.float32))["y"].array.shape == (1, 1, 2, 3)
+    advice = r"'x' \(1x1xHxW\) is fed 1x1x2x5: another size may fit \(--size HxW, --dim NAME=N\)"
+    with pytest.raises(RunError, match=advice):
+        model.run(np.ones((1, 1, 2, 5), np.float32))
+    with model.session() as session, pytest.raises(RunError, match=advice):
+        session.run(np.ones((1, 1, 2, 5), np.float32))
+
+
+def test_steps_of_time_are_no_patches_of_a_picture(tmp_path: Path) -> None:
+    """A MatMul over 9 steps: of a sequence (1,9,4) it is bands, of patches (1,4,3,3) a grid."""
+
+    def model(name: str, shape: list[int | str], before: list[onnx.NodeProto]) -> onnxviz.Model:
+        graph = helper.make_graph(
+            [*before, helper.make_node("MatMul", ["t", "w"], ["y"], name="proj")],
+            name,
+            [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, shape)],
+            [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1, 9, 2])],
+            [
+                numpy_helper.from_array(np.ones((shape[-1] if len(shape) == 3 else 3, 2), np.float32), "w"),
+                numpy_helper.from_array(np.array([1, 3, 9], np.int64), "s"),
+            ],
+        )
+        path = tmp_path / f"{name}.onnx"
+        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+        return onnxviz.open(path)
+
+    steps = model("steps", ["N", 9, 4], [helper.make_node("Identity", ["x"], ["t"])])
+    assert steps.run(np.ones((1, 9, 4), np.float32), layers="proj")["proj"].layout == "NLC"
+    patches = model(
+        "patches",
+        [1, 3, 3, 3],
+        [
+            helper.make_node("Reshape", ["x", "s"], ["f"]),
+            helper.make_node("Transpose", ["f"], ["t"], perm=[0, 2, 1]),
+        ],
+    )
+    assert patches.run(np.ones((1, 3, 3, 3), np.float32), layers="proj")["proj"].layout == "NTC"

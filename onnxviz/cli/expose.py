@@ -60,7 +60,9 @@ def expose(
         say_choices(choices, remark)
         for line in exposed.remarks:
             say(line)
-        say(f"{'would expose' if dry_run else 'exposed'} {len(choices)} values{'' if dry_run else f' in {target}'}")
+        count = len(choices) - len(exposed.remarks)
+        values = f"{count} value{'s' * (count != 1)}"
+        say(f"would expose {values} in {target}" if dry_run else f"exposed {values} in {target}")
     if json:
         print_json(_document(exposed, None if dry_run else target, difference))
     else:

@@ -100,11 +100,14 @@ def view(
     """
     from onnxviz.cli.progress import ProgressWatcher
     from onnxviz.draw.style import Style
+    from onnxviz.errors import UsageError
     from onnxviz.feed.feeds import FeedOptions
     from onnxviz.run.session import RunOptions
     from onnxviz.viewing.options import ViewOptions
     from onnxviz.viewing.view import view as run_view
 
+    if raw is not None and raw.suffix.lower() != ".npz":
+        raise UsageError(f"--raw writes a .npz file, not {raw.name}")
     options = ViewOptions(
         layers=layers,
         exclude=tuple(exclude or ()),
@@ -161,7 +164,7 @@ def report(record: ViewRecord, watcher: ProgressWatcher, *, json: bool, quiet: b
         for run in record.runs:
             _print_run(record, run)
     for source, error in record.failures:
-        say(f"left out {source}: {error}")
+        say(f"left out: {error}" if source in error else f"left out {source}: {error}")
     if show:
         _preview(record)
     if not quiet:
@@ -178,8 +181,10 @@ def read_labels(path: Path) -> tuple[str, ...]:
 
     try:
         return tuple(path.read_text(encoding="utf-8").splitlines())
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"the labels {str(path)!r} cannot be read: {error}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"the labels {path} cannot be read: they are no UTF-8 text") from None
+    except OSError as error:
+        raise InputError(f"the labels {path} cannot be read: {error.strerror}") from None
 
 
 def _print_run(record: ViewRecord, run: RunRecord) -> None:

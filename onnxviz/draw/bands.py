@@ -93,7 +93,7 @@ def choose_bands(channels: int, length: int) -> BandGrid:
     zoom = max(1, min(TALLEST * 2, WIDTH // length))
     # Up to 900 channels fit on a page with 2 rows each.
     thickness = max(2 if channels <= 900 else 1, min(TALLEST, 640 // channels))
-    gap = 1 if thickness >= 5 else 0
+    gap = 1 if thickness >= 10 else 0  # between thinner ones it would stripe the picture
     page_rows = max(1, (PAGE - 200) // (thickness + gap))
     return BandGrid(zoom, shrink, thickness, gap, -(-length // shrink) * zoom, min(page_rows, channels))
 

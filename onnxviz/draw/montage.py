@@ -92,14 +92,19 @@ def choose_channels(
         raise UsageError(f"no channel {outside[0]}: the layer has {count}, 0 to {count - 1}")
     chosen = np.arange(count) if style.channels is None else np.array(style.channels, np.intp)
     chosen = chosen % max(count, 1)
-    if style.order not in ("index", "deviation", "mean"):
-        raise UsageError(f"no order {style.order!r}: index, deviation or mean")
+    check_order(style.order)
     if style.order != "index":
         strength = statistics.deviation if style.order == "deviation" or means is None else means
         chosen = chosen[np.argsort(-np.nan_to_num(strength[chosen], nan=-np.inf), kind="stable")]
     if style.top is not None and style.top < 1:
         raise UsageError(f"top must be 1 or more, not {style.top}")
     return chosen[: style.top]
+
+
+def check_order(order: str) -> None:
+    """Refuse an order that is none of ours, with a UsageError."""
+    if order not in ("index", "deviation", "mean"):
+        raise UsageError(f"no order {order!r}: index, deviation or mean")
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,10 +92,13 @@ def picture_layout(spec: TensorSpec) -> str | None:
         first, middle, last = spec.shape
         # One channel is a weak sign: (N, L, 1) is a sound. Both sizes of space must then be known.
         fixed = all(isinstance(size, int) and size > 0 for size in spec.shape)
-        if first in (3, 4) or (first == 1 and fixed):
+        # One row, or a batch beside a fixed size: the state (layers, batch, units) of an LSTM.
+        square = isinstance(middle, int) == isinstance(last, int) and 1 not in (middle, last)
+        if (first in (3, 4) or (first == 1 and fixed)) and square:
             return "CHW"
         # (N, 1024, 3) is a batch of points.
-        if (last in (3, 4) and isinstance(first, int) >= isinstance(middle, int)) or (last == 1 and fixed):
+        grid = (last in (3, 4) and isinstance(first, int) >= isinstance(middle, int)) or (last == 1 and fixed)
+        if grid and 1 not in (first, middle):
             return "HWC"
     return None
 
@@ -188,6 +191,16 @@ def check_size(spec: TensorSpec, layout: str, sizes: Sizes, wanted: Size | None)
                 f"the size {wanted[0]}x{wanted[1]} cannot be fed: input {spec.name!r} takes {shape_text(spec.shape)}"
                 + (f" with {letter} = {fixed}" if isinstance(spec.shape[layout.index(letter)], str) else "")
             )
+
+
+def open_sizes(inputs: Sequence[TensorSpec], shapes: Mapping[str, Sequence[int]]) -> str:
+    """Return what is fed to inputs whose sizes, beside the batch, the model leaves open; empty if all are fixed."""
+    fed = [
+        f"{spec.name!r} ({shape_text(spec.shape)}) is fed {shape_text(shapes[spec.name])}"
+        for spec in inputs
+        if spec.name in shapes and any(Sizes().known(size) is None for size in (spec.shape or (None, None))[1:])
+    ]
+    return ", ".join(fed)
 
 
 def no_picture(inputs: Sequence[TensorSpec], name: str) -> InputError:

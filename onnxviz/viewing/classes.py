@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from onnxviz.activations import Activation
+from onnxviz.errors import InputError
 from onnxviz.graph.cut import cut
 from onnxviz.graph.selection import Choice
 from onnxviz.model import Model
@@ -29,6 +30,19 @@ def class_outputs(model: Model, choices: Sequence[Choice], labels: Sequence[str]
     if not candidates or not values or 2 * len(cut(model.graph, values).nodes) < len(model.graph.nodes):
         return ()
     return tuple(Choice(name, name, "value", None) for name in candidates)
+
+
+def check_labels(model: Model, labels: Sequence[str]) -> None:
+    """Refuse class names that no output has a unit for; where an output's size is unknown they may fit.
+
+    Raises:
+        InputError: no output has as many units.
+    """
+    shapes = {spec.name: model.types.get(spec.name, spec).shape for spec in model.outputs}
+    sizes = {name: None if shape is None else shape[-1] if shape else 1 for name, shape in shapes.items()}
+    if all(isinstance(size, int) and size != len(labels) for size in sizes.values()):
+        told = ", ".join(f"{name!r} has {size}" for name, size in sizes.items())
+        raise InputError(f"the labels name {len(labels)} classes, and no output has so many units: {told}")
 
 
 def top_classes(scores: Activation, labels: Sequence[str] | None, count: int = 5) -> tuple[tuple[str, float], ...]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from onnxviz.activations import Activation, RawWriter
 from onnxviz.draw.encode import save
-from onnxviz.draw.kinds import draw_maps
+from onnxviz.draw.kinds import check_style, draw_maps
 from onnxviz.draw.overview import draw_overview
 from onnxviz.draw.overview_row import OverviewRow, summarise
 from onnxviz.draw.scale import channel_statistics
@@ -24,8 +24,9 @@ from onnxviz.feed.preprocessing import model_labels
 from onnxviz.files import making_folder, safe_name
 from onnxviz.graph.selection import Choice
 from onnxviz.model import Model, open_model
+from onnxviz.run.devices import check_name
 from onnxviz.run.session import Placement, Session
-from onnxviz.viewing.classes import class_outputs, top_classes
+from onnxviz.viewing.classes import check_labels, class_outputs, top_classes
 from onnxviz.viewing.options import ViewOptions
 from onnxviz.viewing.record import LayerRecord, RunRecord, ViewRecord, is_ours
 
@@ -72,6 +73,10 @@ def view(
     model = model if isinstance(model, Model) else open_model(model)
     options = options or ViewOptions()
     choices, remark = model.choose(options.layers, exclude=options.exclude, tap=options.tap)
+    if options.labels is not None:
+        check_labels(model, options.labels)
+    check_style(options.style)
+    check_name(options.run.device)
     watcher = watcher or Watcher()
     watcher.chosen(choices, remark)
     target = Path(directory) if directory is not None else default_directory(model, inputs)

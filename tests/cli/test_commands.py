@@ -118,7 +118,7 @@ def test_expose_linked_lies_beside_the_model(onnxviz_command: Command, bundled_m
 
 def test_a_dry_run_writes_nothing(onnxviz_command: Command, doubling_model: Path, tmp_path: Path) -> None:
     done = onnxviz_command("expose", doubling_model, "-o", tmp_path / "no.onnx", "--dry-run")
-    assert done.code == 0 and "would expose 2 values" in done.err
+    assert done.code == 0 and "would expose 1 value in" in done.err and "'y' already is an output" in done.err
     assert not (tmp_path / "no.onnx").exists()
 
 
@@ -185,16 +185,62 @@ def test_the_model_is_never_written_over(onnxviz_command: Command, doubling_mode
     np.save(tmp_path / "x.npy", np.ones((1, 1, 2, 2), np.float32))
     before = doubling_model.read_bytes()
     view = ("view", doubling_model, tmp_path / "x.npy", "-o", tmp_path / "maps", "--force")
-    for arguments in (
-        ("expose", doubling_model, "-o", doubling_model, "--force"),
-        ("expose", doubling_model, "-o", doubling_model, "--force", "--linked"),
-        (*view, "--raw", doubling_model),
-        (*view, "--raw", tmp_path / "x.npy"),
-        (*view, "--raw", tmp_path / "maps" / "raw.npz"),
+    for code, arguments in (
+        (6, ("expose", doubling_model, "-o", doubling_model, "--force")),
+        (6, ("expose", doubling_model, "-o", doubling_model, "--force", "--linked")),
+        (2, (*view, "--raw", doubling_model)),
+        (2, (*view, "--raw", tmp_path / "x.npy")),
+        (6, (*view, "--raw", tmp_path / "maps" / "raw.npz")),
     ):
-        assert onnxviz_command(*arguments).code == 6
+        assert onnxviz_command(*arguments).code == code
     assert doubling_model.read_bytes() == before
     assert np.load(tmp_path / "x.npy").shape == (1, 1, 2, 2)
+    assert not (tmp_path / "maps").exists()
+
+
+def test_raw_never_replaces_what_is_needed(onnxviz_command: Command, doubling_model: Path, tmp_path: Path) -> None:
+    model = doubling_model.rename(tmp_path / "model.npz")
+    np.savez(tmp_path / "x.npz", x=np.ones((1, 1, 2, 2), np.float32))
+    before = model.read_bytes()
+    view = ("view", model, tmp_path / "x.npz", "-o", tmp_path / "maps", "--force", "--raw")
+    assert onnxviz_command(*view, model).code == 6
+    assert onnxviz_command(*view, tmp_path / "x.npz").code == 6
+    assert model.read_bytes() == before
+    assert np.load(tmp_path / "x.npz")["x"].shape == (1, 1, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--scale", "log", "no scale 'log'"),
+        ("--colormap", "virdis", "no colormap 'virdis'"),
+        ("--theme", "dusk", "no theme 'dusk'"),
+        ("--order", "size", "no order 'size'"),
+        ("--tile", "100000", "tile must be at most 1740"),
+    ],
+)
+def test_a_style_is_refused_before_the_input_is_read(
+    onnxviz_command: Command, doubling_model: Path, tmp_path: Path, option: str, value: str, said: str
+) -> None:
+    done = onnxviz_command("view", doubling_model, tmp_path / "missing.npy", option, value)
+    assert done.code == 2 and said in done.err and "missing" not in done.err
+
+
+def test_a_device_is_refused_before_the_input_is_read(
+    onnxviz_command: Command, doubling_model: Path, tmp_path: Path
+) -> None:
+    for name in ("gpu", "cuda:x", "cuda:"):
+        done = onnxviz_command("view", doubling_model, tmp_path / "missing.npy", "--device", name)
+        assert done.code == 5 and f"unknown device '{name}'" in done.err
+
+
+def test_labels_that_fit_no_output(onnxviz_command: Command, bundled_model: Path, cat: Path, tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_text("cat\ndog\n", "utf-8")
+    done = onnxviz_command("view", bundled_model, cat, "--labels", tmp_path / "labels.txt", "-o", tmp_path / "maps")
+    assert done.code == 4
+    assert "the labels name 2 classes, and no output has so many units: 'probabilities' has 1000" in done.err
+    done = onnxviz_command("view", bundled_model, cat, "--labels", tmp_path / "none.txt", "-o", tmp_path / "maps")
+    assert done.code == 4 and "none.txt cannot be read: No such file or directory" in done.err
     assert not (tmp_path / "maps").exists()
 
 

@@ -85,6 +85,10 @@ def test_the_bundled_classifier_sees_an_egyptian_cat(bundled_model: Path, cat: P
         (("N", 1024, 3), None),
         ((1, 16, 96), "CHW"),
         (("N", 43844, 1), None),
+        ((3, 1, 512), None),
+        ((3, "batch", 512), None),
+        ((1, 1, 512), None),
+        (("h", "w", 1), None),
         (("N", 13, 5, 5), None),
         (("N", 7), None),
         ((), None),
@@ -461,6 +465,13 @@ def test_random_input_for_every_kind_of_input() -> None:
     }
     assert result.arrays["sr"].item() == 16000
     assert set(np.unique(result.arrays["ids"])) <= {0, 1}
+
+
+def test_sizes_that_are_guessed_are_said() -> None:
+    (note,) = feed(spec("N", "time", 8), None, FeedOptions(random=True)).notes[1:]
+    assert note == "sizes that the model leaves open are guessed: time=64 (--dim changes them)"
+    assert len(feed(spec("N", "time", 8), None, FeedOptions(random=True, dims={"time": 5})).notes) == 1
+    assert "time=64" in feed(spec("N", "time", 8), None, FeedOptions(constant=1)).notes[1]
 
 
 def test_random_fills_what_is_not_given(picture: Path) -> None:
