@@ -91,6 +91,7 @@ def view(
     json: parameters.Json = False,
     force: parameters.Force = False,
     quiet: parameters.Quiet = False,
+    verbose: parameters.Verbose = False,
 ) -> None:
     """Run a model on its inputs and draw the chosen layers: one picture a layer, an overview and view.json.
 
@@ -147,7 +148,7 @@ def view(
         fail_fast=fail_fast,
         force=force,
     )
-    with ProgressWatcher(quiet=quiet) as watcher:
+    with ProgressWatcher(quiet=quiet, verbose=verbose) as watcher:
         record = run_view(model, inputs or [], output, options, watcher)
     report(record, watcher, json=json, quiet=quiet, show=show)
     if record.failures:

@@ -15,7 +15,7 @@ from onnxviz.draw.header import TALLEST, Header, header_width
 from onnxviz.draw.page import MARGIN, Page, hatch
 from onnxviz.draw.palette import FAINT_RULE, HATCH_BACK, NAN, RULE, default_colormap
 from onnxviz.draw.quantise import quantise_into
-from onnxviz.draw.scale import Array, ChannelStatistics, Limits, channel_extremes, channel_statistics, limits
+from onnxviz.draw.scale import Array, ChannelStatistics, Limits, channel_statistics, limits
 from onnxviz.draw.style import Caption, Drawing, Style
 from onnxviz.draw.text import Face, face, number
 from onnxviz.errors import UsageError
@@ -57,20 +57,6 @@ def draw_montage(
     return [
         Drawing(page.image(colormap, style.theme), montage.grid.tile.enlarged, text) for page in montage.pages(caption)
     ]
-
-
-def plain_montage(maps: Array, style: Style) -> Drawing:
-    """Draw maps (C, H, W) as one grid of tiles, without words, bars or a border, whatever its size."""
-    statistics = channel_extremes(maps) if style.scale != "std" else channel_statistics(maps)
-    scale = limits(maps, statistics, style)
-    tile = grids.choose_tile(len(maps), maps.shape[1], maps.shape[2], style)
-    grid = grids.arrange(len(maps), tile, 0, style, (1 << 30, 1 << 30))
-    page = Page(grid.width, grid.height(grid.rows))
-    for row in range(grid.rows):
-        channels = np.arange(row * grid.columns, min(len(maps), (row + 1) * grid.columns))
-        _write_row(page, grid, (row * grid.step[0], 0), maps, channels, scale, statistics)
-    colormap = _colormap(style, scale)
-    return Drawing(page.image(colormap, style.theme), tile.enlarged, {"Scale": scale.words, "Colormap": colormap})
 
 
 def choose_channels(
@@ -122,7 +108,7 @@ class Montage:
         labels: whether names stand under the tiles, else at the left of rows and above columns.
         aside: pixels at the left of the tiles for the latter.
         ranges: what is written at the right under each tile, empty where it does not fit under every one.
-        bars: whether a bar under each tile shows its range within the layer's.
+        shares: (C, 2) where each channel's range lies within the layer's, for the bars; None where there are no bars.
         folded: whether constant channels are left out.
         gamma: the exponent of the colours.
     """
@@ -137,7 +123,7 @@ class Montage:
     labels: bool
     aside: int
     ranges: Sequence[str]
-    bars: bool
+    shares: NDArray[np.float64] | None
     folded: bool
     gamma: float
 
@@ -252,17 +238,10 @@ class Montage:
                 hatch(view, line=NAN, crossed=True)
             size = min(9, tile.height, tile.width)
             view[:size, -size:][np.triu(np.ones((size, size), bool))] = NAN
-        if self.bars:
-            self._bar(page.canvas[y + tile.height + 2 : y + tile.height + 5, x : x + tile.width], channel)
-
-    def _bar(self, view: NDArray[np.uint8], channel: int) -> None:
-        view[:] = HATCH_BACK
-        start, end = _share(self.statistics, channel)
-        if not math.isnan(start):
-            width = view.shape[1]
-            left = min(int(start * width), width - 1)
-            ink = FAINT_RULE if self.statistics.constant[channel] else RULE
-            view[:, left : max(left + 1, math.ceil(end * width))] = ink
+        if self.shares is not None:
+            ink = FAINT_RULE if statistics.constant[channel] else RULE
+            bar = page.canvas[y + tile.height + 2 : y + tile.height + 5, x : x + tile.width]
+            _draw_bar(bar, self.shares[channel].tolist(), ink)
 
     def _label(self, page: Page, channel: int, place: int, y: int, x: int) -> None:
         muted = bool(self.statistics.constant[channel])
@@ -301,7 +280,8 @@ def plan_montage(
     room = grids.PAGE - TALLEST - above - MARGIN - (20 if folded else 0), grids.PAGE - 2 * MARGIN - aside
     strip = _LABEL_ROWS * labels + _BAR_ROWS * bars
     grid = grids.arrange(len(channels), tile, strip, style, room)
-    return Montage(maps, channels, names, statistics, scale, grid, style, labels, aside, ranges, bars, folded, gamma)
+    shares = _shares(statistics) if bars else None
+    return Montage(maps, channels, names, statistics, scale, grid, style, labels, aside, ranges, shares, folded, gamma)
 
 
 def _drawn(maps: Array, statistics: ChannelStatistics, style: Style) -> tuple[NDArray[np.intp], bool]:
@@ -333,13 +313,21 @@ def _ranges(letters: Face, tile: Tile, names: Sequence[str], statistics: Channel
     return texts
 
 
-def _share(statistics: ChannelStatistics, channel: int) -> tuple[float, float]:
-    """Return where a channel's range lies in the layer's, from 0 to 1; NaN for one without finite values."""
+def _shares(statistics: ChannelStatistics) -> NDArray[np.float64]:
+    """Return where the range of each channel lies in the layer's (C, 2), from 0 to 1; NaN where nothing is finite."""
     low, high = statistics.range
+    ends = np.stack([statistics.minimum, statistics.maximum], axis=1)
     # Halves, since the range itself may overflow.
-    span = high / 2 - low / 2
-    start = (statistics.minimum[channel] / 2 - low / 2) / span
-    return float(start), float((statistics.maximum[channel] / 2 - low / 2) / span)
+    return (ends / 2 - low / 2) / (high / 2 - low / 2)
+
+
+def _draw_bar(view: NDArray[np.uint8], share: Sequence[float], ink: int) -> None:
+    view[:] = HATCH_BACK
+    start, end = share
+    if not math.isnan(start):
+        width = view.shape[1]
+        left = min(int(start * width), width - 1)
+        view[:, left : max(left + 1, math.ceil(end * width))] = ink
 
 
 def _write_row(

@@ -73,7 +73,7 @@ def _random(job: Job, spec: TensorSpec, dtype: str, seed: int) -> Fitted:
         shape = _picture_shape(job, spec, layout)
         pixels = generator.integers(0, 256, (shape["H"], shape["W"], channels), dtype=np.uint8)
         fitted = fit_pictures(job, spec, [Picture(pixels)], Source(name))
-        return Fitted(fitted.array, fitted.shown, [loud, *fitted.notes], fitted.repeated)
+        return Fitted(fitted.array, fitted.shown, [loud, *fitted.notes])
     made = _made_shape(job, spec)
     if dtype == "bool" or "int" in dtype:
         # Only 0 and 1 are safe whatever the integers mean: masks, kinds, indices of tables of unknown length.

@@ -42,7 +42,8 @@ class LayerRecord:
         """Return what `view.json` says of it."""
         low, high = self.range
         found = self.statistics
-        columns = (found.minimum, found.maximum, found.mean, found.deviation, found.nan, found.inf)
+        columns = [numbers(each) for each in (found.minimum, found.maximum, found.mean, found.deviation)]
+        counts = found.nan.tolist(), found.inf.tolist()
         return {
             "name": self.name,
             "output": self.output,
@@ -59,16 +60,8 @@ class LayerRecord:
             "max": number(high),
             "pictures": list(self.pictures),
             "channels": [
-                {
-                    "index": index,
-                    "min": number(least),
-                    "max": number(most),
-                    "mean": number(mean),
-                    "std": number(deviation),
-                    "nan": int(nan),
-                    "inf": int(inf),
-                }
-                for index, (least, most, mean, deviation, nan, inf) in enumerate(zip(*columns, strict=True))
+                {"index": index, "min": least, "max": most, "mean": mean, "std": deviation, "nan": nan, "inf": inf}
+                for index, (least, most, mean, deviation, nan, inf) in enumerate(zip(*columns, *counts, strict=True))
             ],
         }
 
@@ -156,6 +149,12 @@ def number(value: float) -> float | None:
     """Return a number for strict JSON: None where it is not finite."""
     value = float(value)
     return value if math.isfinite(value) else None
+
+
+def numbers(values: np.ndarray[Any, Any]) -> list[float | None]:
+    """Return numbers for strict JSON: None for each that is not finite."""
+    listed: list[float] = values.tolist()
+    return list(listed) if np.isfinite(values).all() else [number(value) for value in listed]
 
 
 def _least(values: np.ndarray[Any, Any]) -> float:

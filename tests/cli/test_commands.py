@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -376,3 +377,11 @@ def test_the_demo_runs_from_any_folder(
     assert (tmp_path / "onnxviz-demo" / "overview.png").exists()
     assert onnxviz_command("demo", "--picture", "connectome").code == 0
     assert onnxviz_command("demo", "--picture", "dog").code == 2
+
+
+def test_verbose_says_each_layer(onnxviz_command: Command, doubling_model: Path, tmp_path: Path) -> None:
+    view = ("view", doubling_model, "--random", "-o", tmp_path / "maps")
+    said = onnxviz_command(*view, "-v").err
+    assert re.search(r"^ +\d+\.\d\d s  a session on cpu, 3 of 3 nodes$", said, re.MULTILINE)
+    assert re.search(r"^ +\d+\.\d\d s  drawn pool in 001-pool\.png$", said, re.MULTILINE)
+    assert " s  " not in onnxviz_command(*view).err
