@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from onnxviz.activations import Activation, Activations
-from onnxviz.errors import RunError, UnsupportedError, UsageError
+from onnxviz.errors import NoMatchError, RunError, UnsupportedError, UsageError
 from onnxviz.graph.expose import expose, strip_metadata
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layer_table import LayerTable
@@ -25,7 +25,7 @@ from onnxviz.graph.segments import map_bytes, plan
 from onnxviz.graph.selection import Choice, default_choices, select
 from onnxviz.graph.shapes import fix_inputs, infer_types
 from onnxviz.graph.write import check_link, write_linked, write_standalone
-from onnxviz.layout import TensorSpec
+from onnxviz.layout import TensorSpec, spatial_axes
 from onnxviz.run.difference import Difference, difference
 from onnxviz.run.execute import Piece, execute
 from onnxviz.run.session import Placement, RunOptions, Session
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from onnxviz.feed.fed import Feed
     from onnxviz.feed.options import FeedOptions
 
-Selection = str | Sequence["str | Layer"] | Mapping[str, str]
-"""What `layers=` takes: a selection, several of them or of layers, or selections with a new name each."""
+Selection = str | Layer | Sequence[str | Layer] | Mapping[str, str]
+"""What `layers=` takes: a selection or a layer, several of them, or selections with a new name each."""
 
 
 def open_model(path: str | os.PathLike[str]) -> Model:
@@ -110,10 +110,14 @@ class Model:
 
         Raises:
             SelectionError: The selection cannot be read.
-            NoMatchError: It matches nothing.
+            NoMatchError: It matches nothing, or only values that are no layers, such as an input.
         """
         choices, _ = self.choose(layers, exclude=exclude, tap=tap)
-        return tuple(choice.layer for choice in choices if choice.layer is not None)
+        found = tuple(choice.layer for choice in choices if choice.layer is not None)
+        if not found:
+            names = ", ".join(repr(choice.name) for choice in choices)
+            raise NoMatchError(f"{names} can be exposed and viewed, but {'are' if len(choices) > 1 else 'is'} no layer")
+        return found
 
     def choose(
         self, layers: Selection | None, *, exclude: Sequence[str] = (), tap: str = "act"
@@ -130,21 +134,48 @@ class Model:
             choices, taken = default_choices(self.graph, self.catalogue, tap, exclude)
             return choices, f"no selection given: {taken}"
         if isinstance(layers, Mapping):
-            named = [
-                replace(choice, name=name if len(found) == 1 else f"{name}/{choice.name}")
-                for text, name in layers.items()
-                for found in [self._selected([text], exclude, tap)]
-                for choice in found
-            ]
-            return tuple({choice.value: choice for choice in named}.values()), ""
-        texts = [layers] if isinstance(layers, str) else layers
-        given = [layer for layer in texts if isinstance(layer, Layer)]
-        if not given:
-            return self._selected([text for text in texts if isinstance(text, str)], exclude, tap), ""
-        chosen = {layer.value(tap): Choice(layer.name, layer.value(tap), tap, layer) for layer in given}
-        written = [text for text in texts if isinstance(text, str)]
-        chosen |= {choice.value: choice for choice in self._selected(written, exclude, tap)} if written else {}
-        return tuple(sorted(chosen.values(), key=lambda choice: choice.layer.index if choice.layer else -1)), ""
+            return self._renamed(layers, exclude, tap), ""
+        given = [layers] if isinstance(layers, str | Layer) else list(layers)
+        wrong = next((item for item in given if not isinstance(item, str | Layer)), None)
+        if wrong is not None:
+            raise UsageError(f"a selection is a text or a layer, not {type(wrong).__name__}")
+        texts = [item for item in given if isinstance(item, str)]
+        if len(texts) == len(given):
+            return self._selected(texts, exclude, tap), ""
+        chosen = [self._taken(layer, tap) for layer in given if isinstance(layer, Layer)]
+        chosen += self._selected(texts, (), tap) if texts else ()
+        return self._without(chosen, exclude, tap), ""
+
+    def _renamed(self, names: Mapping[str, str], exclude: Sequence[str], tap: str) -> tuple[Choice, ...]:
+        named: dict[str, Choice] = {}
+        for text, name in names.items():
+            found = self._selected([text], (), tap)
+            for choice in found:
+                own = name if len(found) == 1 else f"{name}/{choice.name}"
+                if choice.value in named:
+                    raise UsageError(f"{choice.value!r} is given two names: {named[choice.value].name!r} and {own!r}")
+                named[choice.value] = replace(choice, name=own)
+        return self._without(list(named.values()), exclude, tap)
+
+    def _taken(self, layer: Layer, tap: str) -> Choice:
+        if layer.inside:
+            raise UnsupportedError(f"{layer.name!r} lies inside {layer.inside}, whose values no session hands out")
+        return Choice(layer.name, layer.value(tap), tap, layer)
+
+    def _without(self, choices: Sequence[Choice], exclude: Sequence[str], tap: str) -> tuple[Choice, ...]:
+        """Return choices in graph order, each value once, without those that are excluded."""
+        gone: set[str] = set()
+        if exclude:
+            with suppress(NoMatchError):
+                gone = {choice.value for choice in self._selected(exclude, (), tap)}
+        kept = {choice.value: choice for choice in choices if choice.value not in gone}
+        if not kept:
+            raise NoMatchError("nothing is selected, or all of it is excluded")
+        return tuple(sorted(kept.values(), key=lambda choice: self._place(choice.value)))
+
+    def _place(self, value: str) -> int:
+        producer = self.graph.producers.get(value)
+        return -1 if producer is None else producer.index
 
     def _selected(self, texts: Sequence[str], exclude: Sequence[str], tap: str) -> tuple[Choice, ...]:
         return select(texts, graph=self.graph, layers=self.catalogue, exclude=exclude, tap=tap)
@@ -251,7 +282,7 @@ class Model:
             raise UnsupportedError(f"{weights[0]!r} is a weight of the model; what a run computes can be shown")
         ready = {name: array for name, array in fed.arrays.items() if name in named}
         for value, array in ready.items():
-            yield self._activation(named[value], array)
+            yield self._activation(named[value], array.copy())
         with self._advising(fed):
             for value, array in execute(pieces, fed.arrays, self.file.folder, self._tuned(options), placed, sessions):
                 if value in named and value not in ready:
@@ -294,7 +325,7 @@ class Model:
             if not layer.inside and (layer.shape is None or not all(isinstance(size, int) for size in layer.shape))
         ]
         if unknown:
-            pieces = measured.pieces(unknown, fed, run or RunOptions())
+            pieces = self.pieces(unknown, fed, run or RunOptions())
             with self._advising(fed):
                 found = {
                     value: TensorSpec(value, str(array.dtype), array.shape)
@@ -325,7 +356,8 @@ class Model:
             raise UsageError(f"a region is of one layer; {layer!r} selects {len(choices)}")
         fed = self.feed(source)
         graph = fix_inputs(self.graph, {name: array.shape for name, array in fed.arrays.items()})
-        return region(graph, self._fed_types(fed), choices[0].value, position)
+        layout = choices[0].layer.layout if choices[0].layer is not None else None
+        return region(graph, self._fed_types(fed), choices[0].value, position, spatial_axes(layout))
 
     def session(
         self, layers: Selection | None = None, *, tap: str = "act", run: RunOptions | None = None

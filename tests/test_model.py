@@ -10,8 +10,10 @@ from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 import onnxviz
-from onnxviz.activations import Activations
-from onnxviz.errors import InputError, NoMatchError, OutputError, RunError, UsageError
+from onnxviz.activations import Activation, Activations
+from onnxviz.errors import InputError, NoMatchError, OutputError, RunError, UnsupportedError, UsageError
+from onnxviz.run.session import RunOptions
+from tests.models import model_of
 
 X = np.array([[[[1, -2], [3, 0]]]], np.float32)
 
@@ -207,3 +209,114 @@ def test_steps_of_time_are_no_patches_of_a_picture(tmp_path: Path) -> None:
         ],
     )
     assert patches.run(np.ones((1, 3, 3, 3), np.float32), layers="proj")["proj"].layout == "NTC"
+
+
+CHAIN = """g (float[1,1,2,2] x) => (float[1,1,2,2] e) <float[1,1,1,1] w = {2}> {
+    [one] a = Conv (x, w)
+    [two] b = Conv (a, w)
+    [three] c = Conv (b, w)
+    [body] e = Neg (c)
+}"""
+
+
+def test_what_is_handed_out_can_be_changed_while_the_model_runs(tmp_path: Path) -> None:
+    model = model_of(tmp_path / "chain.onnx", CHAIN)
+    options = RunOptions(memory=16)
+    x = np.ones((1, 1, 2, 2), np.float32)
+    fed = model.feed(x)
+    assert len(model.pieces(["a", "b", "c"], fed, options)) == 2
+    seen = []
+    for activation in model.stream(fed, layers="x,conv", run=options):
+        seen.append(float(activation.array.max()))
+        activation.array[:] = -1
+    assert seen == [1, 2, 4, 8]
+    assert fed.arrays["x"].max() == 1
+
+
+def test_selections_of_layers_and_texts(tmp_path: Path) -> None:
+    model = model_of(tmp_path / "chain.onnx", CHAIN)
+    one, two, three = model.layers["one"], model.layers["two"], model.layers["three"]
+    assert model.select([three, one, "two"]) == (one, two, three)
+    assert model.select(two) == (two,)
+    assert model.select([three, one], exclude=["two,three"]) == (one,)
+    assert model.select([three, one], exclude=["pool"]) == (one, three)
+    with pytest.raises(NoMatchError, match="all of it is excluded"):
+        model.select([three], exclude=["conv"])
+    with pytest.raises(UsageError, match="a selection is a text or a layer, not int"):
+        model.select(["conv", 3])  # type: ignore[list-item]
+    with pytest.raises(NoMatchError, match="'x' can be exposed and viewed, but is no layer"):
+        model.select("x")
+    x = np.ones((1, 1, 2, 2), np.float32)
+    assert list(model.run(x, layers={"three": "last", "one": "first"})) == ["first", "last"]
+    assert model.expose({"one": "first", "two": "second"}, exclude=["one"]).outputs[1].name == "b"
+    with pytest.raises(UsageError, match="'a' is given two names: 'p' and 'q'"):
+        model.run(x, layers={"one": "p", "a": "q"})
+
+
+def test_a_layer_inside_a_body_cannot_be_run(tmp_path: Path) -> None:
+    model = model_of(
+        tmp_path / "if.onnx",
+        """g (float[1,1,2,2] x, bool k) => (float[1,1,2,2] y) <float[1,1,1,1] w = {2}> {
+            y = If (k) <
+                then_branch = t () => (float[1,1,2,2] p) { [inner] p = Conv (x, w) },
+                else_branch = f () => (float[1,1,2,2] q) { [other] q = Neg (x) }
+            >
+        }""",
+    )
+    (inner,) = [layer for layer in model.catalogue if layer.kind == "conv"]
+    with pytest.raises(UnsupportedError, match="lies inside"):
+        model.run({"x": np.ones((1, 1, 2, 2), np.float32), "k": True}, layers=[inner])
+
+
+def test_a_region_goes_by_the_layout(tmp_path: Path) -> None:
+    model = model_of(
+        tmp_path / "last.onnx",
+        """g (float[1,3,4,6] x) => (float[1,4,6,1] r) <float[1,3,1,1] w = {1, 1, 1}> {
+            [conv] c = Conv (x, w)
+            [last] t = Transpose <perm = [0, 2, 3, 1]> (c)
+            [relu] r = Relu (t)
+        }""",
+    )
+    assert model.layers["relu"].layout == "NHWC"
+    x = np.ones((1, 3, 4, 6), np.float32)
+    found = model.region("relu", (2, 5), x)
+    assert [np.flatnonzero(mask).tolist() for mask in found.masks] == [[2], [5]]
+    with pytest.raises(UsageError, match=r"position \(4, 0\) lies outside"):
+        model.region("relu", (4, 0), x)
+    with pytest.raises(UsageError, match=r"a position has whole numbers, not 2\.5"):
+        model.region("relu", (2.5, 0), x)  # type: ignore[arg-type]
+
+
+def test_texts_and_names_that_stand_twice_are_kept(tmp_path: Path) -> None:
+    texts = Activation("s", "s", "value", np.array(["a", "bc"], object))
+    items = [Activation("n", "v", tap, np.full(1, value)) for value, tap in enumerate(("act", "op", "op", "op"))]
+    Activations([texts, *items]).save(tmp_path / "maps.npz")
+    read = Activations.load(tmp_path / "maps.npz")
+    assert list(read) == ["s", "n", "n (v)", "n (op)", "n (2)"]
+    assert read["s"].array.tolist() == ["a", "bc"]
+    assert [int(read[name].array[0]) for name in list(read)[1:]] == [0, 1, 2, 3]
+    (tmp_path / "empty.npz").touch()
+    with pytest.raises(InputError, match=r"empty\.npz"):
+        Activations.load(tmp_path / "empty.npz")
+
+
+def test_sizes_are_measured_on_the_graph_that_runs(tmp_path: Path) -> None:
+    """Each branch fits one length only: with the input's length fixed, onnxruntime refuses the other."""
+    model = model_of(
+        tmp_path / "lengths.onnx",
+        """g (float[1,1,L] x) => (float[1,1,M] y) <
+            float[1,1,2] short = {1, 2}, float[1,1,3] long = {1, 2, 3}, int64[1] three = {3}, int64 two = {2}
+        > {
+            shape = Shape (x)
+            length = Gather (shape, two)
+            full = Equal (length, three)
+            flag = Squeeze (full)
+            z = If (flag) <
+                then_branch = t () => (float[1,1,3] p) { p = Add (x, long) },
+                else_branch = f () => (float[1,1,2] q) { q = Add (x, short) }
+            >
+            [pool] y = MaxPool <kernel_shape = [1]> (z)
+        }""",
+    )
+    measured = model.measured(np.ones((1, 1, 3), np.float32))
+    assert measured.layers["pool"].shape == (1, 1, 3)

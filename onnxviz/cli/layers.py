@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onnxviz.cli import parameters
-from onnxviz.cli.terminal import print_json, print_table, printable, say, shape_text, size_text
+from onnxviz.cli.terminal import print_json, print_table, printable, say, size_text
+from onnxviz.layout import shape_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,8 +35,11 @@ def layers(
 
     Example: onnxviz layers model.onnx --layers 'conv & depth<=4'
     """
+    from onnxviz.errors import UsageError
     from onnxviz.model import open_model
 
+    if all_nodes and layers:
+        raise UsageError("--all lists every node, --layers chooses layers: give one of them")
     opened = open_model(model)
     if run is not None:
         opened = opened.measured(run)

@@ -84,15 +84,6 @@ def size_text(count: int | None) -> str:
     return ""
 
 
-def shape_text(shape: Sequence[int | str | None] | None) -> str:
-    """Return a shape as people write it.
-
-    >>> shape_text(("N", 3, None, 224))
-    'Nx3x?x224'
-    """
-    return "?" if shape is None else "x".join("?" if size is None else str(size) for size in shape) or "scalar"
-
-
 def _escape(character: str) -> str:
     code = ord(character)
     if character == "\n":

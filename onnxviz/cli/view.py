@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onnxviz.cli import parameters
-from onnxviz.cli.terminal import print_json, print_table, say, shape_text
+from onnxviz.cli.terminal import print_json, print_table, say
+from onnxviz.layout import shape_text
 
 if TYPE_CHECKING:
     from onnxviz.cli.progress import ProgressWatcher
@@ -143,7 +144,7 @@ def view(
         ),
         format=format,
         raw=raw,
-        labels=None if labels is None else read_labels(labels),
+        labels=labels,
         same_scale=same_scale,
         fail_fast=fail_fast,
         force=force,
@@ -170,22 +171,6 @@ def report(record: ViewRecord, watcher: ProgressWatcher, *, json: bool, quiet: b
         _preview(record)
     if not quiet:
         say(f"pictures are in {record.directory}")
-
-
-def read_labels(path: Path) -> tuple[str, ...]:
-    """Return the lines of a file of class names.
-
-    Raises:
-        InputError: It cannot be read.
-    """
-    from onnxviz.errors import InputError
-
-    try:
-        return tuple(path.read_text(encoding="utf-8").splitlines())
-    except UnicodeDecodeError:
-        raise InputError(f"the labels {path} cannot be read: they are no UTF-8 text") from None
-    except OSError as error:
-        raise InputError(f"the labels {path} cannot be read: {error.strerror}") from None
 
 
 def _print_run(record: ViewRecord, run: RunRecord) -> None:

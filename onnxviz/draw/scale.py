@@ -112,7 +112,7 @@ def channel_statistics(maps: Array) -> ChannelStatistics:
     >>> channel_statistics(np.array([[0.0, 4.0], [3.0, 3.0]])).deviation
     array([2., 0.])
     """
-    values = as_floats(maps).reshape(len(maps), -1)
+    values = as_floats(maps).reshape(len(maps), math.prod(maps.shape[1:]))
     columns = np.full((4, len(values)), np.nan)
     counts = np.zeros((2, len(values)), np.int64)
     if values.size:

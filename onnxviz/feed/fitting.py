@@ -19,8 +19,8 @@ from onnxviz.feed.options import FeedOptions, choose_preprocessing
 from onnxviz.feed.pictures import PICTURE_MODES, Picture, as_rgb, picture_from_array, place, with_channels
 from onnxviz.feed.preprocessing import Preprocessing
 from onnxviz.feed.sounds import Sound
-from onnxviz.feed.targets import Sizes, check_size, fed_size, no_picture, picture_channels, picture_layout, shape_text
-from onnxviz.layout import TensorSpec
+from onnxviz.feed.targets import Sizes, check_size, fed_size, no_picture, picture_channels, picture_layout
+from onnxviz.layout import TensorSpec, shape_text
 
 # Up to so many channels an axis of a sound is taken as its channels, not its time.
 _SOUND_CHANNELS = 2

@@ -9,8 +9,8 @@ from onnxviz.feed.arrays import cast
 from onnxviz.feed.fed import Shown
 from onnxviz.feed.fitting import Fitted, Job, Source, fit_pictures
 from onnxviz.feed.pictures import Picture
-from onnxviz.feed.targets import check_size, picture_channels, picture_input, picture_layout, shape_text
-from onnxviz.layout import TensorSpec
+from onnxviz.feed.targets import check_size, picture_channels, picture_input, picture_layout
+from onnxviz.layout import TensorSpec, shape_text
 
 RATE_NAMES = frozenset(("sr", "rate", "fs", "sample_rate", "samplerate", "sampling_rate"))
 # The size of a made picture where the model takes any.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from onnxviz.errors import InputError, UsageError
 from onnxviz.feed.geometry import Size
 from onnxviz.feed.preprocessing import Preprocessing
-from onnxviz.layout import Dimension, TensorSpec
+from onnxviz.layout import Dimension, TensorSpec, shape_text
 
 PICTURE_CHANNELS = (1, 3, 4)
 
@@ -44,19 +44,6 @@ class Sizes:
         for dimension, size in zip(spec.shape, shape, strict=True):
             if isinstance(dimension, str):
                 self.by_symbol[dimension] = size
-
-
-def shape_text(shape: Sequence[Dimension] | None) -> str:
-    """Return a shape for the eye.
-
-    >>> shape_text(("N", 3, None, 224))
-    'Nx3x?x224'
-    """
-    if shape is None:
-        return "of unknown shape"
-    # Some exporters name a size by a formula of hundreds of characters.
-    sizes = ("?" if size is None else size[:24] if isinstance(size, str) else str(size) for size in shape)
-    return "x".join(sizes) or "a scalar"
 
 
 def describe_inputs(inputs: Sequence[TensorSpec]) -> str:

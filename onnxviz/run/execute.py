@@ -44,4 +44,6 @@ def execute(
         later = {name for following in pieces[place + 1 :] for name in following.inputs}
         alive = {name: value for name, value in (alive | values).items() if name in later}
         for name in piece.outputs:
-            yield name, values.pop(name)
+            value = values.pop(name)
+            # What a later piece reads is not handed out to be changed.
+            yield name, value.copy() if name in later and hasattr(value, "copy") else value

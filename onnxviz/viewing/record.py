@@ -36,7 +36,7 @@ class LayerRecord:
     @property
     def range(self) -> tuple[float, float]:
         """The smallest and the largest finite value; NaN where there is none."""
-        return _least(self.statistics.minimum), _greatest(self.statistics.maximum)
+        return self.statistics.range
 
     def as_json(self) -> dict[str, Any]:
         """Return what `view.json` says of it."""
@@ -155,13 +155,3 @@ def numbers(values: np.ndarray[Any, Any]) -> list[float | None]:
     """Return numbers for strict JSON: None for each that is not finite."""
     listed: list[float] = values.tolist()
     return list(listed) if np.isfinite(values).all() else [number(value) for value in listed]
-
-
-def _least(values: np.ndarray[Any, Any]) -> float:
-    finite = values[np.isfinite(values)]
-    return float(finite.min()) if finite.size else math.nan
-
-
-def _greatest(values: np.ndarray[Any, Any]) -> float:
-    finite = values[np.isfinite(values)]
-    return float(finite.max()) if finite.size else math.nan

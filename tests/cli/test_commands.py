@@ -239,7 +239,7 @@ def test_labels_that_fit_no_output(onnxviz_command: Command, bundled_model: Path
     (tmp_path / "labels.txt").write_text("cat\ndog\n", "utf-8")
     done = onnxviz_command("view", bundled_model, cat, "--labels", tmp_path / "labels.txt", "-o", tmp_path / "maps")
     assert done.code == 4
-    assert "the labels name 2 classes, and no output has so many units: 'probabilities' has 1000" in done.err
+    assert "the labels name 2 classes, and no output is a vector of so many: 'probabilities' is Nx1000" in done.err
     done = onnxviz_command("view", bundled_model, cat, "--labels", tmp_path / "none.txt", "-o", tmp_path / "maps")
     assert done.code == 4 and "none.txt cannot be read: No such file or directory" in done.err
     assert not (tmp_path / "maps").exists()

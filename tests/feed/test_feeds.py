@@ -393,7 +393,7 @@ def test_numbers_by_name(sound: Path) -> None:
 
 def test_whole_numbers_are_never_guessed(tmp_path: Path) -> None:
     array = np.zeros((1, 4), np.float32)
-    assert refusal(SILERO, array, FeedOptions()) == "input 'sr' (int64 a scalar) is given nothing: give sr=NUMBER"
+    assert refusal(SILERO, array, FeedOptions()) == "input 'sr' (int64 scalar) is given nothing: give sr=NUMBER"
     lengths = [spec("B", "N", name="waves"), spec("B", dtype="int64", name="lengths")]
     assert refusal(lengths, array, FeedOptions()) == (
         "input 'lengths' (int64 B) is given nothing: give lengths=FILE.npy"
