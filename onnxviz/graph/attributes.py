@@ -7,6 +7,10 @@ from typing import Any
 
 from onnx import AttributeProto
 
+CONTRADICTIONS = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, AssertionError)
+"""What a rule meets in a node whose attributes, operands and shapes contradict each other, such as strides of another
+length than the kernel's. No rule looks for all of these; such a node is an unknown operator."""
+
 
 def attribute_value(attribute: AttributeProto, default: Any) -> Any:
     """Return an attribute as str, int, float or a tuple of these; tensors and graphs as they are in the file.

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from onnxviz.graph.attributes import CONTRADICTIONS
 from onnxviz.graph.graph import Graph, Node
 from onnxviz.layout import SPATIAL, Dimension, TensorSpec, channels_first
 
@@ -42,7 +43,7 @@ def follow_axes(graph: Graph, types: Mapping[str, TensorSpec]) -> Mapping[str, A
         for node in graph.nodes:
             seed = round_of_seeds.get(node.op)
             if seed is not None:
-                follower.learn(seed(node, follower))
+                follower.apply(seed, node)
         follower.spread()
     return follower.found
 
@@ -83,6 +84,14 @@ class _Follower:
         constant = self.graph.constant(node.inputs[place])
         return None if constant is None else tuple(int(number) for number in constant.ravel())
 
+    def apply(self, rule: Rule, node: Node) -> None:
+        """Learn what a rule finds of a node."""
+        try:
+            found = list(rule(node, self))
+        except CONTRADICTIONS:
+            return
+        self.learn(found)
+
     def learn(self, found: Found) -> None:
         for value, axes in found:
             if not value or axes is None or value in self.found or self.graph.is_constant(value):
@@ -98,7 +107,7 @@ class _Follower:
             for node in (*((maker,) if maker is not None else ()), *self.graph.consumers.get(value, ())):
                 rule = _RULES.get(node.op)
                 if rule is not None and node.inputs and node.outputs:
-                    self.learn(rule(node, self))
+                    self.apply(rule, node)
 
 
 Rule = Callable[[Node, _Follower], Found]

@@ -14,11 +14,13 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
+from onnxviz.graph.attributes import CONTRADICTIONS
 from onnxviz.graph.graph import Graph, Node
 from onnxviz.layout import Dimension, TensorSpec
 
 DOMAINS = frozenset({"", "ai.onnx", "com.microsoft"})
 _MOST_PHASES = 1 << 14
+_MOST_TAPS = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,16 @@ def reads(call: Call) -> Reads | None:
     """Answer a question; None where the operator is not understood."""
     node = call.node
     rule = RULES.get(node.op) if node.domain in DOMAINS else None
-    return None if rule is None else rule(call)
+    try:
+        found = None if rule is None else rule(call)
+    except CONTRADICTIONS:
+        return None
+    return None if found is None or any(_is_absurd(axis.pull) for axis in found.axes) else found
+
+
+def _is_absurd(pull: Pull | None) -> bool:
+    """Tell whether a rule reads more than any real node: a hostile size would take all memory once it is used."""
+    return pull is not None and (not pull.offsets or sum(len(taps) for taps in pull.offsets) > _MOST_TAPS)
 
 
 @lru_cache(maxsize=64)
@@ -247,6 +258,8 @@ def transposed_window(call: Call) -> Reads | None:
         stride, dilation = strides[place], dilations[place]
         before = _transposed_padding(call, place, count, (kernel[place] - 1) * dilation + 1, stride)
         if before is None:
+            return None
+        if not 0 < stride * kernel[place] <= _MOST_TAPS:
             return None
         phases = [[phase + before - tap * dilation for tap in range(kernel[place])] for phase in range(stride)]
         offsets = tuple(tuple(sorted(x // stride for x in taps if x % stride == 0)) for taps in phases)
@@ -602,7 +615,8 @@ def tile(call: Call) -> Reads:
     for axis in range(call.rank):
         if repeats is None or repeats[axis] != 1:
             size = call.sizes.size(call.source, axis)
-            changes[axis] = AxisRead(axis, _picked(tuple(range(size)))) if size else GONE
+            known = size is not None and 0 < size <= _MOST_PHASES
+            changes[axis] = AxisRead(axis, _picked(tuple(range(size or 0)))) if known else GONE
     return _replaced(call, changes)
 
 
@@ -613,9 +627,12 @@ def space_to_depth(call: Call) -> Reads:
     return _replaced(call, {1: GONE, 2: AxisRead(2, read), 3: AxisRead(3, read)}, spatial=True)
 
 
-def depth_to_space(call: Call) -> Reads:
+def depth_to_space(call: Call) -> Reads | None:
     """DepthToSpace: the channels of one pixel become a block."""
-    read = Pull(((0,),) * int(call.node.attribute("blocksize")), 1)
+    block = int(call.node.attribute("blocksize"))
+    if block > _MOST_PHASES:
+        return None
+    read = Pull(((0,),) * block, 1)
     return _replaced(call, {1: GONE, 2: AxisRead(2, read), 3: AxisRead(3, read)}, spatial=True)
 
 
