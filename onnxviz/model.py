@@ -15,6 +15,7 @@ import numpy as np
 
 from onnxviz.activations import Activation, Activations
 from onnxviz.errors import NoMatchError, RunError, UnsupportedError, UsageError
+from onnxviz.graph.axes import follow_axes
 from onnxviz.graph.expose import expose, strip_metadata
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layer_table import LayerTable
@@ -28,7 +29,7 @@ from onnxviz.graph.write import check_link, write_linked, write_standalone
 from onnxviz.layout import TensorSpec, spatial_axes
 from onnxviz.run.difference import Difference, difference
 from onnxviz.run.execute import Piece, execute
-from onnxviz.run.session import Placement, RunOptions, Session
+from onnxviz.run.session import Placement, RunOptions, Session, check_taken
 
 if TYPE_CHECKING:
     from onnxviz.feed.fed import Feed
@@ -227,7 +228,7 @@ class Model:
 
         if isinstance(source, Feed):
             return source
-        return make_feed(self.inputs, source, options or FeedOptions(), self.metadata)
+        return make_feed(self._inputs_with_layouts, source, options or FeedOptions(), self.metadata)
 
     def run(
         self,
@@ -277,9 +278,7 @@ class Model:
         self._check_file()
         pieces = self.pieces([choice.value for choice in choices], fed, options)
         named = {choice.value: choice for choice in choices}
-        weights = [choice.name for choice in choices if choice.value in self.graph.initializers]
-        if weights:
-            raise UnsupportedError(f"{weights[0]!r} is a weight of the model; what a run computes can be shown")
+        self._refuse_weights(choices)
         ready = {name: array for name, array in fed.arrays.items() if name in named}
         for value, array in ready.items():
             yield self._activation(named[value], array.copy())
@@ -364,7 +363,7 @@ class Model:
     ) -> ModelSession:
         """Open the model once for many runs; use it in a `with` block."""
         choices, _ = self.choose(layers, tap=tap)
-        return ModelSession(self, choices, run or RunOptions(many=True))
+        return ModelSession(self, choices, replace(run or RunOptions(), many=True))
 
     def verify(self, original: Model, options: RunOptions | None = None) -> Difference:
         """Run this model and `original` on the same random input and compare the outputs both have.
@@ -399,6 +398,11 @@ class Model:
                 raise
             raise RunError(f"{error}\n{choice}: another size may fit (--size HxW, --dim NAME=N)") from None
 
+    def _refuse_weights(self, choices: Sequence[Choice]) -> None:
+        weights = [choice.name for choice in choices if choice.value in self.graph.initializers]
+        if weights:
+            raise UnsupportedError(f"{weights[0]!r} is a weight of the model; what a run computes can be shown")
+
     def _check_file(self) -> None:
         """Refuse to read weights from a file that changed, or from external data that is not all there."""
         self.file.check_unchanged()
@@ -408,10 +412,17 @@ class Model:
         return replace(options, weights_only_quantised=self._weights_only_quantised)
 
     @cached_property
+    def _inputs_with_layouts(self) -> tuple[TensorSpec, ...]:
+        """The inputs with the layout that the graph's own operators give them, where they do."""
+        axes = follow_axes(self.graph, self.types)
+        known = {name: found.layout for name, found in axes.items() if not found.assumed}
+        return tuple(replace(spec, layout=known.get(spec.name)) for spec in self.inputs)
+
+    @cached_property
     def _takes_pictures(self) -> bool:
         from onnxviz.feed.targets import picture_input
 
-        return picture_input(self.inputs) is not None
+        return picture_input(self._inputs_with_layouts) is not None
 
     @cached_property
     def _weights_only_quantised(self) -> bool:
@@ -438,6 +449,7 @@ class ModelSession(AbstractContextManager["ModelSession"]):
 
     def __init__(self, model: Model, choices: Sequence[Choice], options: RunOptions) -> None:
         """Open the graph, cut to what the choices need."""
+        model._refuse_weights(choices)
         self._model = model
         self._choices = choices
         values = [choice.value for choice in choices]
@@ -445,6 +457,7 @@ class ModelSession(AbstractContextManager["ModelSession"]):
         model._check_file()
         self._session: Session | None = Session(cut.to_bytes(), model.file.folder, model._tuned(options))
         self.placement = self._session.placement
+        check_taken(self.placement)
 
     def run(self, source: Any, feed: FeedOptions | None = None) -> Activations:
         """Run once on a source (see `Model.run`) and return the activations."""

@@ -8,10 +8,12 @@ import onnxruntime
 import pytest
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
+from PIL import Image
 
 import onnxviz
 from onnxviz.activations import Activation, Activations
 from onnxviz.errors import InputError, NoMatchError, OutputError, RunError, UnsupportedError, UsageError
+from onnxviz.feed.options import FeedOptions
 from onnxviz.run.session import RunOptions
 from tests.models import model_of
 
@@ -320,3 +322,18 @@ def test_sizes_are_measured_on_the_graph_that_runs(tmp_path: Path) -> None:
     )
     measured = model.measured(np.ones((1, 1, 3), np.float32))
     assert measured.layers["pool"].shape == (1, 1, 3)
+
+
+def test_a_picture_is_fed_in_the_layout_that_the_graph_has(tmp_path: Path) -> None:
+    """Every size is free: by its shape alone the input would be NCHW."""
+    model = model_of(
+        tmp_path / "last.onnx",
+        """g (float[N,H,W,C] x) => (float[N,1,H,W] y) <float[1,3,1,1] w = {1, 10, 100}> {
+            t = Transpose <perm = [0, 3, 1, 2]> (x)
+            [conv] y = Conv (t, w)
+        }""",
+    )
+    picture = np.full((2, 4, 3), (1, 2, 3), np.uint8)
+    fed = model.feed(Image.fromarray(picture), FeedOptions(preset="raw", size=(2, 4)))
+    assert fed.main.layout == "NHWC"
+    assert model.run(fed, layers="conv")["conv"].array.tolist() == [[[[321.0] * 4] * 2]]

@@ -40,7 +40,7 @@ Order = Annotated[str | None, typer.Option("--channel-order", metavar="rgb|bgr",
 Transform = Annotated[str, typer.Option("--transform", metavar="none|log", help="For matrices with heavy tails: log.")]
 Dim = Annotated[list[str] | None, typer.Option("--dim", metavar="NAME=N", help="A size for a symbol; repeatable.")]
 Random = Annotated[bool, typer.Option("--random", help="Feed noise where nothing is given.")]
-Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="The seed of that noise.")]
+Seed = Annotated[int | None, typer.Option("--seed", metavar="N", min=0, help="The seed of that noise; else 0.")]
 Constant = Annotated[float | None, typer.Option("--constant", metavar="X", help="Feed one number everywhere.")]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onnxviz.cli import parameters
-from onnxviz.cli.terminal import print_json, print_table, say
+from onnxviz.cli.terminal import print_json, print_table, printable, say
 from onnxviz.layout import shape_text
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def view(
     transform: parameters.Transform = "none",
     dim: parameters.Dim = None,
     random: parameters.Random = False,
-    seed: parameters.Seed = 0,
+    seed: parameters.Seed = None,
     constant: parameters.Constant = None,
     device: parameters.DeviceName = "auto",
     exact: parameters.Exact = False,
@@ -125,7 +125,7 @@ def view(
             channel_order=channel_order,
             transform=transform,
             dims=parameters.dims(dim),
-            random=seed if random else None,
+            random=(seed or 0) if random or seed is not None else None,
             constant=constant,
         ),
         run=RunOptions(device=device, exact=exact, threads=threads, memory=parameters.byte_count(memory)),
@@ -175,7 +175,7 @@ def report(record: ViewRecord, watcher: ProgressWatcher, *, json: bool, quiet: b
 
 def _print_run(record: ViewRecord, run: RunRecord) -> None:
     if len(record.runs) > 1:
-        print(f"\n{', '.join(run.source.values())}")
+        print(f"\n{printable(', '.join(run.source.values()))}")
     rows = [
         (
             layer.name,
@@ -189,7 +189,7 @@ def _print_run(record: ViewRecord, run: RunRecord) -> None:
     ]
     print_table(("layer", "tap", "shape", "range", "picture"), rows, left=(True,) * 5)
     for name, score in run.top:
-        print(f"{score:8.3f}  {name}")
+        print(f"{score:8.3f}  {printable(name)}")
 
 
 def _preview(record: ViewRecord) -> None:

@@ -59,15 +59,8 @@ def draw_montage(
     ]
 
 
-def choose_channels(
-    statistics: ChannelStatistics, style: Style, means: NDArray[np.float64] | None = None
-) -> NDArray[np.intp]:
-    """Return which channels are drawn, in order.
-
-    Args:
-        statistics: of all channels.
-        style: its channels, order and top.
-        means: the mean of the absolute value of each channel, for the order `mean`.
+def choose_channels(maps: Array, statistics: ChannelStatistics, style: Style) -> NDArray[np.intp]:
+    """Return which channels of maps (C, ...) are drawn, in order, by the style's channels, order and top.
 
     Raises:
         UsageError: a channel that the maps do not have, or an unknown order.
@@ -80,11 +73,42 @@ def choose_channels(
     chosen = chosen % max(count, 1)
     check_order(style.order)
     if style.order != "index":
-        strength = statistics.deviation if style.order == "deviation" or means is None else means
+        strength = statistics.deviation if style.order == "deviation" else _mean_magnitudes(maps)
         chosen = chosen[np.argsort(-np.nan_to_num(strength[chosen], nan=-np.inf), kind="stable")]
     if style.top is not None and style.top < 1:
         raise UsageError(f"top must be 1 or more, not {style.top}")
     return chosen[: style.top]
+
+
+def live_channels(maps: Array, statistics: ChannelStatistics, style: Style) -> tuple[NDArray[np.intp], bool]:
+    """Return the channels that are drawn and whether constant ones were left out, which are then many."""
+    channels = choose_channels(maps, statistics, style)
+    constant = statistics.constant[channels]
+    many = constant.sum() > max(8, _FOLDED * len(channels)) and not constant.all()
+    if style.channels is not None or style.top is not None or not many:
+        return channels, False
+    return channels[~constant], True
+
+
+def _mean_magnitudes(maps: Array) -> NDArray[np.float64]:
+    """Return the mean of the absolute values of each channel of maps (C, ...)."""
+    with np.errstate(all="ignore"):
+        means: NDArray[np.float64] = np.abs(maps.reshape(len(maps), -1)).mean(axis=1, dtype=np.float64)
+        return means
+
+
+def legend(maps: Array, statistics: ChannelStatistics, channels: NDArray[np.intp]) -> list[str]:
+    """Return which of `constant`, `NaN`, `inf` and `-inf` some channels of maps (C, ...) show."""
+    shown = statistics.take(channels)
+    infinite = shown.inf > 0
+    values = maps[channels[infinite]] if infinite.any() else np.zeros(0)
+    found = {
+        "constant": bool(shown.constant.any()),
+        "NaN": bool(shown.nan.any()),
+        "inf": bool((values == np.inf).any()),
+        "-inf": bool((values == -np.inf).any()),
+    }
+    return [name for name, there in found.items() if there]
 
 
 def check_order(order: str) -> None:
@@ -189,19 +213,7 @@ class Montage:
         if self.grid.pages > 1:
             line = f"{caption.line} · " if caption.line else ""
             caption = Caption(caption.title, f"{line}page {number_of_page + 1} of {self.grid.pages}")
-        return Header(caption, notes, self.limits, self._legend(), self.gamma)
-
-    def _legend(self) -> list[str]:
-        shown = self.statistics.take(self.channels)
-        infinite = shown.inf > 0
-        values = self.maps[self.channels[infinite]] if infinite.any() else np.zeros(0)
-        found = {
-            "constant": bool(shown.constant.any()),
-            "NaN": bool(shown.nan.any()),
-            "inf": bool((values == np.inf).any()),
-            "-inf": bool((values == -np.inf).any()),
-        }
-        return [name for name, there in found.items() if there]
+        return Header(caption, notes, self.limits, legend(self.maps, self.statistics, self.channels), self.gamma)
 
     def _fold_strip(self, page: Page, y: int) -> None:
         """Draw one tick a channel, live or constant, in place of the channels that are left out."""
@@ -268,7 +280,7 @@ def plan_montage(
         raise UsageError(f"nothing to draw in an array of shape {' x '.join(map(str, maps.shape))}")
     statistics = statistics or channel_statistics(maps)
     scale = limits(maps, statistics, style)
-    channels, folded = _drawn(maps, statistics, style)
+    channels, folded = live_channels(maps, statistics, style)
     names = names or [str(channel) for channel in range(len(maps))]
     tile = grids.choose_tile(len(channels), maps.shape[1], maps.shape[2], style)
     letters, drawn = face(style.font), [names[channel] for channel in channels]
@@ -282,20 +294,6 @@ def plan_montage(
     grid = grids.arrange(len(channels), tile, strip, style, room)
     shares = _shares(statistics) if bars else None
     return Montage(maps, channels, names, statistics, scale, grid, style, labels, aside, ranges, shares, folded, gamma)
-
-
-def _drawn(maps: Array, statistics: ChannelStatistics, style: Style) -> tuple[NDArray[np.intp], bool]:
-    """Return the channels that are drawn and whether constant ones were left out."""
-    means = None
-    if style.order == "mean":
-        with np.errstate(all="ignore"):
-            means = np.abs(maps.reshape(len(maps), -1)).mean(axis=1, dtype=np.float64)
-    channels = choose_channels(statistics, style, means)
-    constant = statistics.constant[channels]
-    many = constant.sum() > max(8, _FOLDED * len(channels)) and not constant.all()
-    if style.channels is not None or style.top is not None or not many:
-        return channels, False
-    return channels[~constant], True
 
 
 def _ranges(letters: Face, tile: Tile, names: Sequence[str], statistics: ChannelStatistics) -> list[str]:

@@ -219,7 +219,7 @@ def _with_rank(job: Job, spec: TensorSpec, array: Array, notes: list[str]) -> Ar
 
 def _shown_picture(array: Array, layout: str | None) -> npt.NDArray[np.uint8] | None:
     """Draw a fed array back to RGB: uint8 as it is, anything else from its smallest to its largest number."""
-    if layout is None or not {"H", "W", "C"} <= set(layout):
+    if layout is None or sorted(layout.replace("N", "")) != ["C", "H", "W"]:
         return None
     first = array[0] if layout.startswith("N") else array
     pixels = first.transpose([layout.replace("N", "").index(letter) for letter in "HWC"])

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from onnx import helper
 from PIL import Image
 
 Command = Callable[..., object]
@@ -385,3 +386,41 @@ def test_verbose_says_each_layer(onnxviz_command: Command, doubling_model: Path,
     assert re.search(r"^ +\d+\.\d\d s  a session on cpu, 3 of 3 nodes$", said, re.MULTILINE)
     assert re.search(r"^ +\d+\.\d\d s  drawn pool in 001-pool\.png$", said, re.MULTILINE)
     assert " s  " not in onnxviz_command(*view).err
+
+
+def test_names_of_a_model_move_no_cursor(onnxviz_command: Command, tmp_path: Path) -> None:
+    node = helper.make_node("Evil\x1b[31m", ["x"], ["y\x1b[2J"], name="n\x1b]0;t", domain="d")
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph([node], "g", [value("x", 1, [1, 1, 2, 2])], [value("y\x1b[2J", 1, [1, 1, 2, 2])])
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("d", 1)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), tmp_path / "evil.onnx")
+    for arguments in (
+        ("layers", tmp_path / "evil.onnx", "--all"),
+        ("layers", tmp_path / "evil.onnx", "--all", "--tree"),
+        ("layers", tmp_path / "evil.onnx", "--layers", "n\x1b["),
+        ("view", tmp_path / "evil.onnx", "--random", "--layers", "y\x1b[2J", "-o", tmp_path / "maps"),
+    ):
+        done = onnxviz_command(*arguments)
+        assert "\x1b" not in done.out + done.err and "\\x1b" in done.out + done.err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names that are no UTF-8 exist on Linux only")
+def test_a_file_name_that_is_no_utf8(onnxviz_command: Command, doubling_model: Path, tmp_path: Path) -> None:
+    odd = Path(os.fsdecode(os.fsencode(tmp_path / "caf") + b"\xe9.npy"))
+    np.save(odd, np.ones((1, 1, 2, 2), np.float32))
+    done = onnxviz_command("view", doubling_model, odd, "-o", tmp_path / "maps", "--json")
+    assert done.code == 0, done.err
+    for text in (done.out, (tmp_path / "maps" / "view.json").read_text("utf-8")):
+        assert json.loads(text)["runs"][0]["source"]["x"].endswith("caf\udce9.npy")
+
+
+def test_a_seed_alone_means_noise(onnxviz_command: Command, doubling_model: Path, tmp_path: Path) -> None:
+    for name, options in (("a", ("--seed", "3")), ("b", ("--random", "--seed", "3")), ("c", ("--random",))):
+        assert onnxviz_command("view", doubling_model, *options, "--raw", tmp_path / f"{name}.npz").code == 0
+    a, b, c = (np.load(tmp_path / f"{name}.npz")["0000"] for name in "abc")
+    assert (a == b).all() and (a != c).any()
+
+
+def test_all_and_a_selection_exclude_each_other(onnxviz_command: Command, doubling_model: Path) -> None:
+    done = onnxviz_command("layers", doubling_model, "--all", "--layers", "conv")
+    assert done.code == 2 and "--all lists every node" in done.err
