@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,6 @@ import numpy as np
 
 from onnxviz.errors import InputError
 from onnxviz.files import writing
-from onnxviz.layout import channel_axis
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -54,15 +54,10 @@ class Activation:
         return "  ·  ".join(part for part in parts if part)
 
     def maps(self, item: int = 0) -> Array:
-        """Return one item's channels first, `(C, ...)`, of what has a channel axis; else the array as it is."""
-        layout = self.layout or ""
-        if len(layout) != self.array.ndim or self.array.ndim == 0:
-            return self.array
-        array, axis = self.array, channel_axis(layout)
-        if layout.startswith("N"):
-            array = array[item] if len(array) else array.reshape(array.shape[1:])
-            axis = None if axis is None else axis - 1
-        return array if axis is None else np.moveaxis(array, axis, 0)
+        """Return one item with its channels first, `(C, ...)`; without a layout the rank decides, as in a picture."""
+        from onnxviz.draw.arrange import item_channels
+
+        return item_channels(self.array, self.layout, item)
 
     def pages(self, **style: Any) -> list[Image]:
         """Draw the first item: every page, as Pillow images. Keywords are those of `onnxviz.Style`.
@@ -91,10 +86,12 @@ class Activations(Mapping[str, Activation]):
     """Activations by name, in graph order."""
 
     def __init__(self, items: Iterable[Activation]) -> None:
-        """Take activations; a name that stands twice is told apart by its tap or its value."""
+        """Take activations; a name that stands twice is told apart by its value, its tap or a number."""
         self._items: dict[str, Activation] = {}
         for item in items:
-            self._items[item.name if item.name not in self._items else f"{item.name} ({item.value})"] = item
+            numbered = (f"{item.name} ({number})" for number in count(2))
+            names = chain([item.name, f"{item.name} ({item.value})", f"{item.name} ({item.tap})"], numbered)
+            self._items[next(name for name in names if name not in self._items)] = item
 
     def __getitem__(self, name: str) -> Activation:
         try:
@@ -141,7 +138,7 @@ class Activations(Mapping[str, Activation]):
             with np.load(path, allow_pickle=False) as members:
                 facts = json.loads(str(members["facts"]))
                 return cls(Activation(array=members[f"{place:04}"], **fact) for place, fact in enumerate(facts))
-        except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
             raise InputError(f"{os.fspath(path)!r} holds no activations written by onnxviz: {error}") from None
 
 
@@ -159,7 +156,8 @@ class RawWriter(AbstractContextManager["RawWriter"]):
 
     def add(self, item: Activation) -> None:
         """Write one activation, unscaled."""
-        self._write(f"{len(self._facts):04}", item.array)
+        texts = item.array.dtype.kind == "O"  # onnxruntime's texts; as objects they could only be pickled
+        self._write(f"{len(self._facts):04}", item.array.astype(np.str_) if texts else item.array)
         self._facts.append(
             {"name": item.name, "value": item.value, "tap": item.tap, "layout": item.layout, "op": item.op}
         )

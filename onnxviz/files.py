@@ -148,7 +148,7 @@ def _check_file(path: Path, force: bool) -> None:
     if path.exists() and not stat.S_ISREG(path.stat().st_mode):
         raise OutputError(f"cannot write {path}: it is {'a folder' if path.is_dir() else 'no plain file'}")
     if not force:
-        raise OutputError(f"{path} exists; --force overwrites it")
+        raise OutputError(f"{path} exists: --force (in Python force=True) overwrites it")
 
 
 def _check_folder(path: Path, shown: Path, force: bool, ours: Callable[[Path], bool]) -> None:
@@ -160,7 +160,10 @@ def _check_folder(path: Path, shown: Path, force: bool, ours: Callable[[Path], b
     if not path.is_dir():
         raise OutputError(f"cannot write the folder {shown}: a file of that name exists")
     if not (force or ours(path) or not any(path.iterdir())):
-        raise OutputError(f"{shown} exists and holds what onnxviz did not make; --force replaces the whole folder")
+        raise OutputError(
+            f"{shown} exists and holds what onnxviz did not make: "
+            "--force (in Python force=True) replaces the whole folder"
+        )
 
 
 def _make_beside(path: Path, suffix: str, make: Callable[[Path], Made]) -> tuple[Path, Made]:
@@ -173,7 +176,9 @@ def _make_beside(path: Path, suffix: str, make: Callable[[Path], Made]) -> tuple
         except FileExistsError:
             continue
         except FileNotFoundError:
-            raise OutputError(f"cannot write {path}: there is no folder {path.parent}") from None
+            missing = not path.parent.is_dir()  # /proc refuses with the same answer
+            reason = f"there is no folder {path.parent}" if missing else f"{path.parent} takes no new files"
+            raise OutputError(f"cannot write {path}: {reason}") from None
         except OSError as error:
             _refuse(path, error)
     raise OutputError(f"cannot write {path}: the folder is full of unfinished {stem}.*.{suffix}; remove them")

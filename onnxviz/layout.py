@@ -6,6 +6,7 @@ A layout is a string with one letter an axis: `N` batch, `C` channel, `D`, `H`, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 SPATIAL = "DHWL"
@@ -50,3 +51,14 @@ def channels_first(rank: int) -> str | None:
     'NCHW'
     """
     return {2: "NC", 3: "NCL", 4: "NCHW", 5: "NCDHW"}.get(rank)
+
+
+def shape_text(shape: Sequence[Dimension] | None) -> str:
+    """Return a shape for the eye; some exporters name a size by a formula of hundreds of characters, which is cut.
+
+    >>> shape_text(("N", 3, None, 224)), shape_text(()), shape_text(None)
+    ('Nx3x?x224', 'scalar', '?')
+    """
+    if shape is None:
+        return "?"
+    return "x".join("?" if size is None else str(size)[:24] for size in shape) or "scalar"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ import numpy as np
 
 from onnxviz.activations import Activation, Activations
 from onnxviz.errors import NoMatchError, RunError, UnsupportedError, UsageError
+from onnxviz.graph.axes import follow_axes
 from onnxviz.graph.expose import expose, strip_metadata
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layer_table import LayerTable
@@ -25,17 +26,17 @@ from onnxviz.graph.segments import map_bytes, plan
 from onnxviz.graph.selection import Choice, default_choices, select
 from onnxviz.graph.shapes import fix_inputs, infer_types
 from onnxviz.graph.write import check_link, write_linked, write_standalone
-from onnxviz.layout import TensorSpec
+from onnxviz.layout import TensorSpec, spatial_axes
 from onnxviz.run.difference import Difference, difference
 from onnxviz.run.execute import Piece, execute
-from onnxviz.run.session import Placement, RunOptions, Session
+from onnxviz.run.session import Placement, RunOptions, Session, check_taken
 
 if TYPE_CHECKING:
     from onnxviz.feed.fed import Feed
     from onnxviz.feed.options import FeedOptions
 
-Selection = str | Sequence["str | Layer"] | Mapping[str, str]
-"""What `layers=` takes: a selection, several of them or of layers, or selections with a new name each."""
+Selection = str | Layer | Sequence[str | Layer] | Mapping[str, str]
+"""What `layers=` takes: a selection or a layer, several of them, or selections with a new name each."""
 
 
 def open_model(path: str | os.PathLike[str]) -> Model:
@@ -110,10 +111,14 @@ class Model:
 
         Raises:
             SelectionError: The selection cannot be read.
-            NoMatchError: It matches nothing.
+            NoMatchError: It matches nothing, or only values that are no layers, such as an input.
         """
         choices, _ = self.choose(layers, exclude=exclude, tap=tap)
-        return tuple(choice.layer for choice in choices if choice.layer is not None)
+        found = tuple(choice.layer for choice in choices if choice.layer is not None)
+        if not found:
+            names = ", ".join(repr(choice.name) for choice in choices)
+            raise NoMatchError(f"{names} can be exposed and viewed, but {'are' if len(choices) > 1 else 'is'} no layer")
+        return found
 
     def choose(
         self, layers: Selection | None, *, exclude: Sequence[str] = (), tap: str = "act"
@@ -127,30 +132,51 @@ class Model:
         if tap not in ("act", "op"):
             raise UsageError(f"unknown tap {tap!r}: act (after norm and nonlinearity) or op (the node's own output)")
         if layers is None:
-            choices, taken = default_choices(self.graph, self.catalogue, tap)
-            remark = f"no selection given: {taken}"
-            if exclude:
-                gone = {choice.value for choice in self._selected(list(exclude), (), tap)}
-                choices = tuple(choice for choice in choices if choice.value not in gone)
-                if not choices:
-                    raise NoMatchError("nothing is left after --exclude")
-            return choices, remark
+            choices, taken = default_choices(self.graph, self.catalogue, tap, exclude)
+            return choices, f"no selection given: {taken}"
         if isinstance(layers, Mapping):
-            named = [
-                replace(choice, name=name if len(found) == 1 else f"{name}/{choice.name}")
-                for text, name in layers.items()
-                for found in [self._selected([text], exclude, tap)]
-                for choice in found
-            ]
-            return tuple({choice.value: choice for choice in named}.values()), ""
-        texts = [layers] if isinstance(layers, str) else layers
-        given = [layer for layer in texts if isinstance(layer, Layer)]
-        if not given:
-            return self._selected([text for text in texts if isinstance(text, str)], exclude, tap), ""
-        chosen = {layer.value(tap): Choice(layer.name, layer.value(tap), tap, layer) for layer in given}
-        written = [text for text in texts if isinstance(text, str)]
-        chosen |= {choice.value: choice for choice in self._selected(written, exclude, tap)} if written else {}
-        return tuple(sorted(chosen.values(), key=lambda choice: choice.layer.index if choice.layer else -1)), ""
+            return self._renamed(layers, exclude, tap), ""
+        given = [layers] if isinstance(layers, str | Layer) else list(layers)
+        wrong = next((item for item in given if not isinstance(item, str | Layer)), None)
+        if wrong is not None:
+            raise UsageError(f"a selection is a text or a layer, not {type(wrong).__name__}")
+        texts = [item for item in given if isinstance(item, str)]
+        if len(texts) == len(given):
+            return self._selected(texts, exclude, tap), ""
+        chosen = [self._taken(layer, tap) for layer in given if isinstance(layer, Layer)]
+        chosen += self._selected(texts, (), tap) if texts else ()
+        return self._without(chosen, exclude, tap), ""
+
+    def _renamed(self, names: Mapping[str, str], exclude: Sequence[str], tap: str) -> tuple[Choice, ...]:
+        named: dict[str, Choice] = {}
+        for text, name in names.items():
+            found = self._selected([text], (), tap)
+            for choice in found:
+                own = name if len(found) == 1 else f"{name}/{choice.name}"
+                if choice.value in named:
+                    raise UsageError(f"{choice.value!r} is given two names: {named[choice.value].name!r} and {own!r}")
+                named[choice.value] = replace(choice, name=own)
+        return self._without(list(named.values()), exclude, tap)
+
+    def _taken(self, layer: Layer, tap: str) -> Choice:
+        if layer.inside:
+            raise UnsupportedError(f"{layer.name!r} lies inside {layer.inside}, whose values no session hands out")
+        return Choice(layer.name, layer.value(tap), tap, layer)
+
+    def _without(self, choices: Sequence[Choice], exclude: Sequence[str], tap: str) -> tuple[Choice, ...]:
+        """Return choices in graph order, each value once, without those that are excluded."""
+        gone: set[str] = set()
+        if exclude:
+            with suppress(NoMatchError):
+                gone = {choice.value for choice in self._selected(exclude, (), tap)}
+        kept = {choice.value: choice for choice in choices if choice.value not in gone}
+        if not kept:
+            raise NoMatchError("nothing is selected, or all of it is excluded")
+        return tuple(sorted(kept.values(), key=lambda choice: self._place(choice.value)))
+
+    def _place(self, value: str) -> int:
+        producer = self.graph.producers.get(value)
+        return -1 if producer is None else producer.index
 
     def _selected(self, texts: Sequence[str], exclude: Sequence[str], tap: str) -> tuple[Choice, ...]:
         return select(texts, graph=self.graph, layers=self.catalogue, exclude=exclude, tap=tap)
@@ -202,7 +228,7 @@ class Model:
 
         if isinstance(source, Feed):
             return source
-        return make_feed(self.inputs, source, options or FeedOptions(), self.metadata)
+        return make_feed(self._inputs_with_layouts, source, options or FeedOptions(), self.metadata)
 
     def run(
         self,
@@ -252,15 +278,14 @@ class Model:
         self._check_file()
         pieces = self.pieces([choice.value for choice in choices], fed, options)
         named = {choice.value: choice for choice in choices}
-        weights = [choice.name for choice in choices if choice.value in self.graph.initializers]
-        if weights:
-            raise UnsupportedError(f"{weights[0]!r} is a weight of the model; what a run computes can be shown")
+        self._refuse_weights(choices)
         ready = {name: array for name, array in fed.arrays.items() if name in named}
         for value, array in ready.items():
-            yield self._activation(named[value], array)
-        for value, array in execute(pieces, fed.arrays, self.file.folder, self._tuned(options), placed, sessions):
-            if value in named and value not in ready:
-                yield self._activation(named[value], array)
+            yield self._activation(named[value], array.copy())
+        with self._advising(fed):
+            for value, array in execute(pieces, fed.arrays, self.file.folder, self._tuned(options), placed, sessions):
+                if value in named and value not in ready:
+                    yield self._activation(named[value], array)
 
     def pieces(self, values: Sequence[str], fed: Feed, options: RunOptions) -> list[Piece]:
         """Plan a run: the graph cut to what the values need, in pieces whose maps fit in the memory given."""
@@ -299,12 +324,13 @@ class Model:
             if not layer.inside and (layer.shape is None or not all(isinstance(size, int) for size in layer.shape))
         ]
         if unknown:
-            pieces = measured.pieces(unknown, fed, run or RunOptions())
-            found = {
-                value: TensorSpec(value, str(array.dtype), array.shape)
-                for value, array in execute(pieces, fed.arrays, self.file.folder, self._tuned(run or RunOptions()))
-                if isinstance(array, np.ndarray)
-            }
+            pieces = self.pieces(unknown, fed, run or RunOptions())
+            with self._advising(fed):
+                found = {
+                    value: TensorSpec(value, str(array.dtype), array.shape)
+                    for value, array in execute(pieces, fed.arrays, self.file.folder, self._tuned(run or RunOptions()))
+                    if isinstance(array, np.ndarray)
+                }
             measured.types = MappingProxyType({**measured.types, **found})
             del measured.catalogue
         return measured
@@ -329,14 +355,15 @@ class Model:
             raise UsageError(f"a region is of one layer; {layer!r} selects {len(choices)}")
         fed = self.feed(source)
         graph = fix_inputs(self.graph, {name: array.shape for name, array in fed.arrays.items()})
-        return region(graph, self._fed_types(fed), choices[0].value, position)
+        layout = choices[0].layer.layout if choices[0].layer is not None else None
+        return region(graph, self._fed_types(fed), choices[0].value, position, spatial_axes(layout))
 
     def session(
         self, layers: Selection | None = None, *, tap: str = "act", run: RunOptions | None = None
     ) -> ModelSession:
         """Open the model once for many runs; use it in a `with` block."""
         choices, _ = self.choose(layers, tap=tap)
-        return ModelSession(self, choices, run or RunOptions(many=True))
+        return ModelSession(self, choices, replace(run or RunOptions(), many=True))
 
     def verify(self, original: Model, options: RunOptions | None = None) -> Difference:
         """Run this model and `original` on the same random input and compare the outputs both have.
@@ -358,6 +385,24 @@ class Model:
         )
         return difference(ours, theirs)
 
+    @contextmanager
+    def _advising(self, fed: Feed) -> Iterator[None]:
+        """Add to onnxruntime's error which of the sizes that were fed are a choice."""
+        from onnxviz.feed.targets import open_sizes
+
+        try:
+            yield
+        except RunError as error:
+            choice = open_sizes(self.inputs, {name: array.shape for name, array in fed.arrays.items()})
+            if not choice or type(error) is not RunError:
+                raise
+            raise RunError(f"{error}\n{choice}: another size may fit (--size HxW, --dim NAME=N)") from None
+
+    def _refuse_weights(self, choices: Sequence[Choice]) -> None:
+        weights = [choice.name for choice in choices if choice.value in self.graph.initializers]
+        if weights:
+            raise UnsupportedError(f"{weights[0]!r} is a weight of the model; what a run computes can be shown")
+
     def _check_file(self) -> None:
         """Refuse to read weights from a file that changed, or from external data that is not all there."""
         self.file.check_unchanged()
@@ -365,6 +410,19 @@ class Model:
 
     def _tuned(self, options: RunOptions) -> RunOptions:
         return replace(options, weights_only_quantised=self._weights_only_quantised)
+
+    @cached_property
+    def _inputs_with_layouts(self) -> tuple[TensorSpec, ...]:
+        """The inputs with the layout that the graph's own operators give them, where they do."""
+        axes = follow_axes(self.graph, self.types)
+        known = {name: found.layout for name, found in axes.items() if not found.assumed}
+        return tuple(replace(spec, layout=known.get(spec.name)) for spec in self.inputs)
+
+    @cached_property
+    def _takes_pictures(self) -> bool:
+        from onnxviz.feed.targets import picture_input
+
+        return picture_input(self._inputs_with_layouts) is not None
 
     @cached_property
     def _weights_only_quantised(self) -> bool:
@@ -378,6 +436,8 @@ class Model:
             raise UnsupportedError(f"{choice.name!r} is no tensor but a {type(array).__name__}; it cannot be shown")
         layer = choice.layer
         layout = layer.layout if layer is not None and len(layer.layout or "") == array.ndim else None
+        if layout is not None and layout.count("T") == 1 and not self._takes_pictures:
+            layout = layout.replace("T", "L")  # steps of time or words, no patches of a picture
         return Activation(choice.name, choice.value, choice.tap, array, layout, layer.op if layer is not None else "")
 
     def __repr__(self) -> str:
@@ -389,6 +449,7 @@ class ModelSession(AbstractContextManager["ModelSession"]):
 
     def __init__(self, model: Model, choices: Sequence[Choice], options: RunOptions) -> None:
         """Open the graph, cut to what the choices need."""
+        model._refuse_weights(choices)
         self._model = model
         self._choices = choices
         values = [choice.value for choice in choices]
@@ -396,13 +457,15 @@ class ModelSession(AbstractContextManager["ModelSession"]):
         model._check_file()
         self._session: Session | None = Session(cut.to_bytes(), model.file.folder, model._tuned(options))
         self.placement = self._session.placement
+        check_taken(self.placement)
 
     def run(self, source: Any, feed: FeedOptions | None = None) -> Activations:
         """Run once on a source (see `Model.run`) and return the activations."""
         if self._session is None:
             raise RunError("the session is closed")
         fed = self._model.feed(source, feed)
-        arrays = self._session.run(fed.arrays, [choice.value for choice in self._choices])
+        with self._model._advising(fed):
+            arrays = self._session.run(fed.arrays, [choice.value for choice in self._choices])
         return Activations(map(self._model._activation, self._choices, arrays))
 
     def __exit__(self, *details: object) -> None:

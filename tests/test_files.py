@@ -43,7 +43,10 @@ class TestWriting:
     def test_an_existing_file_needs_force(self, tmp_path):
         goal = tmp_path / "model.onnx"
         goal.write_bytes(b"old")
-        with pytest.raises(OutputError, match=r"model\.onnx exists; --force overwrites it"), writing(goal, force=False):
+        with (
+            pytest.raises(OutputError, match=r"model\.onnx exists: --force"),
+            writing(goal, force=False),
+        ):
             pass
         with writing(goal, force=True) as target:
             target.write(b"new")
@@ -132,7 +135,7 @@ class TestMakingFolder:
         (tmp_path / "photos").mkdir()
         (tmp_path / "photos" / "cat.jpg").touch()
         with (
-            pytest.raises(OutputError, match="holds what onnxviz did not make; --force"),
+            pytest.raises(OutputError, match="holds what onnxviz did not make: --force"),
             making_folder(tmp_path / "photos", force=False, ours=never),
         ):
             pass

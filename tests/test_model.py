@@ -6,11 +6,16 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
+from PIL import Image
 
 import onnxviz
-from onnxviz.activations import Activations
-from onnxviz.errors import InputError, NoMatchError, OutputError, RunError, UsageError
+from onnxviz.activations import Activation, Activations
+from onnxviz.errors import InputError, NoMatchError, OutputError, RunError, UnsupportedError, UsageError
+from onnxviz.feed.options import FeedOptions
+from onnxviz.run.session import RunOptions
+from tests.models import model_of
 
 X = np.array([[[[1, -2], [3, 0]]]], np.float32)
 
@@ -138,7 +143,7 @@ def test_wrong_words(doubling_model: Path) -> None:
         model.select("conv", tap="relu")
     with pytest.raises(NoMatchError):
         model.select("norm")
-    with pytest.raises(NoMatchError, match="nothing is left"):
+    with pytest.raises(NoMatchError, match="matches nothing, or all of it is excluded"):
         model.choose(None, exclude=["all"])
 
 
@@ -156,3 +161,179 @@ def test_public_names() -> None:
         getattr(onnxviz, name)
     with pytest.raises(AttributeError, match="no attribute 'nope'"):
         onnxviz.nope  # noqa: B018
+
+
+def test_an_error_of_the_runtime_names_the_sizes_that_are_a_choice(tmp_path: Path) -> None:
+    """x (1,1,H,W) + 3 values along W: fails for every W but 3."""
+    graph = helper.make_graph(
+        [helper.make_node("Add", ["x", "b"], ["s"]), helper.make_node("MaxPool", ["s"], ["y"], kernel_shape=[1, 1])],
+        "three",
+        [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 1, "H", "W"])],
+        [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(np.ones((1, 1, 1, 3), np.float32), "b")],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "m.onnx")
+    model = onnxviz.open(tmp_path / "m.onnx")
+    assert model.run(np.ones((1, 1, 2, 3), np.float32))["y"].array.shape == (1, 1, 2, 3)
+    advice = r"'x' \(1x1xHxW\) is fed 1x1x2x5: another size may fit \(--size HxW, --dim NAME=N\)"
+    with pytest.raises(RunError, match=advice):
+        model.run(np.ones((1, 1, 2, 5), np.float32))
+    with model.session() as session, pytest.raises(RunError, match=advice):
+        session.run(np.ones((1, 1, 2, 5), np.float32))
+
+
+def test_steps_of_time_are_no_patches_of_a_picture(tmp_path: Path) -> None:
+    """A MatMul over 9 steps: of a sequence (1,9,4) it is bands, of patches (1,4,3,3) a grid."""
+
+    def model(name: str, shape: list[int | str], before: list[onnx.NodeProto]) -> onnxviz.Model:
+        graph = helper.make_graph(
+            [*before, helper.make_node("MatMul", ["t", "w"], ["y"], name="proj")],
+            name,
+            [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, shape)],
+            [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1, 9, 2])],
+            [
+                numpy_helper.from_array(np.ones((shape[-1] if len(shape) == 3 else 3, 2), np.float32), "w"),
+                numpy_helper.from_array(np.array([1, 3, 9], np.int64), "s"),
+            ],
+        )
+        path = tmp_path / f"{name}.onnx"
+        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+        return onnxviz.open(path)
+
+    steps = model("steps", ["N", 9, 4], [helper.make_node("Identity", ["x"], ["t"])])
+    assert steps.run(np.ones((1, 9, 4), np.float32), layers="proj")["proj"].layout == "NLC"
+    patches = model(
+        "patches",
+        [1, 3, 3, 3],
+        [
+            helper.make_node("Reshape", ["x", "s"], ["f"]),
+            helper.make_node("Transpose", ["f"], ["t"], perm=[0, 2, 1]),
+        ],
+    )
+    assert patches.run(np.ones((1, 3, 3, 3), np.float32), layers="proj")["proj"].layout == "NTC"
+
+
+CHAIN = """g (float[1,1,2,2] x) => (float[1,1,2,2] e) <float[1,1,1,1] w = {2}> {
+    [one] a = Conv (x, w)
+    [two] b = Conv (a, w)
+    [three] c = Conv (b, w)
+    [body] e = Neg (c)
+}"""
+
+
+def test_what_is_handed_out_can_be_changed_while_the_model_runs(tmp_path: Path) -> None:
+    model = model_of(tmp_path / "chain.onnx", CHAIN)
+    options = RunOptions(memory=16)
+    x = np.ones((1, 1, 2, 2), np.float32)
+    fed = model.feed(x)
+    assert len(model.pieces(["a", "b", "c"], fed, options)) == 2
+    seen = []
+    for activation in model.stream(fed, layers="x,conv", run=options):
+        seen.append(float(activation.array.max()))
+        activation.array[:] = -1
+    assert seen == [1, 2, 4, 8]
+    assert fed.arrays["x"].max() == 1
+
+
+def test_selections_of_layers_and_texts(tmp_path: Path) -> None:
+    model = model_of(tmp_path / "chain.onnx", CHAIN)
+    one, two, three = model.layers["one"], model.layers["two"], model.layers["three"]
+    assert model.select([three, one, "two"]) == (one, two, three)
+    assert model.select(two) == (two,)
+    assert model.select([three, one], exclude=["two,three"]) == (one,)
+    assert model.select([three, one], exclude=["pool"]) == (one, three)
+    with pytest.raises(NoMatchError, match="all of it is excluded"):
+        model.select([three], exclude=["conv"])
+    with pytest.raises(UsageError, match="a selection is a text or a layer, not int"):
+        model.select(["conv", 3])  # type: ignore[list-item]
+    with pytest.raises(NoMatchError, match="'x' can be exposed and viewed, but is no layer"):
+        model.select("x")
+    x = np.ones((1, 1, 2, 2), np.float32)
+    assert list(model.run(x, layers={"three": "last", "one": "first"})) == ["first", "last"]
+    assert model.expose({"one": "first", "two": "second"}, exclude=["one"]).outputs[1].name == "b"
+    with pytest.raises(UsageError, match="'a' is given two names: 'p' and 'q'"):
+        model.run(x, layers={"one": "p", "a": "q"})
+
+
+def test_a_layer_inside_a_body_cannot_be_run(tmp_path: Path) -> None:
+    model = model_of(
+        tmp_path / "if.onnx",
+        """g (float[1,1,2,2] x, bool k) => (float[1,1,2,2] y) <float[1,1,1,1] w = {2}> {
+            y = If (k) <
+                then_branch = t () => (float[1,1,2,2] p) { [inner] p = Conv (x, w) },
+                else_branch = f () => (float[1,1,2,2] q) { [other] q = Neg (x) }
+            >
+        }""",
+    )
+    (inner,) = [layer for layer in model.catalogue if layer.kind == "conv"]
+    with pytest.raises(UnsupportedError, match="lies inside"):
+        model.run({"x": np.ones((1, 1, 2, 2), np.float32), "k": True}, layers=[inner])
+
+
+def test_a_region_goes_by_the_layout(tmp_path: Path) -> None:
+    model = model_of(
+        tmp_path / "last.onnx",
+        """g (float[1,3,4,6] x) => (float[1,4,6,1] r) <float[1,3,1,1] w = {1, 1, 1}> {
+            [conv] c = Conv (x, w)
+            [last] t = Transpose <perm = [0, 2, 3, 1]> (c)
+            [relu] r = Relu (t)
+        }""",
+    )
+    assert model.layers["relu"].layout == "NHWC"
+    x = np.ones((1, 3, 4, 6), np.float32)
+    found = model.region("relu", (2, 5), x)
+    assert [np.flatnonzero(mask).tolist() for mask in found.masks] == [[2], [5]]
+    with pytest.raises(UsageError, match=r"position \(4, 0\) lies outside"):
+        model.region("relu", (4, 0), x)
+    with pytest.raises(UsageError, match=r"a position has whole numbers, not 2\.5"):
+        model.region("relu", (2.5, 0), x)  # type: ignore[arg-type]
+
+
+def test_texts_and_names_that_stand_twice_are_kept(tmp_path: Path) -> None:
+    texts = Activation("s", "s", "value", np.array(["a", "bc"], object))
+    items = [Activation("n", "v", tap, np.full(1, value)) for value, tap in enumerate(("act", "op", "op", "op"))]
+    Activations([texts, *items]).save(tmp_path / "maps.npz")
+    read = Activations.load(tmp_path / "maps.npz")
+    assert list(read) == ["s", "n", "n (v)", "n (op)", "n (2)"]
+    assert read["s"].array.tolist() == ["a", "bc"]
+    assert [int(read[name].array[0]) for name in list(read)[1:]] == [0, 1, 2, 3]
+    (tmp_path / "empty.npz").touch()
+    with pytest.raises(InputError, match=r"empty\.npz"):
+        Activations.load(tmp_path / "empty.npz")
+
+
+def test_sizes_are_measured_on_the_graph_that_runs(tmp_path: Path) -> None:
+    """Each branch fits one length only: with the input's length fixed, onnxruntime refuses the other."""
+    model = model_of(
+        tmp_path / "lengths.onnx",
+        """g (float[1,1,L] x) => (float[1,1,M] y) <
+            float[1,1,2] short = {1, 2}, float[1,1,3] long = {1, 2, 3}, int64[1] three = {3}, int64 two = {2}
+        > {
+            shape = Shape (x)
+            length = Gather (shape, two)
+            full = Equal (length, three)
+            flag = Squeeze (full)
+            z = If (flag) <
+                then_branch = t () => (float[1,1,3] p) { p = Add (x, long) },
+                else_branch = f () => (float[1,1,2] q) { q = Add (x, short) }
+            >
+            [pool] y = MaxPool <kernel_shape = [1]> (z)
+        }""",
+    )
+    measured = model.measured(np.ones((1, 1, 3), np.float32))
+    assert measured.layers["pool"].shape == (1, 1, 3)
+
+
+def test_a_picture_is_fed_in_the_layout_that_the_graph_has(tmp_path: Path) -> None:
+    """Every size is free: by its shape alone the input would be NCHW."""
+    model = model_of(
+        tmp_path / "last.onnx",
+        """g (float[N,H,W,C] x) => (float[N,1,H,W] y) <float[1,3,1,1] w = {1, 10, 100}> {
+            t = Transpose <perm = [0, 3, 1, 2]> (x)
+            [conv] y = Conv (t, w)
+        }""",
+    )
+    picture = np.full((2, 4, 3), (1, 2, 3), np.uint8)
+    fed = model.feed(Image.fromarray(picture), FeedOptions(preset="raw", size=(2, 4)))
+    assert fed.main.layout == "NHWC"
+    assert model.run(fed, layers="conv")["conv"].array.tolist() == [[[[321.0] * 4] * 2]]

@@ -20,8 +20,10 @@ def main() -> None:
     try:
         app()
     except OnnxvizError as error:
+        from onnxviz.cli.terminal import say
+
         # Indented, so that a second line's caret still points at its place in the first.
-        print(f"onnxviz: {error}".replace("\n", "\n         "), file=sys.stderr)
+        say(f"onnxviz: {error}".replace("\n", "\n         "))
         sys.exit(error.exit_code)
     except ReaderGoneError:
         sys.exit(0)

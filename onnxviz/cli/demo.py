@@ -24,6 +24,7 @@ def demo(
     json: parameters.Json = False,
     force: parameters.Force = False,
     quiet: parameters.Quiet = False,
+    verbose: parameters.Verbose = False,
 ) -> None:
     """Look inside the bundled image classifier: all its convolution and pooling layers on a bundled picture.
 
@@ -41,7 +42,7 @@ def demo(
     # A connectome's weights span five orders of magnitude; unscaled, all but a few would be black.
     feed = FeedOptions(transform="log" if picture == "connectome" else "none")
     options = ViewOptions(feed=feed, run=RunOptions(device=device), style=Style(theme=theme), force=force)
-    with ProgressWatcher(quiet=quiet) as watcher:
+    with ProgressWatcher(quiet=quiet, verbose=verbose) as watcher:
         record = view(bundled.classifier(), str(bundled.picture(picture)), output, options, watcher)
     report(record, watcher, json=json, quiet=quiet, show=show)
     if not quiet:

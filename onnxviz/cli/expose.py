@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +10,8 @@ import typer
 
 import onnxviz
 from onnxviz.cli import parameters
-from onnxviz.cli.terminal import print_json, print_table, say, say_choices, shape_text
+from onnxviz.cli.terminal import print_json, print_table, say, say_choices
+from onnxviz.layout import shape_text
 
 if TYPE_CHECKING:
     from onnxviz.model import Model
@@ -60,7 +62,9 @@ def expose(
         say_choices(choices, remark)
         for line in exposed.remarks:
             say(line)
-        say(f"{'would expose' if dry_run else 'exposed'} {len(choices)} values{'' if dry_run else f' in {target}'}")
+        count = len(choices) - len(exposed.remarks)
+        values = f"{count} value{'s' * (count != 1)}"
+        say(f"would expose {values} in {target}" if dry_run else f"exposed {values} in {target}")
     if json:
         print_json(_document(exposed, None if dry_run else target, difference))
     else:
@@ -101,5 +105,10 @@ def _document(exposed: Model, target: Path | None, difference: Difference | None
         "onnxviz": onnxviz.__version__,
         "file": None if target is None else str(target),
         "outputs": [{"name": choice.value, "layer": choice.name, "tap": choice.tap} for choice in exposed.exposed],
-        "verify": None if difference is None else {"max_abs": difference.max_abs, "max_rel": difference.max_rel},
+        "verify": None
+        if difference is None
+        else {
+            name: value if math.isfinite(value) else None
+            for name, value in (("max_abs", difference.max_abs), ("max_rel", difference.max_rel))
+        },
     }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from onnxviz.cli import parameters
-from onnxviz.cli.terminal import print_json, print_table, printable, say, shape_text, size_text
+from onnxviz.cli.terminal import print_json, print_table, printable, say, size_text
+from onnxviz.layout import shape_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,8 +36,11 @@ def layers(
 
     Example: onnxviz layers model.onnx --layers 'conv & depth<=4'
     """
+    from onnxviz.errors import UsageError
     from onnxviz.model import open_model
 
+    if all_nodes and layers:
+        raise UsageError("--all lists every node, --layers chooses layers: give one of them")
     opened = open_model(model)
     if run is not None:
         opened = opened.measured(run)
@@ -85,13 +90,17 @@ def _field_text(field: ReceptiveField | None) -> str:
 def _print_tree(layers: Sequence[Layer]) -> None:
     before: list[str] = []
     for layer in layers:
-        *scopes, last = [part for part in layer.name.replace("/", ".").split(".") if part] or [layer.name]
+        scopes = [part for part in re.split("[/.]", layer.scope) if part]
+        if layer.name == layer.scope:
+            scopes = scopes[:-1]
+        last = re.split("[/.]" if scopes else "$", layer.name.rstrip("/."))[-1 if scopes else 0]
         for level, scope in enumerate(scopes):
             if before[: level + 1] != scopes[: level + 1]:
                 print(f"{'  ' * level}{printable(scope)}")
                 before = scopes[: level + 1]
         before = scopes
-        print(f"{'  ' * len(scopes)}{printable(last)}  {layer.kind} {layer.op}  {printable(shape_text(layer.shape))}")
+        text = f"{last}  {layer.kind} {layer.op}  {shape_text(layer.shape)}"
+        print("  " * len(scopes) + printable(text))
 
 
 def _document(path: str, layers: Sequence[Layer]) -> dict[str, object]:

@@ -20,6 +20,9 @@ Tap = Annotated[str, typer.Option("--tap", metavar="act|op", help="act: after no
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what exists.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but results and errors.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Say each session and each layer with the seconds since the start.")
+]
 DeviceName = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, openvino ...")]
 Exact = Annotated[bool, typer.Option("--exact", help="Turn off all of onnxruntime's optimisation.")]
 Threads = Annotated[int, typer.Option("--threads", metavar="N", min=0, help="Threads; 0 means one a core.")]
@@ -37,7 +40,7 @@ Order = Annotated[str | None, typer.Option("--channel-order", metavar="rgb|bgr",
 Transform = Annotated[str, typer.Option("--transform", metavar="none|log", help="For matrices with heavy tails: log.")]
 Dim = Annotated[list[str] | None, typer.Option("--dim", metavar="NAME=N", help="A size for a symbol; repeatable.")]
 Random = Annotated[bool, typer.Option("--random", help="Feed noise where nothing is given.")]
-Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="The seed of that noise.")]
+Seed = Annotated[int | None, typer.Option("--seed", metavar="N", min=0, help="The seed of that noise; else 0.")]
 Constant = Annotated[float | None, typer.Option("--constant", metavar="X", help="Feed one number everywhere.")]
 
 

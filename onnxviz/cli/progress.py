@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -21,9 +22,11 @@ LARGE = 256 * 2**20
 class ProgressWatcher(Watcher, AbstractContextManager["ProgressWatcher"]):
     """Tells on stderr what goes on; the bar shows on a terminal only."""
 
-    def __init__(self, *, quiet: bool) -> None:
-        """Begin; `quiet` says errors only."""
+    def __init__(self, *, quiet: bool, verbose: bool = False) -> None:
+        """Begin; `quiet` says errors only, `verbose` every session and layer."""
         self._quiet = quiet
+        self._verbose = verbose
+        self._start = time.perf_counter()
         self._bar: Any = None
         self._task: Any = None
         self.placed_text = ""
@@ -43,22 +46,28 @@ class ProgressWatcher(Watcher, AbstractContextManager["ProgressWatcher"]):
                 say(f"  {note}")
         if map_bytes > LARGE:
             say(f"the maps of {layers} layers take {size_text(map_bytes)}; they are drawn and let go piece by piece")
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and not self._verbose:
             self._begin_bar(layers)
 
     def placed(self, placement: Placement) -> None:
         """Keep the sentence on the device for the end."""
         counted = placement.nodes is not None and placement.total is not None
         share = f", {placement.nodes} of {placement.total} nodes" if counted else ""
+        self._detail(f"a session on {placement.device}{share}")
         self.placed_text = f"ran on {placement.device} ({placement.reason}){share}"
 
     def drawn(self, layer: LayerRecord) -> None:
-        """Move the bar on."""
+        """Move the bar on, or say the layer."""
+        self._detail(f"drawn {layer.name} in {layer.pictures[0]}")
         if self._bar is not None:
             self._bar.advance(self._task)
 
     def failed(self, source: str, error: InputError) -> None:
         """Nothing yet: the failures are listed at the end."""
+
+    def _detail(self, text: str) -> None:
+        if self._verbose:
+            say(f"{time.perf_counter() - self._start:7.2f} s  {text}")
 
     def _begin_bar(self, layers: int) -> None:
         from rich.console import Console

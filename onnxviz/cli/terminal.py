@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 
 def say(text: str) -> None:
     """Tell something beside the result, on stderr."""
-    print(printable(text), file=sys.stderr)
+    print("\n".join(map(printable, text.split("\n"))), file=sys.stderr)
 
 
 def print_json(document: dict[str, Any]) -> None:
     """Print one strict JSON document."""
-    print(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1))
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1)
+    # What was no UTF-8 in a file's name is no text; as an escape it is.
+    print(text.encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
 def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]], *, left: Sequence[bool]) -> None:
@@ -82,15 +84,6 @@ def size_text(count: int | None) -> str:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1024
     return ""
-
-
-def shape_text(shape: Sequence[int | str | None] | None) -> str:
-    """Return a shape as people write it.
-
-    >>> shape_text(("N", 3, None, 224))
-    'Nx3x?x224'
-    """
-    return "?" if shape is None else "x".join("?" if size is None else str(size) for size in shape) or "scalar"
 
 
 def _escape(character: str) -> str:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onnxviz.cli import parameters
-from onnxviz.cli.terminal import print_json, print_table, say, shape_text
+from onnxviz.cli.terminal import print_json, print_table, printable, say
+from onnxviz.layout import shape_text
 
 if TYPE_CHECKING:
     from onnxviz.cli.progress import ProgressWatcher
@@ -78,7 +79,7 @@ def view(
     transform: parameters.Transform = "none",
     dim: parameters.Dim = None,
     random: parameters.Random = False,
-    seed: parameters.Seed = 0,
+    seed: parameters.Seed = None,
     constant: parameters.Constant = None,
     device: parameters.DeviceName = "auto",
     exact: parameters.Exact = False,
@@ -91,6 +92,7 @@ def view(
     json: parameters.Json = False,
     force: parameters.Force = False,
     quiet: parameters.Quiet = False,
+    verbose: parameters.Verbose = False,
 ) -> None:
     """Run a model on its inputs and draw the chosen layers: one picture a layer, an overview and view.json.
 
@@ -100,11 +102,14 @@ def view(
     """
     from onnxviz.cli.progress import ProgressWatcher
     from onnxviz.draw.style import Style
+    from onnxviz.errors import UsageError
     from onnxviz.feed.feeds import FeedOptions
     from onnxviz.run.session import RunOptions
     from onnxviz.viewing.options import ViewOptions
     from onnxviz.viewing.view import view as run_view
 
+    if raw is not None and raw.suffix.lower() != ".npz":
+        raise UsageError(f"--raw writes a .npz file, not {raw.name}")
     options = ViewOptions(
         layers=layers,
         exclude=tuple(exclude or ()),
@@ -120,7 +125,7 @@ def view(
             channel_order=channel_order,
             transform=transform,
             dims=parameters.dims(dim),
-            random=seed if random else None,
+            random=(seed or 0) if random or seed is not None else None,
             constant=constant,
         ),
         run=RunOptions(device=device, exact=exact, threads=threads, memory=parameters.byte_count(memory)),
@@ -139,12 +144,12 @@ def view(
         ),
         format=format,
         raw=raw,
-        labels=None if labels is None else read_labels(labels),
+        labels=labels,
         same_scale=same_scale,
         fail_fast=fail_fast,
         force=force,
     )
-    with ProgressWatcher(quiet=quiet) as watcher:
+    with ProgressWatcher(quiet=quiet, verbose=verbose) as watcher:
         record = run_view(model, inputs or [], output, options, watcher)
     report(record, watcher, json=json, quiet=quiet, show=show)
     if record.failures:
@@ -161,30 +166,16 @@ def report(record: ViewRecord, watcher: ProgressWatcher, *, json: bool, quiet: b
         for run in record.runs:
             _print_run(record, run)
     for source, error in record.failures:
-        say(f"left out {source}: {error}")
+        say(f"left out: {error}" if source in error else f"left out {source}: {error}")
     if show:
         _preview(record)
     if not quiet:
         say(f"pictures are in {record.directory}")
 
 
-def read_labels(path: Path) -> tuple[str, ...]:
-    """Return the lines of a file of class names.
-
-    Raises:
-        InputError: It cannot be read.
-    """
-    from onnxviz.errors import InputError
-
-    try:
-        return tuple(path.read_text(encoding="utf-8").splitlines())
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"the labels {str(path)!r} cannot be read: {error}") from None
-
-
 def _print_run(record: ViewRecord, run: RunRecord) -> None:
     if len(record.runs) > 1:
-        print(f"\n{', '.join(run.source.values())}")
+        print(f"\n{printable(', '.join(run.source.values()))}")
     rows = [
         (
             layer.name,
@@ -198,7 +189,7 @@ def _print_run(record: ViewRecord, run: RunRecord) -> None:
     ]
     print_table(("layer", "tap", "shape", "range", "picture"), rows, left=(True,) * 5)
     for name, score in run.top:
-        print(f"{score:8.3f}  {name}")
+        print(f"{score:8.3f}  {printable(name)}")
 
 
 def _preview(record: ViewRecord) -> None:

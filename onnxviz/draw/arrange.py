@@ -14,6 +14,9 @@ from onnxviz.layout import SPATIAL, channels_first
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+NO_NUMBERS = "OSUTMm"
+"""numpy's kinds of dtypes that hold texts, objects or times."""
+
 MAPS, BANDS, BARS, FILMSTRIP, ATTENTION, NOTHING = "maps", "bands", "bars", "filmstrip", "attention", "nothing"
 
 
@@ -48,8 +51,29 @@ def arrange_axes(array: npt.NDArray[Any], layout: str | None) -> Arranged:
     """
     if not array.size:
         return Arranged(NOTHING, np.empty(0, np.float32), ("no values",))
-    if array.dtype.kind in "OSUTMm":
+    if array.dtype.kind in NO_NUMBERS:
         return Arranged(NOTHING, np.empty(0, np.float32), ("no numbers",))
+    values, letters, notes = _item(array, layout)
+    arranged = _by_letters(as_floats(values), letters)
+    return replace(arranged, notes=(*notes, *arranged.notes))
+
+
+def item_channels(array: npt.NDArray[Any], layout: str | None, item: int = 0) -> npt.NDArray[Any]:
+    """Return one item of an array with its channels first, `(C, ...)`, as its picture shows them and no value left out.
+
+    Complex numbers become magnitudes; what holds no numbers has no channels.
+
+    >>> item_channels(np.zeros((2, 5, 6, 3)), "NHWC", 1).shape, item_channels(np.zeros((2, 7)), None).shape
+    ((3, 5, 6), (7,))
+    """
+    if array.dtype.kind in NO_NUMBERS:
+        return np.empty(0, np.float32)
+    values, letters, _ = _item(array, layout, item)
+    return _channels_first(values, letters)
+
+
+def _item(array: npt.NDArray[Any], layout: str | None, item: int = 0) -> tuple[npt.NDArray[Any], str, list[str]]:
+    """Return an item without its batch axis, a letter for each axis that is left, and notes."""
     notes = ["magnitudes of complex numbers"] if array.dtype.kind == "c" else []
     if layout is None or len(layout) != array.ndim:
         layout = _assumed(array.ndim)
@@ -57,10 +81,11 @@ def arrange_axes(array: npt.NDArray[Any], layout: str | None) -> Arranged:
             notes.append(f"layout {layout} assumed" if "X" not in layout else "all axes but the last two as channels")
     if "N" in layout:
         batch = layout.index("N")
-        notes += [f"item 0 of {array.shape[batch]}"] if array.shape[batch] > 1 else []
-        array, layout = array.take(0, batch) if batch else array[0], layout.replace("N", "", 1)
-    arranged = _by_letters(as_floats(np.abs(array) if array.dtype.kind == "c" else array), layout)
-    return replace(arranged, notes=(*notes, *arranged.notes))
+        items, layout = array.shape[batch], layout.replace("N", "", 1)
+        notes += [f"item {item} of {items}"] if items > 1 else []
+        # An empty batch has no item: one without channels stands for it.
+        array = np.moveaxis(array, batch, 0)[item] if items else np.empty((0, *[1] * (array.ndim - 2)), array.dtype)
+    return np.abs(array) if array.dtype.kind == "c" else array, layout, notes
 
 
 def _assumed(rank: int) -> str:
@@ -72,19 +97,31 @@ def _assumed(rank: int) -> str:
 
 def _by_letters(item: npt.NDArray[Any], layout: str) -> Arranged:
     """Arrange an item (no batch axis) whose layout has a letter an axis."""
-    attention = layout.count("T") == 2
-    kept = "T" if attention else SPATIAL + "T"
+    values = np.ascontiguousarray(_channels_first(item, layout))
+    space = [letter for letter in layout if letter in _kept(layout)]
+    if values.ndim == 1:
+        return Arranged(BARS, values)
+    if space.count("T") == 2:
+        return Arranged(ATTENTION, values, ("rows are queries",))
+    if space == ["T"]:
+        return _tokens(values)
+    return _by_shape(values)
+
+
+def _kept(layout: str) -> str:
+    """Return the letters of the axes that are no channels; two T are attention."""
+    return "T" if layout.count("T") == 2 else SPATIAL + "T"
+
+
+def _channels_first(item: npt.NDArray[Any], layout: str) -> npt.NDArray[Any]:
+    """Return an item `(C, ...)`; one with neither channels nor two axes of space is a vector `(C,)`."""
+    kept = _kept(layout)
     channels = [axis for axis, letter in enumerate(layout) if letter not in kept]
     space = [axis for axis, letter in enumerate(layout) if letter in kept]
     values = item.transpose(channels + space)
     if not channels and len(space) < 2:
-        return Arranged(BARS, values.reshape(-1))
-    values = np.ascontiguousarray(values.reshape((-1, *(item.shape[axis] for axis in space))))
-    if attention:
-        return Arranged(ATTENTION, values, ("rows are queries",))
-    if len(space) == 1 and layout[space[0]] == "T":
-        return _tokens(values)
-    return _by_shape(values)
+        return values.reshape(-1)
+    return values.reshape(math.prod(item.shape[axis] for axis in channels), *(item.shape[axis] for axis in space))
 
 
 def _tokens(values: npt.NDArray[Any]) -> Arranged:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from onnxviz.draw import palette, ruler
-from onnxviz.draw.filmstrip import mean_magnitudes
 from onnxviz.draw.grid import PAGE
 from onnxviz.draw.header import Header, header_width
-from onnxviz.draw.montage import choose_channels
+from onnxviz.draw.montage import choose_channels, legend
 from onnxviz.draw.page import MARGIN, Page, hatch
 from onnxviz.draw.quantise import quantise_into
 from onnxviz.draw.scale import ChannelStatistics, Limits, channel_statistics, limits
@@ -74,7 +73,7 @@ def draw_bands(
     and where each channel has a scale of its own, its range within the layer's stands at the right.
     """
     statistics = channel_statistics(maps) if statistics is None else statistics
-    channels = choose_channels(statistics, style, mean_magnitudes(maps) if style.order == "mean" else None)
+    channels = choose_channels(maps, statistics, style)
     grid = choose_bands(len(channels), maps.shape[1])
     bands = _Bands(maps, statistics, limits(maps, statistics, style), grid, style)
     pages = -(-len(channels) // grid.page_rows)
@@ -93,7 +92,7 @@ def choose_bands(channels: int, length: int) -> BandGrid:
     zoom = max(1, min(TALLEST * 2, WIDTH // length))
     # Up to 900 channels fit on a page with 2 rows each.
     thickness = max(2 if channels <= 900 else 1, min(TALLEST, 640 // channels))
-    gap = 1 if thickness >= 5 else 0
+    gap = 1 if thickness >= 10 else 0  # between thinner ones it would stripe the picture
     page_rows = max(1, (PAGE - 200) // (thickness + gap))
     return BandGrid(zoom, shrink, thickness, gap, -(-length // shrink) * zoom, min(page_rows, channels))
 
@@ -111,7 +110,7 @@ class _Bands:
     def page(self, channels: npt.NDArray[np.intp], caption: Caption) -> Drawing:
         """Draw the bands of some channels."""
         shown = self.statistics.take(channels)
-        header = Header(caption, self._notes(channels), self.scale, _legend(shown))
+        header = Header(caption, self._notes(channels), self.scale, legend(self.maps, self.statistics, channels))
         right = RANGE_BAR + 12 if self.scale.own else 0
         width = header_width(AXIS + self.grid.width + right)
         top, left = header.height(width, self.style.font), MARGIN + AXIS
@@ -195,8 +194,3 @@ class _Bands:
     def _range_words(self) -> str:
         low, high = self.statistics.range
         return "no finite value" if math.isnan(low) else f"range {number(low)} .. {number(high)}"
-
-
-def _legend(shown: ChannelStatistics) -> list[str]:
-    found = {"constant": shown.constant, "NaN": shown.nan}
-    return [name for name, counts in found.items() if counts.any()]

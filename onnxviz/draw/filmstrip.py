@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from onnxviz.draw.montage import choose_channels, plan_montage
+from onnxviz.draw.montage import live_channels, plan_montage
 from onnxviz.draw.scale import channel_statistics, limits
 from onnxviz.draw.style import Caption, Drawing, Style
 
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 SLICES = 9
 """How many slices of a volume are drawn at most."""
 
-FOLDED = 0.2
-"""The share of constant channels above which they are left out, as in a montage."""
-
 
 def draw_filmstrip(maps: npt.NDArray[Any], caption: Caption, style: Style) -> list[Drawing]:
     """Draw volumes `(C, D, H, W)`: rows are channels, columns are slices, evenly chosen where there are many.
@@ -28,12 +25,8 @@ def draw_filmstrip(maps: npt.NDArray[Any], caption: Caption, style: Style) -> li
     each shows its own range within the layer's.
     """
     statistics = channel_statistics(maps)
-    channels = choose_channels(statistics, style, mean_magnitudes(maps) if style.order == "mean" else None)
-    notes = []
-    live = channels[~statistics.constant[channels]]
-    if style.channels is None and 0 < len(live) < (1 - FOLDED) * len(channels):
-        notes.append(f"constant channels {len(channels) - len(live)} of {len(channels)}, not drawn")
-        channels = live
+    channels, folded = live_channels(maps, statistics, style)
+    notes = [f"constant channels {len(maps) - len(channels)} of {len(maps)}, not drawn"] if folded else []
     slices = choose_slices(maps.shape[1], style.columns or SLICES)
     tiles = maps[channels][:, slices].reshape(-1, *maps.shape[2:])
     names = [f"{channel} · {place}" for channel in channels for place in slices]
@@ -62,13 +55,6 @@ def choose_slices(depth: int, most: int = SLICES) -> list[int]:
         return [depth // 2]
     places: list[int] = np.linspace(0, depth - 1, min(most, depth)).round().astype(int).tolist()
     return places
-
-
-def mean_magnitudes(maps: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Return the mean of the absolute values of each channel of maps `(C, ...)`."""
-    with np.errstate(all="ignore"):
-        means: npt.NDArray[np.float64] = np.abs(maps.reshape(len(maps), -1)).mean(axis=1, dtype=np.float64)
-        return means
 
 
 def _which(slices: list[int], depth: int) -> str:

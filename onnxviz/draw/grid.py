@@ -101,12 +101,9 @@ def choose_tile(count: int, height: int, width: int, style: Style) -> Tile:
     ('18:1', '1:1')
 
     Raises:
-        UsageError: the style's tile, columns or rows are less than 1.
+        UsageError: the style's tile, columns or rows are less than 1, or the tile is larger than a page.
     """
-    for name in ("tile", "columns", "rows"):
-        size = getattr(style, name)
-        if size is not None and size < 1:
-            raise UsageError(f"{name} must be 1 or more, not {size}")
+    check_sizes(style)
     wanted, largest = _sizes(count, style)
     longer = max(height, width)
     factor = max(1, min(round(wanted / longer), _LARGEST // longer))
@@ -118,6 +115,16 @@ def choose_tile(count: int, height: int, width: int, style: Style) -> Tile:
     rows, columns = -(-height // shrink[0]), -(-width // shrink[1])
     zoom = max(factor, _thickening(rows, wanted)), max(factor, _thickening(columns, wanted))
     return Tile(rows * zoom[0], columns * zoom[1], zoom, shrink, 2 if columns * zoom[1] < 48 else 4)
+
+
+def check_sizes(style: Style) -> None:
+    """Refuse a tile, columns or rows less than 1, and a tile that is larger than a page, with a UsageError."""
+    for name in ("tile", "columns", "rows"):
+        size = getattr(style, name)
+        if size is not None and size < 1:
+            raise UsageError(f"{name} must be 1 or more, not {size}")
+    if style.tile is not None and style.tile > _LARGEST:
+        raise UsageError(f"tile must be at most {_LARGEST}, which fills a page, not {style.tile}")
 
 
 def arrange(count: int, tile: Tile, strip: int, style: Style, room: tuple[int, int]) -> Grid:

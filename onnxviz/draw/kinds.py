@@ -9,10 +9,14 @@ from onnxviz.draw.arrange import ATTENTION, BANDS, BARS, FILMSTRIP, NOTHING, Arr
 from onnxviz.draw.bands import draw_bands
 from onnxviz.draw.bars import draw_bars
 from onnxviz.draw.filmstrip import draw_filmstrip
+from onnxviz.draw.grid import check_sizes
 from onnxviz.draw.header import Header
-from onnxviz.draw.montage import draw_montage
+from onnxviz.draw.montage import check_order, draw_montage
 from onnxviz.draw.page import MARGIN, Page
+from onnxviz.draw.palette import default_colormap, palette
+from onnxviz.draw.scale import parse_scale
 from onnxviz.draw.style import Caption, Drawing, Style
+from onnxviz.draw.text import face
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,6 +60,20 @@ def draw_maps(
     if arranged.kind == ATTENTION:
         return draw_montage(arranged.values, caption, attention_style(style), gamma=ATTENTION_GAMMA)
     return draw_montage(arranged.values, caption, style)
+
+
+def check_style(style: Style) -> None:
+    """Refuse a style before there is anything to draw with it; channels are checked where a layer's number is known.
+
+    Raises:
+        UsageError: a scale, colormap, theme, order, font or size that does not exist.
+    """
+    parse_scale(style.scale)
+    colormap = default_colormap(False, style.theme) if style.colormap == "auto" else style.colormap
+    palette(colormap, style.theme)
+    check_order(style.order)
+    check_sizes(style)
+    face(style.font)
 
 
 def attention_style(style: Style) -> Style:

@@ -15,7 +15,7 @@ from onnxviz.draw.header import TALLEST, Header, header_width
 from onnxviz.draw.page import MARGIN, Page, hatch
 from onnxviz.draw.palette import FAINT_RULE, HATCH_BACK, NAN, RULE, default_colormap
 from onnxviz.draw.quantise import quantise_into
-from onnxviz.draw.scale import Array, ChannelStatistics, Limits, channel_extremes, channel_statistics, limits
+from onnxviz.draw.scale import Array, ChannelStatistics, Limits, channel_statistics, limits
 from onnxviz.draw.style import Caption, Drawing, Style
 from onnxviz.draw.text import Face, face, number
 from onnxviz.errors import UsageError
@@ -59,29 +59,8 @@ def draw_montage(
     ]
 
 
-def plain_montage(maps: Array, style: Style) -> Drawing:
-    """Draw maps (C, H, W) as one grid of tiles, without words, bars or a border, whatever its size."""
-    statistics = channel_extremes(maps) if style.scale != "std" else channel_statistics(maps)
-    scale = limits(maps, statistics, style)
-    tile = grids.choose_tile(len(maps), maps.shape[1], maps.shape[2], style)
-    grid = grids.arrange(len(maps), tile, 0, style, (1 << 30, 1 << 30))
-    page = Page(grid.width, grid.height(grid.rows))
-    for row in range(grid.rows):
-        channels = np.arange(row * grid.columns, min(len(maps), (row + 1) * grid.columns))
-        _write_row(page, grid, (row * grid.step[0], 0), maps, channels, scale, statistics)
-    colormap = _colormap(style, scale)
-    return Drawing(page.image(colormap, style.theme), tile.enlarged, {"Scale": scale.words, "Colormap": colormap})
-
-
-def choose_channels(
-    statistics: ChannelStatistics, style: Style, means: NDArray[np.float64] | None = None
-) -> NDArray[np.intp]:
-    """Return which channels are drawn, in order.
-
-    Args:
-        statistics: of all channels.
-        style: its channels, order and top.
-        means: the mean of the absolute value of each channel, for the order `mean`.
+def choose_channels(maps: Array, statistics: ChannelStatistics, style: Style) -> NDArray[np.intp]:
+    """Return which channels of maps (C, ...) are drawn, in order, by the style's channels, order and top.
 
     Raises:
         UsageError: a channel that the maps do not have, or an unknown order.
@@ -92,14 +71,50 @@ def choose_channels(
         raise UsageError(f"no channel {outside[0]}: the layer has {count}, 0 to {count - 1}")
     chosen = np.arange(count) if style.channels is None else np.array(style.channels, np.intp)
     chosen = chosen % max(count, 1)
-    if style.order not in ("index", "deviation", "mean"):
-        raise UsageError(f"no order {style.order!r}: index, deviation or mean")
+    check_order(style.order)
     if style.order != "index":
-        strength = statistics.deviation if style.order == "deviation" or means is None else means
+        strength = statistics.deviation if style.order == "deviation" else _mean_magnitudes(maps)
         chosen = chosen[np.argsort(-np.nan_to_num(strength[chosen], nan=-np.inf), kind="stable")]
     if style.top is not None and style.top < 1:
         raise UsageError(f"top must be 1 or more, not {style.top}")
     return chosen[: style.top]
+
+
+def live_channels(maps: Array, statistics: ChannelStatistics, style: Style) -> tuple[NDArray[np.intp], bool]:
+    """Return the channels that are drawn and whether constant ones were left out, which are then many."""
+    channels = choose_channels(maps, statistics, style)
+    constant = statistics.constant[channels]
+    many = constant.sum() > max(8, _FOLDED * len(channels)) and not constant.all()
+    if style.channels is not None or style.top is not None or not many:
+        return channels, False
+    return channels[~constant], True
+
+
+def _mean_magnitudes(maps: Array) -> NDArray[np.float64]:
+    """Return the mean of the absolute values of each channel of maps (C, ...)."""
+    with np.errstate(all="ignore"):
+        means: NDArray[np.float64] = np.abs(maps.reshape(len(maps), -1)).mean(axis=1, dtype=np.float64)
+        return means
+
+
+def legend(maps: Array, statistics: ChannelStatistics, channels: NDArray[np.intp]) -> list[str]:
+    """Return which of `constant`, `NaN`, `inf` and `-inf` some channels of maps (C, ...) show."""
+    shown = statistics.take(channels)
+    infinite = shown.inf > 0
+    values = maps[channels[infinite]] if infinite.any() else np.zeros(0)
+    found = {
+        "constant": bool(shown.constant.any()),
+        "NaN": bool(shown.nan.any()),
+        "inf": bool((values == np.inf).any()),
+        "-inf": bool((values == -np.inf).any()),
+    }
+    return [name for name, there in found.items() if there]
+
+
+def check_order(order: str) -> None:
+    """Refuse an order that is none of ours, with a UsageError."""
+    if order not in ("index", "deviation", "mean"):
+        raise UsageError(f"no order {order!r}: index, deviation or mean")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +132,7 @@ class Montage:
         labels: whether names stand under the tiles, else at the left of rows and above columns.
         aside: pixels at the left of the tiles for the latter.
         ranges: what is written at the right under each tile, empty where it does not fit under every one.
-        bars: whether a bar under each tile shows its range within the layer's.
+        shares: (C, 2) where each channel's range lies within the layer's, for the bars; None where there are no bars.
         folded: whether constant channels are left out.
         gamma: the exponent of the colours.
     """
@@ -132,7 +147,7 @@ class Montage:
     labels: bool
     aside: int
     ranges: Sequence[str]
-    bars: bool
+    shares: NDArray[np.float64] | None
     folded: bool
     gamma: float
 
@@ -198,19 +213,7 @@ class Montage:
         if self.grid.pages > 1:
             line = f"{caption.line} · " if caption.line else ""
             caption = Caption(caption.title, f"{line}page {number_of_page + 1} of {self.grid.pages}")
-        return Header(caption, notes, self.limits, self._legend(), self.gamma)
-
-    def _legend(self) -> list[str]:
-        shown = self.statistics.take(self.channels)
-        infinite = shown.inf > 0
-        values = self.maps[self.channels[infinite]] if infinite.any() else np.zeros(0)
-        found = {
-            "constant": bool(shown.constant.any()),
-            "NaN": bool(shown.nan.any()),
-            "inf": bool((values == np.inf).any()),
-            "-inf": bool((values == -np.inf).any()),
-        }
-        return [name for name, there in found.items() if there]
+        return Header(caption, notes, self.limits, legend(self.maps, self.statistics, self.channels), self.gamma)
 
     def _fold_strip(self, page: Page, y: int) -> None:
         """Draw one tick a channel, live or constant, in place of the channels that are left out."""
@@ -247,17 +250,10 @@ class Montage:
                 hatch(view, line=NAN, crossed=True)
             size = min(9, tile.height, tile.width)
             view[:size, -size:][np.triu(np.ones((size, size), bool))] = NAN
-        if self.bars:
-            self._bar(page.canvas[y + tile.height + 2 : y + tile.height + 5, x : x + tile.width], channel)
-
-    def _bar(self, view: NDArray[np.uint8], channel: int) -> None:
-        view[:] = HATCH_BACK
-        start, end = _share(self.statistics, channel)
-        if not math.isnan(start):
-            width = view.shape[1]
-            left = min(int(start * width), width - 1)
-            ink = FAINT_RULE if self.statistics.constant[channel] else RULE
-            view[:, left : max(left + 1, math.ceil(end * width))] = ink
+        if self.shares is not None:
+            ink = FAINT_RULE if statistics.constant[channel] else RULE
+            bar = page.canvas[y + tile.height + 2 : y + tile.height + 5, x : x + tile.width]
+            _draw_bar(bar, self.shares[channel].tolist(), ink)
 
     def _label(self, page: Page, channel: int, place: int, y: int, x: int) -> None:
         muted = bool(self.statistics.constant[channel])
@@ -284,7 +280,7 @@ def plan_montage(
         raise UsageError(f"nothing to draw in an array of shape {' x '.join(map(str, maps.shape))}")
     statistics = statistics or channel_statistics(maps)
     scale = limits(maps, statistics, style)
-    channels, folded = _drawn(maps, statistics, style)
+    channels, folded = live_channels(maps, statistics, style)
     names = names or [str(channel) for channel in range(len(maps))]
     tile = grids.choose_tile(len(channels), maps.shape[1], maps.shape[2], style)
     letters, drawn = face(style.font), [names[channel] for channel in channels]
@@ -296,21 +292,8 @@ def plan_montage(
     room = grids.PAGE - TALLEST - above - MARGIN - (20 if folded else 0), grids.PAGE - 2 * MARGIN - aside
     strip = _LABEL_ROWS * labels + _BAR_ROWS * bars
     grid = grids.arrange(len(channels), tile, strip, style, room)
-    return Montage(maps, channels, names, statistics, scale, grid, style, labels, aside, ranges, bars, folded, gamma)
-
-
-def _drawn(maps: Array, statistics: ChannelStatistics, style: Style) -> tuple[NDArray[np.intp], bool]:
-    """Return the channels that are drawn and whether constant ones were left out."""
-    means = None
-    if style.order == "mean":
-        with np.errstate(all="ignore"):
-            means = np.abs(maps.reshape(len(maps), -1)).mean(axis=1, dtype=np.float64)
-    channels = choose_channels(statistics, style, means)
-    constant = statistics.constant[channels]
-    many = constant.sum() > max(8, _FOLDED * len(channels)) and not constant.all()
-    if style.channels is not None or style.top is not None or not many:
-        return channels, False
-    return channels[~constant], True
+    shares = _shares(statistics) if bars else None
+    return Montage(maps, channels, names, statistics, scale, grid, style, labels, aside, ranges, shares, folded, gamma)
 
 
 def _ranges(letters: Face, tile: Tile, names: Sequence[str], statistics: ChannelStatistics) -> list[str]:
@@ -328,13 +311,21 @@ def _ranges(letters: Face, tile: Tile, names: Sequence[str], statistics: Channel
     return texts
 
 
-def _share(statistics: ChannelStatistics, channel: int) -> tuple[float, float]:
-    """Return where a channel's range lies in the layer's, from 0 to 1; NaN for one without finite values."""
+def _shares(statistics: ChannelStatistics) -> NDArray[np.float64]:
+    """Return where the range of each channel lies in the layer's (C, 2), from 0 to 1; NaN where nothing is finite."""
     low, high = statistics.range
+    ends = np.stack([statistics.minimum, statistics.maximum], axis=1)
     # Halves, since the range itself may overflow.
-    span = high / 2 - low / 2
-    start = (statistics.minimum[channel] / 2 - low / 2) / span
-    return float(start), float((statistics.maximum[channel] / 2 - low / 2) / span)
+    return (ends / 2 - low / 2) / (high / 2 - low / 2)
+
+
+def _draw_bar(view: NDArray[np.uint8], share: Sequence[float], ink: int) -> None:
+    view[:] = HATCH_BACK
+    start, end = share
+    if not math.isnan(start):
+        width = view.shape[1]
+        left = min(int(start * width), width - 1)
+        view[:, left : max(left + 1, math.ceil(end * width))] = ink
 
 
 def _write_row(

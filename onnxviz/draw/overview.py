@@ -73,7 +73,7 @@ def draw_overview(
     sheet.page.text(MARGIN, 72, line, 13, 170, width=WIDTH - 2 * MARGIN)
     sheet.draw_input(picture, fed_lines)
     sheet.draw_classes(top)
-    for x, words in column_titles(style):
+    for x, words in column_titles(rows, style):
         sheet.page.text(x, head - 14, words, 12, 150)
     for place, row in enumerate(rows):
         sheet.draw_row(row, head + place * ROW)
@@ -81,8 +81,10 @@ def draw_overview(
     return Drawing(sheet.image(), True, text)
 
 
-def column_titles(style: Style) -> list[tuple[int, str]]:
+def column_titles(rows: Sequence[OverviewRow], style: Style) -> list[tuple[int, str]]:
     """Return the titles of the columns and where they stand."""
+    if rows and all(isinstance(row.look, VectorLook) for row in rows):
+        return [(MEAN, "values by index"), (CURVES, "magnitudes, sorted")]
     scale = "each on its own scale" if style.scale == "auto" and style.limits is None else f"scale {style.scale}"
     return [
         (MEAN, "mean"),
@@ -240,8 +242,10 @@ class _Sheet:
         points = curve.points[np.arange(CURVE) * len(curve.points) // CURVE]
         heights = np.rint(points / (curve.greatest or 1.0) * (TILE - 4)).astype(int)
         view[np.arange(TILE)[:, None] >= TILE - heights] = palette.INK + 8
-        self.page.text(CURVES, y + TILE + 14, f"max {number(curve.greatest)}", 11, 140)
-        self.page.text(CURVES + CURVE, y + TILE + 14, f"median {number(curve.median)}", 11, 140, "r")
+        greatest, median = f"max {number(curve.greatest)}", f"median {number(curve.median)}"
+        fit = self.page.measure(greatest, 11) + self.page.measure(median, 11) + 8 <= CURVE
+        self.page.text(CURVES, y + TILE + 14, greatest, 11, 140)
+        self.page.text(CURVES + CURVE, y + TILE + (14 if fit else 27), median, 11, 140, "r")
 
 
 def tile_limits(row: OverviewRow, look: MapsLook, style: Style) -> Limits:

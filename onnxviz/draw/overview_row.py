@@ -83,7 +83,7 @@ class OverviewRow:
         kind: the kind of its maps, see `Arranged`.
         notes: what was assumed or left out when its maps were arranged.
         channels: how many there are; a vector has as many as values.
-        live: how many of them are not constant; in a vector, not zero.
+        live: how many of them are not constant and have a finite value; in a vector, not zero.
         irregular: how many have values that are not finite.
         range: the least and the greatest finite value, NaN where there is none.
         look: what is shown: pictures of the maps, or a vector's bars.
@@ -149,7 +149,7 @@ def _maps_row(row: OverviewRow, values: Array) -> OverviewRow:
         row,
         notes=notes,
         channels=len(values),
-        live=len(values) - int(np.count_nonzero(whole.constant)),
+        live=int(np.count_nonzero(~whole.constant & ~np.isnan(whole.minimum))),
         irregular=int(np.count_nonzero(whole.irregular)),
         range=whole.range,
         look=_look(shown, statistics),

@@ -30,9 +30,9 @@ def pca_rgb(maps: npt.NDArray[Any]) -> tuple[npt.NDArray[np.uint8], float]:
     """Project maps `(C, H, W)` on their three principal components, as an RGB picture `(H, W, 3) uint8`.
 
     Red is the first component, green the second, blue the third; each is stretched from its 1st to its 99th
-    percentile, and where there is no such component the colour is 0. The same maps always give the same
-    picture: pixels are sampled on a regular grid, and the sign of a component is chosen so that its longer tail
-    is bright. Values that are not finite count as their channel's mean.
+    percentile, and where there is no such component the colour is 0; a single component is grey. The same maps always
+    give the same picture: pixels are sampled on a regular grid, and the sign of a component is chosen so that its
+    longer tail is bright. Values that are not finite count as their channel's mean.
 
     Returns:
         The picture and the share of the variance (0..1) that it shows; 0 where nothing varies.
@@ -42,6 +42,8 @@ def pca_rgb(maps: npt.NDArray[Any]) -> tuple[npt.NDArray[np.uint8], float]:
         >>> picture, share = pca_rgb(np.array([[[0.0, 1.0], [3.0, 5.0]]]))
         >>> picture[:, :, 0].tolist(), share
         ([[0, 51], [153, 255]], 1.0)
+        >>> bool((picture[:, :, 0] == picture[:, :, 2]).all())
+        True
     """
     _, height, width = maps.shape
     picture = np.zeros((height * width, 3), np.uint8)
@@ -53,7 +55,7 @@ def pca_rgb(maps: npt.NDArray[Any]) -> tuple[npt.NDArray[np.uint8], float]:
             for rows in _row_blocks(maps):
                 part = slice(rows.start * width, rows.stop * width)
                 np.matmul(axes, _centred(maps[:, rows], mean, scale), out=values[:, part])
-            picture[:, : len(axes)] = _stretched(values).T
+            picture[:, : len(axes) if len(axes) > 1 else 3] = _stretched(values).T
             return picture.reshape(height, width, 3), share
     return picture.reshape(height, width, 3), 0.0
 

@@ -112,7 +112,7 @@ def channel_statistics(maps: Array) -> ChannelStatistics:
     >>> channel_statistics(np.array([[0.0, 4.0], [3.0, 3.0]])).deviation
     array([2., 0.])
     """
-    values = as_floats(maps).reshape(len(maps), -1)
+    values = as_floats(maps).reshape(len(maps), math.prod(maps.shape[1:]))
     columns = np.full((4, len(values)), np.nan)
     counts = np.zeros((2, len(values)), np.int64)
     if values.size:
@@ -144,7 +144,8 @@ def limits(maps: Array, statistics: ChannelStatistics, style: Style) -> Limits:
     """Return the ends of the scale of maps (C, ...).
 
     `auto` is `symmetric` where values have both signs (see `both_signs`), else `channel`; for maps of a single value,
-    which have no range of their own, `layer` takes the place of `channel`.
+    which have no range of their own, `layer` takes the place of `channel`. A few channels that reach far beyond all
+    others are clipped by `auto`, which the words say: on their scale the others would be as dark as zero.
 
     Raises:
         UsageError: the style's scale is none of ours.
@@ -156,6 +157,11 @@ def limits(maps: Array, statistics: ChannelStatistics, style: Style) -> Limits:
         single = maps[0].size == 1 if len(maps) else False
         mode = "symmetric" if both_signs(*statistics.range) else "layer" if single else "channel"
     lows, highs = _ends(mode, maps, statistics, (low, high))
+    words, clips = _WORDS[mode].format(low=low, high=high), mode in ("percentile", "std", "fixed")
+    reach = _usual_reach(statistics) if style.scale == "auto" and mode == "symmetric" else math.inf
+    if reach < math.inf:
+        words += f", clipped at {reach:.3g}: a few channels reach {np.abs(statistics.range).max():.3g}"
+        lows, highs, clips = lows.clip(-reach), highs.clip(max=reach), True
     # Channels without a finite value get a scale all the same.
     empty = ~(np.isfinite(lows) & np.isfinite(highs))
     lows, highs = np.where(empty, 0.0, lows), np.where(empty, 1.0, highs)
@@ -163,8 +169,8 @@ def limits(maps: Array, statistics: ChannelStatistics, style: Style) -> Limits:
         low=lows,
         high=highs,
         mode=mode,
-        words=_WORDS[mode].format(low=low, high=high),
-        clips=mode in ("percentile", "std", "fixed"),
+        words=words,
+        clips=clips,
         diverging=mode == "symmetric" or (mode == "fixed" and low == -high),
     )
 
@@ -219,6 +225,14 @@ def _ends(mode: str, maps: Array, statistics: ChannelStatistics, fixed: tuple[fl
     if mode == "std":
         return statistics.mean - 3 * statistics.deviation, statistics.mean + 3 * statistics.deviation
     return statistics.minimum.copy(), statistics.maximum.copy()
+
+
+def _usual_reach(statistics: ChannelStatistics) -> float:
+    """Return how far from zero nine of ten channels stay, if the greatest reach is three times that; else infinity."""
+    reaches = np.fmax(np.abs(statistics.minimum), np.abs(statistics.maximum))
+    reaches = reaches[np.isfinite(reaches)]
+    usual = float(np.quantile(reaches, 0.9)) if reaches.size else 0.0
+    return usual if 0 < usual * 3 < float(reaches.max(initial=0.0)) else math.inf
 
 
 def _percentiles(maps: Array, statistics: ChannelStatistics) -> tuple[Floats, Floats]:

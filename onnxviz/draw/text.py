@@ -69,14 +69,11 @@ class Face:
         self._fonts: dict[int, ImageFont.FreeTypeFont] = {}
         self._shown: dict[str, str] = {}
         self.plain = lru_cache(8192)(self._plain)
+        self.width = lru_cache(8192)(self._width)
         self.coverage = lru_cache(8192)(self._coverage)
         self._glyph = lru_cache(4096)(self._draw_glyph)
         self._advance = lru_cache(4096)(self._measure_glyph)
         self._font(12)
-
-    def width(self, text: str, size: int) -> float:
-        """Return the width of a text in pixels."""
-        return sum(self._advance(character, size) for character in self.plain(text)) / _OVERSAMPLING
 
     def fit(self, text: str, size: int, width: float) -> str:
         """Return the text, its middle given up for an ellipsis where it is wider than `width` pixels."""
@@ -103,6 +100,10 @@ class Face:
             else:
                 lines.append(part)
         return lines
+
+    def _width(self, text: str, size: int) -> float:
+        """Return the width of a text in pixels."""
+        return sum(self._advance(character, size) for character in self.plain(text)) / _OVERSAMPLING
 
     def _plain(self, text: str) -> str:
         """Return the text in characters that the font has; what has no stand-in is a question mark."""

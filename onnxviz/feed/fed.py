@@ -48,13 +48,11 @@ class Fed:
 class Feed:
     """One run's inputs: `arrays` by input name, in the model's order, and what is to be said of each.
 
-    `batch_shown` is how often the one picture stands in the model's batch, of which item 0 is shown; `stem` names the
-    run, for folders.
+    `stem` names the run, for folders.
     """
 
     arrays: Mapping[str, npt.NDArray[Any]]
     fed: tuple[Fed, ...]
-    batch_shown: int
     stem: str
 
     @property

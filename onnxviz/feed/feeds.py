@@ -65,7 +65,6 @@ def _feed(specs: Iterable[TensorSpec], fitted: Mapping[str, Fitted], stem: str) 
     return Feed(
         arrays={name: one.array for name, one in ordered},
         fed=tuple(record(name, one.array, one.shown, list(one.notes)) for name, one in ordered),
-        batch_shown=max((one.repeated for _, one in ordered), default=1),
         stem=stem,
     )
 

@@ -19,8 +19,8 @@ from onnxviz.feed.options import FeedOptions, choose_preprocessing
 from onnxviz.feed.pictures import PICTURE_MODES, Picture, as_rgb, picture_from_array, place, with_channels
 from onnxviz.feed.preprocessing import Preprocessing
 from onnxviz.feed.sounds import Sound
-from onnxviz.feed.targets import Sizes, check_size, fed_size, no_picture, picture_channels, picture_layout, shape_text
-from onnxviz.layout import TensorSpec
+from onnxviz.feed.targets import Sizes, check_size, fed_size, no_picture, picture_channels, picture_layout
+from onnxviz.layout import TensorSpec, shape_text
 
 # Up to so many channels an axis of a sound is taken as its channels, not its time.
 _SOUND_CHANNELS = 2
@@ -38,12 +38,11 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """An array for an input, how it is shown, what is to be said, and how often one picture stands in its batch."""
+    """An array for an input, how it is shown, and what is to be said."""
 
     array: Array
     shown: Shown
     notes: list[str]
-    repeated: int = 1
 
 
 def fit_items(job: Job, spec: TensorSpec, items: Sequence[Item]) -> Fitted:
@@ -97,7 +96,7 @@ def fit_pictures(job: Job, spec: TensorSpec, pictures: Sequence[Picture], source
     ]
     values = np.stack([preprocessing.normalise(each) for each in pixels])
     array = _in_layout(_in_dtype(values, spec, notes), layout, source.name)
-    array, repeated = _batched(job, spec, array, layout.startswith("N"), notes)
+    array = _batched(job, spec, array, layout.startswith("N"), notes)
     array = np.ascontiguousarray(array)
     job.sizes.bind(spec, array.shape, source.name)
     shown = Shown(
@@ -107,7 +106,7 @@ def fit_pictures(job: Job, spec: TensorSpec, pictures: Sequence[Picture], source
         picture=as_rgb(pixels[0]),
         geometry=placements[0].geometry,
     )
-    return Fitted(array, shown, notes, repeated)
+    return Fitted(array, shown, notes)
 
 
 def _as_pictures(job: Job, spec: TensorSpec, item: Item) -> list[Picture]:
@@ -162,13 +161,13 @@ def _in_layout(values: Array, layout: str, name: str) -> Array:
     return np.transpose(values[0], ["HWC".index(letter) for letter in layout])
 
 
-def _batched(job: Job, spec: TensorSpec, array: Array, has_batch: bool, notes: list[str]) -> tuple[Array, int]:
+def _batched(job: Job, spec: TensorSpec, array: Array, has_batch: bool, notes: list[str]) -> Array:
     """Repeat a batch of one where the model is fixed at more."""
     wanted = job.sizes.known(spec.shape[0]) if spec.shape and has_batch else None
     if wanted is None or array.ndim == 0 or array.shape[0] == wanted or array.shape[0] != 1:
-        return array, 1
+        return array
     notes.append(f"the model takes batches of {wanted}: the one input is repeated, item 0 is shown")
-    return np.repeat(array, wanted, axis=0), wanted
+    return np.repeat(array, wanted, axis=0)
 
 
 def _fit_arrays(job: Job, spec: TensorSpec, items: Sequence[Item]) -> Fitted:
@@ -181,14 +180,14 @@ def _fit_arrays(job: Job, spec: TensorSpec, items: Sequence[Item]) -> Fitted:
     array = np.concatenate(arrays) if len(arrays) > 1 else arrays[0]
     layout = picture_layout(spec) or spec.layout
     layout = layout if layout is not None and len(layout) == array.ndim else None
-    array, repeated = _batched(job, spec, array, layout is None or layout.startswith("N"), notes)
+    array = _batched(job, spec, array, layout is None or layout.startswith("N"), notes)
     _check_fit(job, spec, array, name)
     array = np.array(cast(array, spec.dtype or str(array.dtype), name, notes), order="C")
     picture = _shown_picture(array, layout)
     geometry = None if picture is None else Geometry.identity((picture.shape[0], picture.shape[1]))
     if job.options.asks and picture_layout(spec) is None:
         notes.append("it is fed as it is: preprocessing is for pictures")
-    return Fitted(array, Shown(layout, "none", name, picture, geometry), notes, repeated)
+    return Fitted(array, Shown(layout, "none", name, picture, geometry), notes)
 
 
 def _check_fit(job: Job, spec: TensorSpec, array: Array, name: str) -> None:
@@ -220,7 +219,7 @@ def _with_rank(job: Job, spec: TensorSpec, array: Array, notes: list[str]) -> Ar
 
 def _shown_picture(array: Array, layout: str | None) -> npt.NDArray[np.uint8] | None:
     """Draw a fed array back to RGB: uint8 as it is, anything else from its smallest to its largest number."""
-    if layout is None or not {"H", "W", "C"} <= set(layout):
+    if layout is None or sorted(layout.replace("N", "")) != ["C", "H", "W"]:
         return None
     first = array[0] if layout.startswith("N") else array
     pixels = first.transpose([layout.replace("N", "").index(letter) for letter in "HWC"])
@@ -254,11 +253,11 @@ def _fit_sound(job: Job, spec: TensorSpec, item: Item) -> Fitted:
         samples = np.clip(np.rint(samples * 32768), -32768, 32767)
     array = samples.astype(spec.dtype or "float32")
     array = {"L": array[0], "NL": array, "NCL": array[None], "NLC": array.T[None]}[layout]
-    array, repeated = _batched(job, spec, array, layout.startswith("N"), notes)
+    array = _batched(job, spec, array, layout.startswith("N"), notes)
     job.sizes.bind(spec, array.shape, item.name)
     if job.options.asks:
         notes.append("samples are fed in -1..1: preprocessing is for pictures")
-    return Fitted(np.ascontiguousarray(array), Shown(layout, "none", item.name), notes, repeated)
+    return Fitted(np.ascontiguousarray(array), Shown(layout, "none", item.name), notes)
 
 
 def _few(size: Any) -> bool:

@@ -9,8 +9,8 @@ from onnxviz.feed.arrays import cast
 from onnxviz.feed.fed import Shown
 from onnxviz.feed.fitting import Fitted, Job, Source, fit_pictures
 from onnxviz.feed.pictures import Picture
-from onnxviz.feed.targets import check_size, picture_channels, picture_input, picture_layout, shape_text
-from onnxviz.layout import TensorSpec
+from onnxviz.feed.targets import check_size, picture_channels, picture_input, picture_layout
+from onnxviz.layout import TensorSpec, shape_text
 
 RATE_NAMES = frozenset(("sr", "rate", "fs", "sample_rate", "samplerate", "sampling_rate"))
 # The size of a made picture where the model takes any.
@@ -55,7 +55,8 @@ def missing(spec: TensorSpec) -> InputError:
 
 
 def _constant(job: Job, spec: TensorSpec, dtype: str, value: float) -> Fitted:
-    shape, notes = _made_shape(job, spec), [f"ATTENTION: no input is given, every number is {value:g}"]
+    shape = _made_shape(job, spec)
+    notes = [f"ATTENTION: no input is given, every number is {value:g}", *_guessed(job, spec, shape)]
     array = cast(np.full(shape, value), dtype, f"the constant {value:g}", [])
     job.sizes.bind(spec, array.shape, "constant input")
     return Fitted(array, Shown(_layout(spec), "none", f"constant {value:g}"), notes)
@@ -72,17 +73,27 @@ def _random(job: Job, spec: TensorSpec, dtype: str, seed: int) -> Fitted:
         shape = _picture_shape(job, spec, layout)
         pixels = generator.integers(0, 256, (shape["H"], shape["W"], channels), dtype=np.uint8)
         fitted = fit_pictures(job, spec, [Picture(pixels)], Source(name))
-        return Fitted(fitted.array, fitted.shown, [loud, *fitted.notes], fitted.repeated)
-    shape_ = _made_shape(job, spec)
+        return Fitted(fitted.array, fitted.shown, [loud, *fitted.notes])
+    made = _made_shape(job, spec)
     if dtype == "bool" or "int" in dtype:
         # Only 0 and 1 are safe whatever the integers mean: masks, kinds, indices of tables of unknown length.
-        array = generator.integers(0, 2, shape_).astype(dtype)
+        array = generator.integers(0, 2, made).astype(dtype)
     elif dtype.startswith("float"):
-        array = generator.uniform(-1, 1, shape_).astype(dtype)
+        array = generator.uniform(-1, 1, made).astype(dtype)
     else:
         raise missing(spec)
+    notes = [loud, *_guessed(job, spec, made)]
     job.sizes.bind(spec, array.shape, "random input")
-    return Fitted(array, Shown(_layout(spec), "none", name), [loud])
+    return Fitted(array, Shown(_layout(spec), "none", name), notes)
+
+
+def _guessed(job: Job, spec: TensorSpec, shape: tuple[int, ...]) -> list[str]:
+    """Return a note on the sizes that the model leaves open, other than of a batch of one."""
+    sizes = zip(spec.shape or (), shape, strict=True)
+    guessed = {f"{d}={size}" for d, size in sizes if isinstance(d, str) and job.sizes.known(d) is None and size > 1}
+    if not guessed:
+        return []
+    return [f"sizes that the model leaves open are guessed: {', '.join(sorted(guessed))} (--dim changes them)"]
 
 
 def _made_shape(job: Job, spec: TensorSpec) -> tuple[int, ...]:

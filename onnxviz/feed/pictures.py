@@ -72,10 +72,11 @@ def open_picture(source: Path | bytes | Image.Image, name: str) -> Picture:
         except Image.DecompressionBombError as error:
             raise InputError(f"{name} has more pixels than Pillow's limit allows: {error}") from error
         except UnidentifiedImageError as error:
-            raise InputError(f"{name} is no picture that Pillow can open; {_ARRAY_WAY}") from error
+            raise InputError(f"{name} {_unidentified(source)}") from error
         except Exception as error:
             # Pillow's readers meet broken files with errors of any kind (struct, index, syntax, arithmetic).
-            raise InputError(f"{name} is a broken picture: {str(error) or type(error).__name__}") from error
+            reason = "the file ends too early" if "truncated" in str(error) else str(error) or type(error).__name__
+            raise InputError(f"{name} is a broken picture: {reason}") from error
 
 
 def picture_from_array(array: npt.NDArray[Any], name: str) -> Picture:
@@ -203,6 +204,15 @@ def _of_wide_values(values: npt.NDArray[Any], name: str, notes: list[str]) -> Pi
     if low >= 0 and high <= 65535 and values.dtype.kind != "f":
         return _of_16_bit(values, notes)
     raise InputError(f"{name} has values from {low:g} to {high:g}, whose black and white are unknown; {_ARRAY_WAY}")
+
+
+def _unidentified(source: Path | bytes | Image.Image) -> str:
+    if isinstance(source, Path) and not source.stat().st_size:
+        return "is empty"
+    suffix = source.suffix.lower() if isinstance(source, Path) else ""
+    if suffix and suffix not in Image.registered_extensions():
+        return f"cannot be fed: {suffix} is none of the pictures, .npy, .npz, .csv, .tsv and .wav that can"
+    return f"is no picture that Pillow can open; {_ARRAY_WAY}"
 
 
 def _finite(values: npt.NDArray[np.float32], name: str) -> npt.NDArray[np.float32]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from onnxviz.errors import InputError, UsageError
 from onnxviz.feed.geometry import Size
 from onnxviz.feed.preprocessing import Preprocessing
-from onnxviz.layout import Dimension, TensorSpec
+from onnxviz.layout import Dimension, TensorSpec, shape_text
 
 PICTURE_CHANNELS = (1, 3, 4)
 
@@ -46,19 +46,6 @@ class Sizes:
                 self.by_symbol[dimension] = size
 
 
-def shape_text(shape: Sequence[Dimension] | None) -> str:
-    """Return a shape for the eye.
-
-    >>> shape_text(("N", 3, None, 224))
-    'Nx3x?x224'
-    """
-    if shape is None:
-        return "of unknown shape"
-    # Some exporters name a size by a formula of hundreds of characters.
-    sizes = ("?" if size is None else size[:24] if isinstance(size, str) else str(size) for size in shape)
-    return "x".join(sizes) or "a scalar"
-
-
 def describe_inputs(inputs: Sequence[TensorSpec]) -> str:
     """Return the inputs of a model in one phrase, for messages."""
     return ", ".join(f"{spec.name!r} ({spec.dtype or '?'} {shape_text(spec.shape)})" for spec in inputs) or "none"
@@ -92,10 +79,13 @@ def picture_layout(spec: TensorSpec) -> str | None:
         first, middle, last = spec.shape
         # One channel is a weak sign: (N, L, 1) is a sound. Both sizes of space must then be known.
         fixed = all(isinstance(size, int) and size > 0 for size in spec.shape)
-        if first in (3, 4) or (first == 1 and fixed):
+        # One row, or a batch beside a fixed size: the state (layers, batch, units) of an LSTM.
+        square = isinstance(middle, int) == isinstance(last, int) and 1 not in (middle, last)
+        if (first in (3, 4) or (first == 1 and fixed)) and square:
             return "CHW"
         # (N, 1024, 3) is a batch of points.
-        if (last in (3, 4) and isinstance(first, int) >= isinstance(middle, int)) or (last == 1 and fixed):
+        grid = (last in (3, 4) and isinstance(first, int) >= isinstance(middle, int)) or (last == 1 and fixed)
+        if grid and 1 not in (first, middle):
             return "HWC"
     return None
 
@@ -188,6 +178,16 @@ def check_size(spec: TensorSpec, layout: str, sizes: Sizes, wanted: Size | None)
                 f"the size {wanted[0]}x{wanted[1]} cannot be fed: input {spec.name!r} takes {shape_text(spec.shape)}"
                 + (f" with {letter} = {fixed}" if isinstance(spec.shape[layout.index(letter)], str) else "")
             )
+
+
+def open_sizes(inputs: Sequence[TensorSpec], shapes: Mapping[str, Sequence[int]]) -> str:
+    """Return what is fed to inputs whose sizes, beside the batch, the model leaves open; empty if all are fixed."""
+    fed = [
+        f"{spec.name!r} ({shape_text(spec.shape)}) is fed {shape_text(shapes[spec.name])}"
+        for spec in inputs
+        if spec.name in shapes and any(Sizes().known(size) is None for size in (spec.shape or (None, None))[1:])
+    ]
+    return ", ".join(fed)
 
 
 def no_picture(inputs: Sequence[TensorSpec], name: str) -> InputError:

@@ -91,6 +91,7 @@ def declare(graph: Graph, values: Iterable[str], types: Mapping[str, TensorSpec]
     inner = {info.name: info for info in source.value_info}
     specs = [tensor_spec(info) for info in (*declared.values(), *inner.values())]
     symbols = {size for spec in specs for size in spec.shape or () if isinstance(size, str)}
+    inferred: dict[str, onnx.ValueInfoProto] | None = None
     result = []
     for value in values:
         spec = types.get(value)
@@ -99,8 +100,11 @@ def declare(graph: Graph, values: Iterable[str], types: Mapping[str, TensorSpec]
             result.append(own)
         elif spec is not None and (info := _typed(spec, symbols)) is not None:
             result.append(info)
+        elif (plain := _declare_plainly(graph, value, own or inner.get(value))) is not None:
+            result.append(plain)
         else:
-            result.append(_declare_plainly(graph, value, own or inner.get(value)))
+            inferred = _inferred(graph) if inferred is None else inferred
+            result.append(inferred.get(value, onnx.ValueInfoProto(name=value)))
     return result
 
 
@@ -139,8 +143,8 @@ def _typed(spec: TensorSpec, symbols: set[str]) -> onnx.ValueInfoProto | None:
     return onnx.helper.make_tensor_value_info(spec.name, kind, shape)
 
 
-def _declare_plainly(graph: Graph, value: str, note: onnx.ValueInfoProto | None) -> onnx.ValueInfoProto:
-    """Declare a value that no spec tells: from its tensor, from the model's own note, by inference, by its name."""
+def _declare_plainly(graph: Graph, value: str, note: onnx.ValueInfoProto | None) -> onnx.ValueInfoProto | None:
+    """Declare a value that no spec tells: from its tensor or from the model's own note; None where there is none."""
     sparse = {tensor.values.name: tensor for tensor in graph.proto.graph.sparse_initializer}
     if value in graph.initializers:
         tensor = graph.initializers[value]
@@ -148,21 +152,20 @@ def _declare_plainly(graph: Graph, value: str, note: onnx.ValueInfoProto | None)
     if value in sparse:
         return onnx.helper.make_tensor_value_info(value, sparse[value].values.data_type, sparse[value].dims)
     if note is None or not note.HasField("type"):
-        return _inferred(graph, value)
+        return None
     # A tensor's note is written anew, since its sizes may be no sizes (-1); a sequence's is kept as it is.
     spec = tensor_spec(note)
     return _typed(spec, {size for size in spec.shape or () if isinstance(size, str)}) or note
 
 
-def _inferred(graph: Graph, value: str) -> onnx.ValueInfoProto:
-    """Declare a sequence, map or optional, which a TensorSpec cannot describe; by the name alone if that fails."""
+def _inferred(graph: Graph) -> dict[str, onnx.ValueInfoProto]:
+    """Return the declarations of sequences, maps and optionals, which a TensorSpec cannot describe."""
     try:
         inferred = list(onnx.shape_inference.infer_shapes(graph.proto).graph.value_info)
     except Exception:
         # Inference is C++ and raises whatever its operators raise; a name without a type is still an output.
-        inferred = []
-    kinds = {info.name: info for info in inferred if info.type.WhichOneof("value") != "tensor_type"}
-    return kinds.get(value, onnx.ValueInfoProto(name=value))
+        return {}
+    return {info.name: info for info in inferred if info.type.WhichOneof("value") != "tensor_type"}
 
 
 def _without_graph(model: onnx.ModelProto) -> onnx.ModelProto:

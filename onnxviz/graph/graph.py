@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -49,7 +49,7 @@ class Node:
 
     @property
     def key(self) -> str:
-        """The node's name if no other node shares it, else its first output."""
+        """The node's name if no other node is called by it, else its first output."""
         if self.name and self.has_own_name:
             return self.name
         return next((output for output in self.outputs if output), self.name or f"#{self.index}")
@@ -168,9 +168,9 @@ class Graph:
             spec for spec in inputs if spec.name not in self.initializers and spec.name not in self._sparse
         )
         self.outputs: tuple[TensorSpec, ...] = tuple(tensor_spec(info) for info in graph.output)
-        names = Counter(node.name for node in graph.node)
+        named = _with_own_names(graph.node)
         self.nodes: tuple[Node, ...] = tuple(
-            _node(index, node, has_own_name=names[node.name] == 1) for index, node in enumerate(graph.node)
+            _node(index, node, has_own_name=index in named) for index, node in enumerate(graph.node)
         )
         self.producers: Mapping[str, Node] = self._find_producers()
         self.consumers: Mapping[str, tuple[Node, ...]] = self._find_consumers()
@@ -233,6 +233,22 @@ def _dimension(dim: onnx.TensorShapeProto.Dimension) -> Dimension:
         # Paddle writes -1 for a size that it does not know.
         return dim.dim_value if 0 <= dim.dim_value < _LARGEST_DIMENSION else None
     return dim.dim_param or None
+
+
+def _with_own_names(nodes: Sequence[onnx.NodeProto]) -> frozenset[int]:
+    """Return the places of the nodes whose name is neither another's nor the output by which another is called."""
+    names = Counter(node.name for node in nodes)
+    called = {
+        node.output[0]: place
+        for place, node in enumerate(nodes)
+        if names[node.name] > 1 or not node.name
+        if node.output
+    }
+    return frozenset(
+        place
+        for place, node in enumerate(nodes)
+        if node.name and names[node.name] == 1 and called.get(node.name, place) == place
+    )
 
 
 def _node(index: int, proto: onnx.NodeProto, *, has_own_name: bool) -> Node:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from onnxviz.graph.attributes import CONTRADICTIONS
 from onnxviz.graph.axes import Axes, follow_axes
 from onnxviz.graph.graph import Graph, Node
 from onnxviz.graph.patterns import Gate, find_attention, find_gates
@@ -167,14 +168,13 @@ def _reduces_space(graph: Graph, node: Node, axes: Mapping[str, Axes]) -> bool:
         reduced = graph.constant(node.inputs[1])
     if known is None or reduced is None:
         return False
-    places = {int(place) % len(known.layout) for place in reduced}
     return bool(places) and places == set(spatial_axes(known.layout))
 
 
 def _part(graph: Graph, node: Node, types: Mapping[str, TensorSpec], roles: Sequence[str]) -> str | None:
     """Tell whether a node is the bias or the scale, one number a channel, of a layer that nothing else reads."""
     constants = [value for value in node.inputs if graph.is_constant(value)]
-    others = [value for value in node.inputs if not graph.is_constant(value)]
+    others = [value for value in node.inputs if value and not graph.is_constant(value)]
     if node.op not in _PARTS or len(constants) != 1 or len(others) != 1 or len(graph.consumers[others[0]]) != 1:
         return None
     maker = graph.producers.get(others[0])

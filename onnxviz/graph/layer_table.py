@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from onnxviz.graph.layers import Layer
+from onnxviz.layout import shape_text
 
 
 class LayerTable(Mapping[str, Layer]):
@@ -26,22 +27,16 @@ class LayerTable(Mapping[str, Layer]):
         return len(self._layers)
 
     def __repr__(self) -> str:
-        rows = [(layer.name, layer.kind, layer.op, _size(layer), layer.layout or "") for layer in self.values()]
+        rows = [_cells(layer) for layer in self.values()]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)] if rows else []
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         return "\n".join([f"<{len(self)} layers>", *lines])
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{title}</th>" for title in ("layer", "kind", "op", "shape", "layout"))
-        rows = (
-            "".join(
-                f"<td>{html.escape(cell)}</td>"
-                for cell in (layer.name, layer.kind, layer.op, _size(layer), layer.layout or "")
-            )
-            for layer in self.values()
-        )
+        rows = ("".join(f"<td>{html.escape(cell)}</td>" for cell in _cells(layer)) for layer in self.values())
         return f"<table><tr>{head}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
 
 
-def _size(layer: Layer) -> str:
-    return "?" if layer.shape is None else "x".join("?" if size is None else str(size) for size in layer.shape)
+def _cells(layer: Layer) -> tuple[str, ...]:
+    return layer.name, layer.kind, layer.op, shape_text(layer.shape), layer.layout or ""

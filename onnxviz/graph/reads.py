@@ -20,6 +20,7 @@ from onnxviz.layout import Dimension, TensorSpec
 
 DOMAINS = frozenset({"", "ai.onnx", "com.microsoft"})
 _MOST_PHASES = 1 << 14
+_MOST_TAPS = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)

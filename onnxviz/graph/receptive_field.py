@@ -90,7 +90,7 @@ def main_input(graph: Graph) -> TensorSpec | None:
     return next((spec for spec in graph.inputs if len(spec.shape or ()) >= 3), next(iter(graph.inputs), None))
 
 
-def spatial_axes(graph: Graph, types: Mapping[str, TensorSpec]) -> tuple[int, ...]:
+def input_spatial_axes(graph: Graph, types: Mapping[str, TensorSpec]) -> tuple[int, ...]:
     """Return the axes of the main input over which convolutions and poolings slide."""
     source = main_input(graph)
     return () if source is None or source.shape is None else _follow(graph, types, source)[1]

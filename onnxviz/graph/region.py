@@ -6,6 +6,7 @@ of its axes' masks; where paths that see different parts meet, that product is a
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 from onnxviz.errors import UsageError
 from onnxviz.graph.graph import Graph, Node
 from onnxviz.graph.reads import NOTHING, AxisRead, Call, Pull, Sizes, reads
-from onnxviz.graph.receptive_field import Status, main_input, spatial_axes
+from onnxviz.graph.receptive_field import Status, input_spatial_axes, main_input
 from onnxviz.layout import TensorSpec
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
@@ -38,14 +39,17 @@ class _Need:
     loose: bool = False
 
 
-def region(graph: Graph, types: Mapping[str, TensorSpec], value: str, position: Sequence[int]) -> Region:
+def region(
+    graph: Graph, types: Mapping[str, TensorSpec], value: str, position: Sequence[int], axes: Sequence[int] = ()
+) -> Region:
     """Return what a position of a value sees of the main input.
 
     Args:
         graph: the model.
         types: with the sizes that are fed (see `fix_inputs`): every size on the way must be a number.
         value: a value's name.
-        position: an index for each axis from 2 on, `(y, x)` for NCHW; or one for every axis.
+        position: an index for each of `axes`, such as `(y, x)`; or one for every axis.
+        axes: the value's axes of space; if none are given, those from 2 on, which is right for NCHW.
 
     Raises:
         UsageError: The position lies outside the value, or a size is unknown.
@@ -54,17 +58,17 @@ def region(graph: Graph, types: Mapping[str, TensorSpec], value: str, position: 
     source = main_input(graph)
     if source is None:
         raise UsageError("the model has no input")
-    needs = {value: _Need(_position_masks(_numbers(sizes, value), value, position))}
+    needs = {value: _Need(_position_masks(_numbers(sizes, value), value, position, axes))}
     for node in reversed(graph.nodes):
         for output, made in enumerate(node.outputs):
             if made in needs:
                 _back(node, output, needs, sizes)
     shape = _numbers(sizes, source.name)
-    axes = spatial_axes(graph, types) or tuple(range(2, len(shape)))
+    space = input_spatial_axes(graph, types) or tuple(range(2, len(shape)))
     need = needs.get(source.name)
     if need is None:
-        return Region(source.name, tuple(np.zeros(shape[axis], bool) for axis in axes), Status.EXACT)
-    masks = tuple(need.masks[axis] for axis in axes)
+        return Region(source.name, tuple(np.zeros(shape[axis], bool) for axis in space), Status.EXACT)
+    masks = tuple(need.masks[axis] for axis in space)
     status = Status.WHOLE_INPUT if all(mask.all() for mask in masks) else Status.EXACT
     return Region(source.name, masks, Status.UPPER_BOUND if need.loose else status)
 
@@ -143,12 +147,18 @@ def _add(needs: dict[str, _Need], value: str, need: _Need) -> None:
     needs[value] = _Need(both, before.loose or need.loose or (different > 1 and not inside))
 
 
-def _position_masks(shape: Sequence[int], value: str, position: Sequence[int]) -> tuple[Mask, ...]:
-    front = len(shape) - len(position)
-    if front not in (0, 2):
-        raise UsageError(f"a position in {value!r} has {len(shape) - 2} or {len(shape)} numbers, not {len(position)}")
+def _position_masks(shape: Sequence[int], value: str, position: Sequence[int], axes: Sequence[int]) -> tuple[Mask, ...]:
+    axes = axes or range(2, len(shape))
+    if len(position) == len(shape):
+        axes = range(len(shape))
+    if len(position) != len(axes):
+        raise UsageError(f"a position in {value!r} has {len(axes)} or {len(shape)} numbers, not {len(position)}")
     masks = [np.ones(size, bool) for size in shape]
-    for axis, at in enumerate(position, front):
+    for axis, place in zip(axes, position, strict=True):
+        try:
+            at = operator.index(place)
+        except TypeError:
+            raise UsageError(f"a position has whole numbers, not {place!r}") from None
         if not 0 <= at < shape[axis]:
             raise UsageError(f"position {tuple(position)} lies outside {value!r}, whose shape is {tuple(shape)}")
         masks[axis] = np.arange(shape[axis]) == at

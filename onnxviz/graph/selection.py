@@ -90,7 +90,7 @@ def default_choices(
             raise
         raise NoMatchError(
             "the model has no conv or pool, and no layer of rank 3 or more that would be shown in their place\n"
-            f"select one by name; {_COMMAND}"
+            "select a node or value by name; `onnxviz layers MODEL --all` lists every node"
         ) from None
 
 

@@ -54,18 +54,28 @@ def runtime() -> Any:
     return onnxruntime
 
 
+def check_name(wish: str) -> None:
+    """Refuse a text that names no device, without a look at what is installed.
+
+    Raises:
+        DeviceError: The name is unknown.
+    """
+    name, colon, number = wish.partition(":")
+    if (name not in PROVIDERS and wish != "auto") or (colon and not number.isdecimal()):
+        raise DeviceError(
+            f"unknown device {wish!r}; known are auto, {', '.join(PROVIDERS)}; `onnxviz devices` tells more"
+        )
+
+
 def providers_of(wish: str) -> tuple[list[str | tuple[str, dict[str, Any]]], str]:
     """Return onnxruntime's provider list for a device name such as `cpu` or `cuda:1`, and the first provider's name.
 
     Raises:
         DeviceError: The name is unknown or this onnxruntime was built without it.
     """
+    check_name(wish)
     name, _, number = wish.partition(":")
-    provider = PROVIDERS.get(name)
-    if provider is None or (number and not number.isdigit()):
-        raise DeviceError(
-            f"unknown device {wish!r}; known are auto, {', '.join(PROVIDERS)}; `onnxviz devices` tells more"
-        )
+    provider = PROVIDERS[name]
     if provider not in runtime().get_available_providers():
         raise DeviceError(f"device {name!r} is not in the installed onnxruntime; {_how_to_get(name)}")
     options: dict[str, Any] = {"device_id": number} if number else {}

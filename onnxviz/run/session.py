@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -118,9 +118,30 @@ def _checked_placement(session: Any, wish: str, provider: str, reason: str) -> P
         counts = [(part.ep_name, len(part.get_nodes())) for part in parts]
         total = sum(count for _, count in counts)
         nodes = sum(count for name, count in counts if name == provider)
-        if total and not nodes and provider != PROVIDERS["cpu"]:
-            raise DeviceError(f"device {wish!r} took none of the {total} nodes: all would run on the CPU")
     return Placement(wish, provider, reason, nodes, total)
+
+
+def joined(placements: Sequence[Placement]) -> Placement:
+    """Return the placement of several pieces of a run together."""
+    if len(placements) == 1:
+        return placements[0]
+    counts = [(place.nodes, place.total) for place in placements]
+    known = [(nodes, total) for nodes, total in counts if nodes is not None and total is not None]
+    if len(known) < len(placements):
+        return replace(placements[0], nodes=None, total=None)
+    return replace(placements[0], nodes=sum(nodes for nodes, _ in known), total=sum(total for _, total in known))
+
+
+def check_taken(placement: Placement) -> None:
+    """Refuse a run of which the device that was asked for took nothing.
+
+    Raises:
+        DeviceError: A device beside the CPU took no node.
+    """
+    if placement.total and not placement.nodes and placement.provider != PROVIDERS["cpu"]:
+        raise DeviceError(
+            f"device {placement.device!r} took none of the {placement.total} nodes: all would run on the CPU"
+        )
 
 
 def explained(error: Exception, doing: str) -> OnnxvizError:

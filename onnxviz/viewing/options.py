@@ -24,7 +24,7 @@ class ViewOptions:
         tap: `act` (after norm and nonlinearity) or `op` (the node's own output).
         format: the pictures' file format: png, jpg, webp or tiff.
         raw: a `.npz` file for the arrays, unscaled.
-        labels: class names; None takes the model's own.
+        labels: class names, or a file of them, one a line; None takes the model's own.
         same_scale: draw a layer of all inputs on one scale; each input is then run twice.
         fail_fast: stop at the first input that cannot be used.
         force: replace a folder that onnxviz did not make.
@@ -38,7 +38,7 @@ class ViewOptions:
     style: Style = field(default_factory=Style)
     format: str = "png"
     raw: Path | None = None
-    labels: tuple[str, ...] | None = None
+    labels: tuple[str, ...] | Path | None = None
     same_scale: bool = False
     fail_fast: bool = False
     force: bool = False

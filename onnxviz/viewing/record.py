@@ -36,13 +36,14 @@ class LayerRecord:
     @property
     def range(self) -> tuple[float, float]:
         """The smallest and the largest finite value; NaN where there is none."""
-        return _least(self.statistics.minimum), _greatest(self.statistics.maximum)
+        return self.statistics.range
 
     def as_json(self) -> dict[str, Any]:
         """Return what `view.json` says of it."""
         low, high = self.range
         found = self.statistics
-        columns = (found.minimum, found.maximum, found.mean, found.deviation, found.nan, found.inf)
+        columns = [numbers(each) for each in (found.minimum, found.maximum, found.mean, found.deviation)]
+        counts = found.nan.tolist(), found.inf.tolist()
         return {
             "name": self.name,
             "output": self.output,
@@ -59,16 +60,8 @@ class LayerRecord:
             "max": number(high),
             "pictures": list(self.pictures),
             "channels": [
-                {
-                    "index": index,
-                    "min": number(least),
-                    "max": number(most),
-                    "mean": number(mean),
-                    "std": number(deviation),
-                    "nan": int(nan),
-                    "inf": int(inf),
-                }
-                for index, (least, most, mean, deviation, nan, inf) in enumerate(zip(*columns, strict=True))
+                {"index": index, "min": least, "max": most, "mean": mean, "std": deviation, "nan": nan, "inf": inf}
+                for index, (least, most, mean, deviation, nan, inf) in enumerate(zip(*columns, *counts, strict=True))
             ],
         }
 
@@ -158,11 +151,7 @@ def number(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _least(values: np.ndarray[Any, Any]) -> float:
-    finite = values[np.isfinite(values)]
-    return float(finite.min()) if finite.size else math.nan
-
-
-def _greatest(values: np.ndarray[Any, Any]) -> float:
-    finite = values[np.isfinite(values)]
-    return float(finite.max()) if finite.size else math.nan
+def numbers(values: np.ndarray[Any, Any]) -> list[float | None]:
+    """Return numbers for strict JSON: None for each that is not finite."""
+    listed: list[float] = values.tolist()
+    return list(listed) if np.isfinite(values).all() else [number(value) for value in listed]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from onnx import helper
 from PIL import Image
 
 Command = Callable[..., object]
@@ -118,7 +120,7 @@ def test_expose_linked_lies_beside_the_model(onnxviz_command: Command, bundled_m
 
 def test_a_dry_run_writes_nothing(onnxviz_command: Command, doubling_model: Path, tmp_path: Path) -> None:
     done = onnxviz_command("expose", doubling_model, "-o", tmp_path / "no.onnx", "--dry-run")
-    assert done.code == 0 and "would expose 2 values" in done.err
+    assert done.code == 0 and "would expose 1 value in" in done.err and "'y' already is an output" in done.err
     assert not (tmp_path / "no.onnx").exists()
 
 
@@ -185,16 +187,62 @@ def test_the_model_is_never_written_over(onnxviz_command: Command, doubling_mode
     np.save(tmp_path / "x.npy", np.ones((1, 1, 2, 2), np.float32))
     before = doubling_model.read_bytes()
     view = ("view", doubling_model, tmp_path / "x.npy", "-o", tmp_path / "maps", "--force")
-    for arguments in (
-        ("expose", doubling_model, "-o", doubling_model, "--force"),
-        ("expose", doubling_model, "-o", doubling_model, "--force", "--linked"),
-        (*view, "--raw", doubling_model),
-        (*view, "--raw", tmp_path / "x.npy"),
-        (*view, "--raw", tmp_path / "maps" / "raw.npz"),
+    for code, arguments in (
+        (6, ("expose", doubling_model, "-o", doubling_model, "--force")),
+        (6, ("expose", doubling_model, "-o", doubling_model, "--force", "--linked")),
+        (2, (*view, "--raw", doubling_model)),
+        (2, (*view, "--raw", tmp_path / "x.npy")),
+        (6, (*view, "--raw", tmp_path / "maps" / "raw.npz")),
     ):
-        assert onnxviz_command(*arguments).code == 6
+        assert onnxviz_command(*arguments).code == code
     assert doubling_model.read_bytes() == before
     assert np.load(tmp_path / "x.npy").shape == (1, 1, 2, 2)
+    assert not (tmp_path / "maps").exists()
+
+
+def test_raw_never_replaces_what_is_needed(onnxviz_command: Command, doubling_model: Path, tmp_path: Path) -> None:
+    model = doubling_model.rename(tmp_path / "model.npz")
+    np.savez(tmp_path / "x.npz", x=np.ones((1, 1, 2, 2), np.float32))
+    before = model.read_bytes()
+    view = ("view", model, tmp_path / "x.npz", "-o", tmp_path / "maps", "--force", "--raw")
+    assert onnxviz_command(*view, model).code == 6
+    assert onnxviz_command(*view, tmp_path / "x.npz").code == 6
+    assert model.read_bytes() == before
+    assert np.load(tmp_path / "x.npz")["x"].shape == (1, 1, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--scale", "log", "no scale 'log'"),
+        ("--colormap", "virdis", "no colormap 'virdis'"),
+        ("--theme", "dusk", "no theme 'dusk'"),
+        ("--order", "size", "no order 'size'"),
+        ("--tile", "100000", "tile must be at most 1740"),
+    ],
+)
+def test_a_style_is_refused_before_the_input_is_read(
+    onnxviz_command: Command, doubling_model: Path, tmp_path: Path, option: str, value: str, said: str
+) -> None:
+    done = onnxviz_command("view", doubling_model, tmp_path / "missing.npy", option, value)
+    assert done.code == 2 and said in done.err and "missing" not in done.err
+
+
+def test_a_device_is_refused_before_the_input_is_read(
+    onnxviz_command: Command, doubling_model: Path, tmp_path: Path
+) -> None:
+    for name in ("gpu", "cuda:x", "cuda:"):
+        done = onnxviz_command("view", doubling_model, tmp_path / "missing.npy", "--device", name)
+        assert done.code == 5 and f"unknown device '{name}'" in done.err
+
+
+def test_labels_that_fit_no_output(onnxviz_command: Command, bundled_model: Path, cat: Path, tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_text("cat\ndog\n", "utf-8")
+    done = onnxviz_command("view", bundled_model, cat, "--labels", tmp_path / "labels.txt", "-o", tmp_path / "maps")
+    assert done.code == 4
+    assert "the labels name 2 classes, and no output is a vector of so many: 'probabilities' is Nx1000" in done.err
+    done = onnxviz_command("view", bundled_model, cat, "--labels", tmp_path / "none.txt", "-o", tmp_path / "maps")
+    assert done.code == 4 and "none.txt cannot be read: No such file or directory" in done.err
     assert not (tmp_path / "maps").exists()
 
 
@@ -330,3 +378,49 @@ def test_the_demo_runs_from_any_folder(
     assert (tmp_path / "onnxviz-demo" / "overview.png").exists()
     assert onnxviz_command("demo", "--picture", "connectome").code == 0
     assert onnxviz_command("demo", "--picture", "dog").code == 2
+
+
+def test_verbose_says_each_layer(onnxviz_command: Command, doubling_model: Path, tmp_path: Path) -> None:
+    view = ("view", doubling_model, "--random", "-o", tmp_path / "maps")
+    said = onnxviz_command(*view, "-v").err
+    assert re.search(r"^ +\d+\.\d\d s  a session on cpu, 3 of 3 nodes$", said, re.MULTILINE)
+    assert re.search(r"^ +\d+\.\d\d s  drawn pool in 001-pool\.png$", said, re.MULTILINE)
+    assert " s  " not in onnxviz_command(*view).err
+
+
+def test_names_of_a_model_move_no_cursor(onnxviz_command: Command, tmp_path: Path) -> None:
+    node = helper.make_node("Evil\x1b[31m", ["x"], ["y\x1b[2J"], name="n\x1b]0;t", domain="d")
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph([node], "g", [value("x", 1, [1, 1, 2, 2])], [value("y\x1b[2J", 1, [1, 1, 2, 2])])
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("d", 1)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), tmp_path / "evil.onnx")
+    for arguments in (
+        ("layers", tmp_path / "evil.onnx", "--all"),
+        ("layers", tmp_path / "evil.onnx", "--all", "--tree"),
+        ("layers", tmp_path / "evil.onnx", "--layers", "n\x1b["),
+        ("view", tmp_path / "evil.onnx", "--random", "--layers", "y\x1b[2J", "-o", tmp_path / "maps"),
+    ):
+        done = onnxviz_command(*arguments)
+        assert "\x1b" not in done.out + done.err and "\\x1b" in done.out + done.err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names that are no UTF-8 exist on Linux only")
+def test_a_file_name_that_is_no_utf8(onnxviz_command: Command, doubling_model: Path, tmp_path: Path) -> None:
+    odd = Path(os.fsdecode(os.fsencode(tmp_path / "caf") + b"\xe9.npy"))
+    np.save(odd, np.ones((1, 1, 2, 2), np.float32))
+    done = onnxviz_command("view", doubling_model, odd, "-o", tmp_path / "maps", "--json")
+    assert done.code == 0, done.err
+    for text in (done.out, (tmp_path / "maps" / "view.json").read_text("utf-8")):
+        assert json.loads(text)["runs"][0]["source"]["x"].endswith("caf\udce9.npy")
+
+
+def test_a_seed_alone_means_noise(onnxviz_command: Command, doubling_model: Path, tmp_path: Path) -> None:
+    for name, options in (("a", ("--seed", "3")), ("b", ("--random", "--seed", "3")), ("c", ("--random",))):
+        assert onnxviz_command("view", doubling_model, *options, "--raw", tmp_path / f"{name}.npz").code == 0
+    a, b, c = (np.load(tmp_path / f"{name}.npz")["0000"] for name in "abc")
+    assert (a == b).all() and (a != c).any()
+
+
+def test_all_and_a_selection_exclude_each_other(onnxviz_command: Command, doubling_model: Path) -> None:
+    done = onnxviz_command("layers", doubling_model, "--all", "--layers", "conv")
+    assert done.code == 2 and "--all lists every node" in done.err

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from onnxviz.draw.filmstrip import choose_slices, draw_filmstrip, mean_magnitudes
+from onnxviz.draw.filmstrip import choose_slices, draw_filmstrip
 from onnxviz.draw.page import MARGIN, Page
 from onnxviz.draw.palette import LEVELS, NAN
 from onnxviz.draw.style import Caption, Style
@@ -60,12 +60,15 @@ def test_the_scale_is_that_of_all_slices_even_of_those_left_out() -> None:
 
 
 def test_many_constant_channels_are_left_out_and_told() -> None:
-    maps = np.random.default_rng(0).random((4, 2, 8, 8)).astype(np.float32)
-    maps[[0, 2]] = 3
+    maps = np.random.default_rng(0).random((12, 2, 8, 8)).astype(np.float32)
+    maps[:9] = 3
     (drawing,) = draw_filmstrip(maps, CAPTION, Style())
-    assert "constant channels 2 of 4, not drawn" in drawing.text["Description"]
-    (chosen,) = draw_filmstrip(maps, CAPTION, Style(channels=(0, 1, 2, 3)))
-    assert "not drawn" not in chosen.text["Description"]
+    assert "constant channels 9 of 12, not drawn" in drawing.text["Description"]
+    for style in (Style(channels=tuple(range(12))), Style(top=12)):
+        chosen = draw_filmstrip(maps, CAPTION, style)[0]
+        assert "not drawn" not in chosen.text["Description"]
+    (few,) = draw_filmstrip(maps[6:], CAPTION, Style())
+    assert "not drawn" not in few.text["Description"]
     assert chosen.image.height > drawing.image.height
 
 
@@ -81,7 +84,3 @@ def test_nan_is_seen_in_its_slice_only() -> None:
     image = tiles(maps, Style(tile=128), 1)
     assert not (image[:, MARGIN : MARGIN + 128] == NAN).any()
     assert (image[:128, MARGIN + STEP : MARGIN + STEP + 128] == NAN).any()
-
-
-def test_mean_magnitudes() -> None:
-    assert mean_magnitudes(np.array([[[1.0, -3.0]], [[0.0, 1.0]]])).tolist() == [2, 0.5]

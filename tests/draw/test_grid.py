@@ -58,6 +58,12 @@ def test_sizes_must_be_positive(style: Style) -> None:
         choose_tile(3, 4, 4, style)
 
 
+def test_a_tile_is_no_larger_than_a_page() -> None:
+    assert choose_tile(1, 870, 870, Style(tile=1740)).words == "2:1"
+    with pytest.raises(UsageError, match="tile must be at most 1740"):
+        choose_tile(1, 870, 870, Style(tile=1741))
+
+
 def test_aspect() -> None:
     assert near_aspect(1, (10, 10)) == 1
     assert near_aspect(32, (149, 149)) == 7 or near_aspect(32, (149, 149)) == 8
@@ -87,7 +93,7 @@ def test_pages_have_equal_rows() -> None:
     st.integers(1, 3000),
     st.builds(
         Style,
-        tile=st.none() | st.integers(1, 3000),
+        tile=st.none() | st.integers(1, 1740),
         columns=st.none() | st.integers(1, 100),
         rows=st.none() | st.integers(1, 100),
     ),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from onnxviz.draw.grid import PAGE
 from onnxviz.draw.header import ticks
-from onnxviz.draw.montage import draw_montage, plain_montage, plan_montage
+from onnxviz.draw.montage import draw_montage, plan_montage
 from onnxviz.draw.page import Page, Word
 from onnxviz.draw.palette import (
     ACCENT,
@@ -48,32 +48,6 @@ def first_row(page: Page) -> int:
 
 def natural(*shape: int) -> np.ndarray:
     return np.random.default_rng(3).random(shape).astype(np.float32)
-
-
-def test_plain_montage_by_hand() -> None:
-    maps = np.array([[[0, 1], [2, 4]], [[3, 3], [3, 1]], [[0, 0], [0, 1]]], np.float32)
-    drawing = plain_montage(maps, Style(tile=2, columns=2))
-    assert np.asarray(drawing.image).tolist() == [
-        [0, 57, B, B, 231, 231],
-        [115, 231, B, B, 231, 0],
-        [B, B, B, B, B, B],
-        [B, B, B, B, B, B],
-        [0, 0, B, B, B, B],
-        [0, 231, B, B, B, B],
-    ]
-    assert not drawing.enlarged
-
-
-def test_plain_montage_enlarged_by_hand() -> None:
-    maps = np.array([[[0, 1]], [[-1, 0]]], np.float32)
-    drawing = plain_montage(maps, Style(tile=4, columns=1))
-    assert np.asarray(drawing.image).tolist() == [
-        *[[115, 115, 231, 231]] * 4,
-        *[[B] * 4] * 2,
-        *[[0, 0, 115, 115]] * 4,
-    ]
-    assert drawing.enlarged
-    assert drawing.text["Colormap"] == "berlin"
 
 
 def test_a_page_by_hand() -> None:

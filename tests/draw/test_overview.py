@@ -241,3 +241,18 @@ def test_a_long_vector_fits(said: list[str]) -> None:
     assert isinstance(row.look, VectorLook)
     assert len(row.look.columns.high) == STRIP
     assert draw([row]).shape[1] == WIDTH
+
+
+def test_a_channel_without_a_finite_value_is_not_live(steps: np.ndarray) -> None:
+    steps[0, 2] = np.nan
+    assert summarise(steps, "NCHW", "conv", "").live == 1
+    assert summarise(np.full((1, 32, 4, 4), np.nan), "NCHW", "conv", "").live == 0
+
+
+def test_vectors_alone_have_titles_of_their_own(said: list[str], steps: np.ndarray) -> None:
+    vector = summarise(np.arange(5.0)[None], "NC", "fc", "")
+    draw([vector])
+    assert "values by index" in said and "PCA to RGB" not in said
+    said.clear()
+    draw([vector, summarise(steps, "NCHW", "conv", "")])
+    assert "values by index" not in said and "PCA to RGB" in said

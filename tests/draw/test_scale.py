@@ -172,3 +172,18 @@ def test_a_fixed_scale_needs_two_numbers(text: str) -> None:
 def test_an_unknown_scale_names_those_there_are() -> None:
     with pytest.raises(UsageError, match="no scale 'log': auto, channel, layer"):
         parse_scale("log")
+
+
+def test_auto_clips_what_a_few_channels_reach_beyond_all_others() -> None:
+    maps = np.array([[-1.0, 1.0]] * 19 + [[-90.0, 60.0]])[:, None]
+    found = limits(maps, channel_statistics(maps), Style())
+    assert (found.low[0], found.high[0], found.low[-1], found.clips, found.diverging) == (-1, 1, -1, True, True)
+    assert found.words == "one scale, symmetric about 0, clipped at 1: a few channels reach 90"
+    asked = limits(maps, channel_statistics(maps), Style(scale="symmetric"))
+    assert (asked.low[0], asked.high[0], asked.clips) == (-90, 90, False)
+
+
+def test_auto_does_not_clip_what_reaches_three_times_as_far() -> None:
+    maps = np.array([[-1.0, 1.0]] * 19 + [[-3.0, 1.0]])[:, None]
+    found = limits(maps, channel_statistics(maps), Style())
+    assert (found.low[0], found.high[0], found.clips) == (-3, 3, False)

@@ -54,7 +54,7 @@ def test_the_bundled_classifier_sees_an_egyptian_cat(bundled_model: Path, cat: P
     assert float(probabilities[0, 285]) == pytest.approx(0.798, abs=0.005)
     (fed,) = result.fed
     assert fed.describe() == ("image  1x3x224x224 float32 NCHW  -0.992..0.672 mean -0.091  preset efficientnet-lite")
-    assert (fed.notes, result.stem, result.batch_shown) == ((), "cat", 1)
+    assert (fed.notes, result.stem) == ((), "cat")
     assert fed.picture is not None
     assert fed.picture.shape == (224, 224, 3)
     assert fed.geometry is not None
@@ -85,6 +85,10 @@ def test_the_bundled_classifier_sees_an_egyptian_cat(bundled_model: Path, cat: P
         (("N", 1024, 3), None),
         ((1, 16, 96), "CHW"),
         (("N", 43844, 1), None),
+        ((3, 1, 512), None),
+        ((3, "batch", 512), None),
+        ((1, 1, 512), None),
+        (("h", "w", 1), None),
         (("N", 13, 5, 5), None),
         (("N", 7), None),
         ((), None),
@@ -187,7 +191,6 @@ def test_a_fixed_batch_repeats_the_picture(picture: Path) -> None:
     result = feed(spec(10, 3, 2, 2), picture)
     assert result.arrays["x"].shape == (10, 3, 2, 2)
     assert (result.arrays["x"] == result.arrays["x"][0]).all()
-    assert result.batch_shown == 10
     assert result.notes == ("the model takes batches of 10: the one input is repeated, item 0 is shown",)
 
 
@@ -390,7 +393,7 @@ def test_numbers_by_name(sound: Path) -> None:
 
 def test_whole_numbers_are_never_guessed(tmp_path: Path) -> None:
     array = np.zeros((1, 4), np.float32)
-    assert refusal(SILERO, array, FeedOptions()) == "input 'sr' (int64 a scalar) is given nothing: give sr=NUMBER"
+    assert refusal(SILERO, array, FeedOptions()) == "input 'sr' (int64 scalar) is given nothing: give sr=NUMBER"
     lengths = [spec("B", "N", name="waves"), spec("B", dtype="int64", name="lengths")]
     assert refusal(lengths, array, FeedOptions()) == (
         "input 'lengths' (int64 B) is given nothing: give lengths=FILE.npy"
@@ -461,6 +464,13 @@ def test_random_input_for_every_kind_of_input() -> None:
     }
     assert result.arrays["sr"].item() == 16000
     assert set(np.unique(result.arrays["ids"])) <= {0, 1}
+
+
+def test_sizes_that_are_guessed_are_said() -> None:
+    (note,) = feed(spec("N", "time", 8), None, FeedOptions(random=True)).notes[1:]
+    assert note == "sizes that the model leaves open are guessed: time=64 (--dim changes them)"
+    assert len(feed(spec("N", "time", 8), None, FeedOptions(random=True, dims={"time": 5})).notes) == 1
+    assert "time=64" in feed(spec("N", "time", 8), None, FeedOptions(constant=1)).notes[1]
 
 
 def test_random_fills_what_is_not_given(picture: Path) -> None:

@@ -86,13 +86,18 @@ def test_broken_files(tmp_path: Path) -> None:
     (tmp_path / "empty.png").touch()
     with pytest.raises(InputError, match=r"^cut\.png is a broken picture: "):
         pixels_of(tmp_path / "cut.png")
-    for name in ("text.png", "empty.png"):
+    (tmp_path / "notes.txt").write_text("no picture")
+    for name, said in (
+        ("empty.png", "is empty"),
+        ("notes.txt", "cannot be fed: .txt is none of the pictures, .npy, .npz, .csv, .tsv and .wav that can"),
+        (
+            "text.png",
+            "is no picture that Pillow can open; give other numbers of channels or ranges of values as an array (.npy)",
+        ),
+    ):
         with pytest.raises(InputError) as caught:
             pixels_of(tmp_path / name)
-        assert str(caught.value) == (
-            f"{name} is no picture that Pillow can open; "
-            "give other numbers of channels or ranges of values as an array (.npy)"
-        )
+        assert str(caught.value) == f"{name} {said}"
     with pytest.raises(InputError, match=r"^none\.png: there is no such file$"):
         pixels_of(tmp_path / "none.png")
 

@@ -5,7 +5,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper, parser
 
 from onnxviz.errors import NoMatchError
-from onnxviz.graph.cut import cut, needed_nodes
+from onnxviz.graph.cut import cut, declare, needed_nodes
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.shapes import infer_types
 
@@ -222,3 +222,16 @@ def test_the_first_convolution_of_the_bundled_model(bundled_model):
     assert [node.op for node in part.nodes][-1] == "Conv"
     assert len(part.nodes) < 5
     onnx.checker.check_model(part.to_bytes(), full_check=True)
+
+
+def test_types_are_inferred_once_for_all_values(monkeypatch):
+    runs = []
+    infer = onnx.shape_inference.infer_shapes
+    monkeypatch.setattr(onnx.shape_inference, "infer_shapes", lambda proto: runs.append(1) or infer(proto))
+    chain = "".join(f"v{place + 1} = own.Foo (v{place})\n" for place in range(9))
+    head = '<ir_version: 8, opset_import: ["" : 17, "own" : 1]>'
+    graph = parsed(f"{head} g (float[2] v0) => (float[2] v9) {{ {chain} }}")
+    assert [info.name for info in declare(graph, [f"v{place}" for place in range(1, 9)], {})] == [
+        f"v{place}" for place in range(1, 9)
+    ]
+    assert len(runs) == 1

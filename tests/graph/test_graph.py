@@ -318,3 +318,14 @@ def test_an_input_that_is_no_tensor_has_a_name_only():
     proto = model([make_node("SequenceAt", ["x", "w"], ["y"])], initializers=[WEIGHT])
     proto.graph.input[0].type.sequence_type.elem_type.tensor_type.elem_type = FLOAT
     assert Graph.from_proto(proto).inputs == (TensorSpec("x"),)
+
+
+def test_no_two_nodes_are_called_the_same():
+    """An unnamed node is called by its output, which may be another's name."""
+    nodes = [
+        make_node("Relu", ["x"], ["a"], name="b"),
+        make_node("Neg", ["a"], ["b"]),
+        make_node("Abs", ["b"], ["y"], name="y"),
+    ]
+    graph = Graph.from_proto(model(nodes))
+    assert [node.key for node in graph.nodes] == ["a", "b", "y"]

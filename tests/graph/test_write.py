@@ -178,7 +178,7 @@ class TestStandalone:
     def test_the_original_may_be_overwritten_by_force_only(self, varied):
         file, graph = opened(varied)
         exposed = expose(graph, ["s0"], infer_types(graph)).graph
-        with pytest.raises(OutputError, match="exists; --force"):
+        with pytest.raises(OutputError, match="exists: --force"):
             write_standalone(exposed, file, varied, force=False)
         write_standalone(exposed, file, varied, force=True)
         assert arrays(onnx.load(varied)) == arrays(varied_model())
@@ -355,7 +355,7 @@ class TestLinked:
     def test_it_is_not_overwritten_without_force(self, tmp_path, varied):
         file, graph = opened(varied)
         (tmp_path / "linked.onnx").write_bytes(b"mine")
-        with pytest.raises(OutputError, match="exists; --force"):
+        with pytest.raises(OutputError, match="exists: --force"):
             write_linked(graph, file, tmp_path / "linked.onnx", force=False)
         write_linked(graph, file, tmp_path / "linked.onnx", force=True)
         assert len(run(tmp_path / "linked.onnx")) == 1

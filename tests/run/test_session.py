@@ -10,7 +10,7 @@ from onnx import helper
 from onnxviz.errors import DeviceError, RunError, UnsupportedError
 from onnxviz.run.devices import devices, providers_of
 from onnxviz.run.execute import Piece, execute
-from onnxviz.run.session import RunOptions, Session
+from onnxviz.run.session import Placement, RunOptions, Session, check_taken, joined
 
 
 def model(op: str, domain: str = "") -> bytes:
@@ -81,3 +81,14 @@ def test_the_cpu_is_usable_and_the_rest_says_why_not() -> None:
     found = {device.name: device for device in devices()}
     assert found["cpu"].usable
     assert all(device.reason for device in found.values())
+
+
+def test_a_device_is_judged_by_the_whole_run() -> None:
+    pieces = [Placement("cuda", "CUDAExecutionProvider", "asked for", nodes, 3) for nodes in (0, 2, 0)]
+    assert (joined(pieces).nodes, joined(pieces).total) == (2, 9)
+    check_taken(joined(pieces))
+    with pytest.raises(DeviceError, match="device 'cuda' took none of the 6 nodes"):
+        check_taken(joined([pieces[0], pieces[2]]))
+    unknown = Placement("cuda", "CUDAExecutionProvider", "asked for", None, None)
+    assert joined([pieces[0], unknown]).nodes is None
+    check_taken(joined([pieces[0], unknown]))

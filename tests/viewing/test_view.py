@@ -10,12 +10,14 @@ from onnx import helper
 from PIL import Image
 
 import onnxviz
-from onnxviz.activations import Activation
-from onnxviz.errors import UsageError
+from onnxviz.activations import Activation, Activations
+from onnxviz.draw.style import Style
+from onnxviz.errors import OutputError, UsageError
 from onnxviz.viewing.classes import class_outputs, top_classes
 from onnxviz.viewing.options import ViewOptions
 from onnxviz.viewing.record import is_ours, number
 from onnxviz.viewing.view import Watcher, default_directory, evenly
+from tests.models import model_of
 
 X = np.array([[[[1, -2], [3, 0]]]], np.float32)
 
@@ -96,3 +98,83 @@ def test_a_deep_model_has_an_overview_that_can_be_read(tmp_path: Path) -> None:
     assert len(record.runs[0].layers) == 70
     with Image.open(tmp_path / "maps" / "overview.png") as deep:
         assert deep.height < 64 * 160 + 400
+
+
+def test_nothing_that_is_needed_is_replaced(doubling_model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "things"
+    folder.mkdir()
+    np.save(folder / "x.npy", X)
+    (folder / "labels.txt").write_text("a\nb\n", "utf-8")
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    split = onnx.load(doubling_model)
+    onnx.save(
+        split, weights.parent / "split.onnx", save_as_external_data=True, location="weights/w.bin", size_threshold=0
+    )
+    forced = ViewOptions(force=True)
+    for inputs, options in (
+        ({"x": folder / "x.npy"}, forced),
+        ({"x": str(folder / "x.npy")}, forced),
+        ([folder / "x.npy"], forced),
+        (X, ViewOptions(force=True, labels=folder / "labels.txt")),
+        (X, ViewOptions(force=True, style=Style(font=str(folder / "font.ttf")))),
+    ):
+        with pytest.raises((OutputError, UsageError), match=r"is or holds .*things|cannot be read as a font"):
+            onnxviz.view(doubling_model, inputs, folder, options)
+    assert sorted(path.name for path in folder.iterdir()) == ["labels.txt", "x.npy"]
+    with pytest.raises(OutputError, match="is or holds"):
+        onnxviz.view(tmp_path / "split.onnx", X, weights, forced)
+    assert (weights / "w.bin").exists()
+
+
+def test_what_was_drawn_is_what_is_counted(tmp_path: Path) -> None:
+    """A value of no layer is assumed to be NCHW: on its picture, and in the record."""
+    model = model_of(
+        tmp_path / "m.onnx",
+        "g (float[1,3,4,4] x) => (float[1,3,4,4] y) { e = Exp (x) y = MaxPool <kernel_shape=[1,1]> (e) }",
+    )
+    record = onnxviz.view(model, np.zeros((1, 3, 4, 4), np.float32), tmp_path / "maps", ViewOptions(layers="e"))
+    (layer,) = record.as_json()["runs"][0]["layers"]
+    assert [channel["max"] for channel in layer["channels"]] == [1, 1, 1]
+    assert len(Activation("c", "c", "value", np.full((1, 2, 3, 3), 3 + 4j, np.complex64)).maps()) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "shape", "channels"),
+    [
+        ("g (float[1,3,4,4] x) => (float y) { y = ReduceSum <keepdims=0> (x) }", (), 1),
+        ("g (float[1,3,4,4] x) => (float[1,N,4,4] y) <int64[1] a = {0}, int64[1] b = {1}> { y = Slice (x, a, a, b) }",
+         (1, 0, 4, 4), 0),
+        ("g (float[1,3,4,4] x) => (float[N,3,4,4] y) <int64[1] a = {0}> { y = Slice (x, a, a, a) }", (0, 3, 4, 4), 0),
+        ("g (float[1,3,4,4] x) => (string[1,3,4,4] y) { y = Cast <to=8> (x) }", (1, 3, 4, 4), 0),
+    ],
+)  # fmt: skip
+def test_values_without_maps_are_a_page_that_says_so(
+    tmp_path: Path, text: str, shape: tuple[int, ...], channels: int
+) -> None:
+    model = model_of(tmp_path / "m.onnx", text)
+    options = ViewOptions(layers="y", raw=tmp_path / "y.npz")
+    record = onnxviz.view(model, np.ones((1, 3, 4, 4), np.float32), tmp_path / "maps", options)
+    (layer,) = record.runs[0].layers
+    assert (layer.shape, len(layer.as_json()["channels"])) == (shape, channels)
+    assert Activations.load(tmp_path / "y.npz")["y"].array.shape == shape
+
+
+def test_a_channel_of_nan_does_not_spoil_the_same_scale(tmp_path: Path) -> None:
+    model = model_of(
+        tmp_path / "m.onnx",
+        "g (float[1,1,2,2] x) => (float[1,2,2,2] y) <float[2,1,1,1] w = {0, 1}> { [c] p = Conv (x, w) y = Sqrt (p) }",
+    )
+    for name, array in (("a", [[-1, -1], [-1, -1]]), ("b", [[4, 4], [9, 9]])):
+        np.save(tmp_path / f"{name}.npy", np.array([[array]], np.float32))
+    inputs = [tmp_path / "a.npy", tmp_path / "b.npy"]
+    onnxviz.view(model, inputs, tmp_path / "maps", ViewOptions(layers="y", same_scale=True))
+    for picture in (tmp_path / "maps").glob("*/000-y.png"):
+        assert Image.open(picture).text["Scale"] == "fixed: fixed scale 0 .. 3"
+
+
+def test_folders_of_what_has_no_name(doubling_model: Path) -> None:
+    model = onnxviz.open(doubling_model)
+    for source in (X, np.float32(1), Image.new("RGB", (2, 2)), {"x": X}):
+        assert default_directory(model, source) == Path("doubling-array-maps")
+    assert default_directory(model, ()) == Path("doubling-random-maps")
