@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from onnxviz.graph.attributes import CONTRADICTIONS
+from onnxviz.graph.attributes import MALFORMED
 from onnxviz.graph.axes import Axes, follow_axes
 from onnxviz.graph.graph import Graph, Node
 from onnxviz.graph.patterns import Gate, find_attention, find_gates
@@ -162,11 +162,15 @@ def _is_layer(graph: Graph, node: Node, kind: str, types: Mapping[str, TensorSpe
 
 
 def _reduces_space(graph: Graph, node: Node, axes: Mapping[str, Axes]) -> bool:
-    known = axes.get(node.inputs[0]) if node.inputs else None
-    reduced = node.attribute("axes")
-    if reduced is None and len(node.inputs) > 1:
-        reduced = graph.constant(node.inputs[1])
-    if known is None or reduced is None:
+    try:
+        known = axes.get(node.inputs[0])
+        reduced = node.attribute("axes")
+        if reduced is None and len(node.inputs) > 1:
+            reduced = graph.constant(node.inputs[1])
+        if known is None or reduced is None:
+            return False
+        places = {int(place) % len(known.layout) for place in reduced}
+    except MALFORMED:
         return False
     return bool(places) and places == set(spatial_axes(known.layout))
 

@@ -143,9 +143,15 @@ def reads(call: Call) -> Reads | None:
     node = call.node
     rule = RULES.get(node.op) if node.domain in DOMAINS else None
     try:
-        return None if rule is None else rule(call)
+        found = None if rule is None else rule(call)
     except MALFORMED:
         return None
+    return None if found is None or any(_is_absurd(axis.pull) for axis in found.axes) else found
+
+
+def _is_absurd(pull: Pull | None) -> bool:
+    """Tell whether a rule reads more than any real node: once laid out, a hostile size would take all memory."""
+    return pull is not None and sum(len(taps) for taps in pull.offsets) > _MOST_TAPS
 
 
 @lru_cache(maxsize=64)
