@@ -10,6 +10,7 @@ from onnxviz.activations import Activation
 from onnxviz.graph.cut import cut
 from onnxviz.graph.selection import Choice
 from onnxviz.model import Model
+from onnxviz.reporting.parts import ClassScore
 
 
 def class_outputs(model: Model, choices: Sequence[Choice], labels: Sequence[str] | None) -> tuple[Choice, ...]:
@@ -31,8 +32,8 @@ def class_outputs(model: Model, choices: Sequence[Choice], labels: Sequence[str]
     return tuple(Choice(name, name, "value", None) for name in candidates)
 
 
-def top_classes(scores: Activation, labels: Sequence[str] | None, count: int = 5) -> tuple[tuple[str, float], ...]:
-    """Return the strongest classes of the first item with their scores, strongest first.
+def top_classes(scores: Activation, labels: Sequence[str] | None, count: int = 5) -> tuple[ClassScore, ...]:
+    """Return the strongest classes of the first item, strongest first.
 
     Only where there is a label for each unit, or where the scores are a distribution (none negative, sum 1); else none.
     """
@@ -45,4 +46,4 @@ def top_classes(scores: Activation, labels: Sequence[str] | None, count: int = 5
         return ()
     order = np.argsort(-values, kind="stable")[:count]
     names = labels if named and labels is not None else [f"class {unit}" for unit in range(values.size)]
-    return tuple((names[unit], float(values[unit])) for unit in order)
+    return tuple(ClassScore(names[unit], int(unit), float(values[unit])) for unit in order)

@@ -9,6 +9,7 @@ from onnxviz.draw.style import Style
 from onnxviz.errors import UsageError
 from onnxviz.feed.feeds import FeedOptions
 from onnxviz.model import Selection
+from onnxviz.reporting.report import SIZE
 from onnxviz.run.session import RunOptions
 
 FORMATS = ("png", "jpg", "jpeg", "webp", "tiff", "tif")
@@ -24,6 +25,8 @@ class ViewOptions:
         tap: `act` (after norm and nonlinearity) or `op` (the node's own output).
         format: the pictures' file format: png, jpg, webp or tiff.
         raw: a `.npz` file for the arrays, unscaled.
+        html: the page to explore: True for `report.html` beside the pictures, a path, or False for none.
+        html_size: bytes that the page takes at most; it says what that took.
         labels: class names; None takes the model's own.
         same_scale: draw a layer of all inputs on one scale; each input is then run twice.
         fail_fast: stop at the first input that cannot be used.
@@ -38,6 +41,8 @@ class ViewOptions:
     style: Style = field(default_factory=Style)
     format: str = "png"
     raw: Path | None = None
+    html: bool | Path = True
+    html_size: int = SIZE
     labels: tuple[str, ...] | None = None
     same_scale: bool = False
     fail_fast: bool = False
