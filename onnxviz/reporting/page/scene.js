@@ -1,0 +1,174 @@
+/** A scene: one layer in one run, with the scale, the colours and the order chosen. All views draw from it. */
+
+import {
+  THEMES,
+  chooseColormap,
+  codePixels,
+  pixelOf,
+  pixelsOf,
+} from "./colour.js";
+import { valueAt } from "./decode.js";
+import { orderChannels } from "./order.js";
+import { sizeOf, statisticsOf } from "./report.js";
+import { isConstant, scaleLimits } from "./scale.js";
+
+/**
+ * Bring together what is drawn.
+ * @param {ReportIndex} index
+ * @param {State} state
+ * @param {Values} values of the layer in the run
+ * @param {"dark" | "light"} theme
+ * @returns {Scene}
+ */
+export function makeScene(index, state, values, theme) {
+  const layer = index.layers[state.layer];
+  const statistics = statisticsOf(layer.runs[state.run]);
+  const size = sizeOf(layer);
+  const others = state.scale === "inputs" ? layer.runs.map(statisticsOf) : [];
+  const limits = scaleLimits(state.scale, { statistics, values, size, others });
+  const names = Object.keys(index.colormaps);
+  const colormap = chooseColormap(
+    state.colormap,
+    limits.diverging,
+    theme,
+    names,
+  );
+  const look = THEMES[theme];
+  const pixels = pixelsOf(index.colormaps[colormap]);
+  const ordered = orderChannels(state.order, statistics);
+  const flat = layer.form === "volume" ? layer.extent.slice(1) : layer.extent;
+  return {
+    layer,
+    run: state.run,
+    values,
+    statistics,
+    size,
+    limits,
+    colormap,
+    pixels,
+    theme,
+    height: flat.length > 1 ? flat[0] : 1,
+    width: flat.length ? flat[flat.length - 1] : 1,
+    depth: layer.form === "volume" ? layer.extent[0] : 1,
+    slice:
+      layer.form === "volume" ? Math.min(state.slice, layer.extent[0] - 1) : 0,
+    channels: state.live
+      ? ordered.filter((place) => isLive(layer, statistics, place))
+      : ordered,
+    markPixels: Uint32Array.of(0, pixelOf(look.nan), 0xffffffff, 0xff000000),
+    tables: new Map(),
+  };
+}
+
+/**
+ * Tell whether a channel says anything: a map that is not the same everywhere, a unit of a vector that is not zero.
+ * @param {Layer} layer
+ * @param {Statistics} statistics
+ * @param {number} place
+ */
+export function isLive(layer, statistics, place) {
+  if (sizeOf(layer) === 1)
+    return statistics.low[place] !== 0 && !Number.isNaN(statistics.low[place]);
+  return (
+    !Number.isNaN(statistics.low[place]) && !isFlat(layer, statistics, place)
+  );
+}
+
+/**
+ * Tell whether a map is hatched: all of its values are finite and the same. A map of one value never is.
+ * @param {Layer} layer
+ * @param {Statistics} statistics
+ * @param {number} place
+ */
+export function isFlat(layer, statistics, place) {
+  return sizeOf(layer) > 1 && isConstant(statistics, place);
+}
+
+/**
+ * Count the live channels of a layer among those that are kept.
+ * @param {Layer} layer
+ * @param {Statistics} statistics
+ */
+export function countLive(layer, statistics) {
+  return layer.kept.reduce(
+    (count, _, place) => count + Number(isLive(layer, statistics, place)),
+    0,
+  );
+}
+
+/**
+ * Give the pixels of a channel's codes.
+ * @param {Scene} scene
+ * @param {number} place
+ * @returns {Uint32Array}
+ */
+export function tableOf(scene, place) {
+  let table = scene.tables.get(place);
+  if (!table) {
+    const { statistics, limits } = scene;
+    const range = /** @type {[number, number]} */ ([
+      statistics.low[place],
+      statistics.high[place],
+    ]);
+    table = codePixels(scene.pixels, range, [
+      limits.low[place],
+      limits.high[place],
+    ]);
+    scene.tables.set(place, table);
+  }
+  return table;
+}
+
+/**
+ * Give the slice of a channel that is shown, ready to be painted.
+ * @param {Scene} scene not of a vector
+ * @param {number} place
+ * @param {{zoomX: number, zoomY: number}} zoom
+ * @returns {Tile}
+ */
+export function tileOf(scene, place, zoom) {
+  const { values, height, width, size, slice, markPixels } = scene;
+  const codes = /** @type {Uint8Array} */ (values.codes);
+  const offset = place * size + slice * height * width;
+  return {
+    codes,
+    marks: values.marks,
+    offset,
+    height,
+    width,
+    ...zoom,
+    table: tableOf(scene, place),
+    markPixels,
+  };
+}
+
+/**
+ * Give one value, with what the page knows it to within.
+ * @param {Scene} scene
+ * @param {number} place
+ * @param {readonly number[]} position stored, an entry an axis
+ * @returns {{value: number, error: number}}
+ */
+export function valueIn(scene, place, position) {
+  const { layer, values, statistics, size } = scene;
+  const offset = position.reduce(
+    (sum, at, axis) => sum * layer.extent[axis] + at,
+    0,
+  );
+  const value = valueAt(values, statistics, place, offset, size);
+  const error =
+    values.floats || !Number.isFinite(value)
+      ? 0
+      : (statistics.high[place] - statistics.low[place]) / 512;
+  return { value, error };
+}
+
+/**
+ * Name a channel: its class, or its index.
+ * @param {Layer} layer
+ * @param {number} place
+ */
+export function channelName(layer, place) {
+  const channel = layer.kept[place];
+  return layer.labels ? layer.labels[channel] : String(channel);
+}
