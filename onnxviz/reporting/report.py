@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from onnxviz.feed.fed import Feed
 from onnxviz.feed.options import FeedOptions
 from onnxviz.feed.shown import shown_picture
 from onnxviz.files import writing
+from onnxviz.graph.layers import Layer
 from onnxviz.model import Model
 from onnxviz.reporting.collect import Collector
 from onnxviz.reporting.parts import ReportModel, ReportRun
@@ -92,17 +93,28 @@ def report(
     if not any(len(activations) for activations in runs.values()):
         raise UsageError("a report needs at least one activation")
     sources = {"": source} if isinstance(maps, Activations) else dict(source or {})
-    layers = {} if model is None else {layer.value(tap): layer for layer in model.every_layer for tap in ("op", "act")}
+    layers = {} if model is None else _by_place(model.every_layer)
     target = Path(path)
     with writing(target, force=options.force) as file, Collector(target.parent) as collected:
         for name, activations in runs.items():
             feed = _feed(model, sources.get(name), options.feed)
             for activation in activations.values():
-                collected.add(activation, layers.get(activation.value), labels=options.labels)
+                layer = layers.get((activation.name, activation.value), layers.get(("", activation.value)))
+                collected.add(activation, layer, labels=options.labels)
             collected.end_run(_run(name, feed))
         about = ReportModel(model.path.name if model is not None else "")
         left_out = write_report(file, about, collected, options.size)
     return Report(target, left_out)
+
+
+def _by_place(layers: Iterable[Layer]) -> Mapping[tuple[str, str], Layer]:
+    """Return layers by name and value; under no name the first that has the value, for those that were renamed."""
+    found: dict[tuple[str, str], Layer] = {}
+    for layer in layers:
+        for tap in ("op", "act"):
+            for name in (layer.name, ""):
+                found.setdefault((name, layer.value(tap)), layer)
+    return found
 
 
 def _feed(model: Model | None, source: Any, options: FeedOptions) -> Feed | None:
