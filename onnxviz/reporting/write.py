@@ -47,7 +47,7 @@ class _Fitted:
             aim = weight(self.layers, collected.store) - over - _SENTENCE
             self._take(fit(whole, collected.store, aim))
         if self._size() > room:
-            self._take(self.layers, "Less cannot be shown, so that the file is larger than was asked for.")
+            self._take(self.layers, "Less cannot be shown: the file is larger than was asked for.")
 
     def _take(self, layers: tuple[LayerPart, ...], more: str = "") -> None:
         self.layers = layers
@@ -85,7 +85,7 @@ def _reduced(layers: Sequence[LayerPart]) -> str:
     if fewer:
         parts.append(f"only the channels that vary most are kept in {len(fewer)} of {len(layers)} layers")
     if halved:
-        parts.append(f"the maps of {len(halved)} of {len(layers)} layers are means of 2 x 2 or more values")
+        parts.append(f"the maps of {len(halved)} of {len(layers)} layers are halved to means")
     return f"To keep the file small, {', and '.join(parts)}; a larger --html-size shows more."
 
 

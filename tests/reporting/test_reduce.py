@@ -69,7 +69,7 @@ def test_then_maps_are_halved(tmp_path: Path, empty_size: int, read_report: Read
     report = read_report(tmp_path / "r.html")
     (layer,) = report.index["layers"]
     assert (layer["halved"], layer["extent"]) == (1, [17, 32])
-    assert "the maps of 1 of 1 layers are means" in done.left_out
+    assert "the maps of 1 of 1 layers are halved" in done.left_out
     padded = np.pad(maps[0], ((0, 0), (0, 1), (0, 0)), mode="edge").reshape(20, 17, 2, 32, 2)
     means = padded.mean(axis=(2, 4))[layer["kept"]]
     values = report.values(0)
