@@ -16,12 +16,9 @@ export function formatAddress(place) {
     position.forEach((value, axis) => parts.push(`${axes[axis]}=${value}`));
   }
   if (place.run) parts.push(`run=${place.run}`);
-  if (place.scale !== "auto")
-    parts.push(`scale=${encodeURIComponent(place.scale)}`);
-  if (place.colormap !== "auto")
-    parts.push(`colours=${encodeURIComponent(place.colormap)}`);
-  if (place.order !== "index")
-    parts.push(`order=${encodeURIComponent(place.order)}`);
+  if (place.scale !== "auto") parts.push(`scale=${encodeURIComponent(place.scale)}`);
+  if (place.colormap !== "auto") parts.push(`colours=${encodeURIComponent(place.colormap)}`);
+  if (place.order !== "auto") parts.push(`order=${encodeURIComponent(place.order)}`);
   return parts.join("&");
 }
 
@@ -39,7 +36,7 @@ export function parseAddress(hash) {
     run: 0,
     scale: "auto",
     colormap: "auto",
-    order: "index",
+    order: "auto",
   };
   /** @type {string[]} */
   const problems = [];
@@ -49,17 +46,13 @@ export function parseAddress(hash) {
     const equals = part.indexOf("=");
     const key = equals < 0 ? part : part.slice(0, equals);
     const text = decoded(equals < 0 ? "" : part.slice(equals + 1));
-    if (text === null)
-      problems.push(
-        `the part ${key} of the address is not percent-encoded text`,
-      );
+    if (text === null) problems.push(`the part ${key} of the address is not percent-encoded text`);
     else if (key === "l") place.layer = text;
     else if (key === "scale" || key === "order") place[key] = text;
     else if (key === "colours") place.colormap = text;
     else if (key === "c" || key === "run" || AXES.includes(key)) {
       const value = /^\d{1,9}$/.test(text) ? Number(text) : null;
-      if (value === null)
-        problems.push(`${key}=${shorten(text, 40)} is no index`);
+      if (value === null) problems.push(`${key}=${shorten(text, 40)} is no index`);
       else if (key === "c") place.channel = value;
       else if (key === "run") place.run = value;
       else axes[key] = value;

@@ -12,7 +12,7 @@ import { showAcross, showPins } from "./pins.js";
 import { showReadout } from "./readout.js";
 
 import { SCALE_NAMES } from "./scale.js";
-import { countLive, isLive, makeScene } from "./scene.js";
+import { countLive, isLive, layerIn, makeScene, runWith } from "./scene.js";
 import { Sidebar } from "./sidebar.js";
 import { Stage } from "./stage.js";
 import { currentTheme } from "./theme.js";
@@ -35,7 +35,7 @@ export class App {
       position: null,
       scale: "auto",
       colormap: "auto",
-      order: "index",
+      order: "auto",
       live: false,
       slice: 0,
       zoom: null,
@@ -78,25 +78,19 @@ export class App {
     const { model, runs, left_out, colormaps, onnxviz } = this.index;
     byId("model-name").textContent = shorten(model.name, 300);
     byId("model-name").title = shorten(model.name, 400);
-    byId("model-facts").textContent = [model.device, `onnxviz ${onnxviz}`]
-      .filter(Boolean)
-      .join(" · ");
+    byId("model-facts").textContent = [model.device, `onnxviz ${onnxviz}`].filter(Boolean).join(" · ");
     document.title = `${shorten(model.name, 80)} · onnxviz`;
     byId("left-out").textContent = left_out;
     byId("left-out").hidden = !left_out;
+    fillSelect(byId("order"), Object.entries(ORDER_NAMES));
     offerRuns(byId("run"), runs);
     byId("run-box").hidden = runs.length < 2;
-    const scales = Object.entries(SCALE_NAMES).filter(
-      ([mode]) => mode !== "inputs" || runs.length > 1,
-    );
+    const scales = Object.entries(SCALE_NAMES).filter(([mode]) => mode !== "inputs" || runs.length > 1);
     fillSelect(byId("scale"), scales);
     fillSelect(byId("colours"), [
       ["auto", "automatic"],
-      ...Object.keys(colormaps).map(
-        (name) => /** @type {[string, string]} */ ([name, name]),
-      ),
+      ...Object.keys(colormaps).map((name) => /** @type {[string, string]} */ ([name, name])),
     ]);
-    fillSelect(byId("order"), Object.entries(ORDER_NAMES));
   }
 
   /**
@@ -106,24 +100,14 @@ export class App {
   async visit(hash) {
     const { place, problems } = parseAddress(hash);
     const { layers, runs } = this.index;
-    let layer = place.layer
-      ? layers.findIndex((one) => this.keyOf(one) === place.layer)
-      : 0;
-    if (layer < 0)
-      layer = layers.findIndex(
-        (one) => one.name === place.layer || one.output === place.layer,
-      );
+    let layer = place.layer ? layers.findIndex((one) => this.keyOf(one) === place.layer) : 0;
+    if (layer < 0) layer = layers.findIndex((one) => one.name === place.layer || one.output === place.layer);
     const lost = layer < 0;
     if (lost) {
-      problems.unshift(
-        `this report has no layer “${shorten(place.layer, 60)}”; here is the first one`,
-      );
+      problems.unshift(`this report has no layer “${shorten(place.layer, 60)}”; here is the first one`);
       layer = 0;
     }
-    if (place.run >= runs.length)
-      problems.push(
-        `there is no input ${place.run}: the report has ${runs.length}`,
-      );
+    if (place.run >= runs.length) problems.push(`there is no input ${place.run}: the report has ${runs.length}`);
     const changes = {
       layer,
       run: place.run < runs.length ? place.run : 0,
@@ -131,9 +115,7 @@ export class App {
     };
     Object.assign(
       changes,
-      lost
-        ? { place: null, position: null }
-        : checkedSpot(layers[layer], place, problems),
+      lost ? { place: null, position: null } : checkedSpot(layerIn(layers[layer], changes.run), place, problems),
     );
     await this.change(changes, false);
     this.tell(problems.length ? sentence(problems) : "");
@@ -154,14 +136,9 @@ export class App {
       ["colormap", "colours"],
       ["order", "order"],
     ])) {
-      if (
-        [...byId(select).options].some((option) => option.value === look[key])
-      )
-        continue;
-      problems.push(
-        `there is no ${select === "colours" ? "colormap" : select} “${shorten(look[key], 40)}”`,
-      );
-      look[key] = key === "order" ? "index" : "auto";
+      if ([...byId(select).options].some((option) => option.value === look[key])) continue;
+      problems.push(`there is no ${select === "colours" ? "colormap" : select} “${shorten(look[key], 40)}”`);
+      look[key] = "auto";
     }
     return look;
   }
@@ -186,8 +163,14 @@ export class App {
     const before = { ...this.state };
     Object.assign(this.state, changes);
     const { state, index } = this;
-    const layer = index.layers[state.layer];
+    const named = index.layers[state.layer];
+    if (!named.runs[state.run]) {
+      this.tell(`“${shorten(index.runs[state.run].name, 60)}” has no such layer; here is another input.`);
+      state.run = runWith(named, state.run);
+    }
+    const layer = layerIn(named, state.run);
     const fresh = state.layer !== before.layer;
+    if (!fits(layer, state.position)) state.position = null;
     if (fresh) {
       state.zoom = null;
       state.slice =
@@ -201,9 +184,7 @@ export class App {
     try {
       values = await this.store.values(layer, state.run);
     } catch (error) {
-      this.tell(
-        `The maps of this layer cannot be read: ${/** @type {Error} */ (error).message}.`,
-      );
+      this.tell(`The maps of this layer cannot be read: ${/** @type {Error} */ (error).message}.`);
       return;
     }
     if (turn !== this.turns.scene) return;
@@ -227,8 +208,7 @@ export class App {
     this.head(scene);
     this.controls(scene);
     this.stage.show(scene, state.zoom, fresh);
-    if (state.place !== null && (fresh || this.chosen))
-      this.stage.reveal(state.place);
+    if (state.place !== null && (fresh || this.chosen)) this.stage.reveal(state.place);
     this.legend();
     byId("nothing").hidden = scene.channels.length > 0;
     this.follow();
@@ -245,12 +225,7 @@ export class App {
     const { scene, state } = this;
     if (!scene) return;
     if (state.place !== null) showChannel(scene, state.place);
-    byId("overlay-words").textContent = showOverlay(
-      scene,
-      this.picture,
-      state.place,
-      state.overlay,
-    );
+    byId("overlay-words").textContent = showOverlay(scene, this.picture, state.place, state.overlay);
     byId("pin").textContent = this.pinOf() < 0 ? "Pin" : "Unpin";
     byId("pin").setAttribute("aria-pressed", String(this.pinOf() >= 0));
     this.spotted();
@@ -273,9 +248,7 @@ export class App {
     const { scene } = this;
     if (scene)
       byId("zoom-words").textContent =
-        this.stage.grid && scene.layer.form !== "vector"
-          ? zoomLabel(this.stage.grid.zoom)
-          : "";
+        this.stage.grid && scene.layer.form !== "vector" ? zoomLabel(this.stage.grid.zoom) : "";
   }
 
   /**
@@ -296,9 +269,7 @@ export class App {
     return {
       layer: this.keyOf(layer),
       channel: state.place === null ? null : layer.kept[state.place],
-      position: state.position?.length
-        ? state.position.map((at) => at * times)
-        : null,
+      position: state.position?.length ? state.position.map((at) => at * times) : null,
       run: state.run,
       scale: state.scale,
       colormap: state.colormap,
@@ -327,10 +298,7 @@ export class App {
   head(scene) {
     const { layer, statistics } = scene;
     const { scope, leaf } = splitName(layer);
-    const before =
-      scope && leaf !== layer.name
-        ? layer.name.slice(0, layer.name.length - leaf.length)
-        : "";
+    const before = scope && leaf !== layer.name ? layer.name.slice(0, layer.name.length - leaf.length) : "";
     byId("layer-name").replaceChildren(make("bdi", {}));
     byId("layer-name").firstElementChild.append(
       make("span", { class: "muted" }, shorten(before, 500)),
@@ -338,10 +306,7 @@ export class App {
     );
     byId("layer-name").title = shorten(layer.name, 1000);
     byId("layer-facts").textContent = layerFacts(layer, statistics);
-    byId("stage").setAttribute(
-      "aria-label",
-      `Channels of ${shorten(layer.name, 300)}`,
-    );
+    byId("stage").setAttribute("aria-label", `Channels of ${shorten(layer.name, 300)}`);
     byId("previous").disabled = this.state.layer === 0;
     byId("next").disabled = this.state.layer === this.index.layers.length - 1;
   }
@@ -353,14 +318,14 @@ export class App {
     byId("run").value = String(state.run);
     byId("scale").value = state.scale;
     byId("colours").value = state.colormap;
-    byId("order").value = state.order;
+    for (const option of byId("order").options) {
+      option.hidden = vector && (option.value === "std" || option.value === "mean");
+    }
+    byId("order").value = state.order === "auto" || !vector ? state.order : scene.order;
     byId("live").checked = state.live;
-    for (const id of ["scale-box", "colours-box", "zoom-box", "overlay-box"])
-      byId(id).hidden = vector;
+    for (const id of ["scale-box", "colours-box", "zoom-box", "overlay-box"]) byId(id).hidden = vector;
     byId("overlay-box").hidden ||= scene.layer.form === "band" || !this.picture;
-    const live = scene.layer.kept.filter((_, place) =>
-      isLive(scene.layer, scene.statistics, place),
-    ).length;
+    const live = scene.layer.kept.filter((_, place) => isLive(scene.layer, scene.statistics, place)).length;
     byId("live-box").hidden = live === scene.layer.kept.length && !state.live;
     byId("slice-box").hidden = scene.depth < 2;
     byId("slice").max = String(scene.depth - 1);
@@ -371,9 +336,7 @@ export class App {
   /** Which pin is the channel that is shown; -1 if none. */
   pinOf() {
     const { layer, run, place } = this.state;
-    return this.pins.findIndex(
-      (pin) => pin.layer === layer && pin.run === run && pin.place === place,
-    );
+    return this.pins.findIndex((pin) => pin.layer === layer && pin.run === run && pin.place === place);
   }
 
   /** Pin the channel that is shown, or take its pin away. */
@@ -389,9 +352,7 @@ export class App {
   /** Show the pins. */
   async pinned() {
     const turn = ++this.turns.pins;
-    const scenes = await Promise.all(
-      this.pins.map((pin) => this.sceneOf(pin.layer, pin.run)),
-    );
+    const scenes = await Promise.all(this.pins.map((pin) => this.sceneOf(pin.layer, pin.run)));
     if (turn !== this.turns.pins) return;
     const several = this.index.runs.length > 1;
     const pinned = this.pins.map((pin, place) => ({
@@ -417,16 +378,12 @@ export class App {
     const { state, index } = this;
     const turn = ++this.turns.across;
     if (index.runs.length < 2) return showAcross([], 0, 0, null, () => {});
+    const having = index.runs.map((_, run) => run).filter((run) => index.layers[state.layer].runs[run]);
     const scenes = await Promise.all(
-      index.runs.map(async (run, place) => ({
-        scene: await this.sceneOf(state.layer, place),
-        name: run.name,
-      })),
+      having.map(async (run) => ({ scene: await this.sceneOf(state.layer, run), run, name: index.runs[run].name })),
     );
     if (turn !== this.turns.across || state.place === null) return;
-    showAcross(scenes, state.place, state.run, state.position, (run) =>
-      this.change({ run }, false),
-    );
+    showAcross(scenes, state.place, state.run, state.position, (run) => this.change({ run }, false));
   }
 
   /**
@@ -434,13 +391,8 @@ export class App {
    * @param {number} run
    */
   async sceneOf(layer, run) {
-    const values = await this.store.values(this.index.layers[layer], run);
-    return makeScene(
-      this.index,
-      { ...this.state, layer, run, live: false },
-      values,
-      currentTheme(),
-    );
+    const values = await this.store.values(layerIn(this.index.layers[layer], run), run);
+    return makeScene(this.index, { ...this.state, layer, run, live: false }, values, currentTheme());
   }
 }
 
@@ -451,23 +403,25 @@ export class App {
  * @returns {string}
  */
 export function layerFacts(layer, statistics) {
-  const facts = [
-    layer.op || layer.kind || "",
-    formatShape(layer.shape),
-    layer.layout ?? "",
-    layer.tap === "value" ? "" : layer.tap,
-  ];
+  const facts = [layer.op || layer.kind || "", formatShape(layer.shape), layer.layout ?? "", layer.dtype ?? ""];
+  if (layer.tap && layer.tap !== "value") facts.push(layer.tap);
   const kept = layer.kept.length;
   facts.push(`${countLive(layer, statistics)} of ${kept} live`);
   if (kept < layer.channels)
-    facts.push(
-      `the ${kept} strongest of ${plural(layer.channels, "channel")} are in this file`,
-    );
-  if (layer.halved)
-    facts.push(
-      `maps halved ${layer.halved === 1 ? "once" : `${layer.halved} times`}`,
-    );
-  return facts.filter(Boolean).join(" · ");
+    facts.push(`the ${kept} strongest of ${plural(layer.channels, "channel")} are in this file`);
+  if (layer.halved) facts.push(`maps halved ${layer.halved === 1 ? "once" : `${layer.halved} times`}`);
+  return [...facts, ...(layer.notes ?? [])].filter(Boolean).join(" · ");
+}
+
+/**
+ * Tell whether a position lies in a layer's maps.
+ * @param {Layer} layer
+ * @param {readonly number[] | null} position stored
+ */
+function fits(layer, position) {
+  return (
+    !position || (position.length === layer.extent.length && position.every((at, axis) => at < layer.extent[axis]))
+  );
 }
 
 /**
@@ -482,24 +436,15 @@ export function checkedSpot(layer, wanted, problems) {
   const place = layer.kept.indexOf(wanted.channel);
   if (place < 0) {
     const there =
-      wanted.channel < layer.channels
-        ? "is not in this file"
-        : `does not exist: the layer has ${layer.channels}`;
+      wanted.channel < layer.channels ? "is not in this file" : `does not exist: the layer has ${layer.channels}`;
     problems.push(`channel ${wanted.channel} ${there}`);
     return { place: null, position: null };
   }
-  if (!wanted.position)
-    return { place, position: layer.form === "vector" ? [] : null };
-  const stored = wanted.position.map((at) =>
-    Math.floor(at / 2 ** layer.halved),
-  );
-  const inside =
-    stored.length === layer.extent.length &&
-    stored.every((at, axis) => at < layer.extent[axis]);
+  if (!wanted.position) return { place, position: layer.form === "vector" ? [] : null };
+  const stored = wanted.position.map((at) => Math.floor(at / 2 ** layer.halved));
+  const inside = fits(layer, stored);
   if (!inside)
-    problems.push(
-      `position ${wanted.position.join(", ")} lies outside the map of ${formatShape(layer.extent)}`,
-    );
+    problems.push(`position ${wanted.position.join(", ")} lies outside the map of ${formatShape(layer.extent)}`);
   return { place, position: inside ? stored : null };
 }
 

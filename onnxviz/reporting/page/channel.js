@@ -1,14 +1,7 @@
 /** One channel: enlarged, its histogram, its range, its ranks, and the same channel on other inputs. */
 
 import { THEMES, pixelOf } from "./colour.js";
-import {
-  byId,
-  fillSelect,
-  make,
-  makeTarget,
-  pencil,
-  sizeCanvas,
-} from "./dom.js";
+import { byId, fillSelect, make, makeTarget, pencil, sizeCanvas } from "./dom.js";
 import { paintCorner, paintHatch, paintMap } from "./paint.js";
 import { formatNumber, formatRange, plural } from "./numbers.js";
 import { ORDER_NAMES, rankOf } from "./order.js";
@@ -26,10 +19,7 @@ export function paintChannel(canvas, scene, place, room) {
   const ratio = devicePixelRatio;
   const { height, width, layer, statistics } = scene;
   const band = layer.form === "band";
-  const sides = [
-    (room.width * ratio) / width,
-    band ? Infinity : (room.height * ratio) / height,
-  ];
+  const sides = [(room.width * ratio) / width, band ? Infinity : (room.height * ratio) / height];
   const most = Math.min(...sides);
   const zoom = most >= 1 ? Math.floor(most) : -Math.ceil(1 / most);
   const zoomY = band ? Math.round(40 * ratio) : zoom;
@@ -45,19 +35,9 @@ export function paintChannel(canvas, scene, place, room) {
       back: pixelOf(look.hatchBack),
       ratio,
     });
-  } else
-    paintMap(
-      target,
-      { x: 0, y: 0 },
-      tileOf(scene, place, { zoomX: zoom, zoomY }),
-    );
+  } else paintMap(target, { x: 0, y: 0 }, tileOf(scene, place, { zoomX: zoom, zoomY }));
   if (statistics.nan[place] || statistics.inf[place]) {
-    paintCorner(
-      target,
-      { x: size, y: 0 },
-      Math.round(9 * ratio),
-      pixelOf(look.nan),
-    );
+    paintCorner(target, { x: size, y: 0 }, Math.round(9 * ratio), pixelOf(look.nan));
   }
   pencil(canvas).putImageData(target.image, 0, 0);
   return zoom;
@@ -71,18 +51,13 @@ export function paintChannel(canvas, scene, place, room) {
 export function showChannel(scene, place) {
   const { layer, statistics } = scene;
   const name = channelName(layer, place);
-  byId("channel-title").textContent =
-    layer.form === "vector" ? "Unit " : "Channel ";
-  byId("channel-title").append(
-    make("bdi", {}, layer.labels ? `${layer.kept[place]}, ${name}` : name),
-  );
+  byId("channel-title").textContent = layer.form === "vector" ? "Unit " : "Channel ";
+  byId("channel-title").append(make("bdi", {}, layer.labels ? `${layer.kept[place]}, ${name}` : name));
   const canvas = byId("enlarged");
   canvas.hidden = layer.form === "vector";
   const width = byId("enlarged-box").clientWidth || 300;
-  if (layer.form !== "vector")
-    paintChannel(canvas, scene, place, { width, height: width });
-  byId("histogram-title").textContent =
-    layer.form === "vector" ? "All units" : "Values";
+  if (layer.form !== "vector") paintChannel(canvas, scene, place, { width, height: width });
+  byId("histogram-title").textContent = layer.form === "vector" ? "All units" : "Values";
   paintHistogram(byId("histogram"), scene, place);
   showFacts(scene, place);
   const live = statistics.nan[place] + statistics.inf[place];
@@ -103,31 +78,16 @@ function showFacts(scene, place) {
   /** @type {[string, string][]} */
   const facts = [];
   if (layer.form !== "vector") {
-    facts.push([
-      "range",
-      formatRange(statistics.low[place], statistics.high[place]),
-    ]);
-    facts.push(
-      ["mean", formatNumber(statistics.mean[place])],
-      ["deviation", formatNumber(statistics.std[place])],
-    );
+    facts.push(["range", formatRange(statistics.low[place], statistics.high[place])]);
+    facts.push(["mean", formatNumber(statistics.mean[place])], ["deviation", formatNumber(statistics.std[place])]);
   }
   const orders = layer.form === "vector" ? ["max"] : ["std", "mean", "max"];
   for (const order of orders) {
-    const name =
-      layer.form === "vector"
-        ? "value"
-        : ORDER_NAMES[/** @type {"std"} */ (order)];
-    facts.push([
-      `rank by ${name}`,
-      `${rankOf(order, statistics, place)} of ${count}`,
-    ]);
+    const name = layer.form === "vector" ? "value" : ORDER_NAMES[/** @type {"std"} */ (order)];
+    facts.push([`rank by ${name}`, `${rankOf(order, statistics, place)} of ${count}`]);
   }
   byId("channel-facts").replaceChildren(
-    ...facts.flatMap(([term, text]) => [
-      make("dt", {}, term),
-      make("dd", {}, text),
-    ]),
+    ...facts.flatMap(([term, text]) => [make("dt", {}, term), make("dd", {}, text)]),
   );
 }
 
@@ -152,36 +112,18 @@ function paintHistogram(canvas, scene, place) {
     const left = Math.round((bin * width) / bins);
     const right = Math.round(((bin + 1) * width) / bins);
     // The square root, since a map that is mostly zero would otherwise be one line.
-    const tall = counts[bin]
-      ? Math.max(ratio, Math.sqrt(counts[bin] / most) * (height - ratio))
-      : 0;
-    context.fillStyle = table
-      ? colourOf(table[Math.floor(((bin + 0.5) * 256) / bins)])
-      : `#${look.bar}`;
-    context.fillRect(
-      left,
-      height - tall,
-      right - left - (width / bins > 3 * ratio ? ratio : 0),
-      tall,
-    );
+    const tall = counts[bin] ? Math.max(ratio, Math.sqrt(counts[bin] / most) * (height - ratio)) : 0;
+    context.fillStyle = table ? colourOf(table[Math.floor(((bin + 0.5) * 256) / bins)]) : `#${look.bar}`;
+    context.fillRect(left, height - tall, right - left - (width / bins > 3 * ratio ? ratio : 0), tall);
   }
   context.fillStyle = `#${look.rule}`;
   context.fillRect(0, height - ratio, width, ratio);
   if (mark !== null) {
     context.fillStyle = `#${look.ink}`;
-    context.fillRect(
-      Math.round(mark * (width - 2 * ratio)),
-      0,
-      2 * ratio,
-      height,
-    );
+    context.fillRect(Math.round(mark * (width - 2 * ratio)), 0, 2 * ratio, height);
   }
-  byId("histogram-low").textContent = Number.isNaN(low)
-    ? ""
-    : formatNumber(low);
-  byId("histogram-high").textContent = Number.isNaN(low)
-    ? "no finite value"
-    : formatNumber(high);
+  byId("histogram-low").textContent = Number.isNaN(low) ? "" : formatNumber(low);
+  byId("histogram-high").textContent = Number.isNaN(low) ? "no finite value" : formatNumber(high);
   canvas.setAttribute(
     "aria-label",
     `histogram of ${plural(
@@ -202,24 +144,17 @@ export function histogramOf(scene, place, bins) {
   const { values, statistics, size } = scene;
   const counts = /** @type {number[]} */ (Array(bins).fill(0));
   if (values.floats) {
-    const finite = values.floats.filter(Number.isFinite);
-    const low = finite.length
-      ? finite.reduce((least, value) => Math.min(least, value))
-      : NaN;
-    const high = finite.length
-      ? finite.reduce((most, value) => Math.max(most, value))
-      : NaN;
-    const part = (/** @type {number} */ value) =>
-      high > low ? (value - low) / (high - low) : 0.5;
-    for (const value of finite)
-      counts[Math.min(bins - 1, Math.floor(part(value) * bins))]++;
+    const finite = Array.from(values.floats).filter(Number.isFinite);
+    const low = finite.length ? finite.reduce((least, value) => Math.min(least, value)) : NaN;
+    const high = finite.length ? finite.reduce((most, value) => Math.max(most, value)) : NaN;
+    const part = (/** @type {number} */ value) => (high > low ? (value - low) / (high - low) : 0.5);
+    for (const value of finite) counts[Math.min(bins - 1, Math.floor(part(value) * bins))]++;
     const own = values.floats[place];
     return { counts, low, high, mark: Number.isFinite(own) ? part(own) : null };
   }
   const codes = /** @type {Uint8Array} */ (values.codes);
   for (let at = place * size; at < (place + 1) * size; at++) {
-    if (!values.marks || !values.marks[at])
-      counts[Math.floor((codes[at] * bins) / 256)]++;
+    if (!values.marks || !values.marks[at]) counts[Math.floor((codes[at] * bins) / 256)]++;
   }
   return {
     counts,
@@ -245,9 +180,6 @@ export function colourOf(pixel) {
 export function offerRuns(select, runs) {
   fillSelect(
     select,
-    runs.map((run, place) => [
-      String(place),
-      run.name.slice(0, 60) || `input ${place + 1}`,
-    ]),
+    runs.map((run, place) => [String(place), run.name.slice(0, 60) || `input ${place + 1}`]),
   );
 }

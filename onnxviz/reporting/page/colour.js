@@ -9,7 +9,7 @@ export const THEMES = {
     nan: "ff40c4",
     ink: "e8ebf0",
     muted: "9aa2af",
-    rule: "2b3038",
+    rule: "262b32",
     strong: "a4aab4",
     back: "111317",
     hatch: "3a3f48",
@@ -21,7 +21,7 @@ export const THEMES = {
     nan: "e60096",
     ink: "181c22",
     muted: "626a76",
-    rule: "dfe2e7",
+    rule: "e9ebee",
     strong: "787f8a",
     back: "ffffff",
     hatch: "cdd1d7",
@@ -36,10 +36,7 @@ export const THEMES = {
  */
 export function pixelOf(text) {
   const value = parseInt(text, 16);
-  return (
-    (0xff000000 | ((value & 255) << 16) | (value & 0xff00) | (value >> 16)) >>>
-    0
-  );
+  return (0xff000000 | ((value & 255) << 16) | (value & 0xff00) | (value >> 16)) >>> 0;
 }
 
 /**
@@ -70,13 +67,13 @@ export function chooseColormap(wanted, diverging, theme, names) {
  * @param {number} value
  * @param {number} low
  * @param {number} high
+ * @param {number} [gamma] an exponent; 0.5 lifts what is near the low end
  */
-export function colourPlace(value, low, high) {
+export function colourPlace(value, low, high, gamma = 1) {
   if (!(high > low)) return value > low ? 255 : 0;
-  return Math.max(
-    0,
-    Math.min(255, Math.floor(((value - low) / (high - low)) * 256)),
-  );
+  // Halves, since the span of two numbers near the greatest is none that can be written.
+  const part = (value / 2 - low / 2) / (high / 2 - low / 2);
+  return Math.min(255, Math.floor(Math.max(0, part) ** gamma * 256));
 }
 
 /**
@@ -84,15 +81,14 @@ export function colourPlace(value, low, high) {
  * @param {Uint32Array} pixels of the colormap
  * @param {[number, number]} range of the channel
  * @param {[number, number]} ends of its scale
+ * @param {number} [gamma]
+ * @param {number} [gamma]
  * @returns {Uint32Array}
  */
-export function codePixels(pixels, range, ends) {
+export function codePixels(pixels, range, ends, gamma = 1) {
   const table = new Uint32Array(256);
   for (let code = 0; code < 256; code++) {
-    table[code] =
-      pixels[
-        colourPlace(valueOfCode(code, range[0], range[1]), ends[0], ends[1])
-      ];
+    table[code] = pixels[colourPlace(valueOfCode(code, range[0], range[1]), ends[0], ends[1], gamma)];
   }
   return table;
 }

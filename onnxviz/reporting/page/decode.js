@@ -10,30 +10,21 @@ export function bytesOfBase64(text) {
   if (native) return native(text);
   const raw = atob(text);
   const bytes = new Uint8Array(raw.length);
-  for (let place = 0; place < raw.length; place++)
-    bytes[place] = raw.charCodeAt(place);
+  for (let place = 0; place < raw.length; place++) bytes[place] = raw.charCodeAt(place);
   return bytes;
 }
 
 /**
- * Turn base64 of little-endian float32 into numbers.
- * @param {string} text
- * @returns {Float32Array}
- */
-export function floatsOfBase64(text) {
-  return floatsOfBytes(bytesOfBase64(text));
-}
-
-/**
- * Read little-endian float32, whatever the machine's own order is.
+ * Read little-endian float32, or float64 where it is wide, whatever the machine's own order is.
  * @param {Uint8Array} bytes
- * @returns {Float32Array}
+ * @param {boolean} [wide]
+ * @returns {Floats}
  */
-export function floatsOfBytes(bytes) {
+export function floatsOfBytes(bytes, wide = false) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (wide) return Float64Array.from({ length: bytes.byteLength >> 3 }, (_, place) => view.getFloat64(8 * place, true));
   const floats = new Float32Array(bytes.byteLength >> 2);
-  for (let place = 0; place < floats.length; place++)
-    floats[place] = view.getFloat32(4 * place, true);
+  for (let place = 0; place < floats.length; place++) floats[place] = view.getFloat32(4 * place, true);
   return floats;
 }
 
@@ -43,9 +34,7 @@ export function floatsOfBytes(bytes) {
  * @returns {Promise<Uint8Array<ArrayBuffer>>}
  */
 export async function inflate(bytes) {
-  const stream = new Blob([bytes])
-    .stream()
-    .pipeThrough(new DecompressionStream("deflate"));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
@@ -53,18 +42,21 @@ export async function inflate(bytes) {
  * Cut the bytes of a layer in one run into its parts.
  *
  * @param {Uint8Array} bytes codes of kept channels x extent, then, with `extra`, as many marks: 0 finite, 1 NaN,
- *   2 +inf, 3 -inf; float32 where `exact`.
- * @param {{exact?: boolean, extra?: boolean}} entry
+ *   2 +inf, 3 -inf; where `exact`, float32, or float64 where also `wide`.
+ * @param {{exact?: boolean, extra?: boolean, wide?: boolean}} entry
  * @param {number} count of values
  * @returns {Values}
  * @throws {Error} where the size is not the one that was announced
  */
 export function unpack(bytes, entry, count) {
-  const wanted = entry.exact ? 4 * count : entry.extra ? 2 * count : count;
-  if (bytes.length !== wanted)
-    throw new Error(`${bytes.length} bytes where ${wanted} were announced`);
+  const wanted = entry.exact ? (entry.wide ? 8 : 4) * count : entry.extra ? 2 * count : count;
+  if (bytes.length !== wanted) throw new Error(`${bytes.length} bytes where ${wanted} were announced`);
   if (entry.exact)
-    return { codes: null, marks: null, floats: floatsOfBytes(bytes) };
+    return {
+      codes: null,
+      marks: null,
+      floats: floatsOfBytes(bytes, entry.wide),
+    };
   return {
     codes: bytes.subarray(0, count),
     marks: entry.extra ? bytes.subarray(count) : null,
@@ -82,8 +74,9 @@ export function unpack(bytes, entry, count) {
 export function valueOfCode(code, low, high) {
   if (low === high) return low;
   const part = (code + 0.5) / 256;
-  // The difference of two float32 near the greatest overflows no float64.
-  return low + part * (high - low);
+  const span = high - low;
+  // The span of two numbers near the greatest is none that can be written.
+  return Number.isFinite(span) ? low + part * span : low * (1 - part) + high * part;
 }
 
 /**
@@ -101,11 +94,7 @@ export function valueAt(values, statistics, channel, offset, size) {
   const mark = values.marks ? values.marks[place] : 0;
   if (mark) return markValue(mark);
   const codes = /** @type {Uint8Array} */ (values.codes);
-  return valueOfCode(
-    codes[place],
-    statistics.low[channel],
-    statistics.high[channel],
-  );
+  return valueOfCode(codes[place], statistics.low[channel], statistics.high[channel]);
 }
 
 /**

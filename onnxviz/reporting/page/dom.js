@@ -20,8 +20,7 @@ export function byId(id) {
  */
 export function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes))
-    element.setAttribute(name, value);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   element.append(...children);
   return element;
 }
@@ -32,9 +31,7 @@ export function make(tag, attributes = {}, ...children) {
  * @param {readonly [string, string][]} options value and text
  */
 export function fillSelect(select, options) {
-  select.replaceChildren(
-    ...options.map(([value, text]) => new Option(text, value)),
-  );
+  select.replaceChildren(...options.map(([value, text]) => new Option(text, value)));
 }
 
 /**
@@ -57,9 +54,7 @@ export function sizeCanvas(canvas, width, height) {
  * @returns {CanvasRenderingContext2D}
  */
 export function pencil(canvas) {
-  const context = /** @type {CanvasRenderingContext2D} */ (
-    canvas.getContext("2d", { alpha: true })
-  );
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha: true }));
   context.imageSmoothingEnabled = false;
   return context;
 }

@@ -8,28 +8,27 @@ import { formatNumber, formatShape } from "./numbers.js";
  * Position i sees start + i * stride to start + i * stride + size - 1. A stored position of a map that was halved
  * h times stands for 2 ** h positions an axis, and sees what they see together.
  *
- * @param {ReceptiveField | null} field
+ * @param {Layer} layer its `axes` say along which axis of the field each stored axis moves
  * @param {readonly number[]} position stored, an entry an axis
- * @param {number} halved
- * @returns {{start: number[], size: number[]} | null} null where no local window is known
+ * @returns {{start: number[], size: number[]} | null} an entry an axis of the field; null where no window is known
  */
-export function fieldWindow(field, position, halved) {
-  if (
-    !field ||
-    !field.size ||
-    !field.stride ||
-    !field.start ||
-    field.size.length !== position.length
-  )
-    return null;
-  const { size, stride, start } = field;
+export function fieldWindow(layer, position) {
+  const { receptive_field: field, halved } = layer;
+  if (!field || !field.size || !field.stride || !field.start) return null;
+  const axes = layer.axes ?? position.map((_, axis) => axis);
+  const { length } = field.size;
+  if (axes.length !== position.length || axes.some((axis) => axis >= length)) return null;
+  const start = [...field.start];
+  const size = [...field.size];
   const times = 2 ** halved;
-  return {
-    start: position.map(
-      (place, axis) => start[axis] + place * times * stride[axis],
-    ),
-    size: position.map((_, axis) => size[axis] + (times - 1) * stride[axis]),
-  };
+  for (const [stored, axis] of axes.entries()) {
+    const stride = field.stride[axis];
+    start[axis] += position[stored] * times * stride;
+    size[axis] += (times - 1) * Math.abs(stride);
+    // Where the axis runs backwards, the last of the positions begins first.
+    if (stride < 0) start[axis] += (times - 1) * stride;
+  }
+  return { start, size };
 }
 
 /**
@@ -39,8 +38,7 @@ export function fieldWindow(field, position, halved) {
  * @returns {{top: number, left: number, bottom: number, right: number}} bottom and right are one past the last pixel
  */
 export function clipWindow(window, picture) {
-  const clip = (/** @type {number} */ value, /** @type {number} */ most) =>
-    Math.max(0, Math.min(most, value));
+  const clip = (/** @type {number} */ value, /** @type {number} */ most) => Math.max(0, Math.min(most, value));
   return {
     top: clip(window.start[0], picture.height),
     left: clip(window.start[1], picture.width),
@@ -57,23 +55,19 @@ export function clipWindow(window, picture) {
  */
 export function fieldWords(field, window) {
   if (!field) return "unknown";
-  if (!window)
-    return field.status === "unknown" || field.status === "whole input"
-      ? field.status
-      : "unknown";
+  if (!window) return field.status === "unknown" || field.status === "whole input" ? field.status : "unknown";
   const size = formatShape(window.size.map((side) => formatNumber(side, 5)));
   return `${size} px, ${field.status}${field.global ? ", and the whole input through a gate" : ""}`;
 }
 
 /**
  * Give where a map lies on the picture: each position in the middle of what it sees, as wide as its stride.
- * @param {ReceptiveField | null} field
- * @param {readonly number[]} extent stored, (H, W)
- * @param {number} halved
+ * @param {Layer} layer
  * @param {{height: number, width: number}} picture
  * @returns {{top: number, left: number, height: number, width: number, exact: boolean}} in input pixels
  */
-export function placeOnPicture(field, extent, halved, picture) {
+export function placeOnPicture(layer, picture) {
+  const { receptive_field: field, extent, halved } = layer;
   const whole = {
     top: 0,
     left: 0,
@@ -81,23 +75,13 @@ export function placeOnPicture(field, extent, halved, picture) {
     width: picture.width,
     exact: false,
   };
-  if (
-    !field ||
-    !field.size ||
-    !field.stride ||
-    !field.start ||
-    field.size.length !== 2 ||
-    extent.length !== 2
-  )
+  if (!field || !field.size || !field.stride || !field.start || field.size.length !== 2 || extent.length !== 2)
     return whole;
+  if ((layer.axes ?? [0, 1]).join() !== "0,1") return whole;
   const { size, stride, start } = field;
   if (!stride.every((step) => step > 0)) return whole;
   const times = 2 ** halved;
-  const [top, left] = [0, 1].map(
-    (axis) => start[axis] + (size[axis] - stride[axis]) / 2,
-  );
-  const [height, width] = [0, 1].map(
-    (axis) => stride[axis] * extent[axis] * times,
-  );
+  const [top, left] = [0, 1].map((axis) => start[axis] + (size[axis] - stride[axis]) / 2);
+  const [height, width] = [0, 1].map((axis) => stride[axis] * extent[axis] * times);
   return { top, left, height, width, exact: field.status === "exact" };
 }

@@ -2,8 +2,7 @@
 
 /** The zooms offered: above zero the pixels a value has on a side, below the values that one pixel stands for. */
 export const ZOOMS = [
-  -16, -12, -8, -6, -4, -3, -2, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24,
-  28, 32, 40, 48, 64, 80, 96,
+  -16, -12, -8, -6, -4, -3, -2, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64, 80, 96,
 ];
 
 /**
@@ -24,10 +23,7 @@ export function zoomed(count, zoom) {
  */
 export function layTiles(tiles, stage) {
   const px = (/** @type {number} */ css) => Math.round(css * stage.ratio);
-  const [width, height] = [
-    zoomed(tiles.width, tiles.zoom),
-    zoomed(tiles.height, tiles.zoom),
-  ];
+  const [width, height] = [zoomed(tiles.width, tiles.zoom), zoomed(tiles.height, tiles.zoom)];
   const labelled = width >= px(30);
   const barred = width >= px(14);
   const gap = labelled ? px(8) : barred ? px(4) : px(2);
@@ -59,10 +55,7 @@ export function layTiles(tiles, stage) {
  */
 export function layBands(bands, stage) {
   const px = (/** @type {number} */ css) => Math.round(css * stage.ratio);
-  const row = Math.max(
-    px(4),
-    Math.min(px(28), Math.floor(stage.height / bands.count)),
-  );
+  const row = Math.max(px(4), Math.min(px(28), Math.floor(stage.height / bands.count)));
   const gap = row >= px(6) ? px(2) : 0;
   const shape = {
     count: bands.count,
@@ -93,14 +86,8 @@ export function layBars(bars, stage) {
   const px = (/** @type {number} */ css) => Math.round(css * stage.ratio);
   const gap = px(28);
   const least = px(bars.named ? 420 : 190);
-  const columns = Math.max(
-    1,
-    Math.min(bars.count, Math.floor((stage.width + gap) / (least + gap))),
-  );
-  const width = Math.min(
-    px(bars.named ? 680 : 380),
-    Math.floor((stage.width + gap) / columns) - gap,
-  );
+  const columns = Math.max(1, Math.min(bars.count, Math.floor((stage.width + gap) / (least + gap))));
+  const width = Math.min(px(bars.named ? 680 : 380), Math.floor((stage.width + gap) / columns) - gap);
   const tile = {
     tileWidth: width,
     tileHeight: px(20),
@@ -128,10 +115,7 @@ function finished(tile, steps) {
     columns,
     rows,
     totalWidth: tile.gutter + (columns - 1) * steps.stepX + tile.tileWidth,
-    totalHeight: Math.max(
-      0,
-      (rows - 1) * steps.stepY + tile.tileHeight + steps.below,
-    ),
+    totalHeight: Math.max(0, (rows - 1) * steps.stepY + tile.tileHeight + steps.below),
   };
 }
 
@@ -158,17 +142,12 @@ export function hitTile(grid, x, y) {
   const column = Math.floor((x - grid.gutter) / grid.stepX);
   const row = Math.floor(y / grid.stepY);
   const place = row * grid.columns + column;
-  if (x < grid.gutter || y < 0 || column >= grid.columns || place >= grid.count)
-    return null;
+  if (x < grid.gutter || y < 0 || column >= grid.columns || place >= grid.count) return null;
   const across = x - grid.gutter - column * grid.stepX;
   const down = y - row * grid.stepY;
-  if (across >= grid.tileWidth || down >= grid.tileHeight + grid.below)
-    return null;
-  const value = (
-    /** @type {number} */ at,
-    /** @type {number} */ size,
-    /** @type {number} */ count,
-  ) => Math.max(0, Math.min(count - 1, Math.floor((at * count) / size)));
+  if (across >= grid.tileWidth || down >= grid.tileHeight + grid.below) return null;
+  const value = (/** @type {number} */ at, /** @type {number} */ size, /** @type {number} */ count) =>
+    Math.max(0, Math.min(count - 1, Math.floor((at * count) / size)));
   // Below zoom 1 a pixel stands for several values: the first of them is meant.
   return {
     place,
@@ -176,10 +155,7 @@ export function hitTile(grid, x, y) {
       grid.zoom > 0 || grid.height === 1
         ? value(down, grid.tileHeight, grid.height)
         : Math.min(grid.height - 1, down * -grid.zoom),
-    column:
-      grid.zoom > 0
-        ? value(across, grid.tileWidth, grid.width)
-        : Math.min(grid.width - 1, across * -grid.zoom),
+    column: grid.zoom > 0 ? value(across, grid.tileWidth, grid.width) : Math.min(grid.width - 1, across * -grid.zoom),
   };
 }
 
@@ -196,14 +172,17 @@ export function fitZoom(tiles, stage) {
   const least = (tiles.count > 400 ? 40 : 64) * stage.ratio;
   const most = 420 * stage.ratio;
   let best = ZOOMS[0];
+  let filled = 0;
   for (const zoom of ZOOMS) {
     const grid = layTiles({ ...tiles, zoom }, stage);
-    const fits =
-      grid.totalHeight <= stage.height && grid.totalWidth <= stage.width;
-    const small =
-      zoomed(longer, best) < least && grid.totalWidth <= stage.width;
-    if (zoom === ZOOMS[0] || small || (fits && zoomed(longer, zoom) <= most))
-      best = zoom;
+    const side = zoomed(longer, zoom);
+    if (grid.totalWidth > stage.width) break;
+    const fits = grid.totalHeight <= stage.height && side <= most;
+    // Of the zooms that are just large enough, the one whose rows fill the stage best.
+    const fills = side <= 1.5 * least && grid.totalWidth > filled;
+    if (!fits && zoomed(longer, best) >= least && !fills) continue;
+    best = zoom;
+    filled = grid.totalWidth;
   }
   return best;
 }

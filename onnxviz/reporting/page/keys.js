@@ -47,9 +47,7 @@ export function stepPosition(key, position, extent) {
   const step = steps[key];
   if (!step || step[0] > extent.length) return null;
   const axis = extent.length - step[0];
-  return position.map((at, place) =>
-    place === axis ? Math.max(0, Math.min(extent[axis] - 1, at + step[1])) : at,
-  );
+  return position.map((at, place) => (place === axis ? Math.max(0, Math.min(extent[axis] - 1, at + step[1])) : at));
 }
 
 /**
@@ -59,9 +57,6 @@ export function stepPosition(key, position, extent) {
 export function isTyping(target) {
   return (
     target instanceof HTMLElement &&
-    (target.matches(
-      "input:not([type=range]):not([type=checkbox]), select, textarea",
-    ) ||
-      target.isContentEditable)
+    (target.matches("input:not([type=range]):not([type=checkbox]), select, textarea") || target.isContentEditable)
   );
 }

@@ -22,19 +22,8 @@ export function drawLabels(context, scene, grid, view) {
   const { form } = scene.layer;
   context.font = `${11 * view.ratio}px ${FONTS}`;
   context.textBaseline = "alphabetic";
-  const draw =
-    form === "vector"
-      ? drawBars
-      : form === "band"
-        ? drawBandNames
-        : drawTileNames;
-  draw(
-    context,
-    scene,
-    grid,
-    view,
-    shownPlaces(grid, view, context.canvas.height),
-  );
+  const draw = form === "vector" ? drawBars : form === "band" ? drawBandNames : drawTileNames;
+  draw(context, scene, grid, view, shownPlaces(grid, view, context.canvas.height));
 }
 
 /**
@@ -50,8 +39,7 @@ export function fitText(context, text, width) {
   let [least, most] = [0, kept.length];
   while (least < most) {
     const middle = (least + most + 1) >> 1;
-    if (context.measureText(kept.slice(0, middle) + "…").width <= width)
-      least = middle;
+    if (context.measureText(kept.slice(0, middle) + "…").width <= width) least = middle;
     else most = middle - 1;
   }
   kept = kept.slice(0, least).trimEnd();
@@ -67,23 +55,13 @@ function drawTileNames(context, scene, grid, view, places) {
   for (const shown of places) {
     const place = scene.channels[shown];
     const corner = cornerOf(grid, shown);
-    const [x, y] = [
-      corner.x - view.left,
-      corner.y - view.top + grid.tileHeight + px(17),
-    ];
+    const [x, y] = [corner.x - view.left, corner.y - view.top + grid.tileHeight + px(17)];
     const flat = isFlat(scene.layer, scene.statistics, place);
-    const range = ranges
-      ? formatRange(scene.statistics.low[place], scene.statistics.high[place])
-      : "";
-    const room =
-      grid.tileWidth - (ranges ? context.measureText(range).width + px(8) : 0);
+    const range = ranges ? formatRange(scene.statistics.low[place], scene.statistics.high[place]) : "";
+    const room = grid.tileWidth - (ranges ? context.measureText(range).width + px(8) : 0);
     context.fillStyle = `#${flat ? look.muted : look.ink}`;
     context.textAlign = "left";
-    context.fillText(
-      fitText(context, channelName(scene.layer, place), room),
-      x,
-      y,
-    );
+    context.fillText(fitText(context, channelName(scene.layer, place), room), x, y);
     if (!ranges) continue;
     context.fillStyle = `#${look.muted}`;
     context.textAlign = "right";
@@ -106,25 +84,15 @@ function rangesFit(context, scene, grid, view) {
     const text = formatRange(low[place], high[place]);
     if (text.length > longest.length) longest = text;
   }
-  const name = scene.layer.labels
-    ? "0".repeat(12)
-    : String(scene.layer.channels);
-  return (
-    context.measureText(longest + name).width + 14 * view.ratio <=
-    grid.tileWidth
-  );
+  const name = scene.layer.labels ? "0".repeat(12) : String(scene.layer.channels);
+  return context.measureText(longest + name).width + 14 * view.ratio <= grid.tileWidth;
 }
 
 /** @type {Drawer} */
 function drawBandNames(context, scene, grid, view, places) {
   const look = THEMES[scene.theme];
   const px = (/** @type {number} */ css) => Math.round(css * view.ratio);
-  context.clearRect(
-    0,
-    0,
-    Math.max(0, grid.gutter - px(2)),
-    context.canvas.height,
-  );
+  context.clearRect(0, 0, Math.max(0, grid.gutter - px(2)), context.canvas.height);
   const step = Math.max(1, Math.ceil(px(13) / grid.stepY));
   context.textAlign = "right";
   for (const shown of places) {
@@ -132,11 +100,7 @@ function drawBandNames(context, scene, grid, view, places) {
     const place = scene.channels[shown];
     const y = cornerOf(grid, shown).y - view.top + grid.tileHeight / 2 + px(4);
     context.fillStyle = `#${isFlat(scene.layer, scene.statistics, place) ? look.muted : look.ink}`;
-    const name = fitText(
-      context,
-      channelName(scene.layer, place),
-      grid.gutter - px(12),
-    );
+    const name = fitText(context, channelName(scene.layer, place), grid.gutter - px(12));
     context.fillText(name, grid.gutter - px(8), y);
   }
 }
@@ -148,16 +112,11 @@ function drawBars(context, scene, grid, view, places) {
   const floats = /** @type {Float32Array} */ (scene.values.floats);
   const [low, high] = layerRange(scene.statistics);
   const least = Math.min(0, Number.isNaN(low) ? 0 : low);
-  const most = Math.max(
-    0,
-    Number.isNaN(high) ? 1 : high,
-    least + Number.MIN_VALUE,
-  );
+  const most = Math.max(0, Number.isNaN(high) ? 1 : high, least + Number.MIN_VALUE);
   const name = scene.layer.labels ? Math.round(grid.tileWidth * 0.36) : px(40);
   const number = px(56);
   const room = grid.tileWidth - name - number - px(10);
-  const across = (/** @type {number} */ value) =>
-    Math.round(((value - least) / (most - least)) * room);
+  const across = (/** @type {number} */ value) => Math.round(((value - least) / (most - least)) * room);
   context.font = `${12 * view.ratio}px ${FONTS}`;
   for (const shown of places) {
     const place = scene.channels[shown];
@@ -167,17 +126,12 @@ function drawBars(context, scene, grid, view, places) {
     const base = y + px(14);
     context.textAlign = "left";
     context.fillStyle = `#${look.ink}`;
-    context.fillText(
-      fitText(context, channelName(scene.layer, place), name - px(10)),
-      x,
-      base,
-    );
+    context.fillText(fitText(context, channelName(scene.layer, place), name - px(10)), x, base);
     context.fillStyle = `#${look.rule}`;
     context.fillRect(x + name, y + px(5), room, px(10));
     const [from, to] = [across(Math.min(0, value)), across(Math.max(0, value))];
     context.fillStyle = `#${look.bar}`;
-    if (Number.isFinite(value))
-      context.fillRect(x + name + from, y + px(5), to - from, px(10));
+    if (Number.isFinite(value)) context.fillRect(x + name + from, y + px(5), to - from, px(10));
     context.textAlign = "right";
     context.fillStyle = `#${Number.isFinite(value) ? (value ? look.ink : look.muted) : look.nan}`;
     context.fillText(formatNumber(value), x + grid.tileWidth, base);

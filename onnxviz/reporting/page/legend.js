@@ -2,6 +2,7 @@
 
 import { byId, make, pencil } from "./dom.js";
 import { formatNumber, formatRange } from "./numbers.js";
+import { orderWords } from "./order.js";
 import { layerRange } from "./scale.js";
 import { isFlat } from "./scene.js";
 
@@ -22,17 +23,14 @@ export function legendWords(scene, grid) {
   const [low, high] = limits.own
     ? ends[/** @type {"channel"} */ (limits.mode)]
     : [formatNumber(limits.low[0] ?? 0), formatNumber(limits.high[0] ?? 1)];
-  if (layer.form === "vector")
-    words.push(
-      `range ${formatRange(...layerRange(statistics))}`,
-      "bars from 0",
-    );
+  if (layer.form === "vector") words.push(`range ${formatRange(...layerRange(statistics))}`, "bars from 0");
   else {
     words.push(limits.words, zoomWords(grid, layer.form === "band"));
-    words.push(`range of the layer ${formatRange(...layerRange(statistics))}`);
+    words.push(`all channels ${formatRange(...layerRange(statistics))}`);
   }
-  if (grid.barred)
-    words.push("bar below each map: its range within the layer's");
+  if (scene.gamma !== 1) words.push(`gamma ${scene.gamma}`);
+  const order = orderWords(scene.order);
+  if (order) words.push(order);
   return { low, high, words };
 }
 
@@ -43,14 +41,9 @@ export function legendWords(scene, grid) {
  */
 export function zoomWords(grid, band) {
   const { zoom } = grid;
-  if (band)
-    return zoom > 0
-      ? `each value ${zoom} px wide`
-      : `each pixel the mean of ${-zoom} values`;
+  if (band) return zoom > 0 ? `each value ${zoom} px wide` : `each pixel the mean of ${-zoom} values`;
   if (zoom === 1) return "1 : 1";
-  return zoom > 0
-    ? `each value ${zoom} × ${zoom} px`
-    : `each pixel the mean of ${-zoom} × ${-zoom} values`;
+  return zoom > 0 ? `each value ${zoom} × ${zoom} px` : `each pixel the mean of ${-zoom} × ${-zoom} values`;
 }
 
 /**
@@ -65,31 +58,24 @@ export function showLegend(scene, grid) {
   byId("legend-low").textContent = said.low;
   byId("legend-high").textContent = said.high;
   byId("scale-words").textContent = said.words.join(" · ");
-  byId("legend-marks").replaceChildren(...swatches(scene));
+  byId("legend-marks").replaceChildren(...swatches(scene, grid));
 }
 
 /**
  * @param {Scene} scene
+ * @param {Grid} grid
  * @returns {HTMLElement[]}
  */
-function swatches(scene) {
+function swatches(scene, grid) {
   const { statistics, layer } = scene;
   if (layer.form === "vector") return [];
   const found = [];
-  const some = (/** @type {readonly number[]} */ counts) =>
-    counts.some((count) => count > 0);
-  if (layer.kept.some((_, place) => isFlat(layer, statistics, place)))
-    found.push(["hatched", "constant"]);
+  const some = (/** @type {readonly number[]} */ counts) => counts.some((count) => count > 0);
+  if (grid.barred) found.push(["range", "range within the layer's"]);
+  if (layer.kept.some((_, place) => isFlat(layer, statistics, place))) found.push(["hatched", "constant"]);
   if (some(statistics.nan)) found.push(["nan", "NaN"]);
   if (some(statistics.inf)) found.push(["plus", "+inf"], ["minus", "−inf"]);
-  return found.map(([kind, text]) =>
-    make(
-      "span",
-      { class: "mark" },
-      make("span", { class: `swatch ${kind}` }),
-      text,
-    ),
-  );
+  return found.map(([kind, text]) => make("span", { class: "mark" }, make("span", { class: `swatch ${kind}` }), text));
 }
 
 /**

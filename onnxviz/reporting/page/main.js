@@ -32,34 +32,18 @@ export async function start() {
 
 /** @param {App} app */
 function listenControls(app) {
-  const on = (
-    /** @type {string} */ id,
-    /** @type {string} */ event,
-    /** @type {(control: any) => void} */ act,
-  ) => {
+  const on = (/** @type {string} */ id, /** @type {string} */ event, /** @type {(control: any) => void} */ act) => {
     const control = byId(id);
     control.addEventListener(event, () => act(control));
   };
-  on("run", "change", (control) =>
-    app.change({ run: Number(control.value) }, false),
-  );
-  on("scale", "change", (control) =>
-    app.change({ scale: control.value }, false),
-  );
-  on("colours", "change", (control) =>
-    app.change({ colormap: control.value }, false),
-  );
-  on("order", "change", (control) =>
-    app.change({ order: control.value }, false),
-  );
-  on("live", "change", (control) =>
-    app.change({ live: control.checked }, false),
-  );
+  on("run", "change", (control) => app.change({ run: Number(control.value) }, false));
+  on("scale", "change", (control) => app.change({ scale: control.value }, false));
+  on("colours", "change", (control) => app.change({ colormap: control.value }, false));
+  on("order", "change", (control) => app.change({ order: control.value }, false));
+  on("live", "change", (control) => app.change({ live: control.checked }, false));
   on("slice", "input", (control) => {
     const slice = Number(control.value);
-    const position = app.state.position
-      ? [slice, ...app.state.position.slice(1)]
-      : null;
+    const position = app.state.position ? [slice, ...app.state.position.slice(1)] : null;
     app.change({ slice, position }, false);
   });
   on("overlay-opacity", "input", (control) => {
@@ -68,9 +52,7 @@ function listenControls(app) {
   });
   byId("zoom-out").addEventListener("click", () => zoomBy(app, -1));
   byId("zoom-in").addEventListener("click", () => zoomBy(app, 1));
-  byId("fit").addEventListener("click", () =>
-    app.change({ zoom: null }, false),
-  );
+  byId("fit").addEventListener("click", () => app.change({ zoom: null }, false));
 }
 
 /**
@@ -83,12 +65,8 @@ function zoomBy(app, steps, point) {
   const { stage, scene } = app;
   if (!stage.grid || !scene || scene.layer.form === "vector") return;
   const longest = 4096 * devicePixelRatio;
-  const allowed = ZOOMS.filter(
-    (zoom) => zoomed(Math.max(scene.height, scene.width), zoom) <= longest,
-  );
-  const at = allowed.findIndex(
-    (zoom) => zoom >= /** @type {Grid} */ (stage.grid).zoom,
-  );
+  const allowed = ZOOMS.filter((zoom) => zoomed(Math.max(scene.height, scene.width), zoom) <= longest);
+  const at = allowed.findIndex((zoom) => zoom >= /** @type {Grid} */ (stage.grid).zoom);
   const zoom = allowed[Math.max(0, Math.min(allowed.length - 1, at + steps))];
   const spot = point ? stage.spotAt(point.x, point.y) : null;
   app.state.zoom = zoom;
@@ -128,13 +106,10 @@ function listenPointer(app) {
     { passive: false },
   );
   const enlarged = byId("enlarged");
-  enlarged.addEventListener(
-    "pointermove",
-    (/** @type {PointerEvent} */ event) => {
-      app.hover = enlargedSpot(app, enlarged, event);
-      app.spotted();
-    },
-  );
+  enlarged.addEventListener("pointermove", (/** @type {PointerEvent} */ event) => {
+    app.hover = enlargedSpot(app, enlarged, event);
+    app.spotted();
+  });
   enlarged.addEventListener("pointerleave", () => {
     app.hover = null;
     app.spotted();
@@ -160,35 +135,20 @@ function enlargedSpot(app, canvas, event) {
   const row = at((event.clientY - box.top) / box.height, scene.height);
   const column = at((event.clientX - box.left) / box.width, scene.width);
   const { form, extent } = scene.layer;
-  const position =
-    form === "volume"
-      ? [scene.slice, row, column]
-      : extent.length === 2
-        ? [row, column]
-        : [column];
+  const position = form === "volume" ? [scene.slice, row, column] : extent.length === 2 ? [row, column] : [column];
   return { place: state.place, position };
 }
 
 /** @param {App} app */
 function listenKeys(app) {
-  byId("stage").addEventListener(
-    "keydown",
-    (/** @type {KeyboardEvent} */ event) => {
-      if (event.ctrlKey || event.metaKey || event.altKey) return;
-      if (!stageKey(app, event)) return;
-      event.preventDefault();
-      event.stopPropagation();
-    },
-  );
+  byId("stage").addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!stageKey(app, event)) return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
   addEventListener("keydown", (event) => {
-    if (
-      isTyping(event.target) ||
-      event.ctrlKey ||
-      event.metaKey ||
-      event.altKey ||
-      byId("keys").open
-    )
-      return;
+    if (isTyping(event.target) || event.ctrlKey || event.metaKey || event.altKey || byId("keys").open) return;
     if (!pageKey(app, event.key)) return;
     event.preventDefault();
   });
@@ -205,23 +165,15 @@ function stageKey(app, event) {
   if (!scene || !grid) return false;
   const place = state.place ?? scene.channels[0];
   const { extent, form } = scene.layer;
-  const middle = extent.map((side, axis) =>
-    form === "volume" && axis === 0 ? scene.slice : Math.floor(side / 2),
-  );
+  const middle = extent.map((side, axis) => (form === "volume" && axis === 0 ? scene.slice : Math.floor(side / 2)));
   const position = state.position ?? middle;
   if (event.shiftKey && event.key.startsWith("Arrow")) {
     const next = stepPosition(event.key, position, extent);
     if (next) app.choose({ place, position: state.position ? next : position });
-  } else if (event.key === "Enter" || event.key === " ")
-    app.choose({ place, position });
+  } else if (event.key === "Enter" || event.key === " ") app.choose({ place, position });
   else {
     const rows = Math.max(1, Math.floor(stage.room.height / grid.stepY));
-    const next = stepChannel(
-      event.key,
-      Math.max(0, scene.channels.indexOf(place)),
-      grid,
-      rows,
-    );
+    const next = stepChannel(event.key, Math.max(0, scene.channels.indexOf(place)), grid, rows);
     if (next === null) return false;
     app.choose({ place: scene.channels[next], position });
     stage.reveal(scene.channels[next]);
@@ -267,9 +219,7 @@ function listenButtons(app) {
   });
   byId("shade").addEventListener("click", () => openLayers(false));
   byId("skip").addEventListener("click", () => byId("stage").focus());
-  byId("previous").addEventListener("click", () =>
-    app.open(app.state.layer - 1),
-  );
+  byId("previous").addEventListener("click", () => app.open(app.state.layer - 1));
   byId("next").addEventListener("click", () => app.open(app.state.layer + 1));
   byId("pin").addEventListener("click", () => app.pin());
   byId("help").addEventListener("click", () => byId("keys").showModal());
@@ -289,10 +239,7 @@ function listenButtons(app) {
       facts: `${index.model.name}${run} · ${layerFacts(scene.layer, scene.statistics)}`,
     };
     stage.paint();
-    await saveCanvas(
-      captioned(byId("maps"), scene, stage.grid, words),
-      fileName(scene.layer.name),
-    );
+    await saveCanvas(captioned(byId("maps"), scene, stage.grid, words), fileName(scene.layer.name));
     done("save", "Saved");
   });
 }

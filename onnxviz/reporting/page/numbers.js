@@ -10,15 +10,10 @@ export function formatNumber(value, digits = 3) {
   if (Number.isNaN(value)) return "NaN";
   if (!Number.isFinite(value)) return value > 0 ? "inf" : "−inf";
   if (value === 0) return "0";
-  const exponent = Math.floor(
-    Math.log10(Math.abs(Number(value.toPrecision(digits)))),
-  );
+  const exponent = Math.floor(Math.log10(Math.abs(Number(value.toPrecision(digits)))));
   let text;
   if (exponent >= 5 || exponent < -4) {
-    text =
-      String(Number(value.toExponential(digits - 1).split("e")[0])) +
-      "e" +
-      exponent;
+    text = String(Number(value.toExponential(digits - 1).split("e")[0])) + "e" + exponent;
   } else if (exponent >= digits) {
     text = value.toFixed(0);
   } else {
@@ -35,9 +30,7 @@ export function formatNumber(value, digits = 3) {
  */
 export function formatRange(low, high) {
   if (Number.isNaN(low)) return "no finite value";
-  return low === high
-    ? formatNumber(low)
-    : `${formatNumber(low)} … ${formatNumber(high)}`;
+  return low === high ? formatNumber(low) : `${formatNumber(low)} … ${formatNumber(high)}`;
 }
 
 /**

@@ -13,10 +13,7 @@ import { zoomed } from "./grid.js";
  */
 export function paintMap(target, at, tile) {
   const { width, height } = tile;
-  const [outWidth, outHeight] = [
-    zoomed(width, tile.zoomX),
-    zoomed(height, tile.zoomY),
-  ];
+  const [outWidth, outHeight] = [zoomed(width, tile.zoomX), zoomed(height, tile.zoomY)];
   const left = Math.max(0, -at.x);
   const right = Math.min(outWidth, target.width - at.x);
   const bottom = Math.min(outHeight, target.height - at.y);
@@ -43,9 +40,7 @@ function fillLine(line, tile, row) {
   const plain = tile.zoomX > 0 && tile.zoomY > 0;
   const start = tile.offset + row * tile.width;
   for (let x = 0, column = 0; x < line.length; x += repeat, column++) {
-    const pixel = plain
-      ? pixelAt(tile, start + column)
-      : meanPixel(tile, row, column);
+    const pixel = plain ? pixelAt(tile, start + column) : meanPixel(tile, row, column);
     if (repeat === 1) line[x] = pixel;
     else line.fill(pixel, x, x + repeat);
   }
@@ -69,14 +64,9 @@ function meanPixel(tile, row, column) {
   const [down, across] = [Math.max(1, -tile.zoomY), Math.max(1, -tile.zoomX)];
   let [sum, count] = [0, 0];
   for (let y = row * down; y < Math.min(tile.height, (row + 1) * down); y++) {
-    for (
-      let x = column * across;
-      x < Math.min(tile.width, (column + 1) * across);
-      x++
-    ) {
+    for (let x = column * across; x < Math.min(tile.width, (column + 1) * across); x++) {
       const place = tile.offset + y * tile.width + x;
-      if (tile.marks && tile.marks[place])
-        return tile.markPixels[tile.marks[place]];
+      if (tile.marks && tile.marks[place]) return tile.markPixels[tile.marks[place]];
       sum += tile.codes[place];
       count++;
     }
@@ -93,18 +83,9 @@ function meanPixel(tile, row, column) {
 export function paintHatch(target, box, look) {
   const period = Math.max(4, Math.round(6 * look.ratio));
   const thick = Math.max(1, Math.round(look.ratio));
-  for (
-    let y = Math.max(0, box.y);
-    y < Math.min(target.height, box.y + box.height);
-    y++
-  ) {
-    for (
-      let x = Math.max(0, box.x);
-      x < Math.min(target.width, box.x + box.width);
-      x++
-    ) {
-      target.pixels[y * target.width + x] =
-        (x - box.x + y - box.y) % period < thick ? look.line : look.back;
+  for (let y = Math.max(0, box.y); y < Math.min(target.height, box.y + box.height); y++) {
+    for (let x = Math.max(0, box.x); x < Math.min(target.width, box.x + box.width); x++) {
+      target.pixels[y * target.width + x] = (x - box.x + y - box.y) % period < thick ? look.line : look.back;
     }
   }
 }
@@ -119,16 +100,8 @@ export function paintBox(target, box, pixel) {
   const left = Math.max(0, box.x);
   const right = Math.min(target.width, box.x + box.width);
   if (right <= left) return;
-  for (
-    let y = Math.max(0, box.y);
-    y < Math.min(target.height, box.y + box.height);
-    y++
-  ) {
-    target.pixels.fill(
-      pixel,
-      y * target.width + left,
-      y * target.width + right,
-    );
+  for (let y = Math.max(0, box.y); y < Math.min(target.height, box.y + box.height); y++) {
+    target.pixels.fill(pixel, y * target.width + left, y * target.width + right);
   }
 }
 

@@ -1,7 +1,9 @@
 /** The input picture, with what a position sees of it, the rest dimmed, and a channel laid over it. */
 
+import { shorten } from "./address.js";
 import { byId, make, makeTarget, pencil } from "./dom.js";
 import { clipWindow, fieldWindow, placeOnPicture } from "./field.js";
+import { formatNumber } from "./numbers.js";
 import { paintMap } from "./paint.js";
 import { tileOf } from "./scene.js";
 
@@ -15,9 +17,14 @@ export function showPicture(run) {
   byId("no-picture").hidden = Boolean(picture);
   byId("no-picture").textContent = picture ? "" : "This input is no picture.";
   const facts = run.fed.map((fed) => `${fed.name} ${fed.shape.join(" × ")}`);
-  byId("input-facts").textContent = picture
-    ? `${picture.height} × ${picture.width} px as fed`
-    : facts.join(", ");
+  byId("input-facts").textContent = picture ? `${picture.height} × ${picture.width} px as fed` : facts.join(", ");
+  byId("said").hidden = !run.classes.length;
+  byId("classes").replaceChildren(
+    ...run.classes.flatMap(({ name, value }) => [
+      make("dt", {}, make("bdi", {}, shorten(name, 80))),
+      make("dd", {}, value === null ? "–" : formatNumber(value)),
+    ]),
+  );
   if (!picture) return;
   byId("input-image").src = picture.uri;
   byId("picture").style.aspectRatio = `${picture.width} / ${picture.height}`;
@@ -31,10 +38,7 @@ export function showPicture(run) {
  */
 export function showField(scene, picture, spot) {
   const { layer } = scene;
-  const window =
-    picture && spot
-      ? fieldWindow(layer.receptive_field, spot.position, layer.halved)
-      : null;
+  const window = picture && spot ? fieldWindow(layer, spot.position) : null;
   placeWindow(byId("field"), picture, window);
 }
 
@@ -45,14 +49,10 @@ export function showField(scene, picture, spot) {
  * @param {{start: number[], size: number[]} | null} window
  */
 export function placeWindow(element, picture, window) {
-  const box =
-    picture && window && window.start.length === 2
-      ? clipWindow(window, picture)
-      : null;
+  const box = picture && window && window.start.length === 2 ? clipWindow(window, picture) : null;
   element.hidden = !box;
   if (!box || !picture) return;
-  const percent = (/** @type {number} */ value, /** @type {number} */ whole) =>
-    `${(100 * value) / whole}%`;
+  const percent = (/** @type {number} */ value, /** @type {number} */ whole) => `${(100 * value) / whole}%`;
   element.style.left = percent(box.left, picture.width);
   element.style.top = percent(box.top, picture.height);
   element.style.width = percent(box.right - box.left, picture.width);
@@ -69,30 +69,16 @@ export function placeWindow(element, picture, window) {
  */
 export function showOverlay(scene, picture, place, opacity) {
   const canvas = byId("overlay");
-  const shown =
-    picture &&
-    place !== null &&
-    opacity > 0 &&
-    scene.height > 1 &&
-    scene.layer.form !== "vector";
+  const shown = picture && place !== null && opacity > 0 && scene.height > 1 && scene.layer.form !== "vector";
   canvas.hidden = !shown;
   if (!shown) return "";
   const { height, width, layer } = scene;
   const target = makeTarget(width, height);
-  paintMap(
-    target,
-    { x: 0, y: 0 },
-    tileOf(scene, place, { zoomX: 1, zoomY: 1 }),
-  );
+  paintMap(target, { x: 0, y: 0 }, tileOf(scene, place, { zoomX: 1, zoomY: 1 }));
   canvas.width = width;
   canvas.height = height;
   pencil(canvas).putImageData(target.image, 0, 0);
-  const lies = placeOnPicture(
-    layer.receptive_field,
-    [height, width],
-    layer.halved,
-    picture,
-  );
+  const lies = placeOnPicture(layer, picture);
   canvas.style.left = `${(100 * lies.left) / picture.width}%`;
   canvas.style.top = `${(100 * lies.top) / picture.height}%`;
   canvas.style.width = `${(100 * lies.width) / picture.width}%`;
@@ -101,14 +87,4 @@ export function showOverlay(scene, picture, place, opacity) {
   return lies.exact
     ? "each position over the middle of what it sees"
     : "stretched over the picture: where positions lie is not exact";
-}
-
-/**
- * Make a small copy of a run's picture.
- * @param {Run} run
- */
-export function thumbnail(run) {
-  const image = make("img", { alt: "", class: "thumbnail" });
-  if (run.picture) image.setAttribute("src", run.picture.uri);
-  return image;
 }

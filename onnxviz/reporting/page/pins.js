@@ -34,18 +34,10 @@ export function showPins(pinned, act) {
         "×",
       );
       remove.addEventListener("click", () => act.remove(pin));
-      const title = make(
-        "span",
-        { class: "pin-layer" },
-        make("bdi", {}, shorten(layer.name, 200)),
-      );
+      const title = make("span", { class: "pin-layer" }, make("bdi", {}, shorten(layer.name, 200)));
       title.title = shorten(layer.name, 400);
       const facts = `${shorten(channelName(layer, place), 40)} · ${formatRange(statistics.low[place], statistics.high[place])}`;
-      const caption = make(
-        "span",
-        { class: "pin-facts" },
-        run ? `${facts} · ${shorten(run, 40)}` : facts,
-      );
+      const caption = make("span", { class: "pin-facts" }, run ? `${facts} · ${shorten(run, 40)}` : facts);
       return make("li", {}, open, remove, title, caption);
     }),
   );
@@ -53,7 +45,7 @@ export function showPins(pinned, act) {
 
 /**
  * Show one channel on every input, all on one scale.
- * @param {readonly {scene: Scene, name: string}[]} scenes one a run
+ * @param {readonly {scene: Scene, run: number, name: string}[]} scenes one a run that has the layer
  * @param {number} place
  * @param {number} shown the run that is shown
  * @param {readonly number[] | null} position
@@ -63,19 +55,14 @@ export function showAcross(scenes, place, shown, position, open) {
   byId("across").hidden = scenes.length < 2;
   if (scenes.length < 2) return;
   const low = Math.min(
-    ...scenes
-      .map(({ scene }) => scene.statistics.low[place])
-      .filter((value) => !Number.isNaN(value)),
+    ...scenes.map(({ scene }) => scene.statistics.low[place]).filter((value) => !Number.isNaN(value)),
   );
   const high = Math.max(
-    ...scenes
-      .map(({ scene }) => scene.statistics.high[place])
-      .filter((value) => !Number.isNaN(value)),
+    ...scenes.map(({ scene }) => scene.statistics.high[place]).filter((value) => !Number.isNaN(value)),
   );
-  byId("across-words").textContent =
-    low <= high ? `on one scale, ${formatRange(low, high)}` : "no finite value";
+  byId("across-words").textContent = low <= high ? `one scale, ${formatRange(low, high)}` : "no finite value";
   byId("across-list").replaceChildren(
-    ...scenes.map(({ scene, name }, run) => {
+    ...scenes.map(({ scene, run, name }) => {
       const common = low <= high ? onScale(scene, place, low, high) : scene;
       const button = make("button", {
         class: "tile",
@@ -83,36 +70,14 @@ export function showAcross(scenes, place, shown, position, open) {
         "aria-pressed": String(run === shown),
         "aria-label": `Show ${shorten(name, 200)}`,
       });
-      button.append(
-        scene.layer.form === "vector"
-          ? unitBar(scene, place, low, high)
-          : picture(common, place, 88),
-      );
+      button.append(scene.layer.form === "vector" ? unitBar(scene, place, low, high) : picture(common, place, 88));
       button.addEventListener("click", () => open(run));
-      const at = position
-        ? formatNumber(valueIn(scene, place, position).value)
-        : "";
-      const value =
-        scene.layer.form === "vector"
-          ? valueIn(scene, place, []).value
-          : scene.statistics.high[place];
-      const fact = at
-        ? at
-        : scene.layer.form === "vector"
-          ? formatNumber(value)
-          : `max ${formatNumber(value)}`;
-      const title = make(
-        "span",
-        { class: "pin-layer" },
-        make("bdi", {}, shorten(name, 60)),
-      );
-      return make(
-        "li",
-        {},
-        button,
-        title,
-        make("span", { class: "pin-facts" }, fact),
-      );
+      const there = position && position.every((value, axis) => value < scene.layer.extent[axis]);
+      const at = there ? formatNumber(valueIn(scene, place, position).value) : "";
+      const value = scene.layer.form === "vector" ? valueIn(scene, place, []).value : scene.statistics.high[place];
+      const fact = at ? at : scene.layer.form === "vector" ? formatNumber(value) : `max ${formatNumber(value)}`;
+      const title = make("span", { class: "pin-layer" }, make("bdi", {}, shorten(name, 60)));
+      return make("li", {}, button, title, make("span", { class: "pin-facts" }, fact));
     }),
   );
 }
@@ -141,13 +106,10 @@ function picture(scene, place, side) {
 function unitBar(scene, place, low, high) {
   const { value } = valueIn(scene, place, []);
   const [least, most] = [Math.min(0, low), Math.max(0, high)];
-  const part =
-    most > least && Number.isFinite(value)
-      ? (value - least) / (most - least)
-      : 0;
-  const bar = make("meter", { min: "0", max: "1", "aria-hidden": "true" });
-  /** @type {HTMLMeterElement} */ (bar).value = part;
-  return bar;
+  const part = most > least && Number.isFinite(value) ? (value - least) / (most - least) : 0;
+  const fill = make("span");
+  fill.style.width = `${100 * part}%`;
+  return make("span", { class: "bar" }, fill);
 }
 
 /**

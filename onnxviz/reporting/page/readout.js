@@ -15,8 +15,7 @@ const AXIS_NAMES = ["slice", "row", "column"];
  */
 export function formatValue(value, error) {
   if (!(error > 0) || !Number.isFinite(value)) return formatNumber(value, 7);
-  const digits =
-    Math.ceil(Math.log10(Math.max(Math.abs(value), error) / error)) + 1;
+  const digits = Math.ceil(Math.log10(Math.max(Math.abs(value), error) / error)) + 1;
   return `${formatNumber(value, Math.max(2, Math.min(9, digits)))} ± ${formatNumber(error, 1)}`;
 }
 
@@ -30,10 +29,7 @@ export function positionWords(layer, position) {
   const names = AXIS_NAMES.slice(AXIS_NAMES.length - position.length);
   const times = 2 ** layer.halved;
   return position
-    .map(
-      (at, axis) =>
-        `${names[axis]} ${times === 1 ? at : `${at * times}…${(at + 1) * times - 1}`}`,
-    )
+    .map((at, axis) => `${names[axis]} ${times === 1 ? at : `${at * times}…${(at + 1) * times - 1}`}`)
     .join(", ");
 }
 
@@ -46,23 +42,13 @@ export function positionWords(layer, position) {
 export function describeSpot(scene, spot) {
   const { layer } = scene;
   const { value, error } = valueIn(scene, spot.place, spot.position);
-  const window = fieldWindow(
-    layer.receptive_field,
-    spot.position,
-    layer.halved,
-  );
+  const window = fieldWindow(layer, spot.position);
   const channel = layer.kept[spot.place];
   const field = fieldWords(layer.receptive_field, window);
   return {
-    channel: layer.labels
-      ? `${channel}, ${channelName(layer, spot.place)}`
-      : String(channel),
+    channel: layer.labels ? `${channel}, ${channelName(layer, spot.place)}` : String(channel),
     position: positionWords(layer, spot.position),
-    value:
-      formatValue(value, error) +
-      (layer.halved
-        ? `, mean of ${plural(4 ** layer.halved, "position")}`
-        : ""),
+    value: formatValue(value, error) + (layer.halved ? `, mean of ${plural(4 ** layer.halved, "position")}` : ""),
     number: value,
     field,
     pixels: window ? windowWords(window) : "",
@@ -76,10 +62,7 @@ export function describeSpot(scene, spot) {
 export function windowWords(window) {
   const names = ["depth", "rows", "columns"].slice(3 - window.start.length);
   return window.start
-    .map(
-      (from, axis) =>
-        `${names[axis]} ${formatNumber(from, 6)}…${formatNumber(from + window.size[axis] - 1, 6)}`,
-    )
+    .map((from, axis) => `${names[axis]} ${formatNumber(from, 6)}…${formatNumber(from + window.size[axis] - 1, 6)}`)
     .join(", ");
 }
 
@@ -91,8 +74,7 @@ export function windowWords(window) {
 export function showReadout(scene, spot) {
   const words = spot ? describeSpot(scene, spot) : null;
   byId("read-channel").textContent = words?.channel ?? "–";
-  byId("read-position").textContent =
-    words?.position || (words ? "one value" : "–");
+  byId("read-position").textContent = words?.position || (words ? "one value" : "–");
   byId("read-value").textContent = words?.value ?? "–";
   // The number in full, for what reads the page by program.
   byId("read-value").dataset.value = words ? String(words.number) : "";

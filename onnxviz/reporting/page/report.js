@@ -1,6 +1,6 @@
 /** The report that the page holds: its index, and the values of a layer in one run when they are asked for. */
 
-import { bytesOfBase64, floatsOfBase64, inflate, unpack } from "./decode.js";
+import { bytesOfBase64, floatsOfBytes, inflate, unpack } from "./decode.js";
 
 // As much as a few layers of a large network take; the oldest go first.
 const KEPT_BYTES = 192e6;
@@ -13,8 +13,7 @@ const KEPT_BYTES = 192e6;
  */
 export function readIndex(text) {
   const index = JSON.parse(text);
-  if (index.schema !== "onnxviz.report/1")
-    throw new Error("the page holds no report that it can read");
+  if (index.schema !== "onnxviz.report/1") throw new Error("the page holds no report that it can read");
   return index;
 }
 
@@ -24,11 +23,12 @@ export function readIndex(text) {
  * @returns {Statistics}
  */
 export function statisticsOf(run) {
+  const floats = (/** @type {string} */ text) => floatsOfBytes(bytesOfBase64(text), run.wide);
   run.decoded ??= {
-    low: floatsOfBase64(run.stats.low),
-    high: floatsOfBase64(run.stats.high),
-    mean: floatsOfBase64(run.stats.mean),
-    std: floatsOfBase64(run.stats.std),
+    low: floats(run.stats.low),
+    high: floats(run.stats.high),
+    mean: floats(run.stats.mean),
+    std: floats(run.stats.std),
     nan: run.nan,
     inf: run.inf,
   };
@@ -54,13 +54,13 @@ export class BlockStore {
   }
 
   /**
-   * Give the values of a layer in one run.
-   * @param {Layer} layer
+   * Give the values of a layer in one run that has it.
+   * @param {Layer} layer as it is in that run
    * @param {number} run
    * @returns {Promise<Values>}
    */
   async values(layer, run) {
-    const entry = layer.runs[run];
+    const entry = /** @type {LayerRun} */ (layer.runs[run]);
     const known = this.kept.get(entry.block);
     if (known) {
       this.kept.delete(entry.block);
@@ -69,8 +69,8 @@ export class BlockStore {
     }
     const bytes = await inflate(bytesOfBase64(this.read(entry.block).trim()));
     const values = unpack(bytes, entry, layer.kept.length * sizeOf(layer));
+    if (!this.kept.has(entry.block)) this.bytes += bytes.length;
     this.kept.set(entry.block, { values, bytes: bytes.length });
-    this.bytes += bytes.length;
     for (const [block, old] of this.kept) {
       if (this.bytes <= KEPT_BYTES || block === entry.block) break;
       this.kept.delete(block);

@@ -42,12 +42,7 @@ export function captioned(stage, scene, grid, words) {
   line(words.facts, px(55), `${px(12)}px ${FONTS}`, look.muted);
   line(said.words.join(" · "), px(72), `${px(12)}px ${FONTS}`, look.muted);
   if (scene.layer.form !== "vector")
-    drawBar(
-      context,
-      scene,
-      { x: margin, y: px(86), width: px(160), height: px(8) },
-      said,
-    );
+    drawBar(context, scene, { x: margin, y: px(86), width: px(160), height: px(8) }, said);
   context.drawImage(stage, margin, top);
   return canvas;
 }
@@ -63,20 +58,14 @@ function drawBar(context, scene, box, ends) {
   context.fillStyle = `#${look.muted}`;
   context.font = `${11 * devicePixelRatio}px ${FONTS}`;
   context.fillText(ends.low, box.x, box.y + box.height);
-  const left =
-    box.x +
-    Math.ceil(context.measureText(ends.low).width + 8 * devicePixelRatio);
+  const left = box.x + Math.ceil(context.measureText(ends.low).width + 8 * devicePixelRatio);
   for (let x = 0; x < box.width; x++) {
     const pixel = scene.pixels[Math.floor((x * 256) / box.width)];
     context.fillStyle = `rgb(${pixel & 255} ${(pixel >> 8) & 255} ${(pixel >> 16) & 255})`;
     context.fillRect(left + x, box.y, 1, box.height);
   }
   context.fillStyle = `#${look.muted}`;
-  context.fillText(
-    ends.high,
-    left + box.width + 8 * devicePixelRatio,
-    box.y + box.height,
-  );
+  context.fillText(ends.high, left + box.width + 8 * devicePixelRatio, box.y + box.height);
 }
 
 /**
@@ -84,12 +73,7 @@ function drawBar(context, scene, box, ends) {
  * @param {string} text
  */
 export function fileName(text) {
-  return (
-    shorten(
-      text.replace(/[^A-Za-z0-9._-]+/g, "_").replace(/^[._]+/, ""),
-      80,
-    ).replace("…", "") || "maps"
-  );
+  return shorten(text.replace(/[^A-Za-z0-9._-]+/g, "_").replace(/^[._]+/, ""), 80).replace("…", "") || "maps";
 }
 
 /**
@@ -99,9 +83,7 @@ export function fileName(text) {
  * @returns {Promise<void>}
  */
 export async function saveCanvas(canvas, name) {
-  const blob = await new Promise((resolve) =>
-    canvas.toBlob(resolve, "image/png"),
-  );
+  const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
   if (!blob) throw new Error("the browser made no picture of the canvas");
   const link = document.createElement("a");
   link.href = URL.createObjectURL(/** @type {Blob} */ (blob));

@@ -1,7 +1,5 @@
 /** The ends of the scale on which each channel is coloured, and what is said of them. */
 
-import { formatNumber } from "./numbers.js";
-
 // A range this small beside the values is what rounding leaves of a constant.
 const CONSTANT = 1e-6;
 
@@ -60,20 +58,11 @@ export function layerRange(statistics) {
 export function scaleLimits(mode, scaled) {
   const { statistics } = scaled;
   const [low, high] = layerRange(statistics);
-  if (mode === "auto")
-    mode = bothSigns(low, high)
-      ? "symmetric"
-      : scaled.size === 1
-        ? "layer"
-        : "channel";
+  if (mode === "auto") mode = bothSigns(low, high) ? "symmetric" : scaled.size === 1 ? "layer" : "channel";
   const ends = endsOf(mode, scaled, low, high);
   // Channels without a finite value get a scale all the same.
   for (let channel = 0; channel < ends.low.length; channel++) {
-    if (
-      Number.isFinite(ends.low[channel]) &&
-      Number.isFinite(ends.high[channel])
-    )
-      continue;
+    if (Number.isFinite(ends.low[channel]) && Number.isFinite(ends.high[channel])) continue;
     ends.low[channel] = 0;
     ends.high[channel] = 1;
   }
@@ -105,21 +94,13 @@ function endsOf(mode, scaled, low, high) {
   if (mode === "percentile") return percentiles(scaled);
   if (mode === "std") {
     return {
-      low: Float64Array.from(
-        statistics.mean,
-        (mean, place) => mean - 3 * statistics.std[place],
-      ),
-      high: Float64Array.from(
-        statistics.mean,
-        (mean, place) => mean + 3 * statistics.std[place],
-      ),
+      low: Float64Array.from(statistics.mean, (mean, place) => mean - 3 * statistics.std[place]),
+      high: Float64Array.from(statistics.mean, (mean, place) => mean + 3 * statistics.std[place]),
     };
   }
   let ends = [low, high];
-  if (mode === "inputs")
-    ends = commonRange(scaled.others.length ? scaled.others : [statistics]);
-  if (mode === "symmetric")
-    ends = [-Math.max(-low, high), Math.max(-low, high)];
+  if (mode === "inputs") ends = commonRange(scaled.others.length ? scaled.others : [statistics]);
+  if (mode === "symmetric") ends = [-Math.max(-low, high), Math.max(-low, high)];
   return {
     low: new Float64Array(count).fill(ends[0]),
     high: new Float64Array(count).fill(ends[1]),
@@ -133,10 +114,7 @@ function endsOf(mode, scaled, low, high) {
 function commonRange(all) {
   const ranges = all.map(layerRange).filter(([low]) => !Number.isNaN(low));
   if (!ranges.length) return [NaN, NaN];
-  return [
-    Math.min(...ranges.map((range) => range[0])),
-    Math.max(...ranges.map((range) => range[1])),
-  ];
+  return [Math.min(...ranges.map((range) => range[0])), Math.max(...ranges.map((range) => range[1]))];
 }
 
 /**
@@ -181,13 +159,8 @@ function codeOfRank(counts, rank) {
   return 255;
 }
 
-/**
- * @param {string} mode
- * @param {number} low
- * @param {number} high
- */
-function wordsOf(mode, low, high) {
-  const ends = `${formatNumber(low)} … ${formatNumber(high)}`;
+/** @param {string} mode */
+function wordsOf(mode) {
   switch (mode) {
     case "channel":
       return "each channel on its own min … max";
@@ -196,10 +169,10 @@ function wordsOf(mode, low, high) {
     case "std":
       return "each channel on its own mean ± 3 std; what lies outside has the end's colour";
     case "symmetric":
-      return `one scale for all channels, symmetric about 0: ${ends}`;
+      return "one scale for all channels, symmetric about 0";
     case "inputs":
-      return `one scale for all channels and all inputs: ${ends}`;
+      return "one scale for all channels and all inputs";
     default:
-      return `one scale for all channels: ${ends}`;
+      return "one scale for all channels";
   }
 }

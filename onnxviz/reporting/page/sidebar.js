@@ -3,8 +3,7 @@
 import { shorten } from "./address.js";
 import { byId, make } from "./dom.js";
 import { formatShape, plural } from "./numbers.js";
-import { statisticsOf } from "./report.js";
-import { countLive } from "./scene.js";
+import { countLive, layerIn, runWith, statisticsIn } from "./scene.js";
 import { buildTree, searchLayers } from "./tree.js";
 
 /** The tree of layers. */
@@ -37,12 +36,10 @@ export class Sidebar {
       this.run = run;
       this.ofLayer.forEach((row, place) => this.describe(row, place));
     }
-    for (const row of this.tree.querySelectorAll('[aria-selected="true"]'))
-      row.setAttribute("aria-selected", "false");
+    for (const row of this.tree.querySelectorAll('[aria-selected="true"]')) row.setAttribute("aria-selected", "false");
     const row = this.ofLayer[layer];
     row.setAttribute("aria-selected", "true");
-    for (let scope = groupOf(row); scope; scope = groupOf(scope))
-      scope.setAttribute("aria-expanded", "true");
+    for (let scope = groupOf(row); scope; scope = groupOf(scope)) scope.setAttribute("aria-expanded", "true");
     this.rove(row);
     row.scrollIntoView({ block: "nearest" });
   }
@@ -54,10 +51,7 @@ export class Sidebar {
    */
   fill(parent, scope, level) {
     for (const child of scope.children) {
-      const row =
-        "children" in child
-          ? this.scopeRow(child, level)
-          : this.layerRow(child, level);
+      const row = "children" in child ? this.scopeRow(child, level) : this.layerRow(child, level);
       parent.append(row);
     }
   }
@@ -69,11 +63,7 @@ export class Sidebar {
   scopeRow(scope, level) {
     const label = make("span", { class: "scope-name" });
     label.append(make("bdi", {}, shorten(scope.name, 200)));
-    const count = make(
-      "span",
-      { class: "scope-count", "aria-hidden": "true" },
-      String(scope.layers),
-    );
+    const count = make("span", { class: "scope-count", "aria-hidden": "true" }, String(scope.layers));
     const head = make("div", { class: "row scope" }, label, count);
     const group = make("div", { role: "group" });
     const item = this.item(level, head, {
@@ -90,11 +80,7 @@ export class Sidebar {
    * @param {number} level
    */
   layerRow(leaf, level) {
-    const name = make(
-      "span",
-      { class: "layer-name" },
-      make("bdi", {}, shorten(leaf.name, 200)),
-    );
+    const name = make("span", { class: "layer-name" }, make("bdi", {}, shorten(leaf.name, 200)));
     const row = make(
       "div",
       { class: "row layer" },
@@ -136,16 +122,13 @@ export class Sidebar {
    * @param {number} place
    */
   describe(item, place) {
-    const layer = this.layers[place];
-    const live = countLive(layer, statisticsOf(layer.runs[this.run]));
+    const run = runWith(this.layers[place], this.run);
+    const layer = layerIn(this.layers[place], run);
+    const live = countLive(layer, statisticsIn(layer, run));
     const shape = formatShape([layer.channels, ...spatialShape(layer)]);
     const facts = `${layer.op || layer.kind || ""} ${shape}`.trim();
-    /** @type {HTMLElement} */ (
-      item.querySelector(".layer-facts")
-    ).textContent = facts;
-    const count = /** @type {HTMLElement} */ (
-      item.querySelector(".layer-live")
-    );
+    /** @type {HTMLElement} */ (item.querySelector(".layer-facts")).textContent = facts;
+    const count = /** @type {HTMLElement} */ (item.querySelector(".layer-live"));
     count.textContent = live < layer.kept.length ? `${live} live` : "";
     item.setAttribute(
       "aria-label",
@@ -155,21 +138,15 @@ export class Sidebar {
 
   listen() {
     this.tree.addEventListener("click", (/** @type {MouseEvent} */ event) => {
-      const item = /** @type {HTMLElement} */ (event.target).closest(
-        '[role="treeitem"]',
-      );
+      const item = /** @type {HTMLElement} */ (event.target).closest('[role="treeitem"]');
       if (item) this.act(/** @type {HTMLElement} */ (item));
     });
-    this.tree.addEventListener(
-      "keydown",
-      (/** @type {KeyboardEvent} */ event) => this.key(event),
-    );
+    this.tree.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.key(event));
     const search = byId("search");
     search.addEventListener("input", () => this.tell(search.value));
     search.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
       const first = this.visible().find((row) => row.dataset.layer);
-      if (event.key === "Enter" && first)
-        this.open(Number(first.dataset.layer));
+      if (event.key === "Enter" && first) this.open(Number(first.dataset.layer));
       else if (event.key === "ArrowDown") this.focus(first ?? null);
       else if (event.key === "Escape" && search.value) {
         search.value = "";
@@ -183,11 +160,7 @@ export class Sidebar {
   /** @param {HTMLElement} item */
   act(item) {
     if (item.dataset.layer) this.open(Number(item.dataset.layer));
-    else
-      item.setAttribute(
-        "aria-expanded",
-        String(item.getAttribute("aria-expanded") === "false"),
-      );
+    else item.setAttribute("aria-expanded", String(item.getAttribute("aria-expanded") === "false"));
     this.focus(item);
   }
 
@@ -204,11 +177,9 @@ export class Sidebar {
     else if (event.key === "ArrowUp") this.focus(rows[at - 1]);
     else if (event.key === "Home") this.focus(rows[0]);
     else if (event.key === "End") this.focus(rows.at(-1) ?? null);
-    else if (event.key === "ArrowRight" && expanded === "false")
-      item.setAttribute("aria-expanded", "true");
+    else if (event.key === "ArrowRight" && expanded === "false") item.setAttribute("aria-expanded", "true");
     else if (event.key === "ArrowRight" && expanded) this.focus(rows[at + 1]);
-    else if (event.key === "ArrowLeft" && expanded === "true")
-      item.setAttribute("aria-expanded", "false");
+    else if (event.key === "ArrowLeft" && expanded === "true") item.setAttribute("aria-expanded", "false");
     else if (event.key === "ArrowLeft") this.focus(groupOf(item));
     else if (event.key === "Enter" || event.key === " ") this.act(item);
     else return;
@@ -231,8 +202,7 @@ export class Sidebar {
 
   /** @param {HTMLElement} item the one that Tab reaches */
   rove(item) {
-    for (const row of this.tree.querySelectorAll('[tabindex="0"]'))
-      row.setAttribute("tabindex", "-1");
+    for (const row of this.tree.querySelectorAll('[tabindex="0"]')) row.setAttribute("tabindex", "-1");
     item.setAttribute("tabindex", "0");
   }
 
@@ -248,15 +218,10 @@ export class Sidebar {
       row.hidden = ![...(row.lastElementChild?.children ?? [])].some(
         (child) => !(/** @type {HTMLElement} */ (child).hidden),
       );
-      if (query.trim() && !row.hidden)
-        row.setAttribute("aria-expanded", "true");
+      if (query.trim() && !row.hidden) row.setAttribute("aria-expanded", "true");
     }
     const all = plural(this.layers.length, "layer");
-    byId("found").textContent = !query.trim()
-      ? all
-      : found.size
-        ? `${found.size} of ${all}`
-        : `no layer of ${all}`;
+    byId("found").textContent = !query.trim() ? all : found.size ? `${found.size} of ${all}` : `no layer of ${all}`;
   }
 }
 
@@ -268,12 +233,8 @@ export class Sidebar {
 export function spatialShape(layer) {
   const { layout, shape, extent, halved } = layer;
   const sizes =
-    layout && layout.length === shape.length
-      ? shape.filter((_, axis) => "DHWLT".includes(layout[axis]))
-      : [];
-  return sizes.length === extent.length
-    ? sizes
-    : extent.map((side) => side * 2 ** halved);
+    layout && layout.length === shape.length ? shape.filter((_, axis) => "DHWLT".includes(layout[axis])) : [];
+  return sizes.length === extent.length ? sizes : extent.map((side) => side * 2 ** halved);
 }
 
 /**
@@ -281,7 +242,5 @@ export function spatialShape(layer) {
  * @returns {HTMLElement | null}
  */
 function groupOf(item) {
-  return /** @type {HTMLElement | null} */ (
-    item.parentElement?.closest('[role="treeitem"]') ?? null
-  );
+  return /** @type {HTMLElement | null} */ (item.parentElement?.closest('[role="treeitem"]') ?? null);
 }

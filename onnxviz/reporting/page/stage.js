@@ -1,23 +1,13 @@
 /** The stage: all channels of a layer on one canvas that shows the part scrolled to, painted for this screen. */
 
 import { makeTarget, pencil } from "./dom.js";
-import {
-  cornerOf,
-  fitBands,
-  fitZoom,
-  hitTile,
-  layBands,
-  layBars,
-  layTiles,
-} from "./grid.js";
+import { cornerOf, fitBands, fitZoom, hitTile, layBands, layBars, layTiles } from "./grid.js";
 import { drawLabels } from "./labels.js";
 import { paintTiles } from "./tiles.js";
 
 /** Draws a scene, and finds what lies under a point. */
 export class Stage {
-  /**
-   * @param {{box: HTMLElement, space: HTMLElement, canvas: HTMLCanvasElement, tile: HTMLElement, cell: HTMLElement}} parts
-   */
+  /** @param {StageParts} parts */
   constructor(parts) {
     this.parts = parts;
     /** @type {Scene | null} */
@@ -43,8 +33,7 @@ export class Stage {
     const { box } = this.parts;
     const style = getComputedStyle(box);
     const side = parseFloat(style.paddingLeft) + parseFloat(style.paddingRight);
-    const above =
-      parseFloat(style.paddingTop) + parseFloat(style.paddingBottom);
+    const above = parseFloat(style.paddingTop) + parseFloat(style.paddingBottom);
     const ratio = this.ratio;
     return {
       width: Math.max(1, Math.floor((box.clientWidth - side) * ratio)),
@@ -98,23 +87,11 @@ export class Stage {
     const { canvas, box, space } = this.parts;
     const room = this.room;
     // The canvas sticks to the visible part of the space, so that scrolling shows no gap before it is painted again.
-    const left = Math.max(
-      0,
-      Math.round((box.scrollLeft - space.offsetLeft) * this.ratio),
-    );
-    const top = Math.max(
-      0,
-      Math.round((box.scrollTop - space.offsetTop) * this.ratio),
-    );
+    const left = Math.max(0, Math.round((box.scrollLeft - space.offsetLeft) * this.ratio));
+    const top = Math.max(0, Math.round((box.scrollTop - space.offsetTop) * this.ratio));
     const ratio = this.ratio;
-    const width = Math.min(
-      Math.ceil(box.clientWidth * ratio),
-      Math.max(1, grid.totalWidth - left),
-    );
-    const height = Math.min(
-      Math.ceil(box.clientHeight * ratio),
-      Math.max(1, grid.totalHeight - top),
-    );
+    const width = Math.min(Math.ceil(box.clientWidth * ratio), Math.max(1, grid.totalWidth - left));
+    const height = Math.min(Math.ceil(box.clientHeight * ratio), Math.max(1, grid.totalHeight - top));
     if (canvas.width !== width || canvas.height !== height) {
       canvas.width = width;
       canvas.height = height;
@@ -139,11 +116,7 @@ export class Stage {
     const { scene, grid } = this;
     if (!scene || !grid) return null;
     const corner = this.parts.space.getBoundingClientRect();
-    const hit = hitTile(
-      grid,
-      (clientX - corner.left) * this.ratio,
-      (clientY - corner.top) * this.ratio,
-    );
+    const hit = hitTile(grid, (clientX - corner.left) * this.ratio, (clientY - corner.top) * this.ratio);
     if (!hit) return null;
     return {
       place: scene.channels[hit.place],
@@ -162,8 +135,7 @@ export class Stage {
     const shown = chosen === null ? -1 : scene.channels.indexOf(chosen);
     frame(parts.tile, shown < 0 ? null : this.boxOf(shown));
     const under = spot ? scene.channels.indexOf(spot.place) : -1;
-    const cell =
-      under < 0 || !spot ? null : cellBox(scene, grid, under, spot.position);
+    const cell = under < 0 || !spot ? null : cellBox(scene, grid, under, spot.position);
     frame(parts.cell, cell && scaled(cell, this.ratio));
   }
 
@@ -174,10 +146,7 @@ export class Stage {
   boxOf(shown) {
     const grid = /** @type {Grid} */ (this.grid);
     const corner = cornerOf(grid, shown);
-    return scaled(
-      { ...corner, width: grid.tileWidth, height: grid.tileHeight },
-      this.ratio,
-    );
+    return scaled({ ...corner, width: grid.tileWidth, height: grid.tileHeight }, this.ratio);
   }
 
   /**
@@ -209,10 +178,7 @@ export class Stage {
     const below = grid.below / this.ratio + 8;
     if (y - 8 < view.scrollTop) view.scrollTop = y - 12;
     else if (y + box.height + below > view.scrollTop + view.clientHeight) {
-      view.scrollTop = Math.min(
-        y - 12,
-        y + box.height + below - view.clientHeight,
-      );
+      view.scrollTop = Math.min(y - 12, y + box.height + below - view.clientHeight);
     }
     if (x - 8 < view.scrollLeft) view.scrollLeft = x - 12;
     else if (x + box.width > view.scrollLeft + view.clientWidth) {
@@ -231,8 +197,7 @@ export class Stage {
 export function layScene(scene, zoom, room) {
   const count = scene.channels.length;
   const { form, labels } = scene.layer;
-  if (form === "vector")
-    return layBars({ count, named: Boolean(labels) }, room);
+  if (form === "vector") return layBars({ count, named: Boolean(labels) }, room);
   const { height, width } = scene;
   if (form === "band") {
     const gutter = Math.round((labels ? 120 : 44) * room.ratio);
@@ -267,11 +232,7 @@ export function layScene(scene, zoom, room) {
 export function positionOf(scene, row, column) {
   const { form, extent } = scene.layer;
   if (form === "volume") return [scene.slice, row, column];
-  return extent.length === 2
-    ? [row, column]
-    : extent.length === 1
-      ? [column]
-      : [];
+  return extent.length === 2 ? [row, column] : extent.length === 1 ? [column] : [];
 }
 
 /**
@@ -282,13 +243,11 @@ export function positionOf(scene, row, column) {
  */
 function cellBox(scene, grid, shown, position) {
   const corner = cornerOf(grid, shown);
-  if (scene.layer.form === "vector")
-    return { ...corner, width: grid.tileWidth, height: grid.tileHeight };
+  if (scene.layer.form === "vector") return { ...corner, width: grid.tileWidth, height: grid.tileHeight };
   const column = position.at(-1) ?? 0;
   const row = position.length > 1 ? /** @type {number} */ (position.at(-2)) : 0;
   const side = Math.max(1, grid.zoom);
-  const across =
-    grid.zoom > 0 ? column * grid.zoom : Math.floor(column / -grid.zoom);
+  const across = grid.zoom > 0 ? column * grid.zoom : Math.floor(column / -grid.zoom);
   const down = grid.zoom > 0 ? row * grid.zoom : Math.floor(row / -grid.zoom);
   if (grid.height === 1)
     return {

@@ -19,10 +19,7 @@ export function followTheme(button, changed) {
   let chosen = false;
   const show = (/** @type {string} */ theme) => {
     document.documentElement.dataset.theme = theme;
-    button.setAttribute(
-      "aria-label",
-      theme === "dark" ? "Light theme" : "Dark theme",
-    );
+    button.setAttribute("aria-label", theme === "dark" ? "Light theme" : "Dark theme");
     button.title = theme === "dark" ? "Light theme" : "Dark theme";
   };
   show(system.matches ? "light" : "dark");

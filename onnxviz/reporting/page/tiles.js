@@ -36,14 +36,8 @@ export function paintTiles(target, scene, grid, view) {
  */
 export function shownPlaces(grid, view, height) {
   const first = Math.max(0, Math.floor(view.top / grid.stepY)) * grid.columns;
-  const last = Math.min(
-    grid.count,
-    (Math.floor((view.top + height) / grid.stepY) + 1) * grid.columns,
-  );
-  return Array.from(
-    { length: Math.max(0, last - first) },
-    (_, place) => first + place,
-  );
+  const last = Math.min(grid.count, (Math.floor((view.top + height) / grid.stepY) + 1) * grid.columns);
+  return Array.from({ length: Math.max(0, last - first) }, (_, place) => first + place);
 }
 
 /**
@@ -74,16 +68,8 @@ function paintTile(target, scene, grid, at) {
     paintMap(target, at, tileOf(scene, place, { zoomX: grid.zoom, zoomY }));
   }
   if (statistics.nan[place] || statistics.inf[place]) {
-    const side = Math.max(
-      2,
-      Math.min(Math.round(9 * at.ratio), grid.tileHeight >> 1),
-    );
-    paintCorner(
-      target,
-      { x: at.x + grid.tileWidth, y: at.y },
-      side,
-      pixelOf(look.nan),
-    );
+    const side = Math.max(2, Math.min(Math.round(9 * at.ratio), grid.tileHeight >> 1));
+    paintCorner(target, { x: at.x + grid.tileWidth, y: at.y }, side, pixelOf(look.nan));
   }
   if (grid.barred) paintRange(target, scene, grid, at, place);
 }
@@ -101,15 +87,8 @@ function paintRange(target, scene, grid, at, place) {
   const [low, high] = at.range;
   const thick = Math.max(1, Math.round(2 * at.ratio));
   const y = at.y + grid.tileHeight + thick;
-  paintBox(
-    target,
-    { x: at.x, y, width: grid.tileWidth, height: thick },
-    pixelOf(look.rule),
-  );
-  const [least, most] = [
-    scene.statistics.low[place],
-    scene.statistics.high[place],
-  ];
+  paintBox(target, { x: at.x, y, width: grid.tileWidth, height: thick }, pixelOf(look.rule));
+  const [least, most] = [scene.statistics.low[place], scene.statistics.high[place]];
   if (Number.isNaN(least) || !(high > low)) return;
   const start = Math.round(((least - low) / (high - low)) * grid.tileWidth);
   const end = Math.round(((most - low) / (high - low)) * grid.tileWidth);

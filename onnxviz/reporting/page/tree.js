@@ -31,19 +31,13 @@ export function buildTree(layers) {
  */
 export function splitName({ name, scope }) {
   if (!scope) return { scope, leaf: name };
-  const begins = name.startsWith(scope)
-    ? 0
-    : name.startsWith("/" + scope)
-      ? 1
-      : -1;
+  const begins = name.startsWith(scope) ? 0 : name.startsWith("/" + scope) ? 1 : -1;
   if (begins < 0) return { scope, leaf: name };
   const rest = name.slice(begins + scope.length);
   if (/^[/.]./.test(rest)) return { scope, leaf: rest.slice(1) };
   if (rest) return { scope, leaf: name };
   const last = Math.max(scope.lastIndexOf("/"), scope.lastIndexOf("."));
-  return last < 1
-    ? { scope: "", leaf: name }
-    : { scope: scope.slice(0, last), leaf: scope.slice(last + 1) };
+  return last < 1 ? { scope: "", leaf: name } : { scope: scope.slice(0, last), leaf: scope.slice(last + 1) };
 }
 
 /**
@@ -56,8 +50,7 @@ export function searchLayers(query, layers) {
   const words = query.toLowerCase().split(/\s+/).filter(Boolean);
   const found = new Set();
   layers.forEach((layer, place) => {
-    const text =
-      `${layer.name} ${layer.kind ?? ""} ${layer.op ?? ""}`.toLowerCase();
+    const text = `${layer.name} ${layer.kind ?? ""} ${layer.op ?? ""}`.toLowerCase();
     if (words.every((word) => text.includes(word))) found.add(place);
   });
   return found;
@@ -74,9 +67,7 @@ const DEEPEST = 24;
 function findScope(scopes, path) {
   let scope = /** @type {Scope} */ (scopes.get(""));
   if (!path) return scope;
-  const ends = [...path.matchAll(/[/.]/g)]
-    .map((match) => match.index)
-    .filter((end) => end > 0);
+  const ends = [...path.matchAll(/[/.]/g)].map((match) => match.index).filter((end) => end > 0);
   const cuts = [...ends.slice(0, DEEPEST - 1), path.length];
   let start = 0;
   for (const cut of cuts) {
@@ -103,8 +94,7 @@ function findScope(scopes, path) {
  * @returns {Scope}
  */
 function counted(scope) {
-  for (const child of scope.children)
-    scope.layers += "children" in child ? counted(child).layers : 1;
+  for (const child of scope.children) scope.layers += "children" in child ? counted(child).layers : 1;
   return scope;
 }
 
@@ -113,9 +103,7 @@ function counted(scope) {
  * @returns {Scope}
  */
 function joined(scope) {
-  scope.children = scope.children.map((child) =>
-    "children" in child ? joined(child) : child,
-  );
+  scope.children = scope.children.map((child) => ("children" in child ? joined(child) : child));
   const [only] = scope.children;
   if (scope.path && scope.children.length === 1 && "children" in only) {
     return { ...only, name: `${scope.name}/${only.name}` };

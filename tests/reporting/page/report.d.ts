@@ -1,5 +1,7 @@
 // The shapes of what the page's modules hand to each other; the file's own are written down with the schema.
 
+type Floats = Float32Array | Float64Array;
+
 interface ReportIndex {
   schema: string;
   onnxviz: string;
@@ -19,7 +21,7 @@ interface Run {
   name: string;
   source: { [input: string]: string };
   fed: { name: string; shape: number[] }[];
-  classes: { name: string; index: number; value: number }[];
+  classes: { name: string; index: number; value: number | null }[];
   picture: Picture | null;
 }
 interface ReceptiveField {
@@ -36,6 +38,9 @@ interface LayerRun {
   inf: number[];
   extra?: boolean;
   exact?: boolean;
+  wide?: boolean;
+  shape?: number[];
+  extent?: number[];
   decoded?: Statistics;
 }
 interface Layer {
@@ -54,20 +59,24 @@ interface Layer {
   kept: number[];
   labels: string[] | null;
   receptive_field: ReceptiveField | null;
-  runs: LayerRun[];
+  axes?: number[];
+  notes?: string[];
+  dtype?: string;
+  drawing?: string;
+  runs: (LayerRun | null)[];
 }
 interface Statistics {
-  low: Float32Array;
-  high: Float32Array;
-  mean: Float32Array;
-  std: Float32Array;
+  low: Floats;
+  high: Floats;
+  mean: Floats;
+  std: Floats;
   nan: readonly number[];
   inf: readonly number[];
 }
 interface Values {
   codes: Uint8Array | null;
   marks: Uint8Array | null;
-  floats: Float32Array | null;
+  floats: Floats | null;
 }
 interface Scaled {
   statistics: Statistics;
@@ -133,6 +142,13 @@ interface Grid {
   totalWidth: number;
   totalHeight: number;
 }
+interface StageParts {
+  box: HTMLElement;
+  space: HTMLElement;
+  canvas: HTMLCanvasElement;
+  tile: HTMLElement;
+  cell: HTMLElement;
+}
 interface View {
   left: number;
   top: number;
@@ -161,6 +177,7 @@ interface Scene {
   statistics: Statistics;
   size: number;
   limits: Limits;
+  order: string;
   colormap: string;
   pixels: Uint32Array;
   theme: "dark" | "light";
@@ -170,6 +187,7 @@ interface Scene {
   slice: number;
   channels: number[];
   markPixels: Uint32Array;
+  gamma: number;
   tables: Map<number, Uint32Array>;
 }
 type Drawer = (context: CanvasRenderingContext2D, scene: Scene, grid: Grid, view: View, places: number[]) => void;
