@@ -117,7 +117,7 @@ export class App {
       changes,
       lost ? { place: null, position: null } : checkedSpot(layerIn(layers[layer], changes.run), place, problems),
     );
-    await this.change(changes, false);
+    await this.change(changes, false, problems.length === 0);
     this.tell(problems.length ? sentence(problems) : "");
   }
 
@@ -158,8 +158,9 @@ export class App {
    * Change what is shown.
    * @param {Partial<State>} changes
    * @param {boolean} step whether the back button leads to what was before
+   * @param {boolean} [write] whether the address follows; a wrong one stays as it is until something is chosen
    */
-  async change(changes, step) {
+  async change(changes, step, write = true) {
     const before = { ...this.state };
     Object.assign(this.state, changes);
     const { state, index } = this;
@@ -192,7 +193,7 @@ export class App {
     this.scene = makeScene(index, state, values, currentTheme());
     if (state.place === null) state.place = this.scene.channels[0] ?? 0;
     this.draw(fresh, before.run !== state.run || before.layer < 0);
-    writeAddress(this.placeNow(), step && fresh);
+    if (write) writeAddress(this.placeNow(), step && fresh);
   }
 
   /**

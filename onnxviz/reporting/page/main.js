@@ -25,7 +25,6 @@ export async function start() {
   listenKeys(app);
   listenButtons(app);
   addEventListener("hashchange", () => app.visit(location.hash));
-  addEventListener("popstate", () => app.visit(location.hash));
   await app.visit(location.hash);
   document.body.dataset.ready = String(Math.round(performance.now()));
 }

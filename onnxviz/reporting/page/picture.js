@@ -71,6 +71,7 @@ export function showOverlay(scene, picture, place, opacity) {
   const canvas = byId("overlay");
   const shown = picture && place !== null && opacity > 0 && scene.height > 1 && scene.layer.form !== "vector";
   canvas.hidden = !shown;
+  byId("picture").classList.toggle("overlaid", Boolean(shown));
   if (!shown) return "";
   const { height, width, layer } = scene;
   const target = makeTarget(width, height);

@@ -16,7 +16,7 @@ const AXIS_NAMES = ["slice", "row", "column"];
 export function formatValue(value, error) {
   if (!(error > 0) || !Number.isFinite(value)) return formatNumber(value, 7);
   const digits = Math.ceil(Math.log10(Math.max(Math.abs(value), error) / error)) + 1;
-  return `${formatNumber(value, Math.max(2, Math.min(9, digits)))} ± ${formatNumber(error, 1)}`;
+  return `${formatNumber(value, Math.max(2, Math.min(9, digits)))} ± ${formatNumber(error, 2)}`;
 }
 
 /**

@@ -72,7 +72,7 @@ export function scaleLimits(mode, scaled) {
     mode,
     own,
     diverging: mode === "symmetric",
-    words: wordsOf(mode, ends.low[0], ends.high[0]),
+    words: wordsOf(mode),
   };
 }
 
