@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,17 @@ if TYPE_CHECKING:
 FORMS = {MAPS: "map", ATTENTION: "map", BANDS: "band", FILMSTRIP: "volume", BARS: "vector"}
 
 
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """What makes two runs' activations the same layer; `number` tells apart those that are alike in one run."""
+
+    name: str
+    value: str
+    form: str
+    channels: int
+    number: int
+
+
 class Collector(AbstractContextManager["Collector"]):
     """Takes the activations of one run after the other and puts them away in `store`."""
 
@@ -29,7 +42,7 @@ class Collector(AbstractContextManager["Collector"]):
         self.store = BlockStore(folder)
         self.runs: list[ReportRun] = []
         self.empty: list[str] = []
-        self._layers: dict[tuple[str, str, str, int], tuple[LayerFacts, dict[int, RunPart]]] = {}
+        self._layers: dict[_Key, tuple[LayerFacts, dict[int, RunPart]]] = {}
 
     def add(
         self,
@@ -53,7 +66,6 @@ class Collector(AbstractContextManager["Collector"]):
             return
         block = make_block(arranged, _fitting(statistics, arranged, activation))
         facts = _facts(activation, arranged, layer, labels)
-        key = (activation.name, activation.value, facts.form, len(arranged.values))
         part = RunPart(
             self.store.add(block.data),
             activation.array.shape,
@@ -63,7 +75,7 @@ class Collector(AbstractContextManager["Collector"]):
             block.extra,
             block.wide,
         )
-        self._layers.setdefault(key, (facts, {}))[1][len(self.runs)] = part
+        self._place(facts, len(arranged.values)).setdefault(len(self.runs), part)
 
     def end_run(self, run: ReportRun) -> None:
         """Say what the run was whose activations were added."""
@@ -75,9 +87,15 @@ class Collector(AbstractContextManager["Collector"]):
     def layers(self) -> tuple[LayerPart, ...]:
         """Return all layers, each with what every run has of it."""
         return tuple(
-            LayerPart(facts, channels, tuple(map(parts.get, range(len(self.runs)))), tuple(range(channels)))
-            for (_, _, _, channels), (facts, parts) in self._layers.items()
+            LayerPart(facts, key.channels, tuple(map(parts.get, range(len(self.runs)))), tuple(range(key.channels)))
+            for key, (facts, parts) in self._layers.items()
         )
+
+    def _place(self, facts: LayerFacts, channels: int) -> dict[int, RunPart]:
+        """Return where the run under way puts its part of a layer; layers that look the same have a place each."""
+        keys = (_Key(facts.name, facts.output, facts.form, channels, number) for number in count())
+        places = (self._layers.setdefault(key, (facts, {}))[1] for key in keys)
+        return next(parts for parts in places if len(self.runs) not in parts)
 
 
 def _fitting(

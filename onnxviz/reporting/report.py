@@ -90,7 +90,9 @@ def report(
     """
     options = options or ReportOptions()
     runs = {"": maps} if isinstance(maps, Activations) else maps
-    if not any(len(activations) for activations in runs.values()):
+    if not all(isinstance(activations, Activations) for activations in runs.values()):
+        raise UsageError("a report is of Activations, or of several by the names of their runs")
+    if not any(runs.values()):
         raise UsageError("a report needs at least one activation")
     sources = {"": source} if isinstance(maps, Activations) else dict(source or {})
     layers = {} if model is None else _by_place(model.every_layer)

@@ -283,9 +283,9 @@ def evenly(count: int, most: int) -> frozenset[int]:
 
 def _own_place(html: bool | Path, target: Path) -> Path | None:
     """Return where the report goes if that is not its usual place among the pictures."""
-    if isinstance(html, bool) or html.resolve() == (target / REPORT).resolve():
+    if isinstance(html, bool) or Path(html).resolve() == (target / REPORT).resolve():
         return None
-    return html
+    return Path(html)
 
 
 def _paths(inputs: Any) -> list[Path]:

@@ -233,6 +233,13 @@ def test_several_runs_share_a_layer_and_keep_their_sizes(
     assert report.index["layers"][1]["runs"][1] is None
 
 
+def test_layers_that_are_called_the_same_are_all_kept(tmp_path: Path, read_report: Reader) -> None:
+    maps = Activations(Activation("conv", "c", "act", np.full((1, 2, 2, 2), value, np.float32)) for value in (1, 2))
+    onnxviz.report({"a": maps, "b": maps}, tmp_path / "r.html")
+    report = read_report(tmp_path / "r.html")
+    assert [report.values(place, run)[0, 0, 0] for place in (0, 1) for run in (0, 1)] == [1, 1, 2, 2]
+
+
 def test_a_layer_without_numbers_is_named_and_left_out(tmp_path: Path, read_report: Reader) -> None:
     done = write({"conv": (noise(1, 2, 3, 3), "NCHW"), "none": (noise(1, 0, 3, 3), "NCHW")}, tmp_path / "r.html")
     assert done.left_out == "none: no numbers to show."
@@ -257,6 +264,8 @@ def test_nothing_is_overwritten_and_nothing_half_written(tmp_path: Path, monkeyp
 def test_there_must_be_something_to_show(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="at least one activation"):
         write({}, tmp_path / "r.html")
+    with pytest.raises(UsageError, match="a report is of Activations"):
+        onnxviz.report({"a": Activation("a", "a", "act", noise(1, 2, 3, 3))}, tmp_path / "r.html")
     with pytest.raises(InputError, match="no such file"):
         onnxviz.report(
             Activations([Activation("a", "a", "act", noise(1, 2, 3, 3))]), tmp_path / "r.html", source="gone.jpg"
