@@ -10,19 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from onnxviz.draw.scale import ChannelStatistics
+from onnxviz.reporting.classes import ClassScore
 
 if TYPE_CHECKING:
     from onnxviz.feed.fed import Fed
     from onnxviz.graph.layers import Layer
-
-
-@dataclass(frozen=True, slots=True)
-class ClassScore:
-    """A class that the model named: its name, its unit and its score."""
-
-    name: str
-    index: int
-    value: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,10 @@ from onnxviz.feed.fed import Feed
 from onnxviz.feed.options import FeedOptions
 from onnxviz.feed.shown import shown_picture
 from onnxviz.files import writing
-from onnxviz.graph.layers import Layer
 from onnxviz.model import Model
+from onnxviz.reporting.classes import ClassScore
 from onnxviz.reporting.collect import Collector
+from onnxviz.reporting.known import Known
 from onnxviz.reporting.parts import ReportModel, ReportRun
 from onnxviz.reporting.write import write_report
 
@@ -35,7 +36,7 @@ class ReportOptions:
     Attributes:
         size: bytes that the file takes at most; channels that vary little are left out first, then maps are halved.
         feed: how the source was fed, as it was given to `Model.run`.
-        labels: a class name for each unit of a vector that has as many.
+        labels: a class name for each unit of the model's output; None takes the model's own.
         force: replace a file that exists.
     """
 
@@ -86,37 +87,28 @@ def report(
     Raises:
         OutputError: The file exists and `options.force` is not set, or it cannot be written.
         InputError: The source cannot be fed.
-        UsageError: There is nothing to show.
+        UsageError: There is nothing to show, or the source does not fit.
     """
     options = options or ReportOptions()
-    runs = {"": maps} if isinstance(maps, Activations) else maps
+    runs = {"": maps} if isinstance(maps, Activations) else dict(maps)
+    sources = {"": source} if isinstance(maps, Activations) else _sources(source, runs)
     if not all(isinstance(activations, Activations) for activations in runs.values()):
         raise UsageError("a report is of Activations, or of several by the names of their runs")
     if not any(runs.values()):
         raise UsageError("a report needs at least one activation")
-    sources = {"": source} if isinstance(maps, Activations) else dict(source or {})
-    layers = {} if model is None else _by_place(model.every_layer)
     target = Path(path)
+    if model is not None:
+        model.file.check_apart(target)
+    known = Known(model, options.labels)
     with writing(target, force=options.force) as file, Collector(target.parent) as collected:
         for name, activations in runs.items():
             feed = _feed(model, sources.get(name), options.feed)
             for activation in activations.values():
-                layer = layers.get((activation.name, activation.value), layers.get(("", activation.value)))
-                collected.add(activation, layer, labels=options.labels)
-            collected.end_run(_run(name, feed))
+                collected.add(activation, known.layer(activation), labels=known.labels(activation))
+            collected.end_run(_run(name, feed, known.classes(activations.values())))
         about = ReportModel(model.path.name if model is not None else "")
         left_out = write_report(file, about, collected, options.size)
     return Report(target, left_out)
-
-
-def _by_place(layers: Iterable[Layer]) -> Mapping[tuple[str, str], Layer]:
-    """Return layers by name and value; under no name the first that has the value, for those that were renamed."""
-    found: dict[tuple[str, str], Layer] = {}
-    for layer in layers:
-        for tap in ("op", "act"):
-            for name in (layer.name, ""):
-                found.setdefault((name, layer.value(tap)), layer)
-    return found
 
 
 def _feed(model: Model | None, source: Any, options: FeedOptions) -> Feed | None:
@@ -125,7 +117,13 @@ def _feed(model: Model | None, source: Any, options: FeedOptions) -> Feed | None
     return shown_picture(source) if model is None else model.feed(source, options)
 
 
-def _run(name: str, feed: Feed | None) -> ReportRun:
+def _sources(source: Any, runs: Mapping[str, Activations]) -> Mapping[str, Any]:
+    if source is not None and not (isinstance(source, Mapping) and runs.keys() >= source.keys()):
+        raise UsageError(f"the source of several runs is a mapping by their names: {', '.join(map(repr, runs))}")
+    return source or {}
+
+
+def _run(name: str, feed: Feed | None, classes: Sequence[ClassScore]) -> ReportRun:
     if feed is None:
-        return ReportRun(name)
-    return ReportRun(name or feed.stem, {fed.name: fed.source for fed in feed.fed}, feed.fed)
+        return ReportRun(name, classes=classes)
+    return ReportRun(name or feed.stem, {fed.name: fed.source for fed in feed.fed}, feed.fed, classes)

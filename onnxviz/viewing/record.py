@@ -15,7 +15,7 @@ import onnxviz
 from onnxviz.draw.scale import ChannelStatistics
 from onnxviz.feed.feeds import Fed
 from onnxviz.graph.layers import Layer
-from onnxviz.reporting.parts import ClassScore
+from onnxviz.reporting.classes import ClassScore
 from onnxviz.strict_json import number
 
 SCHEMA = "onnxviz.view/1"

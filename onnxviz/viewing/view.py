@@ -24,11 +24,12 @@ from onnxviz.feed.preprocessing import model_labels
 from onnxviz.files import making_folder, safe_name, writing
 from onnxviz.graph.selection import Choice
 from onnxviz.model import Model, open_model
+from onnxviz.reporting.classes import ClassScore, top_classes
 from onnxviz.reporting.collect import Collector
-from onnxviz.reporting.parts import ClassScore, ReportModel, ReportRun
+from onnxviz.reporting.parts import ReportModel, ReportRun
 from onnxviz.reporting.write import write_report
 from onnxviz.run.session import Placement, Session
-from onnxviz.viewing.classes import class_outputs, top_classes
+from onnxviz.viewing.classes import class_outputs
 from onnxviz.viewing.options import ViewOptions
 from onnxviz.viewing.record import LayerRecord, RunRecord, ViewRecord, is_ours
 

@@ -13,9 +13,12 @@ from hypothesis.extra.numpy import arrays
 
 import onnxviz
 from onnxviz.activations import Activation, Activations
+from onnxviz.draw.scale import channel_statistics
 from onnxviz.errors import InputError, OutputError, UsageError
 from onnxviz.reporting.collect import Collector
+from onnxviz.reporting.parts import ReportModel, ReportRun
 from onnxviz.reporting.report import ReportOptions
+from onnxviz.reporting.write import write_report
 
 Reader = Callable[[Path], Any]
 Closeness = Callable[[np.ndarray, np.ndarray], None]
@@ -192,6 +195,36 @@ def test_the_bundled_model_comes_back(
     assert report.index["colormaps"]["viridis"][0] == "440154"
 
 
+def test_classes_are_those_of_the_model_s_output(
+    bundled_model: Path, cat: Path, tmp_path: Path, read_report: Reader
+) -> None:
+    model = onnxviz.open(bundled_model)
+    feed = model.feed(cat)
+    maps = model.run(feed, layers=["dense", "probabilities"])
+    onnxviz.report({"one": maps, "two": maps}, tmp_path / "r.html", model=model, source={"two": feed})
+    index = read_report(tmp_path / "r.html").index
+    labels = (bundled_model.parent / "imagenet_labels.txt").read_text("utf-8").splitlines()
+    assert [(layer["output"], layer["labels"]) for layer in index["layers"]][-1] == ("probabilities", labels)
+    assert [layer["labels"] for layer in index["layers"][:-1]] == [None] * (len(maps) - 1)
+    scores = maps[list(maps)[-1]].array[0]
+    for run in index["runs"]:
+        assert [found["index"] for found in run["classes"]] == np.argsort(-scores)[:5].tolist()
+        assert run["classes"][0]["name"] == labels[int(scores.argmax())]
+    with pytest.raises(OutputError):
+        onnxviz.report(maps, bundled_model, model=model, options=ReportOptions(force=True))
+
+
+def test_statistics_that_are_given_are_of_what_is_stored(tmp_path: Path, read_report: Reader) -> None:
+    tokens = noise(1, 17, 3)
+    tokens[0, 0] = 100  # the class token, which has no place on the grid
+    activation = Activation("tokens", "t", "act", tokens, "NTC")
+    with (tmp_path / "r.html").open("wb") as file, Collector(tmp_path) as collected:
+        collected.add(activation, statistics=channel_statistics(activation.maps()))
+        collected.end_run(ReportRun("cat"))
+        write_report(file, ReportModel(), collected, 10**9)
+    assert read_report(tmp_path / "r.html").numbers(0, "high").tolist() == tokens[0, 1:].max(axis=0).tolist()
+
+
 def test_hostile_names_stay_text(tmp_path: Path, read_report: Reader) -> None:
     maps = Activations(
         Activation(name, f"{name} out", "act", noise(1, 2, 3, 3), "NCHW", "<script>") for name in HOSTILE
@@ -266,6 +299,8 @@ def test_there_must_be_something_to_show(tmp_path: Path) -> None:
         write({}, tmp_path / "r.html")
     with pytest.raises(UsageError, match="a report is of Activations"):
         onnxviz.report({"a": Activation("a", "a", "act", noise(1, 2, 3, 3))}, tmp_path / "r.html")
+    with pytest.raises(UsageError, match="mapping by their names: 'a', 'b'"):
+        onnxviz.report(dict.fromkeys("ab", Activations([Activation("a", "a", "act", noise(1, 2))])), source={"c": 1})
     with pytest.raises(InputError, match="no such file"):
         onnxviz.report(
             Activations([Activation("a", "a", "act", noise(1, 2, 3, 3))]), tmp_path / "r.html", source="gone.jpg"

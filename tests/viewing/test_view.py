@@ -12,8 +12,8 @@ from PIL import Image
 import onnxviz
 from onnxviz.activations import Activation
 from onnxviz.errors import UsageError
-from onnxviz.reporting.parts import ClassScore
-from onnxviz.viewing.classes import class_outputs, top_classes
+from onnxviz.reporting.classes import ClassScore, top_classes
+from onnxviz.viewing.classes import class_outputs
 from onnxviz.viewing.options import ViewOptions
 from onnxviz.viewing.record import is_ours, number
 from onnxviz.viewing.view import Watcher, default_directory, evenly
