@@ -138,6 +138,7 @@ def rows(folder: Path, rounds: int, detector: Path | None) -> None:
     )
     large_file(folder)
     bundled_view(folder, rounds)
+    page(folder, rounds)
     if detector is not None:
         detector_maps(folder, detector, rounds)
     for channels, side in ((32, 149), (160, 73), (384, 35)):
@@ -163,14 +164,31 @@ def bundled_view(folder: Path, rounds: int) -> None:
     models = HERE.parent / "models"
     model, cat = str(models / "efficientnet_lite0_int8.onnx"), str(models / "pictures" / "cat.jpg")
     once([*OURS, "expose", model, "--only", "-o", "cut.onnx", "--force"], folder)
-    ours = [*OURS, "view", model, cat, "-o", "maps", "-q"]
+    ours = [*OURS, "view", model, cat, "-o", "maps", "-q", "--no-html"]
     bare = [*USUAL, "bare_view", "cut.onnx", cat, "bare"]
     row("view of all conv and pool layers (usual: tiles only)", measure({"ours": ours, "usual": bare}, rounds, folder))
 
 
+def page(folder: Path, rounds: int) -> None:
+    """Measure the page to explore alone: of eleven written in a process, the cost of ten."""
+    ours = (
+        "import onnxviz\n"
+        "model, cat = onnxviz.open(onnxviz.bundled.classifier()), onnxviz.bundled.picture('cat')\n"
+        "feed = model.feed(cat)\n"
+        "maps = model.run(feed, layers='conv,pool')\n"
+        "for _ in range({}):\n"
+        "  options = onnxviz.ReportOptions(force=True)\n"
+        "  onnxviz.report(maps, 'page.html', model=model, source=feed, options=options)"
+    )
+    cost = measure({name: [sys.executable, "-c", ours.format(name)] for name in ("1", "11")}, rounds, folder)
+    size = (folder / "page.html").stat().st_size / 1e6
+    each = Cost((cost["11"].seconds - cost["1"].seconds) / 10, cost["11"].mebibytes)
+    row(f"page of all conv and pool layers of the bundled model, {size:.2f} MB", {"ours": each})
+
+
 def detector_maps(folder: Path, detector: Path, rounds: int) -> None:
     np.save(folder / "picture.npy", np.random.default_rng(0).standard_normal((1, 3, 640, 640)).astype(np.float32))
-    ours = [*OURS, "view", str(detector), "picture.npy", "--layers", "all", "-o", "det", "-q"]
+    ours = [*OURS, "view", str(detector), "picture.npy", "--layers", "all", "-o", "det", "-q", "--no-html"]
     commands = {"ours": [*ours, "--memory", "32MiB"], "usual": [*ours, "--memory", "100GiB"]}
     row("all layers of a 640x640 detector drawn (usual: in one run)", measure(commands, rounds, folder))
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from onnxviz.graph.layers import Layer
     from onnxviz.model import Model
     from onnxviz.model import open_model as open
+    from onnxviz.reporting.report import ReportOptions, report
     from onnxviz.run.session import RunOptions
     from onnxviz.viewing.view import view
 
@@ -32,10 +33,12 @@ _HOMES = {
     "Layer": ("onnxviz.graph.layers", "Layer"),
     "Model": ("onnxviz.model", "Model"),
     "OnnxvizError": ("onnxviz.errors", "OnnxvizError"),
+    "ReportOptions": ("onnxviz.reporting.report", "ReportOptions"),
     "RunOptions": ("onnxviz.run.session", "RunOptions"),
     "Style": ("onnxviz.draw.style", "Style"),
     "bundled": ("onnxviz.bundled", None),
     "open": ("onnxviz.model", "open_model"),
+    "report": ("onnxviz.reporting.report", "report"),
     "view": ("onnxviz.viewing.view", "view"),
 }
 __all__ = [
@@ -45,11 +48,13 @@ __all__ = [
     "Layer",
     "Model",
     "OnnxvizError",
+    "ReportOptions",
     "RunOptions",
     "Style",
     "__version__",
     "bundled",
     "open",
+    "report",
     "view",
 ]
 

@@ -21,6 +21,7 @@ def folder(tmp_path: Path, bundled_model: Path, monkeypatch: pytest.MonkeyPatch)
     for picture in ("cat.jpg", "coffee.jpg"):
         shutil.copy(ROOT / "models" / "pictures" / picture, tmp_path)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("webbrowser.open", lambda address: True)
     return tmp_path
 
 

@@ -21,6 +21,7 @@ def demo(
     theme: Annotated[str, typer.Option("--theme", metavar="dark|light", help="dark or light.")] = "dark",
     device: parameters.DeviceName = "auto",
     show: Annotated[bool, typer.Option("--show", help="Preview the first pictures in the terminal.")] = False,
+    open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     json: parameters.Json = False,
     force: parameters.Force = False,
     quiet: parameters.Quiet = False,
@@ -32,7 +33,7 @@ def demo(
     """
     from onnxviz import bundled
     from onnxviz.cli.progress import ProgressWatcher
-    from onnxviz.cli.view import report
+    from onnxviz.cli.view import open_report, report
     from onnxviz.draw.style import Style
     from onnxviz.feed.feeds import FeedOptions
     from onnxviz.run.session import RunOptions
@@ -45,6 +46,8 @@ def demo(
     with ProgressWatcher(quiet=quiet, verbose=verbose) as watcher:
         record = view(bundled.classifier(), str(bundled.picture(picture)), output, options, watcher)
     report(record, watcher, json=json, quiet=quiet, show=show)
+    if open_page:
+        open_report(record)
     if not quiet:
         say(f"open {output / record.runs[0].overview} first; then: onnxviz layers {bundled.classifier()}")
         say(f"your own: onnxviz view {bundled.classifier()} PICTURE --layers 'conv[0]'")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +11,7 @@ import onnxviz
 from onnxviz.cli import parameters
 from onnxviz.cli.terminal import print_json, print_table, say, say_choices
 from onnxviz.layout import shape_text
+from onnxviz.strict_json import number
 
 if TYPE_CHECKING:
     from onnxviz.model import Model
@@ -107,8 +107,5 @@ def _document(exposed: Model, target: Path | None, difference: Difference | None
         "outputs": [{"name": choice.value, "layer": choice.name, "tap": choice.tap} for choice in exposed.exposed],
         "verify": None
         if difference is None
-        else {
-            name: value if math.isfinite(value) else None
-            for name, value in (("max_abs", difference.max_abs), ("max_rel", difference.max_rel))
-        },
+        else {"max_abs": number(difference.max_abs), "max_rel": number(difference.max_rel)},
     }

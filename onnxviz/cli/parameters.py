@@ -82,13 +82,15 @@ def size(text: str | None) -> tuple[int, int] | None:
     return int(parts[0]), int(parts[-1])
 
 
-def byte_count(text: str) -> int:
-    """Return the bytes of a text such as `512MiB`, `2GB` or `1000000`.
+def byte_count(text: str, option: str = "--memory", kilo: int = 1024) -> int:
+    """Return the bytes of a text such as `512MiB`, `2GB` or `1000000`; a k is `kilo` unless it is written ki.
 
-    >>> byte_count("512MiB")
-    536870912
+    >>> byte_count("512MiB"), byte_count("40MB", "--html-size", 1000)
+    (536870912, 40000000)
     """
-    units = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
+    if text.strip().lower().removesuffix("b").endswith("i"):
+        kilo = 1024
+    units = {"": 1, "k": kilo, "m": kilo**2, "g": kilo**3}
     bare = text.strip().lower().removesuffix("b").removesuffix("i")
     number, unit = (bare[:-1], bare[-1]) if bare and bare[-1] in units else (bare, "")
     try:
@@ -96,7 +98,7 @@ def byte_count(text: str) -> int:
     except (ValueError, OverflowError):
         count = 0
     if count < 1:
-        raise UsageError(f"--memory takes a size such as 512MiB or 2GiB, not {text!r}")
+        raise UsageError(f"{option} takes a size such as 512MiB or 2GiB, not {text!r}")
     return count
 
 

@@ -10,6 +10,7 @@ import typer
 
 from onnxviz.cli import parameters
 from onnxviz.cli.terminal import print_json, print_table, printable, say
+from onnxviz.errors import UsageError
 from onnxviz.layout import shape_text
 
 if TYPE_CHECKING:
@@ -65,6 +66,15 @@ def view(
     raw: Annotated[
         Path | None, typer.Option("--raw", metavar="FILE.npz", help="Store the arrays unscaled as well.")
     ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="The page to explore; else report.html beside the pictures."),
+    ] = None,
+    no_html: Annotated[bool, typer.Option("--no-html", help="Make no page to explore.")] = False,
+    html_size: Annotated[
+        str, typer.Option("--html-size", metavar="SIZE", help="The page's largest size; it says what that takes.")
+    ] = "40MB",
+    open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     labels: Annotated[
         Path | None, typer.Option("--labels", metavar="FILE", help="Class names, one a line; else the model's own.")
     ] = None,
@@ -102,7 +112,6 @@ def view(
     """
     from onnxviz.cli.progress import ProgressWatcher
     from onnxviz.draw.style import Style
-    from onnxviz.errors import UsageError
     from onnxviz.feed.feeds import FeedOptions
     from onnxviz.run.session import RunOptions
     from onnxviz.viewing.options import ViewOptions
@@ -110,6 +119,8 @@ def view(
 
     if raw is not None and raw.suffix.lower() != ".npz":
         raise UsageError(f"--raw writes a .npz file, not {raw.name}")
+    if no_html and (html is not None or open_page):
+        raise UsageError(f"--no-html excludes {'--html' if html is not None else '--open'}")
     options = ViewOptions(
         layers=layers,
         exclude=tuple(exclude or ()),
@@ -144,6 +155,8 @@ def view(
         ),
         format=format,
         raw=raw,
+        html=html if html is not None else not no_html,
+        html_size=parameters.byte_count(html_size, "--html-size", 1000),
         labels=labels,
         same_scale=same_scale,
         fail_fast=fail_fast,
@@ -152,6 +165,8 @@ def view(
     with ProgressWatcher(quiet=quiet, verbose=verbose) as watcher:
         record = run_view(model, inputs or [], output, options, watcher)
     report(record, watcher, json=json, quiet=quiet, show=show)
+    if open_page:
+        open_report(record)
     if record.failures:
         raise typer.Exit(4)
 
@@ -171,6 +186,16 @@ def report(record: ViewRecord, watcher: ProgressWatcher, *, json: bool, quiet: b
         _preview(record)
     if not quiet:
         say(f"pictures are in {record.directory}")
+        if record.report_path is not None:
+            say(f"to explore: {record.report_path}{f' ({record.left_out})' if record.left_out else ''}")
+
+
+def open_report(record: ViewRecord) -> None:
+    """Open the page in the browser; where there is none, say so."""
+    import webbrowser
+
+    if record.report_path is not None and not webbrowser.open(record.report_path.resolve().as_uri()):
+        say(f"no browser could be started: open {record.report_path} yourself")
 
 
 def _print_run(record: ViewRecord, run: RunRecord) -> None:
@@ -188,8 +213,8 @@ def _print_run(record: ViewRecord, run: RunRecord) -> None:
         for layer in run.layers
     ]
     print_table(("layer", "tap", "shape", "range", "picture"), rows, left=(True,) * 5)
-    for name, score in run.top:
-        print(f"{score:8.3f}  {printable(name)}")
+    for found in run.top:
+        print(f"{found.value:8.3f}  {printable(found.name)}")
 
 
 def _preview(record: ViewRecord) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -57,6 +59,11 @@ def encode(
         image = image.convert("RGB")
     image.save(out, name, **options)
     return out.getvalue()
+
+
+def png(pixels: npt.NDArray[np.uint8]) -> bytes:
+    """Return pixels, (H, W, 3), as a PNG."""
+    return encode(Image.fromarray(pixels), ".png", enlarged=False)
 
 
 def file_format(suffix: str) -> str:

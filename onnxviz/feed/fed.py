@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from onnxviz.feed.geometry import Geometry
+from onnxviz.strict_json import number
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,21 @@ class Fed:
         preset = f"preset {self.preset}" if self.preset != "none" else f"from {self.source}"
         numbers = f"{self.min:.3g}..{self.max:.3g} mean {self.mean:.2g}"
         return f"{name}  {kind} {self.dtype}{layout}  {numbers}  {preset}"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `view.json` and a report say of it."""
+        return {
+            "name": self.name,
+            "shape": list(self.shape),
+            "dtype": self.dtype,
+            "min": number(self.min),
+            "max": number(self.max),
+            "mean": number(self.mean),
+            "layout": self.layout,
+            "preset": self.preset,
+            "source": self.source,
+            "notes": list(self.notes),
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,10 @@
-"""The classes that a classifier names: which output holds them, and the strongest ones."""
+"""Which outputs of a model may hold class scores."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from onnxviz.activations import Activation
 from onnxviz.errors import InputError
 from onnxviz.graph.cut import cut
 from onnxviz.graph.selection import Choice
@@ -59,20 +56,3 @@ def check_labels(model: Model, labels: Sequence[str]) -> None:
     if not any(shape is None or shape[-1] == len(labels) or not isinstance(shape[-1], int) for shape in vectors):
         told = ", ".join(f"{name!r} is {shape_text(shape)}" for name, shape in shapes.items())
         raise InputError(f"the labels name {len(labels)} classes, and no output is a vector of so many: {told}")
-
-
-def top_classes(scores: Activation, labels: Sequence[str] | None, count: int = 5) -> tuple[tuple[str, float], ...]:
-    """Return the strongest classes of the first item with their scores, strongest first.
-
-    Only where there is a label for each unit, or where the scores are a distribution (none negative, sum 1); else none.
-    """
-    array = scores.array[0] if scores.array.ndim == 2 and len(scores.array) else scores.array
-    if array.ndim != 1 or array.size < 2 or not np.isfinite(array).all():
-        return ()
-    values = array.astype(np.float64)
-    named = labels is not None and len(labels) == values.size
-    if not named and not (values.min() >= 0 and abs(values.sum() - 1) < 1e-3):
-        return ()
-    order = np.argsort(-values, kind="stable")[:count]
-    names = labels if named and labels is not None else [f"class {unit}" for unit in range(values.size)]
-    return tuple((names[unit], float(values[unit])) for unit in order)

@@ -9,6 +9,7 @@ from onnxviz.draw.style import Style
 from onnxviz.errors import UsageError
 from onnxviz.feed.feeds import FeedOptions
 from onnxviz.model import Selection
+from onnxviz.reporting.report import SIZE
 from onnxviz.run.session import RunOptions
 
 FORMATS = ("png", "jpg", "jpeg", "webp", "tiff", "tif")
@@ -25,6 +26,8 @@ class ViewOptions:
         format: the pictures' file format: png, jpg, webp or tiff.
         raw: a `.npz` file for the arrays, unscaled.
         labels: class names, or a file of them, one a line; None takes the model's own.
+        html: the page to explore: True for `report.html` beside the pictures, a path, or False for none.
+        html_size: bytes that the page takes at most; it says what that took.
         same_scale: draw a layer of all inputs on one scale; each input is then run twice.
         fail_fast: stop at the first input that cannot be used.
         force: replace a folder that onnxviz did not make.
@@ -39,6 +42,8 @@ class ViewOptions:
     format: str = "png"
     raw: Path | None = None
     labels: tuple[str, ...] | Path | None = None
+    html: bool | Path = True
+    html_size: int = SIZE
     same_scale: bool = False
     fail_fast: bool = False
     force: bool = False

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import onnxviz
 from onnxviz.draw.scale import ChannelStatistics
 from onnxviz.feed.feeds import Fed
 from onnxviz.graph.layers import Layer
+from onnxviz.reporting.classes import ClassScore
+from onnxviz.strict_json import number, numbers
 
 SCHEMA = "onnxviz.view/1"
 
@@ -74,38 +73,24 @@ class RunRecord:
     fed: tuple[Fed, ...]
     directory: str
     overview: str
-    top: tuple[tuple[str, float], ...]
+    top: tuple[ClassScore, ...]
     layers: tuple[LayerRecord, ...]
 
     def as_json(self) -> dict[str, Any]:
         """Return what `view.json` says of it."""
         return {
             "source": dict(self.source),
-            "fed": [
-                {
-                    "name": fed.name,
-                    "shape": list(fed.shape),
-                    "dtype": fed.dtype,
-                    "min": number(fed.min),
-                    "max": number(fed.max),
-                    "mean": number(fed.mean),
-                    "layout": fed.layout,
-                    "preset": fed.preset,
-                    "source": fed.source,
-                    "notes": list(fed.notes),
-                }
-                for fed in self.fed
-            ],
+            "fed": [fed.as_json() for fed in self.fed],
             "directory": self.directory,
             "overview": self.overview,
-            "top": [{"class": name, "score": number(score)} for name, score in self.top],
+            "top": [{"class": found.name, "score": number(found.value)} for found in self.top],
             "layers": [layer.as_json() for layer in self.layers],
         }
 
 
 @dataclass(frozen=True, slots=True)
 class ViewRecord:
-    """All that one call of `view` did."""
+    """All that one call of `view` did; `report` is the page's file, seen from the folder, `left_out` what it lacks."""
 
     model: str
     directory: Path
@@ -114,6 +99,13 @@ class ViewRecord:
     remark: str
     runs: tuple[RunRecord, ...]
     failures: tuple[tuple[str, str], ...] = ()
+    report: str = ""
+    left_out: str = ""
+
+    @property
+    def report_path(self) -> Path | None:
+        """The report's file, if there is one."""
+        return self.directory / self.report if self.report else None
 
     def as_json(self) -> dict[str, Any]:
         """Return the document `view.json`: strict JSON, a number that is not finite as null."""
@@ -125,6 +117,8 @@ class ViewRecord:
             "level": self.level,
             "remark": self.remark,
             "runs": [run.as_json() for run in self.runs],
+            "report": self.report or None,
+            "left_out": self.left_out,
             "failures": [{"source": source, "error": error} for source, error in self.failures],
         }
 
@@ -135,7 +129,7 @@ def is_ours(folder: Path) -> bool:
         document = json.loads((folder / "view.json").read_text(encoding="utf-8"))
         if not document["schema"].startswith("onnxviz.view/"):
             return False
-        made = {folder / "view.json"}
+        made = {folder / "view.json", folder / (document.get("report") or "view.json")}
         for run in document["runs"]:
             place = folder / run["directory"]
             made |= {place, place / run["overview"]}
@@ -143,15 +137,3 @@ def is_ours(folder: Path) -> bool:
         return all(path in made for path in folder.rglob("*"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
-
-
-def number(value: float) -> float | None:
-    """Return a number for strict JSON: None where it is not finite."""
-    value = float(value)
-    return value if math.isfinite(value) else None
-
-
-def numbers(values: np.ndarray[Any, Any]) -> list[float | None]:
-    """Return numbers for strict JSON: None for each that is not finite."""
-    listed: list[float] = values.tolist()
-    return list(listed) if np.isfinite(values).all() else [number(value) for value in listed]

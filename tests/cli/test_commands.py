@@ -193,6 +193,9 @@ def test_the_model_is_never_written_over(onnxviz_command: Command, doubling_mode
         (2, (*view, "--raw", doubling_model)),
         (2, (*view, "--raw", tmp_path / "x.npy")),
         (6, (*view, "--raw", tmp_path / "maps" / "raw.npz")),
+        (6, (*view, "--html", doubling_model)),
+        (6, (*view, "--html", tmp_path / "x.npy")),
+        (6, (*view, "--html", tmp_path / "maps" / "page.html")),
     ):
         assert onnxviz_command(*arguments).code == code
     assert doubling_model.read_bytes() == before
@@ -244,6 +247,54 @@ def test_labels_that_fit_no_output(onnxviz_command: Command, bundled_model: Path
     done = onnxviz_command("view", bundled_model, cat, "--labels", tmp_path / "none.txt", "-o", tmp_path / "maps")
     assert done.code == 4 and "none.txt cannot be read: No such file or directory" in done.err
     assert not (tmp_path / "maps").exists()
+
+
+def test_the_page_lies_where_it_was_asked_for(
+    onnxviz_command: Command, doubling_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.save(tmp_path / "x.npy", np.ones((1, 1, 2, 2), np.float32))
+    maps, page = tmp_path / "maps", tmp_path / "page.html"
+    view = ("view", doubling_model, tmp_path / "x.npy", "-o", maps)
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or len(opened) < 2)
+    done = onnxviz_command(*view, "--open", "--json")
+    assert done.code == 0 and json.loads(done.out)["report"] == "report.html"
+    assert opened == [(maps / "report.html").resolve().as_uri()]
+    assert (maps / "report.html").read_text("utf-8").startswith("<!doctype html>")
+
+    done = onnxviz_command(*view, "--html", page, "--open")
+    assert done.code == 0 and f"to explore: {page}" in done.err and "no browser could be started" in done.err
+    assert page.exists() and not (maps / "report.html").exists()
+    assert json.loads((maps / "view.json").read_text("utf-8"))["report"] == str(page)
+    before = page.read_bytes()
+    refused = onnxviz_command(*view, "--html", page)
+    assert refused.code == 6 and "exists: --force" in refused.err
+    assert page.read_bytes() == before
+    assert onnxviz_command(*view, "--html", maps / "report.html").code == 0
+    assert (maps / "report.html").exists()
+
+    assert onnxviz_command(*view, "--no-html").code == 0
+    assert sorted(path.name for path in maps.iterdir()) == ["000-conv.png", "001-pool.png", "overview.png", "view.json"]
+    assert json.loads((maps / "view.json").read_text("utf-8"))["report"] is None
+    for extra, text in (
+        (("--no-html", "--open"), "excludes --open"),
+        (("--no-html", "--html", page), "excludes --html"),
+    ):
+        refused = onnxviz_command(*view, *extra)
+        assert refused.code == 2 and text in refused.err
+    assert onnxviz_command(*view, "--html-size", "large").code == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["doubling.onnx", "maps", "page.html", "x.npy"]
+
+
+def test_the_page_says_what_its_size_took(
+    onnxviz_command: Command, bundled_model: Path, cat: Path, tmp_path: Path
+) -> None:
+    arguments = ("view", bundled_model, cat, "--layers", "conv[0]", "-o", tmp_path / "maps")
+    done = onnxviz_command(*arguments, "--html-size", "500kB")
+    assert done.code == 0
+    assert "To keep the file small, " in done.err
+    assert (tmp_path / "maps" / "report.html").stat().st_size <= 500_000
+    assert onnxviz_command(*arguments).err.count("To keep the file small") == 0
 
 
 def test_a_weight_is_not_drawn(onnxviz_command: Command, doubling_model: Path, tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ import onnxviz
 from onnxviz.activations import Activation, Activations
 from onnxviz.draw.style import Style
 from onnxviz.errors import OutputError, UsageError
-from onnxviz.viewing.classes import class_outputs, top_classes
+from onnxviz.reporting.classes import ClassScore, top_classes
+from onnxviz.viewing.classes import class_outputs
 from onnxviz.viewing.options import ViewOptions
 from onnxviz.viewing.record import is_ours, number
 from onnxviz.viewing.view import Watcher, default_directory, evenly
@@ -37,7 +38,12 @@ def test_the_record_says_what_was_drawn(doubling_model: Path, tmp_path: Path) ->
     (layer,) = record.runs[0].layers
     assert heard == ["conv"]
     assert (layer.name, layer.output, layer.tap, layer.shape, layer.range) == ("conv", "r", "act", (1, 2, 2, 2), (0, 6))
-    assert sorted(path.name for path in (tmp_path / "maps").iterdir()) == ["000-conv.png", "overview.png", "view.json"]
+    assert sorted(path.name for path in (tmp_path / "maps").iterdir()) == [
+        "000-conv.png",
+        "overview.png",
+        "report.html",
+        "view.json",
+    ]
     assert is_ours(tmp_path / "maps")
     written = json.loads((tmp_path / "maps" / "view.json").read_text("utf-8"))
     assert written == json.loads(json.dumps(record.as_json()))
@@ -59,9 +65,9 @@ def test_a_number_that_is_not_finite_is_null(tmp_path: Path) -> None:
 
 
 def test_classes_need_labels_or_a_distribution() -> None:
-    assert top_classes(scores(0.25, 0.75), None) == (("class 1", 0.75), ("class 0", 0.25))
+    assert top_classes(scores(0.25, 0.75), None) == (ClassScore("class 1", 1, 0.75), ClassScore("class 0", 0, 0.25))
     assert top_classes(scores(-2, 5), None) == ()
-    assert top_classes(scores(-2, 5), ("cat", "dog")) == (("dog", 5), ("cat", -2))
+    assert top_classes(scores(-2, 5), ("cat", "dog")) == (ClassScore("dog", 1, 5), ClassScore("cat", 0, -2))
     assert top_classes(scores(-2, 5), ("cat",)) == ()
     assert top_classes(scores(float("nan"), 1), ("cat", "dog")) == ()
 

@@ -1,0 +1,118 @@
+"""The page's own parts, joined: its modules become one classic script, so that a browser opens it from a disk.
+
+Browsers refuse `import` between files that are opened from a disk. The modules keep to what can be joined by leaving
+lines out: `import { name } from './other.js';` and `export` before a declaration. Anything fancier is refused.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+_IMPORT = re.compile(r"""^import\s*\{([^}]*)\}\s*from\s*["']\./([\w-]+\.js)["'];[ \t]*\n""", re.M)
+_EXPORT = re.compile(r"^export (?=(?:async )?function\b|const\b|let\b|class\b)", re.M)
+_DECLARED = re.compile(r"^(?:export )?(?:async )?(?:function\*?|const|let|class) +([\w$]+)", re.M)
+_FANCY = re.compile(r"^(?:import|export)\b.*|^(?!\s*(?:\*|//|/\*)).*\bimport\s*\(.*|^var\b.*", re.M)
+_FORBIDDEN = ("</script", "<script", "<!--", "\r")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The parts of the page that are the same in every report: text, and what is allowed to run of it."""
+
+    body: str
+    style: str
+    script: str
+
+    @property
+    def policy(self) -> str:
+        """The Content-Security-Policy: this script and this style, pictures from the page itself, and nothing else."""
+        return (
+            f"default-src 'none'; script-src '{_digest(self.script)}'; style-src '{_digest(self.style)}'; "
+            "img-src data: blob:; base-uri 'none'; form-action 'none'"
+        )
+
+
+@cache
+def load_page() -> Page:
+    """Return the page's parts, as they lie beside this file."""
+    folder = files("onnxviz.reporting") / "page"
+    texts = {entry.name: entry.read_text(encoding="utf-8") for entry in folder.iterdir() if entry.is_file()}
+    modules = {name: text for name, text in texts.items() if name.endswith(".js")}
+    style = texts["report.css"]
+    if "</style" in style.lower():
+        raise ValueError("report.css ends its own element")
+    return Page(texts["report.html"].strip(), style, join_modules(modules))
+
+
+def join_modules(modules: Mapping[str, str]) -> str:
+    """Return modules as one classic script, those that are imported before those that import them.
+
+    >>> print(join_modules({"b.js": "import { a } from './a.js';\\na();\\n", "a.js": "export function a() {}\\n"}))
+    (() => {
+    'use strict';
+    function a() {}
+    a();
+    })();
+
+    Raises:
+        ValueError: a module holds what cannot be joined, or two declare the same name.
+    """
+    joined = "".join(_plain(name, modules[name]) for name in _in_order(modules))
+    owners: dict[str, str] = {}
+    for name, text in modules.items():
+        for declared in _DECLARED.findall(text):
+            if owners.setdefault(declared, name) != name:
+                raise ValueError(f"{name} and {owners[declared]} both declare {declared}")
+    return f"(() => {{\n'use strict';\n{joined}}})();"
+
+
+def _plain(name: str, text: str) -> str:
+    text = _EXPORT.sub("", _IMPORT.sub("", text))
+    fancy = _FANCY.search(text)
+    if fancy:
+        raise ValueError(f"{name}: {fancy.group().strip()!r} cannot be joined")
+    for forbidden in _FORBIDDEN:
+        if forbidden in text.lower():
+            raise ValueError(f"{name} holds {forbidden!r}, which a page would read as its own")
+    return text if text.endswith("\n") else f"{text}\n"
+
+
+def _in_order(modules: Mapping[str, str]) -> list[str]:
+    order: list[str] = []
+    under_way: list[str] = []
+
+    def visit(name: str, importer: str) -> None:
+        if name in order:
+            return
+        if name not in modules:
+            raise ValueError(f"{importer} imports {name}, which is not there")
+        if name in under_way:
+            raise ValueError(f"modules import each other: {', '.join([*under_way, name])}")
+        under_way.append(name)
+        for names, other in _IMPORT.findall(modules[name]):
+            visit(other, name)
+            _check_names(names, other, modules[other], name)
+        under_way.pop()
+        order.append(name)
+
+    for name in sorted(modules):
+        visit(name, "the page")
+    return order
+
+
+def _check_names(names: str, module: str, text: str, importer: str) -> None:
+    for name in (part.strip() for part in names.split(",")):
+        if name and not re.search(
+            rf"^export (?:async )?(?:function\*?|const|let|class) +{re.escape(name)}\b", text, re.M
+        ):
+            raise ValueError(f"{importer} imports {name!r} from {module}, which exports no such name")
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

@@ -1,0 +1,125 @@
+"""What the page knows of its runs and layers: the JSON in front of the blocks."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import onnxviz
+from onnxviz.draw.encode import png
+from onnxviz.draw.palette import COLORMAPS, data_colours
+from onnxviz.layout import spatial_axes
+from onnxviz.reporting.parts import LayerPart, ReportModel, ReportRun, RunPart
+from onnxviz.strict_json import number
+
+SCHEMA = "onnxviz.report/1"
+
+# What could end the element, open a comment or end a line of script; all else that is not ASCII is escaped by json.
+_ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
+
+
+def index_text(model: ReportModel, runs: Sequence[ReportRun], layers: Sequence[LayerPart], left_out: str) -> str:
+    """Return the index as JSON that can stand between tags, whatever names say: ASCII without `<`, `>` and `&`."""
+    document = {
+        "schema": SCHEMA,
+        "onnxviz": onnxviz.__version__,
+        "model": {"name": model.name, "device": model.device, "level": model.level},
+        "left_out": left_out,
+        "runs": [_run(run) for run in runs],
+        "layers": [_layer(layer) for layer in layers],
+        "colormaps": _colormaps(),
+    }
+    text = json.dumps(document, allow_nan=False, separators=(",", ":"))
+    for mark, escape in _ESCAPES.items():
+        text = text.replace(mark, escape)
+    return text
+
+
+def _run(run: ReportRun) -> dict[str, Any]:
+    return {
+        "name": run.name,
+        "source": dict(run.source),
+        "fed": [fed.as_json() for fed in run.fed],
+        "classes": [{"name": each.name, "index": each.index, "value": number(each.value)} for each in run.classes],
+        "picture": _picture(run),
+    }
+
+
+def _picture(run: ReportRun) -> dict[str, Any] | None:
+    if run.picture is None:
+        return None
+    name, pixels = run.picture
+    uri = f"data:image/png;base64,{base64.b64encode(png(pixels)).decode()}"
+    return {"uri": uri, "height": pixels.shape[0], "width": pixels.shape[1], "input": name}
+
+
+def _layer(part: LayerPart) -> dict[str, Any]:
+    facts = part.facts
+    first = next(run for run in part.runs if run is not None)
+    document = {
+        "name": facts.name,
+        "kind": facts.layer.kind if facts.layer else "",
+        "op": facts.op,
+        "scope": facts.layer.scope if facts.layer else "",
+        "output": facts.output,
+        "tap": facts.tap,
+        "dtype": facts.dtype,
+        "shape": list(first.shape),
+        "layout": facts.layout,
+        "form": facts.form,
+        "extent": list(first.extent),
+        "axes": list(facts.axes),
+        "halved": part.halved,
+        "channels": part.channels,
+        "kept": list(part.kept),
+        "labels": None if facts.labels is None else list(facts.labels),
+        "receptive_field": _field(part, first),
+        "notes": list(facts.notes),
+        "runs": [None if run is None else _run_part(run, first) for run in part.runs],
+    }
+    if facts.attention:
+        document["drawing"] = "attention"
+    return document
+
+
+def _field(part: LayerPart, run: RunPart) -> dict[str, Any] | None:
+    """Return the receptive field, where the stored positions tell of which they are."""
+    field = part.facts.layer.receptive_field if part.facts.layer else None
+    if field is None:
+        return None
+    space = spatial_axes(part.facts.layout)
+    if field.size is not None and (len(field.size) != len(space) or len(part.facts.axes) != len(run.extent)):
+        return None
+    return field.as_json()
+
+
+def _run_part(run: RunPart, first: RunPart) -> dict[str, Any]:
+    found = run.statistics
+    columns = {"low": found.minimum, "high": found.maximum, "mean": found.mean, "std": found.deviation}
+    document: dict[str, Any] = {
+        "block": run.block,
+        "stats": {name: _packed(column, run.wide) for name, column in columns.items()},
+        "nan": found.nan.tolist(),
+        "inf": found.inf.tolist(),
+        "extra": run.extra,
+        "exact": run.exact,
+    }
+    if run.wide:
+        document["wide"] = True
+    if run.shape != first.shape:
+        document |= {"shape": list(run.shape), "extent": list(run.extent)}
+    return document
+
+
+def _packed(values: NDArray[np.float64], wide: bool) -> str:
+    with np.errstate(all="ignore"):
+        return base64.b64encode(values.astype("<f8" if wide else "<f4").tobytes()).decode()
+
+
+def _colormaps() -> dict[str, list[str]]:
+    return {name: [bytes(colour).hex() for colour in data_colours(name, 256)] for name in COLORMAPS}

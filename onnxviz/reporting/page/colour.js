@@ -1,0 +1,94 @@
+/** Colours: the colormaps of the report, and the colour of each code of a channel. */
+
+import { valueOfCode } from "./decode.js";
+
+/** Colours that are no data, for each theme; as in the pictures that `view` draws. */
+export const THEMES = {
+  dark: {
+    diverging: "berlin",
+    nan: "ff40c4",
+    ink: "e8ebf0",
+    muted: "9aa2af",
+    rule: "262b32",
+    strong: "a4aab4",
+    back: "111317",
+    hatch: "3a3f48",
+    hatchBack: "1e2127",
+    bar: "4fb3a5",
+  },
+  light: {
+    diverging: "vik",
+    nan: "e60096",
+    ink: "181c22",
+    muted: "626a76",
+    rule: "e9ebee",
+    strong: "787f8a",
+    back: "ffffff",
+    hatch: "cdd1d7",
+    hatchBack: "f1f2f4",
+    bar: "1f8f80",
+  },
+};
+
+/**
+ * Turn `rrggbb` into a pixel as a canvas stores it, on little-endian machines as all browsers run on.
+ * @param {string} text
+ */
+export function pixelOf(text) {
+  const value = parseInt(text, 16);
+  return (0xff000000 | ((value & 255) << 16) | (value & 0xff00) | (value >> 16)) >>> 0;
+}
+
+/**
+ * Turn a colormap into pixels.
+ * @param {readonly string[]} colours
+ * @returns {Uint32Array}
+ */
+export function pixelsOf(colours) {
+  return Uint32Array.from(colours, pixelOf);
+}
+
+/**
+ * Say which colormap is meant: `auto` is a diverging one where zero is in the middle, else viridis.
+ * @param {string} wanted
+ * @param {boolean} diverging
+ * @param {"dark" | "light"} theme
+ * @param {readonly string[]} names those that the report has
+ * @returns {string}
+ */
+export function chooseColormap(wanted, diverging, theme, names) {
+  if (names.includes(wanted)) return wanted;
+  const automatic = diverging ? THEMES[theme].diverging : "viridis";
+  return names.includes(automatic) ? automatic : names[0];
+}
+
+/**
+ * Give the place in a colormap of a value, 0 to 255.
+ * @param {number} value
+ * @param {number} low
+ * @param {number} high
+ * @param {number} [gamma] an exponent; 0.5 lifts what is near the low end
+ */
+export function colourPlace(value, low, high, gamma = 1) {
+  if (!(high > low)) return value > low ? 255 : 0;
+  // Halves, since the span of two numbers near the greatest is none that can be written.
+  const part = (value / 2 - low / 2) / (high / 2 - low / 2);
+  return Math.min(255, Math.floor(Math.max(0, part) ** gamma * 256));
+}
+
+/**
+ * Give the pixel of each of the 256 codes of a channel.
+ * @param {Uint32Array} pixels of the colormap
+ * @param {[number, number]} range of the channel
+ * @param {[number, number]} ends of its scale
+ * @param {number} [gamma]
+ * @param {number} [gamma]
+ * @returns {Uint32Array}
+ */
+export function codePixels(pixels, range, ends, gamma = 1) {
+  const table = new Uint32Array(256);
+  for (let code = 0; code < 256; code++) {
+    table[code] = pixels[colourPlace(valueOfCode(code, range[0], range[1]), ends[0], ends[1], gamma)];
+  }
+  return table;
+}

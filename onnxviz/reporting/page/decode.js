@@ -1,0 +1,106 @@
+/** From the text in the file to numbers: base64, zlib, and the bytes of a layer. */
+
+/**
+ * Turn base64 into bytes.
+ * @param {string} text
+ * @returns {Uint8Array<ArrayBuffer>}
+ */
+export function bytesOfBase64(text) {
+  const native = /** @type {any} */ (Uint8Array).fromBase64;
+  if (native) return native(text);
+  const raw = atob(text);
+  const bytes = new Uint8Array(raw.length);
+  for (let place = 0; place < raw.length; place++) bytes[place] = raw.charCodeAt(place);
+  return bytes;
+}
+
+/**
+ * Read little-endian float32, or float64 where it is wide, whatever the machine's own order is.
+ * @param {Uint8Array} bytes
+ * @param {boolean} [wide]
+ * @returns {Floats}
+ */
+export function floatsOfBytes(bytes, wide = false) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (wide) return Float64Array.from({ length: bytes.byteLength >> 3 }, (_, place) => view.getFloat64(8 * place, true));
+  const floats = new Float32Array(bytes.byteLength >> 2);
+  for (let place = 0; place < floats.length; place++) floats[place] = view.getFloat32(4 * place, true);
+  return floats;
+}
+
+/**
+ * Undo zlib. The browser's own decoder is used: no picture is decoded, since some browsers blur what pages read of one.
+ * @param {Uint8Array<ArrayBuffer>} bytes
+ * @returns {Promise<Uint8Array<ArrayBuffer>>}
+ */
+export async function inflate(bytes) {
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+/**
+ * Cut the bytes of a layer in one run into its parts.
+ *
+ * @param {Uint8Array} bytes codes of kept channels x extent, then, with `extra`, as many marks: 0 finite, 1 NaN,
+ *   2 +inf, 3 -inf; where `exact`, float32, or float64 where also `wide`.
+ * @param {{exact?: boolean, extra?: boolean, wide?: boolean}} entry
+ * @param {number} count of values
+ * @returns {Values}
+ * @throws {Error} where the size is not the one that was announced
+ */
+export function unpack(bytes, entry, count) {
+  const wanted = entry.exact ? (entry.wide ? 8 : 4) * count : entry.extra ? 2 * count : count;
+  if (bytes.length !== wanted) throw new Error(`${bytes.length} bytes where ${wanted} were announced`);
+  if (entry.exact)
+    return {
+      codes: null,
+      marks: null,
+      floats: floatsOfBytes(bytes, entry.wide),
+    };
+  return {
+    codes: bytes.subarray(0, count),
+    marks: entry.extra ? bytes.subarray(count) : null,
+    floats: null,
+  };
+}
+
+/**
+ * Give the value of a code: the middle of its 256th of the channel's range, exactly that of a constant channel.
+ * @param {number} code 0..255
+ * @param {number} low
+ * @param {number} high
+ * @returns {number}
+ */
+export function valueOfCode(code, low, high) {
+  if (low === high) return low;
+  const part = (code + 0.5) / 256;
+  const span = high - low;
+  // The span of two numbers near the greatest is none that can be written.
+  return Number.isFinite(span) ? low + part * span : low * (1 - part) + high * part;
+}
+
+/**
+ * Give one value of a layer.
+ * @param {Values} values
+ * @param {Statistics} statistics
+ * @param {number} channel the place among the kept channels
+ * @param {number} offset of the position within the channel
+ * @param {number} size values in a channel
+ * @returns {number} NaN and infinities included
+ */
+export function valueAt(values, statistics, channel, offset, size) {
+  const place = channel * size + offset;
+  if (values.floats) return values.floats[place];
+  const mark = values.marks ? values.marks[place] : 0;
+  if (mark) return markValue(mark);
+  const codes = /** @type {Uint8Array} */ (values.codes);
+  return valueOfCode(codes[place], statistics.low[channel], statistics.high[channel]);
+}
+
+/**
+ * @param {number} mark 1, 2 or 3
+ * @returns {number}
+ */
+export function markValue(mark) {
+  return mark === 1 ? NaN : mark === 2 ? Infinity : -Infinity;
+}

@@ -1,0 +1,87 @@
+/** Receptive fields: what a stored position sees of the input, and how far that can be trusted. */
+
+import { formatNumber, formatShape } from "./numbers.js";
+
+/**
+ * Give the window of input pixels that a stored position sees, before it is clipped to the picture.
+ *
+ * Position i sees start + i * stride to start + i * stride + size - 1. A stored position of a map that was halved
+ * h times stands for 2 ** h positions an axis, and sees what they see together.
+ *
+ * @param {Layer} layer its `axes` say along which axis of the field each stored axis moves
+ * @param {readonly number[]} position stored, an entry an axis
+ * @returns {{start: number[], size: number[]} | null} an entry an axis of the field; null where no window is known
+ */
+export function fieldWindow(layer, position) {
+  const { receptive_field: field, halved } = layer;
+  if (!field || !field.size || !field.stride || !field.start) return null;
+  const axes = layer.axes ?? position.map((_, axis) => axis);
+  const { length } = field.size;
+  if (axes.length !== position.length || axes.some((axis) => axis >= length)) return null;
+  const start = [...field.start];
+  const size = [...field.size];
+  const times = 2 ** halved;
+  for (const [stored, axis] of axes.entries()) {
+    const stride = field.stride[axis];
+    start[axis] += position[stored] * times * stride;
+    size[axis] += (times - 1) * Math.abs(stride);
+    // Where the axis runs backwards, the last of the positions begins first.
+    if (stride < 0) start[axis] += (times - 1) * stride;
+  }
+  return { start, size };
+}
+
+/**
+ * Clip a window (y, x) to the picture.
+ * @param {{start: number[], size: number[]}} window
+ * @param {{height: number, width: number}} picture
+ * @returns {{top: number, left: number, bottom: number, right: number}} bottom and right are one past the last pixel
+ */
+export function clipWindow(window, picture) {
+  const clip = (/** @type {number} */ value, /** @type {number} */ most) => Math.max(0, Math.min(most, value));
+  return {
+    top: clip(window.start[0], picture.height),
+    left: clip(window.start[1], picture.width),
+    bottom: clip(window.start[0] + window.size[0], picture.height),
+    right: clip(window.start[1] + window.size[1], picture.width),
+  };
+}
+
+/**
+ * Say what a position sees, and the status of that.
+ * @param {ReceptiveField | null} field
+ * @param {{size: number[]} | null} window
+ * @returns {string}
+ */
+export function fieldWords(field, window) {
+  if (!field) return "unknown";
+  if (!window) return field.status === "unknown" || field.status === "whole input" ? field.status : "unknown";
+  const size = formatShape(window.size.map((side) => formatNumber(side, 5)));
+  return `${size} px, ${field.status}${field.global ? ", and the whole input through a gate" : ""}`;
+}
+
+/**
+ * Give where a map lies on the picture: each position in the middle of what it sees, as wide as its stride.
+ * @param {Layer} layer
+ * @param {{height: number, width: number}} picture
+ * @returns {{top: number, left: number, height: number, width: number, exact: boolean}} in input pixels
+ */
+export function placeOnPicture(layer, picture) {
+  const { receptive_field: field, extent, halved } = layer;
+  const whole = {
+    top: 0,
+    left: 0,
+    height: picture.height,
+    width: picture.width,
+    exact: false,
+  };
+  if (!field || !field.size || !field.stride || !field.start || field.size.length !== 2 || extent.length !== 2)
+    return whole;
+  if ((layer.axes ?? [0, 1]).join() !== "0,1") return whole;
+  const { size, stride, start } = field;
+  if (!stride.every((step) => step > 0)) return whole;
+  const times = 2 ** halved;
+  const [top, left] = [0, 1].map((axis) => start[axis] + (size[axis] - stride[axis]) / 2);
+  const [height, width] = [0, 1].map((axis) => stride[axis] * extent[axis] * times);
+  return { top, left, height, width, exact: field.status === "exact" };
+}

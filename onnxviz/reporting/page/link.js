@@ -1,0 +1,50 @@
+/** The page's address, kept in step with what is shown, and copied. */
+
+import { formatAddress } from "./address.js";
+
+/**
+ * Write a place to the address bar.
+ * @param {Place} place
+ * @param {boolean} step whether the browser's back button leads to the place before
+ */
+export function writeAddress(place, step) {
+  const hash = "#" + formatAddress(place);
+  if (hash === location.hash) return;
+  try {
+    if (step) history.pushState(null, "", hash);
+    else history.replaceState(null, "", hash);
+  } catch {
+    // A page in a sandboxed frame has no history of its own; everything else works there.
+  }
+}
+
+/**
+ * Copy text.
+ * @param {string} text
+ * @returns {Promise<boolean>} whether it could be
+ */
+export async function copyText(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return copyByHand(text);
+  }
+}
+
+/** @param {string} text */
+function copyByHand(text) {
+  const field = document.createElement("textarea");
+  field.value = text;
+  field.className = "unseen";
+  document.body.append(field);
+  field.select();
+  let copied;
+  try {
+    copied = document.execCommand("copy");
+  } catch {
+    copied = false;
+  }
+  field.remove();
+  return copied;
+}

@@ -1,0 +1,53 @@
+/** Numbers as they are written on the page; as in the pictures that `view` draws. */
+
+/**
+ * Write a number in three digits, or as many as asked for.
+ * @param {number} value
+ * @param {number} [digits]
+ * @returns {string}
+ */
+export function formatNumber(value, digits = 3) {
+  if (Number.isNaN(value)) return "NaN";
+  if (!Number.isFinite(value)) return value > 0 ? "inf" : "−inf";
+  if (value === 0) return "0";
+  const exponent = Math.floor(Math.log10(Math.abs(Number(value.toPrecision(digits)))));
+  let text;
+  if (exponent >= 5 || exponent < -4) {
+    text = String(Number(value.toExponential(digits - 1).split("e")[0])) + "e" + exponent;
+  } else if (exponent >= digits) {
+    text = value.toFixed(0);
+  } else {
+    text = String(Number(value.toPrecision(digits)));
+  }
+  return text.replaceAll("-", "−");
+}
+
+/**
+ * Write a range.
+ * @param {number} low
+ * @param {number} high
+ * @returns {string}
+ */
+export function formatRange(low, high) {
+  if (Number.isNaN(low)) return "no finite value";
+  return low === high ? formatNumber(low) : `${formatNumber(low)} … ${formatNumber(high)}`;
+}
+
+/**
+ * Write sizes with the sign of multiplication between them.
+ * @param {readonly (number | string)[]} sizes
+ * @returns {string}
+ */
+export function formatShape(sizes) {
+  return sizes.join(" × ");
+}
+
+/**
+ * Write a count of things, `1 channel`, `2 channels`.
+ * @param {number} count
+ * @param {string} noun
+ * @returns {string}
+ */
+export function plural(count, noun) {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}

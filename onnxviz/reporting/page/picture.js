@@ -1,0 +1,91 @@
+/** The input picture, with what a position sees of it, the rest dimmed, and a channel laid over it. */
+
+import { shorten } from "./address.js";
+import { byId, make, makeTarget, pencil } from "./dom.js";
+import { clipWindow, fieldWindow, placeOnPicture } from "./field.js";
+import { formatNumber } from "./numbers.js";
+import { paintMap } from "./paint.js";
+import { tileOf } from "./scene.js";
+
+/**
+ * Show the picture of a run, or say that there is none.
+ * @param {Run} run
+ */
+export function showPicture(run) {
+  const picture = run.picture;
+  byId("picture").hidden = !picture;
+  byId("no-picture").hidden = Boolean(picture);
+  byId("no-picture").textContent = picture ? "" : "This input is no picture.";
+  const facts = run.fed.map((fed) => `${fed.name} ${fed.shape.join(" × ")}`);
+  byId("input-facts").textContent = picture ? `${picture.height} × ${picture.width} px as fed` : facts.join(", ");
+  byId("said").hidden = !run.classes.length;
+  byId("classes").replaceChildren(
+    ...run.classes.flatMap(({ name, value }) => [
+      make("dt", {}, make("bdi", {}, shorten(name, 80))),
+      make("dd", {}, value === null ? "–" : formatNumber(value)),
+    ]),
+  );
+  if (!picture) return;
+  byId("input-image").src = picture.uri;
+  byId("picture").style.aspectRatio = `${picture.width} / ${picture.height}`;
+}
+
+/**
+ * Draw what a position sees.
+ * @param {Scene} scene
+ * @param {Picture | null} picture
+ * @param {Spot | null} spot
+ */
+export function showField(scene, picture, spot) {
+  const { layer } = scene;
+  const window = picture && spot ? fieldWindow(layer, spot.position) : null;
+  placeWindow(byId("field"), picture, window);
+}
+
+/**
+ * Put a frame around a window of a picture; what lies outside is dimmed by the frame's shadow.
+ * @param {HTMLElement} element
+ * @param {Picture | null} picture
+ * @param {{start: number[], size: number[]} | null} window
+ */
+export function placeWindow(element, picture, window) {
+  const box = picture && window && window.start.length === 2 ? clipWindow(window, picture) : null;
+  element.hidden = !box;
+  if (!box || !picture) return;
+  const percent = (/** @type {number} */ value, /** @type {number} */ whole) => `${(100 * value) / whole}%`;
+  element.style.left = percent(box.left, picture.width);
+  element.style.top = percent(box.top, picture.height);
+  element.style.width = percent(box.right - box.left, picture.width);
+  element.style.height = percent(box.bottom - box.top, picture.height);
+}
+
+/**
+ * Lay a channel over the picture, each position over the middle of what it sees.
+ * @param {Scene} scene
+ * @param {Picture | null} picture
+ * @param {number | null} place
+ * @param {number} opacity 0 hides it
+ * @returns {string} how it lies, in words
+ */
+export function showOverlay(scene, picture, place, opacity) {
+  const canvas = byId("overlay");
+  const shown = picture && place !== null && opacity > 0 && scene.height > 1 && scene.layer.form !== "vector";
+  canvas.hidden = !shown;
+  byId("picture").classList.toggle("overlaid", Boolean(shown));
+  if (!shown) return "";
+  const { height, width, layer } = scene;
+  const target = makeTarget(width, height);
+  paintMap(target, { x: 0, y: 0 }, tileOf(scene, place, { zoomX: 1, zoomY: 1 }));
+  canvas.width = width;
+  canvas.height = height;
+  pencil(canvas).putImageData(target.image, 0, 0);
+  const lies = placeOnPicture(layer, picture);
+  canvas.style.left = `${(100 * lies.left) / picture.width}%`;
+  canvas.style.top = `${(100 * lies.top) / picture.height}%`;
+  canvas.style.width = `${(100 * lies.width) / picture.width}%`;
+  canvas.style.height = `${(100 * lies.height) / picture.height}%`;
+  canvas.style.opacity = String(opacity);
+  return lies.exact
+    ? "each position over the middle of what it sees"
+    : "stretched over the picture: where positions lie is not exact";
+}

@@ -1,0 +1,94 @@
+/** What is known of the position under the pointer, in words. */
+
+import { byId } from "./dom.js";
+import { fieldWindow, fieldWords } from "./field.js";
+import { formatNumber, plural } from "./numbers.js";
+import { channelName, valueIn } from "./scene.js";
+
+const AXIS_NAMES = ["slice", "row", "column"];
+
+/**
+ * Write a value so that what the page does not know of it is not written.
+ * @param {number} value
+ * @param {number} error
+ * @returns {string}
+ */
+export function formatValue(value, error) {
+  if (!(error > 0) || !Number.isFinite(value)) return formatNumber(value, 7);
+  const digits = Math.ceil(Math.log10(Math.max(Math.abs(value), error) / error)) + 1;
+  return `${formatNumber(value, Math.max(2, Math.min(9, digits)))} ± ${formatNumber(error, 2)}`;
+}
+
+/**
+ * Say where a position is; of halved maps, the positions that it stands for.
+ * @param {Layer} layer
+ * @param {readonly number[]} position stored
+ * @returns {string}
+ */
+export function positionWords(layer, position) {
+  const names = AXIS_NAMES.slice(AXIS_NAMES.length - position.length);
+  const times = 2 ** layer.halved;
+  return position
+    .map((at, axis) => `${names[axis]} ${times === 1 ? at : `${at * times}…${(at + 1) * times - 1}`}`)
+    .join(", ");
+}
+
+/**
+ * Say what a spot is.
+ * @param {Scene} scene
+ * @param {Spot} spot
+ * @returns {{channel: string, position: string, value: string, number: number, field: string, pixels: string}}
+ */
+export function describeSpot(scene, spot) {
+  const { layer } = scene;
+  const { value, error } = valueIn(scene, spot.place, spot.position);
+  const window = fieldWindow(layer, spot.position);
+  const channel = layer.kept[spot.place];
+  const field = fieldWords(layer.receptive_field, window);
+  return {
+    channel: layer.labels ? `${channel}, ${channelName(layer, spot.place)}` : String(channel),
+    position: positionWords(layer, spot.position),
+    value: formatValue(value, error) + (layer.halved ? `, mean of ${plural(4 ** layer.halved, "position")}` : ""),
+    number: value,
+    field,
+    pixels: window ? windowWords(window) : "",
+  };
+}
+
+/**
+ * Say which pixels a window has, before it is clipped to the picture.
+ * @param {{start: number[], size: number[]}} window
+ */
+export function windowWords(window) {
+  const names = ["depth", "rows", "columns"].slice(3 - window.start.length);
+  return window.start
+    .map((from, axis) => `${names[axis]} ${formatNumber(from, 6)}…${formatNumber(from + window.size[axis] - 1, 6)}`)
+    .join(", ");
+}
+
+/**
+ * Write the readout.
+ * @param {Scene} scene
+ * @param {Spot | null} spot
+ */
+export function showReadout(scene, spot) {
+  const words = spot ? describeSpot(scene, spot) : null;
+  byId("read-channel").textContent = words?.channel ?? "–";
+  byId("read-position").textContent = words?.position || (words ? "one value" : "–");
+  byId("read-value").textContent = words?.value ?? "–";
+  // The number in full, for what reads the page by program.
+  byId("read-value").dataset.value = words ? String(words.number) : "";
+  byId("read-field").textContent = words ? words.field : "–";
+  byId("read-pixels").textContent = words?.pixels ?? "";
+}
+
+/**
+ * Say a spot in one sentence, for those who hear the page.
+ * @param {Scene} scene
+ * @param {Spot} spot
+ */
+export function speakSpot(scene, spot) {
+  const words = describeSpot(scene, spot);
+  byId("speech").textContent =
+    `channel ${words.channel}${words.position ? `, ${words.position}` : ""}: ${words.value}; sees ${words.field}`;
+}

@@ -1,0 +1,81 @@
+/** The report that the page holds: its index, and the values of a layer in one run when they are asked for. */
+
+import { bytesOfBase64, floatsOfBytes, inflate, unpack } from "./decode.js";
+
+// As much as a few layers of a large network take; the oldest go first.
+const KEPT_BYTES = 192e6;
+
+/**
+ * Read the index of the report.
+ * @param {string} text JSON
+ * @returns {ReportIndex}
+ * @throws {Error} where the schema is another one
+ */
+export function readIndex(text) {
+  const index = JSON.parse(text);
+  if (index.schema !== "onnxviz.report/1") throw new Error("the page holds no report that it can read");
+  return index;
+}
+
+/**
+ * Give the statistics of a layer in one run; decoded once.
+ * @param {LayerRun} run
+ * @returns {Statistics}
+ */
+export function statisticsOf(run) {
+  const floats = (/** @type {string} */ text) => floatsOfBytes(bytesOfBase64(text), run.wide);
+  run.decoded ??= {
+    low: floats(run.stats.low),
+    high: floats(run.stats.high),
+    mean: floats(run.stats.mean),
+    std: floats(run.stats.std),
+    nan: run.nan,
+    inf: run.inf,
+  };
+  return run.decoded;
+}
+
+/**
+ * Count the stored values of one channel.
+ * @param {Layer} layer
+ */
+export function sizeOf(layer) {
+  return layer.extent.reduce((product, side) => product * side, 1);
+}
+
+/** Decodes blocks and keeps those that were used last. */
+export class BlockStore {
+  /** @param {(block: number) => string} read gives the base64 of a block */
+  constructor(read) {
+    this.read = read;
+    /** @type {Map<number, {values: Values, bytes: number}>} */
+    this.kept = new Map();
+    this.bytes = 0;
+  }
+
+  /**
+   * Give the values of a layer in one run that has it.
+   * @param {Layer} layer as it is in that run
+   * @param {number} run
+   * @returns {Promise<Values>}
+   */
+  async values(layer, run) {
+    const entry = /** @type {LayerRun} */ (layer.runs[run]);
+    const known = this.kept.get(entry.block);
+    if (known) {
+      this.kept.delete(entry.block);
+      this.kept.set(entry.block, known);
+      return known.values;
+    }
+    const bytes = await inflate(bytesOfBase64(this.read(entry.block).trim()));
+    const values = unpack(bytes, entry, layer.kept.length * sizeOf(layer));
+    if (!this.kept.has(entry.block)) this.bytes += bytes.length;
+    this.kept.set(entry.block, { values, bytes: bytes.length });
+    for (const [block, old] of this.kept) {
+      if (this.bytes <= KEPT_BYTES || block === entry.block) break;
+      this.kept.delete(block);
+      this.bytes -= old.bytes;
+    }
+    return values;
+  }
+}

@@ -1,0 +1,187 @@
+/** A scene: one layer in one run, with the scale, the colours and the order chosen. All views draw from it. */
+
+import { THEMES, chooseColormap, codePixels, pixelOf, pixelsOf } from "./colour.js";
+import { valueAt } from "./decode.js";
+import { chooseOrder, orderChannels } from "./order.js";
+import { sizeOf, statisticsOf } from "./report.js";
+import { isConstant, scaleLimits } from "./scale.js";
+
+// The rows of attention are spiky: on a linear scale all but the peaks is black.
+const ATTENTION_GAMMA = 0.5;
+
+/**
+ * Give a layer as it is in a run, where its sizes may be others than in the first.
+ * @param {Layer} layer
+ * @param {number} run
+ * @returns {Layer}
+ */
+export function layerIn(layer, run) {
+  const entry = layer.runs[run];
+  return entry?.extent && entry.shape ? { ...layer, extent: entry.extent, shape: entry.shape } : layer;
+}
+
+/**
+ * Give the statistics of a layer in a run that has it.
+ * @param {Layer} layer
+ * @param {number} run
+ * @returns {Statistics}
+ */
+export function statisticsIn(layer, run) {
+  return statisticsOf(/** @type {LayerRun} */ (layer.runs[run]));
+}
+
+/**
+ * Give the first run that has a layer, if the wanted one has not.
+ * @param {Layer} layer
+ * @param {number} wanted
+ */
+export function runWith(layer, wanted) {
+  return layer.runs[wanted] ? wanted : layer.runs.findIndex(Boolean);
+}
+
+/**
+ * Bring together what is drawn.
+ * @param {ReportIndex} index
+ * @param {State} state
+ * @param {Values} values of the layer in the run
+ * @param {"dark" | "light"} theme
+ * @returns {Scene}
+ */
+export function makeScene(index, state, values, theme) {
+  const layer = layerIn(index.layers[state.layer], state.run);
+  const statistics = statisticsIn(layer, state.run);
+  const size = sizeOf(layer);
+  const others = state.scale === "inputs" ? layer.runs.flatMap((run) => (run ? [statisticsOf(run)] : [])) : [];
+  const attention = layer.drawing === "attention";
+  const mode = attention && state.scale === "auto" ? "layer" : state.scale;
+  const limits = scaleLimits(mode, { statistics, values, size, others });
+  const names = Object.keys(index.colormaps);
+  const colormap = chooseColormap(
+    attention && state.colormap === "auto" ? "magma" : state.colormap,
+    limits.diverging,
+    theme,
+    names,
+  );
+  const look = THEMES[theme];
+  const pixels = pixelsOf(index.colormaps[colormap]);
+  const order = chooseOrder(state.order, layer);
+  const ordered = orderChannels(order, statistics);
+  const flat = layer.form === "volume" ? layer.extent.slice(1) : layer.extent;
+  return {
+    layer,
+    run: state.run,
+    values,
+    statistics,
+    size,
+    limits,
+    order,
+    colormap,
+    pixels,
+    theme,
+    height: flat.length > 1 ? flat[0] : 1,
+    width: flat.length ? flat[flat.length - 1] : 1,
+    depth: layer.form === "volume" ? layer.extent[0] : 1,
+    slice: layer.form === "volume" ? Math.min(state.slice, layer.extent[0] - 1) : 0,
+    channels: state.live ? ordered.filter((place) => isLive(layer, statistics, place)) : ordered,
+    markPixels: Uint32Array.of(0, pixelOf(look.nan), 0xffffffff, 0xff000000),
+    gamma: attention ? ATTENTION_GAMMA : 1,
+    tables: new Map(),
+  };
+}
+
+/**
+ * Tell whether a channel says anything: a map that is not the same everywhere, a unit of a vector that is not zero.
+ * @param {Layer} layer
+ * @param {Statistics} statistics
+ * @param {number} place
+ */
+export function isLive(layer, statistics, place) {
+  if (sizeOf(layer) === 1) return statistics.low[place] !== 0 && !Number.isNaN(statistics.low[place]);
+  return !Number.isNaN(statistics.low[place]) && !isFlat(layer, statistics, place);
+}
+
+/**
+ * Tell whether a map is hatched: all of its values are finite and the same. A map of one value never is.
+ * @param {Layer} layer
+ * @param {Statistics} statistics
+ * @param {number} place
+ */
+export function isFlat(layer, statistics, place) {
+  return sizeOf(layer) > 1 && isConstant(statistics, place);
+}
+
+/**
+ * Count the live channels of a layer among those that are kept.
+ * @param {Layer} layer
+ * @param {Statistics} statistics
+ */
+export function countLive(layer, statistics) {
+  return layer.kept.reduce((count, _, place) => count + Number(isLive(layer, statistics, place)), 0);
+}
+
+/**
+ * Give the pixels of a channel's codes.
+ * @param {Scene} scene
+ * @param {number} place
+ * @returns {Uint32Array}
+ */
+export function tableOf(scene, place) {
+  let table = scene.tables.get(place);
+  if (!table) {
+    const { statistics, limits } = scene;
+    const range = /** @type {[number, number]} */ ([statistics.low[place], statistics.high[place]]);
+    table = codePixels(scene.pixels, range, [limits.low[place], limits.high[place]], scene.gamma);
+    scene.tables.set(place, table);
+  }
+  return table;
+}
+
+/**
+ * Give the slice of a channel that is shown, ready to be painted.
+ * @param {Scene} scene not of a vector
+ * @param {number} place
+ * @param {{zoomX: number, zoomY: number}} zoom
+ * @returns {Tile}
+ */
+export function tileOf(scene, place, zoom) {
+  const { values, height, width, size, slice, markPixels } = scene;
+  const codes = /** @type {Uint8Array} */ (values.codes);
+  const offset = place * size + slice * height * width;
+  return {
+    codes,
+    marks: values.marks,
+    offset,
+    height,
+    width,
+    ...zoom,
+    table: tableOf(scene, place),
+    markPixels,
+  };
+}
+
+/**
+ * Give one value, with what the page knows it to within.
+ * @param {Scene} scene
+ * @param {number} place
+ * @param {readonly number[]} position stored, an entry an axis
+ * @returns {{value: number, error: number}}
+ */
+export function valueIn(scene, place, position) {
+  const { layer, values, statistics, size } = scene;
+  const offset = position.reduce((sum, at, axis) => sum * layer.extent[axis] + at, 0);
+  const value = valueAt(values, statistics, place, offset, size);
+  if (values.floats || !Number.isFinite(value)) return { value, error: 0 };
+  // Each halving rounded to a code once more.
+  const error = (statistics.high[place] / 512 - statistics.low[place] / 512) * (1 + layer.halved);
+  return { value, error };
+}
+
+/**
+ * Name a channel: its class, or its index.
+ * @param {Layer} layer
+ * @param {number} place
+ */
+export function channelName(layer, place) {
+  const channel = layer.kept[place];
+  return layer.labels ? layer.labels[channel] : String(channel);
+}

@@ -1,0 +1,290 @@
+/** The stage: all channels of a layer on one canvas that shows the part scrolled to, painted for this screen. */
+
+import { makeTarget, pencil } from "./dom.js";
+import { cornerOf, fitBands, fitZoom, hitTile, layBands, layBars, layTiles } from "./grid.js";
+import { drawLabels } from "./labels.js";
+import { paintTiles } from "./tiles.js";
+
+/** Draws a scene, and finds what lies under a point. */
+export class Stage {
+  /** @param {StageParts} parts */
+  constructor(parts) {
+    this.parts = parts;
+    /** @type {Scene | null} */
+    this.scene = null;
+    /** @type {Grid | null} */
+    this.grid = null;
+    /** @type {number | null} */
+    this.zoom = null;
+    this.frame = 0;
+    /** Called when the grid has moved. */
+    this.moved = () => {};
+    parts.box.addEventListener("scroll", () => this.ask(), { passive: true });
+    new ResizeObserver(() => this.resized()).observe(parts.box);
+  }
+
+  /** Pixels of the screen to one of CSS. */
+  get ratio() {
+    return devicePixelRatio;
+  }
+
+  /** The room for the grid, in pixels of the screen. */
+  get room() {
+    const { box } = this.parts;
+    const style = getComputedStyle(box);
+    const side = parseFloat(style.paddingLeft) + parseFloat(style.paddingRight);
+    const above = parseFloat(style.paddingTop) + parseFloat(style.paddingBottom);
+    const ratio = this.ratio;
+    return {
+      width: Math.max(1, Math.floor((box.clientWidth - side) * ratio)),
+      height: Math.max(1, Math.floor((box.clientHeight - above) * ratio)),
+      ratio,
+    };
+  }
+
+  /**
+   * Show a scene.
+   * @param {Scene} scene
+   * @param {number | null} zoom null fits it to the stage
+   * @param {boolean} fresh whether it is another layer, shown from its top
+   */
+  show(scene, zoom, fresh) {
+    this.scene = scene;
+    this.zoom = zoom;
+    this.lay();
+    if (fresh) this.parts.box.scrollTo(0, 0);
+    this.paint();
+  }
+
+  /** Lay out the grid anew. */
+  lay() {
+    const { scene } = this;
+    if (!scene) return;
+    this.grid = layScene(scene, this.zoom, this.room);
+    const { space } = this.parts;
+    space.style.width = `${this.grid.totalWidth / this.ratio}px`;
+    space.style.height = `${this.grid.totalHeight / this.ratio}px`;
+  }
+
+  resized() {
+    if (!this.scene) return;
+    this.lay();
+    this.ask();
+    this.moved();
+  }
+
+  /** Paint before the next frame. */
+  ask() {
+    this.frame ||= requestAnimationFrame(() => this.paint());
+  }
+
+  /** Paint what is scrolled to. */
+  paint() {
+    cancelAnimationFrame(this.frame);
+    this.frame = 0;
+    const { scene, grid } = this;
+    if (!scene || !grid) return;
+    const { canvas, box, space } = this.parts;
+    const room = this.room;
+    // The canvas sticks to the visible part of the space, so that scrolling shows no gap before it is painted again.
+    const left = Math.max(0, Math.round((box.scrollLeft - space.offsetLeft) * this.ratio));
+    const top = Math.max(0, Math.round((box.scrollTop - space.offsetTop) * this.ratio));
+    const ratio = this.ratio;
+    const width = Math.min(Math.ceil(box.clientWidth * ratio), Math.max(1, grid.totalWidth - left));
+    const height = Math.min(Math.ceil(box.clientHeight * ratio), Math.max(1, grid.totalHeight - top));
+    if (canvas.width !== width || canvas.height !== height) {
+      canvas.width = width;
+      canvas.height = height;
+      canvas.style.width = `${width / ratio}px`;
+      canvas.style.height = `${height / ratio}px`;
+    }
+    const target = makeTarget(width, height);
+    const view = { left, top, ratio: room.ratio };
+    if (scene.layer.form !== "vector") paintTiles(target, scene, grid, view);
+    const context = pencil(canvas);
+    context.putImageData(target.image, 0, 0);
+    drawLabels(context, scene, grid, view);
+  }
+
+  /**
+   * Find the channel and the position under a point of the window.
+   * @param {number} clientX
+   * @param {number} clientY
+   * @returns {Spot | null}
+   */
+  spotAt(clientX, clientY) {
+    const { scene, grid } = this;
+    if (!scene || !grid) return null;
+    const corner = this.parts.space.getBoundingClientRect();
+    const hit = hitTile(grid, (clientX - corner.left) * this.ratio, (clientY - corner.top) * this.ratio);
+    if (!hit) return null;
+    return {
+      place: scene.channels[hit.place],
+      position: positionOf(scene, hit.row, hit.column),
+    };
+  }
+
+  /**
+   * Put the frames around a tile and a value.
+   * @param {number | null} chosen the place of the channel with the frame
+   * @param {Spot | null} spot
+   */
+  mark(chosen, spot) {
+    const { scene, grid, parts } = this;
+    if (!scene || !grid) return;
+    const shown = chosen === null ? -1 : scene.channels.indexOf(chosen);
+    frame(parts.tile, shown < 0 ? null : this.boxOf(shown));
+    const under = spot ? scene.channels.indexOf(spot.place) : -1;
+    const cell = under < 0 || !spot ? null : cellBox(scene, grid, under, spot.position);
+    frame(parts.cell, cell && scaled(cell, this.ratio));
+  }
+
+  /**
+   * Give the box of a tile in CSS pixels of the space.
+   * @param {number} shown its place in the order shown
+   */
+  boxOf(shown) {
+    const grid = /** @type {Grid} */ (this.grid);
+    const corner = cornerOf(grid, shown);
+    return scaled({ ...corner, width: grid.tileWidth, height: grid.tileHeight }, this.ratio);
+  }
+
+  /**
+   * Scroll so that a value lies under a point of the window.
+   * @param {Spot} spot
+   * @param {{x: number, y: number}} point
+   */
+  bring(spot, point) {
+    const { scene, grid, parts } = this;
+    if (!scene || !grid) return;
+    const shown = scene.channels.indexOf(spot.place);
+    const cell = scaled(cellBox(scene, grid, shown, spot.position), this.ratio);
+    const corner = parts.space.getBoundingClientRect();
+    parts.box.scrollLeft += corner.left + cell.x + cell.width / 2 - point.x;
+    parts.box.scrollTop += corner.top + cell.y + cell.height / 2 - point.y;
+  }
+
+  /**
+   * Scroll to a channel.
+   * @param {number} place
+   */
+  reveal(place) {
+    const { scene, grid } = this;
+    const shown = scene ? scene.channels.indexOf(place) : -1;
+    if (shown < 0 || !grid) return;
+    const box = this.boxOf(shown);
+    const { box: view, space } = this.parts;
+    const [x, y] = [box.x + space.offsetLeft, box.y + space.offsetTop];
+    const below = grid.below / this.ratio + 8;
+    if (y - 8 < view.scrollTop) view.scrollTop = y - 12;
+    else if (y + box.height + below > view.scrollTop + view.clientHeight) {
+      view.scrollTop = Math.min(y - 12, y + box.height + below - view.clientHeight);
+    }
+    if (x - 8 < view.scrollLeft) view.scrollLeft = x - 12;
+    else if (x + box.width > view.scrollLeft + view.clientWidth) {
+      view.scrollLeft = Math.min(x - 12, x + box.width + 12 - view.clientWidth);
+    }
+  }
+}
+
+/**
+ * Lay out a scene.
+ * @param {Scene} scene
+ * @param {number | null} zoom
+ * @param {{width: number, height: number, ratio: number}} room
+ * @returns {Grid}
+ */
+export function layScene(scene, zoom, room) {
+  const count = scene.channels.length;
+  const { form, labels } = scene.layer;
+  if (form === "vector") return layBars({ count, named: Boolean(labels) }, room);
+  const { height, width } = scene;
+  if (form === "band") {
+    const gutter = Math.round((labels ? 120 : 44) * room.ratio);
+    return layBands(
+      {
+        count,
+        width,
+        zoom: zoom ?? fitBands(width, room.width - gutter),
+        gutter,
+      },
+      room,
+    );
+  }
+  return layTiles(
+    {
+      count,
+      height,
+      width,
+      zoom: zoom ?? fitZoom({ count, height, width }, room),
+    },
+    room,
+  );
+}
+
+/**
+ * Give the stored position of a value in the slice that is shown.
+ * @param {Scene} scene
+ * @param {number} row
+ * @param {number} column
+ * @returns {number[]}
+ */
+export function positionOf(scene, row, column) {
+  const { form, extent } = scene.layer;
+  if (form === "volume") return [scene.slice, row, column];
+  return extent.length === 2 ? [row, column] : extent.length === 1 ? [column] : [];
+}
+
+/**
+ * @param {Scene} scene
+ * @param {Grid} grid
+ * @param {number} shown
+ * @param {readonly number[]} position
+ */
+function cellBox(scene, grid, shown, position) {
+  const corner = cornerOf(grid, shown);
+  if (scene.layer.form === "vector") return { ...corner, width: grid.tileWidth, height: grid.tileHeight };
+  const column = position.at(-1) ?? 0;
+  const row = position.length > 1 ? /** @type {number} */ (position.at(-2)) : 0;
+  const side = Math.max(1, grid.zoom);
+  const across = grid.zoom > 0 ? column * grid.zoom : Math.floor(column / -grid.zoom);
+  const down = grid.zoom > 0 ? row * grid.zoom : Math.floor(row / -grid.zoom);
+  if (grid.height === 1)
+    return {
+      x: corner.x + across,
+      y: corner.y,
+      width: side,
+      height: grid.tileHeight,
+    };
+  return {
+    x: corner.x + across,
+    y: corner.y + down,
+    width: side,
+    height: side,
+  };
+}
+
+/**
+ * @param {{x: number, y: number, width: number, height: number}} box
+ * @param {number} ratio
+ */
+function scaled({ x, y, width, height }, ratio) {
+  return {
+    x: x / ratio,
+    y: y / ratio,
+    width: width / ratio,
+    height: height / ratio,
+  };
+}
+
+/**
+ * @param {HTMLElement} element
+ * @param {{x: number, y: number, width: number, height: number} | null} box
+ */
+function frame(element, box) {
+  element.hidden = !box;
+  if (!box) return;
+  element.style.transform = `translate(${box.x}px, ${box.y}px)`;
+  element.style.width = `${box.width}px`;
+  element.style.height = `${box.height}px`;
+}

@@ -1,0 +1,106 @@
+/** The pixels of the stage: maps, the bars of their ranges, hatching and marks. */
+
+import { THEMES, pixelOf } from "./colour.js";
+import { cornerOf } from "./grid.js";
+import { paintBox, paintCorner, paintHatch, paintMap } from "./paint.js";
+import { layerRange } from "./scale.js";
+import { isFlat, tileOf } from "./scene.js";
+
+/**
+ * Paint the tiles that lie in the view.
+ * @param {Target} target
+ * @param {Scene} scene not of a vector
+ * @param {Grid} grid
+ * @param {View} view
+ */
+export function paintTiles(target, scene, grid, view) {
+  const range = layerRange(scene.statistics);
+  for (const shown of shownPlaces(grid, view, target.height)) {
+    const corner = cornerOf(grid, shown);
+    paintTile(target, scene, grid, {
+      shown,
+      x: corner.x - view.left,
+      y: corner.y - view.top,
+      ratio: view.ratio,
+      range,
+    });
+  }
+}
+
+/**
+ * Give the places, in the order shown, of the tiles of which something lies in the view.
+ * @param {Grid} grid
+ * @param {View} view
+ * @param {number} height
+ * @returns {number[]}
+ */
+export function shownPlaces(grid, view, height) {
+  const first = Math.max(0, Math.floor(view.top / grid.stepY)) * grid.columns;
+  const last = Math.min(grid.count, (Math.floor((view.top + height) / grid.stepY) + 1) * grid.columns);
+  return Array.from({ length: Math.max(0, last - first) }, (_, place) => first + place);
+}
+
+/**
+ * @param {Target} target
+ * @param {Scene} scene
+ * @param {Grid} grid
+ * @param {{shown: number, x: number, y: number, ratio: number, range: [number, number]}} at
+ */
+function paintTile(target, scene, grid, at) {
+  const { statistics, layer } = scene;
+  const place = scene.channels[at.shown];
+  const look = THEMES[scene.theme];
+  const box = {
+    x: at.x,
+    y: at.y,
+    width: grid.tileWidth,
+    height: grid.tileHeight,
+  };
+  if (at.x >= target.width || at.x + grid.tileWidth < 0) return;
+  if (isFlat(layer, statistics, place)) {
+    paintHatch(target, box, {
+      line: pixelOf(look.hatch),
+      back: pixelOf(look.hatchBack),
+      ratio: at.ratio,
+    });
+  } else {
+    const zoomY = layer.form === "band" ? grid.tileHeight : grid.zoom;
+    paintMap(target, at, tileOf(scene, place, { zoomX: grid.zoom, zoomY }));
+  }
+  if (statistics.nan[place] || statistics.inf[place]) {
+    const side = Math.max(2, Math.min(Math.round(9 * at.ratio), grid.tileHeight >> 1));
+    paintCorner(target, { x: at.x + grid.tileWidth, y: at.y }, side, pixelOf(look.nan));
+  }
+  if (grid.barred) paintRange(target, scene, grid, at, place);
+}
+
+/**
+ * Paint a channel's range within the layer's, since on scales of their own a faint channel looks as loud as any.
+ * @param {Target} target
+ * @param {Scene} scene
+ * @param {Grid} grid
+ * @param {{x: number, y: number, ratio: number, range: [number, number]}} at
+ * @param {number} place
+ */
+function paintRange(target, scene, grid, at, place) {
+  const look = THEMES[scene.theme];
+  const [low, high] = at.range;
+  const thick = Math.max(1, Math.round(2 * at.ratio));
+  const y = at.y + grid.tileHeight + thick;
+  paintBox(target, { x: at.x, y, width: grid.tileWidth, height: thick }, pixelOf(look.rule));
+  const [least, most] = [scene.statistics.low[place], scene.statistics.high[place]];
+  if (Number.isNaN(least) || !(high > low)) return;
+  const start = Math.round(((least - low) / (high - low)) * grid.tileWidth);
+  const end = Math.round(((most - low) / (high - low)) * grid.tileWidth);
+  const width = Math.max(1, end - start);
+  paintBox(
+    target,
+    {
+      x: at.x + Math.min(start, grid.tileWidth - width),
+      y,
+      width,
+      height: thick,
+    },
+    pixelOf(look.strong),
+  );
+}

@@ -1,0 +1,112 @@
+/** Layers as a tree by scope. */
+
+/**
+ * Group layers by their scopes, in the order in which they come; a scope that holds one scope only is joined with it.
+ *
+ * Layers of one scope that come apart in the file stand together, where the first of them stands.
+ *
+ * @param {readonly {name: string, scope: string}[]} layers
+ * @returns {Scope}
+ */
+export function buildTree(layers) {
+  /** @type {Scope} */
+  const root = { name: "", path: "", children: [], layers: 0 };
+  /** @type {Map<string, Scope>} */
+  const scopes = new Map([["", root]]);
+  layers.forEach((layer, place) => {
+    const { scope, leaf } = splitName(layer);
+    findScope(scopes, scope).children.push({ layer: place, name: leaf });
+  });
+  return joined(counted(root));
+}
+
+/**
+ * Split a layer's name into its scope, as it begins the name, and the rest. Parts are divided by / or a point.
+ *
+ * A layer that is all of its scope, as modules of one operator are, stands in the scope around it. A name that does
+ * not begin with its scope is kept whole.
+ *
+ * @param {{name: string, scope: string}} layer
+ * @returns {{scope: string, leaf: string}}
+ */
+export function splitName({ name, scope }) {
+  if (!scope) return { scope, leaf: name };
+  const begins = name.startsWith(scope) ? 0 : name.startsWith("/" + scope) ? 1 : -1;
+  if (begins < 0) return { scope, leaf: name };
+  const rest = name.slice(begins + scope.length);
+  if (/^[/.]./.test(rest)) return { scope, leaf: rest.slice(1) };
+  if (rest) return { scope, leaf: name };
+  const last = Math.max(scope.lastIndexOf("/"), scope.lastIndexOf("."));
+  return last < 1 ? { scope: "", leaf: name } : { scope: scope.slice(0, last), leaf: scope.slice(last + 1) };
+}
+
+/**
+ * Tell which layers a search finds: those whose name, kind or operator has every word of it.
+ * @param {string} query
+ * @param {readonly {name: string, kind?: string | null, op?: string | null}[]} layers
+ * @returns {Set<number>}
+ */
+export function searchLayers(query, layers) {
+  const words = query.toLowerCase().split(/\s+/).filter(Boolean);
+  const found = new Set();
+  layers.forEach((layer, place) => {
+    const text = `${layer.name} ${layer.kind ?? ""} ${layer.op ?? ""}`.toLowerCase();
+    if (words.every((word) => text.includes(word))) found.add(place);
+  });
+  return found;
+}
+
+// Deeper scopes than this are shown as one, so that a hostile name with ten thousand levels is as any other.
+const DEEPEST = 24;
+
+/**
+ * @param {Map<string, Scope>} scopes
+ * @param {string} path
+ * @returns {Scope}
+ */
+function findScope(scopes, path) {
+  let scope = /** @type {Scope} */ (scopes.get(""));
+  if (!path) return scope;
+  const ends = [...path.matchAll(/[/.]/g)].map((match) => match.index).filter((end) => end > 0);
+  const cuts = [...ends.slice(0, DEEPEST - 1), path.length];
+  let start = 0;
+  for (const cut of cuts) {
+    const here = path.slice(0, cut);
+    let next = scopes.get(here);
+    if (!next) {
+      next = {
+        name: path.slice(start, cut),
+        path: here,
+        children: [],
+        layers: 0,
+      };
+      scopes.set(here, next);
+      scope.children.push(next);
+    }
+    scope = next;
+    start = cut + 1;
+  }
+  return scope;
+}
+
+/**
+ * @param {Scope} scope
+ * @returns {Scope}
+ */
+function counted(scope) {
+  for (const child of scope.children) scope.layers += "children" in child ? counted(child).layers : 1;
+  return scope;
+}
+
+/**
+ * @param {Scope} scope
+ * @returns {Scope}
+ */
+function joined(scope) {
+  scope.children = scope.children.map((child) => ("children" in child ? joined(child) : child));
+  const [only] = scope.children;
+  if (scope.path && scope.children.length === 1 && "children" in only) {
+    return { ...only, name: `${scope.name}/${only.name}` };
+  }
+  return scope;
+}

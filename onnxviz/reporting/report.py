@@ -1,0 +1,129 @@
+"""`report`: activations as one page that opens from the disk."""
+
+from __future__ import annotations
+
+import html
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from onnxviz.activations import Activations
+from onnxviz.errors import UsageError
+from onnxviz.feed.fed import Feed
+from onnxviz.feed.options import FeedOptions
+from onnxviz.feed.shown import shown_picture
+from onnxviz.files import writing
+from onnxviz.model import Model
+from onnxviz.reporting.classes import ClassScore
+from onnxviz.reporting.collect import Collector
+from onnxviz.reporting.known import Known
+from onnxviz.reporting.parts import ReportModel, ReportRun
+from onnxviz.reporting.write import write_report
+
+SIZE = 40_000_000
+"""Bytes that a report takes at most, unless another size is asked for."""
+
+# A notebook keeps what it shows, twice escaped: beyond this it grows too heavy to open.
+_LARGEST_INLINE = 16_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class ReportOptions:
+    """How `report` works.
+
+    Attributes:
+        size: bytes that the file takes at most; channels that vary little are left out first, then maps are halved.
+        feed: how the source was fed, as it was given to `Model.run`.
+        labels: a class name for each unit of the model's output; None takes the model's own.
+        force: replace a file that exists.
+    """
+
+    size: int = SIZE
+    feed: FeedOptions = field(default_factory=FeedOptions)
+    labels: Sequence[str] | None = None
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report that was written: its file, and what it says was left out (often nothing)."""
+
+    path: Path
+    left_out: str
+
+    def _repr_html_(self) -> str:
+        size = self.path.stat().st_size
+        if size > _LARGEST_INLINE:
+            name = html.escape(str(self.path))
+            return f"<p>{name} holds {size / 1e6:,.0f} MB, too much to show in a notebook: open the file.</p>"
+        page = html.escape(self.path.read_text(encoding="utf-8"), quote=True)
+        # Scripts run, but in an origin of their own: the page reaches neither the notebook nor its cookies.
+        return (
+            '<iframe title="onnxviz report" sandbox="allow-scripts allow-downloads" width="100%" height="720" '
+            f'style="border:0" srcdoc="{page}"></iframe>'
+        )
+
+
+def report(
+    maps: Activations | Mapping[str, Activations],
+    path: str | os.PathLike[str] = "report.html",
+    *,
+    model: Model | None = None,
+    source: Any = None,
+    options: ReportOptions | None = None,
+) -> Report:
+    """Write activations as one HTML page to explore: no server, no network, opens from the disk.
+
+    Args:
+        maps: the activations of a run, or of several runs by their names.
+        path: the file.
+        model: the model that made them; the page then knows each layer's kind and receptive field.
+        source: what was fed, as in `Model.run`, or a Feed; of several runs a mapping by the same names. Without a
+            model, a picture.
+        options: the size, how the source was fed, class names.
+
+    Raises:
+        OutputError: The file exists and `options.force` is not set, or it cannot be written.
+        InputError: The source cannot be fed.
+        UsageError: There is nothing to show, or the source does not fit.
+    """
+    options = options or ReportOptions()
+    runs = {"": maps} if isinstance(maps, Activations) else dict(maps)
+    sources = {"": source} if isinstance(maps, Activations) else _sources(source, runs)
+    if not all(isinstance(activations, Activations) for activations in runs.values()):
+        raise UsageError("a report is of Activations, or of several by the names of their runs")
+    if not any(runs.values()):
+        raise UsageError("a report needs at least one activation")
+    target = Path(path)
+    if model is not None:
+        model.file.check_apart(target)
+    known = Known(model, options.labels)
+    with writing(target, force=options.force) as file, Collector(target.parent) as collected:
+        for name, activations in runs.items():
+            feed = _feed(model, sources.get(name), options.feed)
+            for activation in activations.values():
+                collected.add(activation, known.layer(activation), labels=known.labels(activation))
+            collected.end_run(_run(name, feed, known.classes(activations.values())))
+        about = ReportModel(model.path.name if model is not None else "")
+        left_out = write_report(file, about, collected, options.size)
+    return Report(target, left_out)
+
+
+def _feed(model: Model | None, source: Any, options: FeedOptions) -> Feed | None:
+    if source is None or isinstance(source, Feed):
+        return source
+    return shown_picture(source) if model is None else model.feed(source, options)
+
+
+def _sources(source: Any, runs: Mapping[str, Activations]) -> Mapping[str, Any]:
+    if source is not None and not (isinstance(source, Mapping) and runs.keys() >= source.keys()):
+        raise UsageError(f"the source of several runs is a mapping by their names: {', '.join(map(repr, runs))}")
+    return source or {}
+
+
+def _run(name: str, feed: Feed | None, classes: Sequence[ClassScore]) -> ReportRun:
+    if feed is None:
+        return ReportRun(name, classes=classes)
+    return ReportRun(name or feed.stem, {fed.name: fed.source for fed in feed.fed}, feed.fed, classes)
