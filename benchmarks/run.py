@@ -1,6 +1,6 @@
 """Measures the figures of docs/benchmarks.md: whole processes, in turn, CPU time and peak memory.
 
-    python benchmarks/run.py [--work DIR] [--rounds N]     about 15 minutes, 6 GB of disk; matplotlib is needed
+    python benchmarks/run.py [--work DIR] [--rounds N]     about 15 minutes, 6 GB of disk; matplotlib, scikit-image
 
 Each row compares ours with the usual way in one run; the numbers are medians. Ratios are what counts.
 """
@@ -138,6 +138,7 @@ def rows(folder: Path, rounds: int, detector: Path | None) -> None:
     )
     large_file(folder)
     bundled_view(folder, rounds)
+    words(folder, rounds)
     page(folder, rounds)
     if detector is not None:
         detector_maps(folder, detector, rounds)
@@ -167,6 +168,16 @@ def bundled_view(folder: Path, rounds: int) -> None:
     ours = [*OURS, "view", model, cat, "-o", "maps", "-q", "--no-html"]
     bare = [*USUAL, "bare_view", "cut.onnx", cat, "bare"]
     row("view of all conv and pool layers (usual: tiles only)", measure({"ours": ours, "usual": bare}, rounds, folder))
+
+
+def words(folder: Path, rounds: int) -> None:
+    """Compare what words, bars and legends cost with what encoding costs: the view with each of them left out."""
+    parts = {part: [sys.executable, str(HERE / "parts.py"), part, "parts"] for part in ("nothing", "words", "encoding")}
+    cost = measure(parts, 2 * rounds, folder)
+    drawn, encoded = (
+        Cost(cost["nothing"].seconds - cost[part].seconds, cost["nothing"].mebibytes) for part in ("words", "encoding")
+    )
+    row("of these: words, bars and legends (usual: encoding)", {"ours": drawn, "usual": encoded})
 
 
 def page(folder: Path, rounds: int) -> None:
@@ -211,15 +222,18 @@ def maps(folder: Path, channels: int, side: int, rounds: int) -> None:
             "start": [sys.executable, "-c", ours.format(1)],
             "usual": [*USUAL, "one_axes_a_channel", "maps.npy", "u.png"],
             "empty": [sys.executable, "-c", empty],
+            "skimage": [*USUAL, "skimage_montage", "maps.npy", "s.png", "21"],
+            "skimage start": [*USUAL, "skimage_montage", "maps.npy", "s.png", "1"],
         },
         rounds,
         folder,
     )
     drawn = Cost((cost["ours"].seconds - cost["start"].seconds) / 20, cost["ours"].mebibytes)
     usual = Cost(cost["usual"].seconds - cost["empty"].seconds, cost["usual"].mebibytes)
+    careful = Cost((cost["skimage"].seconds - cost["skimage start"].seconds) / 20, cost["skimage"].mebibytes)
     row(
-        f"{channels} maps of {side}x{side} to PNG, with text (usual: one axes a channel)",
-        {"ours": drawn, "usual": usual},
+        f"{channels} maps of {side}x{side} to PNG, with text (usual: one axes a channel; careful: skimage's montage)",
+        {"ours": drawn, "usual": usual, "careful": careful},
     )
 
 

@@ -95,6 +95,20 @@ def one_axes_a_channel(maps: str, target: str) -> None:
     figure.savefig(target)
 
 
+def skimage_montage(maps: str, target: str, times: str) -> None:
+    """scikit-image's montage, each map on its own range, through a colormap to an RGB PNG."""
+    import matplotlib
+    import numpy as np
+    from PIL import Image
+    from skimage.util import montage
+
+    array = np.load(maps)
+    for _ in range(int(times)):
+        page = montage(array, rescale_intensity=True, padding_width=4)
+        colours = matplotlib.colormaps["viridis"](page, bytes=True)[..., :3]
+        Image.fromarray(colours).save(target)
+
+
 def _convolutions(model: object) -> list[str]:
     return [node.output[0] for node in model.graph.node if node.op_type in ("Conv", "GlobalAveragePool")]  # type: ignore[attr-defined]
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from onnxviz.model import open_model as open
     from onnxviz.reporting.report import ReportOptions, report
     from onnxviz.run.session import RunOptions
+    from onnxviz.viewing.options import ViewOptions
     from onnxviz.viewing.view import view
 
 __version__ = "0.1.0"
@@ -36,6 +37,7 @@ _HOMES = {
     "ReportOptions": ("onnxviz.reporting.report", "ReportOptions"),
     "RunOptions": ("onnxviz.run.session", "RunOptions"),
     "Style": ("onnxviz.draw.style", "Style"),
+    "ViewOptions": ("onnxviz.viewing.options", "ViewOptions"),
     "bundled": ("onnxviz.bundled", None),
     "open": ("onnxviz.model", "open_model"),
     "report": ("onnxviz.reporting.report", "report"),
@@ -51,6 +53,7 @@ __all__ = [
     "ReportOptions",
     "RunOptions",
     "Style",
+    "ViewOptions",
     "__version__",
     "bundled",
     "open",

@@ -10,6 +10,7 @@ PICTURES = {
     "cat": "pictures/cat.jpg",
     "coffee": "pictures/coffee.jpg",
     "rocket": "pictures/rocket.jpg",
+    "camera": "pictures/camera_grey.jpg",
     "connectome": "connectome_aal2_80.csv",
 }
 

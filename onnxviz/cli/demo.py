@@ -13,7 +13,7 @@ from onnxviz.cli.terminal import say
 
 def demo(
     picture: Annotated[
-        str, typer.Option("--picture", metavar="NAME|FILE", help="cat, coffee, rocket, connectome or a file.")
+        str, typer.Option("--picture", metavar="NAME|FILE", help="cat, coffee, rocket, camera, connectome or a file.")
     ] = "cat",
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The folder to make.")] = Path(
         "onnxviz-demo"
@@ -49,5 +49,5 @@ def demo(
     if open_page:
         open_report(record)
     if not quiet:
-        say(f"open {output / record.runs[0].overview} first; then: onnxviz layers {bundled.classifier()}")
-        say(f"your own: onnxviz view {bundled.classifier()} PICTURE --layers 'conv[0]'")
+        say(f"open {record.report_path or output / record.runs[0].overview} first")
+        say("your own: onnxviz view MODEL PICTURE; its layers: onnxviz layers MODEL")
