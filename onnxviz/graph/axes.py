@@ -7,23 +7,14 @@ operators keep them, Transpose permutes them, Reshape and Flatten keep, merge or
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 from onnxviz.graph.attributes import MALFORMED
+from onnxviz.graph.axis_letters import Axes, insert_axes, remove_axes, reshape_axes
 from onnxviz.graph.graph import Graph, Node
-from onnxviz.layout import SPATIAL, Dimension, TensorSpec, channels_first
-
-
-@dataclass(frozen=True, slots=True)
-class Axes:
-    """The layout of a value, such as `NCHW`, and whether it is a guess."""
-
-    layout: str
-    assumed: bool = False
+from onnxviz.layout import Dimension, TensorSpec, channels_first
 
 
 def follow_axes(graph: Graph, types: Mapping[str, TensorSpec]) -> Mapping[str, Axes]:
@@ -111,6 +102,10 @@ class _Follower:
 Rule = Callable[[Node, _Follower], Found]
 
 
+def _each(operators: str, rule: Rule) -> dict[str, Rule]:
+    return dict.fromkeys(operators.split(), rule)
+
+
 # Seeds: operators that fix the axes of what they read and make.
 
 
@@ -171,18 +166,18 @@ _SPATIAL_OPERATORS = (
     "Conv ConvTranspose ConvInteger QLinearConv DeformConv FusedConv CausalConvWithState NhwcConv "
     "MaxPool AveragePool LpPool GlobalMaxPool GlobalAveragePool GlobalLpPool QLinearAveragePool "
     "QLinearGlobalAveragePool MaxUnpool DepthToSpace SpaceToDepth GridSample RoiAlign MaxRoiPool"
-).split()
+)
 
 _FIXED: Mapping[str, Rule] = {
-    **dict.fromkeys(_SPATIAL_OPERATORS, _spatial_operator),
-    **dict.fromkeys(("BatchNormalization", "InstanceNormalization", "GroupNormalization", "LRN"), _channel_norm),
-    **dict.fromkeys(("Gemm", "QGemm", "FusedGemm"), _gemm),
+    **_each(_SPATIAL_OPERATORS, _spatial_operator),
+    **_each("BatchNormalization InstanceNormalization GroupNormalization LRN", _channel_norm),
+    **_each("Gemm QGemm FusedGemm", _gemm),
 }
 
 _LIKELY: Mapping[str, Rule] = {
-    **dict.fromkeys(("MatMul", "MatMulInteger", "QLinearMatMul", "FusedMatMul", "MatMulNBits"), _dense_product),
-    **dict.fromkeys(("LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization"), _last_axis_norm),
-    **dict.fromkeys(("Attention", "MultiHeadAttention", "GroupQueryAttention"), _channels_in_last),
+    **_each("MatMul MatMulInteger QLinearMatMul FusedMatMul MatMulNBits", _dense_product),
+    **_each("LayerNormalization RMSNormalization SimplifiedLayerNormalization", _last_axis_norm),
+    **_each("Attention MultiHeadAttention GroupQueryAttention", _channels_in_last),
     "Gather": _embedding,
 }
 
@@ -275,19 +270,29 @@ def _unsqueeze(node: Node, follower: _Follower) -> Iterator[tuple[str, Axes | No
         yield from _with_and_without(node.outputs[0], node.inputs[0], axes, follower)
 
 
+def _with_and_without(larger: str, smaller: str, places: Iterable[int], follower: _Follower) -> Found:
+    """Carry axes between a value and the same value without some axes of size 1."""
+    places = tuple(places)
+    if larger in follower.found:
+        return ((smaller, remove_axes(follower.found[larger], places)),)
+    if smaller in follower.found:
+        return ((larger, insert_axes(follower.found[smaller], places)),)
+    return ()
+
+
 def _reduce(node: Node, follower: _Follower) -> Iterator[tuple[str, Axes | None]]:
     if node.attribute("keepdims", 1):
         yield from _keeps_first(node, follower)
     elif node.inputs[0] in follower.found:
         known = follower.found[node.inputs[0]]
         axes = (node.attribute("axis", 0),) if node.op.startswith("Arg") else follower.integers(node, "axes", 1)
-        yield node.outputs[0], None if axes is None else _removed(known, axes)
+        yield node.outputs[0], None if axes is None else remove_axes(known, axes)
 
 
 def _gather(node: Node, follower: _Follower) -> Iterator[tuple[str, Axes | None]]:
     indices = follower.rank(node.inputs[1]) if len(node.inputs) > 1 else None
     if indices == 0 and node.inputs[0] in follower.found:
-        yield node.outputs[0], _removed(follower.found[node.inputs[0]], (node.attribute("axis", 0),))
+        yield node.outputs[0], remove_axes(follower.found[node.inputs[0]], (node.attribute("axis", 0),))
     elif indices == 1:
         yield from _keeps_first(node, follower)
 
@@ -311,155 +316,26 @@ _KEEP_FIRST = (
     "Shrink QuantizeLinear DequantizeLinear QLinearSigmoid QLinearLeakyRelu QLinearSoftmax LpNormalization "
     "MeanVarianceNormalization LayerNormalization RMSNormalization SimplifiedLayerNormalization BatchNormalization "
     "InstanceNormalization GroupNormalization LRN TopK Expand CenterCropPad ScatterElements ScatterND"
-).split()
+)
 
 _KEEP_ALL = (
     "Add Sub Mul Div Pow Mod Min Max Sum Mean Where PRelu Concat And Or Xor Equal Greater GreaterOrEqual Less "
     "LessOrEqual QLinearAdd QLinearMul QLinearConcat"
-).split()
+)
 
 _REDUCTIONS = (
     "ReduceMean ReduceMax ReduceMin ReduceSum ReduceProd ReduceL1 ReduceL2 ReduceSumSquare ReduceLogSum "
     "ReduceLogSumExp ArgMax ArgMin"
-).split()
+)
 
 _RULES: Mapping[str, Rule] = {
-    **dict.fromkeys(_KEEP_FIRST, _keeps_first),
-    **dict.fromkeys(_KEEP_ALL, _keeps_all),
-    **dict.fromkeys(_REDUCTIONS, _reduce),
-    **dict.fromkeys(("MatMul", "MatMulInteger", "QLinearMatMul", "FusedMatMul", "MatMulNBits"), _product),
-    **dict.fromkeys(("Reshape", "Flatten"), _reshape),
+    **_each(_KEEP_FIRST, _keeps_first),
+    **_each(_KEEP_ALL, _keeps_all),
+    **_each(_REDUCTIONS, _reduce),
+    **_each("MatMul MatMulInteger QLinearMatMul FusedMatMul MatMulNBits", _product),
+    **_each("Reshape Flatten", _reshape),
     "Transpose": _transpose,
     "Squeeze": _squeeze,
     "Unsqueeze": _unsqueeze,
     "Gather": _gather,
 }
-
-
-# Layouts as texts: axes merged, dropped, put in.
-
-
-def reshape_axes(axes: Axes, before: Sequence[Dimension], after: Sequence[Dimension]) -> Axes | None:
-    """Return the layout after a Reshape, or None where axes are mixed that have no common letter.
-
-    >>> reshape_axes(Axes("NCHW"), ("N", 8, 7, 7), ("N", 8, 49))
-    Axes(layout='NCT', assumed=False)
-    """
-    if len(before) != len(axes.layout):
-        return None
-    layout, assumed = "", axes.assumed
-    for old, new in _groups(before, after):
-        letters = _merged(axes.layout[old], before[old], after[new])
-        if letters is None:
-            return None
-        layout += letters.layout
-        assumed = assumed or letters.assumed
-    mixed = "T" in layout and any(letter in SPATIAL for letter in layout)
-    if len(layout) != len(after) or len(set(layout)) != len(layout) or mixed:
-        return None
-    return Axes(_respaced(layout, axes.layout), assumed)
-
-
-def _groups(before: Sequence[Dimension], after: Sequence[Dimension]) -> list[tuple[slice, slice]]:
-    """Pair up the runs of axes, old and new, that hold the same elements: first from the left, then from the right."""
-    start = 0
-    while start < min(len(before), len(after)) and before[start] == after[start] is not None:
-        start += 1
-    left = [(slice(place, place + 1), slice(place, place + 1)) for place in range(start)]
-    right: list[tuple[slice, slice]] = []
-    old, new = len(before), len(after)
-    while old > start and new > start:
-        run = _run_from_right(before[start:old], after[start:new])
-        right.append((slice(old - run[0], old), slice(new - run[1], new)))
-        old, new = old - run[0], new - run[1]
-    if old > start or new > start:
-        right.append((slice(start, old), slice(start, new)))
-    return left + right[::-1]
-
-
-def _run_from_right(before: Sequence[Dimension], after: Sequence[Dimension]) -> tuple[int, int]:
-    """Return how many axes at the right end, old and new, have the same product; all of them if sizes are unknown."""
-    old = new = 1
-    while True:
-        first, second = _product_of(before[len(before) - old :]), _product_of(after[len(after) - new :])
-        if first is not None and first == second:
-            return old, new
-        if first is None or second is None:
-            return len(before), len(after)
-        if first < second and old < len(before):
-            old += 1
-        elif second < first and new < len(after):
-            new += 1
-        else:
-            return len(before), len(after)
-
-
-def _product_of(sizes: Sequence[Dimension]) -> int | None:
-    numbers = [size for size in sizes if isinstance(size, int) and size > 0]
-    return math.prod(numbers) if len(numbers) == len(sizes) else None
-
-
-def _merged(letters: str, old: Sequence[Dimension], new: Sequence[Dimension]) -> Axes | None:
-    """Name the new axes of one run of old ones."""
-    if len(letters) == len(new) == 1 or not new:
-        return Axes(letters[: len(new)])
-    if not letters:
-        spaces = _spaces(len(new)) if all(size == 1 for size in new) else None
-        return None if spaces is None else Axes(spaces)
-    full = "".join(letter for letter, size in zip(letters, old, strict=True) if size != 1) or letters[0]
-    if all(size == 1 for size in new[1:]):
-        spaces = _spaces(len(new) - 1)
-        if spaces is not None and len(full) == 1 and (full in "NC" or len(new) == 1):
-            return Axes(full + spaces)
-    if len(new) == 1 and all(letter in SPATIAL for letter in full):
-        return Axes("T")
-    if len(new) == 1:
-        # Flattened maps: the units of a vector, by habit called its channels.
-        return Axes("C", assumed=True) if "C" in (full[0], full[-1]) and "N" not in full else None
-    return Axes("HW", assumed=True) if full in ("T", "L") and len(new) == len("HW") else None
-
-
-def _spaces(count: int) -> str | None:
-    return {0: "", 1: "L", 2: "HW", 3: "DHW"}.get(count)
-
-
-def _with_and_without(larger: str, smaller: str, places: Iterable[int], follower: _Follower) -> Found:
-    """Carry axes between a value and the same value without some axes of size 1."""
-    places = tuple(places)
-    if larger in follower.found:
-        return ((smaller, _removed(follower.found[larger], places)),)
-    if smaller in follower.found:
-        return ((larger, _inserted(follower.found[smaller], places)),)
-    return ()
-
-
-def _removed(axes: Axes, places: Iterable[int]) -> Axes | None:
-    rank = len(axes.layout)
-    gone = {place % rank for place in places if -rank <= place < rank}
-    rest = "".join(letter for place, letter in enumerate(axes.layout) if place not in gone)
-    return Axes(_respaced(rest, axes.layout), axes.assumed) if rest else None
-
-
-def _inserted(axes: Axes, places: Sequence[int]) -> Axes | None:
-    """Name axes of size 1 that are put in: the batch where there is none yet, else one more of space."""
-    rank = len(axes.layout) + len(places)
-    new = {place % rank for place in places}
-    letters, layout = iter(axes.layout), ""
-    for place in range(rank):
-        layout += next(letters, "") if place not in new else "N" if place == 0 and "N" not in axes.layout else "S"
-    spaces = _spaces(sum(letter == "S" or letter in SPATIAL for letter in layout))
-    if spaces is None or ("T" in layout and "S" in layout):
-        return None
-    names = iter(spaces)
-    return Axes(
-        "".join(next(names) if letter == "S" or letter in SPATIAL else letter for letter in layout), axes.assumed
-    )
-
-
-def _respaced(layout: str, before: str) -> str:
-    """Call a single axis of space that is left over `L`, and two `HW`."""
-    left = [letter for letter in layout if letter in SPATIAL]
-    if len(left) == sum(letter in SPATIAL for letter in before):
-        return layout
-    names = iter(_spaces(len(left)) or "".join(left))
-    return "".join(next(names) if letter in SPATIAL else letter for letter in layout)

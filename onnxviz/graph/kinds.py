@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from onnxviz.graph.attributes import MALFORMED
-from onnxviz.graph.axes import Axes, follow_axes
+from onnxviz.graph.axes import follow_axes
+from onnxviz.graph.axis_letters import Axes
 from onnxviz.graph.graph import Graph, Node
 from onnxviz.graph.patterns import Gate, find_attention, find_gates
 from onnxviz.layout import TensorSpec, spatial_axes

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from onnx import parser
 
-from onnxviz.graph.axes import Axes, follow_axes, guess_axes, reshape_axes
+from onnxviz.graph.axes import follow_axes, guess_axes
+from onnxviz.graph.axis_letters import Axes, reshape_axes
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.shapes import infer_types
 from onnxviz.layout import TensorSpec
