@@ -148,3 +148,13 @@ def test_never_an_index_that_means_something_else(maps: np.ndarray, mode: str) -
     for plane, row in zip(values, found.astype(int), strict=True):
         order = np.argsort(plane[np.isfinite(plane)], kind="stable")
         assert (np.diff(row[np.isfinite(plane)][order]) >= 0).all()
+
+
+def test_each_axis_is_shrunk_by_its_own_factor() -> None:
+    maps = np.arange(24, dtype=np.float32).reshape(1, 4, 6)
+    statistics = channel_statistics(maps)
+    indices = np.empty((1, 2, 2), np.uint8)
+    quantise_into(indices, maps, limits(maps, statistics, Style()), None, shrink=(2, 3))
+    means = maps.reshape(2, 2, 2, 3).mean(axis=(1, 3))
+    assert np.abs(indices[0].astype(float) - means / 23 * 231).max() <= 1.5
+    assert indices[0, 0, 0] < indices[0, 0, 1] < indices[0, 1, 0] < indices[0, 1, 1]

@@ -156,3 +156,98 @@ def test_an_nhwc_input_is_followed_through_its_transpose() -> None:
 def test_unknown_sizes_make_same_padding_a_bound() -> None:
     model = nets.mobilenet_v1(None)
     assert fields(model)[model.graph.output[0].name].status is Status.UPPER_BOUND
+
+
+def test_a_field_as_json() -> None:
+    found = ReceptiveField((3, Fraction(5, 2)), (2, Fraction(1, 2)), (-1, 0), Status.UPPER_BOUND, True, "x")
+    assert found.as_json() == {
+        "size": [3, 2.5],
+        "stride": [2, 0.5],
+        "start": [-1, 0],
+        "status": "upper bound",
+        "global": True,
+    }
+    assert ReceptiveField(None, None, None, Status.UNKNOWN, False, "x").as_json()["size"] is None
+
+
+def test_fields_are_counted_in_the_first_input_of_rank_3_or_more() -> None:
+    found = fields(
+        parser.parse_model(
+            """<ir_version: 8, opset_import: ["": 17]>
+            g (float[1,4] state, float[1,2,9] sound, float[1,2,9,9] picture, float[2,2,3] w, float[2,2,5,5] v)
+            => (float[1,2,9] y, float[1,2,9,9] z) {
+                y = Conv <kernel_shape=[3], pads=[1,1]> (sound, w)
+                z = Conv <kernel_shape=[5,5], pads=[2,2,2,2]> (picture, v)
+            }"""
+        )
+    )
+    assert (found["y"].input, found["y"].size) == ("sound", (3,))
+    assert "z" not in found
+
+
+def test_what_a_body_reads_of_the_outer_graph_is_unknown() -> None:
+    found = fields(
+        parser.parse_model(
+            """<ir_version: 8, opset_import: ["": 17]>
+            g (float[1,1,8,8] x, bool flag, float[1,1,3,3] w, float[1,1,8,8] k) => (float[1,1,8,8] y) {
+                c = Conv <kernel_shape=[3,3], pads=[1,1,1,1]> (x, w)
+                b = If (flag) <
+                    then_branch = t () => (float[1,1,8,8] p) { p = Relu (c) },
+                    else_branch = e () => (float[1,1,8,8] q) { q = Neg (c) }
+                >
+                n = If (flag) <
+                    then_branch = t () => (float[1,1,8,8] p) { p = Relu (k) },
+                    else_branch = e () => (float[1,1,8,8] q) { q = Neg (k) }
+                >
+                d = Mul (c, n)
+                y = Add (d, b)
+            }"""
+        )
+    )
+    assert found["b"] == ReceptiveField(None, None, None, Status.UNKNOWN, False, "x")
+    assert "n" not in found
+    assert (found["d"].status, found["d"].size) == (Status.EXACT, (3, 3))
+    assert found["y"].status is Status.UNKNOWN
+
+
+def test_an_unknown_stays_unknown_whatever_follows() -> None:
+    for tail in ("y = GlobalAveragePool (u)", "y = Add (u, c)", "y = Softmax <axis=2> (u)"):
+        found = fields(
+            parser.parse_model(
+                f"""<ir_version: 8, opset_import: ["": 17, "own": 1]>
+                g (float[1,1,8,8] x, float[1,1,3,3] w) => (float[1,1,8,8] y) <float[1,1,8,8] u> {{
+                    c = Conv <kernel_shape=[3,3], pads=[1,1,1,1]> (x, w)
+                    u = own.Thing (c)
+                    {tail}
+                }}"""
+            )
+        )["y"]
+        assert found.status is Status.UNKNOWN
+        assert not found.reaches_whole
+
+
+def test_operands_with_different_strides_see_everything() -> None:
+    found = fields(
+        parser.parse_model(
+            """<ir_version: 8, opset_import: ["": 17]>
+            g (float[1,1,8,8] x, float[1,1,5,5] w) => (float[1,1,4,4] y) {
+                half = MaxPool <kernel_shape=[2,2], strides=[2,2]> (x)
+                corner = Conv <kernel_shape=[5,5]> (x, w)
+                y = Add (half, corner)
+            }"""
+        )
+    )
+    assert (found["half"].status, found["half"].size) == (Status.EXACT, (2, 2))
+    assert found["y"].status is Status.WHOLE_INPUT
+    assert found["y"].input == "x"
+
+
+def test_axes_that_are_swapped_stay_with_their_own() -> None:
+    found = field(
+        """g (float[1,1,8,8] x, float[1,1,1,3] row, float[1,1,5,1] column) => (float[1,1,8,8] y) {
+            t = Transpose <perm=[0,1,3,2]> (x)
+            a = Conv <kernel_shape=[1,3], pads=[0,1,0,1]> (t, row)
+            y = Conv <kernel_shape=[5,1], pads=[2,0,2,0]> (a, column)
+        }"""
+    )
+    assert (found.size, found.start) == ((3, 5), (-1, -2))

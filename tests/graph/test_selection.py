@@ -623,3 +623,29 @@ def test_globs(pattern: str, name: str, fits: bool) -> None:
 def test_parsed_selections_compare_by_what_they_mean() -> None:
     assert parse("conv,pool[0]") == parse(" conv , pool [ 0 ] ")
     assert parse("conv") != parse("'conv'")
+
+
+def test_fields_of_what_is_no_layer() -> None:
+    graph = make_graph()
+    bare = [layer for layer in LAYERS if layer.output != "flat"]
+    taken = select("other & op=Flatten, other & scope=head", graph=graph, layers=bare)
+    assert [choice.value for choice in taken] == ["flat"]
+    assert [choice.value for choice in select("other & node=/head/Flatten", graph=graph, layers=bare)] == ["flat"]
+
+
+def test_inputs_come_before_nodes_and_in_their_own_order() -> None:
+    assert chosen("c0, w0, image, b0") == ["image", "w0", "b0", "c0"]
+
+
+def test_parentheses_may_nest_deeply_but_not_without_end() -> None:
+    assert chosen("(" * 64 + "pool" + ")" * 64) == chosen("pool")
+    assert chosen("(pool), " * 70 + "(pool)") == chosen("pool")
+    assert "parentheses nest deeper than 64" in refusal(SelectionError, "(" * 65 + "pool" + ")" * 65)
+
+
+def test_defaults_obey_the_tap_and_what_is_excluded() -> None:
+    graph = make_graph()
+    plain, _ = default_choices(graph, LAYERS, "op")
+    assert [choice.value for choice in plain][:2] == ["c0", "p0"]
+    less, _ = default_choices(graph, LAYERS, "act", exclude=["pool"])
+    assert "p0" not in [choice.value for choice in less]
