@@ -1,4 +1,4 @@
-.PHONY: check format lint types floors test gallery bench zoo openvino
+.PHONY: check format lint types floors test page gallery bench zoo openvino mutation
 
 check: format lint types floors test
 
@@ -31,3 +31,11 @@ openvino:
 	python3 -m venv .venv-openvino
 	.venv-openvino/bin/pip install --quiet '.[openvino]'
 	.venv-openvino/bin/python tests/compare_devices.py cpu openvino
+
+page:
+	cd tests/reporting/page && npm ci --silent --no-fund --no-audit && npm test --silent
+
+mutation:
+	pip install --quiet 'mutmut>=3.8,<4'
+	mutmut run
+	mutmut results
