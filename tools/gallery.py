@@ -1,4 +1,4 @@
-"""Draws docs/gallery: one picture a kind and theme, on the bundled model and picture.
+"""Draws docs/gallery: one picture a kind and theme, on the bundled model and picture, and a page to explore.
 
 python tools/gallery.py
 """
@@ -51,6 +51,15 @@ def main() -> None:
         draw("filmstrip", theme, volume(), "NCDHW", Caption("blurred balls", "4 channels of a 9 x 48 x 48 volume"))
         draw("broken", theme, broken(maps["stem/conv"].array), "NCHW", Caption("NaN, infinities, dead channels"))
         overview(model, theme)
+    page(model)
+
+
+def page(model: onnxviz.Model) -> None:
+    """Write an example of a report: seven layers, the pooled vector and the classes, on two pictures."""
+    feeds = {name: model.feed(onnxviz.bundled.picture(name)) for name in ("cat", "coffee")}
+    runs = {name: model.run(feed, layers=[*OVERVIEW, "head/pool", "probabilities"]) for name, feed in feeds.items()}
+    options = onnxviz.ReportOptions(size=3_000_000, labels=onnxviz.bundled.labels(), force=True)
+    onnxviz.report(runs, GALLERY / "report.html", model=model, source=feeds, options=options)
 
 
 def draw(

@@ -8,7 +8,7 @@ const AXES = ["d", "y", "x"];
  * @returns {string} without the #
  */
 export function formatAddress(place) {
-  const parts = [`l=${encodeURIComponent(place.layer)}`];
+  const parts = [`l=${encodeURIComponent(wellFormed(place.layer))}`];
   if (place.channel !== null) parts.push(`c=${place.channel}`);
   const { position } = place;
   if (position) {
@@ -61,6 +61,14 @@ export function parseAddress(hash) {
   const given = AXES.filter((axis) => axis in axes);
   if (given.length) place.position = given.map((axis) => axes[axis]);
   return { place, problems };
+}
+
+/**
+ * Replace what no encoding can hold: halves of characters, which names of models may have.
+ * @param {string} text
+ */
+export function wellFormed(text) {
+  return text.replace(/\p{Surrogate}/gu, "\ufffd");
 }
 
 /**

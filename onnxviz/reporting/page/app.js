@@ -1,6 +1,6 @@
 /** The page as a whole: what is chosen, and which views follow when it changes. */
 
-import { parseAddress, shorten } from "./address.js";
+import { parseAddress, shorten, wellFormed } from "./address.js";
 import { offerRuns, showChannel } from "./channel.js";
 import { byId, fillSelect, make } from "./dom.js";
 import { showLegend } from "./legend.js";
@@ -108,11 +108,12 @@ export class App {
       layer = 0;
     }
     if (place.run >= runs.length) problems.push(`there is no input ${place.run}: the report has ${runs.length}`);
-    const changes = {
-      layer,
-      run: place.run < runs.length ? place.run : 0,
-      ...this.checkedLook(place, problems),
-    };
+    let run = place.run < runs.length ? place.run : 0;
+    if (!layers[layer].runs[run]) {
+      problems.push(lacking(runs[run]));
+      run = runWith(layers[layer], run);
+    }
+    const changes = { layer, run, ...this.checkedLook(place, problems) };
     Object.assign(
       changes,
       lost ? { place: null, position: null } : checkedSpot(layerIn(layers[layer], changes.run), place, problems),
@@ -166,7 +167,7 @@ export class App {
     const { state, index } = this;
     const named = index.layers[state.layer];
     if (!named.runs[state.run]) {
-      this.tell(`“${shorten(index.runs[state.run].name, 60)}” has no such layer; here is another input.`);
+      this.tell(sentence([lacking(index.runs[state.run])]));
       state.run = runWith(named, state.run);
     }
     const layer = layerIn(named, state.run);
@@ -283,7 +284,7 @@ export class App {
    * @param {Layer} layer
    */
   keyOf(layer) {
-    return this.names.get(layer.name) === 1 ? layer.name : layer.output;
+    return wellFormed(this.names.get(layer.name) === 1 ? layer.name : layer.output);
   }
 
   /**
@@ -454,6 +455,11 @@ function countNames(layers) {
   const counts = new Map();
   for (const { name } of layers) counts.set(name, (counts.get(name) ?? 0) + 1);
   return counts;
+}
+
+/** @param {Run} run */
+function lacking(run) {
+  return `the input “${shorten(run.name, 60)}” has no such layer; here is another`;
 }
 
 /** @param {readonly string[]} problems */

@@ -100,7 +100,7 @@ export function packRun(maps, vector = false) {
   return { entry: { stats, nan, inf, extra, exact: vector }, bytes };
 }
 
-/** A report's text. Layers are as in the index but for `maps`: an array of channels a run, or null for a run without. */
+/** A report's text. Layers are as in the index but for `maps`: the channels of each run, or null. */
 export function makeReport({ layers, runs, model = "net.onnx", leftOut = "" }) {
   const shell = JSON.parse(execFileSync(PYTHON, ["-c", SHELL], { cwd: REPOSITORY, encoding: "utf-8", maxBuffer: 1e8 }));
   const blocks = [];
