@@ -72,9 +72,12 @@ test("the address follows what is shown, back goes back, and the link is copied"
     .grantPermissions(["clipboard-read", "clipboard-write"])
     .catch(() => {});
   await page.click('[data-layer="3"] .row');
+  await opens(page, "body/band");
   await page.click('[data-layer="0"] .row');
+  await opens(page, "stem/conv");
   const tile = await page.locator("#tile-frame").boundingBox();
   await page.mouse.click(tile.x + tile.width - 2, tile.y + 2);
+  await page.waitForFunction(() => location.hash.includes("&y="));
   assert.match(page.url(), /#l=stem%2Fconv&c=0&y=0&x=7$/);
   await page.click("#copy");
   await page.waitForFunction(() => document.getElementById("copy").innerText.includes("copied"));
