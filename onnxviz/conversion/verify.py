@@ -61,7 +61,7 @@ def _agreement(entries: list[Any], results: Mapping[str, Any], stored: Any) -> A
     for value, order, entry in entries:
         found = results[value] if order is None else np.transpose(results[value], order)
         gap = _gap(found, stored[entry["key"]], value)
-        allowed = max(TOLERANCE, _ROUNDINGS * entry["rounding"])
+        allowed = max(TOLERANCE, _ROUNDINGS * max(entry["rounding"], entry["step"]))
         output = max(output, gap) if entry["output"] else output
         layer = max(layer, gap)
         if gap / allowed > worst_ratio:

@@ -12,7 +12,7 @@ def authors_names(names: list[str]) -> list[str]:
     """Return the names without TensorFlow's calls and without the counter that Keras 3 appends when it traces again.
 
     The counter is taken off only where all scopes at a place end in the one that the whole model ends in, so that
-    names stay different. What is then called `conv_1` was called so by its author.
+    names stay different. What is then called `conv_1` was called so by its author. Names without a scope stay.
 
     >>> authors_names(["StatefulPartitionedCall/net_1/a_1/convolution", "StatefulPartitionedCall/net_1/b_2_1/Relu"])
     ['net/a/convolution', 'net/b_2/Relu']
@@ -24,7 +24,7 @@ def authors_names(names: list[str]) -> list[str]:
         return names
     roots = {name.partition("/")[0] for name in plain if "/" in name}
     counter = _COUNTED.search(next(iter(roots))) if len(roots) == 1 else None
-    if counter is None or not all("/" in name for name in plain):
+    if counter is None:
         return plain
     split = [name.split("/") for name in plain]
     return ["/".join(parts) for parts in _without(split, counter.group())] if _below(split, counter.group()) else plain

@@ -20,8 +20,8 @@ _LARGEST = 256 << 20
 # What a layer of Keras 2 may call by name must not reach files, other programs or Python.
 _REACHES_OUT = (
     "io raw_ops py_function numpy_function py_func keras.utils keras.models keras.saving saved_model data train "
-    "summary debugging profiler load_library load_op_library autograph compat function random.Generator distribute config "
-    "experimental __internal__ feature_column estimator lite tpu mlir nest types version sysconfig"
+    "summary debugging profiler load_library load_op_library autograph compat function random.Generator distribute "
+    "config experimental __internal__ feature_column estimator lite tpu mlir nest types version sysconfig"
 ).split()
 
 

@@ -14,6 +14,7 @@ from .layer_map import layer_map
 from .loaded import Loaded
 from .quiet import end_with_parent, prepare
 from .report import Refusal, Report
+from .runners import GraphRunner, LiteRunner
 from .strip import Kept, strip
 from .tidy import name_free_sizes
 
@@ -47,7 +48,8 @@ def _convert(request: dict[str, Any], report: Report) -> None:
     report.facts["versions"] = {"tensorflow": tensorflow.__version__, "tf2onnx": tf2onnx.__version__}
     report.stage("loading")
     loaded = _route(request["kind"])(tensorflow, request)
-    _prepare_graph(tensorflow, loaded)
+    if loaded.graph is not None:
+        _prepare_graph(tensorflow, loaded)
     kept = chosen(loaded, request["keep"], request["fold"])
     names = loaded.renames
     report.facts.update(loaded.facts, renames=names)
@@ -55,9 +57,12 @@ def _convert(request: dict[str, Any], report: Report) -> None:
     report.facts["outputs"] = [names.get(name, name) for name in loaded.outputs]
     if request["reference"]:
         report.stage("running TensorFlow")
-        report.facts["reference"] = reference.compute(tensorflow, loaded, kept, request["reference"])
+        report.facts["reference"] = reference.compute(
+            _runner(tensorflow, loaded, request), loaded, kept, request["reference"]
+        )
     report.stage("converting")
-    proto = translate.translate(tensorflow, loaded, kept, request["opset"])
+    more = {"tflite_path": request["source"], "dequantize": True} if request["kind"] == "tflite" else {}
+    proto = translate.translate(tensorflow, loaded, kept, request["opset"], **more)
     where = strip(proto, kept)
     name_free_sizes(proto)
     _finish(proto, loaded, where, report)
@@ -76,9 +81,17 @@ def _route(kind: str) -> Any:
         from .route_graph import load_frozen as load
     elif kind == "checkpoint":
         from .route_graph import load_checkpoint as load
+    elif kind == "tflite":
+        from .route_lite import load
     else:
         raise Refusal(f"unknown kind of source {kind!r}", "failed")
     return load
+
+
+def _runner(tensorflow: Any, loaded: Loaded, request: dict[str, Any]) -> Any:
+    if request["kind"] == "tflite":
+        return LiteRunner(tensorflow, request["source"])
+    return GraphRunner(tensorflow, loaded.graph, loaded.inputs)
 
 
 def _prepare_graph(tensorflow: Any, loaded: Loaded) -> None:

@@ -16,25 +16,23 @@ _LARGEST = 1 << 30
 _FREE_SIZES = (64, 224, 299, 32)
 
 
-def compute(tensorflow: Any, loaded: Loaded, kept: list[str], path: str) -> dict[str, Any]:
-    """Run the frozen graph, store inputs and tensors at `path` (.npz) and return what each array there is.
+def compute(runner: Any, loaded: Loaded, kept: list[str], path: str) -> dict[str, Any]:
+    """Run the source, store inputs and tensors at `path` (.npz) and return what each array there is.
 
     Raises:
-        Refusal: No input that could be made up satisfies the graph.
+        Refusal: No input that could be made up satisfies the source.
     """
     import numpy
 
-    v1 = tensorflow.compat.v1
-    with tensorflow.Graph().as_default() as graph:
-        tensorflow.import_graph_def(loaded.graph, name="")
     wanted = list(dict.fromkeys(loaded.outputs + kept))
-    with v1.Session(graph=graph) as session:
-        feed, values = _first_that_runs(tensorflow, graph, session, loaded.inputs, wanted)
-        moved = session.run(wanted, {tensor: _moved(numpy, array) for tensor, array in feed.items()})
+    feed, values = _first_that_runs(runner, wanted)
+    moved = runner.run({name: _moved(numpy, array) for name, array in feed.items()}, wanted)
     entries: list[dict[str, Any]] = []
     arrays: dict[str, Any] = {}
     total = 0
     for name, value, other in zip(wanted, values, moved):
+        if value is None:
+            continue
         array = numpy.asarray(value)
         is_output = name in loaded.outputs
         total += array.nbytes
@@ -42,50 +40,51 @@ def compute(tensorflow: Any, loaded: Loaded, kept: list[str], path: str) -> dict
             continue
         key = f"t{len(arrays)}"
         arrays[key] = array
-        entries.append({"tensor": name, "key": key, "output": is_output, "rounding": _rounding(numpy, array, other)})
+        rounding = _rounding(numpy, array, other)
+        entries.append(
+            {"tensor": name, "key": key, "output": is_output, "rounding": rounding, "step": runner.step(name, array)}
+        )
     inputs = {}
-    for tensor, array in feed.items():
+    for name, array in feed.items():
         key = f"t{len(arrays)}"
         arrays[key] = array
-        inputs[loaded.renames.get(tensor.name, tensor.name)] = key
+        inputs[loaded.renames.get(name, name)] = key
     numpy.savez(path, **arrays)
     return {"inputs": inputs, "values": entries}
 
 
-def _first_that_runs(tensorflow: Any, graph: Any, session: Any, inputs: list[str], wanted: list[str]) -> Any:
+def _first_that_runs(runner: Any, wanted: list[str]) -> tuple[dict[str, Any], list[Any]]:
     import numpy
 
-    error: Any = None
-    tensors = [graph.get_tensor_by_name(name) for name in inputs]
+    text = ""
     for size in _FREE_SIZES:
         generator = numpy.random.default_rng(7)
-        feed = {tensor: _made_up(numpy, tensor, size, generator) for tensor in tensors}
+        feed = {given.name: _made_up(numpy, given, size, generator) for given in runner.inputs}
         try:
-            return feed, session.run(wanted, feed)
-        except tensorflow.errors.OpError as failed:
-            error = failed
-        if all(tensor.shape.is_fully_defined() for tensor in tensors):
+            return feed, runner.run(feed, wanted)
+        except ValueError as error:
+            text = text or str(error)
+        if all(given.sizes is not None and None not in given.sizes for given in runner.inputs):
             break
-    text = " ".join(str(getattr(error, "message", error)).split())[:300]
     raise Refusal(
-        f"TensorFlow cannot run the model on a random input, so nothing can be verified: {text}\n"
+        f"TensorFlow cannot run the model on a random input, so nothing can be verified: {text[:300]}\n"
         "--no-verify converts it unseen",
         "failed",
     )
 
 
-def _made_up(numpy: Any, tensor: Any, size: int, generator: Any) -> Any:
-    """Return numbers in 0..1, 0..255 for bytes, 0 and 1 for other whole numbers; a free first axis is 1."""
-    known = tensor.shape.as_list() if tensor.shape.rank is not None else [1, size, size, 3]
+def _made_up(numpy: Any, given: Any, size: int, generator: Any) -> Any:
+    """Return numbers in 0..1, any number for bytes, 0 and 1 for other whole numbers; a free first axis is 1."""
+    known = given.sizes if given.sizes is not None else [1, size, size, 3]
     shape = [(1 if place == 0 else size) if length is None else length for place, length in enumerate(known)]
-    dtype = tensor.dtype.as_numpy_dtype
-    if tensor.dtype.is_floating:
+    dtype = numpy.dtype(given.dtype)
+    if dtype.kind == "f":
         return generator.uniform(0, 1, shape).astype(dtype)
-    if dtype == numpy.uint8:
-        return generator.integers(0, 256, shape).astype(dtype)
-    if tensor.dtype.is_bool or tensor.dtype.is_integer:
+    if dtype.kind in "iu" and dtype.itemsize == 1:
+        return generator.integers(numpy.iinfo(dtype).min, numpy.iinfo(dtype).max, shape, endpoint=True).astype(dtype)
+    if dtype.kind in "iub":
         return generator.integers(0, 2, shape).astype(dtype)
-    raise Refusal(f"the input '{tensor.name}' is of type {tensor.dtype.name}, which onnxviz cannot feed", "unsupported")
+    raise Refusal(f"the input '{given.name}' is of type {dtype.name}, which onnxviz cannot feed", "unsupported")
 
 
 def _moved(numpy: Any, array: Any) -> Any:

@@ -47,7 +47,7 @@ def load(tensorflow: Any, request: dict[str, Any]) -> Loaded:
 
 
 def _keras(tensorflow: Any, legacy: bool) -> Any:
-    own = getattr(tensorflow.keras, "__version__", "")
+    own = _version(tensorflow)
     if not legacy or own.startswith("2."):
         if not legacy and own.startswith("2."):
             raise Refusal(
@@ -61,6 +61,16 @@ def _keras(tensorflow: Any, legacy: bool) -> Any:
     except ImportError as error:
         raise Refusal("no tf_keras", "missing") from error
     return tf_keras
+
+
+def _version(tensorflow: Any) -> str:
+    """Return the version of TensorFlow's own Keras; up to 2.15 that module does not tell it."""
+    from importlib import metadata
+
+    try:
+        return str(getattr(tensorflow.keras, "__version__", "") or metadata.version("keras"))
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 def _traced(tensorflow: Any, keras: Any, model: Any) -> tuple[Any, list[Row]]:

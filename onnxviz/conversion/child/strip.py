@@ -75,11 +75,14 @@ def _drop_copies(graph: Any, wanted: set[str], public: set[str]) -> dict[str, st
     names: dict[str, str] = {}
     for place in reversed(range(len(graph.node))):
         node = graph.node[place]
-        if node.op_type != "Identity" or node.output[0] not in public:
+        if node.op_type != "Identity":
             continue
-        if node.input[0] in wanted & made and node.input[0] not in names.keys() | public:
-            names[node.input[0]] = node.output[0]
-            del graph.node[place]
+        # Which of the two copies the other depends on the order of tf2onnx's passes.
+        for tensor, output in ((node.input[0], node.output[0]), (node.output[0], node.input[0])):
+            if tensor in (wanted & made) - names.keys() and output in public - set(names.values()):
+                names[tensor] = output
+                del graph.node[place]
+                break
     for node in graph.node:
         _rename(node, names)
     return names

@@ -21,9 +21,14 @@ def translate(tensorflow: Any, loaded: Loaded, kept: list[str], opset: int, **mo
         if loaded.graph is not None:
             tensorflow.import_graph_def(loaded.graph, name="")
             loaded.graph = None  # its weights are in the session's graph now
-            more = {"input_names": loaded.inputs, "output_names": loaded.outputs + kept, **more}
         onnx_graph = tfonnx.process_tf_graph(
-            graph, opset=opset, tensors_to_rename=dict(loaded.renames), continue_on_error=False, **more
+            graph,
+            input_names=loaded.inputs,
+            output_names=loaded.outputs + kept,
+            opset=opset,
+            tensors_to_rename=dict(loaded.renames),
+            continue_on_error=False,
+            **more,
         )
     return _optimised(onnx_graph).make_model("onnxviz convert")
 
