@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from onnxviz import bundled
     from onnxviz.activations import Activation, Activations
+    from onnxviz.conversion.convert import convert
+    from onnxviz.conversion.options import ConvertOptions
     from onnxviz.draw.style import Style
     from onnxviz.errors import OnnxvizError
     from onnxviz.feed.feeds import FeedOptions
@@ -28,6 +30,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Activation": ("onnxviz.activations", "Activation"),
     "Activations": ("onnxviz.activations", "Activations"),
+    "ConvertOptions": ("onnxviz.conversion.options", "ConvertOptions"),
     "FeedOptions": ("onnxviz.feed.feeds", "FeedOptions"),
     "Layer": ("onnxviz.graph.layers", "Layer"),
     "Model": ("onnxviz.model", "Model"),
@@ -35,12 +38,14 @@ _HOMES = {
     "RunOptions": ("onnxviz.run.session", "RunOptions"),
     "Style": ("onnxviz.draw.style", "Style"),
     "bundled": ("onnxviz.bundled", None),
+    "convert": ("onnxviz.conversion.convert", "convert"),
     "open": ("onnxviz.model", "open_model"),
     "view": ("onnxviz.viewing.view", "view"),
 }
 __all__ = [
     "Activation",
     "Activations",
+    "ConvertOptions",
     "FeedOptions",
     "Layer",
     "Model",
@@ -49,6 +54,7 @@ __all__ = [
     "Style",
     "__version__",
     "bundled",
+    "convert",
     "open",
     "view",
 ]

@@ -9,7 +9,8 @@ import typer
 
 import onnxviz
 from onnxviz.cli import parameters
-from onnxviz.cli.terminal import print_json, print_table, say
+from onnxviz.cli.opening import PYTHON
+from onnxviz.cli.terminal import print_json, print_table, say, size_text
 
 if TYPE_CHECKING:
     from onnxviz.conversion.options import Converted
@@ -17,13 +18,13 @@ if TYPE_CHECKING:
 
 def convert(
     source: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
             metavar="SOURCE",
             help="A SavedModel folder, .keras, .h5, frozen .pb, checkpoint .meta or .tflite.",
             show_default=False,
         ),
-    ],
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="OUT", help="The file to write; else SOURCE.onnx.")
     ] = None,
@@ -44,10 +45,14 @@ def convert(
     ] = False,
     opset: Annotated[int, typer.Option("--opset", metavar="N", help="The ONNX opset to write, 9 to 18.")] = 17,
     python: Annotated[
-        Path | None, typer.Option("--python", metavar="PATH", help="The Python that has TensorFlow; else this one.")
+        Path | None,
+        typer.Option("--python", metavar="PATH", envvar=PYTHON, help="The Python that has TensorFlow; else this one."),
     ] = None,
     trust: Annotated[bool, typer.Option("--trust", help="Let code in the source run.")] = False,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not compare with TensorFlow.")] = False,
+    clear_cache: Annotated[
+        bool, typer.Option("--clear-cache", help="Remove what view, layers and expose converted, and stop.")
+    ] = False,
     json: parameters.Json = False,
     force: parameters.Force = False,
     quiet: parameters.Quiet = False,
@@ -61,7 +66,13 @@ def convert(
     from onnxviz.cli.stages import StageLine
     from onnxviz.conversion.convert import convert as run_convert
     from onnxviz.conversion.options import ConvertOptions
+    from onnxviz.errors import UsageError
 
+    if clear_cache:
+        _clear_cache()
+        return
+    if source is None:
+        raise UsageError("name what to convert: onnxviz convert SOURCE -o OUT.onnx")
     options = ConvertOptions(
         inputs=_names(inputs),
         outputs=_names(outputs),
@@ -83,6 +94,13 @@ def convert(
         print_json(_document(converted))
     else:
         _print(converted)
+
+
+def _clear_cache() -> None:
+    from onnxviz.conversion.cache import cache_folder, clear
+
+    count, freed = clear()
+    print(f"removed {count} converted models, {size_text(freed)}, from {cache_folder()}")
 
 
 def _names(texts: list[str] | None) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onnxviz.cli import parameters
+from onnxviz.cli.opening import opened as open_source
 from onnxviz.cli.terminal import print_json, print_table, printable, say, shape_text, size_text
 
 if TYPE_CHECKING:
@@ -34,9 +35,7 @@ def layers(
 
     Example: onnxviz layers model.onnx --layers 'conv & depth<=4'
     """
-    from onnxviz.model import open_model
-
-    opened = open_model(model)
+    opened = open_source(model)
     if run is not None:
         opened = opened.measured(run)
     shown = _chosen(opened, layers, all_nodes)

@@ -98,6 +98,7 @@ def view(
 
     Example: onnxviz view model.onnx cat.jpg --layers 'conv[0]' -o maps
     """
+    from onnxviz.cli.opening import opened
     from onnxviz.cli.progress import ProgressWatcher
     from onnxviz.draw.style import Style
     from onnxviz.feed.feeds import FeedOptions
@@ -145,7 +146,7 @@ def view(
         force=force,
     )
     with ProgressWatcher(quiet=quiet) as watcher:
-        record = run_view(model, inputs or [], output, options, watcher)
+        record = run_view(opened(model, quiet=quiet), inputs or [], output, options, watcher)
     report(record, watcher, json=json, quiet=quiet, show=show)
     if record.failures:
         raise typer.Exit(4)

@@ -6,9 +6,11 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from onnxviz.conversion.live import check_live, save_live
 from onnxviz.conversion.options import Converted, ConvertOptions
 from onnxviz.conversion.run_child import run_child
 from onnxviz.conversion.source import Source, find_source
@@ -27,8 +29,9 @@ def convert(
 ) -> Converted:
     """Convert a TensorFlow or Keras model to ONNX, in another process, and prove that both agree.
 
-    `source` is a path: a SavedModel folder, `.keras`, `.h5`, a frozen `.pb`, a checkpoint's `.meta` or a `.tflite`.
-    `output` is by default the source's name with `.onnx` in the current folder. `stage` is told what goes on.
+    `source` is a path (a SavedModel folder, `.keras`, `.h5`, a frozen `.pb`, a checkpoint's `.meta`, a `.tflite`) or a
+    Keras model of the caller's. `output` is by default the source's name with `.onnx` in the current folder. `stage` is
+    told what goes on.
 
     Raises:
         ModelError: The source is missing, damaged, holds code, or cannot be converted; the text says which.
@@ -38,19 +41,31 @@ def convert(
     """
     options = options or ConvertOptions()
     _check_options(options)
-    found = find_source(Path(source))
-    target = Path(output) if output is not None else Path(f"{default_stem(found.path)}.onnx")
+    if isinstance(source, str | os.PathLike):
+        found = find_source(Path(source))
+        target = Path(output) if output is not None else Path(f"{default_stem(found.path)}.onnx")
+        return _converted(found, target, options, stage)
+    check_live(source)
+    with tempfile.TemporaryDirectory(prefix="onnxviz-") as folder:
+        stage("saving the model")
+        found = save_live(source, Path(folder))
+        target = Path(output) if output is not None else Path(f"{default_stem(found.path)}.onnx")
+        # Its code has run in this program already.
+        return _converted(found, target, replace(options, trust=True), stage)
+
+
+def _converted(found: Source, target: Path, options: ConvertOptions, stage: Callable[[str], None]) -> Converted:
     if options.verify:
         runtime()  # better missed now than after minutes of conversion
     with writing(target, force=options.force) as file, tempfile.TemporaryDirectory(prefix="onnxviz-") as folder:
         place = Path(folder)
         facts = run_child(_request(found, options, place), options.python, place, stage)
         agreement = None
-        if options.verify and facts.get("reference"):
+        if options.verify:
             stage("comparing with TensorFlow")
             agreement = verify(place / "model.onnx", facts, place / "reference.npz")
-        size = (place / "model.onnx").stat().st_size
-        check_space(target, size)
+        stage("writing")
+        check_space(target, (place / "model.onnx").stat().st_size)
         with (place / "model.onnx").open("rb") as made:
             shutil.copyfileobj(made, file, 1 << 20)
     return Converted(
@@ -61,7 +76,7 @@ def convert(
         outputs=tuple(facts["outputs"]),
         layers=int(facts["layers"]),
         agreement=agreement,
-        remarks=_remarks(found, facts, options),
+        remarks=_remarks(found, facts),
         versions=facts["versions"],
         cpu_seconds=facts.get("cpu_seconds"),
         peak_bytes=facts.get("peak_bytes"),
@@ -99,7 +114,7 @@ def _request(source: Source, options: ConvertOptions, folder: Path) -> dict[str,
     }
 
 
-def _remarks(source: Source, facts: Mapping[str, Any], options: ConvertOptions) -> tuple[str, ...]:
+def _remarks(source: Source, facts: Mapping[str, Any]) -> tuple[str, ...]:
     remarks = [f"the source is {source.words}"]
     guessed = facts.get("guessed") or {}
     for what in ("inputs", "outputs"):
