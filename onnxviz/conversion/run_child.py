@@ -148,6 +148,6 @@ def _missing(what: str, python: Path | None) -> str:
         here = f"install it with: {INSTALL}" if python is None else "install it there: pip install tensorflow tf2onnx"
         return (
             f"converting needs {what[3:]}, which {where} does not have; {here}\n"
-            "or name another environment's interpreter: --python /path/to/python"
+            "or name another environment's interpreter: --python PATH, or ONNXVIZ_TF_PYTHON=PATH"
         )
     return what

@@ -6,7 +6,7 @@ import json
 import traceback
 from typing import Any
 
-from . import batch_norms, reference, static_shapes, translate
+from . import batch_norms, reaching_out, reference, static_shapes, translate
 from .fold_constants import fold_constants
 from .graph_nodes import layer_rows, node_of
 from .keep import chosen
@@ -49,7 +49,7 @@ def _convert(request: dict[str, Any], report: Report) -> None:
     report.stage("loading")
     loaded = _route(request["kind"])(tensorflow, request)
     if loaded.graph is not None:
-        _prepare_graph(tensorflow, loaded)
+        _prepare_graph(tensorflow, loaded, request["trust"])
     kept = chosen(loaded, request["keep"], request["fold"])
     names = loaded.renames
     report.facts.update(loaded.facts, renames=names)
@@ -94,9 +94,11 @@ def _runner(tensorflow: Any, loaded: Loaded, request: dict[str, Any]) -> Any:
     return GraphRunner(tensorflow, loaded.graph, loaded.inputs)
 
 
-def _prepare_graph(tensorflow: Any, loaded: Loaded) -> None:
+def _prepare_graph(tensorflow: Any, loaded: Loaded, trust: bool) -> None:
     """Cut the graph to what its outputs need, compute its constants, and find its layers where none are known yet."""
     cut = tensorflow.compat.v1.graph_util.extract_sub_graph(loaded.graph, [node_of(name) for name in loaded.outputs])
+    if not trust:
+        reaching_out.check_graph(cut)
     static_shapes.make_static(tensorflow, cut)
     loaded.graph = fold_constants(tensorflow, cut, loaded.outputs)
     loaded.rows = loaded.rows or layer_rows(loaded.graph)

@@ -7,6 +7,7 @@ from typing import Any
 
 from .graph_nodes import check_names, guess_inputs, guess_outputs, node_of
 from .loaded import Loaded
+from .reaching_out import check_meta_graph
 from .report import Refusal
 
 
@@ -37,6 +38,8 @@ def load_checkpoint(tensorflow: Any, request: dict[str, Any]) -> Loaded:
     if not os.path.exists(f"{base}.index"):
         raise Refusal(f"the checkpoint of the graph is missing: there is no '{os.path.basename(base)}.index' beside it")
     meta = _parsed(v1.MetaGraphDef(), request["source"])
+    if not request["trust"]:
+        check_meta_graph(meta)
     inputs, outputs = _ends(meta.graph_def.node, request)
     with tensorflow.Graph().as_default() as graph, v1.Session(graph=graph) as session:
         saver = v1.train.import_meta_graph(meta, clear_devices=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from .authors_names import authors_names
 from .loaded import Loaded, Row
+from .reaching_out import check_operator
 from .report import Refusal
 from .runners import PREQUANTISED
 
@@ -30,7 +31,7 @@ def load(tensorflow: Any, request: dict[str, Any]) -> Loaded:
     """
     from tf2onnx.tflite_utils import read_tflite_model
 
-    _check_whole(request["source"])
+    _check(request["source"], request["trust"])
     try:
         graphs, operators, _, _ = read_tflite_model(request["source"])
         graph = graphs[-1]
@@ -74,8 +75,8 @@ def _is_quantised(tensor: Any) -> bool:
     return quantisation is not None and not quantisation.ScaleIsNone() and not quantisation.ZeroPointIsNone()
 
 
-def _check_whole(path: str) -> None:
-    """Refuse a file whose buffers point past its end: the reader would not notice."""
+def _check(path: str, trust: bool) -> None:
+    """Refuse a file whose buffers point past its end, which the reader would not notice, and what reaches outside."""
     from tf2onnx.tflite.Model import Model
 
     with open(path, "rb") as file:
@@ -84,5 +85,11 @@ def _check_whole(path: str) -> None:
         model = Model.GetRootAsModel(data, 0)
         for place in range(model.BuffersLength()):
             model.Buffers(place).DataAsNumpy()
+        customs = [
+            (model.OperatorCodes(place).CustomCode() or b"").decode() for place in range(model.OperatorCodesLength())
+        ]
     except Exception as error:
         raise Refusal("the TensorFlow Lite file is damaged or cut short") from error
+    for custom in customs:
+        if not trust and custom.startswith("Flex"):
+            check_operator(custom[len("Flex") :], custom)

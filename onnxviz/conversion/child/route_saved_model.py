@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .loaded import Loaded
+from .reaching_out import check_saved_model
 from .report import Refusal
 
 
@@ -14,7 +15,10 @@ def load(tensorflow: Any, request: dict[str, Any]) -> Loaded:
     Raises:
         Refusal: There is no such signature.
     """
-    model = tensorflow.saved_model.load(request["source"], tags=_tags(request["source"]))
+    parts = _parts(request["source"])
+    if not request["trust"]:
+        check_saved_model(parts)
+    model = tensorflow.saved_model.load(request["source"], tags=_tags(parts))
     name, function = _signature(model, request.get("signature"))
     loaded = freeze(tensorflow, function)
     loaded.facts["signature"] = name
@@ -41,14 +45,27 @@ def _input_names(tensorflow: Any, function: Any, inputs: list[str]) -> list[str]
     return names if len(names) == len(inputs) and all(names) else [name.partition(":")[0] for name in inputs]
 
 
-def _tags(folder: str) -> list[str] | None:
-    """Return the tags of the part to load: `serve` where it is, else those of the only part."""
+def _parts(folder: str) -> list[Any]:
+    """Return the meta graphs of a SavedModel.
+
+    Raises:
+        Refusal: The file is damaged or holds none.
+    """
     from tensorflow.python.saved_model import loader_impl
 
-    parts = [list(part.meta_info_def.tags) for part in loader_impl.parse_saved_model(folder).meta_graphs]
+    try:
+        parts = list(loader_impl.parse_saved_model(folder).meta_graphs)
+    except OSError as error:
+        raise Refusal(f"the SavedModel is damaged or cut short: {' '.join(str(error).split())[:200]}") from error
     if not parts:
         raise Refusal("the SavedModel holds no graph")
-    return None if len(parts) == 1 else next((tags for tags in parts if tags == ["serve"]), parts[0])
+    return parts
+
+
+def _tags(parts: list[Any]) -> list[str] | None:
+    """Return the tags of the part to load: `serve` where it is, None for the only part."""
+    tags = [list(part.meta_info_def.tags) for part in parts]
+    return None if len(tags) == 1 else next((found for found in tags if found == ["serve"]), tags[0])
 
 
 def _signature(model: Any, wanted: str | None) -> tuple[str, Any]:
