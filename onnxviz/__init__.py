@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from onnxviz import bundled
     from onnxviz.activations import Activation, Activations
+    from onnxviz.conversion.convert import convert
+    from onnxviz.conversion.options import ConvertOptions
     from onnxviz.draw.style import Style
     from onnxviz.errors import OnnxvizError
     from onnxviz.feed.feeds import FeedOptions
@@ -30,6 +32,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Activation": ("onnxviz.activations", "Activation"),
     "Activations": ("onnxviz.activations", "Activations"),
+    "ConvertOptions": ("onnxviz.conversion.options", "ConvertOptions"),
     "FeedOptions": ("onnxviz.feed.feeds", "FeedOptions"),
     "Layer": ("onnxviz.graph.layers", "Layer"),
     "Model": ("onnxviz.model", "Model"),
@@ -39,6 +42,7 @@ _HOMES = {
     "Style": ("onnxviz.draw.style", "Style"),
     "ViewOptions": ("onnxviz.viewing.options", "ViewOptions"),
     "bundled": ("onnxviz.bundled", None),
+    "convert": ("onnxviz.conversion.convert", "convert"),
     "open": ("onnxviz.model", "open_model"),
     "report": ("onnxviz.reporting.report", "report"),
     "view": ("onnxviz.viewing.view", "view"),
@@ -46,6 +50,7 @@ _HOMES = {
 __all__ = [
     "Activation",
     "Activations",
+    "ConvertOptions",
     "FeedOptions",
     "Layer",
     "Model",
@@ -56,6 +61,7 @@ __all__ = [
     "ViewOptions",
     "__version__",
     "bundled",
+    "convert",
     "open",
     "report",
     "view",

@@ -9,7 +9,8 @@ OnnxvizError
 │   └── NoMatchError    3  a selection that matches nothing
 ├── InputError          4  the picture, array or matrix that was to be fed
 ├── RunError            5  the runtime is missing or failed
-│   └── DeviceError     5  the device that was asked for does not work
+│   ├── DeviceError     5  the device that was asked for does not work
+│   └── ConversionError 5  the converter is missing or failed
 ├── OutputError         6  what was to be written exists already or cannot be written
 └── VerificationError   7  results differ by more than the tolerance
 """
@@ -65,6 +66,10 @@ class RunError(OnnxvizError):
 
 class DeviceError(RunError):
     """The device that was asked for does not work."""
+
+
+class ConversionError(RunError):
+    """The converter, TensorFlow or tf2onnx in another process, is missing or failed."""
 
 
 class OutputError(OnnxvizError):

@@ -7,14 +7,14 @@ from typing import Annotated
 import typer
 
 import onnxviz
-from onnxviz.cli import demo, devices, expose, layers, view
+from onnxviz.cli import convert, demo, devices, expose, layers, view
 from onnxviz.cli.printing import printing
 
 HELP = """See inside any ONNX model: its layers, its feature maps, as pictures.
 
 Exit codes: 0 done; 1 a bug of ours; 2 usage, a selection's grammar included; 3 the model is missing or cannot be
-honoured, or nothing matches; 4 input data; 5 runtime or device missing or failing; 6 output exists or cannot be
-written; 7 verification past its tolerance; 130 interrupted.
+honoured, or nothing matches; 4 input data; 5 runtime, device or converter missing or failing; 6 output exists or
+cannot be written; 7 verification past its tolerance; 130 interrupted.
 
 Example: onnxviz view model.onnx cat.jpg --layers 'conv[0]'
 """
@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 app.command("layers")(printing(layers.layers))
 app.command("expose")(printing(expose.expose))
+app.command("convert")(printing(convert.convert))
 app.command("view")(printing(view.view))
 app.command("demo")(printing(demo.demo))
 app.command("devices")(printing(devices.devices))

@@ -9,6 +9,7 @@ import typer
 
 import onnxviz
 from onnxviz.cli import parameters
+from onnxviz.cli.opening import opened as open_source
 from onnxviz.cli.terminal import print_json, print_table, say, say_choices
 from onnxviz.layout import shape_text
 from onnxviz.strict_json import number
@@ -46,11 +47,12 @@ def expose(
     Example: onnxviz expose model.onnx --layers 'conv[0],pool' -o exposed.onnx
     """
     from onnxviz.errors import UsageError
-    from onnxviz.model import open_model
 
     if only and verify:
         raise UsageError("--verify compares the model's own outputs, which --only drops: give one of them")
-    opened = open_model(model)
+    opened = open_source(model, quiet=quiet)
+    if linked and opened.path != model:
+        raise UsageError(f"--linked needs an ONNX file for its weights: first onnxviz convert {model}")
     choices, remark = opened.choose(layers, exclude=tuple(exclude or ()), tap=tap)
     exposed = opened.exposing(choices, only=only)
     if strip_metadata:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onnxviz.cli import parameters
+from onnxviz.cli.opening import opened as open_source
 from onnxviz.cli.terminal import print_json, print_table, printable, say, size_text
 from onnxviz.layout import shape_text
 
@@ -37,11 +38,10 @@ def layers(
     Example: onnxviz layers model.onnx --layers 'conv & depth<=4'
     """
     from onnxviz.errors import UsageError
-    from onnxviz.model import open_model
 
     if all_nodes and layers:
         raise UsageError("--all lists every node, --layers chooses layers: give one of them")
-    opened = open_model(model)
+    opened = open_source(model)
     if run is not None:
         opened = opened.measured(run)
     shown = _chosen(opened, layers, all_nodes)

@@ -10,7 +10,9 @@ import typer
 
 from onnxviz.errors import UsageError
 
-ModelPath = Annotated[Path, typer.Argument(metavar="MODEL", help="An ONNX file.", show_default=False)]
+ModelPath = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="An ONNX file, or what onnxviz convert takes.", show_default=False)
+]
 Layers = Annotated[
     list[str] | None,
     typer.Option("--layers", metavar="SEL", help="What to take, such as conv or 'conv[0],pool'; may be repeated."),

@@ -42,14 +42,18 @@ class Absorber:
 
     def act(self, node: Node, output: str) -> str:
         """Return the value after what a node's layer absorbs, its own output where nothing follows."""
+        return self.chain(node, output)[-1]
+
+    def chain(self, node: Node, output: str) -> Sequence[str]:
+        """Return the values from a node's output to its act value, both included."""
         value = self._families.scores.get(node.index, output)
         may = _MAY_FOLLOW.get(self._families.kinds[node.index], _MAY_FOLLOW_ANY)
-        seen = {""}
-        while value not in seen:
-            seen.add(value)
+        seen: list[str] = []
+        while value and value not in seen:
+            seen.append(value)
             readers = tuple({reader.index: reader for reader in self._graph.consumers.get(value, ())}.values())
             value, may = self._step(value, readers, may)
-        return value
+        return seen or [value]
 
     def _step(self, value: str, readers: Sequence[Node], may: frozenset[str]) -> tuple[str, frozenset[str]]:
         """Return the value one step on, the same where nothing may be taken."""

@@ -37,15 +37,19 @@ def _tensorflow(reader: Reader) -> str:
         and first.wire_type == DELIMITED
         and b"\x12" in reader.read(first.payload, min(first.length, 256))
     )
-    return "it may be a frozen TensorFlow graph; tf2onnx converts it" if is_graph else ""
+    return "it may be a frozen TensorFlow graph; onnxviz convert makes an ONNX model of it" if is_graph else ""
 
 
 _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
-    (0, b"PK\x03\x04", "a zip archive (as PyTorch's .pt and Keras' .keras are); export or convert it to ONNX first"),
+    (
+        0,
+        b"PK\x03\x04",
+        "a zip archive; of a .keras onnxviz convert makes an ONNX model, a PyTorch .pt is exported by PyTorch",
+    ),
     (0, b"version https://git-lfs", "a Git LFS pointer; fetch the file itself by: git lfs pull"),
     (4, b"ORTM", "a model in onnxruntime's ORT format; use the .onnx file that it was made from"),
-    (4, b"TFL3", "a TensorFlow Lite model; tf2onnx converts it"),
-    (0, b"\x89HDF\r\n", "an HDF5 file (as Keras' .h5 are); tf2onnx converts it"),
+    (4, b"TFL3", "a TensorFlow Lite model; onnxviz convert makes an ONNX model of it"),
+    (0, b"\x89HDF\r\n", "an HDF5 file; of a Keras .h5 onnxviz convert makes an ONNX model"),
     (0, b"\x80\x02", "a Python pickle (as PyTorch's old .pth are); export it to ONNX first"),
     (0, b"\x1f\x8b", "a gzip archive; unpack it first"),
     (0, b"GGUF", "a GGUF model, which holds weights and no graph"),

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from onnxviz.graph.absorption import Absorber
-from onnxviz.graph.axes import guess_axes
+from onnxviz.graph.axes import Axes, guess_axes
 from onnxviz.graph.graph import Graph, Node
 from onnxviz.graph.inner import InnerNode, InnerNodes
-from onnxviz.graph.kinds import KINDS, Families, find_families, weight_count, weight_places
+from onnxviz.graph.kinds import KINDS, find_families, weight_count, weight_places
+from onnxviz.graph.layer_names import LayerNames, parts_before_last
 from onnxviz.layout import Dimension, TensorSpec, channel_axis
 
 if TYPE_CHECKING:
@@ -91,6 +91,8 @@ class Layer:
 def catalogue(graph: Graph, types: Mapping[str, TensorSpec], *, every: bool = False) -> tuple[Layer, ...]:
     """Return the layers of a graph in graph order; with `every`, all nodes, those of no kind as `other`.
 
+    A node of no kind that the model's own layer map knows (a Flatten, say) is a layer as well.
+
     >>> import onnx
     >>> model = onnx.parser.parse_model('''<ir_version: 8, opset_import: ["" : 13]>
     ... g (float[1,3,8,8] x, float[4,3,1,1] w) => (float[1,4,8,8] y) {
@@ -102,7 +104,8 @@ def catalogue(graph: Graph, types: Mapping[str, TensorSpec], *, every: bool = Fa
     >>> [(layer.name, layer.kind, layer.act, layer.channels) for layer in catalogue(graph, types)]
     [('c', 'conv', 'y', 4), ('y', 'act', 'y', 4)]
     """
-    return tuple(layer for layer in _Cataloguer(graph, types).layers() if every or layer.kind != "other")
+    layers = _Cataloguer(graph, types).layers()
+    return tuple(layer for layer, is_mapped in layers if every or is_mapped or layer.kind != "other")
 
 
 class _Cataloguer:
@@ -115,11 +118,12 @@ class _Cataloguer:
         self._types = types
         self._families = find_families(graph, types)
         self._absorber = Absorber(graph, self._families)
-        self._names = _names(graph, self._families)
+        self._names = LayerNames(graph, self._families.kinds, self._chain)
         self._fields = receptive_fields(graph, types)
         self._depths: dict[str, int] = {}
 
-    def layers(self) -> Iterator[Layer]:
+    def layers(self) -> Iterator[tuple[Layer, bool]]:
+        """Give every node as a layer, and whether the model's author knew it as one."""
         inner = InnerNodes(self._graph)
         for node in self._graph.nodes:
             seen = len(inner.found)
@@ -128,23 +132,23 @@ class _Cataloguer:
             depth = max(depth, inner.enter(node, self._depths))
             self._depths.update((output, depth) for output in node.outputs if output)
             if any(node.outputs):
-                yield self._layer(node, depth)
-            yield from (_inner_layer(found, node.index) for found in inner.found[seen:])
+                yield self._layer(node, depth), self._names.is_mapped(node)
+            yield from ((_inner_layer(found, node.index), False) for found in inner.found[seen:])
 
     def _layer(self, node: Node, depth: int) -> Layer:
         output = next(filter(None, node.outputs))
         act = self._absorber.act(node, output)
         spec = self._types.get(act)
-        axes = self._families.axes.get(act) or guess_axes(spec)
+        axes = self._axes(act, spec)
         layout = None if axes is None else axes.layout
         place = channel_axis(layout)
         channels = spec.shape[place] if spec is not None and spec.shape is not None and place is not None else None
         return Layer(
-            name=self._names[node.index],
+            name=self._names.name(node),
             node=node.name,
             kind=self._families.kinds[node.index],
             op=node.op,
-            scope=node.scope or _parts_before_last(node.key),
+            scope=self._names.scope(node),
             output=output,
             act=act,
             shape=None if spec is None else spec.shape,
@@ -158,6 +162,18 @@ class _Cataloguer:
             receptive_field=self._fields.get(act) or self._fields.get(output),
             index=node.index,
         )
+
+    def _chain(self, node: Node) -> Sequence[str]:
+        output = next(filter(None, node.outputs), "")
+        return self._absorber.chain(node, output) if output else ()
+
+    def _axes(self, value: str, spec: TensorSpec | None) -> Axes | None:
+        """Return a value's layout: as followed from an operator that fixes it, as recorded, or as guessed."""
+        found, recorded = self._families.axes.get(value), self._names.mapped.get(value)
+        layout = recorded.layout if recorded is not None else None
+        if layout is not None and (found is None or found.assumed) and _rank(spec) in (None, len(layout)):
+            return Axes(layout)
+        return found or guess_axes(spec)
 
     def _parameters(self, node: Node) -> int:
         weights = (node.inputs[place] for place in weight_places(node.op, node.inputs))
@@ -185,7 +201,7 @@ def _inner_layer(found: InnerNode, index: int) -> Layer:
         node=found.proto.name,
         kind=found.kind,
         op=found.proto.op_type,
-        scope=_parts_before_last(found.path + own.lstrip("/")),
+        scope=parts_before_last(found.path + own.lstrip("/")),
         output=found.output,
         act=found.output,
         shape=None,
@@ -202,32 +218,8 @@ def _inner_layer(found: InnerNode, index: int) -> Layer:
     )
 
 
-def _names(graph: Graph, families: Families) -> Sequence[str]:
-    """Name every node: by its module where it is that module's only layer, else by itself, else by its value."""
-    scopes = [node.scope for node in graph.nodes]
-    layers_in = Counter(scope for scope, kind in zip(scopes, families.kinds, strict=True) if scope and kind != "other")
-    taken = {node.key for node in graph.nodes} | graph.producers.keys()
-
-    def name(node: Node) -> str:
-        scope = scopes[node.index]
-        alone = families.kinds[node.index] != "other" and layers_in[scope] == 1 and scope not in taken
-        return scope if alone else node.key
-
-    return [name(node) for node in graph.nodes]
-
-
-def _parts_before_last(name: str) -> str:
-    """Return the part of a name that says where its bearer lies.
-
-    PyTorch's older exporter repeats a module's path inside its children's: there the module path is returned.
-
-    >>> _parts_before_last("/layer1/layer1.0/conv1/Conv"), _parts_before_last("a/b/conv"), _parts_before_last("conv")
-    ('layer1.0.conv1', 'a/b', '')
-    """
-    before = name.rpartition("/" if "/" in name.strip("/") else ".")[0].strip("/")
-    parts = before.split("/")
-    kept = [part for part, child in zip(parts, [*parts[1:], ""], strict=True) if not child.startswith(f"{part}.")]
-    return ".".join(kept) if len(kept) < len(parts) else before
+def _rank(spec: TensorSpec | None) -> int | None:
+    return None if spec is None or spec.shape is None else len(spec.shape)
 
 
 _ITEM_SIZES: Mapping[str, float] = {

@@ -132,7 +132,7 @@ def open_reader(path: Path) -> Reader:
     try:
         if path.is_dir():
             raise ModelError(
-                f"'{path}' is a folder, not an ONNX file; if it is a TensorFlow SavedModel, tf2onnx converts it"
+                f"'{path}' is a folder, not an ONNX file; a TensorFlow SavedModel becomes one by: onnxviz convert"
             )
         if path.exists() and not path.is_file():
             raise ModelError(f"'{path}' is no regular file")

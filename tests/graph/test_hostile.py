@@ -98,7 +98,7 @@ FOREIGN = {
     "html after blanks": (b"\xef\xbb\xbf\n <html>", "an HTML or XML page"),
     "LFS pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 12\n", "git lfs pull"),
     "ORT format": (b"\x20\0\0\0ORTM" + bytes(100), "ORT format"),
-    "TFLite": (b"\x20\0\0\0TFL3" + bytes(100), "TensorFlow Lite model; tf2onnx converts it"),
+    "TFLite": (b"\x20\0\0\0TFL3" + bytes(100), "TensorFlow Lite model; onnxviz convert"),
     "JSON": (json.dumps({"ir_version": 8}).encode(), "a JSON text"),
     "text": (b'ir_version: 8\nproducer_name: "x"\n', "onnxviz reads ONNX in its binary form"),
     "HDF5": (b"\x89HDF\r\n\x1a\n" + bytes(100), "an HDF5 file"),

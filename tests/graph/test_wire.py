@@ -134,7 +134,7 @@ def test_what_cannot_be_opened_is_one_clear_error(tmp_path):
     with pytest.raises(ModelError, match=r"there is no file '.*absent\.onnx'"):
         open_reader(tmp_path / "absent.onnx")
     with pytest.raises(
-        ModelError, match="is a folder, not an ONNX file; if it is a TensorFlow SavedModel, tf2onnx converts it"
+        ModelError, match="is a folder, not an ONNX file; a TensorFlow SavedModel becomes one by: onnxviz convert"
     ):
         open_reader(tmp_path)
     with pytest.raises(ModelError, match="cannot be opened"):

@@ -1,0 +1,152 @@
+"""`onnxviz convert`: TensorFlow in, ONNX out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import onnxviz
+from onnxviz.cli import parameters
+from onnxviz.cli.opening import PYTHON
+from onnxviz.cli.terminal import print_json, print_table, say, size_text
+
+if TYPE_CHECKING:
+    from onnxviz.conversion.options import Converted
+
+
+def convert(
+    source: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A SavedModel folder, .keras, .h5, frozen .pb, checkpoint .meta or .tflite.",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="OUT", help="The file to write; else SOURCE.onnx.")
+    ] = None,
+    inputs: Annotated[
+        list[str] | None, typer.Option("--inputs", metavar="A:0,B:0", help="Input tensors of a graph, not guessed.")
+    ] = None,
+    outputs: Annotated[
+        list[str] | None, typer.Option("--outputs", metavar="A:0,B:0", help="Output tensors of a graph, not guessed.")
+    ] = None,
+    signature: Annotated[
+        str | None, typer.Option("--signature", metavar="NAME", help="Which signature of a SavedModel.")
+    ] = None,
+    keep: Annotated[
+        list[str] | None, typer.Option("--keep", metavar="LAYER", help="With --fold: keep this layer; repeatable.")
+    ] = None,
+    fold: Annotated[
+        bool, typer.Option("--fold", help="Fold batch norms and the like: a smaller graph, fewer layers.")
+    ] = False,
+    opset: Annotated[int, typer.Option("--opset", metavar="N", help="The ONNX opset to write, 9 to 18.")] = 17,
+    python: Annotated[
+        Path | None,
+        typer.Option("--python", metavar="PATH", envvar=PYTHON, help="The Python that has TensorFlow; else this one."),
+    ] = None,
+    trust: Annotated[bool, typer.Option("--trust", help="Let code in the source run.")] = False,
+    no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not compare with TensorFlow.")] = False,
+    clear_cache: Annotated[
+        bool, typer.Option("--clear-cache", help="Remove what view, layers and expose converted, and stop.")
+    ] = False,
+    json: parameters.Json = False,
+    force: parameters.Force = False,
+    quiet: parameters.Quiet = False,
+) -> None:
+    """Convert a TensorFlow or Keras model to ONNX, every layer under the name its author gave it.
+
+    TensorFlow runs in another process, of this Python or the one that --python names.
+
+    Example: onnxviz convert model.keras -o model.onnx
+    """
+    from onnxviz.cli.stages import StageLine
+    from onnxviz.conversion.convert import convert as run_convert
+    from onnxviz.conversion.options import ConvertOptions
+    from onnxviz.errors import UsageError
+
+    if clear_cache:
+        _clear_cache()
+        return
+    if source is None:
+        raise UsageError("name what to convert: onnxviz convert SOURCE -o OUT.onnx")
+    options = ConvertOptions(
+        inputs=_names(inputs),
+        outputs=_names(outputs),
+        signature=signature,
+        keep=_names(keep),
+        fold=fold,
+        opset=opset,
+        python=python,
+        trust=trust,
+        verify=not no_verify,
+        force=force,
+    )
+    with StageLine(quiet=quiet) as line:
+        converted = run_convert(source, output, options, stage=line.stage)
+    if not quiet:
+        for remark in converted.remarks:
+            say(remark)
+    if json:
+        print_json(_document(converted))
+    else:
+        _print(converted)
+
+
+def _clear_cache() -> None:
+    from onnxviz.conversion.cache import cache_folder, clear
+
+    count, freed = clear()
+    print(f"removed {count} converted models, {size_text(freed)}, from {cache_folder()}")
+
+
+def _names(texts: list[str] | None) -> tuple[str, ...]:
+    return tuple(name.strip() for text in texts or () for name in text.split(",") if name.strip())
+
+
+def _print(converted: Converted) -> None:
+    agreement = converted.agreement
+    verified = (
+        "not compared with TensorFlow"
+        if agreement is None
+        else f"{agreement.compared} values agree with TensorFlow to {agreement.layer:.2g} of their largest, "
+        f"the outputs to {agreement.output:.2g}"
+    )
+    rows = [
+        ("file", str(converted.path)),
+        ("inputs", ", ".join(converted.inputs)),
+        ("outputs", ", ".join(converted.outputs)),
+        ("layers", str(converted.layers)),
+        ("verified", verified),
+    ]
+    print_table(("", ""), rows, left=(True, True))
+
+
+def _document(converted: Converted) -> dict[str, object]:
+    agreement = converted.agreement
+    return {
+        "schema": "onnxviz.convert/1",
+        "onnxviz": onnxviz.__version__,
+        "file": str(converted.path),
+        "source": converted.source,
+        "kind": converted.kind,
+        "inputs": list(converted.inputs),
+        "outputs": list(converted.outputs),
+        "layers": converted.layers,
+        "verify": None
+        if agreement is None
+        else {
+            "max_rel": agreement.output,
+            "max_rel_layers": agreement.layer,
+            "worst": agreement.worst,
+            "compared": agreement.compared,
+            "tolerance": agreement.tolerance,
+        },
+        "remarks": list(converted.remarks),
+        "versions": dict(converted.versions),
+        "cpu_seconds": converted.cpu_seconds,
+        "peak_bytes": converted.peak_bytes,
+    }

@@ -1,0 +1,156 @@
+"""Converted models kept for the next time: each under a digest of its source and of what converted it.
+
+A source is converted once, however often it is looked at. What was used longest ago goes when all take more than
+`LIMIT` bytes; `clear` removes all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from onnxviz.conversion.convert import convert, default_stem
+from onnxviz.conversion.options import Converted, ConvertOptions
+from onnxviz.conversion.source import Source, find_source
+from onnxviz.errors import OutputError
+from onnxviz.files import safe_name
+
+LIMIT = 4 << 30
+FOLDER = "ONNXVIZ_CACHE"
+_FORMAT = "1"
+_VERSIONS = """
+import importlib.metadata
+for name in ("tensorflow", "tensorflow-cpu", "tf2onnx", "tf_keras", "keras"):
+    try:
+        print(name, importlib.metadata.version(name))
+    except importlib.metadata.PackageNotFoundError:
+        pass
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Cached:
+    """A converted model in the cache; `converted` tells of the conversion where it was done just now."""
+
+    path: Path
+    converted: Converted | None
+
+
+def cached(
+    source: Path, options: ConvertOptions | None = None, *, stage: Callable[[str], None] = lambda name: None
+) -> Cached:
+    """Return the ONNX model of a source, converted now if it was not before.
+
+    Raises:
+        OnnxvizError: As `convert` does.
+    """
+    options = options or ConvertOptions()
+    found = find_source(source)
+    stage("looking into the cache")
+    place = cache_folder() / digest(found, options) / f"{safe_name(default_stem(source))}.onnx"
+    if place.is_file():
+        with suppress(OSError):
+            os.utime(place)
+        return Cached(place, None)
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"the cache {place.parent} cannot be made: {error.strerror}; {FOLDER} names another"
+        ) from None
+    try:
+        converted = convert(source, place, replace(options, force=True), stage=stage)
+    except BaseException:
+        with suppress(OSError):
+            place.parent.rmdir()
+        raise
+    trim(LIMIT, spare=place)
+    return Cached(place, converted)
+
+
+def cache_folder() -> Path:
+    """Return where converted models are kept: what the variable ONNXVIZ_CACHE names, else the system's usual place."""
+    if named := os.environ.get(FOLDER):
+        return Path(named)
+    home = Path.home()
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local"))
+    elif sys.platform == "darwin":
+        base = home / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
+    return base / "onnxviz" / "converted"
+
+
+def clear() -> tuple[int, int]:
+    """Remove all converted models from the cache and return how many there were and their bytes."""
+    entries = list(_entries())
+    freed = sum(size for _, size, _ in entries)
+    for folder, _, _ in entries:
+        shutil.rmtree(folder, ignore_errors=True)
+    return len(entries), freed
+
+
+def trim(limit: int, spare: Path) -> None:
+    """Remove what was used longest ago until the rest takes `limit` bytes, `spare` not among it."""
+    entries = sorted(_entries(), key=lambda entry: entry[2])
+    total = sum(size for _, size, _ in entries)
+    for folder, size, _ in entries:
+        if total <= limit:
+            return
+        if folder != spare.parent:
+            shutil.rmtree(folder, ignore_errors=True)
+            total -= size
+
+
+def digest(source: Source, options: ConvertOptions) -> str:
+    """Return the name of a conversion: a digest of the source's bytes, the options and the versions that convert."""
+    import onnxviz
+
+    total = hashlib.blake2b(digest_size=16)
+    asked = replace(options, force=False, python=None)
+    for text in (_FORMAT, onnxviz.__version__, repr(asked), source.kind, _versions(options.python)):
+        total.update(f"{text}\0".encode())
+    for path in _parts(source):
+        total.update(f"{path.name}\0{path.stat().st_size}\0".encode("utf-8", "surrogatepass"))
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                total.update(block)
+    return total.hexdigest()
+
+
+def _parts(source: Source) -> list[Path]:
+    """Return the files that a source is made of."""
+    if source.path.is_dir():
+        return sorted(path for path in source.path.rglob("*") if path.is_file())
+    if source.kind == "checkpoint":
+        stem = source.path.stem
+        return sorted(path for path in source.path.parent.glob(f"{stem}.*") if path.is_file())
+    return [source.path]
+
+
+def _versions(python: Path | None) -> str:
+    """Return the versions that an interpreter has of what converts; of one that does not start, nothing."""
+    with suppress(OSError, subprocess.SubprocessError):
+        done = subprocess.run(
+            [str(python or sys.executable), "-c", _VERSIONS], capture_output=True, text=True, timeout=60, check=False
+        )
+        return done.stdout
+    return ""
+
+
+def _entries() -> Iterator[tuple[Path, int, float]]:
+    """Give each folder of the cache that is ours, its bytes and when it was last used."""
+    with suppress(OSError):
+        for folder in cache_folder().iterdir():
+            models = list(folder.glob("*.onnx*")) if len(folder.name) == 32 and folder.is_dir() else []
+            stats = [path.stat() for path in models]
+            if stats or (len(folder.name) == 32 and not any(folder.iterdir())):
+                yield folder, sum(stat.st_size for stat in stats), max((stat.st_mtime for stat in stats), default=0.0)

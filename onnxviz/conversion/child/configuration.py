@@ -1,0 +1,153 @@
+"""The configuration of a Keras file, read by ourselves: which Keras wrote it, and whether code lies in it.
+
+Only the standard library is needed for a `.keras`, and h5py for an `.h5`. Looking comes before loading: Keras' old
+loader and tf_keras run the code of a Lambda layer in an `.h5` without a word.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from .report import Refusal
+
+_KNOWN_MODULES = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras", "builtins")
+_LARGEST = 256 << 20
+
+# What a layer of Keras 2 may call by name must not reach files, other programs or Python.
+_REACHES_OUT = (
+    "io raw_ops py_function numpy_function py_func keras.utils keras.models keras.saving saved_model data train "
+    "summary debugging profiler load_library load_op_library autograph compat function random.Generator distribute "
+    "config experimental __internal__ feature_column estimator lite tpu mlir nest types version sysconfig"
+).split()
+
+
+@dataclass
+class Configuration:
+    """The parsed configuration, and whether Keras 2 wrote the file."""
+
+    tree: Any
+    legacy: bool
+
+
+def read_configuration(path: str) -> Configuration:
+    """Read the configuration of a `.keras` or `.h5` file.
+
+    Raises:
+        Refusal: It holds none, or it cannot be read.
+    """
+    if zipfile.is_zipfile(path):
+        return _from_zip(path)
+    return _from_hdf5(path)
+
+
+def check_configuration(configuration: Configuration) -> None:
+    """Refuse a configuration that brings code along or names code outside Keras.
+
+    Raises:
+        Refusal: It does; the text names the layer.
+    """
+    for entry in _entries(configuration.tree):
+        why = _danger(entry)
+        if why:
+            raise Refusal(f"{why}\nif you trust whoever made the file, convert it with --trust")
+
+
+def check_supported(configuration: Configuration) -> None:
+    """Refuse a subclassed model: only its author's program can build it again.
+
+    Raises:
+        Refusal: It is one.
+    """
+    tree = configuration.tree
+    kind = tree.get("class_name") if isinstance(tree, dict) else None
+    module = str(tree.get("module") or "keras") if isinstance(tree, dict) else ""
+    if kind in ("Functional", "Sequential", "Model") and _is_known(module):
+        return
+    raise Refusal(
+        f"the file holds a subclassed model ({kind}), which only the program that defines it can build\n"
+        "in that program: model.export('folder'), then: onnxviz convert folder"
+    )
+
+
+def _from_zip(path: str) -> Configuration:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if "config.json" not in archive.namelist():
+                raise Refusal("the zip archive holds no config.json: it is no Keras file")
+            tree = json.loads(_bounded(archive, "config.json"))
+            names = archive.namelist()
+            metadata = json.loads(_bounded(archive, "metadata.json")) if "metadata.json" in names else {}
+    except (zipfile.BadZipFile, OSError, ValueError, RecursionError, EOFError) as error:
+        raise Refusal(f"the Keras file is damaged: {error}") from error
+    version = str(metadata.get("keras_version", "")) if isinstance(metadata, dict) else ""
+    return Configuration(tree, version.startswith("2.") or _names_legacy_keras(tree))
+
+
+def _bounded(archive: zipfile.ZipFile, name: str) -> bytes:
+    if archive.getinfo(name).file_size > _LARGEST:
+        raise Refusal(f"the Keras file's {name} unpacks to more than {_LARGEST >> 20} MB")
+    return archive.read(name)
+
+
+def _from_hdf5(path: str) -> Configuration:
+    try:
+        import h5py
+    except ImportError as error:
+        raise Refusal("no h5py", "missing") from error
+    try:
+        with h5py.File(path, "r") as file:
+            text = file.attrs.get("model_config")
+            version = file.attrs.get("keras_version", "")
+            names = list(file)[:4]
+        tree = None if text is None else json.loads(text)
+    except (OSError, ValueError, RuntimeError, KeyError, RecursionError) as error:
+        raise Refusal(f"the HDF5 file is damaged: {error}") from error
+    if tree is None:
+        what = f" (it holds {', '.join(names)})" if names else ""
+        raise Refusal(
+            f"the HDF5 file holds no model, at most weights{what}\nsave the whole model: model.save('model.keras')"
+        )
+    version = version.decode("utf-8", "replace") if isinstance(version, bytes) else str(version)
+    return Configuration(tree, not version.startswith("3"))
+
+
+def _names_legacy_keras(tree: Any) -> bool:
+    module = str(tree.get("module") or "") if isinstance(tree, dict) else ""
+    return module.startswith(("tf_keras", "keras.src.engine", "keras.engine"))
+
+
+def _entries(tree: Any) -> Iterator[dict[str, Any]]:
+    """Give every object of the configuration, however deep."""
+    waiting = [tree]
+    while waiting:
+        entry = waiting.pop()
+        if isinstance(entry, dict):
+            yield entry
+            waiting.extend(entry.values())
+        elif isinstance(entry, list):
+            waiting.extend(entry)
+
+
+def _danger(entry: dict[str, Any]) -> str:
+    kind = str(entry.get("class_name", ""))
+    inner = entry.get("config")
+    config = inner if isinstance(inner, dict) else {}
+    name = config.get("name") or entry.get("name") or ""
+    if kind.rpartition(">")[2] in ("Lambda", "__lambda__"):
+        return f"the layer '{name}' is a Lambda: Python code in the file, which loading would run"
+    if kind in ("TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceMethod", "InstanceProperty"):
+        called = str(config.get("function", ""))
+        if any(called == part or called.startswith(f"{part}.") for part in _REACHES_OUT):
+            return f"the layer '{name}' calls tf.{called}, which reaches outside the model"
+    module = entry.get("module")
+    if isinstance(module, str) and kind and not _is_known(module):
+        return f"the file asks for {module}.{kind}, which is no part of Keras: loading would run it"
+    return ""
+
+
+def _is_known(module: str) -> bool:
+    return any(module == known or module.startswith(f"{known}.") for known in _KNOWN_MODULES)

@@ -1,0 +1,104 @@
+"""A Keras file, of Keras 3 or before: loaded without its training parts and traced with its layers' names recorded.
+
+tf2onnx's own way for Keras fails on Sequential models; a function of our own around any model does not.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .configuration import check_configuration, read_configuration
+from .layer_calls import recorded
+from .loaded import Loaded, Row
+from .report import Refusal
+from .route_saved_model import freeze
+
+
+def load(tensorflow: Any, request: dict[str, Any]) -> Loaded:
+    """Load the model and trace it once.
+
+    Raises:
+        Refusal: It holds code and `trust` is not set, or nothing tells what it takes.
+    """
+    configuration = read_configuration(request["source"])
+    if not request["trust"]:
+        check_configuration(configuration)
+    keras = _keras(tensorflow, configuration.legacy)
+    more = {"safe_mode": False} if request["trust"] else {}
+    try:
+        model = keras.models.load_model(request["source"], compile=False, **more)
+    except TypeError as error:
+        if "safe_mode" not in str(error):
+            raise
+        model = keras.models.load_model(request["source"], compile=False)  # before Keras 2.13
+    if not getattr(model, "inputs", None):
+        raise Refusal(
+            "nothing in the file tells what the model takes\nexport it: model.export(folder), then convert that"
+        )
+    function, rows = _traced(tensorflow, keras, model)
+    loaded = freeze(tensorflow, function)
+    known = {node.name for node in loaded.graph.node}
+    loaded.rows = [row for row in rows if row.tensor.rpartition(":")[0] in known]
+    loaded.facts.update(
+        lost=[row.layer for row in rows if row.tensor.rpartition(":")[0] not in known], model=model.name
+    )
+    loaded.facts["keras"] = getattr(keras, "__version__", "")
+    return loaded
+
+
+def _keras(tensorflow: Any, legacy: bool) -> Any:
+    own = _version(tensorflow)
+    if not legacy or own.startswith("2."):
+        if not legacy and own.startswith("2."):
+            raise Refusal(
+                f"the file is of Keras 3, and this Python has TensorFlow {tensorflow.__version__} with Keras {own}\n"
+                "use a Python with TensorFlow 2.16 or later, or model.export(folder) and convert that",
+                "missing",
+            )
+        return tensorflow.keras
+    try:
+        import tf_keras
+    except ImportError as error:
+        raise Refusal("no tf_keras", "missing") from error
+    return tf_keras
+
+
+def _version(tensorflow: Any) -> str:
+    """Return the version of TensorFlow's own Keras; up to 2.15 that module does not tell it."""
+    from importlib import metadata
+
+    try:
+        return str(getattr(tensorflow.keras, "__version__", "") or metadata.version("keras"))
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _traced(tensorflow: Any, keras: Any, model: Any) -> tuple[Any, list[Row]]:
+    names = [tensor.name.partition(":")[0].partition("/")[0] for tensor in model.inputs]
+    specs = [tensorflow.TensorSpec(tensor.shape, tensor.dtype, name=name) for tensor, name in zip(model.inputs, names)]
+    structure = getattr(model, "_inputs_struct", None)
+
+    def call(*tensors: Any) -> dict[str, Any]:
+        if structure is not None:
+            given = tensorflow.nest.pack_sequence_as(structure, list(tensors))
+        else:
+            given = tensors[0] if len(tensors) == 1 else list(tensors)
+        return _named_outputs(tensorflow, model, model(given, training=False))
+
+    with recorded(tensorflow, keras) as rows:
+        function = tensorflow.function(call, input_signature=specs).get_concrete_function()
+    root = f"{model.name}/"
+    for row in rows:
+        row.layer = row.layer[len(root) :] if row.layer.startswith(root) else row.layer
+    return function, rows
+
+
+def _named_outputs(tensorflow: Any, model: Any, result: Any) -> dict[str, Any]:
+    """Return the outputs by name; tf2onnx would call the output of a function that returns a tensor `Identity`."""
+    if isinstance(result, dict):
+        return result
+    flat = tensorflow.nest.flatten(result)
+    names = list(getattr(model, "output_names", None) or [])
+    if len(set(names)) != len(flat):
+        names = ["output"] if len(flat) == 1 else [f"output_{place}" for place in range(len(flat))]
+    return dict(zip(names, flat))

@@ -1,0 +1,184 @@
+"""Kept tensors were outputs during the conversion, so that nothing was folded through them; now they are inner values.
+
+Before: `Conv -> c -> Transpose(NCHW to NHWC) -> t (output) -> Transpose(NHWC to NCHW) -> d -> Relu`, t kept.
+After:  `Conv -> t -> Relu`, where t is the convolution's NCHW value under the kept tensor's name.
+
+1. A Transpose behind a kept tensor that undoes the one before it goes, and its readers read the inner value.
+2. What then makes a kept tensor by transposing, the inner value takes its name; where the transposed value is still
+   read (a Flatten, say) it stays under a name of its own.
+3. An inner value has one name: a second kept tensor for the same value becomes an alias of the first.
+4. A public output that only copies a kept tensor is that tensor, under the output's name.
+5. Kept tensors are no outputs any more, nodes that nothing reads go.
+
+Public inputs and outputs keep their names, layouts and values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass
+class Kept:
+    """Where a kept tensor went: its value in ONNX, and by which order of axes that becomes the TensorFlow tensor."""
+
+    value: str
+    order: list[int] | None = None
+
+
+def strip(proto: Any, kept: list[str]) -> dict[str, Kept]:
+    """Turn the kept tensors of a converted model into inner values, in place, and tell where each went."""
+    graph, wanted = proto.graph, set(kept)
+    public = [info for info in graph.output if info.name not in wanted]
+    del graph.output[:]
+    graph.output.extend(public)
+    _cancel_pairs(graph, wanted)
+    _drop_unread(graph, {info.name for info in public} | wanted)
+    copied = _drop_copies(graph, wanted, {info.name for info in public})
+    where = _name_inner_values(graph, wanted, copied, {info.name for info in public})
+    _drop_unread(graph, {info.name for info in public} | {place.value for place in where.values()})
+    del graph.value_info[:]  # tf2onnx's are of the values before
+    return where
+
+
+def _cancel_pairs(graph: Any, wanted: set[str]) -> None:
+    makers = _makers(graph)
+    same: dict[str, str] = {}
+    for node in graph.node:
+        for place, name in enumerate(node.input):
+            node.input[place] = same.get(name, name)
+        if node.op_type != "Transpose" or node.input[0] not in wanted:
+            continue
+        first = makers.get(node.input[0])
+        if first is not None and first.op_type == "Transpose" and _undoes(first, node):
+            same[node.output[0]] = first.input[0]
+    outputs = {info.name for info in graph.output}
+    for node in graph.node:
+        for place, name in enumerate(node.input):
+            node.input[place] = same.get(name, name)
+    if outputs & same.keys():
+        _keep_as_identities(graph, {name: same[name] for name in outputs & same.keys()})
+
+
+def _keep_as_identities(graph: Any, values: dict[str, str]) -> None:
+    """Let what made a public output by undoing a Transpose copy the inner value instead."""
+    for node in graph.node:
+        if node.output and node.output[0] in values:
+            source = values[node.output[0]]
+            del node.attribute[:]
+            node.op_type, node.input[0] = "Identity", source
+
+
+def _drop_copies(graph: Any, wanted: set[str], public: set[str]) -> dict[str, str]:
+    made = {name for node in graph.node for name in node.output}
+    names: dict[str, str] = {}
+    for place in reversed(range(len(graph.node))):
+        node = graph.node[place]
+        if node.op_type != "Identity":
+            continue
+        # Which of the two copies the other depends on the order of tf2onnx's passes.
+        for tensor, output in ((node.input[0], node.output[0]), (node.output[0], node.input[0])):
+            if tensor in (wanted & made) - names.keys() and output in public - set(names.values()):
+                names[tensor] = output
+                del graph.node[place]
+                break
+    for node in graph.node:
+        _rename(node, names)
+    return names
+
+
+def _name_inner_values(graph: Any, wanted: set[str], copied: dict[str, str], public: set[str]) -> dict[str, Kept]:
+    given = {info.name for info in graph.input} | {tensor.name for tensor in graph.initializer}
+    read = {name for node in graph.node for name in _reads(node)}
+    renames: dict[str, str] = {}
+    aside: dict[str, str] = {}
+    where: dict[str, Kept] = {}
+    tensors = {**{tensor: tensor for tensor in wanted}, **{output: tensor for tensor, output in copied.items()}}
+    for node in graph.node:
+        for made in tensors.keys() & set(node.output):
+            tensor = tensors[made]
+            inner = node.input[0] if _is_copy(node) and node.input[0] not in given else ""
+            order = _order(node) or None
+            if not inner or (order is None and (made in read or made in public)):
+                where[tensor] = Kept(made)
+            elif inner in where:
+                known = where[inner]
+                where[tensor] = Kept(known.value, known.order) if order is None else Kept(made)
+            elif inner in public or inner in renames:
+                where[tensor] = Kept(renames.get(inner, inner), order)
+            else:
+                renames[inner] = tensor
+                where[tensor] = Kept(tensor, order)
+                if made == tensor:
+                    aside[tensor] = f"{tensor}__{'copy' if order is None else 'channels_last'}"
+    for node in graph.node:
+        _rename(node, {**renames, **aside})
+    return where
+
+
+def _is_copy(node: Any) -> bool:
+    """Tell an Identity and the Transpose that brings the channels back to the end."""
+    if node.op_type == "Identity":
+        return True
+    order = _order(node)
+    return node.op_type == "Transpose" and len(order) > 2 and order == [0, *range(2, len(order)), 1]
+
+
+def _rename(node: Any, names: dict[str, str]) -> None:
+    for places in (node.input, node.output):
+        for place, name in enumerate(places):
+            if name in names:
+                places[place] = names[name]
+    for attribute in node.attribute:
+        for body in [attribute.g] if attribute.HasField("g") else attribute.graphs:
+            for inner in body.node:
+                _rename(inner, names)
+            for info in body.output:
+                info.name = names.get(info.name, info.name)
+
+
+def _drop_unread(graph: Any, roots: set[str]) -> None:
+    makers = {name: place for place, node in enumerate(graph.node) for name in node.output if name}
+    nodes = list(graph.node)
+    needed: set[int] = set()
+    waiting = list(roots)
+    while waiting:
+        place = makers.get(waiting.pop())
+        if place is not None and place not in needed:
+            needed.add(place)
+            waiting.extend(_reads(nodes[place]))
+    for place in reversed(range(len(nodes))):
+        if place not in needed:
+            del graph.node[place]
+    read = roots | {name for place in needed for name in _reads(nodes[place])}
+    for place in reversed(range(len(graph.initializer))):
+        if graph.initializer[place].name not in read:
+            del graph.initializer[place]
+
+
+def _reads(node: Any) -> list[str]:
+    """Return what a node reads, the outer values that its bodies capture included."""
+    names = [name for name in node.input if name]
+    for attribute in node.attribute:
+        for body in [attribute.g] if attribute.HasField("g") else attribute.graphs:
+            for inner in body.node:
+                names.extend(_reads(inner))
+            names.extend(info.name for info in body.output)
+    return names
+
+
+def _makers(graph: Any) -> dict[str, Any]:
+    return {name: node for node in graph.node for name in node.output if name}
+
+
+def _order(node: Any) -> list[int]:
+    for attribute in node.attribute:
+        if attribute.name == "perm":
+            return list(attribute.ints)
+    return []
+
+
+def _undoes(first: Any, second: Any) -> bool:
+    one, two = _order(first), _order(second)
+    return len(one) == len(two) > 0 and [one[place] for place in two] == list(range(len(one)))

@@ -1,0 +1,125 @@
+"""`convert`: a TensorFlow or Keras model becomes an ONNX file, every layer under the name its author knew."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from onnxviz.conversion.live import check_live, save_live
+from onnxviz.conversion.options import Converted, ConvertOptions
+from onnxviz.conversion.run_child import run_child
+from onnxviz.conversion.source import Source, find_source
+from onnxviz.conversion.verify import verify
+from onnxviz.errors import UsageError
+from onnxviz.files import check_space, writing
+from onnxviz.run.devices import runtime
+
+
+def convert(
+    source: Any,
+    output: str | os.PathLike[str] | None = None,
+    options: ConvertOptions | None = None,
+    *,
+    stage: Callable[[str], None] = lambda name: None,
+) -> Converted:
+    """Convert a TensorFlow or Keras model to ONNX, in another process, and prove that both agree.
+
+    `source` is a path (a SavedModel folder, `.keras`, `.h5`, a frozen `.pb`, a checkpoint's `.meta`, a `.tflite`) or a
+    Keras model of the caller's. `output` is by default the source's name with `.onnx` in the current folder. `stage` is
+    told what goes on.
+
+    Raises:
+        ModelError: The source is missing, damaged, holds code, or cannot be converted; the text says which.
+        ConversionError: TensorFlow or tf2onnx is missing or fails.
+        OutputError: The output exists and `force` is not set, or cannot be written.
+        VerificationError: The converted model does not agree with TensorFlow; nothing is written.
+    """
+    options = options or ConvertOptions()
+    _check_options(options)
+    if isinstance(source, str | os.PathLike):
+        found = find_source(Path(source))
+        target = Path(output) if output is not None else Path(f"{default_stem(found.path)}.onnx")
+        return _converted(found, target, options, stage)
+    check_live(source)
+    with tempfile.TemporaryDirectory(prefix="onnxviz-") as folder:
+        stage("saving the model")
+        found = save_live(source, Path(folder))
+        target = Path(output) if output is not None else Path(f"{default_stem(found.path)}.onnx")
+        # Its code has run in this program already.
+        return _converted(found, target, replace(options, trust=True), stage)
+
+
+def _converted(found: Source, target: Path, options: ConvertOptions, stage: Callable[[str], None]) -> Converted:
+    if options.verify:
+        runtime()  # better missed now than after minutes of conversion
+    with writing(target, force=options.force) as file, tempfile.TemporaryDirectory(prefix="onnxviz-") as folder:
+        place = Path(folder)
+        facts = run_child(_request(found, options, place), options.python, place, stage)
+        agreement = None
+        if options.verify:
+            stage("comparing with TensorFlow")
+            agreement = verify(place / "model.onnx", facts, place / "reference.npz")
+        stage("writing")
+        check_space(target, (place / "model.onnx").stat().st_size)
+        with (place / "model.onnx").open("rb") as made:
+            shutil.copyfileobj(made, file, 1 << 20)
+    return Converted(
+        path=target,
+        source=str(found.path),
+        kind=found.kind,
+        inputs=tuple(facts["inputs"]),
+        outputs=tuple(facts["outputs"]),
+        layers=int(facts["layers"]),
+        agreement=agreement,
+        remarks=_remarks(found, facts),
+        versions=facts["versions"],
+        cpu_seconds=facts.get("cpu_seconds"),
+        peak_bytes=facts.get("peak_bytes"),
+    )
+
+
+def default_stem(source: Path) -> str:
+    """Return the name of a source without what only says its kind.
+
+    >>> default_stem(Path("models/net.keras")), default_stem(Path("saved_model/"))
+    ('net', 'saved_model')
+    """
+    path = source if source.name else source.resolve()
+    return path.name if path.is_dir() else path.stem
+
+
+def _check_options(options: ConvertOptions) -> None:
+    if not 9 <= options.opset <= 18:
+        raise UsageError(f"tf2onnx writes the opsets 9 to 18, not {options.opset}")
+
+
+def _request(source: Source, options: ConvertOptions, folder: Path) -> dict[str, Any]:
+    return {
+        "source": str(source.path.resolve()),
+        "kind": source.kind,
+        "output": str(folder / "model.onnx"),
+        "reference": str(folder / "reference.npz") if options.verify else None,
+        "inputs": list(options.inputs),
+        "outputs": list(options.outputs),
+        "signature": options.signature,
+        "keep": list(options.keep),
+        "fold": options.fold,
+        "opset": options.opset,
+        "trust": options.trust,
+    }
+
+
+def _remarks(source: Source, facts: Mapping[str, Any]) -> tuple[str, ...]:
+    remarks = [f"the source is {source.words}"]
+    guessed = facts.get("guessed") or {}
+    for what in ("inputs", "outputs"):
+        if guessed.get(what):
+            remarks.append(f"{what} guessed: {', '.join(facts[what])} (--{what} names others)")
+    if facts.get("signature"):
+        remarks.append(f"signature {facts['signature']}")
+    return tuple(remarks)

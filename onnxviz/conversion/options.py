@@ -1,0 +1,61 @@
+"""What is asked of a conversion, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertOptions:
+    """How to convert.
+
+    `inputs` and `outputs` name tensors of a graph that does not say its own. `signature` is a SavedModel's. Every
+    layer is kept, or with `fold` only those that `keep` names. `python` is the interpreter that has TensorFlow, by
+    default this one. `trust` lets code in the source run. `force` replaces an existing file.
+    """
+
+    inputs: Sequence[str] = ()
+    outputs: Sequence[str] = ()
+    signature: str | None = None
+    keep: Sequence[str] = ()
+    fold: bool = False
+    opset: int = 17
+    python: Path | None = None
+    trust: bool = False
+    verify: bool = True
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How far the converted model and TensorFlow differ on one random input.
+
+    `output` and `layer` are the largest differences of the outputs and of all compared values, each a share of the
+    largest magnitude of its tensor; `worst` names the value where that is, `compared` counts them. `tolerance` is the
+    one of that value.
+    """
+
+    output: float
+    layer: float
+    worst: str
+    compared: int
+    tolerance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """What a conversion made: the file, what its source was, its ends, its layers and the proof."""
+
+    path: Path
+    source: str
+    kind: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    layers: int
+    agreement: Agreement | None
+    remarks: tuple[str, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    cpu_seconds: float | None = None
+    peak_bytes: int | None = None

@@ -1,0 +1,153 @@
+"""The other Python as a process: quiet, watched, ended with its parent, its failure put in one sentence."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from onnxviz.conversion.causes import cause
+from onnxviz.errors import ConversionError, ModelError, OnnxvizError, UnsupportedError, UsageError
+
+SCRIPT = Path(__file__).resolve().parent / "child" / "start.py"
+_POLL = 0.1
+
+INSTALL = "pip install 'onnxviz[tf]'"
+
+
+def run_child(
+    request: Mapping[str, Any], python: Path | None, folder: Path, stage: Callable[[str], None]
+) -> Mapping[str, Any]:
+    """Let the other Python carry out a request and return its report; what it writes lies in `folder`.
+
+    Raises:
+        ConversionError: It lacks TensorFlow, failed or was killed.
+        ModelError: It refuses the source; the text says why.
+    """
+    report, noise = folder / "report.json", folder / "noise.txt"
+    (folder / "request.json").write_text(
+        json.dumps({**request, "report": str(report), "parent": os.getpid()}), encoding="utf-8"
+    )
+    with noise.open("wb") as output:
+        process = _started(python, folder / "request.json", output)
+        try:
+            peak = _wait(process, report, stage)
+        except BaseException:
+            _end(process)
+            raise
+    facts = _read(report)
+    if process.returncode == 0 and facts.get("done"):
+        return facts
+    raise _error(process.returncode, facts, noise.read_text("utf-8", "replace"), python, peak)
+
+
+def _started(python: Path | None, request: Path, output: Any) -> subprocess.Popen[bytes]:
+    program = str(python or sys.executable)
+    # A group of its own: Ctrl-C reaches this process alone, which then ends the group whole.
+    flags: dict[str, Any] = (
+        {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
+        if os.name == "nt"
+        else {"start_new_session": True}
+    )
+    # The other Python may be older: what was meant for this one's imports would mislead it.
+    kept = {name: text for name, text in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+    environment = {**(os.environ if python is None else kept), "PYTHONIOENCODING": "utf-8"}
+    try:
+        return subprocess.Popen(
+            [program, str(SCRIPT), str(request)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=environment,
+            **flags,
+        )
+    except OSError as error:
+        raise ConversionError(f"'{program}' cannot be run as a Python: {error.strerror or error}") from None
+
+
+def _wait(process: subprocess.Popen[bytes], report: Path, stage: Callable[[str], None]) -> int | None:
+    """Wait for the process, tell its stages as they come and return the most memory it was seen to have."""
+    told, peak = "", None
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_POLL)
+        now = _read(report).get("stage", "")
+        if now and now != told:
+            told = now
+            stage(now)
+        if process.returncode is not None:
+            return peak
+        peak = _peak(process.pid) or peak
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the process and all that it started, at once: it holds nothing that is not in its own folder."""
+    with suppress(ProcessLookupError, PermissionError):
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+    process.wait()
+
+
+def _read(report: Path) -> dict[str, Any]:
+    with suppress(OSError, ValueError):
+        facts = json.loads(report.read_text(encoding="utf-8"))
+        if isinstance(facts, dict):
+            return facts
+    time.sleep(0)
+    return {}
+
+
+def _peak(process: int) -> int | None:
+    """Return the most memory that a running process had, where the system tells."""
+    with suppress(OSError, ValueError, IndexError):
+        for line in Path(f"/proc/{process}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return None
+
+
+def _error(code: int, facts: Mapping[str, Any], noise: str, python: Path | None, peak: int | None) -> OnnxvizError:
+    error = facts.get("error", {})
+    text, kind = str(error.get("text", "")), error.get("kind", "")
+    if kind == "missing":
+        return ConversionError(_missing(text, python))
+    if kind == "usage":
+        return UsageError(text)
+    if kind == "unsupported":
+        return UnsupportedError(text)
+    if kind == "model":
+        return ModelError(text)
+    stage = facts.get("stage") or "starting"
+    if code == -getattr(signal, "SIGKILL", 9) or kind == "memory" or "std::bad_alloc" in noise:
+        had = f"; it had {peak / 1e9:.1f} GB" if peak else ""
+        return ConversionError(
+            f"the converter was killed while {stage}, as the system does when memory runs out{had}\n"
+            "close what else needs memory, or convert with --fold --no-verify, which needs least"
+        )
+    if code < 0:
+        return ConversionError(f"the converter was ended by signal {-code} while {stage}")
+    return ConversionError(f"the converter failed while {stage}: {cause(error, noise)}")
+
+
+def _missing(what: str, python: Path | None) -> str:
+    where = f"'{python}'" if python else "this Python"
+    if what == "no tf_keras":
+        return f"the file is of Keras 2, and {where} has no tf_keras; install it there with: pip install tf_keras"
+    if what == "no h5py":
+        return f"reading the file needs h5py, which {where} lacks; install it there with: pip install h5py"
+    if what.startswith("no "):
+        here = f"install it with: {INSTALL}" if python is None else "install it there: pip install tensorflow tf2onnx"
+        return (
+            f"converting needs {what[3:]}, which {where} does not have; {here}\n"
+            "or name another environment's interpreter: --python PATH, or ONNXVIZ_TF_PYTHON=PATH"
+        )
+    return what

@@ -1,0 +1,181 @@
+"""What a source is, found by looking inside it: its name says little."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from onnxviz.conversion.child.configuration import check_supported, read_configuration
+from onnxviz.conversion.child.report import Refusal
+from onnxviz.errors import ModelError, NotAModelError, UnsupportedError
+
+KINDS = {
+    "saved_model": "a TensorFlow SavedModel",
+    "keras": "a Keras file",
+    "frozen": "a frozen TensorFlow graph",
+    "checkpoint": "a TensorFlow 1 checkpoint",
+    "tflite": "a TensorFlow Lite model",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A source of a known kind, one of `KINDS`, and for the reader words for it."""
+
+    path: Path
+    kind: str
+
+    @property
+    def words(self) -> str:
+        """What it is, as a reader would say it."""
+        return KINDS[self.kind]
+
+
+def find_source(path: Path) -> Source:
+    """Tell what a file or folder is.
+
+    Raises:
+        ModelError: It is missing or damaged.
+        NotAModelError: It is nothing that can be converted; the text says what it is.
+        UnsupportedError: It is of a kind that onnxviz does not convert; the text says which way works.
+    """
+    try:
+        if path.is_dir():
+            return Source(path, _folder(path))
+        if not path.exists():
+            raise ModelError(f"there is no file or folder '{path}'")
+        if not path.is_file():
+            raise NotAModelError(f"'{path}' is neither a file nor a folder")
+        with path.open("rb") as file:
+            head = file.read(4096)
+    except OSError as error:
+        raise ModelError(f"'{path}' cannot be read: {error.strerror or error}") from None
+    if not head:
+        raise NotAModelError(f"'{path}' is empty")
+    return Source(path, _file(path, head))
+
+
+def is_tensorflow(path: Path) -> bool:
+    """Tell quickly whether a path may be a source to convert and is no ONNX model; nothing is raised."""
+    try:
+        if path.is_dir():
+            return (path / "saved_model.pb").is_file() or (path / "saved_model.pbtxt").is_file()
+        with path.open("rb") as file:
+            head = file.read(4096)
+    except OSError:
+        return False
+    if head[4:8] == b"TFL3" or head.startswith(b"\x89HDF\r\n") or _frozen_or_meta(head, path):
+        return True
+    return head.startswith(b"PK\x03\x04") and _is_keras_archive(path)
+
+
+def _folder(path: Path) -> str:
+    if (path / "saved_model.pb").is_file() or (path / "saved_model.pbtxt").is_file():
+        return "saved_model"
+    names = sorted(entry.name for entry in path.iterdir())
+    if "model.json" in names:
+        raise UnsupportedError(f"'{path}' is a TensorFlow.js model\n{_WAYS['tfjs']}")
+    if "config.json" in names and any(name.startswith("model.weights") for name in names):
+        raise UnsupportedError(f"'{path}' is a Keras file that was unpacked: zip it again, with the ending .keras")
+    metas = [name for name in names if name.endswith(".meta")]
+    if metas:
+        raise ModelError(f"'{path}' holds a checkpoint: convert its graph, '{path / metas[-1]}'")
+    if "checkpoint" in names or any(name.endswith(".index") for name in names):
+        raise UnsupportedError(f"'{path}' holds a checkpoint's weights and no graph\n{_WAYS['weights']}")
+    inner = [name for name in names if (path / name / "saved_model.pb").is_file()]
+    if inner:
+        raise ModelError(f"'{path}' holds SavedModels ({', '.join(inner[:3])}): convert one of them")
+    raise NotAModelError(f"'{path}' is a folder without a saved_model.pb: it is no SavedModel")
+
+
+def _file(path: Path, head: bytes) -> str:
+    if head[4:8] == b"TFL3":
+        return "tflite"
+    if head.startswith(b"\x89HDF\r\n"):
+        return "keras"
+    if zipfile.is_zipfile(path) and _is_keras_archive(path):
+        _check_keras(path)
+        return "keras"
+    for signature, what in _FOREIGN:
+        if head.startswith(signature):
+            raise UnsupportedError(f"'{path}' is {what}")
+    if path.name in ("saved_model.pb", "saved_model.pbtxt"):
+        raise ModelError(f"'{path}' is the graph of a SavedModel: convert its folder, '{path.parent}'")
+    if path.suffix in (".index",) or ".data-" in path.name:
+        raise UnsupportedError(f"'{path}' holds a checkpoint's weights and no graph\n{_WAYS['weights']}")
+    kind = _frozen_or_meta(head, path)
+    if kind:
+        return kind
+    if head.lstrip().startswith((b"{", b"[")):
+        raise UnsupportedError(f"'{path}' is a JSON text; if it is a TensorFlow.js model: {_WAYS['tfjs']}")
+    if head.lstrip().startswith((b"node {", b"node{", b"library {")):
+        raise UnsupportedError(f"'{path}' is a graph written as text; TensorFlow's binary .pb is what converts")
+    if head.lstrip().startswith(b"<"):
+        raise NotAModelError(f"'{path}' is an HTML or XML page; a download may have brought an error page")
+    if head.startswith(b"version https://git-lfs"):
+        raise NotAModelError(f"'{path}' is a Git LFS pointer; fetch the file itself by: git lfs pull")
+    raise NotAModelError(f"'{path}' is no model that onnxviz can convert; {_WHAT_CONVERTS}")
+
+
+def _check_keras(path: Path) -> None:
+    try:
+        check_supported(read_configuration(str(path)))
+    except Refusal as refusal:
+        raise UnsupportedError(f"'{path}': {refusal}") from None
+
+
+def _is_keras_archive(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return "config.json" in archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return False
+
+
+def _frozen_or_meta(head: bytes, path: Path) -> str:
+    """Tell a GraphDef, which begins with a node that has a name and an operator, and a MetaGraphDef."""
+    message = _first_message(head, 1)
+    if message is None:
+        return ""
+    name = _first_message(message, 1)
+    if name and b"\x12" in message[len(name) :] and _is_name(name):
+        return "frozen"
+    # A MetaGraphDef begins with its description, whose third field holds the stripped operators or the tags.
+    return "checkpoint" if path.suffix == ".meta" or (path.with_suffix(".index")).exists() else ""
+
+
+def _first_message(data: bytes, number: int) -> bytes | None:
+    """Return the content of a message's first field, cut where `data` is, if it has this number and a length."""
+    if not data or data[0] != number << 3 | 2:
+        return None
+    length = shift = 0
+    for place in range(1, min(len(data), 6)):
+        length |= (data[place] & 127) << shift
+        shift += 7
+        if data[place] < 128:
+            return data[place + 1 : place + 1 + length]
+    return None
+
+
+def _is_name(data: bytes) -> bool:
+    try:
+        text = data.decode("ascii")
+    except UnicodeDecodeError:
+        return False
+    return 0 < len(text) < 1000 and (text[0].isalnum() or text[0] in "._>") and text.isprintable()
+
+
+_WAYS = {
+    "tfjs": "convert the SavedModel or Keras file that it was made from; TensorFlow.js models are not converted",
+    "weights": "convert the graph with them: the .meta file, a SavedModel, or the Keras model saved whole",
+    "pytorch": "in PyTorch: torch.onnx.export(model, example_input, 'model.onnx', dynamo=True)",
+}
+_WHAT_CONVERTS = "it converts SavedModel folders, .keras, .h5, frozen .pb, .meta checkpoints and .tflite"
+
+_FOREIGN: tuple[tuple[bytes, str], ...] = (
+    (b"PK\x03\x04", f"a zip archive and no Keras file; if it is PyTorch's: {_WAYS['pytorch']}"),
+    (b"\x80\x02", f"a Python pickle, as PyTorch's old files are\n{_WAYS['pytorch']}"),
+    (b"\x1f\x8b", "a gzip archive; unpack it first"),
+    (b"GGUF", "a GGUF model, which holds weights and no graph"),
+)
