@@ -1,4 +1,4 @@
-.PHONY: check format lint types floors test page gallery bench zoo openvino mutation
+.PHONY: check format lint types floors test page gallery bench zoo openvino mutation tensorflow tensorflow-2.15
 
 check: format lint types floors test
 
@@ -39,3 +39,13 @@ mutation:
 	pip install --quiet 'mutmut>=3.8,<4'
 	mutmut run
 	mutmut results
+
+tensorflow:
+	python3 -m venv .venv-tensorflow
+	.venv-tensorflow/bin/pip install --quiet '.[tf]'
+	ONNXVIZ_TF_PYTHON=.venv-tensorflow/bin/python pytest tests/conversion
+
+tensorflow-2.15:
+	python3.11 -m venv .venv-tensorflow-2.15
+	.venv-tensorflow-2.15/bin/pip install --quiet tensorflow-cpu==2.15.1 tf2onnx==1.16.1 'numpy<2'
+	ONNXVIZ_TF_PYTHON=.venv-tensorflow-2.15/bin/python pytest tests/conversion/test_sources.py

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from onnxviz.conversion.applications import known_preprocessing
 from onnxviz.conversion.live import check_live, save_live
 from onnxviz.conversion.options import Converted, ConvertOptions
 from onnxviz.conversion.run_child import run_child
@@ -111,6 +112,7 @@ def _request(source: Source, options: ConvertOptions, folder: Path) -> dict[str,
         "fold": options.fold,
         "opset": options.opset,
         "trust": options.trust,
+        "preprocessing": known_preprocessing(),
     }
 
 
@@ -120,6 +122,8 @@ def _remarks(source: Source, facts: Mapping[str, Any]) -> tuple[str, ...]:
     for what in ("inputs", "outputs"):
         if guessed.get(what):
             remarks.append(f"{what} guessed: {', '.join(facts[what])} (--{what} names others)")
+    if facts.get("preprocessing"):
+        remarks.append(f"pixels are scaled as keras.applications does for {facts['preprocessing']}")
     if facts.get("signature"):
         remarks.append(f"signature {facts['signature']}")
     return tuple(remarks)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from onnxviz.graph.absorption import Absorber
-from onnxviz.graph.axes import Axes, guess_axes
+from onnxviz.graph.axes import guess_axes
+from onnxviz.graph.axis_letters import Axes
 from onnxviz.graph.graph import Graph, Node
 from onnxviz.graph.inner import InnerNode, InnerNodes
 from onnxviz.graph.kinds import KINDS, find_families, weight_count, weight_places

@@ -17,12 +17,12 @@ collect_ignore = ["article.py", "graph_nets.py", "keras_nets.py", "lite_nets.py"
 
 @pytest.fixture(scope="session")
 def tensorflow_python() -> str:
-    """The Python that has TensorFlow: `ONNXVIZ_TENSORFLOW_PYTHON`, else this one, else the test is skipped."""
-    named = os.environ.get("ONNXVIZ_TENSORFLOW_PYTHON")
+    """The Python that has TensorFlow: `ONNXVIZ_TF_PYTHON`, else this one, else the test is skipped."""
+    named = os.environ.get("ONNXVIZ_TF_PYTHON")
     if named:
         return named
     if importlib.util.find_spec("tensorflow") is None:
-        pytest.skip("no TensorFlow here; ONNXVIZ_TENSORFLOW_PYTHON may name a Python that has it")
+        pytest.skip("no TensorFlow here; ONNXVIZ_TF_PYTHON may name a Python that has it")
     return sys.executable
 
 

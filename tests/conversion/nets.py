@@ -162,9 +162,12 @@ def served(folder: Path, given: Any) -> tuple[Values, Values]:
     """Run a SavedModel's signature, and name its ends as the signature does."""
     signature = tf.saved_model.load(str(folder)).signatures["serving_default"]
     specs = signature.structured_input_signature[1]
-    arrays = by_name(list(specs), given)
-    if set(arrays) != set(specs):
-        arrays = dict(zip(specs, arrays.values(), strict=True))
+    # A signature has its inputs in an order of its own; no two of these nets' inputs have one shape.
+    given = [np.asarray(array) for array in tf.nest.flatten(given)]
+    arrays = {
+        name: next(array for array in given if spec.shape.is_compatible_with(array.shape))
+        for name, spec in specs.items()
+    }
     results = signature(**{name: tf.constant(array) for name, array in arrays.items()})
     return arrays, {name: results[name].numpy() for name in sorted(results)}
 
@@ -207,10 +210,13 @@ NETS: dict[str, Callable[[Path], list[Entry]]] = {
     "lite": lite,
 }
 """What can be built; those of Keras 3 need TensorFlow 2.16 or later."""
+OF_ANY_VERSION = ("slim", "two_ends", "unsupported", "module", "lite")
 
 
 def main() -> None:
     out, names = Path(sys.argv[1]), sys.argv[2:] or list(NETS)
+    if tf.keras.__version__.startswith("2."):
+        names = [name for name in names if name in OF_ANY_VERSION or name.endswith("_keras2")]
     out.mkdir(parents=True, exist_ok=True)
     old = json.loads((out / "nets.json").read_text()) if (out / "nets.json").exists() else []
     new = [asdict(built) for name in names for built in NETS[name](out)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import traceback
 from typing import Any
 
@@ -16,6 +17,7 @@ from .quiet import end_with_parent, prepare
 from .report import Refusal, Report
 from .runners import GraphRunner, LiteRunner
 from .strip import Kept, strip
+from .substitutes import substitute
 from .tidy import name_free_sizes
 
 REFUSED, FAILED = 3, 4
@@ -47,29 +49,64 @@ def _convert(request: dict[str, Any], report: Report) -> None:
     tensorflow, tf2onnx = prepare()
     report.facts["versions"] = {"tensorflow": tensorflow.__version__, "tf2onnx": tf2onnx.__version__}
     report.stage("loading")
-    loaded = _route(request["kind"])(tensorflow, request)
-    if loaded.graph is not None:
-        _prepare_graph(tensorflow, loaded, request["trust"])
-    kept = chosen(loaded, request["keep"], request["fold"])
+    loaded, kept = _loaded(tensorflow, request)
     names = loaded.renames
     report.facts.update(loaded.facts, renames=names)
     report.facts["inputs"] = [names.get(name, name) for name in loaded.inputs]
     report.facts["outputs"] = [names.get(name, name) for name in loaded.outputs]
     if request["reference"]:
         report.stage("running TensorFlow")
-        report.facts["reference"] = reference.compute(
-            _runner(tensorflow, loaded, request), loaded, kept, request["reference"]
-        )
+        runner = _runner(tensorflow, loaded, request)
+        report.facts["reference"] = reference.compute(runner, loaded, kept, request["reference"])
+        del runner
     report.stage("converting")
-    more = {"tflite_path": request["source"], "dequantize": True} if request["kind"] == "tflite" else {}
-    proto = translate.translate(tensorflow, loaded, kept, request["opset"], **more)
+    proto = _translated(tensorflow, loaded, kept, request)
     where = strip(proto, kept)
     name_free_sizes(proto)
-    _finish(proto, loaded, where, report)
-    translate.check_operators(proto)
+    _finish(proto, loaded, where, request, report)
     report.stage("writing")
     translate.write(proto, request["output"])
     report.finish(done=True)
+
+
+def _loaded(tensorflow: Any, request: dict[str, Any]) -> tuple[Loaded, list[str]]:
+    loaded = _route(request["kind"])(tensorflow, request)
+    if loaded.graph is not None:
+        _prepare_graph(tensorflow, loaded, request["trust"])
+    return loaded, chosen(loaded, request["keep"], request["fold"])
+
+
+def _translated(tensorflow: Any, loaded: Loaded, kept: list[str], request: dict[str, Any]) -> Any:
+    """Let tf2onnx translate the graph as it is, and if it cannot, as TensorFlow's own rewriter leaves it.
+
+    The rewriter takes far more memory, and is needed by few: it unrolls what tf2onnx knows only unrolled.
+    """
+    if request["kind"] == "tflite":
+        proto = translate.translate(
+            tensorflow, loaded, kept, request["opset"], tflite_path=request["source"], dequantize=True
+        )
+        translate.check_operators(proto)
+        return proto
+    rewritten = request["fold"] and request["kind"] in ("keras", "saved_model")
+    if not rewritten:
+        try:
+            proto = translate.translate(tensorflow, loaded, kept, request["opset"])
+            translate.check_operators(proto)
+            return proto
+        except MemoryError:
+            raise
+        except Exception as error:
+            first = error
+        loaded.graph = _loaded(tensorflow, request)[0].graph
+    try:
+        translate.rewrite(tensorflow, loaded, kept)
+        proto = translate.translate(tensorflow, loaded, kept, request["opset"])
+        translate.check_operators(proto)
+    except Refusal:
+        raise
+    except Exception as error:
+        raise (error if rewritten else first) from None
+    return proto
 
 
 def _route(kind: str) -> Any:
@@ -100,11 +137,24 @@ def _prepare_graph(tensorflow: Any, loaded: Loaded, trust: bool) -> None:
     if not trust:
         reaching_out.check_graph(cut)
     static_shapes.make_static(tensorflow, cut)
+    substitute(tensorflow, cut)
     loaded.graph = fold_constants(tensorflow, cut, loaded.outputs)
     loaded.rows = loaded.rows or layer_rows(loaded.graph)
 
 
-def _finish(proto: Any, loaded: Loaded, where: dict[str, Kept], report: Report) -> None:
+def _add_preprocessing(
+    proto: Any, loaded: Loaded, entries: list[dict[str, Any]], known: list[list[str]], report: Report
+) -> None:
+    """Write how pixels are to be scaled into the metadata of a network that is known by its model's name."""
+    name = loaded.facts.get("model") or (entries[0]["layer"].partition("/")[0] if entries else "")
+    for pattern, key, text in known:
+        if re.match(pattern, name):
+            proto.metadata_props.add(key=key, value=text)
+            report.facts["preprocessing"] = name
+            return
+
+
+def _finish(proto: Any, loaded: Loaded, where: dict[str, Kept], request: dict[str, Any], report: Report) -> None:
     """Join batch norms, write the layer map into the model's metadata, and tell the parent where all is."""
     norms = {where[row.tensor].value for row in loaded.rows if row.tensor in where and row.kind == "BatchNormalization"}
     norms |= {place.value for tensor, place in where.items() if tensor.endswith("/batchnorm/add_1:0")}
@@ -112,5 +162,6 @@ def _finish(proto: Any, loaded: Loaded, where: dict[str, Kept], report: Report) 
     entries = layer_map(proto, loaded, where)
     text = json.dumps({"version": 1, "layers": entries}, ensure_ascii=False)
     proto.metadata_props.add(key="onnxviz.layers", value=text)
+    _add_preprocessing(proto, loaded, entries, request["preprocessing"], report)
     report.facts["layers"] = len(entries)
     report.facts["where"] = {tensor: {"value": kept.value, "order": kept.order} for tensor, kept in where.items()}

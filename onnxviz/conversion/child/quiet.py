@@ -29,8 +29,9 @@ def prepare() -> tuple[Any, Any]:
         Refusal: One of them is not installed or cannot be imported.
     """
     os.environ.update(SETTINGS)
-    _restore_numpy_names()
-    tensorflow, tf2onnx = _imported("tensorflow"), _imported("tf2onnx")
+    tensorflow = _imported("tensorflow")
+    _restore_numpy_names()  # before tf2onnx asks for them
+    tf2onnx = _imported("tf2onnx")
     tensorflow.get_logger().setLevel("ERROR")
     logging.getLogger("tf2onnx").setLevel(logging.WARNING)
     return tensorflow, tf2onnx

@@ -14,16 +14,18 @@ from .graph_nodes import node_of
 from .report import Refusal
 
 _REACHING = frozenset(
-    "ReadFile WriteFile MatchingFiles PyFunc PyFuncStateless EagerPyFunc TextLineReader TextLineReaderV2 "
-    "TFRecordReader TFRecordReaderV2 FixedLengthRecordReader FixedLengthRecordReaderV2 WholeFileReader WholeFileReaderV2 LMDBReader "
-    "TextLineDataset TFRecordDataset TFRecordDatasetV2 FixedLengthRecordDataset FixedLengthRecordDatasetV2 LMDBDataset "
-    "SqlDataset SaveDataset SaveDatasetV2 LoadDataset CacheDataset CacheDatasetV2 SnapshotDataset SnapshotDatasetV2 "
-    "DatasetToTFRecord DatasetToGraph DataServiceDataset DataServiceDatasetV2 DataServiceDatasetV3 "
-    "DataServiceDatasetV4 CreateSummaryFileWriter CreateSummaryDbWriter WriteSummary WriteScalarSummary "
-    "WriteGraphSummary WriteRawProtoSummary DebugIdentity DebugIdentityV2 DebugIdentityV3 DebugNanCount "
-    "DebugNumericSummary DebugNumericSummaryV2 DecodeProtoV2 EncodeProto RemoteCall RpcCall RpcClient RpcServer "
-    "GenerateVocabRemapping LoadAndRemapMatrix WriteAudioSummary WriteImageSummary WriteHistogramSummary "
-    "CollectiveInitializeCommunicator Send Recv _Send _Recv ConfigureDistributedTPU".split()
+    (
+        "ReadFile WriteFile MatchingFiles PyFunc PyFuncStateless EagerPyFunc TextLineReader TextLineReaderV2 "
+        "TFRecordReader TFRecordReaderV2 FixedLengthRecordReader FixedLengthRecordReaderV2 WholeFileReader "
+        "WholeFileReaderV2 LMDBReader TextLineDataset TFRecordDataset TFRecordDatasetV2 FixedLengthRecordDataset "
+        "FixedLengthRecordDatasetV2 LMDBDataset SqlDataset SaveDataset SaveDatasetV2 LoadDataset CacheDataset "
+        "CacheDatasetV2 SnapshotDataset SnapshotDatasetV2 DatasetToTFRecord DatasetToGraph DataServiceDataset "
+        "DataServiceDatasetV2 DataServiceDatasetV3 DataServiceDatasetV4 CreateSummaryFileWriter CreateSummaryDbWriter "
+        "WriteSummary WriteScalarSummary WriteGraphSummary WriteRawProtoSummary DebugIdentity DebugIdentityV2 "
+        "DebugIdentityV3 DebugNanCount DebugNumericSummary DebugNumericSummaryV2 DecodeProtoV2 EncodeProto RemoteCall "
+        "RpcCall RpcClient RpcServer GenerateVocabRemapping LoadAndRemapMatrix WriteAudioSummary WriteImageSummary "
+        "WriteHistogramSummary CollectiveInitializeCommunicator Send Recv _Send _Recv ConfigureDistributedTPU"
+    ).split()
 )
 _CHECKPOINT_WRITERS = frozenset("SaveV2 Save SaveSlices MergeV2Checkpoints".split())
 

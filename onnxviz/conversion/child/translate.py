@@ -11,6 +11,7 @@ from typing import Any
 
 from .loaded import Loaded
 from .report import Refusal
+from .substitutes import open_calls
 
 
 def translate(tensorflow: Any, loaded: Loaded, kept: list[str], opset: int, **more: Any) -> Any:
@@ -31,6 +32,16 @@ def translate(tensorflow: Any, loaded: Loaded, kept: list[str], opset: int, **mo
             **more,
         )
     return _optimised(onnx_graph).make_model("onnxviz convert")
+
+
+def rewrite(tensorflow: Any, loaded: Loaded, kept: list[str]) -> None:
+    """Let TensorFlow's own rewriter inline, fold and merge what is not kept."""
+    from tf2onnx import tf_loader
+
+    open_calls(loaded.graph)
+    with tensorflow.Graph().as_default():
+        tensorflow.import_graph_def(loaded.graph, name="")
+        loaded.graph = tf_loader.tf_optimize(loaded.inputs, loaded.outputs + kept, loaded.graph)
 
 
 def _optimised(graph: Any) -> Any:

@@ -1,0 +1,108 @@
+"""What needs no TensorFlow: what a source is, what is said where it is none, and where TensorFlow is missing."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from onnxviz.conversion.applications import known_preprocessing
+from onnxviz.conversion.source import find_source, is_tensorflow
+from onnxviz.errors import ModelError, OnnxvizError
+from onnxviz.feed.preprocessing import model_preprocessing
+
+
+def archive(path: Path, **members: str) -> Path:
+    with zipfile.ZipFile(path, "w") as file:
+        for name, text in members.items():
+            file.writestr(name.replace("__", "."), text)
+    return path
+
+
+def test_a_source_is_known_by_what_is_in_it(tmp_path: Path) -> None:
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved" / "saved_model.pb").write_bytes(b"\x08\x01")
+    (tmp_path / "lite.bin").write_bytes(b"\x1c\x00\x00\x00TFL3" + bytes(16))
+    (tmp_path / "weights.dat").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(16))
+    # GraphDef: node { name: "x" op: "Placeholder" }
+    node = b"\n\x01x\x12\x0bPlaceholder"
+    (tmp_path / "net.pb").write_bytes(b"\n" + bytes([len(node)]) + node)
+    config = json.dumps({"module": "keras", "class_name": "Functional", "config": {"name": "n", "layers": []}})
+    archive(tmp_path / "net.zip", config__json=config)
+    kinds = {
+        "saved": "saved_model",
+        "lite.bin": "tflite",
+        "weights.dat": "keras",
+        "net.pb": "frozen",
+        "net.zip": "keras",
+    }
+    for name, kind in kinds.items():
+        assert find_source(tmp_path / name).kind == kind
+        assert is_tensorflow(tmp_path / name)
+    assert not is_tensorflow(tmp_path / "nothing.pb")
+
+
+def test_an_onnx_model_is_no_source(bundled_model: Path) -> None:
+    assert not is_tensorflow(bundled_model)
+    with pytest.raises(ModelError):
+        find_source(bundled_model)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("empty.pb", b"", "is empty"),
+        ("old.pt", b"\x80\x02}q", r"torch\.onnx\.export"),
+        ("page.h5", b"<html>", "HTML"),
+        ("pointer.h5", b"version https://git-lfs.github.com/spec/v1", "git lfs pull"),
+        ("model.json", b'{"format": "layers-model"}', r"TensorFlow\.js"),
+        ("net.ckpt.data-00000-of-00001", b"\x00\x01", "weights and no graph"),
+        ("noise.pb", bytes(range(1, 200)), "no model that onnxviz can convert"),
+    ],
+)
+def test_what_cannot_be_converted_says_what_it_is(name: str, content: bytes, said: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(OnnxvizError, match=said) as caught:
+        find_source(tmp_path / name)
+    assert str(caught.value).count("\n") <= 1
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("vgg16", (0, 255, "bgr")),
+        ("densenet121", (0, 1, "rgb")),
+        ("mobilenetv2_1.00_224", (-1, 1, "rgb")),
+        ("resnet50v2", (-1, 1, "rgb")),
+        ("resnet50", (0, 255, "bgr")),
+        ("efficientnetb0", (0, 255, "rgb")),
+        ("MobileNetV3Small", (0, 255, "rgb")),
+        ("my_own_resnet", None),
+    ],
+)
+def test_networks_of_keras_applications_are_known_by_name(name: str, values: tuple[Any, ...] | None) -> None:
+    found = [{key: text} for pattern, key, text in known_preprocessing() if re.match(pattern, name)]
+    assert len(found) == (values is not None)
+    if values is not None:
+        preprocessing = model_preprocessing(found[0])
+        assert preprocessing is not None
+        assert (*preprocessing.range, preprocessing.channel_order) == values
+
+
+def test_without_tensorflow_the_way_is_told(onnxviz_command: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "net.tflite").write_bytes(b"\x1c\x00\x00\x00TFL3" + bytes(64))
+    # -S and no packages: a Python that surely has no TensorFlow.
+    bare = tmp_path / "python"
+    bare.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "$@"\n')
+    bare.chmod(0o755)
+    done = onnxviz_command("convert", tmp_path / "net.tflite", "--python", bare, "-o", tmp_path / "o.onnx")
+    assert done.code == 5 and "install it there: pip install tensorflow tf2onnx" in done.err, done.err
+    assert not (tmp_path / "o.onnx").exists()
+    done = onnxviz_command("convert", tmp_path / "net.tflite", "--python", tmp_path / "none", "-o", tmp_path / "o.onnx")
+    assert done.code in (2, 5) and "none" in done.err
