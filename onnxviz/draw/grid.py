@@ -18,6 +18,8 @@ PAGE = 2000
 # What margins, header and labels leave of a page.
 _LARGEST = PAGE - 260
 _ASPECT = 1.4
+# What a last row that is not full costs, as a logarithm of the aspect.
+_RAGGED = 0.15
 # Up to so many maps, the size in pixels that their longer side comes near to.
 _TILES = ((1, 512), (4, 256), (48, 128), (160, 96), (math.inf, 64))
 _THINNEST = 8
@@ -137,15 +139,16 @@ def arrange(count: int, tile: Tile, strip: int, style: Style, room: tuple[int, i
 
 
 def near_aspect(count: int, step: tuple[int, int]) -> int:
-    """Return the number of columns that makes a page of about 1.4 : 1 with few places left empty.
+    """Return the number of columns that makes a page of about 1.4 : 1, rather with a full last row than without.
 
-    >>> near_aspect(32, (131, 116))
-    8
+    >>> near_aspect(32, (131, 116)), near_aspect(384, (94, 74))
+    (8, 24)
     """
     columns = np.arange(1, count + 1)
     rows = -(-count // columns)
     aspect = (columns * step[1]) / (rows * step[0])
-    return int(columns[np.argmin(np.abs(np.log(aspect / _ASPECT)) + 2 * (rows * columns - count) / count)])
+    empty = rows * columns - count
+    return int(columns[np.argmin(np.abs(np.log(aspect / _ASPECT)) + 2 * empty / count + _RAGGED * (empty > 0))])
 
 
 def _sizes(count: int, style: Style) -> tuple[int, int]:
