@@ -3,7 +3,8 @@
     python before.py GRAPH.pb MATRIX.csv DIR
 
 Kept to compare with one `onnxviz view`, not to follow: what it needs to know of the net and of each picture stands in
-global variables, and the gaps are wrong, because a share of an axes' width is not the same share of its height.
+global variables, each map is drawn at whatever size its axes happen to have, and the gaps are wrong: maps are square,
+the axes that a window of one size leaves them are not.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ with tf.Graph().as_default():
 os.makedirs(folder, exist_ok=True)  # noqa: PTH103 - as it was written
 for number in range(3):
     maps = np.transpose(activations[number][0], (2, 0, 1)).reshape(counts[number], heights[number] * widths[number])
-    figure = plt.figure(figsize=(columns[number], rows[number]))
+    figure = plt.figure(figsize=(16, 12))
     for row in range(rows[number]):
         for column in range(columns[number]):
             index = row * columns[number] + column
