@@ -15,6 +15,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ import numpy as np
 import tensorflow as tf
 
 v1 = tf.compat.v1
+KERAS = version("keras")  # tf.keras of TensorFlow 2.15 does not tell its own
 Values = dict[str, np.ndarray]
 LAYOUTS = {2: "NC", 3: "NLC", 4: "NHWC", 5: "NDHWC"}
 
@@ -121,7 +123,7 @@ def keras3(make: Callable[[Any], Any], *suffixes: str) -> Callable[[Path], list[
 
 def keras2(make: Callable[[Any], Any], *suffixes: str) -> Callable[[Path], list[Entry]]:
     def build(out: Path) -> list[Entry]:
-        if tf.keras.__version__.startswith("2."):
+        if KERAS.startswith("2."):
             return keras_files(out, tf.keras, make, f"{make.__name__}_keras2", suffixes)
         import tf_keras
 
@@ -145,7 +147,7 @@ def keras_files(out: Path, keras: Any, make: Any, name: str, suffixes: tuple[str
             outputs = by_name(getattr(model, "output_names", ["output"]), result)
             inputs = by_name(names, given)
         else:
-            model.export(str(path)) if keras.__version__.startswith("3.") else model.save(str(path))
+            model.export(str(path)) if hasattr(model, "export") and not name.endswith("_keras2") else model.save(path)
             inputs, outputs = served(path, given)
         entries.append(entry(out, path.name, (inputs, outputs, layers)))
     return entries
@@ -215,7 +217,7 @@ OF_ANY_VERSION = ("slim", "two_ends", "unsupported", "module", "lite")
 
 def main() -> None:
     out, names = Path(sys.argv[1]), sys.argv[2:] or list(NETS)
-    if tf.keras.__version__.startswith("2."):
+    if KERAS.startswith("2."):
         names = [name for name in names if name in OF_ANY_VERSION or name.endswith("_keras2")]
     out.mkdir(parents=True, exist_ok=True)
     old = json.loads((out / "nets.json").read_text()) if (out / "nets.json").exists() else []
