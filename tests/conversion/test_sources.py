@@ -128,6 +128,8 @@ def assert_near(ours: np.ndarray, expected: np.ndarray, tolerance: float, name: 
 def test_a_source_that_cannot_be_converted(
     source: str, code: int, said: str, folder: Path, onnxviz_command: Callable[..., Any], tensorflow_python: str
 ) -> None:
+    if not (folder / source).exists():
+        pytest.skip("it needs TensorFlow 2.16 or later")
     done = onnxviz_command("convert", folder / source, "-o", folder / "no.onnx", "--python", tensorflow_python)
     assert (done.code, said in done.err, done.err.count("\n") <= 3) == (code, True, True), done.err
     assert not (folder / "no.onnx").exists()
