@@ -39,7 +39,6 @@ class BandGrid:
         zoom: pixels a sample.
         shrink: samples that become one pixel, by their mean; 1 where zoom is more.
         thickness: rows of pixels a band.
-        gap: rows between bands.
         width: pixels of a band.
         page_rows: bands on a page.
     """
@@ -47,14 +46,8 @@ class BandGrid:
     zoom: int
     shrink: int
     thickness: int
-    gap: int
     width: int
     page_rows: int
-
-    @property
-    def step(self) -> int:
-        """Rows from one band to the next."""
-        return self.thickness + self.gap
 
     @property
     def words(self) -> str:
@@ -92,9 +85,8 @@ def choose_bands(channels: int, length: int) -> BandGrid:
     zoom = max(1, min(TALLEST * 2, WIDTH // length))
     # Up to 900 channels fit on a page with 2 rows each.
     thickness = max(2 if channels <= 900 else 1, min(TALLEST, 640 // channels))
-    gap = 1 if thickness >= 10 else 0  # between thinner ones it would stripe the picture
-    page_rows = max(1, (PAGE - 200) // (thickness + gap))
-    return BandGrid(zoom, shrink, thickness, gap, -(-length // shrink) * zoom, min(page_rows, channels))
+    page_rows = max(1, (PAGE - 200) // thickness)
+    return BandGrid(zoom, shrink, thickness, -(-length // shrink) * zoom, min(page_rows, channels))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +106,7 @@ class _Bands:
         right = RANGE_BAR + 12 if self.scale.own else 0
         width = header_width(AXIS + self.grid.width + right)
         top, left = header.height(width, self.style.font), MARGIN + AXIS
-        height = len(channels) * self.grid.step - self.grid.gap
+        height = len(channels) * self.grid.thickness
         page = Page(width, top + height + ruler.HEIGHT + MARGIN, self.style.font)
         header.draw(page)
         self._fill(page.canvas[top : top + height, left : left + self.grid.width], channels)
@@ -148,17 +140,17 @@ class _Bands:
         quantise_into(levels, self.maps[channels, None], scale, shown, shrink=(1, grid.shrink))
         bands = levels[:, 0].repeat(grid.zoom, axis=1)
         for offset in range(grid.thickness):
-            view[offset :: grid.step] = bands
+            view[offset :: grid.thickness] = bands
         for place in np.flatnonzero(shown.constant):
-            start = place * grid.step
+            start = place * grid.thickness
             hatch(view[start : start + grid.thickness], step=5)
 
     def _number(self, page: Page, place: tuple[int, int], channels: npt.NDArray[np.intp]) -> None:
         """Number the bands at the left; where they are thin only every second, fifth, tenth..."""
         top, right = place
-        every = next(count for count in (1, 2, 5, 10, 20, 50) if count * self.grid.step >= 14)
+        every = next(count for count in (1, 2, 5, 10, 20, 50) if count * self.grid.thickness >= 14)
         for band in range(0, len(channels), every):
-            middle = top + band * self.grid.step + self.grid.thickness / 2
+            middle = top + band * self.grid.thickness + self.grid.thickness / 2
             page.text(right, middle + 4, f"{channels[band]}", 11, 170, "r")
 
     def _ranges(self, view: Canvas, shown: ChannelStatistics) -> None:
@@ -173,7 +165,7 @@ class _Bands:
         )
         thick = max(1, min(3, self.grid.thickness))
         for band in np.flatnonzero(np.isfinite(starts)).tolist():
-            row = band * self.grid.step + (self.grid.thickness - thick) // 2
+            row = band * self.grid.thickness + (self.grid.thickness - thick) // 2
             view[row : row + thick] = palette.HATCH_BACK
             first = min(int(starts[band]), view.shape[1] - 1)
             view[row : row + thick, first : max(first + 1, math.ceil(ends[band]))] = palette.RULE

@@ -17,9 +17,9 @@ LEFT = MARGIN + AXIS
 
 
 def below_header(drawing: Drawing, bands: int) -> np.ndarray:
-    """Return the page from the first of so many bands on; bands are 24 rows with a gap of 1, the ruler is below."""
+    """Return the page from the first of so many bands on; bands are 24 rows, the ruler is below."""
     image = np.asarray(drawing.image)
-    return image[len(image) - MARGIN - HEIGHT - 25 * bands + 1 :]
+    return image[len(image) - MARGIN - HEIGHT - 24 * bands :]
 
 
 @pytest.fixture
@@ -31,15 +31,14 @@ def without_words(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_channels_go_down_and_samples_across() -> None:
     (drawing,) = draw_bands(np.array([[0.0, 1, 2], [4, 2, 0]], np.float32), CAPTION, Style(scale="layer"))
     grid = choose_bands(2, 3)
-    assert (grid.zoom, grid.thickness, grid.gap) == (48, 24, 1)
+    assert (grid.zoom, grid.thickness) == (48, 24)
     image = below_header(drawing, 2)
-    bands = image[:49, LEFT : LEFT + 144]
+    bands = image[:48, LEFT : LEFT + 144]
     half, quarter = LEVELS // 2 - 1, LEVELS // 4 - 1
     assert [bands[0, x] for x in (0, 48, 96)] == [0, quarter, half]
-    assert [bands[25, x] for x in (0, 48, 96)] == [LEVELS - 1, half, 0]
+    assert [bands[24, x] for x in (0, 48, 96)] == [LEVELS - 1, half, 0]
     assert (bands[:24] == bands[0]).all()
-    assert (bands[25:] == bands[25]).all()
-    assert (bands[24] == INK).all()
+    assert (bands[24:] == bands[24]).all()
     assert (image[:, :LEFT] == INK).all()
 
 
@@ -68,7 +67,7 @@ def test_constant_channels_are_hatched_and_nan_is_its_own_colour() -> None:
     (drawing,) = draw_bands(maps, CAPTION, Style())
     image = below_header(drawing, 2)
     assert set(np.unique(image[:24, LEFT : LEFT + 144])) == {HATCH_BACK, HATCH_LINE}
-    assert [image[25, LEFT + x] for x in (0, 48, 96)] == [0, NAN, LEVELS - 1]
+    assert [image[24, LEFT + x] for x in (0, 48, 96)] == [0, NAN, LEVELS - 1]
 
 
 @pytest.mark.usefixtures("without_words")
@@ -76,19 +75,19 @@ def test_ranges_stand_at_the_right_where_channels_have_their_own_scale() -> None
     maps = np.array([[0.0, 4], [1, 2]], np.float32)
     (drawing,) = draw_bands(maps, CAPTION, Style())
     start = LEFT + choose_bands(2, 2).width + 12
-    ranges = below_header(drawing, 2)[:49, start : start + RANGE_BAR]
+    ranges = below_header(drawing, 2)[:48, start : start + RANGE_BAR]
     assert (ranges[11] == RULE).all()
     quarter = RANGE_BAR // 4
-    assert ranges[36].tolist() == [HATCH_BACK] * quarter + [RULE] * quarter + [HATCH_BACK] * 2 * quarter
+    assert ranges[35].tolist() == [HATCH_BACK] * quarter + [RULE] * quarter + [HATCH_BACK] * 2 * quarter
     (same,) = draw_bands(maps, CAPTION, Style(scale="layer"))
-    assert not (below_header(same, 2)[:49, start : start + RANGE_BAR] == RULE).any()
+    assert not (below_header(same, 2)[:48, start : start + RANGE_BAR] == RULE).any()
 
 
 @pytest.mark.usefixtures("without_words")
 def test_order_and_channels_are_those_of_the_style() -> None:
     maps = np.array([[0.0, 1], [0, 3], [0, 2]], np.float32)
     (drawing,) = draw_bands(maps, CAPTION, Style(scale="layer", order="deviation", top=2))
-    ends = [below_header(drawing, 2)[row, LEFT + 48] for row in (0, 25)]
+    ends = [below_header(drawing, 2)[row, LEFT + 48] for row in (0, 24)]
     assert ends == [LEVELS - 1, LEVELS * 2 // 3]
     (drawing,) = draw_bands(maps, CAPTION, Style(scale="layer", channels=(1,)))
     assert below_header(drawing, 1)[0, LEFT + 48] == LEVELS - 1
@@ -98,7 +97,7 @@ def test_order_and_channels_are_those_of_the_style() -> None:
 @pytest.mark.parametrize("length", [2, 100, 1201, 30000])
 def test_pages_have_a_sound_size(channels: int, length: int) -> None:
     grid = choose_bands(channels, length)
-    assert grid.page_rows * grid.step < PAGE
+    assert grid.page_rows * grid.thickness < PAGE
     assert 0 < grid.width <= WIDTH
     assert grid.zoom == 1 or grid.shrink == 1
 
