@@ -467,7 +467,8 @@ def test_a_file_name_that_is_no_utf8(onnxviz_command: Command, doubling_model: P
 
 def test_a_seed_alone_means_noise(onnxviz_command: Command, doubling_model: Path, tmp_path: Path) -> None:
     for name, options in (("a", ("--seed", "3")), ("b", ("--random", "--seed", "3")), ("c", ("--random",))):
-        assert onnxviz_command("view", doubling_model, *options, "--raw", tmp_path / f"{name}.npz").code == 0
+        view = ("view", doubling_model, *options, "-o", tmp_path / name)
+        assert onnxviz_command(*view, "--raw", tmp_path / f"{name}.npz").code == 0
     a, b, c = (np.load(tmp_path / f"{name}.npz")["0000"] for name in "abc")
     assert (a == b).all() and (a != c).any()
 
