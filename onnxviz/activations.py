@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import os
 import zipfile
@@ -109,6 +108,8 @@ class Activations(Mapping[str, Activation]):
         return "\n".join([f"<Activations: {len(self)}>", *(f"  {item!r}" for item in self._items.values())])
 
     def _repr_html_(self) -> str:
+        import html
+
         rows = (
             f"<tr><td>{html.escape(name)}</td><td>{item.tap}</td><td>{item.array.dtype}</td>"
             f"<td>{' x '.join(map(str, item.array.shape))}</td><td>{item.layout or ''}</td></tr>"

@@ -15,6 +15,7 @@ from onnxviz.activations import Activation, Activations
 from onnxviz.errors import InputError, NoMatchError, OutputError, RunError, UnsupportedError, UsageError
 from onnxviz.feed.options import FeedOptions
 from onnxviz.run.session import RunOptions
+from onnxviz.running import Runs
 from tests.models import model_of
 
 X = np.array([[[[1, -2], [3, 0]]]], np.float32)
@@ -226,7 +227,7 @@ def test_what_is_handed_out_can_be_changed_while_the_model_runs(tmp_path: Path) 
     options = RunOptions(memory=16)
     x = np.ones((1, 1, 2, 2), np.float32)
     fed = model.feed(x)
-    assert len(model.pieces(["a", "b", "c"], fed, options)) == 2
+    assert len(Runs(model.file, model.graph, model.types).pieces(["a", "b", "c"], fed, options)) == 2
     seen = []
     for activation in model.stream(fed, layers="x,conv", run=options):
         seen.append(float(activation.array.max()))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from onnxviz.graph.absorption import Absorber
@@ -48,9 +49,14 @@ class Layer:
     depth: int
     parameters: int
     bytes: int | None
-    receptive_field: ReceptiveField | None
     index: int
     inside: str = ""
+    find_field: Callable[[], ReceptiveField | None] = field(default=lambda: None, repr=False, compare=False)
+
+    @property
+    def receptive_field(self) -> ReceptiveField | None:
+        """What the layer sees of the input; all layers' fields are worked out when the first is asked for."""
+        return self.find_field()
 
     def value(self, tap: str) -> str:
         """Return the value at a tap: `act`, or `op` for the node's own output."""
@@ -113,14 +119,11 @@ class _Cataloguer:
     """What is found about a graph as a whole, put together layer by layer."""
 
     def __init__(self, graph: Graph, types: Mapping[str, TensorSpec]) -> None:
-        from onnxviz.graph.receptive_field import receptive_fields
-
         self._graph = graph
         self._types = types
         self._families = find_families(graph, types)
         self._absorber = Absorber(graph, self._families)
         self._names = LayerNames(graph, self._families.kinds, self._chain)
-        self._fields = receptive_fields(graph, types)
         self._depths: dict[str, int] = {}
 
     def layers(self) -> Iterator[tuple[Layer, bool]]:
@@ -160,9 +163,18 @@ class _Cataloguer:
             depth=depth,
             parameters=self._parameters(node),
             bytes=_bytes(spec, layout),
-            receptive_field=self._fields.get(act) or self._fields.get(output),
             index=node.index,
+            find_field=partial(self._field, act, output),
         )
+
+    @cached_property
+    def _fields(self) -> Mapping[str, ReceptiveField]:
+        from onnxviz.graph.receptive_field import receptive_fields
+
+        return receptive_fields(self._graph, self._types)
+
+    def _field(self, act: str, output: str) -> ReceptiveField | None:
+        return self._fields.get(act) or self._fields.get(output)
 
     def _chain(self, node: Node) -> Sequence[str]:
         output = next(filter(None, node.outputs), "")
@@ -213,7 +225,6 @@ def _inner_layer(found: InnerNode, index: int) -> Layer:
         depth=found.depth,
         parameters=found.parameters,
         bytes=None,
-        receptive_field=None,
         index=index,
         inside=found.inside,
     )

@@ -207,7 +207,7 @@ class _View:
 
     def _run(self, folder: Path, name: str, feed: Feed, limits: dict[str, tuple[float, float]]) -> RunRecord:
         folder.mkdir(exist_ok=True)
-        self.watcher.started(feed, len(self.choices), self.model.map_bytes([c.value for c in self.choices], feed))
+        self.watcher.started(feed, len(self.choices), self.model.map_bytes(self.choices, feed))
         rows: list[OverviewRow] = []
         layers: list[LayerRecord] = []
         top: tuple[ClassScore, ...] = ()

@@ -1,0 +1,86 @@
+"""What `layers=` takes (texts, layers, several of them, or names to give) as the values that are meant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from onnxviz.errors import NoMatchError, UnsupportedError, UsageError
+from onnxviz.graph.graph import Graph
+from onnxviz.graph.layers import Layer
+from onnxviz.graph.selection import TAPS, Choice, default_choices, select
+
+Selection = str | Layer | Sequence[str | Layer] | Mapping[str, str]
+"""What `layers=` takes: a selection or a layer, several of them, or selections with a new name each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chooser:
+    """Chooses among the layers of a graph, at one tap, without what `exclude` selects."""
+
+    graph: Graph
+    layers: Sequence[Layer]
+    exclude: Sequence[str]
+    tap: str
+
+    def choose(self, wanted: Selection | None) -> tuple[tuple[Choice, ...], str]:
+        """Return what is chosen, in graph order, each value once, and a remark on it (often empty).
+
+        Raises:
+            UsageError: The tap is unknown, or `wanted` is none of what can be chosen by.
+            SelectionError: A selection cannot be read.
+            NoMatchError: It matches nothing, or all of it is excluded.
+        """
+        if self.tap not in TAPS:
+            raise UsageError(
+                f"unknown tap {self.tap!r}: act (after norm and nonlinearity) or op (the node's own output)"
+            )
+        if wanted is None:
+            choices, taken = default_choices(self.graph, self.layers, self.tap, self.exclude)
+            return choices, f"no selection given: {taken}"
+        if isinstance(wanted, Mapping):
+            return self._kept(self._renamed(wanted)), ""
+        given = [wanted] if isinstance(wanted, str | Layer) else list(wanted)
+        wrong = next((item for item in given if not isinstance(item, str | Layer)), None)
+        if wrong is not None:
+            raise UsageError(f"a selection is a text or a layer, not {type(wrong).__name__}")
+        texts = [item for item in given if isinstance(item, str)]
+        if len(texts) == len(given):
+            return self._selected(texts, self.exclude), ""
+        chosen = [self._taken(layer) for layer in given if isinstance(layer, Layer)]
+        return self._kept([*chosen, *(self._selected(texts) if texts else ())]), ""
+
+    def _selected(self, texts: Sequence[str], exclude: Sequence[str] = ()) -> tuple[Choice, ...]:
+        return select(texts, graph=self.graph, layers=self.layers, exclude=exclude, tap=self.tap)
+
+    def _renamed(self, names: Mapping[str, str]) -> Sequence[Choice]:
+        named: dict[str, Choice] = {}
+        for text, name in names.items():
+            found = self._selected([text])
+            for choice in found:
+                own = name if len(found) == 1 else f"{name}/{choice.name}"
+                if choice.value in named:
+                    raise UsageError(f"{choice.value!r} is given two names: {named[choice.value].name!r} and {own!r}")
+                named[choice.value] = replace(choice, name=own)
+        return list(named.values())
+
+    def _taken(self, layer: Layer) -> Choice:
+        if layer.inside:
+            raise UnsupportedError(f"{layer.name!r} lies inside {layer.inside}, whose values no session hands out")
+        return Choice(layer.name, layer.value(self.tap), self.tap, layer)
+
+    def _kept(self, choices: Sequence[Choice]) -> tuple[Choice, ...]:
+        """Return choices in graph order, each value once, without those that are excluded."""
+        gone: set[str] = set()
+        if self.exclude:
+            with suppress(NoMatchError):
+                gone = {choice.value for choice in self._selected(self.exclude)}
+        kept = {choice.value: choice for choice in choices if choice.value not in gone}
+        if not kept:
+            raise NoMatchError("nothing is selected, or all of it is excluded")
+        return tuple(sorted(kept.values(), key=lambda choice: self._place(choice.value)))
+
+    def _place(self, value: str) -> int:
+        producer = self.graph.producers.get(value)
+        return -1 if producer is None else producer.index
