@@ -30,7 +30,7 @@ def run_usual(model: str, count: str) -> None:
     names = _convolutions(loaded)[: int(count) or None]
     loaded.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
     session = onnxruntime.InferenceSession(loaded.SerializeToString())
-    print(len(session.run(names, {"input": np.ones((1, 3, 32, 32), np.float32)})))
+    print(len(session.run(names, {"input": np.ones(session.get_inputs()[0].shape, np.float32)})))
 
 
 def run_careful(model: str, count: str, target: str) -> None:
@@ -44,7 +44,7 @@ def run_careful(model: str, count: str, target: str) -> None:
     onnx.save(loaded, target)
     del loaded
     session = onnxruntime.InferenceSession(target)
-    print(len(session.run(names, {"input": np.ones((1, 3, 32, 32), np.float32)})))
+    print(len(session.run(names, {"input": np.ones(session.get_inputs()[0].shape, np.float32)})))
 
 
 def bare_view(model: str, picture: str, folder: str) -> None:
