@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onnxviz.cli import parameters
-from onnxviz.cli.terminal import print_json, print_table, printable, say
+from onnxviz.cli.terminal import print_table, printable, say
 from onnxviz.errors import UsageError
 from onnxviz.layout import shape_text
 
@@ -177,7 +178,9 @@ def report(record: ViewRecord, watcher: ProgressWatcher, *, json: bool, quiet: b
     if not quiet and watcher.placed_text:
         say(watcher.placed_text)
     if json:
-        print_json(record.as_json())
+        with (record.directory / "view.json").open(encoding="utf-8") as document:
+            shutil.copyfileobj(document, sys.stdout)
+        print()
     else:
         for run in record.runs:
             _print_run(record, run)
