@@ -158,7 +158,6 @@ class Model:
             ModelError: The original changed since it was opened.
         """
         self.file.check_complete()
-        self.file.check_apart(Path(path))
         (write_linked if linked else write_standalone)(self.graph, self.file, Path(path), force=force)
 
     def feed(self, source: Any = None, options: FeedOptions | None = None) -> Feed:

@@ -60,13 +60,14 @@ class ModelFile:
                 kind = type(error) if isinstance(error, ModelError) else ModelError
                 raise kind(f"'{path}': {error}") from None
 
-    def check_apart(self, path: Path) -> None:
-        """Refuse a file to write that is the model itself or holds its weights.
+    def check_apart(self, path: Path, *more: Path) -> None:
+        """Refuse a file to write that is the model itself or holds its weights, or is one of `more`.
 
         Raises:
             OutputError: It is one of them.
         """
-        if path.exists() and any(path.samefile(part.path) for part in self.parts if part.path.exists()):
+        sources = (*(part.path for part in self.parts), *more)
+        if path.exists() and any(path.samefile(source) for source in sources if source.exists()):
             raise OutputError(f"cannot write {path}: the model is read from it; give another name")
 
     def check_unchanged(self) -> None:

@@ -8,44 +8,43 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Collection
 from dataclasses import dataclass
-from functools import cache
 
 _TOKEN = re.compile(r"\*+|[^*]")
 _REPEATED = re.compile(r"(?<![^/])\*\*+(?:/\*\*+)+(?![^/])")
 
 
-def name_matcher(pattern: str, *, literal: bool = False) -> Callable[[str], bool]:
-    """Return the test whether a whole name fits the pattern; a leading `/` is ignored on both sides.
+def plain_name(name: str) -> str:
+    """Return a name as globs see it: `/` and `.` are one, and a leading one is nothing.
+
+    >>> plain_name("/layer1/layer1.0/conv1")
+    'layer1/layer1/0/conv1'
+    """
+    return name.replace(".", "/").removeprefix("/")
+
+
+def fitting_names(pattern: str, names: Collection[str], *, literal: bool = False) -> Collection[str]:
+    """Return which of these plain names fit the pattern as a whole; a leading `/` of it is ignored.
 
     `**` as a whole part stands for any number of parts, none included. `literal` makes a star an ordinary character.
 
-    >>> name_matcher("layer1.**")("/layer1/layer1.0/conv1/Conv")
-    True
-    >>> name_matcher("layer1.*")("layer10.0")
-    False
+    >>> names = [plain_name(name) for name in ("/layer1/layer1.0/conv1/Conv", "layer10.0")]
+    >>> fitting_names("layer1.**", names), fitting_names("layer10.*", names)
+    (['layer1/layer1/0/conv1/Conv'], ['layer10/0'])
     """
-    plain = _plain(pattern)
+    plain = plain_name(pattern)
     if literal or "*" not in plain:
-        return lambda name: _plain(name) == plain
-    # A `/` beside a `**` may be missing from the name, so that it proves nothing.
-    fragments = [fragment for piece in plain.split("*") if (fragment := piece.strip("/"))]
-    shortest = sum(map(len, fragments))
-    automaton = cache(lambda: _Automaton.build(plain))
-
-    def fits(name: str) -> bool:
-        name = _plain(name)
-        # Most names fail here, and a pattern longer than all names is never built.
-        if shortest > len(name) or not all(fragment in name for fragment in fragments):
-            return False
-        return automaton().accepts(name)
-
-    return fits
-
-
-def _plain(name: str) -> str:
-    return name.replace(".", "/").removeprefix("/")
+        return [plain] if plain in names else []
+    # A `/` beside a `**` may be missing from the name, so that it proves nothing. Most names fail at the longest piece,
+    # which is looked for in all of them at once.
+    fragments = sorted({piece.strip("/") for piece in plain.split("*")} - {""}, key=len, reverse=True)
+    for fragment in fragments:
+        names = [name for name in names if fragment in name]
+    if not names:
+        return []
+    automaton = _Automaton.build(plain)
+    return [name for name in names if automaton.accepts(name)]
 
 
 @dataclass(frozen=True, slots=True)

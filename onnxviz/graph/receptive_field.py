@@ -1,13 +1,15 @@
 """Receptive fields: how much of an input one position of a value sees, where no border is near.
 
 Along an axis, position `i` of a value sees the input's pixels `start + i * stride` to `start + i * stride + size - 1`
-(Araujo, Norris and Sim, Computing Receptive Fields of Convolutional Neural Networks, Distill 2019, section 3). Each
-operator's rule stands in reads.py; here the rules are followed from the input on. Where paths of different alignment
+(Araujo, Norris and Sim, Computing Receptive Fields of Convolutional Neural Networks, Distill 2019, section 3). Behind
+an upsampling the stride can be a fraction; then the first pixel is the whole one nearest to `start + i * stride`. Each
+operator's rule stands in reads/; here the rules are followed from the input on. Where paths of different alignment
 meet, or a gate, a pooling or a normalisation reads all of an axis, the field reaches the whole input.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -15,7 +17,8 @@ from fractions import Fraction
 from typing import Any
 
 from onnxviz.graph.graph import Graph, Node
-from onnxviz.graph.reads import NOTHING, AxisRead, Call, Pull, Sizes, reads
+from onnxviz.graph.reads import rule_of
+from onnxviz.graph.reads.rule import NOTHING, Call, Pull, Reads, Sizes
 from onnxviz.layout import TensorSpec
 
 
@@ -32,12 +35,13 @@ class Status(StrEnum):
 class ReceptiveField:
     """What one position of a value sees of an input, an entry for each axis of space, in input pixels, `(y, x)`.
 
-    `size` is the span from the first to the last pixel, holes of dilation included; `start` is that of position 0 and
-    negative where padding is. The three are None where the status is `whole input` or `unknown`. `reaches_whole` says
-    that besides this local field the whole input matters, through a gate or a normalisation.
+    `size` is the span from the first to the last pixel, holes of dilation included, seen by all channels together;
+    `start` is that of position 0 and negative where padding is. The three are None where the status is `whole input` or
+    `unknown`. `reaches_whole` says that besides this local field the whole input matters, through a gate or a
+    normalisation.
     """
 
-    size: tuple[int | Fraction, ...] | None
+    size: tuple[int, ...] | None
     stride: tuple[int | Fraction, ...] | None
     start: tuple[int | Fraction, ...] | None
     status: Status
@@ -56,8 +60,19 @@ class ReceptiveField:
 
 
 @dataclass(frozen=True, slots=True)
+class Followed:
+    """Which values depend on the main input, and the input's axes of space."""
+
+    values: frozenset[str]
+    space: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _Axis:
-    """Where an axis of the input lies in a value: at `place`, whose position i sees low..high, moved by i * stride."""
+    """Where an axis of the input lies in a value: at `place`, whose position i sees low..high, moved by i * stride.
+
+    `varies` are other axes of the value, such as its channels, whose positions see parts of that, all of it together.
+    """
 
     place: int | None
     stride: Fraction = Fraction(1)
@@ -66,6 +81,7 @@ class _Axis:
     loose: bool = False
     whole: bool = False
     unknown: bool = False
+    varies: frozenset[int] = frozenset()
 
 
 _Trace = tuple[_Axis, ...]
@@ -90,10 +106,13 @@ def main_input(graph: Graph) -> TensorSpec | None:
     return next((spec for spec in graph.inputs if len(spec.shape or ()) >= 3), next(iter(graph.inputs), None))
 
 
-def input_spatial_axes(graph: Graph, types: Mapping[str, TensorSpec]) -> tuple[int, ...]:
-    """Return the axes of the main input over which convolutions and poolings slide."""
+def follow_input(graph: Graph, types: Mapping[str, TensorSpec]) -> Followed:
+    """Return which values depend on the main input, and over which of its axes convolutions and poolings slide."""
     source = main_input(graph)
-    return () if source is None or source.shape is None else _follow(graph, types, source)[1]
+    if source is None or source.shape is None:
+        return Followed(frozenset(), ())
+    traces, spatial = _follow(graph, types, source)
+    return Followed(frozenset(traces), spatial)
 
 
 def _follow(
@@ -122,22 +141,35 @@ def _through(node: Node, place: int, output: int, trace: _Trace, sizes: Sizes, s
     """Return a trace after a node, as the node reads one operand; None where it does not read its values."""
     least = 1 + max((axis.place for axis in trace if axis.place is not None), default=0)
     rank = sizes.rank(node.inputs[place], least)
-    rule = reads(Call(node, place, rank, output, sizes))
+    rule = rule_of(Call(node, place, rank, output, sizes))
     if rule is NOTHING:
         return None
     if rule is None or len(rule.axes) < least:
         return (_UNKNOWN,) * len(trace)
     if rule.spatial:
         spatial.update(axis for axis, at in enumerate(trace) if at.place is not None and at.place >= 2)
-    return tuple(axis if axis.place is None else _read(axis, rule.axes[axis.place]) for axis in trace)
+    return tuple(axis if axis.place is None else _read(axis, rule) for axis in trace)
 
 
-def _read(axis: _Axis, read: AxisRead) -> _Axis:
+def _read(axis: _Axis, rule: Reads) -> _Axis:
+    """Follow an axis through a node: where it lies, and where what its positions see varies."""
+    read = rule.axes[axis.place or 0]
     if read.out is None or (read.pull is not None and not read.pull.step):
         return replace(_GONE, unknown=axis.unknown)
     moved = axis if read.pull is None else _pulled(axis, read.pull)
-    loose = moved.loose or read.loose or bool(read.inner)
-    return replace(moved, place=read.out, loose=loose, whole=moved.whole or read.whole)
+    varying = axis.varies - {rule.joins}  # joined, none of an axis is left out
+    others = [rule.axes[place] for place in varying if place < len(rule.axes)]
+    # An axis that is read wholly brings its parts together; of one that is read in parts, the part is not followed.
+    left = [other for other in others if other.out is not None and not other.whole]
+    parted = len(others) < len(varying) or any(other.pull or other.inner or other.loose for other in others)
+    varies = {other.out for other in left if other.out is not None}.union(read.inner)
+    return replace(
+        moved,
+        place=read.out,
+        loose=moved.loose or read.loose or parted,
+        whole=moved.whole or read.whole,
+        varies=frozenset(varies if rule.joins is None else varies | {rule.joins}),
+    )
 
 
 def _pulled(axis: _Axis, pull: Pull) -> _Axis:
@@ -150,7 +182,7 @@ def _pulled(axis: _Axis, pull: Pull) -> _Axis:
     # Taps lie in order; a damaged kernel may claim 2^60 of them.
     lows = [min(taps[0], taps[-1]) - phase * pace for phase, taps in filled]
     highs = [max(taps[0], taps[-1]) - phase * pace for phase, taps in filled]
-    uneven = len(set(lows)) > 1 or len(set(highs)) > 1
+    uneven = len(filled) < phases or len(set(lows)) > 1 or len(set(highs)) > 1
     ends = (axis.stride * min(lows), axis.stride * max(highs))  # in falling order where a Slice turned the axis round
     return replace(
         axis,
@@ -178,6 +210,7 @@ def _merged(axes: Sequence[_Axis]) -> _Axis:
         any(axis.loose for axis in local),
         whole,
         unknown,
+        frozenset().union(*(axis.varies for axis in local)),
     )
 
 
@@ -187,12 +220,15 @@ def _field(trace: _Trace, spatial: Iterable[int], source: str) -> ReceptiveField
         return ReceptiveField(None, None, None, Status.UNKNOWN, False, source)
     if any(axis.place is None for axis in axes):
         return ReceptiveField(None, None, None, Status.WHOLE_INPUT, True, source)
-    status = Status.UPPER_BOUND if any(axis.loose for axis in axes) else Status.EXACT
+    places = {axis.place for axis in axes}
+    loose = any(axis.loose or axis.varies & places for axis in axes)
+    # Between fractions lie as many whole pixels as fit, in their middle.
+    sizes = [math.floor(axis.high - axis.low) + 1 for axis in axes]
     return ReceptiveField(
-        tuple(_number(axis.high - axis.low + 1) for axis in axes),
+        tuple(sizes),
         tuple(_number(axis.stride) for axis in axes),
-        tuple(_number(axis.low) for axis in axes),
-        status,
+        tuple(_number((axis.low + axis.high + 1 - size) / 2) for axis, size in zip(axes, sizes, strict=True)),
+        Status.UPPER_BOUND if loose else Status.EXACT,
         any(axis.whole for axis in axes),
         source,
     )

@@ -1,11 +1,12 @@
 """Regions: exactly which pixels of an input one position of a value depends on, borders and holes included.
 
-The rules of reads.py are followed back from the position, as a mask along each axis. The mask of a value is the product
+The rules of reads/ are followed back from the position, as a mask along each axis. The mask of a value is the product
 of its axes' masks; where paths that see different parts meet, that product is an upper bound, and said to be one.
 """
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +16,9 @@ import numpy as np
 
 from onnxviz.errors import UsageError
 from onnxviz.graph.graph import Graph, Node
-from onnxviz.graph.reads import NOTHING, AxisRead, Call, Pull, Sizes, reads
-from onnxviz.graph.receptive_field import Status, input_spatial_axes, main_input
+from onnxviz.graph.reads import rule_of
+from onnxviz.graph.reads.rule import NOTHING, AxisRead, Call, Pull, Reads, Sizes
+from onnxviz.graph.receptive_field import Status, follow_input, main_input
 from onnxviz.layout import TensorSpec
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
@@ -33,10 +35,20 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class _Need:
-    """What is needed of a value: a mask an axis, and whether their product is only a bound."""
+    """What is needed of a value: a mask an axis, of which some may be bounds.
+
+    At every position of the other masks' product at least one of a mask that is a bound is needed. `loose`: not even
+    that; the product as a whole is a bound.
+    """
 
     masks: tuple[Mask, ...]
+    bounds: tuple[bool, ...]
     loose: bool = False
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether not all of the product may be needed."""
+        return self.loose or any(self.bounds)
 
 
 def region(
@@ -58,39 +70,78 @@ def region(
     source = main_input(graph)
     if source is None:
         raise UsageError("the model has no input")
-    needs = {value: _Need(_position_masks(_numbers(sizes, value), value, position, axes))}
+    followed = follow_input(graph, types)
+    shape = _numbers(sizes, value)
+    needs = {value: _Need(_position_masks(shape, value, position, axes), (False,) * len(shape))}
     for node in reversed(graph.nodes):
         for output, made in enumerate(node.outputs):
             if made in needs:
-                _back(node, output, needs, sizes)
+                _back(node, output, needs, sizes, followed.values)
     shape = _numbers(sizes, source.name)
-    space = input_spatial_axes(graph, types) or tuple(range(2, len(shape)))
+    space = followed.space or tuple(range(2, len(shape)))
     need = needs.get(source.name)
     if need is None:
         return Region(source.name, tuple(np.zeros(shape[axis], bool) for axis in space), Status.EXACT)
     masks = tuple(need.masks[axis] for axis in space)
-    status = Status.WHOLE_INPUT if all(mask.all() for mask in masks) else Status.EXACT
-    return Region(source.name, masks, Status.UPPER_BOUND if need.loose else status)
+    if need.loose or any(need.bounds[axis] for axis in space):
+        return Region(source.name, masks, Status.UPPER_BOUND)
+    return Region(source.name, masks, Status.WHOLE_INPUT if all(mask.all() for mask in masks) else Status.EXACT)
 
 
-def _back(node: Node, output: int, needs: dict[str, _Need], sizes: Sizes) -> None:
-    """Add what an output of a node needs of the node's operands."""
+def _back(node: Node, output: int, needs: dict[str, _Need], sizes: Sizes, followed: frozenset[str]) -> None:
+    """Add what an output of a node needs of those of the node's operands that depend on the input."""
     need = needs[node.outputs[output]]
     for place, value in enumerate(node.inputs):
-        if not value or sizes.graph.is_constant(value):
+        if value not in followed:
             continue
         shape = _numbers(sizes, value)
-        rule = reads(Call(node, place, len(shape), output, sizes))
+        rule = rule_of(Call(node, place, len(shape), output, sizes))
         if rule is NOTHING:
             continue
         if rule is None or len(rule.axes) != len(shape):
-            _add(needs, value, _Need(tuple(np.ones(size, bool) for size in shape), loose=True))
+            _add(needs, value, _all_of(shape))
             continue
-        masks = tuple(_axis_mask(read, need.masks, size) for read, size in zip(rule.axes, shape, strict=True))
-        if all(mask.any() for mask in masks):
-            _add(needs, value, _Need(masks, need.loose or any(_is_bound(read, need.masks) for read in rule.axes)))
+        found = _needed(rule, need, shape)
+        if all(mask.any() for mask in found.masks):
+            _add(needs, value, found)
     for value in node.captured:
-        _add(needs, value, _Need(tuple(np.ones(size, bool) for size in _numbers(sizes, value)), loose=True))
+        if value in followed:
+            _add(needs, value, _all_of(_numbers(sizes, value)))
+
+
+def _all_of(shape: Sequence[int]) -> _Need:
+    """What an operator that is not understood may need."""
+    return _Need(tuple(np.ones(size, bool) for size in shape), (True,) * len(shape), loose=True)
+
+
+def _needed(rule: Reads, need: _Need, shape: Sequence[int]) -> _Need:
+    """Return what an operand's rule makes of what is needed of the output."""
+    masks = tuple(_axis_mask(read, need.masks, size) for read, size in zip(rule.axes, shape, strict=True))
+    loose = need.loose or any(_may_be_nothing(read, need) for read in rule.axes) or _mixes(rule, need, masks)
+    return _Need(masks, tuple(_is_bound(read, need) for read in rule.axes), loose)
+
+
+def _may_be_nothing(read: AxisRead, need: _Need) -> bool:
+    """Tell whether the rule may say too much, or takes a part of what is known as a bound only."""
+    return read.loose or (read.out is not None and read.pull is not None and need.bounds[read.out])
+
+
+def _is_bound(read: AxisRead, need: _Need) -> bool:
+    inner = any(need.bounds[axis] or not need.masks[axis].all() for axis in read.inner)
+    return inner or (read.out is not None and not read.whole and need.bounds[read.out])
+
+
+def _mixes(rule: Reads, need: _Need, masks: Sequence[Mask]) -> bool:
+    """Tell whether several axes lie along one output axis, whose positions are needed in other pairs than all."""
+    along: dict[int, list[int]] = {}
+    for axis, read in enumerate(rule.axes):
+        if read.out is not None and not read.whole:
+            along.setdefault(read.out, []).append(axis)
+    return any(
+        math.prod(int(masks[axis].sum()) for axis in axes) != int(need.masks[out].sum())
+        for out, axes in along.items()
+        if len(axes) > 1
+    )
 
 
 def _axis_mask(read: AxisRead, masks: Sequence[Mask], size: int) -> Mask:
@@ -130,21 +181,20 @@ def _inside(places: np.ndarray[Any, Any], border: str, size: int) -> np.ndarray[
     return places[(places >= 0) & (places < size)]
 
 
-def _is_bound(read: AxisRead, masks: Sequence[Mask]) -> bool:
-    # Concat's rule is a bound for a position on its axis, and exact where the whole axis is asked for.
-    asked_wholly = read.out is not None and read.out < len(masks) and bool(masks[read.out].all())
-    return (read.loose and not asked_wholly) or any(not masks[axis].all() for axis in read.inner)
-
-
 def _add(needs: dict[str, _Need], value: str, need: _Need) -> None:
     before = needs.get(value)
     if before is None:
         needs[value] = need
         return
     both = tuple(one | other for one, other in zip(before.masks, need.masks, strict=True))
-    inside = any(all(np.array_equal(a, b) for a, b in zip(both, each.masks, strict=True)) for each in (before, need))
+    for each in (before, need):
+        if not each.is_bound and all(np.array_equal(a, b) for a, b in zip(both, each.masks, strict=True)):
+            needs[value] = each  # all of it is needed, whatever the other is
+            return
     different = sum(not np.array_equal(a, b) for a, b in zip(before.masks, need.masks, strict=True))
-    needs[value] = _Need(both, before.loose or need.loose or (different > 1 and not inside))
+    inside = any(all(np.array_equal(a, b) for a, b in zip(both, each.masks, strict=True)) for each in (before, need))
+    bounds = tuple(one or other for one, other in zip(before.bounds, need.bounds, strict=True))
+    needs[value] = _Need(both, bounds, before.loose or need.loose or (different > 1 and not inside))
 
 
 def _position_masks(shape: Sequence[int], value: str, position: Sequence[int], axes: Sequence[int]) -> tuple[Mask, ...]:

@@ -51,13 +51,11 @@ class Segment:
         graph: what to run.
         inputs: the values to feed: inputs of the model and values that earlier segments carried.
         outputs: the values to fetch, in graph order: wanted ones and those that later segments read.
-        drop_after: carried values that no later segment reads.
     """
 
     graph: Graph
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    drop_after: tuple[str, ...]
 
 
 def plan(
@@ -166,9 +164,6 @@ class _Flow:
             graph=self._part(sorted([*constants, *nodes], key=lambda node: node.index), inputs, outputs),
             inputs=tuple(inputs),
             outputs=tuple(outputs),
-            drop_after=tuple(
-                value for value, place in self.made.items() if place < start <= self.last_read[value] < end
-            ),
         )
 
     def _part(self, nodes: Sequence[Node], inputs: Sequence[str], outputs: Sequence[str]) -> Graph:

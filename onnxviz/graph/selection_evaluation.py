@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from onnxviz.errors import NoMatchError, UnsupportedError
-from onnxviz.graph.name_glob import name_matcher
+from onnxviz.graph.name_glob import fitting_names, plain_name
 from onnxviz.graph.selection_errors import near, pointed, shown
 from onnxviz.graph.selection_grammar import KEYWORDS, Condition, Factor, Name, Selection, Term, Word
-from onnxviz.graph.selection_things import Places, Things, grouped, mask, members
+from onnxviz.graph.selection_things import Places, Things, grouped, mask, members, union
 
 _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
@@ -33,6 +33,7 @@ class Evaluation:
         )
         self._memory: dict[tuple[Word | Name | Condition, bool], Places] = {}
         self._columns: dict[tuple[str, bool], Mapping[Any, int]] = {}
+        self._plain: dict[tuple[str, bool], Mapping[str, int]] = {}
         self._ordered: dict[int, list[int]] = {}
 
     def run(self, chosen: Sequence[Selection], left_out: Sequence[Selection]) -> Places:
@@ -117,17 +118,34 @@ class Evaluation:
                 if self._things.is_name(kind):
                     self.notes[f'`{kind}` is the kind; `"{kind}"` in quotes is the node or value of that name'] = None
                 return Places(self._column("kind", wide=wide).get(kind, 0))
+            case Condition(value=str(text)):
+                fitting = self._fitting(primary.field, text, literal=primary.literal, wide=wide)
+                # What is unknown satisfies `!=` alone.
+                return Places(fitting if primary.operator == "=" else self._universe(wide) & ~fitting)
             case Condition():
-                return self._where(primary.field, _test(primary), wide=wide)
+                return Places(self._where(primary.field, _test(primary), wide=wide))
             case Name():
                 return self._name(primary, selection, wide=wide)
 
-    def _where(self, field: str, holds: Callable[[Any], bool], *, wide: bool) -> Places:
-        found = 0
-        for known, numbers in self._column(field, wide=wide).items():
-            if holds(known):
-                found |= numbers
-        return Places(found)
+    def _where(self, field: str, holds: Callable[[Any], bool], *, wide: bool) -> int:
+        return union(numbers for known, numbers in self._column(field, wide=wide).items() if holds(known))
+
+    def _fitting(self, field: str, text: str, *, literal: bool, wide: bool) -> int:
+        """Return the things that have a text in a field which the glob or, if `literal`, the name fits."""
+        texts = self._texts(field, wide=wide)
+        return union(texts[known] for known in fitting_names(text, texts.keys(), literal=literal))
+
+    def _texts(self, field: str, *, wide: bool) -> Mapping[str, int]:
+        """Return the things by what they have in a field of text, as globs see it."""
+        if (field, wide) not in self._plain:
+            column = self._column(field, wide=wide).items()
+            self._plain[field, wide] = grouped(
+                (plain_name(known), number)
+                for known, numbers in column
+                if known is not None
+                for number in members(numbers)
+            )
+        return self._plain[field, wide]
 
     def _column(self, field: str, *, wide: bool) -> Mapping[Any, int]:
         """Return the things by what they have in a field: most fields have few values among thousands of layers."""
@@ -144,8 +162,7 @@ class Evaluation:
         places = self._things.named(name.text)
         if places:
             return places
-        fits = name_matcher(name.text, literal=name.literal)
-        places = self._where("name", fits, wide=wide)
+        places = Places(self._fitting("name", name.text, literal=name.literal, wide=wide))
         if places or ("*" in name.text and not name.literal):
             return places
         body = self._things.body_of(name.text)
@@ -178,9 +195,6 @@ def inside_body(name: str, body: str) -> str:
 
 
 def _test(condition: Condition) -> Callable[[Any], bool]:
-    """Return the test that a condition is; what is unknown, None, satisfies `!=` alone."""
-    if isinstance(condition.value, str):
-        fits, positive = name_matcher(condition.value, literal=condition.literal), condition.operator == "="
-        return lambda known: not positive if known is None else fits(known) == positive
+    """Return the test that a condition on a number is; what is unknown, None, satisfies `!=` alone."""
     compare, number = _COMPARISONS[condition.operator], condition.value
     return lambda known: condition.operator == "!=" if known is None else compare(known, number)

@@ -245,6 +245,18 @@ def mask(numbers: Iterable[int]) -> int:
     return found
 
 
+def union(sets: Iterable[int]) -> int:
+    """Return what is in any of these sets.
+
+    >>> union([1, 8])
+    9
+    """
+    found = 0
+    for numbers in sets:
+        found |= numbers
+    return found
+
+
 def members(numbers: int) -> Iterator[int]:
     """Give the numbers in a set, from the lowest.
 

@@ -41,9 +41,11 @@ def write_standalone(graph: Graph, file: ModelFile, path: Path, *, force: bool) 
     """Write a file that needs no other: the graph with its weights, byte for byte those of the model's files.
 
     Raises:
-        OutputError: `path` exists and `force` is not set, cannot be written, or would be larger than 2 GB.
+        OutputError: `path` exists and `force` is not set, is a file that the model is read from (force or no force),
+            cannot be written, or would be larger than 2 GB.
         ModelError: the model's files changed since they were opened.
     """
+    file.check_apart(path)
     file.check_complete()
     proto = _with_link(graph.proto, {})
     _complete_lengths(proto, file.folder)
@@ -75,20 +77,17 @@ def write_linked(graph: Graph, file: ModelFile, path: Path, *, force: bool) -> N
     must lie there. The new file's metadata holds the original's name, size and fingerprint, for `check_link`.
 
     Raises:
-        OutputError: the original lies elsewhere, or `path` cannot be written.
+        OutputError: the original lies elsewhere, or `path` cannot be written or is a file that the model is read from.
         ModelError: the original changed since it was opened.
     """
     base = Path(os.path.realpath(path.parent))
     link = _link(graph, file, base)
     proto = _with_link(graph.proto, link)
-    needed = {base / link[LINK_FILE]}
+    file.check_apart(path, base / link[LINK_FILE])
     for tensor in _references(proto):
         for entry in tensor.external_data:
             if entry.key == "location":
-                needed.add(file.folder / entry.value)
                 entry.value = _below(file.folder / entry.value, base)
-    if Path(os.path.realpath(path)) in {Path(os.path.realpath(source)) for source in needed}:
-        raise OutputError(f"cannot write {path}: the linked file would take the place of the weights it needs")
     file.check_unchanged()
     with writing(path, force=force) as target:
         target.write(proto.SerializeToString())

@@ -175,14 +175,25 @@ class TestStandalone:
         (maps,) = run(tmp_path / "out.onnx")
         np.testing.assert_array_equal(maps, 1 + weights(0))
 
-    def test_the_original_may_be_overwritten_by_force_only(self, varied):
+    @pytest.mark.parametrize("force", [False, True])
+    @pytest.mark.parametrize("name", ["scattered.onnx", "one.bin", "link.onnx"])
+    def test_it_never_takes_the_place_of_the_model(self, tmp_path, scattered, name, force):
+        (tmp_path / "link.onnx").symlink_to("scattered.onnx")
+        file, graph = opened(scattered)
+        before = (tmp_path / name).read_bytes()
+        with pytest.raises(OutputError, match="the model is read from it"):
+            write_standalone(graph, file, tmp_path / name, force=force)
+        assert (tmp_path / name).read_bytes() == before
+
+    def test_another_file_is_overwritten_by_force_only(self, tmp_path, varied):
         file, graph = opened(varied)
         exposed = expose(graph, ["s0"], infer_types(graph)).graph
+        (tmp_path / "out.onnx").write_bytes(b"mine")
         with pytest.raises(OutputError, match="exists: --force"):
-            write_standalone(exposed, file, varied, force=False)
-        write_standalone(exposed, file, varied, force=True)
-        assert arrays(onnx.load(varied)) == arrays(varied_model())
-        assert [info.name for info in onnx.load(varied).graph.output] == ["y", "s0"]
+            write_standalone(exposed, file, tmp_path / "out.onnx", force=False)
+        write_standalone(exposed, file, tmp_path / "out.onnx", force=True)
+        assert arrays(onnx.load(tmp_path / "out.onnx")) == arrays(varied_model())
+        assert [info.name for info in onnx.load(tmp_path / "out.onnx").graph.output] == ["y", "s0"]
 
     def test_an_original_that_changed_is_refused(self, tmp_path, varied):
         file, graph = opened(varied)
@@ -348,7 +359,7 @@ class TestLinked:
     def test_it_never_takes_the_place_of_its_weights(self, tmp_path, scattered, name):
         file, graph = opened(scattered)
         before = (tmp_path / name).read_bytes()
-        with pytest.raises(OutputError, match="take the place of the weights"):
+        with pytest.raises(OutputError, match="the model is read from it"):
             write_linked(graph, file, tmp_path / name, force=True)
         assert (tmp_path / name).read_bytes() == before
 
