@@ -76,6 +76,7 @@ interface Statistics {
 interface Values {
   codes: Uint8Array | null;
   marks: Uint8Array | null;
+  ends: Uint8Array | null;
   floats: Floats | null;
 }
 interface Scaled {
