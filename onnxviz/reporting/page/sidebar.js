@@ -76,7 +76,7 @@ export class Sidebar {
   }
 
   /**
-   * @param {{layer: number, name: string}} leaf
+   * @param {Leaf} leaf
    * @param {number} level
    */
   layerRow(leaf, level) {

@@ -119,10 +119,15 @@ interface Spot {
   place: number;
   position: number[];
 }
+interface Leaf {
+  layer: number;
+  name: string;
+  joint: string;
+}
 interface Scope {
   name: string;
   path: string;
-  children: (Scope | { layer: number; name: string })[];
+  children: (Scope | Leaf)[];
   layers: number;
 }
 interface Grid {
