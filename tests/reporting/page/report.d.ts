@@ -119,6 +119,11 @@ interface Spot {
   place: number;
   position: number[];
 }
+interface Pin {
+  layer: number;
+  run: number;
+  place: number;
+}
 interface Leaf {
   layer: number;
   name: string;
