@@ -18,6 +18,7 @@ _IMPORT = re.compile(r"""^import\s*\{([^}]*)\}\s*from\s*["']\./([\w-]+\.js)["'];
 _EXPORT = re.compile(r"^export (?=(?:async )?function\b|const\b|let\b|class\b)", re.M)
 _DECLARED = re.compile(r"^(?:export )?(?:async )?(?:function\*?|const|let|class) +([\w$]+)", re.M)
 _FANCY = re.compile(r"^(?:import|export)\b.*|^(?!\s*(?:\*|//|/\*)).*\bimport\s*\(.*|^var\b.*", re.M)
+_PLACES = {"base.css": 0, "narrow.css": 2}
 _FORBIDDEN = ("</script", "<script", "<!--", "\r")
 
 
@@ -44,10 +45,20 @@ def load_page() -> Page:
     folder = files("onnxviz.reporting") / "page"
     texts = {entry.name: entry.read_text(encoding="utf-8") for entry in folder.iterdir() if entry.is_file()}
     modules = {name: text for name, text in texts.items() if name.endswith(".js")}
-    style = texts["report.css"]
-    if "</style" in style.lower():
-        raise ValueError("report.css ends its own element")
-    return Page(texts["report.html"].strip(), style, join_modules(modules))
+    styles = {name: text for name, text in texts.items() if name.endswith(".css")}
+    return Page(texts["report.html"].strip(), join_styles(styles), join_modules(modules))
+
+
+def join_styles(styles: Mapping[str, str]) -> str:
+    """Return style sheets as one: `base.css` first, `narrow.css` last, which changes what the others say.
+
+    Raises:
+        ValueError: a sheet would end its own element.
+    """
+    for name, text in styles.items():
+        if "</style" in text.lower():
+            raise ValueError(f"{name} ends its own element")
+    return "".join(styles[name] for name in sorted(styles, key=lambda name: (_PLACES.get(name, 1), name)))
 
 
 def join_modules(modules: Mapping[str, str]) -> str:

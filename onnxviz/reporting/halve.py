@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from onnxviz.reporting.blocks import NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY, Codes
+from onnxviz.reporting.planes import NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY, Codes, Planes
 
 
 def halve(codes: Codes) -> Codes:
@@ -29,7 +31,13 @@ def halve_extras(extra: Codes) -> Codes:
     return np.select([nan | (up & down), up, down], [NAN, POSITIVE_INFINITY, NEGATIVE_INFINITY], 0).astype(np.uint8)
 
 
-def _boxes(planes: Codes) -> list[Codes]:
+def halve_planes(planes: Planes) -> Planes:
+    """Return planes halved; the mean of a box is an end of the channel's range where all of its values are."""
+    extra = None if planes.extra is None else halve_extras(planes.extra)
+    return Planes(halve(planes.codes), extra, np.all(_boxes(planes.ends), axis=0))
+
+
+def _boxes(planes: NDArray[Any]) -> list[NDArray[Any]]:
     """Return the corners of all boxes of 2; a box that the border cuts has its last row or column twice."""
     padding = [(0, 0), *((0, size % 2 if size > 1 else 0) for size in planes.shape[1:])]
     padded = np.pad(planes, padding, mode="edge")

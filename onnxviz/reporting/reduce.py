@@ -6,16 +6,15 @@ channels that vary most in space, as many as fit, and where these would be fewer
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from onnxviz.draw.scale import Floats
-from onnxviz.reporting.blocks import deflate
-from onnxviz.reporting.halve import halve, halve_extras
+from onnxviz.reporting.halve import halve_planes
 from onnxviz.reporting.parts import LayerPart, RunPart
+from onnxviz.reporting.planes import Planes
 from onnxviz.reporting.store import BlockStore
 
 FEWEST = 16
@@ -115,11 +114,10 @@ def _shares(deviation: Floats) -> Floats:
 
 
 def _reduced_run(run: RunPart, kept: tuple[int, ...], halved: int, store: BlockStore) -> RunPart:
+    shape = (len(run.statistics.minimum), *run.extent)
     channels = np.array(kept, np.intp)
-    planes = np.frombuffer(zlib.decompress(store.read(run.block)), np.uint8)
-    planes = planes.reshape(2 if run.extra else 1, -1, *run.extent)[:, channels]
-    codes, extra = planes[0], planes[1] if run.extra else None
+    planes = Planes.unpacked(store.read(run.block), run.extra, shape).take(channels)
     for _ in range(halved):
-        codes, extra = halve(codes), None if extra is None else halve_extras(extra)
-    data = deflate(codes.tobytes(), *([] if extra is None else [extra.tobytes()]))
-    return replace(run, block=store.add(data), extent=codes.shape[1:], statistics=run.statistics.take(channels))
+        planes = halve_planes(planes)
+    statistics = run.statistics.take(channels)
+    return replace(run, block=store.add(planes.packed()), extent=planes.codes.shape[1:], statistics=statistics)

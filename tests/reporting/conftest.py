@@ -74,12 +74,19 @@ class ReadReport:
         if part["exact"]:
             return np.frombuffer(data, "<f8" if part.get("wide") else "<f4").astype(np.float64)
         shape = (len(layer["kept"]), *part.get("extent", layer["extent"]))
-        planes = np.frombuffer(data, np.uint8).reshape(2 if part["extra"] else 1, *shape)
+        count = (2 if part["extra"] else 1) * int(np.prod(shape))
+        planes = np.frombuffer(data, np.uint8, count).reshape(-1, *shape)
         ends = [self.numbers(place, name, run).astype(np.float64) for name in ("low", "high")]
         low, high = (end.reshape(-1, *[1] * (len(shape) - 1)) for end in ends)
         with np.errstate(all="ignore"):
             share = (planes[0] + 0.5) / 256
             values = np.where(high == low, low, low * (1 - share) + high * share)
+        # A bit for each code 0 and 255 in turn, eight to a byte: whether the value is that end itself.
+        bits = (f"{byte:08b}" for byte in data[count:])
+        exact = iter("".join(bits))
+        for place in np.argwhere((planes[0] == 0) | (planes[0] == 255)):
+            if next(exact) == "1":
+                values[tuple(place)] = (high if planes[0][tuple(place)] else low)[place[0]].item()
         if part["extra"]:
             for mark, value in ((1, np.nan), (2, np.inf), (3, -np.inf)):
                 values = np.where(planes[1] == mark, value, values)

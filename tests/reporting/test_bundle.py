@@ -12,7 +12,7 @@ import pytest
 
 import onnxviz
 from onnxviz.activations import Activation, Activations
-from onnxviz.reporting.bundle import join_modules, load_page
+from onnxviz.reporting.bundle import join_modules, join_styles, load_page
 
 
 def test_modules_come_after_those_they_import() -> None:
@@ -64,6 +64,12 @@ def test_modules_that_import_each_other_are_refused() -> None:
 def test_types_in_comments_are_no_imports() -> None:
     text = "/** @typedef {import('./b.js').Thing} Thing */\n/**\n * @param {import('./b.js').Thing} thing\n */\n"
     assert text in join_modules({"a.js": text, "b.js": "export const b = 1;\n"})
+
+
+def test_sheets_that_change_others_come_after_them() -> None:
+    assert join_styles({"narrow.css": "3", "base.css": "1", "tiles.css": "2"}) == "123"
+    with pytest.raises(ValueError, match=r"tiles\.css ends its own element"):
+        join_styles({"tiles.css": "a::after { content: '</STYLE>' }"})
 
 
 def test_the_page_names_nothing_outside_itself() -> None:

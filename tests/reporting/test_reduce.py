@@ -77,6 +77,17 @@ def test_then_maps_are_halved(tmp_path: Path, empty_size: int, read_report: Read
     assert np.nanmax(np.abs(values - means)) <= 1 / 256 * 1.001
 
 
+def test_the_mean_of_what_was_cut_is_exact(tmp_path: Path, empty_size: int, read_report: Reader) -> None:
+    maps = np.maximum(noise(1, 20, 32, 64) - 0.8, 0)
+    write(tmp_path / "r.html", empty_size + 12_000, conv=maps)
+    report = read_report(tmp_path / "r.html")
+    (layer,) = report.index["layers"]
+    assert layer["halved"] == 1
+    means = maps[0].reshape(20, 16, 2, 32, 2).mean(axis=(2, 4))[layer["kept"]]
+    assert np.array_equal(report.values(0) == 0, means == 0)
+    assert (means == 0).mean() > 0.2
+
+
 def test_vectors_stay_whole_and_what_cannot_shrink_says_so(tmp_path: Path, read_report: Reader) -> None:
     done = write(tmp_path / "r.html", 1, conv=noise(1, 40, 32, 32), scores=noise(1, 500, 1, 1))
     report = read_report(tmp_path / "r.html")

@@ -49,9 +49,10 @@ def test_the_codes_of_a_map_worked_out_on_paper(tmp_path: Path, read_report: Rea
     maps = np.array([[[[0, 1], [2, 4]], [[7, 7], [7, 7]]]], np.float32)
     write({"conv": (maps, "NCHW")}, tmp_path / "r.html")
     report = read_report(tmp_path / "r.html")
-    # 256 steps of 4 / 256; the greatest value belongs to the last; a single value takes no steps.
-    assert list(report.blocks.values()) == [bytes([0, 64, 128, 255, 0, 0, 0, 0])]
-    assert report.values(0)[0].ravel().tolist() == [0.0078125, 1.0078125, 2.0078125, 3.9921875]
+    # 256 steps of 4 / 256; the greatest value belongs to the last; a single value takes no steps. All six codes at an
+    # end are that end itself.
+    assert list(report.blocks.values()) == [bytes([0, 64, 128, 255, 0, 0, 0, 0, 0b11111100])]
+    assert report.values(0)[0].ravel().tolist() == [0, 1.0078125, 2.0078125, 4]
     assert report.values(0)[1].ravel().tolist() == [7, 7, 7, 7]
     assert report.numbers(0, "mean").tolist() == [1.75, 7]
     assert report.numbers(0, "std")[0] == pytest.approx(np.std([0, 1, 2, 4]))
@@ -102,6 +103,18 @@ def test_ranges_that_float32_cannot_hold(
     maps = maps if abs(high) > 1e39 or high < 1e-45 else maps.astype(np.float32)
     write({"conv": (maps, "NCHW")}, tmp_path / "r.html")
     assert_close(read_report(tmp_path / "r.html").values(0), maps[0])
+
+
+def test_what_was_cut_comes_back_exactly(tmp_path: Path, read_report: Reader) -> None:
+    maps = np.clip(np.random.default_rng(0).normal(0, 4, (1, 6, 40, 30)), 0.1, 6).astype(np.float32)
+    # Near an end is not at it.
+    maps[0, :, 0, 0], maps[0, :, 0, 1] = 0.1001, 5.9999
+    write({"conv": (maps, "NCHW")}, tmp_path / "r.html")
+    values = read_report(tmp_path / "r.html").values(0)
+    for end in (0.1, 6):
+        cut = maps[0] == np.float32(end)
+        assert cut.mean() > 0.05
+        assert np.array_equal(values == np.float32(end), cut)
 
 
 def test_what_is_not_finite_is_kept_apart(tmp_path: Path, read_report: Reader, assert_close: Closeness) -> None:

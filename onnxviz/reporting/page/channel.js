@@ -1,46 +1,47 @@
 /** One channel: enlarged, its histogram, its range, its ranks, and the same channel on other inputs. */
 
 import { THEMES, pixelOf } from "./colour.js";
-import { byId, fillSelect, make, makeTarget, pencil, sizeCanvas } from "./dom.js";
+import { byId, make, makeTarget, pencil, sizeCanvas } from "./dom.js";
+import { zoomed } from "./grid.js";
 import { paintCorner, paintHatch, paintMap } from "./paint.js";
 import { formatNumber, formatRange, plural } from "./numbers.js";
 import { ORDER_NAMES, rankOf } from "./order.js";
 import { channelName, isFlat, tableOf, tileOf } from "./scene.js";
 
+// How tall a band is, CSS pixels.
+const BAND = 40;
+
 /**
- * Paint a channel on a canvas of its own, as large as a width allows.
+ * Paint a channel on a canvas of its own, as large as a square allows.
+ *
+ * Each value has a whole number of pixels, at least as many as are shown: the browser makes the last step.
  * @param {HTMLCanvasElement} canvas
  * @param {Scene} scene not of a vector
  * @param {number} place
- * @param {{width: number, height: number}} room CSS pixels
- * @returns {number} the zoom
+ * @param {number} side of the square, CSS pixels
  */
-export function paintChannel(canvas, scene, place, room) {
+export function paintChannel(canvas, scene, place, side) {
   const ratio = devicePixelRatio;
   const { height, width, layer, statistics } = scene;
   const band = layer.form === "band";
-  const sides = [(room.width * ratio) / width, band ? Infinity : (room.height * ratio) / height];
-  const most = Math.min(...sides);
-  const zoom = most >= 1 ? Math.floor(most) : -Math.ceil(1 / most);
-  const zoomY = band ? Math.round(40 * ratio) : zoom;
-  const size = zoom > 0 ? width * zoom : Math.ceil(width / -zoom);
-  const tall = zoomY > 0 ? height * zoomY : Math.ceil(height / -zoomY);
-  sizeCanvas(canvas, size, tall);
-  const target = makeTarget(size, tall);
+  const scale = (side * ratio) / (band ? width : Math.max(height, width));
+  const zoom = scale > 1 ? Math.ceil(scale) : -Math.max(1, Math.floor(1 / scale));
+  const zoomX = zoom === -1 ? 1 : zoom;
+  const zoomY = band ? Math.round(BAND * ratio) : zoomX;
+  const box = { x: 0, y: 0, width: zoomed(width, zoomX), height: zoomed(height, zoomY) };
+  canvas.width = box.width;
+  canvas.height = box.height;
+  canvas.style.width = `${Math.round(width * scale) / ratio}px`;
+  canvas.style.height = band ? `${BAND}px` : `${Math.max(1, Math.round(height * scale)) / ratio}px`;
+  const target = makeTarget(box.width, box.height);
   const look = THEMES[scene.theme];
   if (isFlat(layer, statistics, place)) {
-    const box = { x: 0, y: 0, width: size, height: tall };
-    paintHatch(target, box, {
-      line: pixelOf(look.hatch),
-      back: pixelOf(look.hatchBack),
-      ratio,
-    });
-  } else paintMap(target, { x: 0, y: 0 }, tileOf(scene, place, { zoomX: zoom, zoomY }));
+    paintHatch(target, box, { line: pixelOf(look.hatch), back: pixelOf(look.hatchBack), ratio });
+  } else paintMap(target, box, tileOf(scene, place, { zoomX, zoomY }));
   if (statistics.nan[place] || statistics.inf[place]) {
-    paintCorner(target, { x: size, y: 0 }, Math.round(9 * ratio), pixelOf(look.nan));
+    paintCorner(target, { x: box.width, y: 0 }, Math.round(9 * ratio), pixelOf(look.nan));
   }
   pencil(canvas).putImageData(target.image, 0, 0);
-  return zoom;
 }
 
 /**
@@ -55,8 +56,7 @@ export function showChannel(scene, place) {
   byId("channel-title").append(make("bdi", {}, layer.labels ? `${layer.kept[place]}, ${name}` : name));
   const canvas = byId("enlarged");
   canvas.hidden = layer.form === "vector";
-  const width = byId("enlarged-box").clientWidth || 300;
-  if (layer.form !== "vector") paintChannel(canvas, scene, place, { width, height: width });
+  if (layer.form !== "vector") paintChannel(canvas, scene, place, byId("enlarged-box").clientWidth || 300);
   byId("histogram-title").textContent = layer.form === "vector" ? "All units" : "Values";
   paintHistogram(byId("histogram"), scene, place);
   showFacts(scene, place);
@@ -170,16 +170,4 @@ export function histogramOf(scene, place, bins) {
  */
 export function colourOf(pixel) {
   return `rgb(${pixel & 255} ${(pixel >> 8) & 255} ${(pixel >> 16) & 255})`;
-}
-
-/**
- * Offer the runs in a select.
- * @param {HTMLSelectElement} select
- * @param {readonly Run[]} runs
- */
-export function offerRuns(select, runs) {
-  fillSelect(
-    select,
-    runs.map((run, place) => [String(place), run.name.slice(0, 60) || `input ${place + 1}`]),
-  );
 }

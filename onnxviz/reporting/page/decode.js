@@ -41,27 +41,60 @@ export async function inflate(bytes) {
 /**
  * Cut the bytes of a layer in one run into its parts.
  *
- * @param {Uint8Array} bytes codes of kept channels x extent, then, with `extra`, as many marks: 0 finite, 1 NaN,
- *   2 +inf, 3 -inf; where `exact`, float32, or float64 where also `wide`.
+ * @param {Uint8Array} bytes codes of kept channels x extent; with `extra` as many marks: 0 finite, 1 NaN, 2 +inf,
+ *   3 -inf; a bit for each code 0 and 255, whether the value is that end itself. Where `exact`, float32, or float64
+ *   where also `wide`.
  * @param {{exact?: boolean, extra?: boolean, wide?: boolean}} entry
  * @param {number} count of values
  * @returns {Values}
  * @throws {Error} where the size is not the one that was announced
  */
 export function unpack(bytes, entry, count) {
-  const wanted = entry.exact ? (entry.wide ? 8 : 4) * count : entry.extra ? 2 * count : count;
-  if (bytes.length !== wanted) throw new Error(`${bytes.length} bytes where ${wanted} were announced`);
-  if (entry.exact)
-    return {
-      codes: null,
-      marks: null,
-      floats: floatsOfBytes(bytes, entry.wide),
-    };
+  if (entry.exact) {
+    checkSize(bytes, (entry.wide ? 8 : 4) * count);
+    return { codes: null, marks: null, ends: null, floats: floatsOfBytes(bytes, entry.wide) };
+  }
+  const planes = entry.extra ? 2 : 1;
+  const codes = bytes.subarray(0, count);
+  let places = 0;
+  for (const code of codes) if (isEnd(code)) places++;
+  checkSize(bytes, planes * count + Math.ceil(places / 8));
   return {
-    codes: bytes.subarray(0, count),
-    marks: entry.extra ? bytes.subarray(count) : null,
+    codes,
+    marks: entry.extra ? bytes.subarray(count, 2 * count) : null,
+    ends: endsOfBits(codes, bytes.subarray(planes * count)),
     floats: null,
   };
+}
+
+/**
+ * @param {Uint8Array} bytes
+ * @param {number} wanted
+ */
+function checkSize(bytes, wanted) {
+  if (bytes.length !== wanted) throw new Error(`${bytes.length} bytes where ${wanted} were announced`);
+}
+
+/** @param {number} code */
+function isEnd(code) {
+  return code === 0 || code === 255;
+}
+
+/**
+ * Spread bits to the codes that they belong to.
+ * @param {Uint8Array} codes
+ * @param {Uint8Array} bits the first in the highest place
+ * @returns {Uint8Array} 1 where a value is an end of its channel's range
+ */
+function endsOfBits(codes, bits) {
+  const ends = new Uint8Array(codes.length);
+  let bit = 0;
+  for (let place = 0; place < codes.length; place++) {
+    if (!isEnd(codes[place])) continue;
+    ends[place] = (bits[bit >> 3] >> (7 - (bit & 7))) & 1;
+    bit++;
+  }
+  return ends;
 }
 
 /**
@@ -93,8 +126,9 @@ export function valueAt(values, statistics, channel, offset, size) {
   if (values.floats) return values.floats[place];
   const mark = values.marks ? values.marks[place] : 0;
   if (mark) return markValue(mark);
-  const codes = /** @type {Uint8Array} */ (values.codes);
-  return valueOfCode(codes[place], statistics.low[channel], statistics.high[channel]);
+  const code = /** @type {Uint8Array} */ (values.codes)[place];
+  const [low, high] = [statistics.low[channel], statistics.high[channel]];
+  return values.ends?.[place] ? (code ? high : low) : valueOfCode(code, low, high);
 }
 
 /**

@@ -32,18 +32,23 @@ export function fieldWindow(layer, position) {
 }
 
 /**
- * Clip a window (y, x) to the picture.
+ * Clip a window (y, x), or (x) of a signal that is drawn as a picture, to the picture.
  * @param {{start: number[], size: number[]}} window
  * @param {{height: number, width: number}} picture
- * @returns {{top: number, left: number, bottom: number, right: number}} bottom and right are one past the last pixel
+ * @returns {{top: number, left: number, bottom: number, right: number} | null} bottom and right are one past the last
+ *   pixel; null for a window of more axes
  */
-export function clipWindow(window, picture) {
+export function clipWindow({ start, size }, picture) {
+  if (start.length > 2) return null;
+  const [top, bottom] = start.length === 2 ? [start[0], start[0] + size[0]] : [0, picture.height];
+  const left = start[start.length - 1];
+  const right = left + size[size.length - 1];
   const clip = (/** @type {number} */ value, /** @type {number} */ most) => Math.max(0, Math.min(most, value));
   return {
-    top: clip(window.start[0], picture.height),
-    left: clip(window.start[1], picture.width),
-    bottom: clip(window.start[0] + window.size[0], picture.height),
-    right: clip(window.start[1] + window.size[1], picture.width),
+    top: clip(top, picture.height),
+    left: clip(left, picture.width),
+    bottom: clip(bottom, picture.height),
+    right: clip(right, picture.width),
   };
 }
 

@@ -10,7 +10,7 @@ import { isFlat } from "./scene.js";
  * Say how the stage is to be read.
  * @param {Scene} scene
  * @param {Grid} grid
- * @returns {{low: string, high: string, words: string[]}}
+ * @returns {{low: string, high: string, words: string[], zoom: string}}
  */
 export function legendWords(scene, grid) {
   const { limits, statistics, layer } = scene;
@@ -25,13 +25,13 @@ export function legendWords(scene, grid) {
     : [formatNumber(limits.low[0] ?? 0), formatNumber(limits.high[0] ?? 1)];
   if (layer.form === "vector") words.push(`range ${formatRange(...layerRange(statistics))}`, "bars from 0");
   else {
-    words.push(limits.words, zoomWords(grid, layer.form === "band"));
+    words.push(limits.words);
     words.push(`all channels ${formatRange(...layerRange(statistics))}`);
   }
   if (scene.gamma !== 1) words.push(`gamma ${scene.gamma}`);
   const order = orderWords(scene.order);
   if (order) words.push(order);
-  return { low, high, words };
+  return { low, high, words, zoom: layer.form === "vector" ? "" : zoomWords(grid, layer.form === "band") };
 }
 
 /**
@@ -57,8 +57,20 @@ export function showLegend(scene, grid) {
   paintBar(byId("legend-bar"), scene);
   byId("legend-low").textContent = said.low;
   byId("legend-high").textContent = said.high;
-  byId("scale-words").textContent = said.words.join(" · ");
+  // What is enlarged can be seen; what is made smaller has to be told.
+  const words = grid.zoom < 0 ? [...said.words, said.zoom] : said.words;
+  byId("scale-words").textContent = words.join(" · ");
   byId("legend-marks").replaceChildren(...swatches(scene, grid));
+}
+
+/**
+ * Show the zoom.
+ * @param {Scene} scene
+ * @param {Grid} grid
+ */
+export function showZoom(scene, { zoom }) {
+  const words = zoom > 0 ? `${zoom} : 1` : `1 : ${-zoom}`;
+  byId("zoom-words").textContent = scene.layer.form === "vector" ? "" : words;
 }
 
 /**

@@ -30,7 +30,11 @@ export function formatNumber(value, digits = 3) {
  */
 export function formatRange(low, high) {
   if (Number.isNaN(low)) return "no finite value";
-  return low === high ? formatNumber(low) : `${formatNumber(low)} … ${formatNumber(high)}`;
+  if (low === high) return formatNumber(low);
+  // As many digits as tell the ends apart.
+  let digits = 3;
+  while (digits < 9 && formatNumber(low, digits) === formatNumber(high, digits)) digits++;
+  return `${formatNumber(low, digits)} … ${formatNumber(high, digits)}`;
 }
 
 /**

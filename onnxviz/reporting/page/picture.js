@@ -7,6 +7,8 @@ import { formatNumber } from "./numbers.js";
 import { paintMap } from "./paint.js";
 import { tileOf } from "./scene.js";
 
+const TALLEST = 320;
+
 /**
  * Show the picture of a run, or say that there is none.
  * @param {Run} run
@@ -27,7 +29,10 @@ export function showPicture(run) {
   );
   if (!picture) return;
   byId("input-image").src = picture.uri;
-  byId("picture").style.aspectRatio = `${picture.width} / ${picture.height}`;
+  // A signal's few rows would be a line, a tall picture would push all else away.
+  const ratio = picture.width / Math.max(picture.height, picture.width / 6);
+  byId("picture").style.aspectRatio = String(ratio);
+  byId("picture").style.maxWidth = `${Math.round(TALLEST * ratio)}px`;
 }
 
 /**
@@ -49,7 +54,7 @@ export function showField(scene, picture, spot) {
  * @param {{start: number[], size: number[]} | null} window
  */
 export function placeWindow(element, picture, window) {
-  const box = picture && window && window.start.length === 2 ? clipWindow(window, picture) : null;
+  const box = picture && window ? clipWindow(window, picture) : null;
   element.hidden = !box;
   if (!box || !picture) return;
   const percent = (/** @type {number} */ value, /** @type {number} */ whole) => `${(100 * value) / whole}%`;

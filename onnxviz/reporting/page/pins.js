@@ -1,131 +1,91 @@
-/** Channels side by side: those that were pinned, from any layer, and one channel on every input. */
+/** Pinned channels, from any layers and inputs, side by side below the maps. */
 
 import { shorten } from "./address.js";
-import { paintChannel } from "./channel.js";
 import { byId, make } from "./dom.js";
-import { formatNumber, formatRange } from "./numbers.js";
-import { channelName, valueIn } from "./scene.js";
+import { formatRange } from "./numbers.js";
+import { channelName } from "./scene.js";
+import { nameLine, thumbnail } from "./thumbnail.js";
 
-/**
- * Show the pinned channels.
- * @param {readonly {scene: Scene, place: number, run: string}[]} pinned
- * @param {{open: (pin: number) => void, remove: (pin: number) => void}} act
- */
-export function showPins(pinned, act) {
-  byId("pins").hidden = !pinned.length;
-  byId("pin-list").replaceChildren(
-    ...pinned.map(({ scene, place, run }, pin) => {
-      const { layer, statistics } = scene;
-      const name = `${layer.name}, channel ${channelName(layer, place)}${run ? `, ${run}` : ""}`;
-      const open = make("button", {
-        class: "tile",
-        type: "button",
-        "aria-label": `Open ${shorten(name, 300)}`,
-      });
-      open.append(picture(scene, place, 96));
-      open.addEventListener("click", () => act.open(pin));
-      const remove = make(
-        "button",
-        {
-          class: "remove",
-          type: "button",
-          "aria-label": `Unpin ${shorten(name, 300)}`,
-        },
-        "×",
-      );
-      remove.addEventListener("click", () => act.remove(pin));
-      const title = make("span", { class: "pin-layer" }, make("bdi", {}, shorten(layer.name, 200)));
-      title.title = shorten(layer.name, 400);
-      const facts = `${shorten(channelName(layer, place), 40)} · ${formatRange(statistics.low[place], statistics.high[place])}`;
-      const caption = make("span", { class: "pin-facts" }, run ? `${facts} · ${shorten(run, 40)}` : facts);
-      return make("li", {}, open, remove, title, caption);
-    }),
-  );
-}
-
-/**
- * Show one channel on every input, all on one scale.
- * @param {readonly {scene: Scene, run: number, name: string}[]} scenes one a run that has the layer
- * @param {number} place
- * @param {number} shown the run that is shown
- * @param {readonly number[] | null} position
- * @param {(run: number) => void} open
- */
-export function showAcross(scenes, place, shown, position, open) {
-  byId("across").hidden = scenes.length < 2;
-  if (scenes.length < 2) return;
-  const low = Math.min(
-    ...scenes.map(({ scene }) => scene.statistics.low[place]).filter((value) => !Number.isNaN(value)),
-  );
-  const high = Math.max(
-    ...scenes.map(({ scene }) => scene.statistics.high[place]).filter((value) => !Number.isNaN(value)),
-  );
-  byId("across-words").textContent = low <= high ? `one scale, ${formatRange(low, high)}` : "no finite value";
-  byId("across-list").replaceChildren(
-    ...scenes.map(({ scene, run, name }) => {
-      const common = low <= high ? onScale(scene, place, low, high) : scene;
-      const button = make("button", {
-        class: "tile",
-        type: "button",
-        "aria-pressed": String(run === shown),
-        "aria-label": `Show ${shorten(name, 200)}`,
-      });
-      button.append(scene.layer.form === "vector" ? unitBar(scene, place, low, high) : picture(common, place, 88));
-      button.addEventListener("click", () => open(run));
-      const there = position && position.every((value, axis) => value < scene.layer.extent[axis]);
-      const at = there ? formatNumber(valueIn(scene, place, position).value) : "";
-      const value = scene.layer.form === "vector" ? valueIn(scene, place, []).value : scene.statistics.high[place];
-      const fact = at ? at : scene.layer.form === "vector" ? formatNumber(value) : `max ${formatNumber(value)}`;
-      const title = make("span", { class: "pin-layer" }, make("bdi", {}, shorten(name, 60)));
-      return make("li", {}, button, title, make("span", { class: "pin-facts" }, fact));
-    }),
-  );
-}
-
-/**
- * @param {Scene} scene
- * @param {number} place
- * @param {number} side
- */
-function picture(scene, place, side) {
-  if (scene.layer.form === "vector") {
-    const { low, high } = scene.statistics;
-    return unitBar(scene, place, Math.min(0, ...low), Math.max(0, ...high));
+/** The pins. */
+export class Pins {
+  /** @param {import("./app.js").App} app */
+  constructor(app) {
+    this.app = app;
+    /** @type {Pin[]} */
+    this.kept = [];
+    this.turn = 0;
   }
-  const canvas = /** @type {HTMLCanvasElement} */ (make("canvas"));
-  paintChannel(canvas, scene, place, { width: side, height: side });
-  return canvas;
-}
 
-/**
- * @param {Scene} scene of a vector
- * @param {number} place
- * @param {number} low
- * @param {number} high
- */
-function unitBar(scene, place, low, high) {
-  const { value } = valueIn(scene, place, []);
-  const [least, most] = [Math.min(0, low), Math.max(0, high)];
-  const part = most > least && Number.isFinite(value) ? (value - least) / (most - least) : 0;
-  const fill = make("span");
-  fill.style.width = `${100 * part}%`;
-  return make("span", { class: "bar" }, fill);
-}
+  /** Which pin is the channel that is shown; -1 if none. */
+  get current() {
+    const { layer, run, place } = this.app.state;
+    return this.kept.findIndex((pin) => pin.layer === layer && pin.run === run && pin.place === place);
+  }
 
-/**
- * @param {Scene} scene
- * @param {number} place
- * @param {number} low
- * @param {number} high
- * @returns {Scene}
- */
-function onScale(scene, place, low, high) {
-  const limits = {
-    ...scene.limits,
-    low: Float64Array.from(scene.limits.low),
-    high: Float64Array.from(scene.limits.high),
-  };
-  limits.low[place] = low;
-  limits.high[place] = high;
-  return { ...scene, limits, tables: new Map() };
+  /** Pin the channel that is shown, or take its pin away. */
+  toggle() {
+    const { layer, run, place } = this.app.state;
+    if (this.current >= 0) return this.remove(this.current);
+    if (place !== null) this.kept.push({ layer, run, place });
+    byId("speech").textContent = "pinned";
+    return this.changed();
+  }
+
+  /** @param {number} place */
+  remove(place) {
+    this.kept.splice(place, 1);
+    byId("speech").textContent = "unpinned";
+    return this.changed();
+  }
+
+  changed() {
+    this.mark();
+    return this.show();
+  }
+
+  /** Say on the button whether the channel that is shown is pinned. */
+  mark() {
+    const pinned = this.current >= 0;
+    byId("pin-words").textContent = pinned ? "Pinned" : "Pin";
+    byId("pin").setAttribute("aria-pressed", String(pinned));
+  }
+
+  /** Show all pins. */
+  async show() {
+    const turn = ++this.turn;
+    const scenes = await Promise.all(this.kept.map((pin) => this.app.sceneOf(pin.layer, pin.run)));
+    if (turn !== this.turn) return;
+    const list = byId("pin-list");
+    const focused = [...list.querySelectorAll(".remove")].indexOf(/** @type {Element} */ (document.activeElement));
+    byId("pins").hidden = !this.kept.length;
+    list.replaceChildren(...this.kept.flatMap((pin, place) => this.item(pin, scenes[place], place)));
+    // The button that was pressed is gone: the next one takes the focus.
+    const left = list.querySelectorAll(".remove");
+    if (focused >= 0) (left[Math.min(focused, left.length - 1)] ?? byId("pin")).focus();
+  }
+
+  /**
+   * @param {Pin} pin
+   * @param {Scene | null} scene
+   * @param {number} place
+   */
+  item(pin, scene, place) {
+    if (!scene) return [];
+    const { layer, statistics } = scene;
+    const { runs } = this.app.index;
+    const run = runs.length > 1 ? runs[pin.run].name : "";
+    const channel = shorten(channelName(layer, pin.place), 40);
+    const name = shorten(`${layer.name}, channel ${channel}${run ? `, ${run}` : ""}`, 300);
+    const open = make("button", { class: "tile", type: "button", "aria-label": `Open ${name}` });
+    open.append(thumbnail(scene, pin.place));
+    open.addEventListener("click", () => this.app.change({ ...pin, position: null }, true));
+    const remove = make("button", { class: "remove", type: "button", "aria-label": `Unpin ${name}` }, "×");
+    remove.addEventListener("click", () => this.remove(place));
+    const range = formatRange(statistics.low[pin.place], statistics.high[pin.place]);
+    const facts = layer.labels ? [channel, range] : [`${channel} · ${range}`];
+    const lines = [...facts, shorten(run, 40)]
+      .filter(Boolean)
+      .map((text) => make("span", { class: "tile-facts" }, text));
+    return [make("li", {}, open, remove, nameLine(layer.name), ...lines)];
+  }
 }

@@ -73,12 +73,13 @@ export function windowWords(window) {
  */
 export function showReadout(scene, spot) {
   const words = spot ? describeSpot(scene, spot) : null;
-  byId("read-channel").textContent = words?.channel ?? "–";
-  byId("read-position").textContent = words?.position || (words ? "one value" : "–");
-  byId("read-value").textContent = words?.value ?? "–";
+  byId("reading").classList.toggle("empty", !spot);
+  byId("read-channel").textContent = words?.channel ?? "";
+  byId("read-position").textContent = words ? words.position || "one value" : "";
+  byId("read-value").textContent = words?.value ?? "";
   // The number in full, for what reads the page by program.
   byId("read-value").dataset.value = words ? String(words.number) : "";
-  byId("read-field").textContent = words ? words.field : "–";
+  byId("read-field").textContent = words?.field ?? "";
   byId("read-pixels").textContent = words?.pixels ?? "";
 }
 

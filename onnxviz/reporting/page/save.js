@@ -40,7 +40,7 @@ export function captioned(stage, scene, grid, words) {
   const said = legendWords(scene, grid);
   line(words.title, px(36), `600 ${px(18)}px ${FONTS}`, look.ink);
   line(words.facts, px(55), `${px(12)}px ${FONTS}`, look.muted);
-  line(said.words.join(" · "), px(72), `${px(12)}px ${FONTS}`, look.muted);
+  line([...said.words, said.zoom].filter(Boolean).join(" · "), px(72), `${px(12)}px ${FONTS}`, look.muted);
   if (scene.layer.form !== "vector")
     drawBar(context, scene, { x: margin, y: px(86), width: px(160), height: px(8) }, said);
   context.drawImage(stage, margin, top);

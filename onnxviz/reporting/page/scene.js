@@ -170,7 +170,8 @@ export function valueIn(scene, place, position) {
   const { layer, values, statistics, size } = scene;
   const offset = position.reduce((sum, at, axis) => sum * layer.extent[axis] + at, 0);
   const value = valueAt(values, statistics, place, offset, size);
-  if (values.floats || !Number.isFinite(value)) return { value, error: 0 };
+  const exact = values.floats || values.ends?.[place * size + offset];
+  if (exact || !Number.isFinite(value)) return { value, error: 0 };
   // Each halving rounded to a code once more.
   const error = (statistics.high[place] / 512 - statistics.low[place] / 512) * (1 + layer.halved);
   return { value, error };

@@ -76,7 +76,7 @@ export class Sidebar {
   }
 
   /**
-   * @param {{layer: number, name: string}} leaf
+   * @param {Leaf} leaf
    * @param {number} level
    */
   layerRow(leaf, level) {
@@ -130,10 +130,6 @@ export class Sidebar {
     /** @type {HTMLElement} */ (item.querySelector(".layer-facts")).textContent = facts;
     const count = /** @type {HTMLElement} */ (item.querySelector(".layer-live"));
     count.textContent = live < layer.kept.length ? `${live} live` : "";
-    item.setAttribute(
-      "aria-label",
-      `${shorten(layer.name, 200)}, ${layer.kind ?? ""} ${facts}, ${live} of ${layer.kept.length} live`,
-    );
   }
 
   listen() {

@@ -1,7 +1,8 @@
 /** Layers as a tree by scope. */
 
 /**
- * Group layers by their scopes, in the order in which they come; a scope that holds one scope only is joined with it.
+ * Group layers by their scopes, in the order in which they come; a scope that holds one scope or layer only is joined
+ * with it.
  *
  * Layers of one scope that come apart in the file stand together, where the first of them stands.
  *
@@ -14,30 +15,33 @@ export function buildTree(layers) {
   /** @type {Map<string, Scope>} */
   const scopes = new Map([["", root]]);
   layers.forEach((layer, place) => {
-    const { scope, leaf } = splitName(layer);
-    findScope(scopes, scope).children.push({ layer: place, name: leaf });
+    const { scope, joint, leaf } = splitName(layer);
+    findScope(scopes, scope).children.push({ layer: place, name: leaf, joint });
   });
-  return joined(counted(root));
+  return /** @type {Scope} */ (joined(counted(root)));
 }
 
 /**
- * Split a layer's name into its scope, as it begins the name, and the rest. Parts are divided by / or a point.
+ * Split a layer's name into its scope, as it begins the name, what joins them, and the rest. Parts are divided by / or
+ * a point.
  *
  * A layer that is all of its scope, as modules of one operator are, stands in the scope around it. A name that does
  * not begin with its scope is kept whole.
  *
  * @param {{name: string, scope: string}} layer
- * @returns {{scope: string, leaf: string}}
+ * @returns {{scope: string, joint: string, leaf: string}} joint is empty where the leaf is the whole name
  */
 export function splitName({ name, scope }) {
-  if (!scope) return { scope, leaf: name };
+  const whole = { scope, joint: "", leaf: name };
+  if (!scope) return whole;
   const begins = name.startsWith(scope) ? 0 : name.startsWith("/" + scope) ? 1 : -1;
-  if (begins < 0) return { scope, leaf: name };
+  if (begins < 0) return whole;
   const rest = name.slice(begins + scope.length);
-  if (/^[/.]./.test(rest)) return { scope, leaf: rest.slice(1) };
-  if (rest) return { scope, leaf: name };
+  if (/^[/.]./.test(rest)) return { scope, joint: rest[0], leaf: rest.slice(1) };
+  if (rest) return whole;
   const last = Math.max(scope.lastIndexOf("/"), scope.lastIndexOf("."));
-  return last < 1 ? { scope: "", leaf: name } : { scope: scope.slice(0, last), leaf: scope.slice(last + 1) };
+  if (last < 1) return { ...whole, scope: "" };
+  return { scope: scope.slice(0, last), joint: scope[last], leaf: scope.slice(last + 1) };
 }
 
 /**
@@ -100,13 +104,16 @@ function counted(scope) {
 
 /**
  * @param {Scope} scope
- * @returns {Scope}
+ * @returns {Scope | Leaf}
  */
 function joined(scope) {
   scope.children = scope.children.map((child) => ("children" in child ? joined(child) : child));
   const [only] = scope.children;
-  if (scope.path && scope.children.length === 1 && "children" in only) {
-    return { ...only, name: `${scope.name}/${only.name}` };
-  }
-  return scope;
+  if (!scope.path || scope.children.length > 1) return scope;
+  // Paths hold the text as it is, whatever parts it.
+  const start = scope.path.length - scope.name.length;
+  if ("children" in only) return { ...only, name: only.path.slice(start) };
+  return only.joint
+    ? { ...only, name: scope.name + only.joint + only.name, joint: scope.path[start - 1] ?? "" }
+    : scope;
 }

@@ -72,7 +72,7 @@ export function pngUri(height, width, pixel) {
 /** One run of a layer: its entry without a block, and the bytes of its block. `maps` is an array of arrays. */
 export function packRun(maps, vector = false) {
   const columns = { low: [], high: [], mean: [], std: [] };
-  const [nan, inf, codes, marks] = [[], [], [], []];
+  const [nan, inf, codes, marks, ends] = [[], [], [], [], []];
   for (const values of maps) {
     const finite = values.filter(Number.isFinite).map(Math.fround);
     const low = finite.length ? Math.min(...finite) : NaN;
@@ -86,14 +86,15 @@ export function packRun(maps, vector = false) {
     inf.push(values.filter((value) => Math.abs(value) === Infinity).length);
     for (const value of values) {
       const finiteValue = Number.isFinite(value);
-      codes.push(
-        finiteValue && high > low ? Math.max(0, Math.min(255, Math.floor(((value - low) / (high - low)) * 256))) : 0,
-      );
+      const code =
+        finiteValue && high > low ? Math.max(0, Math.min(255, Math.floor(((value - low) / (high - low)) * 256))) : 0;
+      codes.push(code);
+      if (code % 255 === 0) ends.push(Number([low, high].includes(Math.fround(value))));
       marks.push(finiteValue ? 0 : Number.isNaN(value) ? 1 : value > 0 ? 2 : 3);
     }
   }
   const extra = !vector && marks.some(Boolean);
-  const bytes = vector ? floatBytes(maps.flat()) : Buffer.from(extra ? [...codes, ...marks] : codes);
+  const bytes = vector ? floatBytes(maps.flat()) : Buffer.from([...codes, ...(extra ? marks : []), ...bitsOf(ends)]);
   const stats = Object.fromEntries(
     Object.entries(columns).map(([name, values]) => [name, floatBytes(values).toString("base64")]),
   );
@@ -174,6 +175,14 @@ const LAYER = {
   receptive_field: null,
 };
 const RUN = { name: "one", source: { input: "one.png" }, fed: [], classes: [], picture: null };
+
+/** Eight to a byte, the first in the highest place. */
+function bitsOf(ends) {
+  const text = ends.join("");
+  return Array.from({ length: Math.ceil(text.length / 8) }, (_, byte) =>
+    parseInt(text.slice(8 * byte, 8 * byte + 8).padEnd(8, "0"), 2),
+  );
+}
 
 function floatBytes(values) {
   const bytes = Buffer.alloc(4 * values.length);

@@ -76,6 +76,7 @@ interface Statistics {
 interface Values {
   codes: Uint8Array | null;
   marks: Uint8Array | null;
+  ends: Uint8Array | null;
   floats: Floats | null;
 }
 interface Scaled {
@@ -118,10 +119,20 @@ interface Spot {
   place: number;
   position: number[];
 }
+interface Pin {
+  layer: number;
+  run: number;
+  place: number;
+}
+interface Leaf {
+  layer: number;
+  name: string;
+  joint: string;
+}
 interface Scope {
   name: string;
   path: string;
-  children: (Scope | { layer: number; name: string })[];
+  children: (Scope | Leaf)[];
   layers: number;
 }
 interface Grid {

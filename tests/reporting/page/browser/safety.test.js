@@ -102,7 +102,7 @@ test("a damaged block is told, and other layers open", async () => {
   const page = await open(browser, address);
   await page.click('[data-layer="1"] .row');
   await page.waitForFunction(() => !document.getElementById("notice").hidden);
-  assert.match(await page.locator("#notice-text").textContent(), /cannot be read: 70 bytes where 80/);
+  assert.match(await page.locator("#notice-text").textContent(), /cannot be read: 71 bytes where 81/);
   await page.click('[data-layer="0"] .row');
   await page.waitForFunction(() => document.getElementById("layer-name").innerText === "stem/conv");
 });

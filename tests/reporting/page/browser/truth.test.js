@@ -82,7 +82,7 @@ test("what cannot be known to a value is said: halved maps are means", async () 
   assert.equal(read.position, "row 4…5, column 2…3");
   assert.match(read.text, /mean of 4 positions/);
   assert.ok(Math.abs(read.value - NETWORK.layers[5].maps[0][1][2 * 4 + 1]) <= 1 / 512);
-  assert.match(await page.locator("#layer-facts").textContent(), /2 strongest of 5 channels .* halved once/);
+  assert.match(await page.locator("#layer-facts").textContent(), /strongest 2 of 5 channels .* halved once/);
   // Rows 4 and 5 see 8 to 10 and 10 to 12.
   assert.equal(read.pixels, "rows 8…12, columns 4…8");
 });
@@ -105,6 +105,26 @@ test("the receptive field is framed on the picture, where it is known", async ()
   assert.equal((await readout(page)).field, "9 × 9 px, upper bound, and the whole input through a gate");
   await goTo(page, "l=body%2Fvolume&c=0&d=0&y=0&x=0");
   assert.equal((await readout(page)).field, "unknown");
+});
+
+test("a signal is drawn as a picture, and its field is a part of its length", async () => {
+  const [picture] = NETWORK.runs.map((run) => run.picture);
+  const layer = NETWORK.layers.find(({ form }) => form === "band");
+  const signal = {
+    ...layer,
+    receptive_field: { ...NETWORK.layers[0].receptive_field, size: [5], stride: [1], start: [-2] },
+  };
+  const flat = { ...picture, height: 4 };
+  const page = await open(
+    browser,
+    `${writeReport({ runs: [{ name: "one", picture: flat }], layers: [{ ...signal, maps: [signal.maps[0]] }] })}#l=body%2Fband&c=0&x=10`,
+  );
+  const [whole, field] = [await page.locator("#picture").boundingBox(), await page.locator("#field").boundingBox()];
+  const near = (one, other) => assert.ok(Math.abs(one - other) < 0.6, `${one} is not ${other}`);
+  near(field.x - whole.x, (8 * whole.width) / 48);
+  near(field.width, (5 * whole.width) / 48);
+  near(field.height, whole.height);
+  assert.ok(whole.height > 40);
 });
 
 for (const deviceScaleFactor of [1, 1.5, 2]) {

@@ -43,8 +43,10 @@ test("floats are little-endian, of both widths", () => {
 });
 
 test("a block of the wrong size is refused", () => {
-  assert.throws(() => unpack(new Uint8Array(7), { extra: false }, 8), /7 bytes where 8/);
-  assert.throws(() => unpack(new Uint8Array(8), { extra: true }, 8), /8 bytes where 16/);
+  assert.throws(() => unpack(new Uint8Array(7).fill(9), { extra: false }, 8), /7 bytes where 8/);
+  assert.throws(() => unpack(new Uint8Array(8).fill(9), { extra: true }, 8), /8 bytes where 16/);
+  // Nine codes at an end take two bytes more.
+  assert.throws(() => unpack(new Uint8Array(10), {}, 9), /10 bytes where 11/);
   assert.throws(() => unpack(new Uint8Array(8), { exact: true }, 8), /8 bytes where 32/);
 });
 
@@ -62,6 +64,13 @@ test("values are within half a step, and what is not finite is so", () => {
       else assert.equal(read, value);
     });
   });
+});
+
+test("a value that is an end of its range is exactly that, one near it is not", () => {
+  // Codes, then a bit for each of the five that are 0 or 255.
+  const values = unpack(Uint8Array.of(0, 255, 7, 0, 255, 0, 0b11001000), {}, 6);
+  const read = [0, 1, 2, 3, 4, 5].map((offset) => valueAt(values, { low: [0], high: [256] }, 0, offset, 6));
+  assert.deepEqual(read, [0, 256, 7.5, 0.5, 255.5, 0]);
 });
 
 test("a vector's values are those that were stored", () => {

@@ -116,22 +116,31 @@ test("layers stand in the tree of their scopes", () => {
     ["a/d", "a"],
     ["stem/pool", "stem"],
     ["alone", ""],
+    ["/p.q/r.0/Conv", "p.q/r.0"],
+    ["named otherwise", "t"],
   ];
   const tree = buildTree(names.map(([name, scope]) => ({ name, scope })));
   const shown = (scope) =>
     scope.children.map((child) => ("children" in child ? [child.name, shown(child)] : child.name));
-  assert.deepEqual(shown(tree), [["stem", ["conv", "pool"]], ["a", [["b/c", ["one", "two"]], "d"]], "alone"]);
-  assert.equal(tree.layers, 6);
+  assert.deepEqual(shown(tree), [
+    ["stem", ["conv", "pool"]],
+    ["a", [["b/c", ["one", "two"]], "d"]],
+    "alone",
+    "p.q/r.0/Conv",
+    ["t", ["named otherwise"]],
+  ]);
+  assert.equal(tree.layers, 8);
 });
 
 test("a layer's name is split from its scope, whatever parts them", () => {
   assert.deepEqual(splitName({ name: "layer1.0.conv1", scope: "layer1.0.conv1" }), {
     scope: "layer1.0",
+    joint: ".",
     leaf: "conv1",
   });
-  assert.deepEqual(splitName({ name: "/a/b/Conv", scope: "a/b" }), { scope: "a/b", leaf: "Conv" });
-  assert.deepEqual(splitName({ name: "ab/Conv", scope: "a" }), { scope: "a", leaf: "ab/Conv" });
-  assert.deepEqual(splitName({ name: "other", scope: "a/b" }), { scope: "a/b", leaf: "other" });
+  assert.deepEqual(splitName({ name: "/a/b/Conv", scope: "a/b" }), { scope: "a/b", joint: "/", leaf: "Conv" });
+  assert.deepEqual(splitName({ name: "ab/Conv", scope: "a" }), { scope: "a", joint: "", leaf: "ab/Conv" });
+  assert.deepEqual(splitName({ name: "other", scope: "a/b" }), { scope: "a/b", joint: "", leaf: "other" });
 });
 
 test("ten thousand levels of scope are no trouble", () => {

@@ -1,0 +1,90 @@
+/** What the page's controls and buttons do. */
+
+import { showLayers } from "./app.js";
+import { byId } from "./dom.js";
+import { layerFacts } from "./head.js";
+import { copyText } from "./link.js";
+import { captioned, fileName, saveCanvas } from "./save.js";
+import { zoomBy } from "./zoom.js";
+
+/** @typedef {import("./app.js").App} App */
+
+/**
+ * Listen to the controls of how maps are drawn.
+ * @param {App} app
+ */
+export function listenControls(app) {
+  const on = (/** @type {string} */ id, /** @type {string} */ event, /** @type {(control: any) => void} */ act) => {
+    const control = byId(id);
+    control.addEventListener(event, () => act(control));
+  };
+  on("run", "change", (control) => app.change({ run: Number(control.value) }, false));
+  on("scale", "change", (control) => app.change({ scale: control.value }, false));
+  on("colours", "change", (control) => app.change({ colormap: control.value }, false));
+  on("order", "change", (control) => app.change({ order: control.value }, false));
+  on("live", "change", (control) => app.change({ live: control.checked }, false));
+  on("slice", "input", (control) => {
+    const slice = Number(control.value);
+    const position = app.state.position ? [slice, ...app.state.position.slice(1)] : null;
+    app.change({ slice, position }, false);
+  });
+  on("overlay-opacity", "input", (control) => {
+    app.state.overlay = Number(control.value) / 100;
+    app.follow();
+  });
+  byId("zoom-out").addEventListener("click", () => zoomBy(app, -1));
+  byId("zoom-in").addEventListener("click", () => zoomBy(app, 1));
+  byId("fit").addEventListener("click", () => app.change({ zoom: null }, false));
+}
+
+/**
+ * Listen to the buttons.
+ * @param {App} app
+ */
+export function listenButtons(app) {
+  byId("open-layers").addEventListener("click", () => {
+    showLayers(!document.body.classList.contains("layers-open"));
+    if (document.body.classList.contains("layers-open")) byId("search").focus();
+  });
+  byId("shade").addEventListener("click", () => showLayers(false));
+  byId("skip").addEventListener("click", () => byId("stage").focus());
+  byId("previous").addEventListener("click", () => app.open(app.state.layer - 1));
+  byId("next").addEventListener("click", () => app.open(app.state.layer + 1));
+  byId("pin").addEventListener("click", () => app.pins.toggle());
+  byId("help").addEventListener("click", () => byId("keys").showModal());
+  byId("close-keys").addEventListener("click", () => byId("keys").close());
+  byId("close-notice").addEventListener("click", () => app.tell(""));
+  // A notebook shows the page in a frame that has no address.
+  byId("copy").hidden = location.protocol === "about:";
+  byId("copy").addEventListener("click", async () => {
+    const copied = await copyText(location.href);
+    done("copy", copied ? "Link copied" : "");
+    if (!copied) app.tell(`Copy this link: ${location.href}`);
+  });
+  byId("save").addEventListener("click", async () => {
+    const { scene, stage, index } = app;
+    if (!scene || !stage.grid) return;
+    const run = index.runs.length > 1 ? ` · ${index.runs[scene.run].name}` : "";
+    const words = {
+      title: scene.layer.name,
+      facts: `${index.model.name}${run} · ${layerFacts(scene.layer, scene.statistics)}`,
+    };
+    stage.paint();
+    await saveCanvas(captioned(byId("maps"), scene, stage.grid, words), fileName(scene.layer.name));
+    done("save", "Saved");
+  });
+}
+
+/**
+ * Say on a button for a moment that it has done its work.
+ * @param {string} id
+ * @param {string} text
+ */
+function done(id, text) {
+  const label = byId(id).querySelector("span");
+  label.dataset.text ??= label.textContent;
+  if (!text) return;
+  label.textContent = text;
+  byId("speech").textContent = text;
+  setTimeout(() => (label.textContent = label.dataset.text), 1600);
+}

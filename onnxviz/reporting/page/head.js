@@ -1,0 +1,98 @@
+/** What stands above the maps: the model, the layer's name and facts, the controls. */
+
+import { shorten } from "./address.js";
+import { choicesOf } from "./choices.js";
+import { byId, fillSelect, make } from "./dom.js";
+import { formatShape, plural } from "./numbers.js";
+import { countLive, isLive } from "./scene.js";
+import { splitName } from "./tree.js";
+
+/**
+ * Write what stays as it is, and fill the controls.
+ * @param {ReportIndex} index
+ */
+export function introduce(index) {
+  const { model, runs, left_out, onnxviz } = index;
+  byId("model-name").textContent = shorten(model.name, 300);
+  byId("model-name").title = shorten(model.name, 400);
+  byId("model-facts").textContent = [model.device, `onnxviz ${onnxviz}`].filter(Boolean).join(" · ");
+  document.title = `${shorten(model.name, 80)} · onnxviz`;
+  // The option's name is not to be broken.
+  const words = left_out.split(/(--[a-z-]+)/);
+  byId("left-out").replaceChildren(
+    ...words.map((text, place) => (place % 2 ? make("span", { class: "whole" }, text) : text)),
+  );
+  byId("left-out").hidden = !left_out;
+  const choices = choicesOf(index);
+  fillSelect(byId("scale"), choices.scale);
+  fillSelect(byId("colours"), choices.colormap);
+  fillSelect(byId("order"), choices.order);
+  fillSelect(
+    byId("run"),
+    runs.map((run, place) => [String(place), shorten(run.name, 60) || `input ${place + 1}`]),
+  );
+  byId("run-box").hidden = runs.length < 2;
+}
+
+/**
+ * Name the layer and say what it is.
+ * @param {Scene} scene
+ * @param {number} count of layers
+ * @param {number} place of this one
+ */
+export function showHead(scene, count, place) {
+  const { layer, statistics } = scene;
+  const { scope, leaf } = splitName(layer);
+  const before = scope && leaf !== layer.name ? layer.name.slice(0, layer.name.length - leaf.length) : "";
+  const name = make("bdi", {}, make("span", { class: "muted" }, shorten(before, 500)), shorten(leaf, 500));
+  byId("layer-name").replaceChildren(name);
+  byId("layer-name").title = shorten(layer.name, 1000);
+  byId("layer-facts").textContent = layerFacts(layer, statistics);
+  byId("stage").setAttribute("aria-label", `Channels of ${shorten(layer.name, 300)}`);
+  byId("previous").disabled = place === 0;
+  byId("next").disabled = place === count - 1;
+}
+
+/**
+ * Say what a layer is.
+ * @param {Layer} layer
+ * @param {Statistics} statistics
+ * @returns {string}
+ */
+export function layerFacts(layer, statistics) {
+  const facts = [layer.op || layer.kind || "", formatShape(layer.shape), layer.layout ?? "", layer.dtype ?? ""];
+  if (layer.tap && layer.tap !== "value") facts.push(layer.tap);
+  const kept = layer.kept.length;
+  facts.push(`${countLive(layer, statistics)} of ${kept} live`);
+  if (kept < layer.channels)
+    facts.push(`only the strongest ${kept} of ${plural(layer.channels, "channel")} ${kept === 1 ? "is" : "are"} here`);
+  if (layer.halved) facts.push(`maps halved ${layer.halved === 1 ? "once" : `${layer.halved} times`}`);
+  return [...facts, ...(layer.notes ?? [])].filter(Boolean).join(" · ");
+}
+
+/**
+ * Set the controls to what is shown, and hide those that mean nothing for it.
+ * @param {Scene} scene
+ * @param {State} state
+ * @param {boolean} pictured whether the input is a picture
+ */
+export function showControls(scene, state, pictured) {
+  const { form } = scene.layer;
+  const vector = form === "vector";
+  byId("run").value = String(state.run);
+  byId("scale").value = state.scale;
+  byId("colours").value = state.colormap;
+  for (const option of byId("order").options) {
+    option.hidden = vector && (option.value === "std" || option.value === "mean");
+  }
+  byId("order").value = state.order === "auto" || !vector ? state.order : scene.order;
+  byId("live").checked = state.live;
+  for (const id of ["scale-box", "colours-box", "zoom-box"]) byId(id).hidden = vector;
+  byId("overlay-box").hidden = vector || form === "band" || !pictured;
+  const all = scene.layer.kept.every((_, place) => isLive(scene.layer, scene.statistics, place));
+  byId("live-box").hidden = all && !state.live;
+  byId("slice-box").hidden = scene.depth < 2;
+  byId("slice").max = String(scene.depth - 1);
+  byId("slice").value = String(scene.slice);
+  byId("slice-words").textContent = `${scene.slice} of 0 … ${scene.depth - 1}`;
+}

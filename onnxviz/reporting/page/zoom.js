@@ -1,0 +1,27 @@
+/** Zooming by steps. */
+
+import { ZOOMS, zoomed } from "./grid.js";
+
+/** @typedef {import("./app.js").App} App */
+
+/**
+ * Zoom by steps, keeping what lies under a point where it is.
+ * @param {App} app
+ * @param {number} steps
+ * @param {{x: number, y: number}} [point] of the window
+ */
+export function zoomBy(app, steps, point) {
+  const { stage, scene } = app;
+  if (!stage.grid || !scene || scene.layer.form === "vector") return;
+  const longest = 4096 * devicePixelRatio;
+  const allowed = ZOOMS.filter((zoom) => zoomed(Math.max(scene.height, scene.width), zoom) <= longest);
+  const at = allowed.findIndex((zoom) => zoom >= /** @type {Grid} */ (stage.grid).zoom);
+  const zoom = allowed[Math.max(0, Math.min(allowed.length - 1, at + steps))];
+  const spot = point ? stage.spotAt(point.x, point.y) : null;
+  app.state.zoom = zoom;
+  stage.show(scene, zoom, false);
+  if (spot && point) stage.bring(spot, point);
+  else if (app.state.place !== null) stage.reveal(app.state.place);
+  app.legend();
+  app.marked();
+}
