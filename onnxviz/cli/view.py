@@ -41,7 +41,7 @@ def view(
     scale: Annotated[
         str,
         typer.Option(
-            "--scale", metavar="MODE", help="auto, channel, layer, percentile, symmetric, std or fixed:LO,HI."
+            "--scale", metavar="MODE", help="auto, channel, signed, layer, percentile, symmetric, std or fixed:LO,HI."
         ),
     ] = "auto",
     colormap: Annotated[str, typer.Option("--colormap", metavar="NAME", help="viridis, magma, gray, vik ...")] = "auto",

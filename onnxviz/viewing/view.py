@@ -20,7 +20,7 @@ from onnxviz.draw.overview_row import OverviewRow, summarise
 from onnxviz.draw.scale import channel_statistics
 from onnxviz.draw.style import Caption, Style
 from onnxviz.errors import InputError, OutputError, UsageError
-from onnxviz.feed.feeds import MAIN, Fed, Feed, sources
+from onnxviz.feed.feeds import MAIN, Feed, sources
 from onnxviz.feed.preprocessing import model_labels
 from onnxviz.files import making_folder, safe_name, writing
 from onnxviz.graph.selection import Choice
@@ -34,10 +34,8 @@ from onnxviz.run.session import Placement, Session
 from onnxviz.viewing.classes import check_labels, class_outputs, read_labels
 from onnxviz.viewing.journal import Journal
 from onnxviz.viewing.options import ViewOptions
+from onnxviz.viewing.overview import fed_lines, shown_words, telling_layers
 from onnxviz.viewing.record import LayerRecord, RunRecord, ViewRecord, is_ours
-
-# A page of 300 rows is 200 MB of pixels that nobody scrolls through.
-OVERVIEW_ROWS = 64
 
 REPORT = "report.html"
 """The report's name among the pictures."""
@@ -211,7 +209,7 @@ class _View:
         layers: list[LayerRecord] = []
         top: tuple[ClassScore, ...] = ()
         by_value = {choice.value: choice for choice in self.choices}
-        in_overview = evenly(len(self.choices), OVERVIEW_ROWS)
+        in_overview = telling_layers(self.choices)
         for activation in self._stream(feed, self._placed):
             if activation.value in self.classes and not top:
                 top = top_classes(activation, self.labels)
@@ -277,24 +275,13 @@ class _View:
         return tuple(files)
 
     def _overview(self, file: Path, feed: Feed, top: Sequence[ClassScore], rows: Sequence[OverviewRow]) -> None:
-        shown = f"{len(rows)}" if len(rows) == len(self.choices) else f"{len(rows)} of {len(self.choices)}"
-        line = f"{len(self.model.graph.nodes)} nodes  ·  {shown} layers shown  ·  opset {self.model.graph.opset}"
+        shown = shown_words(len(rows), len(self.choices))
+        line = f"{len(self.model.graph.nodes)} nodes  ·  {shown}  ·  opset {self.model.graph.opset}"
         picture = feed.main.picture if feed.fed else None
-        described = _fed_lines(feed.main) if feed.fed else ["the model has no input"]
+        described = fed_lines(feed.main if feed.fed else None)
         classes = [(found.name, found.value) for found in top]
         drawing = draw_overview(self.model.path.stem, line, picture, described, classes, rows, self.options.style)
         save(drawing.image, file, enlarged=drawing.enlarged, small=self.options.style.small, text=drawing.text)
-
-
-def evenly(count: int, most: int) -> frozenset[int]:
-    """Return which of `count` places to keep: all, or `most` of them spread evenly, both ends in.
-
-    >>> sorted(evenly(9, 3))
-    [0, 4, 8]
-    """
-    if count <= most:
-        return frozenset(range(count))
-    return frozenset(place * (count - 1) // (most - 1) for place in range(most))
 
 
 def _own_place(html: bool | Path, target: Path) -> Path | None:
@@ -319,14 +306,6 @@ def _refuse_to_replace(target: Path, needed: Sequence[Path]) -> None:
         # Not only what exists: a glob such as pictures/*.jpg is no file, and means those in the folder.
         if path.resolve() == target.resolve() or target.resolve() in path.resolve().parents:
             raise OutputError(f"{target} is or holds {path}, which is needed: write to another place")
-
-
-def _fed_lines(fed: Fed) -> list[str]:
-    return [
-        f"{fed.name}  ·  {' x '.join(map(str, fed.shape))}  ·  {fed.dtype}",
-        f"range {fed.min:.3g} .. {fed.max:.3g}  ·  mean {fed.mean:.2g}",
-        f"preset {fed.preset}" if fed.preset else fed.source,
-    ]
 
 
 def _source_text(source: Any) -> str:

@@ -19,7 +19,7 @@ from onnxviz.strict_json import number
 from onnxviz.viewing.classes import class_outputs
 from onnxviz.viewing.options import ViewOptions
 from onnxviz.viewing.record import ViewRecord, is_ours
-from onnxviz.viewing.view import Watcher, default_directory, evenly
+from onnxviz.viewing.view import Watcher, default_directory
 from tests.models import model_of
 
 X = np.array([[[[1, -2], [3, 0]]]], np.float32)
@@ -88,8 +88,6 @@ def test_a_selection_at_the_front_does_not_run_the_whole_model(bundled_model: Pa
 
 
 def test_names_and_places() -> None:
-    assert sorted(evenly(9, 3)) == [0, 4, 8]
-    assert len(evenly(1000, 64)) == 64
     with pytest.raises(UsageError, match="unknown picture format 'gif'"):
         ViewOptions(format="gif")
 
