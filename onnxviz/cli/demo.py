@@ -20,7 +20,7 @@ def demo(
     ),
     theme: Annotated[str, typer.Option("--theme", metavar="dark|light", help="dark or light.")] = "dark",
     device: parameters.DeviceName = "auto",
-    show: Annotated[bool, typer.Option("--show", help="Preview the first pictures in the terminal.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Preview the overview in the terminal.")] = False,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     json: parameters.Json = False,
     force: parameters.Force = False,

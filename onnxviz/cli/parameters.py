@@ -10,8 +10,23 @@ import typer
 
 from onnxviz.errors import UsageError
 
+
+def model_path(text: str) -> Path:
+    """Return a model's path; an empty text, such as an unset variable of a shell, is not the current folder.
+
+    Raises:
+        UsageError: The text is empty.
+    """
+    if not text:
+        raise UsageError("the model's path is empty")
+    return Path(text)
+
+
 ModelPath = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="An ONNX file, or what onnxviz convert takes.", show_default=False)
+    Path,
+    typer.Argument(
+        metavar="MODEL", help="An ONNX file, or what onnxviz convert takes.", show_default=False, parser=model_path
+    ),
 ]
 Layers = Annotated[
     list[str] | None,

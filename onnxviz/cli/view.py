@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from onnxviz.viewing.record import RunRecord, ViewRecord
 
 
-PREVIEWED = 3
-
-
 def view(
     model: parameters.ModelPath,
     inputs: Annotated[
@@ -96,7 +93,9 @@ def view(
     exact: parameters.Exact = False,
     threads: parameters.Threads = 0,
     memory: parameters.Memory = "512MiB",
-    show: Annotated[bool, typer.Option("--show", help="Preview the first pictures in the terminal.")] = False,
+    show: Annotated[
+        bool, typer.Option("--show", help="Preview in the terminal: the overview, or the picture of a single layer.")
+    ] = False,
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast", help="Stop at the first input that cannot be used.")
     ] = False,
@@ -211,12 +210,12 @@ def _print_run(record: ViewRecord, run: RunRecord) -> None:
             layer.tap,
             shape_text(layer.shape),
             f"{layer.range[0]:.4g} .. {layer.range[1]:.4g}",
-            str((record.directory / run.directory / layer.pictures[0]).as_posix())
-            + (f" (+{len(layer.pictures) - 1})" if len(layer.pictures) > 1 else ""),
+            layer.pictures[0] + (f" (+{len(layer.pictures) - 1})" if len(layer.pictures) > 1 else ""),
         )
         for layer in run.layers
     ]
-    print_table(("layer", "tap", "shape", "range", "picture"), rows, left=(True,) * 5)
+    place = (record.directory / run.directory).as_posix()
+    print_table(("layer", "tap", "shape", "range", f"picture in {place}"), rows, left=(True,) * 5)
     for found in run.top:
         print(f"{found.value:8.3f}  {printable(found.name)}")
 
@@ -228,6 +227,6 @@ def _preview(record: ViewRecord) -> None:
     if depth is None:
         say("--show needs a terminal with colours; nothing is previewed")
         return
-    pictures = [record.directory / run.directory / layer.pictures[0] for run in record.runs for layer in run.layers]
-    for picture in pictures[:PREVIEWED]:
-        print(preview(picture, truecolor=depth == "truecolor"))
+    for run in record.runs:
+        picture = run.layers[0].pictures[0] if len(run.layers) == 1 else run.overview
+        print(preview(record.directory / run.directory / picture, truecolor=depth == "truecolor"))

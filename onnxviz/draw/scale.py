@@ -18,7 +18,7 @@ MODES = ("auto", "channel", "signed", "layer", "percentile", "symmetric", "std")
 
 _WORDS = {
     "channel": "each channel on its own min..max",
-    "signed": "each channel on its own scale, symmetric about 0, its greatest 2 % clipped",
+    "signed": "each channel symmetric about 0, top 2 % clipped",
     "layer": "one scale for all",
     "percentile": "each channel on its own 1..99 %",
     "symmetric": "one scale, symmetric about 0",
@@ -228,8 +228,8 @@ def _ends(mode: str, maps: Array, statistics: ChannelStatistics, fixed: tuple[fl
     if mode == "percentile":
         return _percentiles(maps, statistics)
     if mode == "signed":
-        reach = _reaches(maps, statistics)
-        return -reach, reach
+        reaches = _reaches(maps, statistics)
+        return -reaches, reaches
     if mode == "std":
         return statistics.mean - 3 * statistics.deviation, statistics.mean + 3 * statistics.deviation
     return statistics.minimum.copy(), statistics.maximum.copy()

@@ -30,6 +30,8 @@ __all__ = ["MAIN", "Fed", "Feed", "FeedOptions", "make_feed", "sources"]
 
 Items = tuple[Item, ...]
 
+RANDOM_WAY = "--random (in Python FeedOptions(random=True))"
+
 
 def make_feed(inputs: Sequence[TensorSpec], source: Any, options: FeedOptions, metadata: Mapping[str, str]) -> Feed:
     """Make the arrays that a model is fed in one run.
@@ -140,7 +142,7 @@ def _check_given(inputs: tuple[TensorSpec, ...], given: Mapping[str, Items], opt
         if not alone and main.name not in given:
             raise InputError(
                 f"nothing is given for input {main.name!r}: give a picture, an array (.npy), a matrix (.csv) or "
-                "a sound (.wav), or --random"
+                f"a sound (.wav), or ask for noise: {RANDOM_WAY}"
             )
 
 

@@ -20,7 +20,7 @@ from onnxviz.draw.overview_row import OverviewRow, summarise
 from onnxviz.draw.scale import channel_statistics
 from onnxviz.draw.style import Caption, Style
 from onnxviz.errors import InputError, OutputError, UsageError
-from onnxviz.feed.feeds import MAIN, Feed, sources
+from onnxviz.feed.feeds import MAIN, RANDOM_WAY, Feed, sources
 from onnxviz.feed.preprocessing import model_labels
 from onnxviz.files import making_folder, safe_name, writing
 from onnxviz.graph.selection import Choice
@@ -31,7 +31,7 @@ from onnxviz.reporting.parts import ReportModel, ReportRun
 from onnxviz.reporting.write import write_report
 from onnxviz.run.devices import check_name
 from onnxviz.run.session import Placement, Session
-from onnxviz.viewing.classes import check_labels, class_outputs, read_labels
+from onnxviz.viewing.classes import check_labels, check_scores, class_outputs, read_labels
 from onnxviz.viewing.journal import Journal
 from onnxviz.viewing.options import ViewOptions
 from onnxviz.viewing.overview import fed_lines, shown_words, telling_layers
@@ -148,7 +148,8 @@ class _View:
         labels = self.options.labels
         self.labels = labels if isinstance(labels, tuple) else model_labels(self.model.metadata)
         shown = {choice.value for choice in self.choices}
-        classes = class_outputs(self.model, self.choices, self.labels)
+        self.asked = isinstance(labels, tuple)
+        classes = class_outputs(self.model, self.choices, self.labels, asked=self.asked)
         self.classes = frozenset(choice.value for choice in classes)
         self.wanted = [*self.choices, *(choice for choice in classes if choice.value not in shown)]
         self.shown = shown
@@ -171,7 +172,7 @@ class _View:
         if isinstance(inputs, list | tuple) and all(isinstance(text, str | Path) for text in inputs):
             if not inputs:
                 if self.options.feed.seed is None and self.options.feed.constant is None:
-                    raise UsageError("give a picture or another input, or --random to run on noise")
+                    raise UsageError(f"give a picture or another input, or ask for noise: {RANDOM_WAY}")
                 return iter([None])
             return iter(sources([str(text) for text in inputs], self.model.inputs))
         return iter([inputs])
@@ -210,9 +211,11 @@ class _View:
         top: tuple[ClassScore, ...] = ()
         by_value = {choice.value: choice for choice in self.choices}
         in_overview = telling_layers(self.choices)
+        scores: dict[str, tuple[int, ...]] = {}
         for activation in self._stream(feed, self._placed):
-            if activation.value in self.classes and not top:
-                top = top_classes(activation, self.labels)
+            if activation.value in self.classes:
+                scores[activation.name] = activation.array.shape
+                top = top or top_classes(activation, self.labels)
             if activation.value not in self.shown:
                 continue
             statistics = channel_statistics(activation.maps())
@@ -237,6 +240,8 @@ class _View:
             self.watcher.drawn(record)
             if self.raw is not None:
                 self.raw.add(replace(activation, name=f"{name}/{activation.name}" if name else activation.name))
+        if self.asked and self.labels is not None:
+            check_scores(self.labels, scores)
         overview = f"overview.{self.options.format}"
         self._overview(folder / overview, feed, top, rows)
         source = {fed.name: fed.source for fed in feed.fed}

@@ -174,7 +174,7 @@ def test_signed_holds_98_percent_of_each_channel() -> None:
     # Place 98 of the magnitudes, which are 0 and twice 1 to 50: 49; with a 500 in place of a 7, or without it, 50.
     assert (found.low.tolist(), found.high.tolist()) == ([-49, -50, -50], [49, 50, 50])
     assert (found.own, found.clips, found.diverging) == (True, True, True)
-    assert found.words == "each channel on its own scale, symmetric about 0, its greatest 2 % clipped"
+    assert found.words == "each channel symmetric about 0, top 2 % clipped"
 
 
 def test_signed_shows_a_channel_that_is_zero_but_for_a_spike() -> None:

@@ -272,7 +272,7 @@ def test_preprocessing_that_is_asked_for_makes_an_array_a_picture() -> None:
 def test_an_array_that_does_not_fit() -> None:
     assert refusal(spec(1, 3, 4, 4), np.zeros((1, 3, 4, 5)), FeedOptions()) == (
         "input 'x' takes 1x3x4x4, array has shape 1x3x4x5; an array is fed as it is: "
-        "a preset (such as --preset zero-one) has it resized as a picture"
+        "a preset, such as zero-one, has it resized as a picture"
     )
     assert refusal(spec("N", 7), np.zeros((1, 2, 3)), FeedOptions()) == "input 'x' takes Nx7, array has shape 1x2x3"
 
@@ -488,7 +488,7 @@ def test_random_fills_what_is_not_given(picture: Path) -> None:
 def test_nothing_is_given() -> None:
     expected = (
         "nothing is given for input 'x': give a picture, an array (.npy), a matrix (.csv) or a sound (.wav), "
-        "or --random"
+        "or ask for noise: --random (in Python FeedOptions(random=True))"
     )
     assert refusal(spec(1, 3, 2, 2), None, FeedOptions()) == expected
     assert refusal([spec(1, 5), spec(dtype="int64", name="sr")], {"sr": 5}, FeedOptions()) == expected
