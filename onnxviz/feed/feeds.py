@@ -7,7 +7,8 @@ from typing import Any
 
 from onnxviz.errors import InputError, UsageError
 from onnxviz.feed.fed import Fed, Feed, record
-from onnxviz.feed.fitting import Fitted, Job, fit_items
+from onnxviz.feed.fitted import Fitted, Job
+from onnxviz.feed.fitting import fit_items
 from onnxviz.feed.items import Content, Item, load, load_value
 from onnxviz.feed.made import fill
 from onnxviz.feed.matrices import Matrix

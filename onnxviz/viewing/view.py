@@ -21,6 +21,7 @@ from onnxviz.draw.scale import channel_statistics
 from onnxviz.draw.style import Caption, Style
 from onnxviz.errors import InputError, OutputError, UsageError
 from onnxviz.feed.feeds import MAIN, RANDOM_WAY, Feed, sources
+from onnxviz.feed.items import STANDARD_INPUT
 from onnxviz.feed.preprocessing import model_labels
 from onnxviz.files import making_folder, safe_name, writing
 from onnxviz.graph.selection import Choice
@@ -143,6 +144,7 @@ class _View:
     device: str = ""
     failures: list[tuple[str, str]] = field(default_factory=list)
     sessions: dict[bytes, Session] = field(default_factory=dict)
+    piped: dict[str, Feed | InputError] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         labels = self.options.labels
@@ -179,13 +181,29 @@ class _View:
 
     def _feeds(self, inputs: Any) -> Iterator[Feed]:
         for source in self._sources(inputs):
-            try:
-                yield self.model.feed(source, self.options.feed)
-            except InputError as error:
-                if self.options.fail_fast:
-                    raise
-                self.failures.append((_source_text(source), str(error)))
-                self.watcher.failed(_source_text(source), error)
+            fed = self._feed(source)
+            if isinstance(fed, Feed):
+                yield fed
+                continue
+            if self.options.fail_fast:
+                raise fed
+            self.failures.append((_source_text(source), str(fed)))
+            self.watcher.failed(_source_text(source), fed)
+
+    def _feed(self, source: Any) -> Feed | InputError:
+        """Return what a source feeds, or why it cannot; what is piped in is kept, as it can be read only once."""
+        text = _source_text(source)
+        if text in self.piped:
+            return self.piped[text]
+        fed: Feed | InputError
+        try:
+            fed = self.model.feed(source, self.options.feed)
+        except InputError as error:
+            fed = error
+        parts = source.values() if isinstance(source, Mapping) else [source]
+        if any(isinstance(part, str) and part == STANDARD_INPUT for part in parts):
+            self.piped[text] = fed
+        return fed
 
     def _stream(self, feed: Feed, watch: Callable[[Placement], None]) -> Iterator[Activation]:
         kept = self.sessions if self.keep else None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -520,3 +521,18 @@ def test_the_preview_is_the_overview_or_the_only_layer(
         )
         assert done.code == 0
     assert shown == ["000-stem_conv.png", "overview.png"]
+
+
+def test_what_is_piped_in_has_the_scale_of_all_inputs(
+    onnxviz_command: Command, doubling_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.save(tmp_path / "x.npy", np.full((1, 1, 2, 2), 3, np.float32))
+    piped = io.BytesIO()
+    np.save(piped, np.arange(4, dtype=np.float32).reshape(1, 1, 2, 2))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(piped.getvalue())))
+    view = ("view", doubling_model, "-", tmp_path / "x.npy", "--layers", "all", "--same-scale", "--no-html")
+    done = onnxviz_command(*view, "-o", tmp_path / "maps")
+    assert done.code == 0, done.err
+    for folder in ("000-stdin", "001-x"):
+        with Image.open(next((tmp_path / "maps" / folder).glob("000-*.png"))) as picture:
+            assert picture.text["Scale"] == "fixed: fixed scale 0 .. 6"
