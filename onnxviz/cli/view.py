@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from onnxviz.viewing.record import RunRecord, ViewRecord
 
 
+def _colormaps(incomplete: str) -> list[str]:
+    from onnxviz.draw.palette import COLORMAPS
+
+    return parameters.one_of("auto", *COLORMAPS)(incomplete)
+
+
 def view(
     model: parameters.ModelPath,
     inputs: Annotated[
@@ -38,24 +44,48 @@ def view(
     scale: Annotated[
         str,
         typer.Option(
-            "--scale", metavar="MODE", help="auto, channel, signed, layer, percentile, symmetric, std or fixed:LO,HI."
+            "--scale",
+            metavar="MODE",
+            help="auto, channel, signed, layer, percentile, symmetric, std or fixed:LO,HI.",
+            autocompletion=parameters.one_of(
+                "auto", "channel", "signed", "layer", "percentile", "symmetric", "std", "fixed:"
+            ),
         ),
     ] = "auto",
-    colormap: Annotated[str, typer.Option("--colormap", metavar="NAME", help="viridis, magma, gray, vik ...")] = "auto",
-    theme: Annotated[str, typer.Option("--theme", metavar="dark|light", help="dark or light.")] = "dark",
+    colormap: Annotated[
+        str,
+        typer.Option("--colormap", metavar="NAME", help="viridis, magma, gray, vik ...", autocompletion=_colormaps),
+    ] = "auto",
+    theme: parameters.Theme = "dark",
     tile: Annotated[
         int | None, typer.Option("--tile", metavar="PX", min=1, help="Size of a map on the picture.")
     ] = None,
     columns: Annotated[int | None, typer.Option("--columns", metavar="N", min=1, help="Maps in a row.")] = None,
     rows: Annotated[int | None, typer.Option("--rows", metavar="N", min=1, help="Rows on a page.")] = None,
-    order: Annotated[str, typer.Option("--order", metavar="HOW", help="index, deviation or mean.")] = "index",
+    order: Annotated[
+        str,
+        typer.Option(
+            "--order",
+            metavar="HOW",
+            help="index, deviation or mean.",
+            autocompletion=parameters.one_of("index", "deviation", "mean"),
+        ),
+    ] = "index",
     top: Annotated[
         int | None, typer.Option("--top", metavar="K", min=1, help="Only the first K of that order.")
     ] = None,
     channels: Annotated[
         str | None, typer.Option("--channels", metavar="LIST", help="Only these, such as 0-15,32; both ends in.")
     ] = None,
-    format: Annotated[str, typer.Option("--format", metavar="NAME", help="png, jpg, webp or tiff.")] = "png",
+    format: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="png, jpg, webp or tiff.",
+            autocompletion=parameters.one_of("png", "jpg", "webp", "tiff"),
+        ),
+    ] = "png",
     small: Annotated[bool, typer.Option("--small", help="Smaller files in more time.")] = False,
     font: Annotated[str | None, typer.Option("--font", metavar="FILE", help="A TrueType or OpenType font.")] = None,
     same_scale: Annotated[

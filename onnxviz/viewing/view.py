@@ -17,7 +17,7 @@ from onnxviz.draw.encode import save
 from onnxviz.draw.kinds import check_style, draw_maps
 from onnxviz.draw.overview import draw_overview
 from onnxviz.draw.overview_row import OverviewRow, summarise
-from onnxviz.draw.scale import channel_statistics
+from onnxviz.draw.scale import both_signs, channel_statistics
 from onnxviz.draw.style import Caption, Style
 from onnxviz.errors import InputError, OutputError, UsageError
 from onnxviz.feed.feeds import MAIN, RANDOM_WAY, Feed, sources
@@ -219,7 +219,14 @@ class _View:
                 before = ranges.get(activation.value, (low, high))
                 ranges[activation.value] = float(np.fmin(low, before[0])), float(np.fmax(high, before[1]))
         self.failures = failed  # the second pass meets them again
-        return {value: ends for value, ends in ranges.items() if not np.isnan(ends[0])}
+        return {value: self._common_scale(*ends) for value, ends in ranges.items() if not np.isnan(ends[0])}
+
+    def _common_scale(self, low: float, high: float) -> tuple[float, float]:
+        """Return the scale for a range: about zero where `auto` would have it so."""
+        if self.options.style.scale not in ("auto", "signed", "symmetric"):
+            return low, high
+        reach = max(-low, high)
+        return (-reach, reach) if self.options.style.scale != "auto" or both_signs(low, high) else (low, high)
 
     def _run(self, folder: Path, name: str, feed: Feed, limits: dict[str, tuple[float, float]]) -> RunRecord:
         folder.mkdir(exist_ok=True)

@@ -19,6 +19,7 @@ from onnx import helper
 from PIL import Image
 
 from onnxviz.cli.terminal import print_table
+from tests.models import model_of
 
 Command = Callable[..., object]
 HEAVY = ("numpy", "onnx", "onnxruntime", "PIL", "rich")
@@ -536,3 +537,41 @@ def test_what_is_piped_in_has_the_scale_of_all_inputs(
     for folder in ("000-stdin", "001-x"):
         with Image.open(next((tmp_path / "maps" / folder).glob("000-*.png"))) as picture:
             assert picture.text["Scale"] == "fixed: fixed scale 0 .. 6"
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("onnxviz vi", ["view"]),
+        ("onnxviz view --the", ["--theme"]),
+        ("onnxviz view m.onnx --theme ", ["dark", "light"]),
+        ("onnxviz view m.onnx --scale s", ["signed", "symmetric", "std"]),
+        ("onnxviz view m.onnx --colormap v", ["viridis", "vik"]),
+        # Nothing of ours: bash then completes files.
+        ("onnxviz view m", []),
+    ],
+)
+def test_bash_completes(typed: str, completed: list[str]) -> None:
+    script = f"""
+        eval "$(onnxviz --show-completion bash)"
+        IFS=' ' COMP_WORDS=({typed}{'""' if typed.endswith(" ") else ""})
+        COMP_CWORD=$(( ${{#COMP_WORDS[@]}} - 1 ))
+        _onnxviz_completion onnxviz
+        printf '%s\\n' "${{COMPREPLY[@]}}"
+    """
+    places = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    bash = shutil.which("bash")
+    if bash is None:
+        pytest.skip("no bash here")
+    done = subprocess.run(
+        [bash, "--norc", "-c", script], capture_output=True, text=True, check=True, env={**os.environ, "PATH": places}
+    )
+    assert done.stdout.split() == completed
+
+
+def test_layers_tells_which_of_two_things_a_name_means(onnxviz_command: Command, tmp_path: Path) -> None:
+    text = "g (float[1, 2, 3, 3] x) => (float[1, 2, 3, 3] y) {[a] b = Relu(x) [b] a = Relu(b) y = Relu(a)}"
+    model_of(tmp_path / "m.onnx", text)
+    done = onnxviz_command("layers", tmp_path / "m.onnx", "--layers", "a")
+    assert done.code == 0
+    assert "`a` names a value and a node, which as a layer means `b`: the value is taken" in done.err
