@@ -13,14 +13,20 @@ from onnxviz.cli.terminal import say
 
 def demo(
     picture: Annotated[
-        str, typer.Option("--picture", metavar="NAME|FILE", help="cat, coffee, rocket, camera, connectome or a file.")
+        str,
+        typer.Option(
+            "--picture",
+            metavar="NAME|FILE",
+            help="cat, coffee, rocket, camera, connectome or a file.",
+            autocompletion=parameters.one_of("cat", "coffee", "rocket", "camera", "connectome"),
+        ),
     ] = "cat",
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The folder to make.")] = Path(
         "onnxviz-demo"
     ),
-    theme: Annotated[str, typer.Option("--theme", metavar="dark|light", help="dark or light.")] = "dark",
+    theme: parameters.Theme = "dark",
     device: parameters.DeviceName = "auto",
-    show: Annotated[bool, typer.Option("--show", help="Preview the first pictures in the terminal.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Preview the overview in the terminal.")] = False,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     json: parameters.Json = False,
     force: parameters.Force = False,

@@ -64,9 +64,7 @@ def expose(
         say_choices(choices, remark)
         for line in exposed.remarks:
             say(line)
-        count = len(choices) - len(exposed.remarks)
-        values = f"{count} value{'s' * (count != 1)}"
-        say(f"would expose {values} in {target}" if dry_run else f"exposed {values} in {target}")
+        say(_done(len(choices) - len(exposed.remarks), target, dry_run=dry_run))
     if json:
         print_json(_document(exposed, None if dry_run else target, difference))
     else:
@@ -88,6 +86,15 @@ def expose(
             f"exposing moved the model's own outputs by {difference.max_abs:.3g} ({difference.max_rel:.3g} of the "
             f"largest value, tolerance {TOLERANCE}): an exposed value stopped a fusion; the file was written"
         )
+
+
+def _done(count: int, target: Path, *, dry_run: bool) -> str:
+    """Return what was exposed, or would be, in words."""
+    if not count:
+        return (
+            f"every value is an output already: {target} {'would have' if dry_run else 'has'} the model's own outputs"
+        )
+    return f"{'would expose' if dry_run else 'exposed'} {count} value{'s' * (count != 1)} in {target}"
 
 
 def _written(

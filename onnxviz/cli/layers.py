@@ -57,6 +57,9 @@ def layers(
 
 def _chosen(model: Model, selections: Sequence[str] | None, every: bool) -> Sequence[Layer]:
     if selections:
+        choices, _ = model.choose(list(selections))
+        for note in dict.fromkeys(choice.note for choice in choices if choice.note):
+            say(note)
         return model.select(list(selections))
     return model.every_layer if every else model.catalogue
 

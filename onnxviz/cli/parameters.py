@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,36 +10,118 @@ import typer
 
 from onnxviz.errors import UsageError
 
+
+def model_path(text: str) -> Path:
+    """Return a model's path; an empty text, such as an unset variable of a shell, is not the current folder.
+
+    Raises:
+        UsageError: The text is empty.
+    """
+    if not text:
+        raise UsageError("the model's path is empty")
+    return Path(text)
+
+
+def one_of(*names: str) -> Callable[[str], list[str]]:
+    """Return what completes the value of an option in a shell: those of the names that begin as it does."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [name for name in names if name.startswith(incomplete)]
+
+    return complete
+
+
 ModelPath = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="An ONNX file, or what onnxviz convert takes.", show_default=False)
+    Path,
+    typer.Argument(
+        metavar="MODEL", help="An ONNX file, or what onnxviz convert takes.", show_default=False, parser=model_path
+    ),
 ]
 Layers = Annotated[
     list[str] | None,
     typer.Option("--layers", metavar="SEL", help="What to take, such as conv or 'conv[0],pool'; may be repeated."),
 ]
 Exclude = Annotated[list[str] | None, typer.Option("--exclude", metavar="SEL", help="What to leave out.")]
-Tap = Annotated[str, typer.Option("--tap", metavar="act|op", help="act: after norm and nonlinearity; op: before.")]
+Tap = Annotated[
+    str,
+    typer.Option(
+        "--tap",
+        metavar="act|op",
+        help="act: after norm and nonlinearity; op: before.",
+        autocompletion=one_of("act", "op"),
+    ),
+]
+Theme = Annotated[
+    str,
+    typer.Option("--theme", metavar="dark|light", help="dark or light.", autocompletion=one_of("dark", "light")),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what exists.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but results and errors.")]
 Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", help="Say each session and each layer with the seconds since the start.")
 ]
-DeviceName = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, openvino ...")]
+DeviceName = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        metavar="NAME",
+        help="auto, cpu, cuda, cuda:1, openvino ...",
+        autocompletion=one_of("auto", "cpu", "cuda", "tensorrt", "openvino", "directml", "coreml"),
+    ),
+]
 Exact = Annotated[bool, typer.Option("--exact", help="Turn off all of onnxruntime's optimisation.")]
 Threads = Annotated[int, typer.Option("--threads", metavar="N", min=0, help="Threads; 0 means one a core.")]
 Memory = Annotated[str, typer.Option("--memory", metavar="SIZE", help="Bound of the maps held at a time.")]
 Preset = Annotated[
-    str | None, typer.Option("--preset", metavar="NAME", help="imagenet, inception, caffe, zero-one ...")
+    str | None,
+    typer.Option(
+        "--preset",
+        metavar="NAME",
+        help="imagenet, inception, caffe, zero-one ...",
+        autocompletion=one_of("imagenet", "inception", "caffe", "efficientnet-lite", "yolo", "zero-one", "raw"),
+    ),
 ]
 Range = Annotated[str | None, typer.Option("--range", metavar="LO,HI", help="What 0..255 is brought to.")]
 Mean = Annotated[str | None, typer.Option("--mean", metavar="M[,M,M]", help="Taken away after that.")]
 Std = Annotated[str | None, typer.Option("--std", metavar="S[,S,S]", help="Divided by after that.")]
 Size = Annotated[str | None, typer.Option("--size", metavar="HxW", help="Size to feed, such as 224x224 or 640.")]
-Resize = Annotated[str | None, typer.Option("--resize", metavar="HOW", help="squash, crop or letterbox.")]
-Filter = Annotated[str | None, typer.Option("--filter", metavar="NAME", help="nearest, bilinear, bicubic or lanczos.")]
-Order = Annotated[str | None, typer.Option("--channel-order", metavar="rgb|bgr", help="Order of the channels fed.")]
-Transform = Annotated[str, typer.Option("--transform", metavar="none|log", help="For matrices with heavy tails: log.")]
+Resize = Annotated[
+    str | None,
+    typer.Option(
+        "--resize",
+        metavar="HOW",
+        help="squash, crop or letterbox.",
+        autocompletion=one_of("squash", "crop", "letterbox"),
+    ),
+]
+Filter = Annotated[
+    str | None,
+    typer.Option(
+        "--filter",
+        metavar="NAME",
+        help="nearest, bilinear, bicubic or lanczos.",
+        autocompletion=one_of("nearest", "bilinear", "bicubic", "lanczos"),
+    ),
+]
+Order = Annotated[
+    str | None,
+    typer.Option(
+        "--channel-order",
+        metavar="rgb|bgr",
+        help="Order of the channels fed.",
+        autocompletion=one_of("rgb", "bgr"),
+    ),
+]
+Transform = Annotated[
+    str,
+    typer.Option(
+        "--transform",
+        metavar="none|log",
+        help="For matrices with heavy tails: log.",
+        autocompletion=one_of("none", "log"),
+    ),
+]
 Dim = Annotated[list[str] | None, typer.Option("--dim", metavar="NAME=N", help="A size for a symbol; repeatable.")]
 Random = Annotated[bool, typer.Option("--random", help="Feed noise where nothing is given.")]
 Seed = Annotated[int | None, typer.Option("--seed", metavar="N", min=0, help="The seed of that noise; else 0.")]

@@ -11,6 +11,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from onnxviz.graph.selection import Choice
 
+PADDED = 60
+"""Characters up to which a cell of a piped table widens its column."""
+
+NARROWEST = 12
+"""Characters below which a column of a terminal's table is not folded."""
+
 
 def say(text: str) -> None:
     """Tell something beside the result, on stderr."""
@@ -25,19 +31,36 @@ def print_json(document: dict[str, Any]) -> None:
 
 
 def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]], *, left: Sequence[bool]) -> None:
-    """Print rows under titles; names stay whole when piped, else the first column is folded to the terminal's width."""
-    cells = [[printable(cell) for cell in row] for row in rows]
-    widths = [max(len(cell) for cell in column) for column in zip(titles, *cells, strict=True)]
+    """Print rows under titles, folded to the terminal's width; piped, all stands whole, two blanks apart at least.
+
+    A long name then moves what follows it in its own row alone: one of 300 characters does not make every row as long.
+    """
+    cells = [[printable(cell) for cell in row] for row in (titles, *rows)]
+    columns = list(zip(*cells, strict=True))
+    widths = [max(map(len, column)) for column in columns]
     if sys.stdout.isatty():
-        rest = sum(widths[1:]) + 2 * (len(widths) - 1)
-        widths[0] = max(16, min(widths[0], shutil.get_terminal_size().columns - rest))
-    for row in (list(titles), *cells):
-        row[0] = folded(row[0], widths[0])
+        widths = fitted(widths, shutil.get_terminal_size().columns - 2 * (len(widths) - 1))
+        cells = [[folded(cell, width) for cell, width in zip(row, widths, strict=True)] for row in cells]
+    else:
+        widths = [max((len(cell) for cell in column if len(cell) <= PADDED), default=0) for column in columns]
+    for row in cells:
         aligned = [
             cell.ljust(width) if at_left else cell.rjust(width)
             for cell, width, at_left in zip(row, widths, left, strict=True)
         ]
         print("  ".join(aligned).rstrip())
+
+
+def fitted(widths: Sequence[int], room: int) -> list[int]:
+    """Return column widths that add up to `room`: the widest are narrowed, none below NARROWEST.
+
+    >>> fitted([40, 4, 30], 60)
+    [28, 4, 28]
+    """
+    found = list(widths)
+    while sum(found) > room and max(found) > NARROWEST:
+        found[found.index(max(found))] -= 1
+    return found
 
 
 def folded(text: str, width: int) -> str:

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from onnxviz.viewing.record import RunRecord, ViewRecord
 
 
-PREVIEWED = 3
+def _colormaps(incomplete: str) -> list[str]:
+    from onnxviz.draw.palette import COLORMAPS
+
+    return parameters.one_of("auto", *COLORMAPS)(incomplete)
 
 
 def view(
@@ -41,24 +44,48 @@ def view(
     scale: Annotated[
         str,
         typer.Option(
-            "--scale", metavar="MODE", help="auto, channel, layer, percentile, symmetric, std or fixed:LO,HI."
+            "--scale",
+            metavar="MODE",
+            help="auto, channel, signed, layer, percentile, symmetric, std or fixed:LO,HI.",
+            autocompletion=parameters.one_of(
+                "auto", "channel", "signed", "layer", "percentile", "symmetric", "std", "fixed:"
+            ),
         ),
     ] = "auto",
-    colormap: Annotated[str, typer.Option("--colormap", metavar="NAME", help="viridis, magma, gray, vik ...")] = "auto",
-    theme: Annotated[str, typer.Option("--theme", metavar="dark|light", help="dark or light.")] = "dark",
+    colormap: Annotated[
+        str,
+        typer.Option("--colormap", metavar="NAME", help="viridis, magma, gray, vik ...", autocompletion=_colormaps),
+    ] = "auto",
+    theme: parameters.Theme = "dark",
     tile: Annotated[
         int | None, typer.Option("--tile", metavar="PX", min=1, help="Size of a map on the picture.")
     ] = None,
     columns: Annotated[int | None, typer.Option("--columns", metavar="N", min=1, help="Maps in a row.")] = None,
     rows: Annotated[int | None, typer.Option("--rows", metavar="N", min=1, help="Rows on a page.")] = None,
-    order: Annotated[str, typer.Option("--order", metavar="HOW", help="index, deviation or mean.")] = "index",
+    order: Annotated[
+        str,
+        typer.Option(
+            "--order",
+            metavar="HOW",
+            help="index, deviation or mean.",
+            autocompletion=parameters.one_of("index", "deviation", "mean"),
+        ),
+    ] = "index",
     top: Annotated[
         int | None, typer.Option("--top", metavar="K", min=1, help="Only the first K of that order.")
     ] = None,
     channels: Annotated[
         str | None, typer.Option("--channels", metavar="LIST", help="Only these, such as 0-15,32; both ends in.")
     ] = None,
-    format: Annotated[str, typer.Option("--format", metavar="NAME", help="png, jpg, webp or tiff.")] = "png",
+    format: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="png, jpg, webp or tiff.",
+            autocompletion=parameters.one_of("png", "jpg", "webp", "tiff"),
+        ),
+    ] = "png",
     small: Annotated[bool, typer.Option("--small", help="Smaller files in more time.")] = False,
     font: Annotated[str | None, typer.Option("--font", metavar="FILE", help="A TrueType or OpenType font.")] = None,
     same_scale: Annotated[
@@ -96,7 +123,9 @@ def view(
     exact: parameters.Exact = False,
     threads: parameters.Threads = 0,
     memory: parameters.Memory = "512MiB",
-    show: Annotated[bool, typer.Option("--show", help="Preview the first pictures in the terminal.")] = False,
+    show: Annotated[
+        bool, typer.Option("--show", help="Preview in the terminal: the overview, or the picture of a single layer.")
+    ] = False,
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast", help="Stop at the first input that cannot be used.")
     ] = False,
@@ -211,12 +240,12 @@ def _print_run(record: ViewRecord, run: RunRecord) -> None:
             layer.tap,
             shape_text(layer.shape),
             f"{layer.range[0]:.4g} .. {layer.range[1]:.4g}",
-            str((record.directory / run.directory / layer.pictures[0]).as_posix())
-            + (f" (+{len(layer.pictures) - 1})" if len(layer.pictures) > 1 else ""),
+            layer.pictures[0] + (f" (+{len(layer.pictures) - 1})" if len(layer.pictures) > 1 else ""),
         )
         for layer in run.layers
     ]
-    print_table(("layer", "tap", "shape", "range", "picture"), rows, left=(True,) * 5)
+    place = (record.directory / run.directory).as_posix()
+    print_table(("layer", "tap", "shape", "range", f"picture in {place}"), rows, left=(True,) * 5)
     for found in run.top:
         print(f"{found.value:8.3f}  {printable(found.name)}")
 
@@ -228,6 +257,6 @@ def _preview(record: ViewRecord) -> None:
     if depth is None:
         say("--show needs a terminal with colours; nothing is previewed")
         return
-    pictures = [record.directory / run.directory / layer.pictures[0] for run in record.runs for layer in run.layers]
-    for picture in pictures[:PREVIEWED]:
-        print(preview(picture, truecolor=depth == "truecolor"))
+    for run in record.runs:
+        picture = run.layers[0].pictures[0] if len(run.layers) == 1 else run.overview
+        print(preview(record.directory / run.directory / picture, truecolor=depth == "truecolor"))

@@ -188,3 +188,16 @@ def row_view(canvas: NDArray[np.uint8], grid: Grid, place: tuple[int, int], coun
     line, pixel = canvas.strides
     strides = grid.step[1] * pixel, down * line, line, across * pixel, pixel
     return as_strided(canvas[y:, x:], (count, rows, down, columns, across), strides)
+
+
+def strip_view(
+    canvas: NDArray[np.uint8], grid: Grid, place: tuple[int, int], size: tuple[int, int]
+) -> NDArray[np.uint8]:
+    """Return strips as wide as the tiles of a row, the first with its corner at `place` (y, x), as a view.
+
+    `size` is how many there are and how many pixels each is high; the view has the shape (count, height, width).
+    """
+    (y, x), (count, height) = place, size
+    assert y + height <= canvas.shape[0] and x + count * grid.step[1] - grid.tile.gap <= canvas.shape[1]
+    line, pixel = canvas.strides
+    return as_strided(canvas[y:, x:], (count, height, grid.tile.width), (grid.step[1] * pixel, line, pixel))

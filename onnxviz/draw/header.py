@@ -21,9 +21,10 @@ TALLEST = 178
 
 _BAR = 220
 _ENDS = {
-    "channel": ("min of channel", "max of channel"),
-    "percentile": ("1st percentile", "99th"),
-    "std": ("mean - 3 std", "mean + 3 std"),
+    "channel": ("min of channel", "", "max of channel"),
+    "signed": ("negative", "0", "positive"),
+    "percentile": ("1st percentile", "", "99th"),
+    "std": ("mean - 3 std", "", "mean + 3 std"),
 }
 
 
@@ -82,9 +83,13 @@ def colour_bar(page: Page, x: int, y: int, limits: Limits, gamma: float = 1.0, w
     """Draw the colours of a scale with its ticks, or with words where each channel has a scale of its own."""
     page.canvas[y : y + 8, x : x + width] = np.arange(width) * LEVELS // width
     if limits.own:
-        start, end = _ENDS[limits.mode]
-        page.text(x, y + 21, start, 11, 165)
-        page.text(x + width, y + 21, end, 11, 165, "r")
+        start, middle, end = _ENDS[limits.mode]
+        baseline = y + (23 if middle else 21)
+        page.text(x, baseline, start, 11, 165)
+        page.text(x + width, baseline, end, 11, 165, "r")
+        if middle:
+            page.canvas[y + 8 : y + 12, x + width // 2] = RULE
+            page.text(x + width / 2, baseline, middle, 11, 175, "m")
         return
     low, high = float(limits.low[0]), float(limits.high[0])
     free = -math.inf

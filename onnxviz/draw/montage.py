@@ -230,17 +230,20 @@ class Montage:
         first = row * grid.columns
         channels = self.channels[first : first + grid.columns]
         _write_row(page, grid, corner, self.maps, channels, self.limits, self.statistics, self.gamma)
-        for column, channel in enumerate(channels.tolist()):
-            y, x = corner[0], corner[1] + column * grid.step[1]
-            self._mark(page, channel, y, x)
-            if self.labels:
-                self._label(page, channel, first + column, y + grid.step[0] - grid.tile.gap - 4, x)
+        for column in np.flatnonzero((self.statistics.constant | self.statistics.irregular)[channels]).tolist():
+            self._mark(page, int(channels[column]), corner[0], corner[1] + column * grid.step[1])
+        if self.shares is not None:
+            self._bars(page, channels, (corner[0] + grid.tile.height + 2, corner[1]))
+        if self.labels:
+            baseline = corner[0] + grid.step[0] - grid.tile.gap - 4
+            for column, channel in enumerate(channels.tolist()):
+                self._label(page, channel, first + column, baseline, corner[1] + column * grid.step[1])
         if not self.labels and row % math.ceil(13 / grid.step[0]) == 0:
             middle = corner[0] + grid.tile.height / 2 + 4
             page.text(corner[1] - 8, middle, self.names[channels[0]], 11, 165, "r", width=self.aside - 8)
 
     def _mark(self, page: Page, channel: int, y: int, x: int) -> None:
-        """Hatch what has nothing to show, mark what is not finite, and draw the range bar."""
+        """Hatch what has nothing to show, and mark what is not finite."""
         tile, statistics = self.grid.tile, self.statistics
         view = page.canvas[y : y + tile.height, x : x + tile.width]
         if statistics.constant[channel]:
@@ -250,10 +253,17 @@ class Montage:
                 hatch(view, line=NAN, crossed=True)
             size = min(9, tile.height, tile.width)
             view[:size, -size:][np.triu(np.ones((size, size), bool))] = NAN
-        if self.shares is not None:
-            ink = FAINT_RULE if statistics.constant[channel] else RULE
-            bar = page.canvas[y + tile.height + 2 : y + tile.height + 5, x : x + tile.width]
-            _draw_bar(bar, self.shares[channel].tolist(), ink)
+
+    def _bars(self, page: Page, channels: NDArray[np.intp], corner: tuple[int, int]) -> None:
+        """Draw the range bars of a row, whose first has its corner at (y, x)."""
+        assert self.shares is not None
+        width, ink = self.grid.tile.width, np.where(self.statistics.constant[channels], FAINT_RULE, RULE)
+        # Where nothing is finite, the ends are NaN, and nothing lies between them.
+        start, end = self.shares[channels].T[:, :, None] * width
+        left, pixels = np.minimum(np.floor(start), width - 1), np.arange(width)
+        inside = (pixels >= left) & (pixels < np.maximum(left + 1, np.ceil(end)))
+        bars = grids.strip_view(page.canvas, self.grid, corner, (len(channels), 3))
+        bars[:] = np.where(inside, ink[:, None], HATCH_BACK)[:, None]
 
     def _label(self, page: Page, channel: int, place: int, y: int, x: int) -> None:
         muted = bool(self.statistics.constant[channel])
@@ -317,15 +327,6 @@ def _shares(statistics: ChannelStatistics) -> NDArray[np.float64]:
     ends = np.stack([statistics.minimum, statistics.maximum], axis=1)
     # Halves, since the range itself may overflow.
     return (ends / 2 - low / 2) / (high / 2 - low / 2)
-
-
-def _draw_bar(view: NDArray[np.uint8], share: Sequence[float], ink: int) -> None:
-    view[:] = HATCH_BACK
-    start, end = share
-    if not math.isnan(start):
-        width = view.shape[1]
-        left = min(int(start * width), width - 1)
-        view[:, left : max(left + 1, math.ceil(end * width))] = ink
 
 
 def _write_row(

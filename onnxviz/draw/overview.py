@@ -61,7 +61,7 @@ def draw_overview(
         top: the top classes and their scores, the greatest first; empty where the model does not classify.
         rows: a summary of each layer, see `summarise`.
         style: theme, colormap, scale and font are used. With the scale `auto` each tile is on its own range,
-            symmetric about zero where the layer has negative values.
+            symmetric about zero where the layer has both signs.
 
     Returns:
         A page of mode RGB, 150 px a layer in height.
@@ -177,8 +177,9 @@ class _Sheet:
 
     def _draw_maps(self, row: OverviewRow, look: MapsLook, y: int) -> None:
         low, high = look.mean_range
-        scale = own_limits(np.array([low]), np.array([high]), both_signs(*row.range))
-        self._paste(self._coloured(look.mean[None], scale, row)[0], MEAN, y, low == high)
+        mean, signed = look.mean[None], both_signs(*row.range)
+        scale = limits(mean, channel_statistics(mean), Style(), signed)
+        self._paste(self._coloured(mean, scale, row)[0], MEAN, y, low == high)
         self.page.text(MEAN, y + TILE + 14, f"{number(low)} .. {number(high)}", 11, 140)
         self._paste(look.projection, PROJECTION, y, not look.share)
         self.page.text(PROJECTION, y + TILE + 14, f"{round(look.share * 100)} % of variance", 11, 140)
@@ -249,25 +250,9 @@ class _Sheet:
 
 
 def tile_limits(row: OverviewRow, look: MapsLook, style: Style) -> Limits:
-    """Return the scale of a row's tiles: with `auto` their own range, about zero where the layer has both signs.
-
-    A tile that is on the layer's scale is on that of all its channels, whatever few are shown.
-    """
-    statistics = look.statistics
-    if style.limits is None and style.scale == "auto":
-        return own_limits(statistics.minimum, statistics.maximum, both_signs(*row.range))
-    if style.limits is None and style.scale in ("layer", "symmetric") and not math.isnan(row.range[0]):
-        low, high = row.range
+    """Return the scale of a row's tiles, which is that of the layer's own picture, whatever few are shown here."""
+    low, high = row.range
+    if style.limits is None and style.scale in ("layer", "symmetric") and not math.isnan(low):
         reach = max(-low, high)
         style = replace(style, limits=(low, high) if style.scale == "layer" else (-reach, reach))
-    return limits(look.tiles, statistics, style)
-
-
-def own_limits(low: npt.NDArray[np.float64], high: npt.NDArray[np.float64], signed: bool) -> Limits:
-    """Return a scale from `low` to `high` for each map, made symmetric about zero if `signed`."""
-    finite = np.isfinite(low)
-    low, high = np.where(finite, low, 0.0), np.where(finite, high, 1.0)
-    if signed:
-        reach = np.maximum(np.abs(low), np.abs(high))
-        low, high = -reach, reach
-    return Limits(low, high, "channel", "", clips=True, diverging=signed)
+    return limits(look.tiles, look.statistics, style, both_signs(low, high))

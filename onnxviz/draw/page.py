@@ -112,18 +112,26 @@ class Page:
         return canvas
 
     def _ink(self, canvas: Canvas, word: Word) -> None:
-        ramp = _ramp(self.face, word.text, word.size, word.ink)
-        row, left = max(word.top, 0), max(word.left, 0)
-        ramp = ramp[row - word.top :, left - word.left :]
-        target = canvas[row : row + len(ramp), left : left + ramp.shape[1]]
-        np.maximum(target, ramp[: target.shape[0], : target.shape[1]], out=target)
+        ramp, top, left = _ramp(self.face, word.text, word.size, word.ink), word.baseline - word.size, word.left
+        if top < 0 or left < 0:
+            ramp, top, left = ramp[max(-top, 0) :, max(-left, 0) :], max(top, 0), max(left, 0)
+        height, width = ramp.shape
+        target = canvas[top : top + height, left : left + width]
+        if target.shape != ramp.shape:
+            ramp = ramp[: target.shape[0], : target.shape[1]]
+        np.maximum(target, ramp, out=target)
 
 
 @lru_cache(8192)
 def _ramp(face: Face, text: str, size: int, ink: int) -> Canvas:
     """Return a text as palette indices, 0 where there is none of it."""
-    coverage = face.coverage(text, size).astype(np.uint16) * ink // 255
-    steps = (coverage * (colours.INK_STEPS - 1) + 127) // 255
+    return _steps(ink)[face.coverage(text, size)]
+
+
+@lru_cache(256)
+def _steps(ink: int) -> Canvas:
+    """Return the palette index of each coverage, (256,); 0 where there is nothing of a letter."""
+    steps = (np.arange(256) * ink // 255 * (colours.INK_STEPS - 1) + 127) // 255
     return np.where(steps > 0, colours.INK + steps, 0).astype(np.uint8)
 
 

@@ -14,10 +14,11 @@ from onnxviz.errors import UsageError
 Array = NDArray[np.generic]
 Floats = NDArray[np.float64]
 
-MODES = ("auto", "channel", "layer", "percentile", "symmetric", "std")
+MODES = ("auto", "channel", "signed", "layer", "percentile", "symmetric", "std")
 
 _WORDS = {
     "channel": "each channel on its own min..max",
+    "signed": "each channel symmetric about 0, top 2 % clipped",
     "layer": "one scale for all",
     "percentile": "each channel on its own 1..99 %",
     "symmetric": "one scale, symmetric about 0",
@@ -27,6 +28,10 @@ _WORDS = {
 
 # A range this small beside the values is what rounding leaves of a constant.
 _CONSTANT = 1e-6
+
+# The share of a channel's magnitudes that the scale `signed` holds. An edge detector answers most pixels with little
+# and a few with much: on its whole range all but those few are the colour of zero.
+_HELD = 0.98
 
 # Values handled at once: they stay in the second-level cache.
 _BLOCK = 1 << 16
@@ -71,7 +76,7 @@ class Limits:
 
     Attributes:
         low, high: (C,) float64, finite, low <= high.
-        mode: the mode that `auto` became: `channel`, `layer`, `percentile`, `symmetric`, `std` or `fixed`.
+        mode: the mode that `auto` became: `channel`, `signed`, `layer`, `percentile`, `symmetric`, `std` or `fixed`.
         words: the mode as it is written on a picture.
         clips: whether values may lie outside.
         diverging: whether zero is in the middle, so that a diverging colormap belongs to it.
@@ -87,7 +92,7 @@ class Limits:
     @property
     def own(self) -> bool:
         """Whether each channel has a scale of its own."""
-        return self.mode in ("channel", "percentile", "std")
+        return self.mode in ("channel", "signed", "percentile", "std")
 
     def take(self, channels: NDArray[np.intp] | slice) -> Limits:
         """Return the scale of some channels, in the order given."""
@@ -140,12 +145,17 @@ def channel_extremes(maps: Array) -> ChannelStatistics:
     return channel_statistics(values)
 
 
-def limits(maps: Array, statistics: ChannelStatistics, style: Style) -> Limits:
+def limits(maps: Array, statistics: ChannelStatistics, style: Style, signed: bool | None = None) -> Limits:
     """Return the ends of the scale of maps (C, ...).
 
-    `auto` is `symmetric` where values have both signs (see `both_signs`), else `channel`; for maps of a single value,
-    which have no range of their own, `layer` takes the place of `channel`. A few channels that reach far beyond all
-    others are clipped by `auto`, which the words say: on their scale the others would be as dark as zero.
+    `auto` is `signed` where values have both signs, else `channel`. Maps of a single value have no range of their own:
+    `symmetric` and `layer` take their places.
+
+    Args:
+        maps: of any real dtype.
+        statistics: theirs.
+        style: the scale that is asked for.
+        signed: whether the layer has both signs, where these maps are only some of it; None goes by their range.
 
     Raises:
         UsageError: the style's scale is none of ours.
@@ -155,23 +165,18 @@ def limits(maps: Array, statistics: ChannelStatistics, style: Style) -> Limits:
         mode, (low, high) = "fixed", style.limits
     if mode == "auto":
         single = maps[0].size == 1 if len(maps) else False
-        mode = "symmetric" if both_signs(*statistics.range) else "layer" if single else "channel"
+        both = both_signs(*statistics.range) if signed is None else signed
+        mode = ("symmetric" if single else "signed") if both else "layer" if single else "channel"
     lows, highs = _ends(mode, maps, statistics, (low, high))
-    words, clips = _WORDS[mode].format(low=low, high=high), mode in ("percentile", "std", "fixed")
-    reach = _usual_reach(statistics) if style.scale == "auto" and mode == "symmetric" else math.inf
-    if reach < math.inf:
-        words += f", clipped at {reach:.3g}: a few channels reach {np.abs(statistics.range).max():.3g}"
-        lows, highs, clips = lows.clip(-reach), highs.clip(max=reach), True
     # Channels without a finite value get a scale all the same.
     empty = ~(np.isfinite(lows) & np.isfinite(highs))
-    lows, highs = np.where(empty, 0.0, lows), np.where(empty, 1.0, highs)
     return Limits(
-        low=lows,
-        high=highs,
+        low=np.where(empty, 0.0, lows),
+        high=np.where(empty, 1.0, highs),
         mode=mode,
-        words=words,
-        clips=clips,
-        diverging=mode == "symmetric" or (mode == "fixed" and low == -high),
+        words=_WORDS[mode].format(low=low, high=high),
+        clips=mode in ("percentile", "signed", "std", "fixed"),
+        diverging=mode in ("signed", "symmetric") or (mode == "fixed" and low == -high),
     )
 
 
@@ -222,17 +227,31 @@ def _ends(mode: str, maps: Array, statistics: ChannelStatistics, fixed: tuple[fl
         return np.full(count, fixed[0]), np.full(count, fixed[1])
     if mode == "percentile":
         return _percentiles(maps, statistics)
+    if mode == "signed":
+        reaches = _reaches(maps, statistics)
+        return -reaches, reaches
     if mode == "std":
         return statistics.mean - 3 * statistics.deviation, statistics.mean + 3 * statistics.deviation
     return statistics.minimum.copy(), statistics.maximum.copy()
 
 
-def _usual_reach(statistics: ChannelStatistics) -> float:
-    """Return how far from zero nine of ten channels stay, if the greatest reach is three times that; else infinity."""
+def _reaches(maps: Array, statistics: ChannelStatistics) -> Floats:
+    """Return the magnitude that the share _HELD of each channel's values does not exceed, its greatest if that is 0."""
     reaches = np.fmax(np.abs(statistics.minimum), np.abs(statistics.maximum))
-    reaches = reaches[np.isfinite(reaches)]
-    usual = float(np.quantile(reaches, 0.9)) if reaches.size else 0.0
-    return usual if 0 < usual * 3 < float(reaches.max(initial=0.0)) else math.inf
+    values = as_floats(maps).reshape(len(maps), -1)
+    place = math.ceil((values.shape[1] - 1) * _HELD)
+    step = max(1, _BLOCK // max(1, values.shape[1]))
+    for start in range(0, len(values), step):
+        # Sorted whole, which numpy does with SIMD and therefore faster than it partitions.
+        ordered = np.sort(np.abs(values[start : start + step]), axis=1)
+        held = ordered[:, place].astype(np.float64)
+        part = reaches[start : start + step]
+        np.copyto(part, held, where=(held > 0) & ~statistics.irregular[start : start + step])
+    for channel in np.flatnonzero(statistics.irregular & np.isfinite(reaches)):
+        finite = np.sort(np.abs(values[channel][np.isfinite(values[channel])]))
+        if finite.size:
+            reaches[channel] = finite[math.ceil((finite.size - 1) * _HELD)] or reaches[channel]
+    return reaches
 
 
 def _percentiles(maps: Array, statistics: ChannelStatistics) -> tuple[Floats, Floats]:

@@ -13,7 +13,7 @@ class Style:
     """How maps are drawn.
 
     Attributes:
-        scale: `auto`, `channel`, `layer`, `percentile`, `symmetric`, `std` or `fixed:LOW,HIGH`.
+        scale: `auto`, `channel`, `signed`, `layer`, `percentile`, `symmetric`, `std` or `fixed:LOW,HIGH`.
         colormap: a name of a colormap, or `auto`: viridis, or a diverging one where values have both signs.
         theme: `dark` or `light`.
         tile: the wanted size of a map's longer side, in pixels; None chooses it by the number of maps.

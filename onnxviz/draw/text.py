@@ -143,13 +143,15 @@ class Face:
     def _coverage(self, text: str, size: int) -> Coverage:
         """Return how much of each pixel the text covers, (height, width) uint8; its baseline lies below row `size`."""
         text = self.plain(text)
-        pens = np.cumsum([0, *(self._advance(character, size) for character in text)])
-        cells = np.zeros((_height(size), int(pens[-1]) // _OVERSAMPLING + 3), np.uint8)
-        for character, pen in zip(text, pens[:-1].tolist(), strict=True):
+        advances = [self._advance(character, size) for character in text]
+        cells = np.zeros((_height(size), sum(advances) // _OVERSAMPLING + 3), np.uint8)
+        pen = 0
+        for character, advance in zip(text, advances, strict=True):
             column, phase = divmod(pen, _OVERSAMPLING)
             glyph = self._glyph(character, size, phase)
             target = cells[:, column : column + glyph.shape[1]]
-            np.maximum(target, glyph[:, : target.shape[1]], out=target)
+            np.maximum(target, glyph, out=target)
+            pen += advance
         return cells
 
     def _draw_glyph(self, character: str, size: int, phase: int) -> Coverage:

@@ -7,7 +7,7 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,11 @@ import numpy.typing as npt
 from onnxviz.errors import InputError
 
 Array = npt.NDArray[Any]
+
+# An archive may unpack to so many bytes whatever its own size, and beyond them to so many times its size.
+_UNPACKED = 1 << 30
+_PACKING = 20
+
 # All that numpy and zipfile raise for damaged files: a .npy header is parsed as Python (tokenize), and zipfile has a
 # RuntimeError for encryption and a NotImplementedError, which is one, for kinds of compression.
 _BROKEN = (
@@ -68,6 +73,7 @@ def read_npz(source: Path | bytes, name: str) -> Mapping[str, Array]:
             io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as stream,
             np.load(stream, allow_pickle=False) as archive,
         ):
+            _check_unpacked(archive.zip.infolist(), name)
             members = {key: _checked(archive[key], f"{name}[{key!r}]") for key in archive.files}
     except FileNotFoundError as error:
         raise InputError(f"{name}: there is no such file") from error
@@ -113,6 +119,16 @@ def numbers_dtype(name: str) -> np.dtype[Any]:
     if dtype.kind not in "biuf" or not dtype.isbuiltin:
         raise InputError(f"the input is of dtype {name}, which numpy does not have as a number: it cannot be fed")
     return dtype
+
+
+def _check_unpacked(entries: Sequence[zipfile.ZipInfo], name: str) -> None:
+    """Refuse an archive that unpacks to far more than its own size, by what its directory says, which zipfile obeys."""
+    unpacked, packed = sum(entry.file_size for entry in entries), sum(entry.compress_size for entry in entries)
+    if unpacked > max(_UNPACKED, _PACKING * packed):
+        raise InputError(
+            f"{name} unpacks to {unpacked / 2**30:.1f} GiB from {packed / 2**20:.1f} MiB, more than is taken from an "
+            "archive (a guard against decompression bombs): give the array as .npy, or save it without compression"
+        )
 
 
 def _checked(array: Array, name: str) -> Array:

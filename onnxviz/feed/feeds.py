@@ -7,7 +7,8 @@ from typing import Any
 
 from onnxviz.errors import InputError, UsageError
 from onnxviz.feed.fed import Fed, Feed, record
-from onnxviz.feed.fitting import Fitted, Job, fit_items
+from onnxviz.feed.fitted import Fitted, Job
+from onnxviz.feed.fitting import fit_items
 from onnxviz.feed.items import Content, Item, load, load_value
 from onnxviz.feed.made import fill
 from onnxviz.feed.matrices import Matrix
@@ -29,6 +30,8 @@ from onnxviz.layout import TensorSpec
 __all__ = ["MAIN", "Fed", "Feed", "FeedOptions", "make_feed", "sources"]
 
 Items = tuple[Item, ...]
+
+RANDOM_WAY = "--random (in Python FeedOptions(random=True))"
 
 
 def make_feed(inputs: Sequence[TensorSpec], source: Any, options: FeedOptions, metadata: Mapping[str, str]) -> Feed:
@@ -140,7 +143,7 @@ def _check_given(inputs: tuple[TensorSpec, ...], given: Mapping[str, Items], opt
         if not alone and main.name not in given:
             raise InputError(
                 f"nothing is given for input {main.name!r}: give a picture, an array (.npy), a matrix (.csv) or "
-                "a sound (.wav), or --random"
+                f"a sound (.wav), or ask for noise: {RANDOM_WAY}"
             )
 
 

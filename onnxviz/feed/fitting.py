@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,37 +11,17 @@ import numpy.typing as npt
 from onnxviz.errors import InputError
 from onnxviz.feed.arrays import Array, cast, numbers_dtype
 from onnxviz.feed.fed import Shown
+from onnxviz.feed.fitted import Fitted, Job, Source, batched
 from onnxviz.feed.geometry import Geometry
 from onnxviz.feed.items import Item
 from onnxviz.feed.matrices import Matrix, matrix_picture
-from onnxviz.feed.options import FeedOptions, choose_preprocessing
+from onnxviz.feed.options import choose_preprocessing
 from onnxviz.feed.pictures import PICTURE_MODES, Picture, as_rgb, picture_from_array, place, with_channels
 from onnxviz.feed.preprocessing import Preprocessing
+from onnxviz.feed.sound_fitting import fit_sounds
 from onnxviz.feed.sounds import Sound
-from onnxviz.feed.targets import Sizes, check_size, fed_size, no_picture, picture_channels, picture_layout
+from onnxviz.feed.targets import check_size, fed_size, no_picture, picture_channels, picture_layout
 from onnxviz.layout import TensorSpec, shape_text
-
-# Up to so many channels an axis of a sound is taken as its channels, not its time.
-_SOUND_CHANNELS = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What the inputs of one run share; `sizes` learns the model's symbols as arrays are made."""
-
-    inputs: tuple[TensorSpec, ...]
-    options: FeedOptions
-    metadata: Mapping[str, str]
-    sizes: Sizes
-
-
-@dataclass(frozen=True, slots=True)
-class Fitted:
-    """An array for an input, how it is shown, and what is to be said."""
-
-    array: Array
-    shown: Shown
-    notes: list[str]
 
 
 def fit_items(job: Job, spec: TensorSpec, items: Sequence[Item]) -> Fitted:
@@ -58,20 +37,12 @@ def fit_items(job: Job, spec: TensorSpec, items: Sequence[Item]) -> Fitted:
             raise InputError("a batch must hold pictures alone or arrays alone")
         matrix = isinstance(items[0].content, Matrix)
         return fit_pictures(job, spec, pictures, Source(items[0].name, len(items), matrix))
-    if any(isinstance(item.content, Sound) for item in items):
-        if len(items) > 1:
-            raise InputError("a batch takes pictures or arrays: sounds are fed one by one")
-        return _fit_sound(job, spec, items[0])
-    return _fit_arrays(job, spec, items)
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What pictures come from: a name for messages, the number of files, and whether it is a matrix."""
-
-    name: str
-    files: int = 1
-    matrix: bool = False
+    sounds = [item.content for item in items if isinstance(item.content, Sound)]
+    if not sounds:
+        return _fit_arrays(job, spec, items)
+    if len(sounds) < len(items):
+        raise InputError("a batch must hold sounds alone or arrays alone")
+    return fit_sounds(job, spec, sounds, Source(items[0].name, len(items)))
 
 
 def fit_pictures(job: Job, spec: TensorSpec, pictures: Sequence[Picture], source: Source) -> Fitted:
@@ -96,13 +67,13 @@ def fit_pictures(job: Job, spec: TensorSpec, pictures: Sequence[Picture], source
     ]
     values = np.stack([preprocessing.normalise(each) for each in pixels])
     array = _in_layout(_in_dtype(values, spec, notes), layout, source.name)
-    array = _batched(job, spec, array, layout.startswith("N"), notes)
+    array = batched(job, spec, array, layout.startswith("N"), notes)
     array = np.ascontiguousarray(array)
     job.sizes.bind(spec, array.shape, source.name)
     shown = Shown(
         layout=layout,
         preset=preprocessing.name,
-        source=source.name if source.files == 1 else f"{source.name} and {source.files - 1} more",
+        source=source.words,
         picture=as_rgb(pixels[0]),
         geometry=placements[0].geometry,
     )
@@ -161,15 +132,6 @@ def _in_layout(values: Array, layout: str, name: str) -> Array:
     return np.transpose(values[0], ["HWC".index(letter) for letter in layout])
 
 
-def _batched(job: Job, spec: TensorSpec, array: Array, has_batch: bool, notes: list[str]) -> Array:
-    """Repeat a batch of one where the model is fixed at more."""
-    wanted = job.sizes.known(spec.shape[0]) if spec.shape and has_batch else None
-    if wanted is None or array.ndim == 0 or array.shape[0] == wanted or array.shape[0] != 1:
-        return array
-    notes.append(f"the model takes batches of {wanted}: the one input is repeated, item 0 is shown")
-    return np.repeat(array, wanted, axis=0)
-
-
 def _fit_arrays(job: Job, spec: TensorSpec, items: Sequence[Item]) -> Fitted:
     notes: list[str] = []
     name = items[0].name
@@ -180,7 +142,7 @@ def _fit_arrays(job: Job, spec: TensorSpec, items: Sequence[Item]) -> Fitted:
     array = np.concatenate(arrays) if len(arrays) > 1 else arrays[0]
     layout = picture_layout(spec) or spec.layout
     layout = layout if layout is not None and len(layout) == array.ndim else None
-    array = _batched(job, spec, array, layout is None or layout.startswith("N"), notes)
+    array = batched(job, spec, array, layout is None or layout.startswith("N"), notes)
     _check_fit(job, spec, array, name)
     array = np.array(cast(array, spec.dtype or str(array.dtype), name, notes), order="C")
     picture = _shown_picture(array, layout)
@@ -197,7 +159,7 @@ def _check_fit(job: Job, spec: TensorSpec, array: Array, name: str) -> None:
         if picture_layout(spec) is None:
             raise
         raise InputError(
-            f"{error}; an array is fed as it is: a preset (such as --preset zero-one) has it resized as a picture"
+            f"{error}; an array is fed as it is: a preset, such as zero-one, has it resized as a picture"
         ) from error
 
 
@@ -234,58 +196,3 @@ def _shown_picture(array: Array, layout: str | None) -> npt.NDArray[np.uint8] | 
     low, high = float(numbers[finite].min()), float(numbers[finite].max())
     scaled = (np.where(finite, numbers, low) - low) / ((high - low) or 1) * 255
     return as_rgb(scaled.astype(np.float32))
-
-
-def _fit_sound(job: Job, spec: TensorSpec, item: Item) -> Fitted:
-    sound = item.content
-    assert isinstance(sound, Sound)
-    shape = spec.shape or ()
-    layout = {1: "L", 2: "NL", 3: "NCL"}.get(len(shape))
-    if layout is None:
-        raise InputError(f"{item.name}: input {spec.name!r} takes {shape_text(spec.shape)}, no sound (L, NxL or NxCxL)")
-    if layout == "NCL" and _few(shape[2]) and not _few(shape[1]):
-        layout = "NLC"
-    notes = [f"{sound.rate} Hz, {sound.bits} bit, {sound.samples.shape[1] / sound.rate:.2f} s; the rate is not changed"]
-    channels = job.sizes.known(shape[layout.index("C")]) if "C" in layout else 1
-    samples = _channels(sound.samples, channels, item.name, notes)
-    samples = _length(samples, job.sizes.known(shape[layout.index("L")]), notes)
-    if spec.dtype == "int16":
-        samples = np.clip(np.rint(samples * 32768), -32768, 32767)
-    array = samples.astype(spec.dtype or "float32")
-    array = {"L": array[0], "NL": array, "NCL": array[None], "NLC": array.T[None]}[layout]
-    array = _batched(job, spec, array, layout.startswith("N"), notes)
-    job.sizes.bind(spec, array.shape, item.name)
-    if job.options.asks:
-        notes.append("samples are fed in -1..1: preprocessing is for pictures")
-    return Fitted(np.ascontiguousarray(array), Shown(layout, "none", item.name), notes)
-
-
-def _few(size: Any) -> bool:
-    return isinstance(size, int) and 0 < size <= _SOUND_CHANNELS
-
-
-def _channels(
-    samples: npt.NDArray[np.float32], wanted: int | None, name: str, notes: list[str]
-) -> npt.NDArray[np.float32]:
-    has = samples.shape[0]
-    if wanted is None or wanted == has:
-        return samples
-    if wanted == 1:
-        notes.append(f"the mean of its {has} channels is fed")
-        mean: npt.NDArray[np.float32] = np.mean(samples, axis=0, keepdims=True, dtype=np.float32)
-        return mean
-    if has == 1 and wanted == 2:
-        notes.append("its one channel is fed twice")
-        return np.repeat(samples, 2, axis=0)
-    raise InputError(f"{name} has {has} channel{'s' if has > 1 else ''} of sound, the input takes {wanted}")
-
-
-def _length(samples: npt.NDArray[np.float32], wanted: int | None, notes: list[str]) -> npt.NDArray[np.float32]:
-    has = samples.shape[1]
-    if wanted is None or wanted == has:
-        return samples
-    if has > wanted:
-        notes.append(f"the model takes {wanted} samples: the first of its {has} are fed")
-        return samples[:, :wanted]
-    notes.append(f"the model takes {wanted} samples: zeros follow its {has}")
-    return np.pad(samples, ((0, 0), (0, wanted - has)))

@@ -40,18 +40,6 @@ class Geometry:
             (x + 0.5) * self.scale[1] + self.offset[1] - 0.5,
         )
 
-    def to_fed(self, y: float, x: float) -> Pair:
-        """Return where a pixel of the picture lies in the fed array; outside of it where the picture was cropped."""
-        return (
-            (y + 0.5 - self.offset[0]) / self.scale[0] - 0.5,
-            (x + 0.5 - self.offset[1]) / self.scale[1] - 0.5,
-        )
-
-    def inside(self, y: float, x: float) -> bool:
-        """Tell whether a position of the fed array shows the picture, not the padding around it."""
-        row, column = self.to_picture(y, x)
-        return -0.5 <= row <= self.picture[0] - 0.5 and -0.5 <= column <= self.picture[1] - 0.5
-
 
 @dataclass(frozen=True, slots=True)
 class Placement:

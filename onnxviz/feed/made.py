@@ -7,7 +7,8 @@ import numpy as np
 from onnxviz.errors import InputError
 from onnxviz.feed.arrays import cast
 from onnxviz.feed.fed import Shown
-from onnxviz.feed.fitting import Fitted, Job, Source, fit_pictures
+from onnxviz.feed.fitted import Fitted, Job, Source
+from onnxviz.feed.fitting import fit_pictures
 from onnxviz.feed.pictures import Picture
 from onnxviz.feed.targets import check_size, picture_channels, picture_input, picture_layout
 from onnxviz.layout import TensorSpec, shape_text

@@ -212,7 +212,18 @@ def _unidentified(source: Path | bytes | Image.Image) -> str:
     suffix = source.suffix.lower() if isinstance(source, Path) else ""
     if suffix and suffix not in Image.registered_extensions():
         return f"cannot be fed: {suffix} is none of the pictures, .npy, .npz, .csv, .tsv and .wav that can"
-    return f"is no picture that Pillow can open; {_ARRAY_WAY}"
+    return "is text, no picture" if _is_text(source) else "is no picture that Pillow can open"
+
+
+def _is_text(source: Path | bytes | Image.Image) -> bool:
+    """Tell whether a file begins with UTF-8 text: printable characters and blanks."""
+    start = source if isinstance(source, bytes) else b""
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            start = file.read(512)
+    # The last character may be cut.
+    text = start[:512].decode("utf-8", "replace").rstrip("\ufffd")
+    return all(letter.isprintable() or letter.isspace() for letter in text) and "\ufffd" not in text
 
 
 def _finite(values: npt.NDArray[np.float32], name: str) -> npt.NDArray[np.float32]:

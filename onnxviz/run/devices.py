@@ -6,7 +6,7 @@ import importlib.metadata
 from dataclasses import dataclass
 from typing import Any
 
-from onnxviz.errors import DeviceError, RunError
+from onnxviz.errors import DeviceError, RunError, UsageError
 
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
@@ -58,11 +58,11 @@ def check_name(wish: str) -> None:
     """Refuse a text that names no device, without a look at what is installed.
 
     Raises:
-        DeviceError: The name is unknown.
+        UsageError: The name is unknown.
     """
     name, colon, number = wish.partition(":")
     if (name not in PROVIDERS and wish != "auto") or (colon and not number.isdecimal()):
-        raise DeviceError(
+        raise UsageError(
             f"unknown device {wish!r}; known are auto, {', '.join(PROVIDERS)}; `onnxviz devices` tells more"
         )
 
@@ -71,7 +71,8 @@ def providers_of(wish: str) -> tuple[list[str | tuple[str, dict[str, Any]]], str
     """Return onnxruntime's provider list for a device name such as `cpu` or `cuda:1`, and the first provider's name.
 
     Raises:
-        DeviceError: The name is unknown or this onnxruntime was built without it.
+        UsageError: The name is unknown.
+        DeviceError: This onnxruntime was built without it.
     """
     check_name(wish)
     name, _, number = wish.partition(":")

@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from onnxviz.errors import InputError
 from onnxviz.graph.cut import cut
 from onnxviz.graph.selection import Choice
-from onnxviz.layout import shape_text
+from onnxviz.layout import Dimension, shape_text
 from onnxviz.model import Model
 
 
-def class_outputs(model: Model, choices: Sequence[Choice], labels: Sequence[str] | None) -> tuple[Choice, ...]:
+def class_outputs(
+    model: Model, choices: Sequence[Choice], labels: Sequence[str] | None, *, asked: bool = False
+) -> tuple[Choice, ...]:
     """Return the model's outputs that may hold class scores, where running up to them costs little more.
 
     A selection at the front of a deep model is not made to run the whole of it: at least half of the nodes must be
-    needed anyway.
+    needed anyway, or the labels be `asked` for.
     """
     candidates = [
         spec.name
         for spec in model.outputs
-        if spec.dtype in ("float32", "float16", "float64") and spec.name in model.graph.producers
-        for shape in [model.types.get(spec.name, spec).shape or ()]
-        if len(shape) in (1, 2) and (not labels or shape[-1] == len(labels))
+        if spec.dtype in ("float32", "float16", "float64")
+        and spec.name in model.graph.producers
+        and _may_be_scores(model.types.get(spec.name, spec).shape, labels)
     ]
     values = [choice.value for choice in choices if choice.value in model.graph.producers]
-    if not candidates or not values or 2 * len(cut(model.graph, values).nodes) < len(model.graph.nodes):
+    far = not values or 2 * len(cut(model.graph, values).nodes) < len(model.graph.nodes)
+    if not candidates or (far and not asked):
         return ()
     return tuple(Choice(name, name, "value", None) for name in candidates)
+
+
+def _may_be_scores(shape: Sequence[Dimension] | None, labels: Sequence[str] | None) -> bool:
+    """Tell whether a shape may be that of scores; what is not known of it may fit the labels, if there are any."""
+    if shape is None:
+        return bool(labels)
+    return len(shape) in (1, 2) and (not labels or not isinstance(shape[-1], int) or shape[-1] == len(labels))
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
@@ -41,6 +51,10 @@ def read_labels(path: Path) -> tuple[str, ...]:
         return tuple(path.read_text(encoding="utf-8").splitlines())
     except UnicodeDecodeError:
         raise InputError(f"the labels {path} cannot be read: they are no UTF-8 text") from None
+    except FileNotFoundError:
+        raise InputError(f"the labels {path} cannot be read: there is no such file") from None
+    except IsADirectoryError:
+        raise InputError(f"the labels {path} cannot be read: that is a folder") from None
     except OSError as error:
         raise InputError(f"the labels {path} cannot be read: {error.strerror}") from None
 
@@ -52,7 +66,21 @@ def check_labels(model: Model, labels: Sequence[str]) -> None:
         InputError: no output has as many units.
     """
     shapes = {spec.name: model.types.get(spec.name, spec).shape for spec in model.outputs}
-    vectors = [shape for shape in shapes.values() if shape is None or len(shape) in (1, 2)]
-    if not any(shape is None or shape[-1] == len(labels) or not isinstance(shape[-1], int) for shape in vectors):
-        told = ", ".join(f"{name!r} is {shape_text(shape)}" for name, shape in shapes.items())
-        raise InputError(f"the labels name {len(labels)} classes, and no output is a vector of so many: {told}")
+    if not any(_may_be_scores(shape, labels) for shape in shapes.values()):
+        raise _unfit(labels, shapes)
+
+
+def check_scores(labels: Sequence[str], shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Refuse class names that no output of a run, by its name, had a unit for.
+
+    Raises:
+        InputError: no output had as many units.
+    """
+    if not any(shape[-1:] == (len(labels),) for shape in shapes.values()):
+        raise _unfit(labels, shapes)
+
+
+def _unfit(labels: Sequence[str], shapes: Mapping[str, Sequence[Dimension] | None]) -> InputError:
+    told = ", ".join(f"{name!r} is {shape_text(shape)}" for name, shape in shapes.items())
+    classes = f"{len(labels)} class{'es' * (len(labels) != 1)}"
+    return InputError(f"the labels name {classes}, and no output is a vector of so many{': ' * bool(told)}{told}")

@@ -17,10 +17,11 @@ from onnxviz.draw.encode import save
 from onnxviz.draw.kinds import check_style, draw_maps
 from onnxviz.draw.overview import draw_overview
 from onnxviz.draw.overview_row import OverviewRow, summarise
-from onnxviz.draw.scale import channel_statistics
+from onnxviz.draw.scale import both_signs, channel_statistics
 from onnxviz.draw.style import Caption, Style
 from onnxviz.errors import InputError, OutputError, UsageError
-from onnxviz.feed.feeds import MAIN, Fed, Feed, sources
+from onnxviz.feed.feeds import MAIN, RANDOM_WAY, Feed, sources
+from onnxviz.feed.items import STANDARD_INPUT
 from onnxviz.feed.preprocessing import model_labels
 from onnxviz.files import making_folder, safe_name, writing
 from onnxviz.graph.selection import Choice
@@ -31,13 +32,11 @@ from onnxviz.reporting.parts import ReportModel, ReportRun
 from onnxviz.reporting.write import write_report
 from onnxviz.run.devices import check_name
 from onnxviz.run.session import Placement, Session
-from onnxviz.viewing.classes import check_labels, class_outputs, read_labels
+from onnxviz.viewing.classes import check_labels, check_scores, class_outputs, read_labels
 from onnxviz.viewing.journal import Journal
 from onnxviz.viewing.options import ViewOptions
+from onnxviz.viewing.overview import fed_lines, shown_words, telling_layers
 from onnxviz.viewing.record import LayerRecord, RunRecord, ViewRecord, is_ours
-
-# A page of 300 rows is 200 MB of pixels that nobody scrolls through.
-OVERVIEW_ROWS = 64
 
 REPORT = "report.html"
 """The report's name among the pictures."""
@@ -145,12 +144,14 @@ class _View:
     device: str = ""
     failures: list[tuple[str, str]] = field(default_factory=list)
     sessions: dict[bytes, Session] = field(default_factory=dict)
+    piped: dict[str, Feed | InputError] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         labels = self.options.labels
         self.labels = labels if isinstance(labels, tuple) else model_labels(self.model.metadata)
         shown = {choice.value for choice in self.choices}
-        classes = class_outputs(self.model, self.choices, self.labels)
+        self.asked = isinstance(labels, tuple)
+        classes = class_outputs(self.model, self.choices, self.labels, asked=self.asked)
         self.classes = frozenset(choice.value for choice in classes)
         self.wanted = [*self.choices, *(choice for choice in classes if choice.value not in shown)]
         self.shown = shown
@@ -173,20 +174,36 @@ class _View:
         if isinstance(inputs, list | tuple) and all(isinstance(text, str | Path) for text in inputs):
             if not inputs:
                 if self.options.feed.seed is None and self.options.feed.constant is None:
-                    raise UsageError("give a picture or another input, or --random to run on noise")
+                    raise UsageError(f"give a picture or another input, or ask for noise: {RANDOM_WAY}")
                 return iter([None])
             return iter(sources([str(text) for text in inputs], self.model.inputs))
         return iter([inputs])
 
     def _feeds(self, inputs: Any) -> Iterator[Feed]:
         for source in self._sources(inputs):
-            try:
-                yield self.model.feed(source, self.options.feed)
-            except InputError as error:
-                if self.options.fail_fast:
-                    raise
-                self.failures.append((_source_text(source), str(error)))
-                self.watcher.failed(_source_text(source), error)
+            fed = self._feed(source)
+            if isinstance(fed, Feed):
+                yield fed
+                continue
+            if self.options.fail_fast:
+                raise fed
+            self.failures.append((_source_text(source), str(fed)))
+            self.watcher.failed(_source_text(source), fed)
+
+    def _feed(self, source: Any) -> Feed | InputError:
+        """Return what a source feeds, or why it cannot; what is piped in is kept, as it can be read only once."""
+        text = _source_text(source)
+        if text in self.piped:
+            return self.piped[text]
+        fed: Feed | InputError
+        try:
+            fed = self.model.feed(source, self.options.feed)
+        except InputError as error:
+            fed = error
+        parts = source.values() if isinstance(source, Mapping) else [source]
+        if any(isinstance(part, str) and part == STANDARD_INPUT for part in parts):
+            self.piped[text] = fed
+        return fed
 
     def _stream(self, feed: Feed, watch: Callable[[Placement], None]) -> Iterator[Activation]:
         kept = self.sessions if self.keep else None
@@ -202,7 +219,14 @@ class _View:
                 before = ranges.get(activation.value, (low, high))
                 ranges[activation.value] = float(np.fmin(low, before[0])), float(np.fmax(high, before[1]))
         self.failures = failed  # the second pass meets them again
-        return {value: ends for value, ends in ranges.items() if not np.isnan(ends[0])}
+        return {value: self._common_scale(*ends) for value, ends in ranges.items() if not np.isnan(ends[0])}
+
+    def _common_scale(self, low: float, high: float) -> tuple[float, float]:
+        """Return the scale for a range: about zero where `auto` would have it so."""
+        if self.options.style.scale not in ("auto", "signed", "symmetric"):
+            return low, high
+        reach = max(-low, high)
+        return (-reach, reach) if self.options.style.scale != "auto" or both_signs(low, high) else (low, high)
 
     def _run(self, folder: Path, name: str, feed: Feed, limits: dict[str, tuple[float, float]]) -> RunRecord:
         folder.mkdir(exist_ok=True)
@@ -211,10 +235,12 @@ class _View:
         layers: list[LayerRecord] = []
         top: tuple[ClassScore, ...] = ()
         by_value = {choice.value: choice for choice in self.choices}
-        in_overview = evenly(len(self.choices), OVERVIEW_ROWS)
+        in_overview = telling_layers(self.choices)
+        scores: dict[str, tuple[int, ...]] = {}
         for activation in self._stream(feed, self._placed):
-            if activation.value in self.classes and not top:
-                top = top_classes(activation, self.labels)
+            if activation.value in self.classes:
+                scores[activation.name] = activation.array.shape
+                top = top or top_classes(activation, self.labels)
             if activation.value not in self.shown:
                 continue
             statistics = channel_statistics(activation.maps())
@@ -239,6 +265,8 @@ class _View:
             self.watcher.drawn(record)
             if self.raw is not None:
                 self.raw.add(replace(activation, name=f"{name}/{activation.name}" if name else activation.name))
+        if self.asked and self.labels is not None:
+            check_scores(self.labels, scores)
         overview = f"overview.{self.options.format}"
         self._overview(folder / overview, feed, top, rows)
         source = {fed.name: fed.source for fed in feed.fed}
@@ -277,24 +305,13 @@ class _View:
         return tuple(files)
 
     def _overview(self, file: Path, feed: Feed, top: Sequence[ClassScore], rows: Sequence[OverviewRow]) -> None:
-        shown = f"{len(rows)}" if len(rows) == len(self.choices) else f"{len(rows)} of {len(self.choices)}"
-        line = f"{len(self.model.graph.nodes)} nodes  ·  {shown} layers shown  ·  opset {self.model.graph.opset}"
+        shown = shown_words(len(rows), len(self.choices))
+        line = f"{len(self.model.graph.nodes)} nodes  ·  {shown}  ·  opset {self.model.graph.opset}"
         picture = feed.main.picture if feed.fed else None
-        described = _fed_lines(feed.main) if feed.fed else ["the model has no input"]
+        described = fed_lines(feed.main if feed.fed else None)
         classes = [(found.name, found.value) for found in top]
         drawing = draw_overview(self.model.path.stem, line, picture, described, classes, rows, self.options.style)
         save(drawing.image, file, enlarged=drawing.enlarged, small=self.options.style.small, text=drawing.text)
-
-
-def evenly(count: int, most: int) -> frozenset[int]:
-    """Return which of `count` places to keep: all, or `most` of them spread evenly, both ends in.
-
-    >>> sorted(evenly(9, 3))
-    [0, 4, 8]
-    """
-    if count <= most:
-        return frozenset(range(count))
-    return frozenset(place * (count - 1) // (most - 1) for place in range(most))
 
 
 def _own_place(html: bool | Path, target: Path) -> Path | None:
@@ -319,14 +336,6 @@ def _refuse_to_replace(target: Path, needed: Sequence[Path]) -> None:
         # Not only what exists: a glob such as pictures/*.jpg is no file, and means those in the folder.
         if path.resolve() == target.resolve() or target.resolve() in path.resolve().parents:
             raise OutputError(f"{target} is or holds {path}, which is needed: write to another place")
-
-
-def _fed_lines(fed: Fed) -> list[str]:
-    return [
-        f"{fed.name}  ·  {' x '.join(map(str, fed.shape))}  ·  {fed.dtype}",
-        f"range {fed.min:.3g} .. {fed.max:.3g}  ·  mean {fed.mean:.2g}",
-        f"preset {fed.preset}" if fed.preset else fed.source,
-    ]
 
 
 def _source_text(source: Any) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -16,6 +17,9 @@ import onnx
 import pytest
 from onnx import helper
 from PIL import Image
+
+from onnxviz.cli.terminal import print_table
+from tests.models import model_of
 
 Command = Callable[..., object]
 HEAVY = ("numpy", "onnx", "onnxruntime", "PIL", "rich")
@@ -236,7 +240,7 @@ def test_a_device_is_refused_before_the_input_is_read(
 ) -> None:
     for name in ("gpu", "cuda:x", "cuda:"):
         done = onnxviz_command("view", doubling_model, tmp_path / "missing.npy", "--device", name)
-        assert done.code == 5 and f"unknown device '{name}'" in done.err
+        assert done.code == 2 and f"unknown device '{name}'" in done.err and "missing" not in done.err
 
 
 def test_labels_that_fit_no_output(onnxviz_command: Command, bundled_model: Path, cat: Path, tmp_path: Path) -> None:
@@ -245,7 +249,9 @@ def test_labels_that_fit_no_output(onnxviz_command: Command, bundled_model: Path
     assert done.code == 4
     assert "the labels name 2 classes, and no output is a vector of so many: 'probabilities' is Nx1000" in done.err
     done = onnxviz_command("view", bundled_model, cat, "--labels", tmp_path / "none.txt", "-o", tmp_path / "maps")
-    assert done.code == 4 and "none.txt cannot be read: No such file or directory" in done.err
+    assert done.code == 4 and "none.txt cannot be read: there is no such file" in done.err
+    done = onnxviz_command("view", bundled_model, cat, "--labels", tmp_path, "-o", tmp_path / "maps")
+    assert done.code == 4 and "cannot be read: that is a folder" in done.err
     assert not (tmp_path / "maps").exists()
 
 
@@ -352,6 +358,7 @@ def test_several_inputs_have_a_folder_each_and_one_bad_one_is_listed(
             ),
             "conv[",
         ),
+        (2, ("layers", ""), "the model's path is empty"),
         (2, ("view", "{model}"), "--random"),
         (2, ("view", "{model}", "--random", "--scale", "loud"), "loud"),
         (2, ("view", "{model}", "--random", "--format", "gif"), "gif"),
@@ -476,3 +483,95 @@ def test_a_seed_alone_means_noise(onnxviz_command: Command, doubling_model: Path
 def test_all_and_a_selection_exclude_each_other(onnxviz_command: Command, doubling_model: Path) -> None:
     done = onnxviz_command("layers", doubling_model, "--all", "--layers", "conv")
     assert done.code == 2 and "--all lists every node" in done.err
+
+
+def test_nothing_is_left_to_expose(onnxviz_command: Command, doubling_model: Path, tmp_path: Path) -> None:
+    done = onnxviz_command("expose", doubling_model, "--layers", "y", "-o", tmp_path / "out.onnx", "--dry-run")
+    assert done.code == 0
+    assert f"every value is an output already: {tmp_path / 'out.onnx'} would have the model's own outputs" in done.err
+    assert not (tmp_path / "out.onnx").exists()
+
+
+def test_a_long_name_widens_its_own_row_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(("layer", "op"), [("n" * 300, "Conv"), ("conv1", "Relu")], left=(True, True))
+    assert capsys.readouterr().out == f"layer  op\n{'n' * 300}  Conv\nconv1  Relu\n"
+
+
+def test_a_table_is_folded_to_the_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    print_table(("layer", "picture in maps"), [("a" * 100, "b" * 100), ("c", "d")], left=(True, True))
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) == 40
+    assert lines[1].count("...") == 2
+
+
+def test_the_preview_is_the_overview_or_the_only_layer(
+    onnxviz_command: Command,
+    bundled_model: Path,
+    cat: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr("onnxviz.draw.terminal.colours", lambda stream: "256")
+    monkeypatch.setattr("onnxviz.draw.terminal.preview", lambda path, truecolor: shown.append(path.name) or "")
+    for selection in ("conv[0]", "conv[:2]"):
+        done = onnxviz_command(
+            "view", bundled_model, cat, "--layers", selection, "--show", "--no-html", "-o", tmp_path / "maps"
+        )
+        assert done.code == 0
+    assert shown == ["000-stem_conv.png", "overview.png"]
+
+
+def test_what_is_piped_in_has_the_scale_of_all_inputs(
+    onnxviz_command: Command, doubling_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.save(tmp_path / "x.npy", np.full((1, 1, 2, 2), 3, np.float32))
+    piped = io.BytesIO()
+    np.save(piped, np.arange(4, dtype=np.float32).reshape(1, 1, 2, 2))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(piped.getvalue())))
+    view = ("view", doubling_model, "-", tmp_path / "x.npy", "--layers", "all", "--same-scale", "--no-html")
+    done = onnxviz_command(*view, "-o", tmp_path / "maps")
+    assert done.code == 0, done.err
+    for folder in ("000-stdin", "001-x"):
+        with Image.open(next((tmp_path / "maps" / folder).glob("000-*.png"))) as picture:
+            assert picture.text["Scale"] == "fixed: fixed scale 0 .. 6"
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("onnxviz vi", ["view"]),
+        ("onnxviz view --the", ["--theme"]),
+        ("onnxviz view m.onnx --theme ", ["dark", "light"]),
+        ("onnxviz view m.onnx --scale s", ["signed", "symmetric", "std"]),
+        ("onnxviz view m.onnx --colormap v", ["viridis", "vik"]),
+        # Nothing of ours: bash then completes files.
+        ("onnxviz view m", []),
+    ],
+)
+def test_bash_completes(typed: str, completed: list[str]) -> None:
+    script = f"""
+        eval "$(onnxviz --show-completion bash)"
+        IFS=' ' COMP_WORDS=({typed}{'""' if typed.endswith(" ") else ""})
+        COMP_CWORD=$(( ${{#COMP_WORDS[@]}} - 1 ))
+        _onnxviz_completion onnxviz
+        printf '%s\\n' "${{COMPREPLY[@]}}"
+    """
+    places = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    bash = shutil.which("bash")
+    if bash is None:
+        pytest.skip("no bash here")
+    done = subprocess.run(
+        [bash, "--norc", "-c", script], capture_output=True, text=True, check=True, env={**os.environ, "PATH": places}
+    )
+    assert done.stdout.split() == completed
+
+
+def test_layers_tells_which_of_two_things_a_name_means(onnxviz_command: Command, tmp_path: Path) -> None:
+    text = "g (float[1, 2, 3, 3] x) => (float[1, 2, 3, 3] y) {[a] b = Relu(x) [b] a = Relu(b) y = Relu(a)}"
+    model_of(tmp_path / "m.onnx", text)
+    done = onnxviz_command("layers", tmp_path / "m.onnx", "--layers", "a")
+    assert done.code == 0
+    assert "`a` names a value and a node, which as a layer means `b`: the value is taken" in done.err

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from onnxviz.draw.overview import MEAN, PROJECTION, ROW, TILES, WIDTH, OverviewRow, draw_overview, own_limits, summarise
+from onnxviz.draw.overview import MEAN, PROJECTION, ROW, TILES, WIDTH, OverviewRow, draw_overview, summarise
 from onnxviz.draw.overview import tile_limits as limits_of_tiles
 from onnxviz.draw.overview_row import CURVE, STRIP, TILE, MapsLook, VectorLook, shrink
 from onnxviz.draw.page import MARGIN, Page
@@ -188,11 +188,13 @@ def test_the_scale_of_a_layer_is_that_of_all_its_channels() -> None:
     assert limits_of_tiles(row, maps_look(row), Style(scale="layer")).high[0] == 50
 
 
-def test_own_limits() -> None:
-    ends = np.array([-1.0, 2.0, np.nan]), np.array([3.0, 2.5, np.nan])
-    plain, signed = own_limits(*ends, signed=False), own_limits(*ends, signed=True)
-    assert (plain.low.tolist(), plain.high.tolist(), plain.diverging) == ([-1, 2, 0], [3, 2.5, 1], False)
-    assert (signed.low.tolist(), signed.high.tolist(), signed.diverging) == ([-3, -2.5, -1], [3, 2.5, 1], True)
+def test_tiles_of_a_signed_layer_have_zero_in_the_middle(steps: np.ndarray) -> None:
+    steps[0, 0, 0, 0] = -9
+    row = summarise(steps, "NCHW", "conv1", "Conv")
+    found = limits_of_tiles(row, maps_look(row), Style())
+    # All of them, those that have one sign alone as well.
+    assert (found.low == -found.high).all()
+    assert found.diverging
 
 
 def test_what_is_said(said: list[str], steps: np.ndarray) -> None:

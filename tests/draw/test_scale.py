@@ -111,13 +111,6 @@ def test_auto_is_by_channel_where_nothing_is_negative() -> None:
     assert found.high.tolist() == [6, 3, 7]
 
 
-def test_auto_is_symmetric_over_the_layer_where_something_is_negative() -> None:
-    found = scale(HAND)
-    assert (found.mode, found.diverging, found.clips, found.own) == ("symmetric", True, False, False)
-    assert found.low.tolist() == [-7, -7, -7]
-    assert found.high.tolist() == [7, 7, 7]
-
-
 def test_auto_compares_maps_of_one_value_with_each_other() -> None:
     found = scale(np.array([1, 2, 4.0]).reshape(3, 1, 1))
     assert (found.mode, found.low.tolist(), found.high.tolist()) == ("layer", [1] * 3, [4] * 3)
@@ -170,20 +163,36 @@ def test_a_fixed_scale_needs_two_numbers(text: str) -> None:
 
 
 def test_an_unknown_scale_names_those_there_are() -> None:
-    with pytest.raises(UsageError, match="no scale 'log': auto, channel, layer"):
+    with pytest.raises(UsageError, match="no scale 'log': auto, channel, signed, layer"):
         parse_scale("log")
 
 
-def test_auto_clips_what_a_few_channels_reach_beyond_all_others() -> None:
+def test_signed_holds_98_percent_of_each_channel() -> None:
+    ramp = np.arange(-50, 51, dtype=np.float32)
+    maps = np.stack([ramp, np.where(ramp == 7, 500, ramp), np.where(ramp == 7, np.nan, -ramp)])[:, None]
+    found = scale(maps, "signed")
+    # Place 98 of the magnitudes, which are 0 and twice 1 to 50: 49; with a 500 in place of a 7, or without it, 50.
+    assert (found.low.tolist(), found.high.tolist()) == ([-49, -50, -50], [49, 50, 50])
+    assert (found.own, found.clips, found.diverging) == (True, True, True)
+    assert found.words == "each channel symmetric about 0, top 2 % clipped"
+
+
+def test_signed_shows_a_channel_that_is_zero_but_for_a_spike() -> None:
+    maps = np.zeros((2, 20, 20), np.float32)
+    maps[0, 3, 3] = -5
+    found = scale(maps, "signed")
+    assert (found.low.tolist(), found.high.tolist()) == ([-5, 0], [5, 0])
+
+
+def test_auto_is_signed_for_both_signs_whatever_one_channel_reaches() -> None:
     maps = np.array([[-1.0, 1.0]] * 19 + [[-90.0, 60.0]])[:, None]
     found = limits(maps, channel_statistics(maps), Style())
-    assert (found.low[0], found.high[0], found.low[-1], found.clips, found.diverging) == (-1, 1, -1, True, True)
-    assert found.words == "one scale, symmetric about 0, clipped at 1: a few channels reach 90"
+    assert (found.mode, found.high[0], found.high[-1]) == ("signed", 1, 90)
     asked = limits(maps, channel_statistics(maps), Style(scale="symmetric"))
     assert (asked.low[0], asked.high[0], asked.clips) == (-90, 90, False)
 
 
-def test_auto_does_not_clip_what_reaches_three_times_as_far() -> None:
-    maps = np.array([[-1.0, 1.0]] * 19 + [[-3.0, 1.0]])[:, None]
-    found = limits(maps, channel_statistics(maps), Style())
-    assert (found.low[0], found.high[0], found.clips) == (-3, 3, False)
+def test_maps_that_are_only_part_of_a_layer_go_by_the_layers_signs() -> None:
+    found = limits(HAND, channel_statistics(HAND), Style(), signed=True)
+    assert found.mode == "signed"
+    assert limits(HAND, channel_statistics(HAND), Style(), signed=False).mode == "channel"

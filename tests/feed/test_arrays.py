@@ -117,3 +117,13 @@ def test_casts_keep_numbers_or_are_refused() -> None:
         with pytest.raises(InputError) as caught:
             cast(array, dtype, "a", [])
         assert str(caught.value) == text
+
+
+def test_an_archive_that_unpacks_to_far_more_than_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.savez_compressed(tmp_path / "bomb.npz", x=np.zeros(1 << 20, np.uint8))
+    np.savez(tmp_path / "plain.npz", x=np.zeros(1 << 20, np.uint8))
+    assert read_npz(tmp_path / "bomb.npz", "b")["x"].size == 1 << 20
+    monkeypatch.setattr("onnxviz.feed.arrays._UNPACKED", 1 << 19)
+    with pytest.raises(InputError, match=r"^b unpacks to 0\.0 GiB from 0\.0 MiB, more than is taken from an archive"):
+        read_npz(tmp_path / "bomb.npz", "b")
+    assert read_npz(tmp_path / "plain.npz", "p")["x"].size == 1 << 20

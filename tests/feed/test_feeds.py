@@ -272,7 +272,7 @@ def test_preprocessing_that_is_asked_for_makes_an_array_a_picture() -> None:
 def test_an_array_that_does_not_fit() -> None:
     assert refusal(spec(1, 3, 4, 4), np.zeros((1, 3, 4, 5)), FeedOptions()) == (
         "input 'x' takes 1x3x4x4, array has shape 1x3x4x5; an array is fed as it is: "
-        "a preset (such as --preset zero-one) has it resized as a picture"
+        "a preset, such as zero-one, has it resized as a picture"
     )
     assert refusal(spec("N", 7), np.zeros((1, 2, 3)), FeedOptions()) == "input 'x' takes Nx7, array has shape 1x2x3"
 
@@ -408,7 +408,7 @@ def test_whole_numbers_are_never_guessed(tmp_path: Path) -> None:
         ((1, 1, "L"), [[[0, 0.5, -0.5, 0]]], None),
         (("N", 4, 1), [[[0], [0.5], [-0.5], [0]]], None),
         ((1, 2), [[0, 0.5]], "the model takes 2 samples: the first of its 4 are fed"),
-        ((1, 6), [[0, 0.5, -0.5, 0, 0, 0]], "the model takes 6 samples: zeros follow its 4"),
+        ((1, 6), [[0, 0.5, -0.5, 0, 0, 0]], "6 samples are fed: zeros follow its 4"),
         ((1, 2, "L"), [[[0, 0.5, -0.5, 0]] * 2], "its one channel is fed twice"),
     ],
 )
@@ -416,6 +416,26 @@ def test_shapes_of_sound(sound: Path, shape: tuple[Any, ...], expected: Any, not
     result = feed(spec(*shape), sound, FeedOptions())
     assert result.arrays["x"].tolist() == expected
     assert result.notes[1:] == ((note,) if note else ())
+
+
+def test_a_batch_of_sounds_has_the_length_of_the_longest(sound: Path, tmp_path: Path) -> None:
+    short = write_wav(tmp_path / "short.wav", np.array([8192], "<i2").tobytes(), width=2)
+    result = feed(spec("N", "L"), [sound, short], FeedOptions())
+    assert result.arrays["x"].tolist() == [[0, 0.5, -0.5, 0], [0.25, 0, 0, 0]]
+    assert result.notes[1:] == ("4 samples are fed: zeros follow its 1",)
+    assert result.fed[0].source == f"{sound} and 1 more"
+    both = feed(spec("N", "L", 1), [short, short], FeedOptions())
+    assert both.arrays["x"].tolist() == [[[0.25]], [[0.25]]]
+
+
+def test_sounds_that_are_no_batch(sound: Path, tmp_path: Path) -> None:
+    fast = write_wav(tmp_path / "fast.wav", bytes(8), width=2, rate=44100)
+    assert refusal(spec("N", "L"), [sound, fast]) == "the sounds of a batch must have one rate, not 16000, 44100 Hz"
+    assert refusal(spec("L"), [sound, sound]) == f"{sound}: the input has no batch axis (L), 2 sounds do not fit"
+    both = write_wav(tmp_path / "both.wav", bytes(8), width=2, channels=2)
+    expected = "the sounds of a batch must have one number of channels"
+    assert refusal(spec("N", "C", "L"), [sound, both]) == expected
+    assert refusal(spec("N", "L"), [sound, np.zeros(4, np.float32)]) == "a batch must hold sounds alone or arrays alone"
 
 
 def test_a_sound_that_no_input_takes(sound: Path) -> None:
@@ -488,7 +508,7 @@ def test_random_fills_what_is_not_given(picture: Path) -> None:
 def test_nothing_is_given() -> None:
     expected = (
         "nothing is given for input 'x': give a picture, an array (.npy), a matrix (.csv) or a sound (.wav), "
-        "or --random"
+        "or ask for noise: --random (in Python FeedOptions(random=True))"
     )
     assert refusal(spec(1, 3, 2, 2), None, FeedOptions()) == expected
     assert refusal([spec(1, 5), spec(dtype="int64", name="sr")], {"sr": 5}, FeedOptions()) == expected

@@ -10,7 +10,6 @@ from onnxviz.feed.pictures import place
 
 SIDES = st.integers(1, 3000)
 SIZES = st.tuples(SIDES, SIDES)
-POSITIONS = st.tuples(st.floats(-10, 4000), st.floats(-10, 4000))
 
 
 @st.composite
@@ -20,13 +19,6 @@ def placements(draw: st.DrawFn) -> Placement:
     if rule == "crop":
         return crop(picture, fed, draw(st.floats(0.05, 1)))
     return letterbox(picture, fed) if rule == "letterbox" else squash(picture, fed)
-
-
-@given(placements(), POSITIONS)
-def test_the_way_there_and_back_ends_where_it_began(placement: Placement, position: tuple[float, float]) -> None:
-    geometry = placement.geometry
-    assert geometry.to_fed(*geometry.to_picture(*position)) == pytest.approx(position, rel=1e-9, abs=1e-6)
-    assert geometry.to_picture(*geometry.to_fed(*position)) == pytest.approx(position, rel=1e-9, abs=1e-6)
 
 
 @given(placements())
@@ -59,10 +51,9 @@ def test_crop_takes_the_middle_of_the_aspect() -> None:
 def test_letterbox_keeps_the_aspect_and_tells_padding_from_picture() -> None:
     placement = letterbox((100, 200), (64, 64))
     assert (placement.size, placement.corner) == ((32, 64), (16, 0))
-    assert not placement.geometry.inside(15, 0)
-    assert placement.geometry.inside(16, 0)
-    assert placement.geometry.inside(47, 63)
-    assert not placement.geometry.inside(48, 0)
+    # Rows are 100 / 32 pixels apart; row 15 lies above the picture, row 48 below it: padding.
+    rows = [placement.geometry.to_picture(row, 0)[0] for row in (15, 16, 47, 48)]
+    assert rows == [-2.0625, 1.0625, 97.9375, 101.0625]
 
 
 def test_a_letterbox_of_odd_padding_puts_the_odd_pixel_below() -> None:

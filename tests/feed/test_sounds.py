@@ -47,22 +47,52 @@ def test_a_header_that_claims_too_much(tmp_path: Path) -> None:
     assert read_sound(path, "s").samples.shape == (1, 4)
 
 
+@pytest.mark.parametrize("tail", [b"", b"LIST\x03\0\0\0abc\0"])
+@pytest.mark.parametrize("extended", [False, True])
+@pytest.mark.parametrize(("kind", "letter", "width"), [(1, "h", 2), (3, "f", 4), (3, "d", 8)])
+def test_floats_and_extended_headers(
+    tmp_path: Path, kind: int, letter: str, width: int, extended: bool, tail: bytes
+) -> None:
+    values = [16384, -32768] if kind == 1 else [0.5, -1.25]
+    data = struct.pack(f"<2{letter}", *values)
+    form = struct.pack("<HHIIHH", 0xFFFE if extended else kind, 1, 8000, 8000 * width, width, 8 * width)
+    if extended:
+        # cbSize, valid bits, speakers, and a GUID that begins with the kind.
+        form += struct.pack("<HHIH", 22, 8 * width, 4, kind) + bytes(14)
+    chunks = tail + b"fmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", len(data)) + data
+    path = tmp_path / "f.wav"
+    path.write_bytes(b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks)
+    sound = read_sound(path, "f.wav")
+    assert sound.samples.tolist() == [[0.5, -1.0 if kind == 1 else -1.25]]
+    assert (sound.rate, sound.bits) == (8000, 8 * width)
+
+
 def test_refusals(tmp_path: Path) -> None:
     otherwise = "; save it as PCM with 8, 16, 24 or 32 bit, or give an array (.npy)"
-    floating = write_wav(tmp_path / "f.wav", bytes(8), width=4)
-    data = bytearray(floating.read_bytes())
-    data[20] = 3
-    floating.write_bytes(data)
-    (tmp_path / "t.wav").write_text("no sound at all, only text")
-    (tmp_path / "e.wav").touch()
+    for name, place, value in (("law.wav", 20, 7), ("half.wav", 20, 3), ("mute.wav", 22, 0)):
+        data = bytearray(write_wav(tmp_path / name, bytes(8), width=2).read_bytes())
+        data[place] = value
+        (tmp_path / name).write_bytes(data)
+    whole = write_wav(tmp_path / "cut.wav", bytes(8), width=2).read_bytes()
+    (tmp_path / "cut.wav").write_bytes(whole[:30])
+    (tmp_path / "headless.wav").write_bytes(whole[:12] + whole[36:])
+    (tmp_path / "no_data.wav").write_bytes(whole[:36])
+    (tmp_path / "text.wav").write_text("no sound at all, only text")
+    (tmp_path / "empty.wav").touch()
     for name, why in (
-        ("f.wav", "f.wav is no sound that can be read: unknown format: 3" + otherwise),
-        ("t.wav", "t.wav is no sound that can be read: file does not start with RIFF id" + otherwise),
-        ("e.wav", "e.wav is no sound that can be read: it ends too early" + otherwise),
-        ("none.wav", "none.wav: there is no such file"),
+        ("law.wav", "its samples are of kind 7, neither PCM nor floats"),
+        ("half.wav", "it has floats of 16 bit"),
+        ("mute.wav", "it has 0 channels at 16000 Hz"),
+        ("cut.wav", "its format ends too early"),
+        ("headless.wav", "its samples come before their format"),
+        ("no_data.wav", "it ends before its samples"),
+        ("text.wav", "it does not begin as a RIFF file of sound"),
+        ("empty.wav", "it is empty"),
     ):
         with pytest.raises(InputError) as caught:
             read_sound(tmp_path / name, name)
-        assert str(caught.value) == why
+        assert str(caught.value) == f"{name} is no sound that can be read: {why}{otherwise}"
+    with pytest.raises(InputError, match=r"^none\.wav: there is no such file$"):
+        read_sound(tmp_path / "none.wav", "none.wav")
     with pytest.raises(InputError, match=r"^h\.wav holds no sound$"):
         read_sound(write_wav(tmp_path / "h.wav", b"", width=2), "h.wav")

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import helper
 
-from onnxviz.errors import DeviceError, RunError, UnsupportedError
+from onnxviz.errors import DeviceError, RunError, UnsupportedError, UsageError
 from onnxviz.run.devices import devices, providers_of
 from onnxviz.run.execute import Piece, execute
 from onnxviz.run.session import Placement, RunOptions, Session, check_taken, joined
@@ -35,7 +35,7 @@ def test_a_session_runs_and_says_where(tmp_path: Path) -> None:
 def test_an_absent_device_is_an_error_and_no_silent_fall_back(tmp_path: Path) -> None:
     with pytest.raises(DeviceError, match=r"'cuda' is not in the installed onnxruntime; pip install 'onnxviz\[gpu\]'"):
         Session(model("Neg"), tmp_path, RunOptions(device="cuda"))
-    with pytest.raises(DeviceError, match="unknown device 'gpu9'; known are auto, cpu, cuda"):
+    with pytest.raises(UsageError, match="unknown device 'gpu9'; known are auto, cpu, cuda"):
         providers_of("gpu9")
 
 

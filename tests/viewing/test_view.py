@@ -13,13 +13,13 @@ from PIL import Image
 import onnxviz
 from onnxviz.activations import Activation, Activations
 from onnxviz.draw.style import Style
-from onnxviz.errors import OutputError, UsageError
+from onnxviz.errors import InputError, OutputError, UsageError
 from onnxviz.reporting.classes import ClassScore, top_classes
 from onnxviz.strict_json import number
 from onnxviz.viewing.classes import class_outputs
 from onnxviz.viewing.options import ViewOptions
 from onnxviz.viewing.record import ViewRecord, is_ours
-from onnxviz.viewing.view import Watcher, default_directory, evenly
+from onnxviz.viewing.view import Watcher, default_directory
 from tests.models import model_of
 
 X = np.array([[[[1, -2], [3, 0]]]], np.float32)
@@ -87,9 +87,26 @@ def test_a_selection_at_the_front_does_not_run_the_whole_model(bundled_model: Pa
     assert [choice.value for choice in class_outputs(model, back, None)] == ["probabilities"]
 
 
+def test_labels_that_are_asked_for_have_the_model_run_to_its_classes(
+    bundled_model: Path, cat: Path, tmp_path: Path
+) -> None:
+    options = ViewOptions(layers="conv[0]", labels=onnxviz.bundled.labels(), html=False)
+    record = onnxviz.view(bundled_model, str(cat), tmp_path / "maps", options)
+    assert record.runs[0].top[0].name == "Egyptian cat"
+    assert [layer.name for layer in record.runs[0].layers] == ["stem/conv"]
+
+
+def test_labels_that_fit_no_output_of_the_run(tmp_path: Path) -> None:
+    model = model_of(tmp_path / "m.onnx", "g (float[1, C] x) => (float[1, K] y) {y = Relu(x)}")
+    scores = np.array([[0.2, 0.3, 0.5]], np.float32)
+    fitting = ViewOptions(layers="act", labels=("a", "b", "c"), html=False)
+    assert onnxviz.view(model, scores, tmp_path / "maps", fitting).runs[0].top[0].name == "c"
+    unfit = ViewOptions(layers="act", labels=("a", "b"), html=False, force=True)
+    with pytest.raises(InputError, match="the labels name 2 classes, and no output is a vector of so many: 'y' is 1x3"):
+        onnxviz.view(model, scores, tmp_path / "maps", unfit)
+
+
 def test_names_and_places() -> None:
-    assert sorted(evenly(9, 3)) == [0, 4, 8]
-    assert len(evenly(1000, 64)) == 64
     with pytest.raises(UsageError, match="unknown picture format 'gif'"):
         ViewOptions(format="gif")
 
