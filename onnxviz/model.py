@@ -14,6 +14,7 @@ from onnxviz.errors import NoMatchError, RunError, UsageError
 from onnxviz.graph.choices import Chooser, Selection
 from onnxviz.graph.expose import expose, strip_metadata
 from onnxviz.graph.graph import Graph
+from onnxviz.graph.inner import count_unlisted
 from onnxviz.graph.layer_table import LayerTable
 from onnxviz.graph.layers import Layer, catalogue
 from onnxviz.graph.model_file import ModelFile
@@ -92,6 +93,11 @@ class Model:
     def every_layer(self) -> tuple[Layer, ...]:
         """Every node as a layer, whatever its kind."""
         return catalogue(self.graph, self.types, every=True)
+
+    @cached_property
+    def unlisted(self) -> int:
+        """How many nodes inside functions and bodies are too many, or lie too deep, to be in the catalogue."""
+        return count_unlisted(self.graph)
 
     @cached_property
     def layers(self) -> Mapping[str, Layer]:

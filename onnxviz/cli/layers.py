@@ -45,6 +45,8 @@ def layers(
     if run is not None:
         opened = opened.measured(run)
     shown = _chosen(opened, layers, all_nodes)
+    if opened.unlisted:
+        say(f"{_count_text(opened.unlisted)} nodes inside functions and bodies are not listed: too many, or too deep")
     if json:
         print_json(_document(str(model), shown))
     elif tree:
@@ -53,6 +55,10 @@ def layers(
         print_table(TITLES, [_row(layer) for layer in shown], left=(True, True, True, True, False, False, True, False))
         if not shown:
             say("no layers of a kind worth looking at; --all lists every node")
+
+
+def _count_text(count: int) -> str:
+    return str(count) if count < 1_000_000_000 else "more than a billion"
 
 
 def _chosen(model: Model, selections: Sequence[str] | None, every: bool) -> Sequence[Layer]:

@@ -3,7 +3,8 @@
 From a layer's output, as long as a single node reads the value, the walk takes: the bias of a conv or dense layer that
 stands as an Add of its own, one norm (a scale and a bias behind it included), one nonlinearity (of several nodes too,
 such as x * Sigmoid(x)). At any step it takes a QuantizeLinear with the DequantizeLinear behind it: in a quantised model
-that is the value its integer kernels compute, shown dequantised, and exposing it stops no fusion.
+that is the value its integer kernels compute, shown dequantised, and exposing it stops no fusion. A product of whole
+numbers (ConvInteger, MatMulInteger) begins with the Cast and the Mul that make it what it stands for.
 
 An output of the model along the way does not end the walk. The result would otherwise depend on what has been exposed
 already: after `--tap op` had made a convolution's own value an output, `conv` would mean something else.
@@ -39,6 +40,7 @@ class Absorber:
         self._graph = graph
         self._families = families
         self._gates = {gate.root: gate for gate in families.gates.values()}
+        self._norms = {norm.root: norm for norm in families.norms.values()}
 
     def act(self, node: Node, output: str) -> str:
         """Return the value after what a node's layer absorbs, its own output where nothing follows."""
@@ -49,6 +51,8 @@ class Absorber:
         value = self._families.scores.get(node.index, output)
         may = _MAY_FOLLOW.get(self._families.kinds[node.index], _MAY_FOLLOW_ANY)
         seen: list[str] = []
+        if node.index in self._families.floats:
+            seen, value = [value], self._families.floats[node.index].outputs[0]
         while value and value not in seen:
             seen.append(value)
             readers = tuple({reader.index: reader for reader in self._graph.consumers.get(value, ())}.values())
@@ -57,9 +61,10 @@ class Absorber:
 
     def _step(self, value: str, readers: Sequence[Node], may: frozenset[str]) -> tuple[str, frozenset[str]]:
         """Return the value one step on, the same where nothing may be taken."""
-        gate = self._gates.get(value)
-        if gate is not None and "act" in may and all(reader.index in gate.members for reader in readers):
-            return gate.final.outputs[0], _NOTHING
+        for patterns, role in ((self._gates, "act"), (self._norms, "norm")):
+            pattern = patterns.get(value)
+            if pattern is not None and role in may and all(reader.index in pattern.members for reader in readers):
+                return pattern.final.outputs[0], _MAY_FOLLOW[role]
         if len(readers) != 1:
             return value, may
         reader = readers[0]

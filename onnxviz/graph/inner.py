@@ -12,11 +12,44 @@ from dataclasses import dataclass, field
 import onnx
 
 from onnxviz.graph.graph import Graph, Node
-from onnxviz.graph.kinds import dense_sides, operator_kind, weight_count, weight_places
+from onnxviz.graph.kinds import dense_sides, operator_kind, packed_weights, weight_count, weight_places
 
 # Nested calls double with each level in a hostile file; the largest honest one known has some thousand inner nodes.
 _MOST_NODES = 50_000
 _DEEPEST = 64
+
+
+def count_unlisted(graph: Graph) -> int:
+    """Return how many nodes inside functions and bodies are too many, or lie too deep, to be listed."""
+    listed, every = (_Counter(graph).count(levels) for levels in (_DEEPEST, 2 * _DEEPEST))
+    return every - min(listed, _MOST_NODES)
+
+
+class _Counter:
+    """Counts inner nodes without walking each call: those of a function are counted once a level."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._nodes = graph.proto.graph.node
+        self._functions = {(function.domain, function.name): function for function in graph.proto.functions}
+        self._counts: dict[tuple[str, str, int], int] = {}
+
+    def count(self, levels: int) -> int:
+        """Return the number of nodes inside others, so many levels deep."""
+        return sum(self._inside(proto, levels) for proto in self._nodes)
+
+    def _inside(self, proto: onnx.NodeProto, levels: int) -> int:
+        if not levels:
+            return 0
+        key = (proto.domain, proto.op_type, levels)
+        function = self._functions.get(key[:2])
+        if function is None:
+            return sum(self._all(body.node, levels - 1) for _, body in _bodies(proto))
+        if key not in self._counts:
+            self._counts[key] = self._all(function.node, levels - 1)
+        return self._counts[key]
+
+    def _all(self, nodes: Iterable[onnx.NodeProto], levels: int) -> int:
+        return sum(1 + self._inside(proto, levels) for proto in nodes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +136,8 @@ class InnerNodes:
         kind = "other" if called else _kind(proto, frame)
         depth = max((frame.depths.get(value, 0) for value in proto.input), default=0) + (kind in ("conv", "dense"))
         places = weight_places(proto.op_type, proto.input)
-        parameters = sum(frame.constants.get(proto.input[place], 0) for place in places)
+        packed = packed_weights(proto)
+        parameters = packed or sum(frame.constants.get(proto.input[place], 0) for place in places)
         self.found.append(InnerNode(proto, kind, frame.path, frame.inside, depth, parameters))
         key = proto.name or next(filter(None, proto.output), f"#{index}")
         depth = max(depth, self._enter(proto, key, f"#{index}", frame))

@@ -6,16 +6,18 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+import onnx
+
 from onnxviz.graph.attributes import MALFORMED
 from onnxviz.graph.axes import follow_axes
 from onnxviz.graph.axis_letters import Axes
 from onnxviz.graph.graph import Graph, Node
-from onnxviz.graph.patterns import Gate, find_attention, find_gates
+from onnxviz.graph.patterns import Gate, find_attention, find_floats, find_gates, find_norms
 from onnxviz.layout import TensorSpec, spatial_axes
 
 KINDS = ("conv", "pool", "norm", "act", "join", "add", "dense", "attention", "resize", "other")
 
-_OPERATORS: Mapping[str, str] = {
+OPERATORS: Mapping[str, str] = {
     "conv": "Conv ConvTranspose ConvInteger QLinearConv DeformConv FusedConv",
     "pool": "MaxPool AveragePool LpPool GlobalMaxPool GlobalAveragePool GlobalLpPool QLinearAveragePool "
     "QLinearGlobalAveragePool",
@@ -29,8 +31,9 @@ _OPERATORS: Mapping[str, str] = {
     "attention": "Attention MultiHeadAttention GroupQueryAttention QAttention",
     "resize": "Resize Upsample DepthToSpace SpaceToDepth",
 }
+"""Kind -> the operators that are of it wherever they stand."""
 
-_KIND_OF: Mapping[str, str] = {op: kind for kind, ops in _OPERATORS.items() for op in ops.split()}
+_KIND_OF: Mapping[str, str] = {op: kind for kind, ops in OPERATORS.items() for op in ops.split()}
 
 # Onnxruntime's own operators (fused and quantised forms) live in the domains of Microsoft.
 _DOMAINS = frozenset({"", "ai.onnx", "com.microsoft", "com.microsoft.nchwc", "com.ms.internal.nhwc"})
@@ -107,17 +110,28 @@ def weight_places(op: str, inputs: Collection[str]) -> Sequence[int]:
     return [place for place in _WEIGHTS.get(op, ()) if place < len(inputs)]
 
 
+def packed_weights(proto: onnx.NodeProto) -> int:
+    """Return how many weights a node holds several to a byte, as its attributes tell; 0 where it holds none so."""
+    if proto.op_type != "MatMulNBits":
+        return 0
+    sizes = {attribute.name: attribute.i for attribute in proto.attribute}
+    return max(sizes.get("K", 0), 0) * max(sizes.get("N", 0), 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Families:
     """What was found about the nodes of a graph: their kinds, the layouts of values, and patterns of several nodes.
 
     `parts` are the Add and Mul nodes that are the `bias` or the `scale` of the layer before them, by index; `scores`
-    are the values that hold attention weights, by the index of the product that makes their scores.
+    are the values that hold attention weights, by the index of the product that makes their scores; `floats` are the
+    values of products of whole numbers once they are scaled to what they stand for, by the product's index.
     """
 
     kinds: Sequence[str]
     axes: Mapping[str, Axes]
     gates: Mapping[int, Gate]
+    norms: Mapping[int, Gate]
+    floats: Mapping[int, Node]
     scores: Mapping[int, str]
     parts: Mapping[int, str]
 
@@ -129,7 +143,9 @@ def find_families(graph: Graph, types: Mapping[str, TensorSpec]) -> Families:
     are parts of a layer and no `add`; what is computed from constants alone, and arithmetic on shapes, is `other`.
     """
     axes, gates, scores = follow_axes(graph, types), find_gates(graph), find_attention(graph)
-    within = {index for gate in gates.values() for index in gate.members}
+    norms, floats = find_norms(graph), find_floats(graph)
+    within = {index for pattern in (*gates.values(), *norms.values()) for index in pattern.members}
+    scaled = {node.index for node in floats.values()}
     functions = {(function.domain, function.name) for function in graph.proto.functions}
     kinds: list[str] = []
     parts: dict[int, str] = {}
@@ -138,16 +154,16 @@ def find_families(graph: Graph, types: Mapping[str, TensorSpec]) -> Families:
         kind = "other" if (node.domain, node.op) in functions else operator_kind(node.domain, node.op)
         if node.index in scores:
             kind = "attention"
-        elif node.index in gates:
-            kind = "act"
+        elif node.index in gates or node.index in norms:
+            kind = "act" if node.index in gates else "norm"
         elif node.op in _SPATIAL_REDUCTIONS and _reduces_space(graph, node, axes):
             kind = "pool"
         elif part := _part(graph, node, types, roles):
             parts[node.index] = part
         inner = node.index in parts or (kind == "add" and node.index in within)
         kinds.append("other" if inner or not _is_layer(graph, node, kind, types) else kind)
-        roles.append(parts.get(node.index, kinds[-1]))
-    return Families(kinds, axes, gates, scores, parts)
+        roles.append("dense" if node.index in scaled else parts.get(node.index, kinds[-1]))
+    return Families(kinds, axes, gates, norms, floats, scores, parts)
 
 
 def _is_layer(graph: Graph, node: Node, kind: str, types: Mapping[str, TensorSpec]) -> bool:

@@ -13,7 +13,7 @@ from onnxviz.graph.axes import guess_axes
 from onnxviz.graph.axis_letters import Axes
 from onnxviz.graph.graph import Graph, Node
 from onnxviz.graph.inner import InnerNode, InnerNodes
-from onnxviz.graph.kinds import KINDS, find_families, weight_count, weight_places
+from onnxviz.graph.kinds import KINDS, find_families, packed_weights, weight_count, weight_places
 from onnxviz.graph.layer_names import LayerNames, parts_before_last
 from onnxviz.layout import Dimension, TensorSpec, channel_axis
 
@@ -189,6 +189,9 @@ class _Cataloguer:
         return found or guess_axes(spec)
 
     def _parameters(self, node: Node) -> int:
+        packed = packed_weights(node.proto)
+        if packed:
+            return packed
         weights = (node.inputs[place] for place in weight_places(node.op, node.inputs))
         return sum(self._elements(value) for value in weights if value and self._graph.is_constant(value))
 

@@ -3,6 +3,8 @@
 Exporters write SiLU as `x * Sigmoid(x)`, HardSwish as `x * Clip(x + 3, 0, 6) / 6`, Mish as `x * Tanh(Softplus(x))`
 and GELU as `x * (1 + Erf(x / sqrt 2)) / 2`: all are a Mul whose two sides come from one value through elementwise
 operators. Attention is a product of two computed values that reaches a Softmax, which reaches another such product.
+A LayerNorm of several nodes is `(x - mean) / sqrt(mean((x - mean)^2) + eps)`, an RMSNorm the same without the means
+of x. Quantisers of weights and inputs write a ConvInteger or MatMulInteger, a Cast, and a Mul by both scales.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from onnxviz.graph.graph import Graph, Node
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """A nonlinearity made of several nodes: the value it reads, the indices of its nodes, and the last of these."""
+    """A nonlinearity or norm of several nodes: the value it reads, the indices of its nodes, and the last of these."""
 
     root: str
     members: frozenset[int]
@@ -37,6 +39,19 @@ def find_attention(graph: Graph) -> Mapping[int, str]:
             if scores is not None:
                 found[scores.index] = node.outputs[0]
     return found
+
+
+def find_norms(graph: Graph) -> Mapping[int, Gate]:
+    """Return the norms that are written as separate operators, by the index of their last node."""
+    norms = (_norm(graph, node) for node in graph.nodes if node.op in ("Div", "Mul"))
+    return {norm.final.index: norm for norm in norms if norm is not None}
+
+
+def find_floats(graph: Graph) -> Mapping[int, Node]:
+    """Return, by the index of a product of whole numbers, the Mul that scales it to what it stands for."""
+    products = (node for node in graph.nodes if node.op in ("ConvInteger", "MatMulInteger"))
+    found = {node.index: _scaled_to_floats(graph, node) for node in products}
+    return {index: node for index, node in found.items() if node is not None}
 
 
 _LONGEST_GATE = 12
@@ -123,3 +138,78 @@ def _reaches_product(graph: Graph, softmax: Node) -> bool:
         passing = [node for node in layer if node.op in _AFTER_SOFTMAX]
         layer = [reader for node in passing for reader in graph.consumers.get(node.outputs[0], ())]
     return False
+
+
+def _norm(graph: Graph, final: Node) -> Gate | None:
+    """Match `a / sqrt(mean(a^2) + eps)`, or the product with a reciprocal, where `a` is x or x less its mean."""
+    if len(final.inputs) != 2:
+        return None
+    sides = [final.inputs] if final.op == "Div" else [final.inputs, final.inputs[::-1]]
+    for centred, divisor in sides:
+        nodes = [final]
+        if final.op == "Mul":
+            divisor = _back(graph, divisor, "Reciprocal", nodes)
+        total = _back(graph, divisor, "Sqrt", nodes)
+        squares = _back(graph, _back(graph, total, "Add", nodes), "ReduceMean", nodes)
+        if squares and _is_square(graph, squares, centred, nodes):
+            source = _uncentred(graph, centred, nodes)
+            return Gate(source, frozenset(node.index for node in nodes), final)
+    return None
+
+
+def _back(graph: Graph, value: str, op: str, nodes: list[Node]) -> str:
+    """Return the computed operand of the node of this operator that makes a value, and note it; else an empty text."""
+    node = graph.producers.get(value)
+    if node is None or node.op != op:
+        return ""
+    nodes.append(node)
+    operands = _computed(graph, node)
+    return operands.pop() if len(operands) == 1 else ""
+
+
+def _is_square(graph: Graph, value: str, of: str, nodes: list[Node]) -> bool:
+    node = graph.producers.get(value)
+    if node is None or node.op not in ("Mul", "Pow") or node.inputs[:1] != (of,) or len(node.inputs) != 2:
+        return False
+    nodes.append(node)
+    if node.op == "Mul":
+        return node.inputs[1] == of
+    exponent = graph.constant(node.inputs[1])
+    return exponent is not None and exponent.size == 1 and float(exponent.item()) == 2
+
+
+def _uncentred(graph: Graph, centred: str, nodes: list[Node]) -> str:
+    """Return x where a value is x less its mean, else the value itself."""
+    node = graph.producers.get(centred)
+    if node is None or node.op != "Sub" or len(node.inputs) != 2:
+        return centred
+    mean: list[Node] = []
+    if _back(graph, node.inputs[1], "ReduceMean", mean) != node.inputs[0]:
+        return centred
+    nodes.extend((node, *mean))
+    return node.inputs[0]
+
+
+def _scaled_to_floats(graph: Graph, product: Node) -> Node | None:
+    cast = _lone_reader(graph, product.outputs[0], "Cast")
+    scaled = None if cast is None else _lone_reader(graph, cast.outputs[0], "Mul")
+    if cast is None or scaled is None:
+        return None
+    return scaled if all(value == cast.outputs[0] or _is_scale(graph, value) for value in scaled.inputs) else None
+
+
+def _lone_reader(graph: Graph, value: str, op: str) -> Node | None:
+    readers = graph.consumers.get(value, ())
+    return readers[0] if len(readers) == 1 and readers[0].op == op and readers[0].outputs else None
+
+
+def _is_scale(graph: Graph, value: str) -> bool:
+    """Tell whether a value is a scale: a constant, that of a DynamicQuantizeLinear, or the product of two such."""
+    node = graph.producers.get(value)
+    factors = node.inputs if node is not None and node.op == "Mul" else (value,)
+    return all(graph.is_constant(factor) or _is_scale_of_input(graph, factor) for factor in factors)
+
+
+def _is_scale_of_input(graph: Graph, value: str) -> bool:
+    node = graph.producers.get(value)
+    return node is not None and node.op == "DynamicQuantizeLinear" and node.outputs[1:2] == (value,)

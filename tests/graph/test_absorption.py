@@ -135,3 +135,60 @@ def test_quantised_values_that_are_read_as_they_are_stay_outside() -> None:
         "f = Cast <to=1> (q) y = Add (d, f)"
     )
     assert layers_of(nodes)["c"].act == "c"
+
+
+NORMS = {
+    "layer norm": "m = ReduceMean (c, last) d = Sub (c, m) p = Pow (d, two) v = ReduceMean (p, last) e = Add (v, half) "
+    "q = Sqrt (e) l = Div (d, q)",
+    "layer norm, squared by itself": "m = ReduceMean (c, last) d = Sub (c, m) p = Mul (d, d) v = ReduceMean (p, last) "
+    "e = Add (half, v) q = Sqrt (e) l = Div (d, q)",
+    "RMS norm": "p = Pow (c, two) v = ReduceMean (p, last) e = Add (v, half) q = Sqrt (e) l = Div (c, q)",
+    "RMS norm by a reciprocal": "p = Mul (c, c) v = ReduceMean (p, last) e = Add (v, half) q = Sqrt (e) "
+    "i = Reciprocal (q) l = Mul (c, i)",
+}
+DENSE = "float two = {2}, int64[1] last = {-1}, float half = {0.5}, float[2,2] side = {1,1,1,1}, float[2] b = {1,1}, "
+INTEGER = "int8[2,2] whole = {1,2,3,4}, float s = {0.1}, int8 z = {0}"
+
+
+def dense_layers(nodes: str) -> dict[str, Layer]:
+    text = f'<ir_version: 10, opset_import: ["": 20]> g (float[1,5,2] x) => (y) <{DENSE}{INTEGER}> {{ {nodes} }}'
+    model = parser.parse_model(text)
+    graph = Graph.from_proto(model)
+    return {layer.output: layer for layer in catalogue(graph, infer_types(graph))}
+
+
+@pytest.mark.parametrize("nodes", NORMS.values(), ids=NORMS)
+def test_a_norm_written_as_separate_operators_is_one(nodes: str) -> None:
+    found = dense_layers(f"c = MatMul (x, side) {nodes} g = Mul (l, b) a = Add (g, b) y = Relu (a)")
+    assert {value: (layer.kind, layer.act) for value, layer in found.items()} == {
+        "c": ("dense", "y"),
+        "l": ("norm", "y"),
+        "y": ("act", "y"),
+    }
+
+
+def test_what_only_resembles_a_norm_is_none() -> None:
+    cube = "p = Pow (c, half) v = ReduceMean (p, last) e = Add (v, half) q = Sqrt (e) y = Div (c, q)"
+    other = "p = Mul (x, x) v = ReduceMean (p, last) e = Add (v, half) q = Sqrt (e) y = Div (c, q)"
+    for nodes in (cube, other):
+        assert "norm" not in {layer.kind for layer in dense_layers(f"c = MatMul (x, side) {nodes}").values()}
+
+
+@pytest.mark.parametrize("scale", ["k = Mul (t, s)", "k = Mul (s, t)", "k = Identity (s)"])
+def test_a_product_of_whole_numbers_is_followed_to_what_it_stands_for(scale: str) -> None:
+    nodes = (
+        f"q, t, o = DynamicQuantizeLinear (x) {scale} i = MatMulInteger (q, whole, o, z) f = Cast <to=1> (i) "
+        "m = Mul (f, k) a = Add (m, b) y = Relu (a)"
+    )
+    found = dense_layers(nodes)
+    assert [(layer.kind, layer.output, layer.act, layer.dtype) for layer in found.values() if layer.op != "Relu"] == [
+        ("dense", "i", "y", "float32")
+    ]
+
+
+def test_a_product_of_whole_numbers_that_is_gated_ends_before_the_gate() -> None:
+    nodes = (
+        "q, t, o = DynamicQuantizeLinear (x) i = MatMulInteger (q, whole, o, z) f = Cast <to=1> (i) "
+        "n = Sigmoid (x) y = Mul (f, n)"
+    )
+    assert dense_layers(nodes)["i"].act == "i"

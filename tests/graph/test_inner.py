@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
+import pytest
 from onnx import parser
 
 from onnxviz.graph.graph import Graph
+from onnxviz.graph.inner import count_unlisted
 from onnxviz.graph.layers import Layer, catalogue
 from onnxviz.graph.shapes import infer_types
 
@@ -51,3 +55,44 @@ def test_a_product_in_a_function_is_dense_where_the_call_passes_a_constant() -> 
         '<domain: "loc", opset_import: ["": 20]> times (i, j) => (o) { o = MatMul (i, j) }'
     )
     assert [(layer.name, layer.kind, layer.parameters) for layer in layers_of(text)] == [("a/o", "dense", 4)]
+
+
+def nested(depth: int, calls: int) -> Graph:
+    """A function of each level calls that of the next `calls` times; the last is a Relu."""
+    names = [f"f{level}" for level in range(depth)]
+    functions = [
+        f'<domain: "loc", opset_import: ["": 20, "loc": 1]> {name} (i) => (o) '
+        + "{ "
+        + " ".join(f"v{k} = loc.{inner} ({f'v{k - 1}' if k else 'i'})" for k in range(calls))
+        + f" o = Relu (v{calls - 1}) }}"
+        for name, inner in pairwise(names)
+    ]
+    last = f'<domain: "loc", opset_import: ["": 20]> {names[-1]} (i) => (o) {{ o = Relu (i) }}'
+    return Graph.from_proto(
+        parser.parse_model(
+            f"{HEAD}g (float[4] x) => (float[4] y) {{ y = loc.f0 (x) }}\n" + "\n".join([*functions, last])
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("depth", "calls", "unlisted"),
+    [
+        (3, 2, 0),
+        (60, 1, 0),
+        # 65 levels of a call and a Relu, the last of a Relu alone: 129 nodes, of which 128 lie in the first 64
+        (65, 1, 1),
+        # 3 * (2^15 - 1) nodes in 15 levels, each called twice as often, and 2^15 in the last
+        (16, 2, 2**17 - 3 - 50_000),
+    ],
+)
+def test_inner_nodes_that_are_too_many_or_too_deep_are_counted(depth: int, calls: int, unlisted: int) -> None:
+    graph = nested(depth, calls)
+    assert count_unlisted(graph) == unlisted
+    inner = [layer for layer in catalogue(graph, infer_types(graph), every=True) if layer.inside]
+    total = sum(calls**level * (calls + 1) for level in range(depth - 1)) + calls ** (depth - 1)
+    assert len(inner) == total - unlisted
+
+
+def test_a_graph_that_doubles_a_hundred_times_is_counted_at_once() -> None:
+    assert count_unlisted(nested(100, 2)) > 2**98

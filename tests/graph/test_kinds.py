@@ -6,6 +6,7 @@ import pytest
 from onnx import parser
 
 from onnxviz.graph.graph import Graph
+from onnxviz.graph.kinds import OPERATORS
 from onnxviz.graph.layers import Layer, catalogue
 from onnxviz.graph.shapes import infer_types
 
@@ -84,7 +85,7 @@ KINDS = [
     ("QLinearMatMul (x, s, z, x, s, z, s, z)", "other", 0),
     ("com.microsoft.MatMulIntegerToFloat (x, side, s, s, z, z, row)", "dense", 20),
     ("com.microsoft.DynamicQuantizeMatMul (x, side, s, z, row)", "dense", 20),
-    ("com.microsoft.MatMulNBits <K=4, N=4> (x, side, row)", "dense", 16),
+    ("com.microsoft.MatMulNBits <K=4, N=8> (x, side, row)", "dense", 32),
     ("Attention (x, x, x)", "attention", 0),
     ("com.microsoft.Attention (x, side, row)", "attention", 20),
     ("com.microsoft.MultiHeadAttention (x, x, x)", "attention", 0),
@@ -105,6 +106,11 @@ KINDS = [
 def test_kinds(node: str, kind: str, parameters: int) -> None:
     (layer,) = layers_of(f"y = {node}").values()
     assert (layer.kind, layer.parameters) == (kind, parameters)
+
+
+def test_every_operator_of_a_kind_is_among_them() -> None:
+    named = {node.split(" ")[0].removeprefix("com.microsoft.") for node, kind, _ in KINDS if kind != "other"}
+    assert named == {op for ops in OPERATORS.values() for op in ops.split()}
 
 
 SPATIAL = [

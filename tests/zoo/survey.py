@@ -84,12 +84,14 @@ def survey(path: Path, entry: Entry) -> Outcome:
             )
         try:
             difference = compare(path, target, dict(fed.arrays))
+            apart = compare_values(path, target, [choice.value for choice in choices], dict(fed.arrays))
         except Exception as error:
             # The chosen values may lie before what onnxruntime lacks; the whole model is then refused all the same.
             refused = explained(error, "open the model")
             seconds = time.process_time() - begin
             return Outcome(layers, len(choices), drawn, seconds, None, f"{type(refused).__name__}: {refused}")
     assert difference == 0, f"outputs moved by {difference}"
+    assert apart == 0, f"exposed values are {apart} from those of outputs appended by hand"
     return Outcome(layers, len(choices), drawn, time.process_time() - begin, difference)
 
 
@@ -132,13 +134,29 @@ def make_arrays(model: onnxviz.Model, entry: Entry) -> dict[str, Any]:
 
 def compare(original: Path, exposed: Path, arrays: dict[str, Any]) -> float:
     """Return the largest difference of the model's own outputs, both run by onnxruntime alone, not optimised."""
+    before = open_plainly(original)
+    names = [output.name for output in before.get_outputs()]
+    return largest_difference(open_plainly(exposed).run(names, arrays), before.run(names, arrays))
+
+
+def compare_values(original: Path, exposed: Path, values: Sequence[str], arrays: dict[str, Any]) -> float:
+    """Return the largest difference of exposed values from those of the original with the values appended by hand."""
+    proto = onnx.load(original)
+    own = {info.name for info in proto.graph.output}
+    proto.graph.output.extend(onnx.ValueInfoProto(name=value) for value in values if value not in own)
+    by_hand = open_plainly(proto.SerializeToString())
+    del proto
+    return largest_difference(open_plainly(exposed).run(values, arrays), by_hand.run(values, arrays))
+
+
+def open_plainly(model: Path | bytes) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
-    before = onnxruntime.InferenceSession(str(original), options)
-    names = [output.name for output in before.get_outputs()]
-    theirs = before.run(names, arrays)
-    ours = onnxruntime.InferenceSession(str(exposed), options).run(names, arrays)
+    return onnxruntime.InferenceSession(model if isinstance(model, bytes) else str(model), options)
+
+
+def largest_difference(ours: Sequence[Any], theirs: Sequence[Any]) -> float:
     largest = 0.0
     for one, other in zip(ours, theirs, strict=True):
         if isinstance(one, np.ndarray) and one.dtype.kind in "fiub":
