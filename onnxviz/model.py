@@ -146,10 +146,16 @@ class Model:
         return self.exposing(choices, only=only)
 
     def exposing(self, choices: Sequence[Choice], *, only: bool = False) -> Model:
-        """Return this model with what was chosen as outputs; `remarks` says what was an output already."""
+        """Return this model with what was chosen as outputs; `remarks` says which were, and which have no rank."""
         types = {**self.types, **{choice.value: self._ranked(choice) for choice in choices}}
         exposed = expose(self.graph, [choice.value for choice in choices], types, only=only)
         remarks = [f"{value!r} already is an output" for value in exposed.already]
+        if exposed.unranked:
+            names = ", ".join(map(repr, exposed.unranked[:3])) + (", …" if len(exposed.unranked) > 3 else "")
+            remarks.append(
+                f"how many axes {names} will have is not known before a run: declared without a shape, which"
+                " onnxruntime runs and onnx's checker refuses"
+            )
         return Model(self.file, exposed.graph, choices, remarks)
 
     def without_metadata(self) -> Model:

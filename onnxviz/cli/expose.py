@@ -64,7 +64,8 @@ def expose(
         say_choices(choices, remark)
         for line in exposed.remarks:
             say(line)
-        say(_done(len(choices) - len(exposed.remarks), target, dry_run=dry_run))
+        own = {spec.name for spec in opened.outputs}
+        say(_done(sum(choice.value not in own for choice in choices), target, dry_run=dry_run))
     if json:
         print_json(_document(exposed, None if dry_run else target, difference))
     else:

@@ -28,11 +28,15 @@ _KEPT_KEYS = frozenset({"pkg.torch.onnx.name_scopes"})
 
 @dataclass(frozen=True, slots=True)
 class Exposed:
-    """A graph with more outputs: those that were added, and those that were asked for and were outputs already."""
+    """A graph with more outputs: those that were added, and those that were asked for and were outputs already.
+
+    Of the `unranked` among the added nothing tells how many axes they have, so that they are declared without a shape.
+    """
 
     graph: Graph
     added: tuple[str, ...]
     already: tuple[str, ...]
+    unranked: tuple[str, ...]
 
 
 def expose(graph: Graph, values: Sequence[str], types: Mapping[str, TensorSpec], *, only: bool = False) -> Exposed:
@@ -57,7 +61,8 @@ def expose(graph: Graph, values: Sequence[str], types: Mapping[str, TensorSpec],
         proto.CopyFrom(graph.proto)
         proto.graph.output.extend(declare(graph, added, types))
         graph = Graph.from_proto(proto)
-    return Exposed(cut(graph, wanted) if only else graph, added, already)
+    unranked = tuple(info.name for info in graph.proto.graph.output if info.name in added and not _is_ranked(info))
+    return Exposed(cut(graph, wanted) if only else graph, added, already, unranked)
 
 
 def strip_metadata(graph: Graph) -> Graph:
@@ -73,6 +78,11 @@ def strip_metadata(graph: Graph) -> Graph:
     del proto.metadata_props[:]
     proto.metadata_props.extend(own)
     return Graph.from_proto(proto)
+
+
+def _is_ranked(info: onnx.ValueInfoProto) -> bool:
+    kind = info.type.WhichOneof("value")
+    return kind is not None and (kind != "tensor_type" or info.type.tensor_type.HasField("shape"))
 
 
 def _places(graph: Graph) -> Mapping[str, tuple[int, int]]:

@@ -4,6 +4,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper, parser
 
+import onnxviz
 from onnxviz.errors import NoMatchError
 from onnxviz.graph.expose import expose, strip_metadata
 from onnxviz.graph.graph import Graph
@@ -114,6 +115,24 @@ def test_a_value_of_which_nothing_is_known_has_only_its_name():
     )
     info = expose(graph, ["s"], infer_types(graph)).graph.proto.graph.output[-1]
     assert info == onnx.ValueInfoProto(name="s")
+
+
+def test_a_value_whose_rank_nothing_tells_is_said(tmp_path):
+    text = (
+        '<ir_version: 8, opset_import: ["": 17]> g (float[1,2,4,4] x, int64[k] s) => (float y) '
+        "{ r = Reshape (x, s) t = Relu (r) y = ReduceSum <keepdims=0> (t) u = SequenceConstruct (x) }"
+    )
+    onnx.save(parser.parse_model(text), tmp_path / "m.onnx")
+    model = onnxviz.open(tmp_path / "m.onnx").expose(["t", "u"], tap="op")
+    assert expose(model.graph, ["r", "u"], model.types).unranked == ("r",)
+    (remark,) = model.remarks
+    assert remark.startswith("how many axes 't' will have is not known before a run")
+    model.save(tmp_path / "out.onnx")
+    with pytest.raises(onnx.checker.ValidationError, match="shape"):
+        onnx.checker.check_model(str(tmp_path / "out.onnx"))
+    session = onnxruntime.InferenceSession(tmp_path / "out.onnx")
+    feed = {"x": np.ones((1, 2, 4, 4), np.float32), "s": np.array([8, 4])}
+    assert session.run(["t"], feed)[0].shape == (8, 4)
 
 
 def test_a_sequence_keeps_its_type():
