@@ -18,6 +18,8 @@ from onnxviz.graph.kinds import dense_sides, operator_kind, packed_weights, weig
 _MOST_NODES = 50_000
 _DEEPEST = 64
 
+_Key = tuple[str, str, str]  # domain, name and overload of a function
+
 
 def count_unlisted(graph: Graph) -> int:
     """Return how many nodes inside functions and bodies are too many, or lie too deep, to be listed."""
@@ -30,8 +32,8 @@ class _Counter:
 
     def __init__(self, graph: Graph) -> None:
         self._nodes = graph.proto.graph.node
-        self._functions = {(function.domain, function.name): function for function in graph.proto.functions}
-        self._counts: dict[tuple[str, str, int], int] = {}
+        self._functions = _by_key(graph)
+        self._counts: dict[tuple[_Key, int], int] = {}
 
     def count(self, levels: int) -> int:
         """Return the number of nodes inside others, so many levels deep."""
@@ -40,8 +42,8 @@ class _Counter:
     def _inside(self, proto: onnx.NodeProto, levels: int) -> int:
         if not levels:
             return 0
-        key = (proto.domain, proto.op_type, levels)
-        function = self._functions.get(key[:2])
+        key = (_key(proto), levels)
+        function = self._functions.get(key[0])
         if function is None:
             return sum(self._all(body.node, levels - 1) for _, body in _bodies(proto))
         if key not in self._counts:
@@ -85,13 +87,13 @@ class InnerNodes:
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
-        self._functions = {(function.domain, function.name): function for function in graph.proto.functions}
+        self._functions = _by_key(graph)
         self._left = _MOST_NODES
         self.found: list[InnerNode] = []
 
     def enter(self, node: Node, depths: Mapping[str, int]) -> int:
         """Add all that lies inside a node to `found`; return the greatest depth that its results have."""
-        if (node.domain, node.op) not in self._functions and not any(_bodies(node.proto)):
+        if _key(node.proto) not in self._functions and not any(_bodies(node.proto)):
             return 0
         reads = node.reads
         frame = _Frame("", "", 0, {value: depths.get(value, 0) for value in reads})
@@ -105,7 +107,7 @@ class InnerNodes:
     def _enter(self, proto: onnx.NodeProto, key: str, place: str, outer: _Frame) -> int:
         if outer.level >= _DEEPEST:
             return 0
-        function = self._functions.get((proto.domain, proto.op_type))
+        function = self._functions.get(_key(proto))
         within = f"{outer.inside} / " if outer.inside else ""
         if function is not None:
             frame = _Frame(f"{outer.path}{key}/", f"{within}{proto.op_type} {place}", outer.level + 1)
@@ -132,7 +134,7 @@ class InnerNodes:
     def _visit(self, proto: onnx.NodeProto, index: int, frame: _Frame) -> None:
         if self._is_constant(proto, frame):
             return
-        called = (proto.domain, proto.op_type) in self._functions
+        called = _key(proto) in self._functions
         kind = "other" if called else _kind(proto, frame)
         depth = max((frame.depths.get(value, 0) for value in proto.input), default=0) + (kind in ("conv", "dense"))
         places = weight_places(proto.op_type, proto.input)
@@ -148,11 +150,20 @@ class InnerNodes:
         given = [value for value in proto.input if value]
         if proto.op_type != "Constant" and not (given and all(value in frame.constants for value in given)):
             return False
-        if any(_bodies(proto)) or (proto.domain, proto.op_type) in self._functions:
+        if any(_bodies(proto)) or _key(proto) in self._functions:
             return False
         size = _constant_size(proto) if proto.op_type == "Constant" else frame.constants[given[0]]
         frame.constants.update((output, size) for output in proto.output if output)
         return True
+
+
+def _by_key(graph: Graph) -> Mapping[_Key, onnx.FunctionProto]:
+    return {(function.domain, function.name, function.overload): function for function in graph.proto.functions}
+
+
+def _key(proto: onnx.NodeProto) -> _Key:
+    """Return which function a node would call."""
+    return proto.domain, proto.op_type, proto.overload
 
 
 def _bodies(proto: onnx.NodeProto) -> Iterator[tuple[str, onnx.GraphProto]]:

@@ -96,3 +96,17 @@ def test_inner_nodes_that_are_too_many_or_too_deep_are_counted(depth: int, calls
 
 def test_a_graph_that_doubles_a_hundred_times_is_counted_at_once() -> None:
     assert count_unlisted(nested(100, 2)) > 2**98
+
+
+def test_a_call_lists_the_layers_of_its_own_overload() -> None:
+    text = (
+        "g (float[1,1,8,8] x) => (float[] y) { a = loc.f (x) y = loc.f (a) }\n"
+        '<domain: "loc", opset_import: ["": 20]> f (i) => (o) { o = Relu (i) }'
+    )
+    model = parser.parse_model(HEAD + text)
+    model.graph.node[1].overload = "second"
+    model.functions.append(model.functions[0])
+    model.functions[1].overload, model.functions[1].node[0].op_type = "second", "Tanh"
+    graph = Graph.from_proto(model)
+    found = catalogue(graph, infer_types(graph))
+    assert [(layer.name, layer.op) for layer in found] == [("a/o", "Relu"), ("y/o", "Tanh")]
