@@ -159,10 +159,10 @@ def _read(axis: _Axis, rule: Reads) -> _Axis:
     moved = axis if read.pull is None else _pulled(axis, read.pull)
     varying = axis.varies - {rule.joins}  # joined, none of an axis is left out
     others = [rule.axes[place] for place in varying if place < len(rule.axes)]
-    # An axis that is read wholly brings its parts together; of one that is read in parts, the part is not followed.
-    left = [other for other in others if other.out is not None and not other.whole]
-    parted = len(others) < len(varying) or any(other.pull or other.inner or other.loose for other in others)
-    varies = {other.out for other in left if other.out is not None}.union(read.inner)
+    # An axis that is read wholly brings its parts together; of one that is read in part, the part is not followed.
+    parted = len(others) < len(varying) or any(other.loose or (other.pull and not other.covers) for other in others)
+    varies = {other.out for other in others if other.out is not None and not other.whole}
+    varies.update(place for other in (read, *others) for place in other.inner)
     return replace(
         moved,
         place=read.out,

@@ -160,6 +160,7 @@ CASES: list[tuple[str, set[Status]]] = [
     ("a = Conv <pads=[1,1,1,1]> (x, w3) y = own.Relu (a)", {BOUND}),
 ]  # fmt: skip
 MORE = {
+    "groups": "int64[5] groups = {1,2,2,6,6}", "four": "int64[4] four = {1,4,6,6}",
     "minus": "int64[1] minus = {-1}", "far": "int64[1] far = {-99}", "nhw": "int64[3] nhw = {0,2,3}",
     "nch": "int64[3] nch = {0,1,2}", "nc": "int64[2] nc = {0,1}", "hwc": "int64[3] hwc = {1,2,3}",
     "n1s": "int64[1] n1s = {2}", "lines": "int64[1] lines = {3}", "steps": "int64[3] steps = {12,1,6}",
@@ -259,6 +260,12 @@ FORWARD = [
     # of channels that see 1 and 3 pixels, those are taken that see 1: the field of both is a bound
     ("a = Conv <pads=[1,1,1,1]> (x, w3) j = Concat <axis=1> (x, a) y, u = Split <axis=1, num_outputs=2> (j)", 3, BOUND),
     ("a = Conv <pads=[1,1,1,1]> (x, w3) j = Concat <axis=1> (x, a) y = Conv (j, w4)", 3, EXACT),
+    # each group sees a part of them, all groups together all
+    ("a = Conv <pads=[1,1,1,1]> (x, w3) j = Concat <axis=1> (x, a) y = Conv <group=4> (j, g2)", 3, EXACT),
+    ("a = Conv <pads=[1,1,1,1]> (x, w3) j = Concat <axis=1> (x, a) r = Reshape (j, groups) "
+     "t = Transpose <perm=[0,2,1,3,4]> (r) y = Reshape (t, four)", 3, EXACT),
+    ("a = Conv <pads=[1,1,1,1]> (x, w3) j = Concat <axis=1> (x, a) r = Reshape (j, groups) "
+     "t = Gather <axis=1> (r, c) y = Reshape (t, shape)", 3, BOUND),
     ("y = SpaceToDepth <blocksize=2> (x)", 2, EXACT),
     ("s = SpaceToDepth <blocksize=2> (x) y = DepthToSpace <blocksize=2> (s)", 3, BOUND),
     # each output row comes from one input row: 1, though two rows share it

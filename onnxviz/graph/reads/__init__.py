@@ -43,7 +43,7 @@ __all__ = ["RULES", "rule_of"]
 
 _DOMAINS = frozenset({"", "ai.onnx", "com.microsoft"})
 _MOST_TAPS = 1 << 20
-_COUNT_FROM_THE_FRONT = (batch_norm, over_space, pointwise, transposed_window, window)
+_COUNT_FROM_THE_FRONT = (batch_norm, nothing, over_space, pointwise, transposed_window, window)
 """Rules that hold whatever axes there may be at the end of an operand whose rank is not known."""
 
 
@@ -51,8 +51,8 @@ def rule_of(call: Call) -> Reads | None:
     """Answer a question; None where the operator is not understood or the node is none as it is defined."""
     node = call.node
     rule = RULES.get(node.op) if node.domain in _DOMAINS and not call.sizes.is_call(node) else None
-    if call.sizes.shape(call.source) is None and rule not in _COUNT_FROM_THE_FRONT:
-        return None
+    if rule is not None and rule not in _COUNT_FROM_THE_FRONT and call.sizes.shape(call.source) is None:
+        rule = something
     try:
         found = None if rule is None else rule(call)
     except MALFORMED:

@@ -83,14 +83,14 @@ def _regrouped(
         reads[olds[0]] = AxisRead(news[0])
     elif len(olds) == 1 and news and all(isinstance(result[axis], int) for axis in news[1:]):
         inner = _product(result[axis] for axis in news[1:])
-        reads[olds[0]] = AxisRead(news[0], Pull((range(inner),), inner), inner=tuple(news[1:]))
+        reads[olds[0]] = AxisRead(news[0], Pull((range(inner),), inner), inner=tuple(news[1:]), covers=True)
     elif len(news) == 1 and olds and all(isinstance(source[axis], int) for axis in olds[1:]):
         for place, axis in enumerate(olds):
             inner = _product(source[axis] for axis in olds[place + 1 :])
             phases = inner if not place else inner * _product([source[axis]])
             if phases <= MOST_PHASES:
                 offsets = tuple((0,) if not place else (phase // inner,) for phase in range(phases))
-                reads[axis] = AxisRead(news[0], Pull(offsets, 0 if place else 1))
+                reads[axis] = AxisRead(news[0], Pull(offsets, 0 if place else 1), covers=True)
     return [reads[axis] for axis in before]
 
 

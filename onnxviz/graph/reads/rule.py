@@ -43,14 +43,16 @@ class AxisRead:
     `out` is the output axis along which its positions lie, None where they are gone and all of it is read.
     `pull` maps the positions (None: one to one, and none is left out). `whole`: each position reads the whole axis
     besides its own part, as normalisation does. `inner`: output axes whose positions matter too: one position along
-    these reads a part of what the rule says, all of them together read all of it. `loose`: the rule is a bound, and
-    some of it, even all, may not be read.
+    these reads a part of what the rule says, all of them together read all of it. `covers`: no position is left out by
+    all outputs together, though a `pull` maps them. `loose`: the rule is a bound, and some of it, even all, may not be
+    read.
     """
 
     out: int | None
     pull: Pull | None = None
     whole: bool = False
     inner: tuple[int, ...] = ()
+    covers: bool = False
     loose: bool = False
 
 

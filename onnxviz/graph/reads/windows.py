@@ -77,7 +77,7 @@ def _channels_of_groups(call: Call) -> AxisRead:
     taken, made = channels // group, filters // group
     if made > MOST_PHASES:
         return SOME
-    return AxisRead(1, None if taken == made == 1 else Pull((range(taken),) * made, taken))
+    return AxisRead(1, None if taken == made == 1 else Pull((range(taken),) * made, taken), covers=True)
 
 
 def transposed_window(call: Call) -> Reads | None:
