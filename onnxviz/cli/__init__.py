@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from contextlib import suppress
 
 from onnxviz.cli.printing import ReaderGoneError
 from onnxviz.errors import OnnxvizError
@@ -14,6 +16,9 @@ def main() -> None:
     # numpy's algebra is small here, and its threads would spin against onnxruntime's: an overview of 58 layers took
     # 1.26 s of CPU on busy cores, 0.39 s with one thread.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Being told to end takes away what is half-written and ends the converter, as Ctrl-C does.
+    with suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 
     from onnxviz.cli.app import app
 

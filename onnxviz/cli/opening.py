@@ -24,7 +24,8 @@ def opened(path: Path, *, quiet: bool = False) -> Model:
     from onnxviz.conversion.source import is_tensorflow
     from onnxviz.model import open_model
 
-    if not is_tensorflow(path):
+    # A folder is never an ONNX model; if it is no source either, converting says best what it is.
+    if not path.is_dir() and not is_tensorflow(path):
         return open_model(path)
     from onnxviz.cli.stages import StageLine
     from onnxviz.conversion.cache import cached

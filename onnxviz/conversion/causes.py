@@ -16,18 +16,18 @@ _NOISE = re.compile(
 
 _KNOWN: tuple[tuple[str, str], ...] = (
     (
-        r"Could not locate class '(\w+)'",
+        r"Could not locate class '([^']+)'",
         "the file needs the class '{0}', which only the program that made it has\n"
         "in that program: model.export('folder'), then: onnxviz convert folder",
     ),
     (
-        r"Unknown (?:layer|object): '?(\w+)'?",
+        r"Unknown (?:layer|object): '?([^'\s]+?)'?[.\s]",
         "the file needs the class '{0}', which only the program that made it has\n"
         "in that program: model.export('folder'), then: onnxviz convert folder",
     ),
     (r"Opset (\d+) is not supported", "tf2onnx does not write opset {0}; give --opset 18 or less"),
     (r"No space left on device", "no space left on device"),
-    (r"Op type not registered '(\w+)'", "the source uses the operator {0}, which this TensorFlow does not have"),
+    (r"Op type not registered '([^']+)'", "the source uses the operator {0}, which this TensorFlow does not have"),
 )
 
 

@@ -16,7 +16,7 @@ from onnxviz.conversion.options import Converted, ConvertOptions
 from onnxviz.conversion.run_child import run_child
 from onnxviz.conversion.source import Source, find_source
 from onnxviz.conversion.verify import verify
-from onnxviz.errors import UsageError
+from onnxviz.errors import ConversionError, RunError, UsageError
 from onnxviz.files import check_space, writing
 from onnxviz.run.devices import runtime
 
@@ -57,7 +57,7 @@ def convert(
 
 def _converted(found: Source, target: Path, options: ConvertOptions, stage: Callable[[str], None]) -> Converted:
     if options.verify:
-        runtime()  # better missed now than after minutes of conversion
+        _check_runtime()
     with writing(target, force=options.force) as file, tempfile.TemporaryDirectory(prefix="onnxviz-") as folder:
         place = Path(folder)
         facts = run_child(_request(found, options, place), options.python, place, stage)
@@ -97,6 +97,14 @@ def default_stem(source: Path) -> str:
 def _check_options(options: ConvertOptions) -> None:
     if not 9 <= options.opset <= 18:
         raise UsageError(f"tf2onnx writes the opsets 9 to 18, not {options.opset}")
+
+
+def _check_runtime() -> None:
+    """Miss what verifies now and not after minutes of conversion."""
+    try:
+        runtime()
+    except RunError as error:
+        raise ConversionError(f"{error}\nwithout comparing: onnxviz convert --no-verify") from None
 
 
 def _request(source: Source, options: ConvertOptions, folder: Path) -> dict[str, Any]:

@@ -52,9 +52,13 @@ def save_live(model: Any, folder: Path) -> Source:
 
 
 def _is_plain(model: Any) -> bool:
-    """Tell a model that Keras can build from its file alone: Functional or Sequential, all layers Keras' own."""
-    parts = [model, *_layers_below(model)]
-    return type(model).__name__ in ("Functional", "Sequential") and all(_is_of_keras(type(part)) for part in parts)
+    """Tell a model that Keras can build from its file alone: Functional or Sequential, all layers Keras' own.
+
+    A Lambda layer's code need not survive in a file; its graph does.
+    """
+    parts = [type(part) for part in (model, *_layers_below(model))]
+    own = all(_is_of_keras(part) and part.__name__ != "Lambda" for part in parts)
+    return own and type(model).__name__ in ("Functional", "Sequential")
 
 
 def _layers_below(model: Any) -> list[Any]:

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -102,7 +101,6 @@ def _read(report: Path) -> dict[str, Any]:
         facts = json.loads(report.read_text(encoding="utf-8"))
         if isinstance(facts, dict):
             return facts
-    time.sleep(0)
     return {}
 
 
@@ -131,7 +129,7 @@ def _error(code: int, facts: Mapping[str, Any], noise: str, python: Path | None,
         had = f"; it had {peak / 1e9:.1f} GB" if peak else ""
         return ConversionError(
             f"the converter was killed while {stage}, as the system does when memory runs out{had}\n"
-            "close what else needs memory, or convert with --fold --no-verify, which needs least"
+            "close what else needs memory, or convert with what needs least: onnxviz convert --fold --no-verify"
         )
     if code < 0:
         return ConversionError(f"the converter was ended by signal {-code} while {stage}")
@@ -148,6 +146,6 @@ def _missing(what: str, python: Path | None) -> str:
         here = f"install it with: {INSTALL}" if python is None else "install it there: pip install tensorflow tf2onnx"
         return (
             f"converting needs {what[3:]}, which {where} does not have; {here}\n"
-            "or name another environment's interpreter: --python PATH, or ONNXVIZ_TF_PYTHON=PATH"
+            "or name the Python of another environment: ONNXVIZ_TF_PYTHON=PATH, or onnxviz convert --python PATH"
         )
     return what

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from onnxviz.conversion.child.configuration import check_supported, read_configuration
 from onnxviz.conversion.child.report import Refusal
 from onnxviz.errors import ModelError, NotAModelError, UnsupportedError
+from onnxviz.graph.foreign import TENSORFLOW_JS, what_it_is
+from onnxviz.graph.model_file import ModelFile
+from onnxviz.graph.wire import open_reader
 
 KINDS = {
     "saved_model": "a TensorFlow SavedModel",
@@ -51,8 +56,6 @@ def find_source(path: Path) -> Source:
             head = file.read(4096)
     except OSError as error:
         raise ModelError(f"'{path}' cannot be read: {error.strerror or error}") from None
-    if not head:
-        raise NotAModelError(f"'{path}' is empty")
     return Source(path, _file(path, head))
 
 
@@ -75,14 +78,14 @@ def _folder(path: Path) -> str:
         return "saved_model"
     names = sorted(entry.name for entry in path.iterdir())
     if "model.json" in names:
-        raise UnsupportedError(f"'{path}' is a TensorFlow.js model\n{_WAYS['tfjs']}")
+        raise UnsupportedError(f"'{path}' holds {TENSORFLOW_JS}")
     if "config.json" in names and any(name.startswith("model.weights") for name in names):
         raise UnsupportedError(f"'{path}' is a Keras file that was unpacked: zip it again, with the ending .keras")
     metas = [name for name in names if name.endswith(".meta")]
     if metas:
         raise ModelError(f"'{path}' holds a checkpoint: convert its graph, '{path / metas[-1]}'")
     if "checkpoint" in names or any(name.endswith(".index") for name in names):
-        raise UnsupportedError(f"'{path}' holds a checkpoint's weights and no graph\n{_WAYS['weights']}")
+        raise UnsupportedError(f"'{path}' holds a checkpoint's weights and no graph\n{_WEIGHTS}")
     inner = [name for name in names if (path / name / "saved_model.pb").is_file()]
     if inner:
         raise ModelError(f"'{path}' holds SavedModels ({', '.join(inner[:3])}): convert one of them")
@@ -94,28 +97,34 @@ def _file(path: Path, head: bytes) -> str:
         return "tflite"
     if head.startswith(b"\x89HDF\r\n"):
         return "keras"
-    if zipfile.is_zipfile(path) and _is_keras_archive(path):
+    if head.startswith(b"PK\x03\x04") and _is_keras_archive(path):
         _check_keras(path)
         return "keras"
-    for signature, what in _FOREIGN:
-        if head.startswith(signature):
-            raise UnsupportedError(f"'{path}' is {what}")
     if path.name in ("saved_model.pb", "saved_model.pbtxt"):
         raise ModelError(f"'{path}' is the graph of a SavedModel: convert its folder, '{path.parent}'")
-    if path.suffix in (".index",) or ".data-" in path.name:
-        raise UnsupportedError(f"'{path}' holds a checkpoint's weights and no graph\n{_WAYS['weights']}")
-    kind = _frozen_or_meta(head, path)
-    if kind:
-        return kind
-    if head.lstrip().startswith((b"{", b"[")):
-        raise UnsupportedError(f"'{path}' is a JSON text; if it is a TensorFlow.js model: {_WAYS['tfjs']}")
-    if head.lstrip().startswith((b"node {", b"node{", b"library {")):
-        raise UnsupportedError(f"'{path}' is a graph written as text; TensorFlow's binary .pb is what converts")
-    if head.lstrip().startswith(b"<"):
-        raise NotAModelError(f"'{path}' is an HTML or XML page; a download may have brought an error page")
-    if head.startswith(b"version https://git-lfs"):
-        raise NotAModelError(f"'{path}' is a Git LFS pointer; fetch the file itself by: git lfs pull")
-    raise NotAModelError(f"'{path}' is no model that onnxviz can convert; {_WHAT_CONVERTS}")
+    if path.suffix == ".index" or ".data-" in path.name:
+        raise UnsupportedError(f"'{path}' holds a checkpoint's weights and no graph\n{_WEIGHTS}")
+    return _frozen_or_meta(head, path) or _refused(path)
+
+
+def _refused(path: Path) -> NoReturn:
+    if _is_onnx(path):
+        raise ModelError(f"'{path}' is an ONNX model already: view, layers and expose take it as it is")
+    with open_reader(path) as reader:
+        what = what_it_is(path, reader)
+    if what:
+        raise NotAModelError(f"'{path}' cannot be converted: {what}")
+    raise NotAModelError(
+        f"'{path}' is no model that onnxviz can convert; it converts SavedModel folders, .keras, .h5, frozen .pb, "
+        ".meta checkpoints and .tflite"
+    )
+
+
+def _is_onnx(path: Path) -> bool:
+    with suppress(ModelError):
+        ModelFile.open(path)
+        return True
+    return False
 
 
 def _check_keras(path: Path) -> None:
@@ -166,16 +175,4 @@ def _is_name(data: bytes) -> bool:
     return 0 < len(text) < 1000 and (text[0].isalnum() or text[0] in "._>") and text.isprintable()
 
 
-_WAYS = {
-    "tfjs": "convert the SavedModel or Keras file that it was made from; TensorFlow.js models are not converted",
-    "weights": "convert the graph with them: the .meta file, a SavedModel, or the Keras model saved whole",
-    "pytorch": "in PyTorch: torch.onnx.export(model, example_input, 'model.onnx', dynamo=True)",
-}
-_WHAT_CONVERTS = "it converts SavedModel folders, .keras, .h5, frozen .pb, .meta checkpoints and .tflite"
-
-_FOREIGN: tuple[tuple[bytes, str], ...] = (
-    (b"PK\x03\x04", f"a zip archive and no Keras file; if it is PyTorch's: {_WAYS['pytorch']}"),
-    (b"\x80\x02", f"a Python pickle, as PyTorch's old files are\n{_WAYS['pytorch']}"),
-    (b"\x1f\x8b", "a gzip archive; unpack it first"),
-    (b"GGUF", "a GGUF model, which holds weights and no graph"),
-)
+_WEIGHTS = "convert the graph with them: the .meta file, a SavedModel, or the Keras model saved whole"

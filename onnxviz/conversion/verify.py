@@ -69,7 +69,7 @@ def _agreement(entries: list[Any], results: Mapping[str, Any], stored: Any) -> A
     if worst_ratio > 1:
         raise VerificationError(
             f"the converted model differs from TensorFlow by {worst_ratio * tolerance:.2g} of the largest value at "
-            f"'{worst}', tolerance {tolerance:.2g}; nothing was written\n--no-verify writes it all the same"
+            f"'{worst}', tolerance {tolerance:.2g}; nothing was written\nall the same: onnxviz convert --no-verify"
         )
     return Agreement(output, layer, worst, len(entries), tolerance)
 

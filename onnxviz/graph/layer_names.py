@@ -2,7 +2,8 @@
 
 1. A layer map (see layer_map.py) names the node that makes a mapped value; a convolution, dense or other layer whose
    own output is not mapped takes the name of the first mapped value among what it absorbs (its bias, a nonlinearity of
-   the same layer). A layer that is a norm or a nonlinearity by itself gives its name to no node before it.
+   the same layer). A layer that is a norm or a nonlinearity by itself gives its name to no node before it. The node
+   that makes the mapped value is then called as a part of its layer: `conv1/Relu`.
 2. PyTorch's newer exporter notes modules: a node that is its module's only layer is called as the module.
 3. Else a node is called by its own name, or where several share that, by its first output.
 """
@@ -42,7 +43,13 @@ class LayerNames:
             return self._named[node.index]
         scope = self._scopes[node.index]
         alone = self._kinds[node.index] != "other" and self._layers_in[scope] == 1 and scope not in self._taken
-        return scope if alone else node.key
+        return scope if alone else self._part(node) or node.key
+
+    def _part(self, node: Node) -> str:
+        """Return what a further node of a mapped layer is called: `conv1/Relu` where conv1 is a convolution's name."""
+        layer = next((self.mapped[value] for value in node.outputs if value in self.mapped), None)
+        name = "" if layer is None or layer.path not in self._claims else f"{layer.path}/{node.op}"
+        return "" if name in self._taken else name
 
     def scope(self, node: Node) -> str:
         """Return the module or layer that holds the node."""

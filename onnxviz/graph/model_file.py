@@ -54,7 +54,7 @@ class ModelFile:
             try:
                 return _open(path, reader)
             except (ModelError, OSError) as error:
-                what = what_it_is(reader)
+                what = what_it_is(path, reader)
                 if what:
                     raise NotAModelError(f"'{path}' is no ONNX model: {what}") from None
                 kind = type(error) if isinstance(error, ModelError) else ModelError

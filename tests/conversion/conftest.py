@@ -1,18 +1,29 @@
-"""Where the tests of conversions find TensorFlow: another environment's Python, which has no pytest."""
+"""Where the tests of conversions find TensorFlow, and a stand-in for the Python that has it."""
 
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 # Scripts for the Python that has TensorFlow; doctest would import them here.
-collect_ignore = ["article.py", "graph_nets.py", "keras_nets.py", "lite_nets.py", "nets.py", "payloads.py"]
+collect_ignore = [
+    "article.py",
+    "graph_nets.py",
+    "keras_nets.py",
+    "lite_nets.py",
+    "live_nets.py",
+    "nets.py",
+    "payloads.py",
+]
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +50,76 @@ def in_tensorflow(tensorflow_python: str) -> Callable[..., str]:
         return done.stdout
 
     return run
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """A program in the place of the Python that has TensorFlow: it keeps what it was asked, and does what it is told.
+
+    What it does is Python, with `request` (a mapping), `report` (writes facts where the parent reads them), `model`
+    (the path of an ONNX model) and `good` (writes that model and says that all is done, with further facts).
+    """
+
+    program: Path
+    asked: Path
+    versions: Path
+
+    def requests(self) -> list[dict[str, Any]]:
+        """Return the requests that it got so far."""
+        lines = self.asked.read_text("utf-8").splitlines() if self.asked.exists() else []
+        return [json.loads(line) for line in lines]
+
+
+_STAND_IN = """#!{python}
+import json, os, shutil, signal, sys, time
+if sys.argv[1] == "-c":
+    print(open({versions!r}).read())
+    sys.exit()
+model = {model!r}
+with open(sys.argv[2]) as file:
+    request = json.load(file)
+with open({asked!r}, "a") as file:
+    print(json.dumps(request), file=file)
+def report(**facts):
+    with open(request["report"] + ".part", "w") as file:
+        json.dump(facts, file)
+    os.replace(request["report"] + ".part", request["report"])
+def good(**more):
+    shutil.copyfile(model, request["output"])
+    facts = dict(inputs=["x"], outputs=["y"], layers=2, versions={{"tensorflow": "0"}}, where={{}})
+    report(**{{**facts, "done": True, **more}})
+{does}
+"""
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path, doubling_model: Path) -> Callable[[str], StandIn]:
+    """Make a stand-in that does what the given lines of Python say."""
+    if os.name == "nt":
+        pytest.skip("the stand-in is a script that the system runs by its first line")
+
+    def make(does: str = "good()") -> StandIn:
+        folder = tmp_path / "stand-in"
+        folder.mkdir(exist_ok=True)
+        made = StandIn(folder / "python", folder / "asked", folder / "versions")
+        made.versions.write_text("tensorflow 0.0")
+        text = _STAND_IN.format(
+            python=sys.executable,
+            model=str(doubling_model),
+            asked=str(made.asked),
+            versions=str(made.versions),
+            does=does,
+        )
+        made.program.write_text(text)
+        made.program.chmod(0o755)
+        return made
+
+    return make
+
+
+@pytest.fixture
+def lite_file(tmp_path: Path) -> Path:
+    """A file that looks like a source from outside."""
+    path = tmp_path / "net.tflite"
+    path.write_bytes(b"\x1c\x00\x00\x00TFL3" + bytes(64))
+    return path

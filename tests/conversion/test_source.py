@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ import pytest
 
 from onnxviz.conversion.applications import known_preprocessing
 from onnxviz.conversion.source import find_source, is_tensorflow
-from onnxviz.errors import ModelError, OnnxvizError
+from onnxviz.errors import ModelError, NotAModelError, OnnxvizError
 from onnxviz.feed.preprocessing import model_preprocessing
 
 
@@ -50,18 +48,64 @@ def test_a_source_is_known_by_what_is_in_it(tmp_path: Path) -> None:
 
 def test_an_onnx_model_is_no_source(bundled_model: Path) -> None:
     assert not is_tensorflow(bundled_model)
-    with pytest.raises(ModelError):
+    with pytest.raises(ModelError, match="is an ONNX model already: view, layers and expose take it as it is"):
         find_source(bundled_model)
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (["model.json", "group1-shard1of1.bin"], r"TensorFlow\.js model; convert the SavedModel or Keras file"),
+        (["config.json", "model.weights.h5"], "unpacked: zip it again"),
+        (["net.ckpt.meta", "net.ckpt.index"], r"convert its graph, '.*net\.ckpt\.meta'"),
+        (["checkpoint", "ckpt-1.index"], "weights and no graph"),
+        (["1/saved_model.pb", "2/saved_model.pb"], r"holds SavedModels \(1, 2\): convert one of them"),
+        (["readme.txt"], r"without a saved_model\.pb"),
+        ([], r"without a saved_model\.pb"),
+    ],
+)
+def test_a_folder_that_is_no_source_says_what_to_do(files: list[str], said: str, tmp_path: Path) -> None:
+    for name in files:
+        (tmp_path / "f" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "f" / name).write_bytes(b"")
+    (tmp_path / "f").mkdir(exist_ok=True)
+    with pytest.raises(ModelError, match=said):
+        find_source(tmp_path / "f")
+
+
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        ({"archive/data.pkl": "x", "archive/version": "3"}, r"a PyTorch file; in PyTorch: torch\.onnx\.export"),
+        ({"a.npy": "x", "b.npy": "x"}, "NumPy arrays"),
+        ({"net/model.onnx": "x"}, r"a zip archive; unpack it first: 'net/model\.onnx' is in it"),
+        ({"notes.txt": "x"}, "a zip archive$"),
+    ],
+)
+def test_an_archive_is_known_by_its_members(members: dict[str, str], said: str, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "file", "w") as file:
+        for name, text in members.items():
+            file.writestr(name, text)
+    with pytest.raises(NotAModelError, match=said):
+        find_source(tmp_path / "file")
+    content = (tmp_path / "file").read_bytes()
+    (tmp_path / "half").write_bytes(content[: len(content) // 2])
+    with pytest.raises(NotAModelError, match="a zip archive that is damaged or cut short"):
+        find_source(tmp_path / "half")
 
 
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("empty.pb", b"", "is empty"),
+        ("empty.pb", b"", "the file is empty"),
         ("old.pt", b"\x80\x02}q", r"torch\.onnx\.export"),
         ("page.h5", b"<html>", "HTML"),
         ("pointer.h5", b"version https://git-lfs.github.com/spec/v1", "git lfs pull"),
         ("model.json", b'{"format": "layers-model"}', r"TensorFlow\.js"),
+        ("other.json", b'{"a": 1}', "a JSON text"),
+        ("net.pdmodel", bytes(range(9, 60)), "paddle2onnx"),
+        ("graph.pbtxt", b'node { name: "x" }', "written as text"),
+        ("saved_model.pb", b"\x08\x01", "convert its folder"),
         ("net.ckpt.data-00000-of-00001", b"\x00\x01", "weights and no graph"),
         ("noise.pb", bytes(range(1, 200)), "no model that onnxviz can convert"),
     ],
@@ -93,16 +137,3 @@ def test_networks_of_keras_applications_are_known_by_name(name: str, values: tup
         preprocessing = model_preprocessing(found[0])
         assert preprocessing is not None
         assert (*preprocessing.range, preprocessing.channel_order) == values
-
-
-def test_without_tensorflow_the_way_is_told(onnxviz_command: Callable[..., Any], tmp_path: Path) -> None:
-    (tmp_path / "net.tflite").write_bytes(b"\x1c\x00\x00\x00TFL3" + bytes(64))
-    # -S and no packages: a Python that surely has no TensorFlow.
-    bare = tmp_path / "python"
-    bare.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "$@"\n')
-    bare.chmod(0o755)
-    done = onnxviz_command("convert", tmp_path / "net.tflite", "--python", bare, "-o", tmp_path / "o.onnx")
-    assert done.code == 5 and "install it there: pip install tensorflow tf2onnx" in done.err, done.err
-    assert not (tmp_path / "o.onnx").exists()
-    done = onnxviz_command("convert", tmp_path / "net.tflite", "--python", tmp_path / "none", "-o", tmp_path / "o.onnx")
-    assert done.code in (2, 5) and "none" in done.err

@@ -14,7 +14,7 @@ from typing import Any
 
 from .report import Refusal
 
-_KNOWN_MODULES = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras", "builtins")
+_KNOWN_MODULES = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras")
 _LARGEST = 256 << 20
 
 # What a layer of Keras 2 may call by name must not reach files, other programs or Python.
@@ -27,9 +27,10 @@ _REACHES_OUT = (
 
 @dataclass
 class Configuration:
-    """The parsed configuration, and whether Keras 2 wrote the file."""
+    """The parsed configuration, the version of Keras that wrote the file, and whether that is Keras 2 or before."""
 
     tree: Any
+    version: str
     legacy: bool
 
 
@@ -53,7 +54,7 @@ def check_configuration(configuration: Configuration) -> None:
     for entry in _entries(configuration.tree):
         why = _danger(entry)
         if why:
-            raise Refusal(f"{why}\nif you trust whoever made the file, convert it with --trust")
+            raise Refusal(f"{why}\nif you trust whoever made the file: onnxviz convert --trust")
 
 
 def check_supported(configuration: Configuration) -> None:
@@ -84,7 +85,7 @@ def _from_zip(path: str) -> Configuration:
     except (zipfile.BadZipFile, OSError, ValueError, RecursionError, EOFError) as error:
         raise Refusal(f"the Keras file is damaged: {error}") from error
     version = str(metadata.get("keras_version", "")) if isinstance(metadata, dict) else ""
-    return Configuration(tree, version.startswith("2.") or _names_legacy_keras(tree))
+    return Configuration(tree, version, version.startswith("2.") or _names_legacy_keras(tree))
 
 
 def _bounded(archive: zipfile.ZipFile, name: str) -> bytes:
@@ -112,7 +113,7 @@ def _from_hdf5(path: str) -> Configuration:
             f"the HDF5 file holds no model, at most weights{what}\nsave the whole model: model.save('model.keras')"
         )
     version = version.decode("utf-8", "replace") if isinstance(version, bytes) else str(version)
-    return Configuration(tree, not version.startswith("3"))
+    return Configuration(tree, version, not version.startswith("3"))
 
 
 def _names_legacy_keras(tree: Any) -> bool:
@@ -138,13 +139,15 @@ def _danger(entry: dict[str, Any]) -> str:
     config = inner if isinstance(inner, dict) else {}
     name = config.get("name") or entry.get("name") or ""
     if kind.rpartition(">")[2] in ("Lambda", "__lambda__"):
-        return f"the layer '{name}' is a Lambda: Python code in the file, which loading would run"
+        what = f"the layer '{name}' is a Lambda" if name else "the file holds a lambda"
+        return f"{what}: Python code in the file, which loading would run"
     if kind in ("TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceMethod", "InstanceProperty"):
         called = str(config.get("function", ""))
         if any(called == part or called.startswith(f"{part}.") for part in _REACHES_OUT):
             return f"the layer '{name}' calls tf.{called}, which reaches outside the model"
     module = entry.get("module")
-    if isinstance(module, str) and kind and not _is_known(module):
+    is_named_function = module == "builtins" and kind == "function"  # an activation, say, by its name in Keras
+    if isinstance(module, str) and kind and not _is_known(module) and not is_named_function:
         return f"the file asks for {module}.{kind}, which is no part of Keras: loading would run it"
     return ""
 

@@ -164,5 +164,5 @@ def _check_what_loading_runs(part: Any, writers: set[str]) -> None:
 def _refusal(operator: str, place: str) -> Refusal:
     return Refusal(
         f"the graph holds {operator} at '{place}', which reaches outside the model when TensorFlow runs it\n"
-        "if you trust whoever made it, convert it with --trust"
+        "if you trust whoever made it: onnxviz convert --trust"
     )

@@ -68,7 +68,7 @@ def _first_that_runs(runner: Any, wanted: list[str]) -> tuple[dict[str, Any], li
             break
     raise Refusal(
         f"TensorFlow cannot run the model on a random input, so nothing can be verified: {text[:300]}\n"
-        "--no-verify converts it unseen",
+        "unseen: onnxviz convert --no-verify",
         "failed",
     )
 

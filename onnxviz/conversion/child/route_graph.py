@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from .damage import damage_told
 from .graph_nodes import check_names, guess_inputs, guess_outputs, node_of
 from .loaded import Loaded
 from .reaching_out import check_meta_graph
@@ -44,7 +45,8 @@ def load_checkpoint(tensorflow: Any, request: dict[str, Any]) -> Loaded:
     with tensorflow.Graph().as_default() as graph, v1.Session(graph=graph) as session:
         saver = v1.train.import_meta_graph(meta, clear_devices=True)
         if saver is not None:
-            saver.restore(session, base)
+            with damage_told(tensorflow, "the checkpoint's weights are"):
+                saver.restore(session, base)
         frozen = v1.graph_util.convert_variables_to_constants(
             session, graph.as_graph_def(), [node_of(name) for name in outputs]
         )
@@ -74,9 +76,11 @@ def _ends(nodes: Any, request: dict[str, Any]) -> tuple[list[str], list[str]]:
     inputs = check_names(nodes, request["inputs"], "input") if request["inputs"] else guess_inputs(nodes)
     outputs = check_names(nodes, request["outputs"], "output") if request["outputs"] else guess_outputs(nodes)
     if not inputs:
-        raise Refusal("the graph has no placeholder that could be its input: name one with --inputs", "usage")
+        raise Refusal(
+            "the graph has no placeholder that could be its input: name it: onnxviz convert --inputs NAME", "usage"
+        )
     if not outputs:
-        raise Refusal("no node of the graph looks like an output: name one with --outputs", "usage")
+        raise Refusal("no node of the graph looks like an output: name it: onnxviz convert --outputs NAME", "usage")
     return inputs, outputs
 
 
@@ -89,7 +93,7 @@ def _loaded(tensorflow: Any, graph: Any, inputs: list[str], outputs: list[str], 
         raise Refusal(f"the outputs do not need the input '{unread[0]}': take it out of --inputs", "usage")
     inputs = [name for name in inputs if node_of(name) in present]
     if not inputs:
-        raise Refusal(f"the output '{outputs[0]}' needs no input: name others with --outputs", "usage")
+        raise Refusal(f"the output '{outputs[0]}' needs no input: name others: onnxviz convert --outputs NAME", "usage")
     guessed = {"inputs": not request["inputs"], "outputs": not request["outputs"]}
     return Loaded(sub_graph, inputs, outputs, facts={"guessed": guessed})
 

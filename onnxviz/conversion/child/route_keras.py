@@ -5,9 +5,13 @@ tf2onnx's own way for Keras fails on Sequential models; a function of our own ar
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
+import zipfile
 from typing import Any
 
-from .configuration import check_configuration, read_configuration
+from .configuration import Configuration, check_configuration, read_configuration
 from .layer_calls import recorded
 from .loaded import Loaded, Row
 from .report import Refusal
@@ -24,16 +28,10 @@ def load(tensorflow: Any, request: dict[str, Any]) -> Loaded:
     if not request["trust"]:
         check_configuration(configuration)
     keras = _keras(tensorflow, configuration.legacy)
-    more = {"safe_mode": False} if request["trust"] else {}
-    try:
-        model = keras.models.load_model(request["source"], compile=False, **more)
-    except TypeError as error:
-        if "safe_mode" not in str(error):
-            raise
-        model = keras.models.load_model(request["source"], compile=False)  # before Keras 2.13
+    model = _model(tensorflow, keras, configuration, request)
     if not getattr(model, "inputs", None):
         raise Refusal(
-            "nothing in the file tells what the model takes\nexport it: model.export(folder), then convert that"
+            "nothing in the file tells what the model takes\nexport it: model.export('folder'), then convert that"
         )
     function, rows = _traced(tensorflow, keras, model)
     loaded = freeze(tensorflow, function)
@@ -46,21 +44,60 @@ def load(tensorflow: Any, request: dict[str, Any]) -> Loaded:
     return loaded
 
 
+def _model(tensorflow: Any, keras: Any, configuration: Configuration, request: dict[str, Any]) -> Any:
+    path = _under_its_ending(request["source"], os.path.dirname(request["output"]))
+    own = getattr(keras, "__version__", "") or _version(tensorflow)
+    more = {"safe_mode": False} if request["trust"] and _numbers(own) >= [2, 13] else {}
+    if not configuration.legacy and own.startswith("2."):
+        raise _too_new(tensorflow, configuration.version or "3", own)
+    try:
+        return keras.models.load_model(path, compile=False, **more)
+    except Exception as error:  # a newer file fails in as many ways as Keras changed
+        if _numbers(configuration.version) > _numbers(own):
+            raise _too_new(tensorflow, configuration.version, own) from error
+        if isinstance(error, OSError):
+            raise Refusal(f"the Keras file is damaged or cut short: {' '.join(str(error).split())[:200]}") from error
+        raise
+
+
+def _under_its_ending(path: str, folder: str) -> str:
+    """Return a name with the ending by which Keras chooses its loader, whatever the file is called."""
+    ending = ".keras" if zipfile.is_zipfile(path) else ".h5"
+    if path.endswith(ending):
+        return path
+    named = os.path.join(folder, f"source{ending}")
+    try:
+        os.symlink(path, named)
+    except OSError:  # Windows asks for a privilege
+        shutil.copyfile(path, named)
+    return named
+
+
 def _keras(tensorflow: Any, legacy: bool) -> Any:
-    own = _version(tensorflow)
-    if not legacy or own.startswith("2."):
-        if not legacy and own.startswith("2."):
-            raise Refusal(
-                f"the file is of Keras 3, and this Python has TensorFlow {tensorflow.__version__} with Keras {own}\n"
-                "use a Python with TensorFlow 2.16 or later, or model.export(folder) and convert that",
-                "missing",
-            )
+    if not legacy or _version(tensorflow).startswith("2."):
         return tensorflow.keras
     try:
         import tf_keras
     except ImportError as error:
         raise Refusal("no tf_keras", "missing") from error
     return tf_keras
+
+
+def _too_new(tensorflow: Any, version: str, own: str) -> Refusal:
+    return Refusal(
+        f"the file is of Keras {version}, and this Python has TensorFlow {tensorflow.__version__} with Keras {own}\n"
+        "use a Python with a newer TensorFlow, or model.export('folder') where it was made, and convert that",
+        "missing",
+    )
+
+
+def _numbers(version: str) -> list[int]:
+    """Return the first two numbers of a version.
+
+    >>> _numbers("2.21.0"), _numbers("")
+    ([2, 21], [])
+    """
+    return [int(number) for number in re.findall(r"\d+", version)[:2]]
 
 
 def _version(tensorflow: Any) -> str:

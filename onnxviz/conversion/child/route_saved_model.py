@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .damage import damage_told
 from .loaded import Loaded
 from .reaching_out import check_saved_model
 from .report import Refusal
@@ -18,7 +19,8 @@ def load(tensorflow: Any, request: dict[str, Any]) -> Loaded:
     parts = _parts(request["source"])
     if not request["trust"]:
         check_saved_model(parts)
-    model = tensorflow.saved_model.load(request["source"], tags=_tags(parts))
+    with damage_told(tensorflow, "the SavedModel's variables are"):
+        model = tensorflow.saved_model.load(request["source"], tags=_tags(parts))
     name, function = _signature(model, request.get("signature"))
     loaded = freeze(tensorflow, function)
     loaded.facts["signature"] = name
@@ -83,5 +85,7 @@ def _signature(model: Any, wanted: str | None) -> tuple[str, Any]:
     if "serving_default" in known:
         return "serving_default", known["serving_default"]
     if len(known) > 1:
-        raise Refusal(f"the SavedModel has several signatures; name one with --signature: {listed}", "usage")
+        raise Refusal(
+            f"the SavedModel has several signatures; name one: onnxviz convert --signature NAME, of {listed}", "usage"
+        )
     return next(iter(known.items()))

@@ -70,7 +70,7 @@ def check_operators(proto: Any) -> None:
     ]
     raise Refusal(
         f"tf2onnx has no translation of {'; '.join(lines)}\n"
-        "convert the part before it: --outputs with the tensor that it reads",
+        "the part before it converts: onnxviz convert --outputs, with the tensor that it reads",
         "unsupported",
     )
 

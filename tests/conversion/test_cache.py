@@ -1,0 +1,173 @@
+"""Converted models are kept: once for the same source, anew when anything differs, bounded, cleared by a command."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from onnxviz.conversion import cache
+from onnxviz.conversion.cache import cached
+from onnxviz.conversion.options import ConvertOptions
+from onnxviz.conversion.source import Source
+from onnxviz.errors import ModelError, OutputError
+
+from .conftest import StandIn
+
+Make = Callable[[str], StandIn]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ONNXVIZ_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def made(stand_in: Make) -> StandIn:
+    return stand_in("good()")
+
+
+def options(made: StandIn, **more: Any) -> ConvertOptions:
+    return ConvertOptions(python=made.program, verify=False, **more)
+
+
+def test_a_source_is_converted_once(made: StandIn, lite_file: Path, folder: Path, doubling_model: Path) -> None:
+    first = cached(lite_file, options(made))
+    assert first.converted is not None
+    assert first.path.parent.parent == folder
+    assert first.path.read_bytes() == doubling_model.read_bytes()
+    assert first.path.name == "net.onnx"
+    again = cached(lite_file, options(made))
+    assert (again.path, again.converted) == (first.path, None)
+    assert len(made.requests()) == 1
+
+
+def test_what_differs_is_converted_anew(made: StandIn, lite_file: Path) -> None:
+    paths = {cached(lite_file, options(made)).path}
+    paths.add(cached(lite_file, options(made, opset=15)).path)
+    made.versions.write_text("tensorflow 0.1")
+    paths.add(cached(lite_file, options(made)).path)
+    lite_file.write_bytes(lite_file.read_bytes() + b"x")
+    paths.add(cached(lite_file, options(made)).path)
+    assert (len(paths), len(made.requests())) == (4, 4)
+
+
+def test_every_file_of_a_source_counts(tmp_path: Path) -> None:
+    folder = tmp_path / "saved"
+    (folder / "variables").mkdir(parents=True)
+    for name in ("saved_model.pb", "variables/variables.index", "net.meta", "net.index", "net.data-00000-of-00001"):
+        (folder / name).write_bytes(b"1")
+    (folder / "other.data").write_bytes(b"1")
+    for source, changed, counts in (
+        (Source(folder, "saved_model"), "variables/variables.index", True),
+        (Source(folder / "net.meta", "checkpoint"), "net.data-00000-of-00001", True),
+        (Source(folder / "net.meta", "checkpoint"), "other.data", False),
+    ):
+        before = cache.digest(source, ConvertOptions())
+        assert before == cache.digest(source, ConvertOptions(force=True))
+        (folder / changed).write_bytes(b"2")
+        assert (cache.digest(source, ConvertOptions()) != before) == counts
+        (folder / changed).write_bytes(b"1")
+
+
+def test_a_source_that_fails_leaves_nothing(stand_in: Make, lite_file: Path, folder: Path) -> None:
+    made = stand_in('report(error={"kind": "model", "text": "it is cut short"})')
+    with pytest.raises(ModelError, match="cut short"):
+        cached(lite_file, options(made))
+    assert list(folder.iterdir()) == []
+
+
+def test_what_was_used_longest_ago_goes_first(made: StandIn, lite_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = []
+    for opset in (13, 14, 15):
+        paths.append(cached(lite_file, options(made, opset=opset)).path)
+        os.utime(paths[-1], (opset, opset))
+    cached(lite_file, options(made, opset=13))  # used just now
+    monkeypatch.setattr(cache, "LIMIT", 3 * paths[0].stat().st_size)
+    paths.append(cached(lite_file, options(made, opset=16)).path)
+    assert [path.exists() for path in paths] == [True, False, True, True]
+    assert not paths[1].parent.exists()
+
+
+def test_a_model_larger_than_the_bound_is_kept_alone(
+    made: StandIn, lite_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = cached(lite_file, options(made)).path
+    monkeypatch.setattr(cache, "LIMIT", 1)
+    new = cached(lite_file, options(made, opset=13)).path
+    assert (old.exists(), new.exists()) == (False, True)
+
+
+def test_a_command_clears_it_and_nothing_else(
+    made: StandIn, lite_file: Path, folder: Path, onnxviz_command: Callable[..., Any]
+) -> None:
+    cached(lite_file, options(made))
+    cached(lite_file, options(made, opset=13))
+    (folder / "mine").mkdir()
+    (folder / "mine" / "my.onnx").write_bytes(b"1")
+    done = onnxviz_command("convert", "--clear-cache")
+    assert done.code == 0
+    assert done.out.startswith("removed 2 converted models, ")
+    assert str(folder) in done.out
+    assert [path.name for path in folder.iterdir()] == ["mine"]
+
+
+def test_commands_take_sources_by_the_cache(
+    stand_in: Make,
+    lite_file: Path,
+    onnxviz_command: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    # What TensorFlow computed: the doubling model's outputs for ones, 2 and 0 by hand.
+    made = stand_in(
+        "import numpy\n"
+        "values = numpy.array([2, 0], 'f').reshape(1, 2, 1, 1)\n"
+        "numpy.savez(request['reference'], i=numpy.ones((1, 1, 2, 2), 'f'), o=values)\n"
+        "entry = {'tensor': 'y', 'key': 'o', 'output': True, 'rounding': 0, 'step': 0}\n"
+        "good(reference={'inputs': {'x': 'i'}, 'values': [entry]})"
+    )
+    monkeypatch.setenv("ONNXVIZ_TF_PYTHON", str(made.program))
+    monkeypatch.chdir(tmp_path)
+    first = onnxviz_command("layers", lite_file)
+    assert first.code == 0, first.err
+    assert "converted into the cache: " in first.err
+    assert "conv" in first.out
+    for command in (["layers"], ["expose", "--layers", "conv"], ["view", "--random", "--no-html"]):
+        done = onnxviz_command(command[0], lite_file, *command[1:])
+        assert done.code == 0, done.err
+        assert "converted before: " in done.err and "--clear-cache" in done.err
+    assert len(made.requests()) == 1
+    assert "converted" not in onnxviz_command("layers", lite_file, "-q").err
+
+
+def test_a_cache_that_cannot_be_made_is_said(
+    made: StandIn, lite_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONNXVIZ_CACHE", str(lite_file / "below"))
+    with pytest.raises(OutputError, match=r"the cache .* cannot be made: Not a directory; ONNXVIZ_CACHE names another"):
+        cached(lite_file, options(made))
+
+
+@pytest.mark.parametrize(
+    ("platform", "variables", "place"),
+    [
+        ("linux", {"XDG_CACHE_HOME": "/x"}, "/x/onnxviz/converted"),
+        ("linux", {"XDG_CACHE_HOME": ""}, "/home/me/.cache/onnxviz/converted"),
+        ("darwin", {}, "/home/me/Library/Caches/onnxviz/converted"),
+        ("win32", {"LOCALAPPDATA": "/l"}, "/l/onnxviz/converted"),
+    ],
+)
+def test_it_lies_where_each_system_keeps_such_things(
+    platform: str, variables: dict[str, str], place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ONNXVIZ_CACHE")
+    monkeypatch.setattr("sys.platform", platform)
+    monkeypatch.setattr(Path, "home", lambda: Path("/home/me"))
+    for name, text in variables.items():
+        monkeypatch.setenv(name, text)
+    assert cache.cache_folder() == Path(place)

@@ -1,0 +1,86 @@
+"""The proof that both agree: of a model worked out on paper, with what TensorFlow is said to have computed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from onnxviz.conversion.verify import verify
+from onnxviz.errors import VerificationError
+
+INPUT = np.array([[[[1, 2], [3, 4]]]], np.float32)
+# conv weighs by 2 and -1, relu and the mean follow: r is (2x, 0), y its means 5 and 0.
+RELU = np.stack([2 * INPUT[0, 0], 0 * INPUT[0, 0]])[None]
+MEANS = np.array([5, 0], np.float32).reshape(1, 2, 1, 1)
+
+
+def check(model: Path, folder: Path, y: Any = MEANS, r: Any = None, where: Any = None, **entry: Any) -> Any:
+    arrays = {"x": INPUT, "y": np.asarray(y, np.float32)}
+    values = [{"tensor": "y", "key": "y", "output": True, "rounding": 0.0, "step": 0.0, **entry}]
+    if r is not None:
+        arrays["r"] = np.asarray(r, np.float32)
+        values.append({"tensor": "relu:0", "key": "r", "output": False, "rounding": 0.0, "step": 0.0})
+    np.savez(folder / "arrays.npz", **arrays)
+    facts = {"reference": {"inputs": {"x": "x"}, "values": values}, "where": where or {}}
+    return verify(model, facts, folder / "arrays.npz")
+
+
+def test_equal_values_agree(doubling_model: Path, tmp_path: Path) -> None:
+    found = check(doubling_model, tmp_path)
+    assert (found.output, found.layer, found.compared, found.tolerance) == (0, 0, 1, 1e-4)
+
+
+def test_a_layer_is_compared_where_it_went_and_in_its_own_order(doubling_model: Path, tmp_path: Path) -> None:
+    # The map says that the tensor is the value r with its channels brought to the end.
+    where = {"relu:0": {"value": "r", "order": [0, 2, 3, 1]}}
+    found = check(doubling_model, tmp_path, r=RELU.transpose(0, 2, 3, 1), where=where)
+    assert (found.compared, found.layer) == (2, 0)
+    with pytest.raises(VerificationError, match=r"differs from TensorFlow by 0\.12 of the largest value at 'r'"):
+        check(doubling_model, tmp_path, r=moved(RELU).transpose(0, 2, 3, 1), where=where)
+
+
+def moved(values: np.ndarray) -> np.ndarray:
+    result = values.copy()
+    result[0, 0, 0, 0] += 1
+    return result
+
+
+@pytest.mark.parametrize(
+    ("entry", "agrees"), [({}, False), ({"rounding": 2e-4}, True), ({"step": 2e-4}, True), ({"rounding": 1e-4}, False)]
+)
+def test_the_tolerance_is_eight_times_the_models_own_rounding(
+    entry: dict[str, float], agrees: bool, doubling_model: Path, tmp_path: Path
+) -> None:
+    y = MEANS * np.float32(1.001)
+    if agrees:
+        found = check(doubling_model, tmp_path, y, **entry)
+        assert found.tolerance == pytest.approx(1.6e-3)
+        assert found.output == pytest.approx(1e-3, rel=0.01)
+    else:
+        with pytest.raises(VerificationError, match=r"at 'y', tolerance .*; nothing was written"):
+            check(doubling_model, tmp_path, y, **entry)
+
+
+def test_a_small_difference_is_within_the_least_tolerance(doubling_model: Path, tmp_path: Path) -> None:
+    assert check(doubling_model, tmp_path, MEANS + np.float32(4e-4)).output == pytest.approx(8e-5, rel=0.01)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_no_number_on_one_side_alone_differs(bad: float, doubling_model: Path, tmp_path: Path) -> None:
+    y = MEANS.copy()
+    y[0, 1] = bad
+    with pytest.raises(VerificationError):
+        check(doubling_model, tmp_path, y)
+
+
+def test_another_shape_is_said(doubling_model: Path, tmp_path: Path) -> None:
+    with pytest.raises(VerificationError, match=r"'y' is \(1, 2, 1, 1\) in the converted model and \(2,\)"):
+        check(doubling_model, tmp_path, MEANS.ravel())
+
+
+def test_an_output_that_is_gone_is_said(doubling_model: Path, tmp_path: Path) -> None:
+    with pytest.raises(VerificationError, match="no output 'z'"):
+        check(doubling_model, tmp_path, tensor="z")
