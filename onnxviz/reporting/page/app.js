@@ -201,6 +201,8 @@ export class App {
    */
   choose(spot) {
     Object.assign(this.state, { place: spot.place, position: spot.position });
+    // A key chooses while the pointer may rest on another spot.
+    this.hover = null;
     this.follow();
     writeAddress(this.placeNow(), false);
   }
