@@ -52,6 +52,7 @@ export class App {
     this.across = new Across(this);
     this.stage = new Stage({
       box: byId("stage"),
+      margin: byId("margin"),
       space: byId("space"),
       canvas: byId("maps"),
       tile: byId("tile-frame"),
