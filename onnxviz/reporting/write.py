@@ -1,4 +1,8 @@
-"""The page into a file: its head, the index, the blocks one by one, the script."""
+"""The page into a file: its head, the index, the blocks one by one, and amid them the script.
+
+A browser runs the script when it comes to it. It stands behind the first layer, so that this is on the screen while the
+rest of a large file is still read.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +15,11 @@ from onnxviz.reporting.collect import Collector
 from onnxviz.reporting.index import index_text
 from onnxviz.reporting.parts import LayerPart, ReportModel, RunPart
 from onnxviz.reporting.reduce import fit, weight
+from onnxviz.reporting.store import BlockStore
 
 _INDEX = b'<script type="application/json" id="index">%s</script>\n'
 _BLOCK = b'<script type="application/octet-stream" id="block-%d">%s</script>\n'
+_END = b"</body>\n</html>\n"
 
 # What was left out deflates better or worse than what stays, so that one round may miss.
 _ROUNDS = 4
@@ -23,13 +29,15 @@ _SENTENCE = 512
 
 def write_report(target: BinaryIO, model: ReportModel, collected: Collector, size: int) -> str:
     """Write the page of what was collected, of at most `size` bytes, and return what it says was left out."""
-    head, end = _around(load_page())
-    fitted = _Fitted(model, collected, size - len(head) - len(end))
+    page = load_page()
+    head, script = _head(page), f"<script>{page.script}</script>\n".encode()
+    fitted = _Fitted(model, collected, size - len(head) - len(script) - len(_END))
     target.write(head)
     target.write(_INDEX % fitted.index.encode())
-    for run in _stored(fitted.layers):
-        target.write(_BLOCK % (run.block, base64.b64encode(collected.store.read(run.block))))
-    target.write(end)
+    _write_blocks(target, fitted.layers[:1], collected.store)
+    target.write(script)
+    _write_blocks(target, fitted.layers[1:], collected.store)
+    target.write(_END)
     return fitted.left_out
 
 
@@ -60,15 +68,20 @@ class _Fitted:
         return len(_INDEX) + len(self.index) + blocks + len(runs) * (len(_BLOCK) + len(str(len(runs))))
 
 
-def _around(page: Page) -> tuple[bytes, bytes]:
-    """Return what stands before and after the index and the blocks."""
+def _head(page: Page) -> bytes:
+    """Return what stands before the index."""
     head = (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{page.policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>onnxviz report</title>\n<style>{page.style}</style>\n</head>\n<body>\n{page.body}\n"
     )
-    return head.encode(), f"<script>{page.script}</script>\n</body>\n</html>\n".encode()
+    return head.encode()
+
+
+def _write_blocks(target: BinaryIO, layers: Sequence[LayerPart], store: BlockStore) -> None:
+    for run in _stored(layers):
+        target.write(_BLOCK % (run.block, base64.b64encode(store.read(run.block))))
 
 
 def _stored(layers: Sequence[LayerPart]) -> Iterator[RunPart]:

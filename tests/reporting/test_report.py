@@ -279,6 +279,15 @@ def test_several_runs_share_a_layer_and_keep_their_sizes(
     assert report.index["layers"][1]["runs"][1] is None
 
 
+def test_the_script_stands_behind_the_first_layer(tmp_path: Path, read_report: Reader) -> None:
+    maps = Activations([Activation(name, name, "act", noise(1, 2, 8, 8), "NCHW") for name in ("first", "second")])
+    onnxviz.report({"one": maps, "two": maps}, tmp_path / "r.html")
+    scripts = [each for tag, each, _ in read_report(tmp_path / "r.html").elements if tag == "script"]
+    layers = read_report(tmp_path / "r.html").index["layers"]
+    blocks = [[f"block-{run['block']}" for run in layer["runs"]] for layer in layers]
+    assert [each.get("id") for each in scripts] == ["index", *blocks[0], None, *blocks[1]]
+
+
 def test_layers_that_are_called_the_same_are_all_kept(tmp_path: Path, read_report: Reader) -> None:
     maps = Activations(Activation("conv", "c", "act", np.full((1, 2, 2, 2), value, np.float32)) for value in (1, 2))
     onnxviz.report({"a": maps, "b": maps}, tmp_path / "r.html")

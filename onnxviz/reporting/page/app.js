@@ -52,6 +52,7 @@ export class App {
     this.across = new Across(this);
     this.stage = new Stage({
       box: byId("stage"),
+      margin: byId("margin"),
       space: byId("space"),
       canvas: byId("maps"),
       tile: byId("tile-frame"),
@@ -201,6 +202,8 @@ export class App {
    */
   choose(spot) {
     Object.assign(this.state, { place: spot.place, position: spot.position });
+    // A key chooses while the pointer may rest on another spot.
+    this.hover = null;
     this.follow();
     writeAddress(this.placeNow(), false);
   }

@@ -6,7 +6,7 @@ import { zoomed } from "./grid.js";
 import { paintCorner, paintHatch, paintMap } from "./paint.js";
 import { formatNumber, formatRange, plural } from "./numbers.js";
 import { ORDER_NAMES, rankOf } from "./order.js";
-import { channelName, isFlat, tableOf, tileOf } from "./scene.js";
+import { channelName, isFlat, rangeWords, tableOf, tileOf } from "./scene.js";
 
 // How tall a band is, CSS pixels.
 const BAND = 40;
@@ -78,7 +78,7 @@ function showFacts(scene, place) {
   /** @type {[string, string][]} */
   const facts = [];
   if (layer.form !== "vector") {
-    facts.push(["range", formatRange(statistics.low[place], statistics.high[place])]);
+    facts.push(["range", rangeWords(scene, place)]);
     facts.push(["mean", formatNumber(statistics.mean[place])], ["deviation", formatNumber(statistics.std[place])]);
   }
   const orders = layer.form === "vector" ? ["max"] : ["std", "mean", "max"];

@@ -2,9 +2,9 @@
 
 import { THEMES } from "./colour.js";
 import { cornerOf } from "./grid.js";
-import { formatNumber, formatRange } from "./numbers.js";
+import { formatNumber } from "./numbers.js";
 import { layerRange } from "./scale.js";
-import { channelName, isFlat } from "./scene.js";
+import { channelName, isFlat, rangeWords } from "./scene.js";
 import { shownPlaces } from "./tiles.js";
 
 /** The fonts of the page, for canvases too. */
@@ -57,7 +57,7 @@ function drawTileNames(context, scene, grid, view, places) {
     const corner = cornerOf(grid, shown);
     const [x, y] = [corner.x - view.left, corner.y - view.top + grid.tileHeight + px(17)];
     const flat = isFlat(scene.layer, scene.statistics, place);
-    const range = ranges ? formatRange(scene.statistics.low[place], scene.statistics.high[place]) : "";
+    const range = ranges ? rangeWords(scene, place) : "";
     const room = grid.tileWidth - (ranges ? context.measureText(range).width + px(8) : 0);
     context.fillStyle = `#${flat ? look.muted : look.ink}`;
     context.textAlign = "left";
@@ -78,10 +78,9 @@ function drawTileNames(context, scene, grid, view, places) {
  */
 function rangesFit(context, scene, grid, view) {
   if (grid.tileWidth < 76 * view.ratio) return false;
-  const { low, high } = scene.statistics;
   let longest = "";
   for (const place of scene.channels) {
-    const text = formatRange(low[place], high[place]);
+    const text = rangeWords(scene, place);
     if (text.length > longest.length) longest = text;
   }
   const name = scene.layer.labels ? "0".repeat(12) : String(scene.layer.channels);

@@ -11,7 +11,7 @@ import { followTheme } from "./theme.js";
 /** Start the page. */
 export async function start() {
   const index = readIndex(byId("index").textContent);
-  const store = new BlockStore((block) => byId(`block-${block}`).textContent);
+  const store = new BlockStore(blockText);
   followTheme(byId("theme"), () => app.change({}, false));
   const app = new App(index, store);
   if (!index.layers.length) {
@@ -25,6 +25,20 @@ export async function start() {
   addEventListener("hashchange", () => app.visit(location.hash));
   await app.visit(location.hash);
   document.body.dataset.ready = String(Math.round(performance.now()));
+}
+
+/**
+ * Give the text of a block, which may lie in a part of the file that has still to be read.
+ * @param {number} block
+ * @returns {Promise<string>}
+ */
+async function blockText(block) {
+  const found = document.getElementById(`block-${block}`);
+  // What something follows is whole.
+  if (document.readyState === "loading" && !found?.nextElementSibling) {
+    await new Promise((read) => document.addEventListener("DOMContentLoaded", read, { once: true }));
+  }
+  return byId(`block-${block}`).textContent;
 }
 
 start();

@@ -2,8 +2,7 @@
 
 import { shorten } from "./address.js";
 import { byId, make } from "./dom.js";
-import { formatRange } from "./numbers.js";
-import { channelName } from "./scene.js";
+import { channelName, rangeWords } from "./scene.js";
 import { nameLine, thumbnail } from "./thumbnail.js";
 
 /** The pins. */
@@ -71,7 +70,7 @@ export class Pins {
    */
   item(pin, scene, place) {
     if (!scene) return [];
-    const { layer, statistics } = scene;
+    const { layer } = scene;
     const { runs } = this.app.index;
     const run = runs.length > 1 ? runs[pin.run].name : "";
     const channel = shorten(channelName(layer, pin.place), 40);
@@ -81,7 +80,7 @@ export class Pins {
     open.addEventListener("click", () => this.app.change({ ...pin, position: null }, true));
     const remove = make("button", { class: "remove", type: "button", "aria-label": `Unpin ${name}` }, "×");
     remove.addEventListener("click", () => this.remove(place));
-    const range = formatRange(statistics.low[pin.place], statistics.high[pin.place]);
+    const range = rangeWords(scene, pin.place);
     const facts = layer.labels ? [channel, range] : [`${channel} · ${range}`];
     const lines = [...facts, shorten(run, 40)]
       .filter(Boolean)

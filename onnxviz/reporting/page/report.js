@@ -45,7 +45,7 @@ export function sizeOf(layer) {
 
 /** Decodes blocks and keeps those that were used last. */
 export class BlockStore {
-  /** @param {(block: number) => string} read gives the base64 of a block */
+  /** @param {(block: number) => Promise<string>} read gives the base64 of a block */
   constructor(read) {
     this.read = read;
     /** @type {Map<number, {values: Values, bytes: number}>} */
@@ -67,7 +67,7 @@ export class BlockStore {
       this.kept.set(entry.block, known);
       return known.values;
     }
-    const bytes = await inflate(bytesOfBase64(this.read(entry.block).trim()));
+    const bytes = await inflate(bytesOfBase64((await this.read(entry.block)).trim()));
     const values = unpack(bytes, entry, layer.kept.length * sizeOf(layer));
     if (!this.kept.has(entry.block)) this.bytes += bytes.length;
     this.kept.set(entry.block, { values, bytes: bytes.length });

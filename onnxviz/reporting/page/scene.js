@@ -2,6 +2,7 @@
 
 import { THEMES, chooseColormap, codePixels, pixelOf, pixelsOf } from "./colour.js";
 import { valueAt } from "./decode.js";
+import { formatNumber, formatRange } from "./numbers.js";
 import { chooseOrder, orderChannels } from "./order.js";
 import { sizeOf, statisticsOf } from "./report.js";
 import { isConstant, scaleLimits } from "./scale.js";
@@ -108,6 +109,16 @@ export function isLive(layer, statistics, place) {
  */
 export function isFlat(layer, statistics, place) {
   return sizeOf(layer) > 1 && isConstant(statistics, place);
+}
+
+/**
+ * Say the range of a channel; of a constant one its value, whatever rounding left of it.
+ * @param {Scene} scene
+ * @param {number} place
+ */
+export function rangeWords({ layer, statistics }, place) {
+  const [low, high] = [statistics.low[place], statistics.high[place]];
+  return isFlat(layer, statistics, place) ? formatNumber(low) : formatRange(low, high);
 }
 
 /**

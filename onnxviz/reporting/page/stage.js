@@ -30,8 +30,8 @@ export class Stage {
 
   /** The room for the grid, in pixels of the screen. */
   get room() {
-    const { box } = this.parts;
-    const style = getComputedStyle(box);
+    const { box, margin } = this.parts;
+    const style = getComputedStyle(margin);
     const side = parseFloat(style.paddingLeft) + parseFloat(style.paddingRight);
     const above = parseFloat(style.paddingTop) + parseFloat(style.paddingBottom);
     const ratio = this.ratio;
@@ -149,6 +149,12 @@ export class Stage {
     return scaled({ ...corner, width: grid.tileWidth, height: grid.tileHeight }, this.ratio);
   }
 
+  /** The middle of what is seen, in the window. */
+  get middle() {
+    const { left, top, width, height } = this.parts.box.getBoundingClientRect();
+    return { x: left + width / 2, y: top + height / 2 };
+  }
+
   /**
    * Scroll so that a value lies under a point of the window.
    * @param {Spot} spot
@@ -158,6 +164,7 @@ export class Stage {
     const { scene, grid, parts } = this;
     if (!scene || !grid) return;
     const shown = scene.channels.indexOf(spot.place);
+    if (shown < 0) return;
     const cell = scaled(cellBox(scene, grid, shown, spot.position), this.ratio);
     const corner = parts.space.getBoundingClientRect();
     parts.box.scrollLeft += corner.left + cell.x + cell.width / 2 - point.x;

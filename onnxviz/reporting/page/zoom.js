@@ -5,7 +5,7 @@ import { ZOOMS, zoomed } from "./grid.js";
 /** @typedef {import("./app.js").App} App */
 
 /**
- * Zoom by steps, keeping what lies under a point where it is.
+ * Zoom by steps, keeping what lies under a point where it is, or bringing the chosen position to the middle.
  * @param {App} app
  * @param {number} steps
  * @param {{x: number, y: number}} [point] of the window
@@ -17,10 +17,10 @@ export function zoomBy(app, steps, point) {
   const allowed = ZOOMS.filter((zoom) => zoomed(Math.max(scene.height, scene.width), zoom) <= longest);
   const at = allowed.findIndex((zoom) => zoom >= /** @type {Grid} */ (stage.grid).zoom);
   const zoom = allowed[Math.max(0, Math.min(allowed.length - 1, at + steps))];
-  const spot = point ? stage.spotAt(point.x, point.y) : null;
+  const spot = point ? stage.spotAt(point.x, point.y) : app.chosen;
   app.state.zoom = zoom;
   stage.show(scene, zoom, false);
-  if (spot && point) stage.bring(spot, point);
+  if (spot) stage.bring(spot, point ?? stage.middle);
   else if (app.state.place !== null) stage.reveal(app.state.place);
   app.legend();
   app.marked();

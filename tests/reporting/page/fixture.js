@@ -145,14 +145,17 @@ export function makeReport({ layers, runs, model = "net.onnx", leftOut = "" }) {
   const data = blocks.map(
     (block, place) => `<script type="application/octet-stream" id="block-${place}">${block}</script>`,
   );
+  const first = layers[0].maps.filter(Boolean).length;
   return [
     `<!doctype html>\n<html lang="en"><head><meta charset="utf-8">`,
     `<meta http-equiv="Content-Security-Policy" content="${shell.policy}">`,
     `<meta name="viewport" content="width=device-width, initial-scale=1"><title>report</title>`,
     `<style>${shell.style}</style></head><body>${shell.body}`,
     `<script type="application/json" id="index">${text}</script>`,
-    ...data,
-    `<script>${shell.script}</script></body></html>`,
+    ...data.slice(0, first),
+    `<script>${shell.script}</script>`,
+    ...data.slice(first),
+    `</body></html>`,
   ].join("\n");
 }
 

@@ -155,6 +155,7 @@ interface Grid {
 }
 interface StageParts {
   box: HTMLElement;
+  margin: HTMLElement;
   space: HTMLElement;
   canvas: HTMLCanvasElement;
   tile: HTMLElement;

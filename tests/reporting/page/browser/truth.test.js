@@ -76,6 +76,49 @@ test("the value under the pointer is the one that lies there", async () => {
   }
 });
 
+test("after scrolling, too, what is read is what is painted under the pointer", async () => {
+  const page = await open(browser, `${address}#l=stem%2Fconv&c=0`);
+  for (let step = 0; step < 6; step++) await page.keyboard.press("+");
+  const stage = await page.locator("#stage").boundingBox();
+  const maps = NETWORK.layers[0].maps[0];
+  let read = 0;
+  for (const [left, top] of [
+    [0, 0],
+    [7, 9],
+    [60, 203],
+    [9999, 9999],
+  ]) {
+    await page.evaluate(([x, y]) => document.getElementById("stage").scrollTo(x, y), [left, top]);
+    await page.evaluate(() => new Promise((painted) => requestAnimationFrame(() => setTimeout(painted, 20))));
+    for (const [right, down] of [
+      [3, 2],
+      [41, 44],
+      [200, 131],
+      [403, 307],
+    ]) {
+      await page.mouse.move(stage.x + right, stage.y + down);
+      const { channel, position } = await readout(page);
+      const values = maps[Number(channel)]?.map(Math.fround);
+      // Between tiles nothing is read; constant maps are hatched.
+      if (!channel || !["0", "4"].includes(channel)) continue;
+      const [row, column] = position.match(/\d+/g).map(Number);
+      const [low, high] = [Math.min(...values), Math.max(...values)];
+      const code = Math.min(255, Math.floor(((values[row * 8 + column] - low) / (high - low)) * 256));
+      const pixel = await page.evaluate(
+        ([x, y]) => {
+          const canvas = document.getElementById("maps");
+          const box = canvas.getBoundingClientRect();
+          return [...canvas.getContext("2d").getImageData(x - box.left, y - box.top, 1, 1).data].slice(0, 3);
+        },
+        [stage.x + right, stage.y + down],
+      );
+      assert.deepEqual(pixel, colourOf("viridis", code), `${left}, ${top}: ${channel}, ${position}`);
+      read++;
+    }
+  }
+  assert.ok(read >= 6, `only ${read} were read`);
+});
+
 test("what cannot be known to a value is said: halved maps are means", async () => {
   const page = await open(browser, `${address}#l=body%2Fhalved&c=4&y=5&x=2`);
   const read = await readout(page);

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { Readable } from "node:stream";
 import { after, before, test } from "node:test";
 
-import { NETWORK, writeReport } from "../fixture.js";
+import { NETWORK, makeReport, writeReport } from "../fixture.js";
 import { goTo, launch, open, readout } from "./open.js";
 
 let browser;
@@ -84,6 +86,35 @@ test("the address follows what is shown, back goes back, and the link is copied"
   assert.equal(await page.evaluate(() => navigator.clipboard.readText()), page.url());
   await page.goBack();
   await page.waitForFunction(() => document.getElementById("layer-name").innerText.includes("band"));
+});
+
+test("the first layer is shown while the rest of the file is still read, others wait for it", async () => {
+  const text = makeReport(NETWORK);
+  const cut = text.indexOf('id="block-3">') + 20;
+  let rest;
+  const released = new Promise((release) => (rest = release));
+  const parts = async function* () {
+    yield text.slice(0, cut);
+    await released;
+    yield text.slice(cut);
+  };
+  const server = createServer((_, answer) => {
+    answer.setHeader("Content-Type", "text/html; charset=utf-8");
+    Readable.from(parts()).pipe(answer);
+  });
+  await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  await page.goto(`http://127.0.0.1:${server.address().port}/`, { waitUntil: "commit" });
+  await page.waitForSelector("body[data-ready]");
+  assert.equal(await page.evaluate(() => document.readyState), "loading");
+  await opens(page, "stem/conv");
+  await page.locator('[data-layer="5"] .row').click();
+  rest();
+  await opens(page, "body/halved");
+  assert.equal(await page.locator("#notice").isHidden(), true);
+  await context.close();
+  server.close();
 });
 
 test("everything is reached by keyboard", async () => {
