@@ -190,7 +190,8 @@ class _Sheet:
             self._paste(tile, x, y, bool(look.statistics.constant[place]))
             self.page.text(x, y + TILE + 14, f"{channel}", 11, 210)
             if ranges:
-                self.page.text(x + TILE, y + TILE + 14, ranges[place], 10, 140, "r")
+                # Not to the very end: the next channel's number stands close by.
+                self.page.text(x + TILE - 4, y + TILE + 14, ranges[place], 10, 140, "r")
 
     def _tile_ranges(self, look: MapsLook) -> list[str]:
         """Return the range of each tile in words if each fits beside its channel's number, else nothing."""
@@ -198,7 +199,7 @@ class _Sheet:
         ends = zip(look.statistics.minimum.tolist(), look.statistics.maximum.tolist(), strict=True)
         ranges = ["NaN" if math.isnan(low) else f"{number(low)} .. {number(high)}" for low, high in ends]
         fits = (
-            measure(f"{channel}", 11) + measure(words, 10) + 6 <= TILE
+            measure(f"{channel}", 11) + measure(words, 10) + 10 <= TILE
             for channel, words in zip(look.top, ranges, strict=True)
         )
         return ranges if all(fits) else []
@@ -235,7 +236,8 @@ class _Sheet:
         low, high = row.range if not math.isnan(row.range[0]) else (0.0, 0.0)
         plot(view, look.columns, vertical_limits(np.array([low, high])), thick)
         largest = (f"{index}: {number(value)}" for index, value in zip(look.top, look.values, strict=True))
-        self.page.text(MEAN, y + TILE + 14, "largest  " + "  ·  ".join(largest), 11, 140, width=STRIP)
+        words = "values by index, the largest  " + "  ·  ".join(largest)
+        self.page.text(MEAN, y + TILE + 14, words, 11, 140, width=STRIP)
 
     def _draw_curve(self, curve: Curve, y: int) -> None:
         view = self.page.canvas[y : y + TILE, CURVES : CURVES + CURVE]
@@ -243,10 +245,13 @@ class _Sheet:
         points = curve.points[np.arange(CURVE) * len(curve.points) // CURVE]
         heights = np.rint(points / (curve.greatest or 1.0) * (TILE - 4)).astype(int)
         view[np.arange(TILE)[:, None] >= TILE - heights] = palette.INK + 8
-        greatest, median = f"max {number(curve.greatest)}", f"median {number(curve.median)}"
-        fit = self.page.measure(greatest, 11) + self.page.measure(median, 11) + 8 <= CURVE
+        greatest = f"max {number(curve.greatest)}"
         self.page.text(CURVES, y + TILE + 14, greatest, 11, 140)
-        self.page.text(CURVES + CURVE, y + TILE + (14 if fit else 27), median, 11, 140, "r")
+        room = CURVE - self.page.measure(greatest, 11) - 8
+        for words in (f"median {number(curve.median)}", f"med. {number(curve.median)}"):
+            if self.page.measure(words, 11) <= room:
+                self.page.text(CURVES + CURVE, y + TILE + 14, words, 11, 140, "r")
+                break
 
 
 def tile_limits(row: OverviewRow, look: MapsLook, style: Style) -> Limits:
