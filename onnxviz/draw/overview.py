@@ -35,6 +35,9 @@ WIDTH = CURVES + CURVE + MARGIN
 """Where the columns of an overview begin, and its width."""
 
 NAMES_WIDTH = MEAN - MARGIN - 20
+FILLED = 0.8
+"""The share of a tile's side that a map fills at least."""
+
 PICTURE = 160
 HEADER = 92
 CLASS = 26
@@ -216,17 +219,13 @@ class _Sheet:
         return "magma" if row.kind == ATTENTION else palette.default_colormap(scale.diverging, self.style.theme)
 
     def _paste(self, colours: npt.NDArray[np.uint8], x: int, y: int, constant: bool) -> None:
-        """Paste colours `(h, w, 3)`, enlarged by a whole factor and centred in a tile; hatch what is constant."""
-        height, width = colours.shape[:2]
-        zoom = TILE // max(height, width)
-        # A sequence has one row, which fills the tile; other thin maps are made thick enough to see.
-        down, across = (TILE // side if side == 1 else max(zoom, -(-THINNEST // side)) for side in (height, width))
-        left, top = x + (TILE - width * across) // 2, y + (TILE - height * down) // 2
+        """Paste colours `(h, w, 3)`, enlarged and centred in a tile; hatch what is constant."""
+        image = enlarged(colours)
+        left, top = x + (TILE - image.width) // 2, y + (TILE - image.height) // 2
         if constant:
-            hatch(self.page.canvas[top : top + height * down, left : left + width * across])
-            return
-        image = Image.fromarray(colours).resize((width * across, height * down), Image.Resampling.NEAREST)
-        self._pictures.append(((left, top), image))
+            hatch(self.page.canvas[top : top + image.height, left : left + image.width])
+        else:
+            self._pictures.append(((left, top), image))
 
     def _draw_vector(self, row: OverviewRow, look: VectorLook, y: int) -> None:
         count = len(look.columns.low)
@@ -252,6 +251,29 @@ class _Sheet:
             if self.page.measure(words, 11) <= room:
                 self.page.text(CURVES + CURVE, y + TILE + 14, words, 11, 140, "r")
                 break
+
+
+def enlarged(colours: npt.NDArray[np.uint8]) -> Image.Image:
+    """Return colours `(h, w, 3)`, no side longer than TILE, as an image that comes near to that.
+
+    They are enlarged by a whole factor where that fills most of the tile, as for 7, 14, 28 and 56 values; else, as for
+    64, by the next factor and then shrunk to the tile by area means, which keeps the edges of the values even.
+    """
+    height, width = colours.shape[:2]
+    longer = max(height, width)
+    zoom = TILE // longer
+    over = zoom * longer < FILLED * TILE
+    zoom += over
+    # A sequence has one row, which fills the tile; other thin maps are made thick enough to see.
+    down, across = (TILE // side if side == 1 else max(zoom, -(-THINNEST // side)) for side in (height, width))
+    image = Image.fromarray(colours).resize((width * across, height * down), Image.Resampling.NEAREST)
+    if not over:
+        return image
+    shrunk_height, shrunk_width = (
+        TILE if values == 1 else round(side * TILE / (longer * zoom))
+        for values, side in ((height, image.height), (width, image.width))
+    )
+    return image.resize((shrunk_width, shrunk_height), Image.Resampling.BOX)
 
 
 def tile_limits(row: OverviewRow, look: MapsLook, style: Style) -> Limits:
