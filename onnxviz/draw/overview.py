@@ -35,6 +35,9 @@ WIDTH = CURVES + CURVE + MARGIN
 """Where the columns of an overview begin, and its width."""
 
 NAMES_WIDTH = MEAN - MARGIN - 20
+FILLED = 0.8
+"""The share of a tile's side that a map fills at least."""
+
 PICTURE = 160
 HEADER = 92
 CLASS = 26
@@ -190,7 +193,8 @@ class _Sheet:
             self._paste(tile, x, y, bool(look.statistics.constant[place]))
             self.page.text(x, y + TILE + 14, f"{channel}", 11, 210)
             if ranges:
-                self.page.text(x + TILE, y + TILE + 14, ranges[place], 10, 140, "r")
+                # Not to the very end: the next channel's number stands close by.
+                self.page.text(x + TILE - 4, y + TILE + 14, ranges[place], 10, 140, "r")
 
     def _tile_ranges(self, look: MapsLook) -> list[str]:
         """Return the range of each tile in words if each fits beside its channel's number, else nothing."""
@@ -198,7 +202,7 @@ class _Sheet:
         ends = zip(look.statistics.minimum.tolist(), look.statistics.maximum.tolist(), strict=True)
         ranges = ["NaN" if math.isnan(low) else f"{number(low)} .. {number(high)}" for low, high in ends]
         fits = (
-            measure(f"{channel}", 11) + measure(words, 10) + 6 <= TILE
+            measure(f"{channel}", 11) + measure(words, 10) + 10 <= TILE
             for channel, words in zip(look.top, ranges, strict=True)
         )
         return ranges if all(fits) else []
@@ -215,17 +219,13 @@ class _Sheet:
         return "magma" if row.kind == ATTENTION else palette.default_colormap(scale.diverging, self.style.theme)
 
     def _paste(self, colours: npt.NDArray[np.uint8], x: int, y: int, constant: bool) -> None:
-        """Paste colours `(h, w, 3)`, enlarged by a whole factor and centred in a tile; hatch what is constant."""
-        height, width = colours.shape[:2]
-        zoom = TILE // max(height, width)
-        # A sequence has one row, which fills the tile; other thin maps are made thick enough to see.
-        down, across = (TILE // side if side == 1 else max(zoom, -(-THINNEST // side)) for side in (height, width))
-        left, top = x + (TILE - width * across) // 2, y + (TILE - height * down) // 2
+        """Paste colours `(h, w, 3)`, enlarged and centred in a tile; hatch what is constant."""
+        image = enlarged(colours)
+        left, top = x + (TILE - image.width) // 2, y + (TILE - image.height) // 2
         if constant:
-            hatch(self.page.canvas[top : top + height * down, left : left + width * across])
-            return
-        image = Image.fromarray(colours).resize((width * across, height * down), Image.Resampling.NEAREST)
-        self._pictures.append(((left, top), image))
+            hatch(self.page.canvas[top : top + image.height, left : left + image.width])
+        else:
+            self._pictures.append(((left, top), image))
 
     def _draw_vector(self, row: OverviewRow, look: VectorLook, y: int) -> None:
         count = len(look.columns.low)
@@ -235,7 +235,8 @@ class _Sheet:
         low, high = row.range if not math.isnan(row.range[0]) else (0.0, 0.0)
         plot(view, look.columns, vertical_limits(np.array([low, high])), thick)
         largest = (f"{index}: {number(value)}" for index, value in zip(look.top, look.values, strict=True))
-        self.page.text(MEAN, y + TILE + 14, "largest  " + "  ·  ".join(largest), 11, 140, width=STRIP)
+        words = "values by index, the largest  " + "  ·  ".join(largest)
+        self.page.text(MEAN, y + TILE + 14, words, 11, 140, width=STRIP)
 
     def _draw_curve(self, curve: Curve, y: int) -> None:
         view = self.page.canvas[y : y + TILE, CURVES : CURVES + CURVE]
@@ -243,10 +244,36 @@ class _Sheet:
         points = curve.points[np.arange(CURVE) * len(curve.points) // CURVE]
         heights = np.rint(points / (curve.greatest or 1.0) * (TILE - 4)).astype(int)
         view[np.arange(TILE)[:, None] >= TILE - heights] = palette.INK + 8
-        greatest, median = f"max {number(curve.greatest)}", f"median {number(curve.median)}"
-        fit = self.page.measure(greatest, 11) + self.page.measure(median, 11) + 8 <= CURVE
+        greatest = f"max {number(curve.greatest)}"
         self.page.text(CURVES, y + TILE + 14, greatest, 11, 140)
-        self.page.text(CURVES + CURVE, y + TILE + (14 if fit else 27), median, 11, 140, "r")
+        room = CURVE - self.page.measure(greatest, 11) - 8
+        for words in (f"median {number(curve.median)}", f"med. {number(curve.median)}"):
+            if self.page.measure(words, 11) <= room:
+                self.page.text(CURVES + CURVE, y + TILE + 14, words, 11, 140, "r")
+                break
+
+
+def enlarged(colours: npt.NDArray[np.uint8]) -> Image.Image:
+    """Return colours `(h, w, 3)`, no side longer than TILE, as an image that comes near to that.
+
+    They are enlarged by a whole factor where that fills most of the tile, as for 7, 14, 28 and 56 values; else, as for
+    64, by the next factor and then shrunk to the tile by area means, which keeps the edges of the values even.
+    """
+    height, width = colours.shape[:2]
+    longer = max(height, width)
+    zoom = TILE // longer
+    over = zoom * longer < FILLED * TILE
+    zoom += over
+    # A sequence has one row, which fills the tile; other thin maps are made thick enough to see.
+    down, across = (TILE // side if side == 1 else max(zoom, -(-THINNEST // side)) for side in (height, width))
+    image = Image.fromarray(colours).resize((width * across, height * down), Image.Resampling.NEAREST)
+    if not over:
+        return image
+    shrunk_height, shrunk_width = (
+        TILE if values == 1 else round(side * TILE / (longer * zoom))
+        for values, side in ((height, image.height), (width, image.width))
+    )
+    return image.resize((shrunk_width, shrunk_height), Image.Resampling.BOX)
 
 
 def tile_limits(row: OverviewRow, look: MapsLook, style: Style) -> Limits:

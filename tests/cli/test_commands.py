@@ -25,7 +25,7 @@ Command = Callable[..., object]
 HEAVY = ("numpy", "onnx", "onnxruntime", "PIL", "rich")
 
 
-@pytest.mark.parametrize("command", [[], ["layers"], ["expose"], ["view"], ["demo"], ["devices"]])
+@pytest.mark.parametrize("command", [[], ["layers"], ["expose"], ["convert"], ["view"], ["demo"], ["devices"]])
 def test_help_loads_nothing_heavy_and_ends_with_an_example(command: list[str]) -> None:
     script = (
         "import sys; from onnxviz.cli import main; sys.argv = ['onnxviz', *sys.argv[1:], '--help']\n"
@@ -34,7 +34,10 @@ def test_help_loads_nothing_heavy_and_ends_with_an_example(command: list[str]) -
     )
     done = subprocess.run([sys.executable, "-c", script, *command], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
-    assert "Example: onnxviz" in done.stdout
+    # After the usage and a blank line a sentence; after the last option and a blank line the example.
+    parts = done.stdout.strip().split("\n\n")
+    assert re.match(r" +[A-Z].*[.;,]?", parts[1])
+    assert " ".join(parts[-1].split()).startswith(" ".join(["Example: onnxviz", *command]))
 
 
 def test_layers_lists_the_bundled_model(onnxviz_command: Command, bundled_model: Path) -> None:

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from onnxviz.draw.overview import MEAN, PROJECTION, ROW, TILES, WIDTH, OverviewRow, draw_overview, summarise
+from onnxviz.draw.overview import MEAN, PROJECTION, ROW, TILES, WIDTH, OverviewRow, draw_overview, enlarged, summarise
 from onnxviz.draw.overview import tile_limits as limits_of_tiles
 from onnxviz.draw.overview_row import CURVE, STRIP, TILE, MapsLook, VectorLook, shrink
 from onnxviz.draw.page import MARGIN, Page
@@ -258,3 +258,30 @@ def test_vectors_alone_have_titles_of_their_own(said: list[str], steps: np.ndarr
     said.clear()
     draw([vector, summarise(steps, "NCHW", "conv", "")])
     assert "values by index" not in said and "PCA to RGB" in said
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "size"),
+    [
+        (7, 7, (112, 112)),
+        (100, 100, (100, 100)),
+        (64, 64, (112, 112)),
+        (24, 80, (112, 34)),
+        (1, 64, (112, 112)),
+        (3, 64, (112, 8)),
+        (1, 1, (112, 112)),
+    ],
+)
+def test_maps_of_any_size_fill_a_tile(height: int, width: int, size: tuple[int, int]) -> None:
+    image = enlarged(np.full((height, width, 3), 77, np.uint8))
+    assert image.size == size
+    assert image.getextrema() == ((77, 77),) * 3
+
+
+def test_a_map_between_two_factors_keeps_its_values_apart() -> None:
+    colours = np.zeros((64, 64, 3), np.uint8)
+    colours[:, 32:] = 200
+    pixels = np.asarray(enlarged(colours))[:, :, 0]
+    # Pixel 56 begins where value 32 does: 56 / 112 = 32 / 64.
+    assert (pixels[:, :56] == 0).all()
+    assert (pixels[:, 56:] == 200).all()
