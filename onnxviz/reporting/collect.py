@@ -34,13 +34,21 @@ class _Key:
     number: int
 
 
+MOST_RUNS = 32
+"""Inputs that a page shows at most: more share its bytes so thinly that there is little to see of each."""
+
+
 class Collector(AbstractContextManager["Collector"]):
-    """Takes the activations of one run after the other and puts them away in `store`."""
+    """Takes the activations of one run after the other and puts them away in `store`.
+
+    Runs beyond MOST_RUNS are counted in `further` and let go, so that memory and disk stay flat over thousands.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Begin with nothing; blocks lie in a nameless file in `folder` until the block ends."""
         self.store = BlockStore(folder)
         self.runs: list[ReportRun] = []
+        self.further = 0
         self.empty: list[str] = []
         self._layers: dict[_Key, tuple[LayerFacts, dict[int, RunPart]]] = {}
 
@@ -59,6 +67,8 @@ class Collector(AbstractContextManager["Collector"]):
             statistics: those of `activation.maps()`, where they are known.
             labels: a class name for each unit.
         """
+        if len(self.runs) == MOST_RUNS:
+            return
         arranged = arrange_axes(activation.array, activation.layout)
         if arranged.kind == NOTHING:
             if activation.name not in self.empty:
@@ -79,7 +89,10 @@ class Collector(AbstractContextManager["Collector"]):
 
     def end_run(self, run: ReportRun) -> None:
         """Say what the run was whose activations were added."""
-        self.runs.append(run)
+        if len(self.runs) < MOST_RUNS:
+            self.runs.append(run)
+        else:
+            self.further += 1
 
     def __exit__(self, *details: object) -> None:
         self.store.__exit__(*details)

@@ -59,7 +59,8 @@ class _Fitted:
 
     def _take(self, layers: tuple[LayerPart, ...], more: str = "") -> None:
         self.layers = layers
-        self.left_out = " ".join(part for part in (_empty(self._collected.empty), _reduced(layers), more) if part)
+        parts = (_further(self._collected), _empty(self._collected.empty), _reduced(layers), more)
+        self.left_out = " ".join(part for part in parts if part)
         self.index = index_text(self._model, self._collected.runs, layers, self.left_out)
 
     def _size(self) -> int:
@@ -86,6 +87,12 @@ def _write_blocks(target: BinaryIO, layers: Sequence[LayerPart], store: BlockSto
 
 def _stored(layers: Sequence[LayerPart]) -> Iterator[RunPart]:
     return (run for layer in layers for run in layer.runs if run is not None)
+
+
+def _further(collected: Collector) -> str:
+    """Say in a sentence which inputs the page has not."""
+    shown = len(collected.runs)
+    return f"The first {shown} of {shown + collected.further} inputs are shown." if collected.further else ""
 
 
 def _reduced(layers: Sequence[LayerPart]) -> str:

@@ -15,7 +15,7 @@ import onnxviz
 from onnxviz.activations import Activation, Activations
 from onnxviz.draw.scale import channel_statistics
 from onnxviz.errors import InputError, OutputError, UsageError
-from onnxviz.reporting.collect import Collector
+from onnxviz.reporting.collect import MOST_RUNS, Collector
 from onnxviz.reporting.parts import ReportModel, ReportRun
 from onnxviz.reporting.report import ReportOptions
 from onnxviz.reporting.write import write_report
@@ -328,6 +328,18 @@ def test_there_must_be_something_to_show(tmp_path: Path) -> None:
             Activations([Activation("a", "a", "act", noise(1, 2, 3, 3))]), tmp_path / "r.html", source="gone.jpg"
         )
     assert not list(tmp_path.iterdir())
+
+
+def test_inputs_beyond_the_most_are_counted_and_let_go(tmp_path: Path, read_report: Reader) -> None:
+    with (tmp_path / "r.html").open("wb") as file, Collector(tmp_path) as collected:
+        for place in range(MOST_RUNS + 2):
+            collected.add(Activation("a", "a", "act", np.full((1, 1, 2, 2), place, np.float32), "NCHW"))
+            collected.end_run(ReportRun(f"input {place}"))
+        left_out = write_report(file, ReportModel(), collected, 10**9)
+    report = read_report(tmp_path / "r.html")
+    assert left_out == report.index["left_out"] == "The first 32 of 34 inputs are shown."
+    assert [run["name"] for run in report.index["runs"]] == [f"input {place}" for place in range(32)]
+    assert len(report.index["layers"][0]["runs"]) == 32
 
 
 def test_memory_stays_flat_as_layers_come(tmp_path: Path) -> None:
