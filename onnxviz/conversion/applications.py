@@ -15,7 +15,7 @@ _PRESETS = (
     (r"(vgg16|vgg19|resnet50|resnet101|resnet152)(_\d+)?$", "caffe"),
     (r"densenet(121|169|201)(_\d+)?$", "imagenet"),
     (
-        r"(mobilenet_\d|mobilenetv2_\d|inception_v3|inception_resnet_v2|xception|resnet(50|101|152)v2|nasnet)",
+        r"(mobilenet_\d|mobilenetv2_\d|inception_v3|inception_resnet_v2|xception|resnet(50|101|152)v2|nasnet|NASNet$)",
         "inception",
     ),
     (r"(?i)(efficientnet|mobilenetv3|convnext|regnet)", "raw"),

@@ -16,6 +16,7 @@ import pytest
 
 # Scripts for the Python that has TensorFlow; doctest would import them here.
 collect_ignore = [
+    "applications.py",
     "article.py",
     "graph_nets.py",
     "keras_nets.py",

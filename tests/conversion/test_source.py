@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from onnxviz.conversion.applications import known_preprocessing
 from onnxviz.conversion.source import find_source, is_tensorflow
 from onnxviz.errors import ModelError, NotAModelError, OnnxvizError
-from onnxviz.feed.preprocessing import model_preprocessing
 
 
 def archive(path: Path, **members: str) -> Path:
@@ -115,25 +111,3 @@ def test_what_cannot_be_converted_says_what_it_is(name: str, content: bytes, sai
     with pytest.raises(OnnxvizError, match=said) as caught:
         find_source(tmp_path / name)
     assert str(caught.value).count("\n") <= 1
-
-
-@pytest.mark.parametrize(
-    ("name", "values"),
-    [
-        ("vgg16", (0, 255, "bgr")),
-        ("densenet121", (0, 1, "rgb")),
-        ("mobilenetv2_1.00_224", (-1, 1, "rgb")),
-        ("resnet50v2", (-1, 1, "rgb")),
-        ("resnet50", (0, 255, "bgr")),
-        ("efficientnetb0", (0, 255, "rgb")),
-        ("MobileNetV3Small", (0, 255, "rgb")),
-        ("my_own_resnet", None),
-    ],
-)
-def test_networks_of_keras_applications_are_known_by_name(name: str, values: tuple[Any, ...] | None) -> None:
-    found = [{key: text} for pattern, key, text in known_preprocessing() if re.match(pattern, name)]
-    assert len(found) == (values is not None)
-    if values is not None:
-        preprocessing = model_preprocessing(found[0])
-        assert preprocessing is not None
-        assert (*preprocessing.range, preprocessing.channel_order) == values

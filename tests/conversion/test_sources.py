@@ -58,6 +58,7 @@ def test_a_source(
     done = onnxviz_command("convert", folder / source, "-o", target, "--python", tensorflow_python)
     assert done.code == 0, done.err
     onnx.checker.check_model(str(target), full_check=True)
+    assert unread_weights(onnx.load(target).graph) == set()
     with np.load(folder / entry["reference"]) as stored:
         values = {kind: parts(stored, kind) for kind in ("input", "output", "layer")}
     model = onnxviz.open(target)
@@ -97,6 +98,12 @@ def value_of(name: str, rows: list[dict[str, Any]]) -> str | None:
     exact = [row["value"] for row in rows if name in (row["tensor"].removesuffix("_prequant"), row["layer"])]
     inner = [row["value"] for row in rows if f"/{name}/" in f"/{row['layer']}"]
     return (exact or inner[-1:] or [None])[0]
+
+
+def unread_weights(graph: onnx.GraphProto) -> set[str]:
+    """Return the weights that nothing reads, of which onnxruntime warns whoever opens the file."""
+    read = {name for node in graph.node for name in node.input}
+    return {tensor.name for tensor in graph.initializer} - read
 
 
 def is_biased(name: str, values: dict[str, np.ndarray]) -> bool:

@@ -8,15 +8,16 @@ import traceback
 from typing import Any
 
 from . import batch_norms, reaching_out, reference, static_shapes, translate
+from .configuration import check_configuration, read_configuration
 from .fold_constants import fold_constants
 from .graph_nodes import layer_rows, node_of
 from .keep import chosen
 from .layer_map import layer_map
 from .loaded import Loaded
-from .quiet import end_with_parent, prepare
+from .quiet import check_installed, end_with_parent, prepare
 from .report import Refusal, Report
 from .runners import GraphRunner, LiteRunner
-from .strip import Kept, strip
+from .strip import Kept, drop_unread, strip
 from .substitutes import substitute
 from .tidy import name_free_sizes
 
@@ -45,6 +46,9 @@ def run(path: str) -> int:
 
 
 def _convert(request: dict[str, Any], report: Report) -> None:
+    check_installed()
+    if request["kind"] == "keras" and not request["trust"]:
+        check_configuration(read_configuration(request["source"]))  # in a moment, and before anything could load it
     report.stage("starting TensorFlow")
     tensorflow, tf2onnx = prepare()
     report.facts["versions"] = {"tensorflow": tensorflow.__version__, "tf2onnx": tf2onnx.__version__}
@@ -159,6 +163,8 @@ def _finish(proto: Any, loaded: Loaded, where: dict[str, Kept], request: dict[st
     norms = {where[row.tensor].value for row in loaded.rows if row.tensor in where and row.kind == "BatchNormalization"}
     norms |= {place.value for tensor, place in where.items() if tensor.endswith("/batchnorm/add_1:0")}
     batch_norms.join_batch_norms(proto, norms)
+    # Onnxruntime warns of each weight that nothing reads any more.
+    drop_unread(proto.graph, {info.name for info in proto.graph.output} | {place.value for place in where.values()})
     entries = layer_map(proto, loaded, where)
     text = json.dumps({"version": 1, "layers": entries}, ensure_ascii=False)
     proto.metadata_props.add(key="onnxviz.layers", value=text)

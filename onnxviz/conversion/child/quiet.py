@@ -22,11 +22,22 @@ SETTINGS = {
 }
 
 
+def check_installed() -> None:
+    """Look for what converting needs, without importing it.
+
+    Raises:
+        Refusal: Something is not installed.
+    """
+    for name in ("tensorflow", "tf2onnx"):
+        if not _is_installed(name):
+            raise Refusal(f"no {name}", "missing")
+
+
 def prepare() -> tuple[Any, Any]:
     """Return the modules tensorflow and tf2onnx, quiet.
 
     Raises:
-        Refusal: One of them is not installed or cannot be imported.
+        Refusal: One of them cannot be imported.
     """
     os.environ.update(SETTINGS)
     tensorflow = _imported("tensorflow")
@@ -59,9 +70,7 @@ def _imported(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        if _is_installed(name):
-            raise Refusal(f"{name} is installed and cannot be imported: {error}", "missing") from error
-        raise Refusal(f"no {name}", "missing") from error
+        raise Refusal(f"{name} is installed and cannot be imported: {error}", "missing") from error
 
 
 def _restore_numpy_names() -> None:

@@ -11,7 +11,7 @@ import shutil
 import zipfile
 from typing import Any
 
-from .configuration import Configuration, check_configuration, read_configuration
+from .configuration import Configuration, read_configuration
 from .layer_calls import recorded
 from .loaded import Loaded, Row
 from .report import Refusal
@@ -19,14 +19,12 @@ from .route_saved_model import freeze
 
 
 def load(tensorflow: Any, request: dict[str, Any]) -> Loaded:
-    """Load the model and trace it once.
+    """Load the model, whose configuration was checked, and trace it once.
 
     Raises:
-        Refusal: It holds code and `trust` is not set, or nothing tells what it takes.
+        Refusal: It needs another Keras, is damaged, or nothing tells what it takes.
     """
     configuration = read_configuration(request["source"])
-    if not request["trust"]:
-        check_configuration(configuration)
     keras = _keras(tensorflow, configuration.legacy)
     model = _model(tensorflow, keras, configuration, request)
     if not getattr(model, "inputs", None):

@@ -34,10 +34,10 @@ def strip(proto: Any, kept: list[str]) -> dict[str, Kept]:
     del graph.output[:]
     graph.output.extend(public)
     _cancel_pairs(graph, wanted)
-    _drop_unread(graph, {info.name for info in public} | wanted)
+    drop_unread(graph, {info.name for info in public} | wanted)
     copied = _drop_copies(graph, wanted, {info.name for info in public})
     where = _name_inner_values(graph, wanted, copied, {info.name for info in public})
-    _drop_unread(graph, {info.name for info in public} | {place.value for place in where.values()})
+    drop_unread(graph, {info.name for info in public} | {place.value for place in where.values()})
     del graph.value_info[:]  # tf2onnx's are of the values before
     return where
 
@@ -138,7 +138,8 @@ def _rename(node: Any, names: dict[str, str]) -> None:
                 info.name = names.get(info.name, info.name)
 
 
-def _drop_unread(graph: Any, roots: set[str]) -> None:
+def drop_unread(graph: Any, roots: set[str]) -> None:
+    """Remove the nodes and weights that no root needs, in place."""
     makers = {name: place for place, node in enumerate(graph.node) for name in node.output if name}
     nodes = list(graph.node)
     needed: set[int] = set()
