@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,11 +44,16 @@ def index_text(model: ReportModel, runs: Sequence[ReportRun], layers: Sequence[L
 def _run(run: ReportRun) -> dict[str, Any]:
     return {
         "name": run.name,
-        "source": dict(run.source),
-        "fed": [fed.as_json() for fed in run.fed],
+        "source": {name: _file_name(source) for name, source in run.source.items()},
+        "fed": [fed.as_json() | {"source": _file_name(fed.source)} for fed in run.fed],
         "classes": [{"name": each.name, "index": each.index, "value": number(each.value)} for each in run.classes],
         "picture": _picture(run),
     }
+
+
+def _file_name(source: str) -> str:
+    """Return where an input came from without its folders: a report is handed on, and they are nobody's business."""
+    return re.split(r"[/\\]", source)[-1]
 
 
 def _picture(run: ReportRun) -> dict[str, Any] | None:

@@ -50,6 +50,14 @@ def test_values_equal_the_activations(
         assert np.abs(high.ravel() - shaped.reshape(len(values), -1).max(axis=1)).max() <= room
 
 
+def test_a_report_does_not_tell_where_files_lie(viewed: Path, cat: Path, read_report: Reader) -> None:
+    report = read_report(viewed)
+    (run,) = report.index["runs"]
+    assert run["source"] == {"image": cat.name}
+    assert run["fed"][0]["source"] == cat.name
+    assert str(cat.parent) not in report.text
+
+
 def test_classes_have_their_names_and_units(viewed: Path, read_report: Reader) -> None:
     index = read_report(viewed).index
     first = index["runs"][0]["classes"][0]
