@@ -21,7 +21,7 @@ def nothing(*arguments: Any, **options: Any) -> None:
 def leave_out(part: str) -> None:
     if part == "words":
         page.Page.text = nothing  # type: ignore[method-assign]
-        montage._draw_bar = nothing
+        montage.Montage._bars = nothing  # type: ignore[method-assign]
         header.colour_bar = header._draw_legend = nothing
     elif part == "encoding":
         view.save = nothing  # type: ignore[attr-defined]

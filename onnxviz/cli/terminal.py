@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import unicodedata
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -37,17 +39,17 @@ def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]], *, left: S
     """
     cells = [[printable(cell) for cell in row] for row in (titles, *rows)]
     columns = list(zip(*cells, strict=True))
-    widths = [max(map(len, column)) for column in columns]
+    widths = [max(map(width_of, column)) for column in columns]
     if sys.stdout.isatty():
         widths = fitted(widths, shutil.get_terminal_size().columns - 2 * (len(widths) - 1))
         cells = [[folded(cell, width) for cell, width in zip(row, widths, strict=True)] for row in cells]
     else:
-        widths = [max((len(cell) for cell in column if len(cell) <= PADDED), default=0) for column in columns]
+        widths = [max((size for size in map(width_of, column) if size <= PADDED), default=0) for column in columns]
     for row in cells:
-        aligned = [
-            cell.ljust(width) if at_left else cell.rjust(width)
-            for cell, width, at_left in zip(row, widths, left, strict=True)
-        ]
+        blanks = [" " * (width - width_of(cell)) for cell, width in zip(row, widths, strict=True)]
+        aligned = (
+            cell + blank if at_left else blank + cell for cell, blank, at_left in zip(row, blanks, left, strict=True)
+        )
         print("  ".join(aligned).rstrip())
 
 
@@ -64,15 +66,40 @@ def fitted(widths: Sequence[int], room: int) -> list[int]:
 
 
 def folded(text: str, width: int) -> str:
-    """Return a text with its middle left out where it is too long.
+    """Return a text with its middle left out where it takes more than `width` columns.
 
     >>> folded("stage2/block1/depthwise", 13)
     'stage2...wise'
     """
-    if len(text) <= width:
+    if width_of(text) <= width:
         return text
-    front = (width - 3 + 1) // 2 + 1
-    return f"{text[:front]}...{text[len(text) - (width - 3 - front) :]}" if width > front + 3 else text[:width]
+    room = max(0, width - 3)
+    front = _leading(text, min(room, room // 2 + 1))
+    back = _leading(text[::-1], room - width_of(front))[::-1]
+    return f"{front}...{back}" if back else _leading(text, width)
+
+
+def width_of(text: str) -> int:
+    """Return how many columns of a terminal a text takes: two for the letters of East Asia, none for marks.
+
+    >>> width_of("conv"), width_of("\\u7573\\u307f\\u8fbc\\u307f")
+    (4, 8)
+    """
+    return len(text) if text.isascii() else sum(map(_columns, text))
+
+
+def _columns(letter: str) -> int:
+    if unicodedata.combining(letter):
+        return 0
+    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+
+
+def _leading(text: str, width: int) -> str:
+    """Return as many letters as fit in `width` columns."""
+    for count, taken in enumerate(accumulate(map(_columns, text))):
+        if taken > width:
+            return text[:count]
+    return text
 
 
 def printable(text: str) -> str:

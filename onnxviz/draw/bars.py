@@ -155,8 +155,12 @@ def _list(page: Page, place: tuple[int, int], values: npt.NDArray[np.float64], n
 
 def _notes(values: npt.NDArray[np.float64], columns: int) -> list[str]:
     finite = values[np.isfinite(values)]
-    ends = f"range {number(float(finite.min()))} .. {number(float(finite.max()))}" if finite.size else "no finite value"
-    notes = [ends, f"zero {np.count_nonzero(values == 0)} of {len(values)}"]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (np.nan, np.nan)
+    same = f"all {number(low)}" if len(values) > 1 else f"value {number(low)}"
+    ends = "no finite value" if not finite.size else same if low == high else f"range {number(low)} .. {number(high)}"
+    notes = [ends]
+    if len(values) > 1:
+        notes.append(f"zero {np.count_nonzero(values == 0)} of {len(values)}")
     if finite.size < len(values):
         notes.append(f"not finite {len(values) - finite.size}")
     if columns < len(values):

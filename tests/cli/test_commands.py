@@ -18,7 +18,7 @@ import pytest
 from onnx import helper
 from PIL import Image
 
-from onnxviz.cli.terminal import print_table
+from onnxviz.cli.terminal import folded, print_table
 from tests.models import model_of
 
 Command = Callable[..., object]
@@ -578,3 +578,10 @@ def test_layers_tells_which_of_two_things_a_name_means(onnxviz_command: Command,
     done = onnxviz_command("layers", tmp_path / "m.onnx", "--layers", "a")
     assert done.code == 0
     assert "`a` names a value and a node, which as a layer means `b`: the value is taken" in done.err
+
+
+def test_letters_of_two_columns_are_aligned_and_folded(capsys: pytest.CaptureFixture[str]) -> None:
+    wide = "\u7573\u307f\u8fbc\u307f"
+    print_table(("layer", "op"), [(wide, "Conv"), ("cafe\u0301", "Relu")], left=(True, True))
+    assert capsys.readouterr().out.splitlines() == ["layer     op", f"{wide}  Conv", "cafe\u0301      Relu"]
+    assert [folded(wide * 3, width) for width in (24, 12, 3)] == [wide * 3, f"{wide[:2]}...{wide[2:]}", wide[0]]
