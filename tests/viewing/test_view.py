@@ -191,6 +191,20 @@ def test_values_without_maps_are_a_page_that_says_so(
     assert Activations.load(tmp_path / "y.npz")["y"].array.shape == shape
 
 
+@pytest.mark.parametrize(
+    ("scale", "said"), [("auto", "-5 .. 5"), ("symmetric", "-5 .. 5"), ("channel", "-5 .. 3"), ("layer", "-5 .. 3")]
+)
+def test_the_same_scale_of_both_signs_has_zero_in_its_middle(tmp_path: Path, scale: str, said: str) -> None:
+    model = model_of(tmp_path / "m.onnx", "g (float[1, 2, 2, 2] x) => (float[1, 2, 2, 2] y) {y = Identity(x)}")
+    for name, ends in (("a", (-5, 2)), ("b", (-1, 3))):
+        np.save(tmp_path / f"{name}.npy", np.linspace(*ends, 8, dtype=np.float32).reshape(1, 2, 2, 2))
+    options = ViewOptions(layers="y", same_scale=True, html=False, style=Style(scale=scale))
+    onnxviz.view(model, [str(tmp_path / "a.npy"), str(tmp_path / "b.npy")], tmp_path / "maps", options)
+    for folder in ("000-a", "001-b"):
+        with Image.open(tmp_path / "maps" / folder / "000-y.png") as picture:
+            assert picture.text["Scale"] == f"fixed: fixed scale {said}"
+
+
 def test_a_channel_of_nan_does_not_spoil_the_same_scale(tmp_path: Path) -> None:
     model = model_of(
         tmp_path / "m.onnx",
