@@ -22,6 +22,9 @@ import numpy as np
 
 HERE = Path(__file__).resolve().parent
 
+# Modules are compiled once, as where they are installed, not at every start.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
 USUAL = [sys.executable, str(HERE / "usual_way.py")]
 OURS = [sys.executable, "-m", "onnxviz"]
 
@@ -51,7 +54,7 @@ def make(folder: Path, maker: str, name: str, *numbers: int) -> None:
 
 
 def once(command: list[str], folder: Path) -> Cost:
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     errors = process.stderr.read() if process.stderr else b""
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)

@@ -482,12 +482,12 @@ def test_defaults() -> None:
     ids=lambda text: text[:8],
 )
 def test_long_texts_are_fast(text: str) -> None:
-    start = time.perf_counter()
+    started = time.process_time()
     try:
         chosen(text)
     except (SelectionError, NoMatchError) as error:
         assert len(str(error)) < 1000
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - started < 2
 
 
 PIECES = st.sampled_from(
