@@ -7,7 +7,6 @@ on an error or an interrupt it is removed, and what stood there before stands th
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import shutil
 import stat
@@ -99,6 +98,8 @@ def safe_name(text: str, limit: int = 60) -> str:
     name = "".join(letter if _stays(letter) else "_" for letter in plain)
     name = name.lstrip("_.-") or "_"
     if len(name) > limit:
+        import hashlib
+
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
         name = f"{name[: limit - 9].rstrip('._-')}-{digest}"
     return f"_{name}" if name.split(".")[0].rstrip().upper() in RESERVED else name

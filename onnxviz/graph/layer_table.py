@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
@@ -33,6 +32,8 @@ class LayerTable(Mapping[str, Layer]):
         return "\n".join([f"<{len(self)} layers>", *lines])
 
     def _repr_html_(self) -> str:
+        import html
+
         head = "".join(f"<th>{title}</th>" for title in ("layer", "kind", "op", "shape", "layout"))
         rows = ("".join(f"<td>{html.escape(cell)}</td>" for cell in _cells(layer)) for layer in self.values())
         return f"<table><tr>{head}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"

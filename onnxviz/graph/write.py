@@ -8,7 +8,6 @@ of their own (`float_data`) become `raw_data`: the same bytes.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -226,6 +225,8 @@ def _link(graph: Graph, file: ModelFile, base: Path) -> dict[str, str]:
 
 
 def _digest(file: ModelFile) -> str:
+    import hashlib
+
     return hashlib.sha256(file.skeleton).hexdigest()
 
 
