@@ -1,9 +1,8 @@
 /** The layers at the left: a tree by scope with a search, all by keyboard too. */
 
-import { shorten } from "./address.js";
-import { byId, make } from "./dom.js";
-import { formatShape, plural } from "./numbers.js";
-import { countLive, layerIn, runWith, statisticsIn } from "./scene.js";
+import { byId } from "./dom.js";
+import { plural } from "./numbers.js";
+import { describeRow, treeRows } from "./rows.js";
 import { buildTree, searchLayers } from "./tree.js";
 
 /** The tree of layers. */
@@ -16,12 +15,14 @@ export class Sidebar {
     this.layers = layers;
     this.open = open;
     this.tree = byId("tree");
+    this.run = 0;
+    this.tree.append(...treeRows(buildTree(layers), layers));
     /** @type {HTMLElement[]} */
-    this.rows = [];
+    this.rows = [...this.tree.querySelectorAll('[role="treeitem"]')];
     /** @type {HTMLElement[]} the row of each layer */
     this.ofLayer = [];
-    this.run = 0;
-    this.fill(this.tree, buildTree(layers), 1);
+    for (const row of this.rows) if (row.dataset.layer) this.ofLayer[Number(row.dataset.layer)] = row;
+    this.describe();
     this.listen();
     this.tell("");
   }
@@ -34,7 +35,7 @@ export class Sidebar {
   show(layer, run) {
     if (run !== this.run) {
       this.run = run;
-      this.ofLayer.forEach((row, place) => this.describe(row, place));
+      this.describe();
     }
     for (const row of this.tree.querySelectorAll('[aria-selected="true"]')) row.setAttribute("aria-selected", "false");
     const row = this.ofLayer[layer];
@@ -44,92 +45,9 @@ export class Sidebar {
     row.scrollIntoView({ block: "nearest" });
   }
 
-  /**
-   * @param {HTMLElement} parent
-   * @param {Scope} scope
-   * @param {number} level
-   */
-  fill(parent, scope, level) {
-    for (const child of scope.children) {
-      const row = "children" in child ? this.scopeRow(child, level) : this.layerRow(child, level);
-      parent.append(row);
-    }
-  }
-
-  /**
-   * @param {Scope} scope
-   * @param {number} level
-   */
-  scopeRow(scope, level) {
-    const label = make("span", { class: "scope-name" });
-    label.append(make("bdi", {}, shorten(scope.name, 200)));
-    const count = make("span", { class: "scope-count", "aria-hidden": "true" }, String(scope.layers));
-    const head = make("div", { class: "row scope" }, label, count);
-    const group = make("div", { role: "group" });
-    const item = this.item(level, head, {
-      "aria-expanded": "true",
-      "aria-label": `${shorten(scope.name, 200)}, ${plural(scope.layers, "layer")}`,
-    });
-    item.append(group);
-    this.fill(group, scope, level + 1);
-    return item;
-  }
-
-  /**
-   * @param {Leaf} leaf
-   * @param {number} level
-   */
-  layerRow(leaf, level) {
-    const name = make("span", { class: "layer-name" }, make("bdi", {}, shorten(leaf.name, 200)));
-    const row = make(
-      "div",
-      { class: "row layer" },
-      name,
-      make("span", { class: "layer-live" }),
-      make("span", { class: "layer-facts" }),
-    );
-    const item = this.item(level, row, { "aria-selected": "false" });
-    item.dataset.layer = String(leaf.layer);
-    item.title = shorten(this.layers[leaf.layer].name, 400);
-    this.ofLayer[leaf.layer] = item;
-    this.describe(item, leaf.layer);
-    return item;
-  }
-
-  /**
-   * @param {number} level
-   * @param {HTMLElement} head
-   * @param {{[attribute: string]: string}} attributes
-   */
-  item(level, head, attributes) {
-    const item = make(
-      "div",
-      {
-        role: "treeitem",
-        "aria-level": String(level),
-        tabindex: "-1",
-        ...attributes,
-      },
-      head,
-    );
-    head.style.setProperty("--level", String(Math.min(level - 1, 8)));
-    this.rows.push(item);
-    return item;
-  }
-
-  /**
-   * @param {HTMLElement} item
-   * @param {number} place
-   */
-  describe(item, place) {
-    const run = runWith(this.layers[place], this.run);
-    const layer = layerIn(this.layers[place], run);
-    const live = countLive(layer, statisticsIn(layer, run));
-    const shape = formatShape([layer.channels, ...spatialShape(layer)]);
-    const facts = `${layer.op || layer.kind || ""} ${shape}`.trim();
-    /** @type {HTMLElement} */ (item.querySelector(".layer-facts")).textContent = facts;
-    const count = /** @type {HTMLElement} */ (item.querySelector(".layer-live"));
-    count.textContent = live < layer.kept.length ? `${live} live` : "";
+  /** Say of each layer what it is in the run. */
+  describe() {
+    this.ofLayer.forEach((row, place) => describeRow(row, this.layers[place], this.run));
   }
 
   listen() {
@@ -219,18 +137,6 @@ export class Sidebar {
     const all = plural(this.layers.length, "layer");
     byId("found").textContent = !query.trim() ? all : found.size ? `${found.size} of ${all}` : `no layer of ${all}`;
   }
-}
-
-/**
- * Give the sizes of a layer's axes of space, as its layout tells them.
- * @param {Layer} layer
- * @returns {number[]}
- */
-export function spatialShape(layer) {
-  const { layout, shape, extent, halved } = layer;
-  const sizes =
-    layout && layout.length === shape.length ? shape.filter((_, axis) => "DHWLT".includes(layout[axis])) : [];
-  return sizes.length === extent.length ? sizes : extent.map((side) => side * 2 ** halved);
 }
 
 /**
