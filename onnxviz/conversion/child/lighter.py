@@ -43,13 +43,9 @@ def _needed_nodes(
     names = list(outputs_name) + ([] if remove_unused_inputs else [node.output[0] for node in self.inputs])
     waiting = [self.get_node_by_output(name, search_in_parent_graphs=False) for name in names]
     met: dict[Any, None] = {}
-    refused: set[Any] = set()
     while waiting:
         node = waiting.pop()
-        if not node or node in met or node in refused:
-            continue
-        if input_checker and input_checker(node) is False:
-            refused.add(node)
+        if not node or node in met or (input_checker and input_checker(node) is False):
             continue
         met[node] = None
         read = [*node.input, *node.get_implicit_inputs()]

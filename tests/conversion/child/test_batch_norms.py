@@ -32,6 +32,12 @@ def model(
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
+def read_twice() -> onnx.ModelProto:
+    proto = model(outputs=("y", "other"))
+    proto.graph.node.append(helper.make_node("Tanh", ["m"], ["other"]))
+    return proto
+
+
 @pytest.mark.parametrize("shape", [(1, 3, 1, 1), (3, 1, 1)])
 @pytest.mark.parametrize("swapped", [False, True])
 def test_a_pair_becomes_one_norm(shape: tuple[int, ...], swapped: bool) -> None:
@@ -50,7 +56,8 @@ def test_a_pair_becomes_one_norm(shape: tuple[int, ...], swapped: bool) -> None:
         (model(), {"y"}),
         (model(), set()),
         (model(), {"t", "m"}),  # the product is a layer of its own
-        (model(outputs=("y", "m")), {"t"}),  # and read elsewhere
+        (model(outputs=("y", "m")), {"t"}),
+        (read_twice(), {"t"}),
         (model(shape=(3,)), {"t"}),  # along the width
     ],
 )
