@@ -17,6 +17,7 @@ export function legendWords(scene, grid) {
   const words = [];
   const ends = {
     channel: ["min of channel", "max of channel"],
+    signed: ["negative", "positive"],
     percentile: ["1 %", "99 %"],
     std: ["mean − 3 std", "mean + 3 std"],
   };

@@ -1,12 +1,18 @@
 /** The ends of the scale on which each channel is coloured, and what is said of them. */
 
+import { valueOfCode } from "./decode.js";
+
 // A range this small beside the values is what rounding leaves of a constant.
 const CONSTANT = 1e-6;
+
+// The share of a channel's magnitudes that the scale "signed" holds, as on the pictures.
+const HELD = 0.98;
 
 /** What each mode is called, in the order in which it is offered. */
 export const SCALE_NAMES = {
   auto: "automatic",
   channel: "each channel",
+  signed: "each channel about 0",
   layer: "whole layer",
   inputs: "all inputs",
   percentile: "1 to 99 %",
@@ -58,7 +64,7 @@ export function layerRange(statistics) {
 export function scaleLimits(mode, scaled) {
   const { statistics } = scaled;
   const [low, high] = layerRange(statistics);
-  if (mode === "auto") mode = bothSigns(low, high) ? "symmetric" : scaled.size === 1 ? "layer" : "channel";
+  if (mode === "auto") mode = automatic(scaled, bothSigns(low, high));
   const ends = endsOf(mode, scaled, low, high);
   // Channels without a finite value get a scale all the same.
   for (let channel = 0; channel < ends.low.length; channel++) {
@@ -66,14 +72,24 @@ export function scaleLimits(mode, scaled) {
     ends.low[channel] = 0;
     ends.high[channel] = 1;
   }
-  const own = mode === "channel" || mode === "percentile" || mode === "std";
+  const own = ["channel", "signed", "percentile", "std"].includes(mode);
   return {
     ...ends,
     mode,
     own,
-    diverging: mode === "symmetric",
+    diverging: mode === "symmetric" || mode === "signed",
     words: wordsOf(mode),
   };
+}
+
+/**
+ * Maps of a single value have no range of their own: they share one.
+ * @param {Scaled} scaled
+ * @param {boolean} signed whether the layer has both signs
+ */
+function automatic(scaled, signed) {
+  if (scaled.size === 1) return signed ? "symmetric" : "layer";
+  return signed ? "signed" : "channel";
 }
 
 /**
@@ -92,6 +108,7 @@ function endsOf(mode, scaled, low, high) {
       high: Float64Array.from(statistics.high),
     };
   if (mode === "percentile") return percentiles(scaled);
+  if (mode === "signed") return reaches(scaled);
   if (mode === "std") {
     return {
       low: Float64Array.from(statistics.mean, (mean, place) => mean - 3 * statistics.std[place]),
@@ -126,24 +143,53 @@ function percentiles({ statistics, values, size }) {
     low: Float64Array.from(statistics.low),
     high: Float64Array.from(statistics.high),
   };
-  const { codes, marks } = values;
-  if (!codes) return ends;
+  if (!values.codes) return ends;
   for (let channel = 0; channel < ends.low.length; channel++) {
-    const counts = new Uint32Array(256);
-    let count = 0;
-    for (let place = channel * size; place < (channel + 1) * size; place++) {
-      if (marks && marks[place]) continue;
-      counts[codes[place]]++;
-      count++;
-    }
+    const { counts, count } = countCodes(values, channel, size);
     const first = codeOfRank(counts, Math.floor((count - 1) * 0.01));
     const last = codeOfRank(counts, Math.ceil((count - 1) * 0.99));
-    const [low, high] = [statistics.low[channel], statistics.high[channel]];
     if (last <= first) continue;
-    ends.low[channel] = low + ((first + 0.5) / 256) * (high - low);
-    ends.high[channel] = low + ((last + 0.5) / 256) * (high - low);
+    const [low, high] = [statistics.low[channel], statistics.high[channel]];
+    ends.low[channel] = valueOfCode(first, low, high);
+    ends.high[channel] = valueOfCode(last, low, high);
   }
   return ends;
+}
+
+/**
+ * Give each channel a scale about zero that holds nearly all of its magnitudes, its greatest where that is 0.
+ * @param {Scaled} scaled
+ */
+function reaches({ statistics, values, size }) {
+  const high = Float64Array.from(statistics.low, (low, channel) => Math.max(-low, statistics.high[channel]));
+  for (let channel = 0; values.codes && channel < high.length; channel++) {
+    const { counts, count } = countCodes(values, channel, size);
+    const magnitude = (/** @type {number} */ code) =>
+      Math.abs(valueOfCode(code, statistics.low[channel], statistics.high[channel]));
+    const codes = Array.from(counts.keys()).sort((one, other) => magnitude(one) - magnitude(other));
+    const ordered = Uint32Array.from(codes, (code) => counts[code]);
+    const held = magnitude(codes[codeOfRank(ordered, Math.ceil((count - 1) * HELD))]);
+    if (held > 0) high[channel] = Math.min(held, high[channel]);
+  }
+  return { low: high.map((reach) => -reach), high };
+}
+
+/**
+ * Count how often each code comes in a channel, what is not finite left out.
+ * @param {Values} values
+ * @param {number} channel
+ * @param {number} size
+ */
+function countCodes(values, channel, size) {
+  const codes = /** @type {Uint8Array} */ (values.codes);
+  const counts = new Uint32Array(256);
+  let count = 0;
+  for (let place = channel * size; place < (channel + 1) * size; place++) {
+    if (values.marks && values.marks[place]) continue;
+    counts[codes[place]]++;
+    count++;
+  }
+  return { counts, count };
 }
 
 /**
@@ -164,6 +210,8 @@ function wordsOf(mode) {
   switch (mode) {
     case "channel":
       return "each channel on its own min … max";
+    case "signed":
+      return "each channel on its own scale, symmetric about 0; the greatest 2 % have the end's colour";
     case "percentile":
       return "each channel on its own 1 … 99 %; what lies outside has the end's colour";
     case "std":

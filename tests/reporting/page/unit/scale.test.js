@@ -52,9 +52,10 @@ test("a channel without a finite value has a scale all the same", () => {
   for (const mode of ["channel", "std"]) assert.deepEqual([limits(mode).low[2], limits(mode).high[2]], [0, 1]);
 });
 
-test("automatic is symmetric where values have both signs, and one scale for maps of one value", () => {
-  assert.equal(limits("auto").mode, "symmetric");
+test("automatic is about zero where values have both signs, and one scale for maps of one value", () => {
+  assert.equal(limits("auto").mode, "signed");
   assert.ok(limits("auto").diverging);
+  assert.equal(limits("auto", statistics(), 1).mode, "symmetric");
   const positive = { ...statistics(), low: floats(0, -0.3, NaN) };
   assert.equal(limits("auto", positive).mode, "channel");
   assert.equal(limits("auto", positive, 1).mode, "layer");
@@ -77,6 +78,23 @@ test("percentiles leave out what is rare", () => {
     others: [],
   });
   assert.deepEqual([found.low[0], found.high[0]], [100.5, 119.5]);
+});
+
+test("a signed channel's scale is about zero and holds all but the greatest", () => {
+  // From -128 to 128, so that code 128 + n is n + 0.5: of 100 values two reach 100 and -90, the others up to 48.
+  const codes = Uint8Array.from({ length: 101 }, (_, place) =>
+    place === 0 ? 228 : place === 1 ? 38 : 128 + (place % 2 ? 1 : -1) * Math.floor(place / 2 - 1),
+  );
+  const found = scaleLimits("signed", {
+    statistics: { ...statistics(), low: floats(-128, 0, -1), high: floats(128, 0, 3) },
+    values: { codes: Uint8Array.from([...codes, ...codes.map(() => 0), ...codes.map(() => 64)]), marks: null },
+    size: 101,
+    others: [],
+  });
+  assert.deepEqual([found.low[0], found.high[0]], [-48.5, 48.5]);
+  assert.deepEqual([found.low[1], found.high[1]], [-0, 0]);
+  assert.ok(found.high[2] > 0 && found.high[2] < 0.01);
+  assert.ok(found.own && found.diverging);
 });
 
 test("what rounding leaves of a constant is constant; what is not finite is not", () => {
