@@ -6,7 +6,7 @@ import json
 import os
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
@@ -111,12 +111,12 @@ class Activations(Mapping[str, Activation]):
         import html
 
         rows = (
-            f"<tr><td>{html.escape(name)}</td><td>{item.tap}</td><td>{item.array.dtype}</td>"
-            f"<td>{' x '.join(map(str, item.array.shape))}</td><td>{item.layout or ''}</td></tr>"
+            (name, item.tap, str(item.array.dtype), " x ".join(map(str, item.array.shape)), item.layout or "")
             for name, item in self._items.items()
         )
+        cells = ("".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows)
         head = "".join(f"<th>{title}</th>" for title in ("layer", "tap", "dtype", "shape", "layout"))
-        return f"<table><tr>{head}</tr>{''.join(rows)}</table>"
+        return f"<table><tr>{head}</tr>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>"
 
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
         """Write all to one `.npz` file: members `0000`, `0001` ... and their names in `names`.
@@ -133,14 +133,27 @@ class Activations(Mapping[str, Activation]):
         """Read what `save`, or `onnxviz view --raw`, has written.
 
         Raises:
-            InputError: The file is missing or is no such file.
+            InputError: The file is missing, broken or no such file.
         """
-        try:
-            with np.load(path, allow_pickle=False) as members:
+        from onnxviz.feed.arrays import opened_npz
+
+        name = repr(os.fspath(path))
+        with opened_npz(Path(path), name) as members:
+            try:
                 facts = json.loads(str(members["facts"]))
-                return cls(Activation(array=members[f"{place:04}"], **fact) for place, fact in enumerate(facts))
-        except (OSError, EOFError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
-            raise InputError(f"{os.fspath(path)!r} holds no activations written by onnxviz: {error}") from None
+                return cls(_told(fact, members[f"{place:04}"]) for place, fact in enumerate(facts))
+            except (KeyError, ValueError, TypeError, RecursionError) as error:
+                raise InputError(f"{name} holds no activations written by onnxviz: {error}") from None
+
+
+def _told(fact: Mapping[str, Any], array: Array) -> Activation:
+    """Return an array with what a file says of it, which is text whatever the file holds."""
+    layout = fact["layout"]
+    if layout is not None and not (isinstance(layout, str) and layout.isalpha() and len(layout) == array.ndim):
+        raise ValueError(f"the layout {layout!r} is none of an array of {array.ndim} axes")
+    if fact["tap"] not in ("act", "op", "value"):
+        raise ValueError(f"{fact['tap']!r} is no tap")
+    return Activation(str(fact["name"]), str(fact["value"]), fact["tap"], array, layout, str(fact["op"]))
 
 
 class RawWriter(AbstractContextManager["RawWriter"]):
@@ -152,7 +165,11 @@ class RawWriter(AbstractContextManager["RawWriter"]):
         self._facts: list[dict[str, str | None]] = []
 
     def __enter__(self) -> RawWriter:
-        self._archive = zipfile.ZipFile(self._file.__enter__(), "w", zipfile.ZIP_STORED)
+        with ExitStack() as stack:
+            self._archive = zipfile.ZipFile(stack.enter_context(self._file), "w", zipfile.ZIP_STORED)
+            stack.push(self._close)
+            stack.push(self._finish)
+            self._stack = stack.pop_all()
         return self
 
     def add(self, item: Activation) -> None:
@@ -166,15 +183,20 @@ class RawWriter(AbstractContextManager["RawWriter"]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
-        try:
-            if kind is None:
-                self._write("names", np.array([fact["name"] for fact in self._facts], dtype=np.str_))
-                self._write("facts", np.array(json.dumps(self._facts)))
+        return self._stack.__exit__(kind, error, trace)
+
+    def _finish(self, kind: type[BaseException] | None, *details: object) -> None:
+        """Write what tells the arrays apart, unless something failed, and end the archive."""
+        if kind is None:
+            self._write("names", np.array([fact["name"] for fact in self._facts], dtype=np.str_))
+            self._write("facts", np.array(json.dumps(self._facts)))
             self._archive.close()
-        except Exception as failure:  # a full disk, as a rule: the file below says it and leaves nothing behind
-            if kind is None:
-                return self._file.__exit__(type(failure), failure, failure.__traceback__)
-        return self._file.__exit__(kind, error, trace)
+
+    def _close(self, kind: type[BaseException] | None, *details: object) -> None:
+        """Let an archive go that could not be ended: its file is thrown away, and a full disk has been told."""
+        if kind is not None:
+            with suppress(Exception):
+                self._archive.close()
 
     def _write(self, name: str, array: Array) -> None:
         with self._archive.open(f"{name}.npy", "w", force_zip64=True) as member:

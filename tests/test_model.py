@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ from onnx.reference import ReferenceEvaluator
 from PIL import Image
 
 import onnxviz
-from onnxviz.activations import Activation, Activations
+from onnxviz.activations import Activation, Activations, RawWriter
 from onnxviz.errors import InputError, NoMatchError, OutputError, RunError, UnsupportedError, UsageError
 from onnxviz.feed.options import FeedOptions
 from onnxviz.run.session import RunOptions
@@ -119,9 +121,40 @@ def test_save_and_load(doubling_model: Path, tmp_path: Path) -> None:
     assert loaded["conv"].layout == "NCHW"
     with np.load(tmp_path / "maps.npz") as members:
         assert members["names"].tolist() == list(maps)
+
+
+def test_what_is_no_file_of_activations_is_refused(tmp_path: Path) -> None:
+    def refused(why: str, **members: object) -> None:
+        np.savez(tmp_path / "no.npz", **members)
+        with pytest.raises(InputError, match=why):
+            Activations.load(tmp_path / "no.npz")
+
+    fact = {"name": "a", "value": "a", "tap": "act", "layout": "NC", "op": ""}
+    array = {"0000": np.ones((1, 2))}
+    refused("holds no activations written by onnxviz: 'facts", x=np.ones(2))
+    refused("holds no activations .* no tap", facts=json.dumps([fact | {"tap": "<img>"}]), **array)
+    refused("holds no activations .* the layout '<img", facts=json.dumps([fact | {"layout": "<img src=x>"}]), **array)
+    refused("holds no activations", facts="[" * 100_000, **array)
     (tmp_path / "no.npz").write_bytes(b"no")
-    with pytest.raises(InputError, match="holds no activations"):
+    with pytest.raises(InputError, match="is no array that can be read"):
         Activations.load(tmp_path / "no.npz")
+
+
+def test_names_are_text_in_a_notebook() -> None:
+    hostile = Activation("<b>", "v", "<img src=x>", np.ones((1, 1)), "<i>")
+    shown = Activations([hostile])._repr_html_()
+    assert "&lt;b&gt;" in shown
+    assert not {"<b>", "<img", "<i>"} & set(re.findall("<[a-z]+>?", shown))
+
+
+def test_a_raw_file_that_cannot_be_ended_is_an_error_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = Activation("a", "a", "act", np.ones((1, 1)), "NC")
+    monkeypatch.setattr(json, "dumps", lambda document: 1 / 0)
+    with pytest.raises(ZeroDivisionError), RawWriter(tmp_path / "a.npz", force=False) as raw:
+        raw.add(item)
+    assert not list(tmp_path.iterdir())
 
 
 def test_maps_are_channels_first() -> None:

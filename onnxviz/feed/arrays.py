@@ -7,7 +7,8 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -67,21 +68,34 @@ def read_npz(source: Path | bytes, name: str) -> Mapping[str, Array]:
     Raises:
         InputError: the file is missing, broken, empty or holds something other than numbers.
     """
+    with opened_npz(source, name) as archive:
+        members = {key: _checked(archive[key], f"{name}[{key!r}]") for key in archive}
+    if not members:
+        raise InputError(f"{name} holds no array")
+    return members
+
+
+@contextmanager
+def opened_npz(source: Path | bytes, name: str) -> Iterator[Mapping[str, Array]]:
+    """Open a .npz file for its arrays to be read one by one; pickled objects are refused.
+
+    Raises:
+        InputError: the file is missing, broken or unpacks to far more than its size; also for what the block raises
+            because a member is missing or broken.
+    """
     try:
         # Opened here: numpy leaves a file open that turns out to be broken.
-        with (
-            io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as stream,
-            np.load(stream, allow_pickle=False) as archive,
-        ):
-            _check_unpacked(archive.zip.infolist(), name)
-            members = {key: _checked(archive[key], f"{name}[{key!r}]") for key in archive.files}
+        with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as stream:
+            if stream.read(2) != b"PK":
+                raise ValueError("it does not begin as a .npz file")
+            stream.seek(0)
+            with np.load(stream, allow_pickle=False) as archive:
+                _check_unpacked(archive.zip.infolist(), name)
+                yield archive
     except FileNotFoundError as error:
         raise InputError(f"{name}: there is no such file") from error
     except _BROKEN as error:
         raise _broken(name, error) from error
-    if not members:
-        raise InputError(f"{name} holds no array")
-    return members
 
 
 def cast(array: Array, dtype: str, name: str, notes: list[str]) -> Array:
