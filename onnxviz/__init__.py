@@ -79,4 +79,4 @@ if not TYPE_CHECKING:  # a type checker that saw this would take any name
         return module if attribute is None else getattr(module, attribute)
 
     def __dir__():
-        return sorted([*globals(), *_HOMES])
+        return sorted({*globals(), *_HOMES} - {"TYPE_CHECKING", "annotations"})

@@ -21,6 +21,8 @@ from onnxviz.files import writing
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from onnxviz.draw.style import Drawing
+
 Array = np.ndarray[Any, Any]
 
 
@@ -59,23 +61,25 @@ class Activation:
         return item_channels(self.array, self.layout, item)
 
     def pages(self, **style: Any) -> list[Image]:
-        """Draw the first item: every page, as Pillow images. Keywords are those of `onnxviz.Style`.
+        """Draw the first item: every page, as Pillow images of mode RGB. Keywords are those of `onnxviz.Style`.
 
         Raises:
             UsageError: A scale, a colormap or a channel that does not exist.
         """
+        return [drawing.image.convert("RGB") for drawing in self._drawings(**style)]
+
+    def montage(self, **style: Any) -> Image:
+        """Draw the first item: the first page, as a Pillow image of mode RGB. Keywords are those of `onnxviz.Style`."""
+        return self._drawings(**style)[0].image.convert("RGB")
+
+    def _drawings(self, **style: Any) -> list[Drawing]:
         from onnxviz.draw.kinds import draw_maps
         from onnxviz.draw.style import Caption, Style
 
-        caption = Caption(self.name, self.caption_line)
-        return [drawing.image for drawing in draw_maps(self.array, self.layout, caption, Style(**style))]
-
-    def montage(self, **style: Any) -> Image:
-        """Draw the first item: the first page, as a Pillow image. Keywords are those of `onnxviz.Style`."""
-        return self.pages(**style)[0]
+        return draw_maps(self.array, self.layout, Caption(self.name, self.caption_line), Style(**style))
 
     def _repr_png_(self) -> bytes | None:
-        return self.montage()._repr_png_()
+        return self._drawings()[0].image._repr_png_()
 
     def __repr__(self) -> str:
         return f"<Activation {self.name!r} {self.tap} {self.array.dtype} {self.array.shape} {self.layout or ''}>"

@@ -157,6 +157,16 @@ def test_a_raw_file_that_cannot_be_ended_is_an_error_and_leaves_nothing(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_montage_can_be_saved_as_anything_and_takes_channels_as_the_command_does(tmp_path: Path) -> None:
+    item = Activation("n", "v", "act", np.arange(32, dtype=np.float32).reshape(1, 8, 2, 2), "NCHW")
+    some = item.montage(channels="0-1,7")
+    some.save(tmp_path / "maps.jpg")
+    assert np.array_equal(some, item.montage(channels=(0, 1, 7)))
+    assert not np.array_equal(some, item.montage())
+    with pytest.raises(UsageError, match="numbers and ranges"):
+        item.montage(channels="7-0")
+
+
 def test_maps_are_channels_first() -> None:
     array = np.arange(12).reshape(1, 2, 2, 3)
     item = onnxviz.Activation("n", "v", "act", array, "NHWC")
@@ -184,6 +194,8 @@ def test_wrong_words(doubling_model: Path) -> None:
 def test_a_region_is_what_a_position_sees(bundled_model: Path, cat: Path) -> None:
     model = onnxviz.open(bundled_model)
     seen = model.region("stem/conv", (4, 111), str(cat))  # stride 2, padded behind only: 2i to 2i + 2
+    assert seen.box == ((8, 10), (222, 223))
+    assert repr(seen) == "<Region of 'image': 8..10 x 222..223, exact>"
     assert [np.flatnonzero(mask).tolist() for mask in seen.masks] == [[8, 9, 10], [222, 223]]
     with pytest.raises(UsageError, match="a region is of one layer; 'conv' selects 49"):
         model.region("conv", (0, 0), str(cat))

@@ -195,22 +195,3 @@ def dims(texts: Sequence[str] | None) -> dict[str, int]:
             raise UsageError(f"--dim takes NAME=N, such as height=480, not {text!r}")
         found[name] = int(number)
     return found
-
-
-def channels(text: str | None) -> tuple[int, ...] | None:
-    """Return channel numbers of a text such as `0-15,32`, both ends in.
-
-    >>> channels("0-2,7")
-    (0, 1, 2, 7)
-    """
-    if text is None:
-        return None
-    found: list[int] = []
-    for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()) or (dash and int(last) < int(first)):
-            raise UsageError(f"--channels takes numbers and ranges, such as 0-15,32, not {text!r}")
-        if dash and int(last) - int(first) > 1_000_000:
-            raise UsageError(f"--channels {part.strip()} is more channels than any layer has")
-        found.extend(range(int(first), int(last or first) + 1))
-    return tuple(dict.fromkeys(found))

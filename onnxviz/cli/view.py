@@ -180,7 +180,7 @@ def view(
             rows=rows,
             order=order,
             top=top,
-            channels=parameters.channels(channels),
+            channels=channels,
             font=font,
             small=small,
         ),

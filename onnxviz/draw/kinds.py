@@ -15,7 +15,7 @@ from onnxviz.draw.montage import check_order, draw_montage
 from onnxviz.draw.page import MARGIN, Page
 from onnxviz.draw.palette import default_colormap, palette
 from onnxviz.draw.scale import parse_scale
-from onnxviz.draw.style import Caption, Drawing, Style
+from onnxviz.draw.style import Caption, Drawing, Style, channel_numbers
 from onnxviz.draw.text import face
 
 if TYPE_CHECKING:
@@ -63,16 +63,18 @@ def draw_maps(
 
 
 def check_style(style: Style) -> None:
-    """Refuse a style before there is anything to draw with it; channels are checked where a layer's number is known.
+    """Refuse a style before there is anything to draw with it; whether a layer has a channel is only known there.
 
     Raises:
-        UsageError: a scale, colormap, theme, order, font or size that does not exist.
+        UsageError: a scale, colormap, theme, order, font, size or list of channels that does not exist.
     """
     parse_scale(style.scale)
     colormap = default_colormap(False, style.theme) if style.colormap == "auto" else style.colormap
     palette(colormap, style.theme)
     check_order(style.order)
     check_sizes(style)
+    if style.channels is not None:
+        channel_numbers(style.channels)
     face(style.font)
 
 

@@ -16,7 +16,7 @@ from onnxviz.draw.page import MARGIN, Page, hatch
 from onnxviz.draw.palette import FAINT_RULE, HATCH_BACK, NAN, RULE, default_colormap
 from onnxviz.draw.quantise import quantise_into
 from onnxviz.draw.scale import Array, ChannelStatistics, Limits, channel_statistics, limits
-from onnxviz.draw.style import Caption, Drawing, Style
+from onnxviz.draw.style import Caption, Drawing, Style, channel_numbers
 from onnxviz.draw.text import Face, face, number
 from onnxviz.errors import UsageError
 
@@ -66,10 +66,11 @@ def choose_channels(maps: Array, statistics: ChannelStatistics, style: Style) ->
         UsageError: a channel that the maps do not have, or an unknown order.
     """
     count = len(statistics.minimum)
-    outside = [channel for channel in style.channels or () if not -count <= channel < count]
+    named = None if style.channels is None else channel_numbers(style.channels)
+    outside = [channel for channel in named or () if not -count <= channel < count]
     if outside:
         raise UsageError(f"no channel {outside[0]}: the layer has {count}, 0 to {count - 1}")
-    chosen = np.arange(count) if style.channels is None else np.array(style.channels, np.intp)
+    chosen = np.arange(count) if named is None else np.array(named, np.intp)
     chosen = chosen % max(count, 1)
     check_order(style.order)
     if style.order != "index":

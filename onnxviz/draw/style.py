@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from PIL import Image
+
+from onnxviz.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,7 @@ class Style:
         rows: rows of maps on a page; None fills the page.
         order: `index`, `deviation` (spatial deviation, greatest first) or `mean` (mean of the absolute value).
         top: draw only the first so many of that order.
-        channels: draw these channels only.
+        channels: draw these channels only: numbers, or a text such as `0-15,32`, both ends in.
         font: a TrueType or OpenType file; None takes the font that Pillow carries.
         small: smaller files in more time.
         limits: a scale given from outside, (low, high), for pictures on the same scale; it overrides `scale`.
@@ -35,7 +37,7 @@ class Style:
     rows: int | None = None
     order: str = "index"
     top: int | None = None
-    channels: tuple[int, ...] | None = None
+    channels: str | Sequence[int] | None = None
     font: str | None = None
     small: bool = False
     limits: tuple[float, float] | None = None
@@ -62,3 +64,25 @@ class Drawing:
     image: Image.Image
     enlarged: bool = False
     text: Mapping[str, str] = field(default_factory=dict)
+
+
+def channel_numbers(channels: str | Sequence[int]) -> tuple[int, ...]:
+    """Return the channels that a style names, each once.
+
+    >>> channel_numbers("0-2,7")
+    (0, 1, 2, 7)
+
+    Raises:
+        UsageError: a text that is no list of numbers and ranges.
+    """
+    if not isinstance(channels, str):
+        return tuple(dict.fromkeys(channels))
+    found: list[int] = []
+    for part in channels.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()) or (dash and int(last) < int(first)):
+            raise UsageError(f"channels are numbers and ranges, such as 0-15,32, not {channels!r}")
+        if dash and int(last) - int(first) > 1_000_000:
+            raise UsageError(f"the channels {part.strip()} are more than any layer has")
+        found.extend(range(int(first), int(last or first) + 1))
+    return tuple(dict.fromkeys(found))

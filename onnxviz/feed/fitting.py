@@ -159,7 +159,7 @@ def _check_fit(job: Job, spec: TensorSpec, array: Array, name: str) -> None:
         if picture_layout(spec) is None:
             raise
         raise InputError(
-            f"{error}; an array is fed as it is: a preset, such as zero-one, has it resized as a picture"
+            f"{error}; an array is fed as it is: a preset, such as imagenet, has it prepared as a picture"
         ) from error
 
 

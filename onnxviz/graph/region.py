@@ -24,13 +24,23 @@ from onnxviz.layout import TensorSpec
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Region:
     """What a position depends on: a mask `(size,) bool` for each axis of space of the input, and how exact it is."""
 
     input: str
     masks: tuple[Mask, ...]
     status: Status
+
+    @property
+    def box(self) -> tuple[tuple[int, int], ...]:
+        """The first and the last pixel of each axis, both ends in; empty where nothing is seen."""
+        seen = [np.flatnonzero(mask) for mask in self.masks]
+        return tuple((int(places[0]), int(places[-1])) for places in seen) if all(map(len, seen)) else ()
+
+    def __repr__(self) -> str:
+        box = " x ".join(f"{first}..{last}" for first, last in self.box) or "nothing"
+        return f"<Region of {self.input!r}: {box}, {self.status.value}>"
 
 
 @dataclass(frozen=True, slots=True)

@@ -366,7 +366,7 @@ def test_several_inputs_have_a_folder_each_and_one_bad_one_is_listed(
         (2, ("view", "{model}", "--random", "--scale", "loud"), "loud"),
         (2, ("view", "{model}", "--random", "--format", "gif"), "gif"),
         (2, ("view", "{model}", "--random", "--memory", "much"), "--memory"),
-        (2, ("view", "{model}", "--random", "--channels", "3-1"), "--channels"),
+        (2, ("view", "{model}", "--random", "--channels", "3-1"), "channels are numbers"),
         (2, ("view", "{model}", "--random", "--channels", "9" * 20), "no channel 9999"),
         (3, ("layers", "missing.onnx"), "missing.onnx"),
         (3, ("layers", "{picture}"), "JPEG"),

@@ -272,7 +272,7 @@ def test_preprocessing_that_is_asked_for_makes_an_array_a_picture() -> None:
 def test_an_array_that_does_not_fit() -> None:
     assert refusal(spec(1, 3, 4, 4), np.zeros((1, 3, 4, 5)), FeedOptions()) == (
         "input 'x' takes 1x3x4x4, array has shape 1x3x4x5; an array is fed as it is: "
-        "a preset, such as zero-one, has it resized as a picture"
+        "a preset, such as imagenet, has it prepared as a picture"
     )
     assert refusal(spec("N", 7), np.zeros((1, 2, 3)), FeedOptions()) == "input 'x' takes Nx7, array has shape 1x2x3"
 
