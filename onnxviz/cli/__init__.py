@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from io import TextIOWrapper
 
 from onnxviz.cli.printing import ReaderGoneError
 from onnxviz.errors import OnnxvizError
@@ -16,6 +17,10 @@ def main() -> None:
     # numpy's algebra is small here, and its threads would spin against onnxruntime's: an overview of 58 layers took
     # 1.26 s of CPU on busy cores, 0.39 s with one thread.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # A pipe on Windows is of the system's code page, which lacks most of the letters that a name may have.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     # Being told to end takes away what is half-written and ends the converter, as Ctrl-C does.
     with suppress(ValueError):  # not in the main thread
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))

@@ -27,11 +27,12 @@ def printing(command: Callable[Parameters, None]) -> Callable[Parameters, None]:
             command(*arguments, **options)
             sys.stdout.flush()
         except OSError as error:
-            if error.errno not in (errno.EPIPE, errno.ENOSPC):
+            gone = error.errno == errno.EPIPE or (os.name == "nt" and error.errno == errno.EINVAL)
+            if not gone and error.errno != errno.ENOSPC:
                 raise
             # What is still held back would fail once more when Python flushes at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            if error.errno == errno.EPIPE:
+            if gone:
                 raise ReaderGoneError from None
             raise OutputError("cannot write to standard output: no space left on device") from None
 

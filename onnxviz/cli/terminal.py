@@ -7,6 +7,7 @@ import shutil
 import sys
 import unicodedata
 from collections.abc import Sequence
+from io import TextIOWrapper
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +26,15 @@ def say(text: str) -> None:
     print("\n".join(map(printable, text.split("\n"))), file=sys.stderr)
 
 
+def speak_utf8() -> None:
+    """Have standard output take JSON, which is UTF-8 whatever the system's code page."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
+
+
 def print_json(document: dict[str, Any]) -> None:
     """Print one strict JSON document."""
+    speak_utf8()
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1)
     # What was no UTF-8 in a file's name is no text; as an escape it is.
     print(text.encode("utf-8", "backslashreplace").decode("utf-8"))

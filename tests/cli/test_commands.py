@@ -47,6 +47,21 @@ def test_layers_lists_the_bundled_model(onnxviz_command: Command, bundled_model:
     assert "stem/conv" in lines[1] and "3x3" in lines[1] and "Nx32x112x112" in lines[1]
 
 
+def test_names_in_letters_that_a_pipe_lacks(tmp_path: Path) -> None:
+    """A pipe on Windows is of a code page."""
+    text = "g (float[1,1,2,2] x) => (float[1,1,2,2] y) { [n] y = Relu (x) }"
+    model = tmp_path / "m.onnx"
+    proto = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["": 17]> {text}')
+    proto.graph.node[0].name = "層🐈"
+    onnx.save(proto, model)
+    command = [sys.executable, "-m", "onnxviz", "layers", str(model)]
+    narrow = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    table = subprocess.run(command, capture_output=True, check=True, env=narrow).stdout.decode("cp1252")
+    assert r"\u5c64\U0001f408 " in table
+    document = json.loads(subprocess.run([*command, "--json"], capture_output=True, check=True, env=narrow).stdout)
+    assert document["layers"][0]["name"] == "層🐈"
+
+
 def test_layers_json_keeps_its_schema(onnxviz_command: Command, bundled_model: Path) -> None:
     document = json.loads(onnxviz_command("layers", bundled_model, "--json").out)
     assert document["schema"] == "onnxviz.layers/1"
