@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -9,11 +10,13 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from onnxviz.activations import Activation
 from onnxviz.draw.arrange import ATTENTION, BANDS, BARS, FILMSTRIP, MAPS, NOTHING, Arranged, arrange_axes
 from onnxviz.draw.scale import ChannelStatistics
 from onnxviz.layout import spatial_axes
-from onnxviz.reporting.blocks import make_block
+from onnxviz.reporting.blocks import Block, make_block
 from onnxviz.reporting.parts import LayerFacts, LayerPart, ReportRun, RunPart
 from onnxviz.reporting.store import BlockStore
 
@@ -81,6 +84,7 @@ class Collector(AbstractContextManager["Collector"]):
             activation.array.shape,
             block.extent,
             block.statistics,
+            _live(block),
             block.exact,
             block.extra,
             block.wide,
@@ -109,6 +113,12 @@ class Collector(AbstractContextManager["Collector"]):
         keys = (_Key(facts.name, facts.output, facts.form, channels, number) for number in count())
         places = (self._layers.setdefault(key, (facts, {}))[1] for key in keys)
         return next(parts for parts in places if len(self.runs) not in parts)
+
+
+def _live(block: Block) -> int:
+    low = block.statistics.minimum
+    shown = low != 0 if math.prod(block.extent) == 1 else ~block.statistics.constant
+    return int(np.count_nonzero(shown & ~np.isnan(low)))
 
 
 def _fitting(

@@ -112,6 +112,7 @@ def _run_part(run: RunPart, first: RunPart) -> dict[str, Any]:
         "stats": {name: _packed(column, run.wide) for name, column in columns.items()},
         "nan": found.nan.tolist(),
         "inf": found.inf.tolist(),
+        "live": run.live,
         "extra": run.extra,
         "exact": run.exact,
     }

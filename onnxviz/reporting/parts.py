@@ -72,12 +72,17 @@ class LayerFacts:
 
 @dataclass(frozen=True, slots=True)
 class RunPart:
-    """What one run has of a layer: the number of its block, its sizes, its channels' statistics."""
+    """What one run has of a layer: the number of its block, its sizes, its stored channels' statistics.
+
+    `live` counts the layer's channels, stored or not, that have something to show: a value that is not 0, or a map of
+    finite values that are not all the same.
+    """
 
     block: int
     shape: tuple[int, ...]
     extent: tuple[int, ...]
     statistics: ChannelStatistics
+    live: int
     exact: bool
     extra: bool
     wide: bool

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -340,6 +341,24 @@ def test_inputs_beyond_the_most_are_counted_and_let_go(tmp_path: Path, read_repo
     assert left_out == report.index["left_out"] == "The first 32 of 34 inputs are shown."
     assert [run["name"] for run in report.index["runs"]] == [f"input {place}" for place in range(32)]
     assert len(report.index["layers"][0]["runs"]) == 32
+
+
+def test_live_channels_are_the_layer_s_whatever_is_kept_of_it(tmp_path: Path, read_report: Reader) -> None:
+    maps = noise(1, 64, 32, 32)
+    maps[0, :5] = 3
+    maps[0, 5] = np.nan
+    pooled = np.array([[0, 1, 0, -2, np.nan]], np.float32)
+    activations = [Activation("conv", "c", "act", maps, "NCHW"), Activation("pool", "p", "act", pooled, "NC")]
+    with (tmp_path / "r.html").open("wb") as file, Collector(tmp_path) as collected:
+        for activation in activations:
+            collected.add(activation)
+        collected.end_run(ReportRun("cat"))
+        whole = BytesIO()
+        write_report(whole, ReportModel(), collected, 10**9)
+        write_report(file, ReportModel(), collected, len(whole.getvalue()) - 30_000)
+    conv, pool = read_report(tmp_path / "r.html").index["layers"]
+    assert len(conv["kept"]) < 58
+    assert [conv["runs"][0]["live"], pool["runs"][0]["live"]] == [58, 2]
 
 
 def test_memory_stays_flat_as_layers_come(tmp_path: Path) -> None:

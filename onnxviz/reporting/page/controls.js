@@ -67,7 +67,7 @@ export function listenButtons(app) {
     const run = index.runs.length > 1 ? ` · ${index.runs[scene.run].name}` : "";
     const words = {
       title: scene.layer.name,
-      facts: `${index.model.name}${run} · ${layerFacts(scene.layer, scene.statistics)}`,
+      facts: `${index.model.name}${run} · ${layerFacts(scene.layer, scene.run)}`,
     };
     stage.paint();
     await saveCanvas(captioned(byId("maps"), scene, stage.grid, words), fileName(scene.layer.name));

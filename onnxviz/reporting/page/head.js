@@ -3,7 +3,7 @@
 import { shorten } from "./address.js";
 import { choicesOf } from "./choices.js";
 import { byId, fillSelect, make } from "./dom.js";
-import { formatShape, plural } from "./numbers.js";
+import { formatShape } from "./numbers.js";
 import { countLive, isLive } from "./scene.js";
 import { splitName } from "./tree.js";
 
@@ -41,13 +41,13 @@ export function introduce(index) {
  * @param {number} place of this one
  */
 export function showHead(scene, count, place) {
-  const { layer, statistics } = scene;
+  const { layer, run } = scene;
   const { scope, leaf } = splitName(layer);
   const before = scope && leaf !== layer.name ? layer.name.slice(0, layer.name.length - leaf.length) : "";
   const name = make("bdi", {}, make("span", { class: "muted" }, shorten(before, 500)), shorten(leaf, 500));
   byId("layer-name").replaceChildren(name);
   byId("layer-name").title = shorten(layer.name, 1000);
-  byId("layer-facts").textContent = layerFacts(layer, statistics);
+  byId("layer-facts").textContent = layerFacts(layer, run);
   byId("stage").setAttribute("aria-label", `Channels of ${shorten(layer.name, 300)}`);
   byId("previous").disabled = place === 0;
   byId("next").disabled = place === count - 1;
@@ -56,16 +56,16 @@ export function showHead(scene, count, place) {
 /**
  * Say what a layer is.
  * @param {Layer} layer
- * @param {Statistics} statistics
+ * @param {number} run
  * @returns {string}
  */
-export function layerFacts(layer, statistics) {
+export function layerFacts(layer, run) {
   const facts = [layer.op || layer.kind || "", formatShape(layer.shape), layer.layout ?? "", layer.dtype ?? ""];
   if (layer.tap && layer.tap !== "value") facts.push(layer.tap);
   const kept = layer.kept.length;
-  facts.push(`${countLive(layer, statistics)} of ${kept} live`);
+  facts.push(`${countLive(layer, run)} of ${layer.channels} live`);
   if (kept < layer.channels)
-    facts.push(`only the strongest ${kept} of ${plural(layer.channels, "channel")} ${kept === 1 ? "is" : "are"} here`);
+    facts.push(kept === 1 ? "only the one that varies most is here" : `only the ${kept} that vary most are here`);
   if (layer.halved) facts.push(`maps halved ${layer.halved === 1 ? "once" : `${layer.halved} times`}`);
   return [...facts, ...(layer.notes ?? [])].filter(Boolean).join(" · ");
 }

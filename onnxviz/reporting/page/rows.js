@@ -3,7 +3,7 @@
 import { shorten } from "./address.js";
 import { make } from "./dom.js";
 import { formatShape, plural } from "./numbers.js";
-import { countLive, layerIn, runWith, statisticsIn } from "./scene.js";
+import { countLive, layerIn, runWith } from "./scene.js";
 
 /**
  * Make the rows of what a scope holds, and within them those of its scopes.
@@ -74,14 +74,14 @@ function treeItem(level, head, attributes) {
 export function describeRow(row, named, wanted) {
   const run = runWith(named, wanted);
   const layer = layerIn(named, run);
-  const live = countLive(layer, statisticsIn(layer, run));
+  const live = countLive(layer, run);
   const write = (/** @type {string} */ part, /** @type {string} */ words) => {
     const found = /** @type {HTMLElement} */ (row.querySelector(part));
     found.textContent = words;
   };
   const shape = formatShape([layer.channels, ...spatialShape(layer)]);
   write(".layer-facts", `${layer.op || layer.kind || ""} ${shape}`.trim());
-  write(".layer-live", live < layer.kept.length ? `${live} live` : "");
+  write(".layer-live", live < layer.channels ? `${live} live` : "");
 }
 
 /**

@@ -122,12 +122,12 @@ export function rangeWords({ layer, statistics }, place) {
 }
 
 /**
- * Count the live channels of a layer among those that are kept.
+ * Count the live channels of a layer in a run that has it, those that are not kept included.
  * @param {Layer} layer
- * @param {Statistics} statistics
+ * @param {number} run
  */
-export function countLive(layer, statistics) {
-  return layer.kept.reduce((count, _, place) => count + Number(isLive(layer, statistics, place)), 0);
+export function countLive(layer, run) {
+  return /** @type {LayerRun} */ (layer.runs[run]).live;
 }
 
 /**

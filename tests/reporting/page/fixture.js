@@ -98,7 +98,10 @@ export function packRun(maps, vector = false) {
   const stats = Object.fromEntries(
     Object.entries(columns).map(([name, values]) => [name, floatBytes(values).toString("base64")]),
   );
-  return { entry: { stats, nan, inf, extra, exact: vector }, bytes };
+  const flat = ({ length }, place) =>
+    length > 1 && !nan[place] && !inf[place] && columns.low[place] === columns.high[place];
+  const live = maps.filter((values, place) => columns.high[place] && !flat(values, place)).length;
+  return { entry: { stats, nan, inf, live, extra, exact: vector }, bytes };
 }
 
 /** A report's text. Layers are as in the index but for `maps`: the channels of each run, or null. */

@@ -36,6 +36,7 @@ interface LayerRun {
   stats: { low: string; high: string; mean: string; std: string };
   nan: number[];
   inf: number[];
+  live: number;
   extra?: boolean;
   exact?: boolean;
   wide?: boolean;

@@ -125,7 +125,10 @@ test("what cannot be known to a value is said: halved maps are means", async () 
   assert.equal(read.position, "row 4…5, column 2…3");
   assert.match(read.text, /mean of 4 positions/);
   assert.ok(Math.abs(read.value - NETWORK.layers[5].maps[0][1][2 * 4 + 1]) <= 1 / 512);
-  assert.match(await page.locator("#layer-facts").textContent(), /strongest 2 of 5 channels .* halved once/);
+  assert.match(
+    await page.locator("#layer-facts").textContent(),
+    /2 of 5 live · only the 2 that vary most are here · maps halved once/,
+  );
   // Rows 4 and 5 see 8 to 10 and 10 to 12.
   assert.equal(read.pixels, "rows 8…12, columns 4…8");
 });
