@@ -129,7 +129,7 @@ class Runs:
             choice = open_sizes(self.graph.inputs, {name: array.shape for name, array in fed.arrays.items()})
             if not choice or type(error) is not RunError:
                 raise
-            raise RunError(f"{error}\n{choice}: another size may fit (--size HxW, --dim NAME=N)") from None
+            raise RunError(f"{error}\n{choice}") from None
 
     def _open(self, graph: Graph, options: RunOptions) -> Session:
         return Session(graph.to_bytes(), self.file.folder, self._tuned(options))

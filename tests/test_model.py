@@ -221,7 +221,7 @@ def test_an_error_of_the_runtime_names_the_sizes_that_are_a_choice(tmp_path: Pat
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "m.onnx")
     model = onnxviz.open(tmp_path / "m.onnx")
     assert model.run(np.ones((1, 1, 2, 3), np.float32))["y"].array.shape == (1, 1, 2, 3)
-    advice = r"'x' \(1x1xHxW\) is fed 1x1x2x5: another size may fit \(--size HxW, --dim NAME=N\)"
+    advice = r"'x' \(1x1xHxW\) is fed 1x1x2x5: another size may fit \(--size HxW, --dim H=N, --dim W=N\)"
     with pytest.raises(RunError, match=advice):
         model.run(np.ones((1, 1, 2, 5), np.float32))
     with model.session() as session, pytest.raises(RunError, match=advice):

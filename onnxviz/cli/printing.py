@@ -1,4 +1,4 @@
-"""Standard output that its reader has left, or that cannot be written: quiet in one case, one error in the other."""
+"""How a command ends that cannot go on: its reader has left, standard output is full, or Ctrl-C came."""
 
 from __future__ import annotations
 
@@ -19,13 +19,19 @@ class ReaderGoneError(Exception):
 
 
 def printing(command: Callable[Parameters, None]) -> Callable[Parameters, None]:
-    """Return a command that flushes what it printed, and whose failure to print is a ReaderGoneError or OutputError."""
+    """Return a command that flushes what it printed, and whose failure to print is a ReaderGoneError or OutputError.
+
+    Where it is interrupted, it says so; typer then ends with exit code 130.
+    """
 
     @functools.wraps(command)
     def guarded(*arguments: Parameters.args, **options: Parameters.kwargs) -> None:
         try:
             command(*arguments, **options)
             sys.stdout.flush()
+        except KeyboardInterrupt:
+            print("onnxviz: interrupted; nothing that was not finished is kept", file=sys.stderr)
+            raise
         except OSError as error:
             gone = error.errno == errno.EPIPE or (os.name == "nt" and error.errno == errno.EINVAL)
             if not gone and error.errno != errno.ENOSPC:

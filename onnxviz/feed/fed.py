@@ -40,9 +40,9 @@ class Fed:
         name = "".join(mark if mark.isprintable() else repr(mark)[1:-1] for mark in self.name)
         kind = "x".join(map(str, self.shape)) or "scalar"
         layout = f" {self.layout}" if self.layout else ""
-        preset = f"preset {self.preset}" if self.preset != "none" else f"from {self.source}"
+        preset = f"  preset {self.preset}" if self.preset != "none" else ""
         numbers = f"{self.min:.3g}..{self.max:.3g} mean {self.mean:.2g}"
-        return f"{name}  {kind} {self.dtype}{layout}  {numbers}  {preset}"
+        return f"{name}  {kind} {self.dtype}{layout}  {numbers}{preset}  from {self.source}"
 
     def as_json(self) -> dict[str, Any]:
         """Return what `view.json` and a report say of it."""

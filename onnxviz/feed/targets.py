@@ -181,13 +181,28 @@ def check_size(spec: TensorSpec, layout: str, sizes: Sizes, wanted: Size | None)
 
 
 def open_sizes(inputs: Sequence[TensorSpec], shapes: Mapping[str, Sequence[int]]) -> str:
-    """Return what is fed to inputs whose sizes, beside the batch, the model leaves open; empty if all are fixed."""
+    """Say what is fed to inputs whose sizes, beside the batch, the model leaves open, and how to choose another size.
+
+    Empty if all are fixed.
+    """
+    free = {
+        spec.name: [size for size in (spec.shape or (None, None))[1:] if Sizes().known(size) is None]
+        for spec in inputs
+        if spec.name in shapes
+    }
     fed = [
         f"{spec.name!r} ({shape_text(spec.shape)}) is fed {shape_text(shapes[spec.name])}"
         for spec in inputs
-        if spec.name in shapes and any(Sizes().known(size) is None for size in (spec.shape or (None, None))[1:])
+        if free.get(spec.name)
     ]
-    return ", ".join(fed)
+    if not fed:
+        return ""
+    picture = picture_input(inputs)
+    symbols = dict.fromkeys(size for sizes in free.values() for size in sizes if isinstance(size, str))
+    ways = ["--size HxW"] if picture is not None and free.get(picture.name) else []
+    ways += [f"--dim {symbol}=N" for symbol in symbols]
+    way = f" ({', '.join(ways)})" if ways else ""
+    return f"{', '.join(fed)}: another size may fit{way}"
 
 
 def no_picture(inputs: Sequence[TensorSpec], name: str) -> InputError:

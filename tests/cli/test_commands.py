@@ -427,13 +427,15 @@ def test_standard_output_that_is_full_is_one_error(bundled_model: Path) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
 def test_an_interrupt_leaves_nothing(bundled_model: Path, cat: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "onnxviz", "view", str(bundled_model), str(cat), "-o", str(tmp_path / "maps")]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob("maps*/*.png")) and not list(tmp_path.glob(".maps*/*.png")):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 130
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.endswith("onnxviz: interrupted; nothing that was not finished is kept\n")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -53,7 +53,9 @@ def test_the_bundled_classifier_sees_an_egyptian_cat(bundled_model: Path, cat: P
     assert int(probabilities[0].argmax()) == 285
     assert float(probabilities[0, 285]) == pytest.approx(0.798, abs=0.005)
     (fed,) = result.fed
-    assert fed.describe() == ("image  1x3x224x224 float32 NCHW  -0.992..0.672 mean -0.091  preset efficientnet-lite")
+    assert fed.describe() == (
+        f"image  1x3x224x224 float32 NCHW  -0.992..0.672 mean -0.091  preset efficientnet-lite  from {cat}"
+    )
     assert (fed.notes, result.stem) == ((), "cat")
     assert fed.picture is not None
     assert fed.picture.shape == (224, 224, 3)
