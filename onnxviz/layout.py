@@ -6,6 +6,7 @@ A layout is a string with one letter an axis: `N` batch, `C` channel, `D`, `H`, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -54,11 +55,23 @@ def channels_first(rank: int) -> str | None:
 
 
 def shape_text(shape: Sequence[Dimension] | None) -> str:
-    """Return a shape for the eye; some exporters name a size by a formula of hundreds of characters, which is cut.
+    """Return a shape for the eye, its symbols as formulas.py tells them; long ones are set apart by blanks.
 
     >>> shape_text(("N", 3, None, 224)), shape_text(()), shape_text(None)
     ('Nx3x?x224', 'scalar', '?')
+    >>> shape_text(("batch", 16, "floor(height/2 - 1/2) + 1", None))
+    'batch x 16 x height/2 x ?'
     """
     if shape is None:
         return "?"
-    return "x".join("?" if size is None else str(size)[:24] for size in shape) or "scalar"
+    sizes = [_size_text(size) for size in shape]
+    compact = all(re.fullmatch("[0-9]+|[A-Z?]", size) for size in sizes)
+    return ("x" if compact else " x ").join(sizes) or "scalar"
+
+
+def _size_text(size: Dimension) -> str:
+    if not isinstance(size, str):
+        return "?" if size is None else str(size)
+    from onnxviz.formulas import readable  # fractions take 6 ms to load
+
+    return readable(size)

@@ -312,7 +312,7 @@ def test_a_layer_inside_a_body_cannot_be_run(tmp_path: Path) -> None:
         }""",
     )
     (inner,) = [layer for layer in model.catalogue if layer.kind == "conv"]
-    with pytest.raises(UnsupportedError, match="lies inside"):
+    with pytest.raises(UnsupportedError, match=r"`y/then_branch/inner` lies inside If #0 then_branch.* puts out: `y`"):
         model.run({"x": np.ones((1, 1, 2, 2), np.float32), "k": True}, layers=[inner])
 
 

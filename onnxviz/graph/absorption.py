@@ -1,8 +1,8 @@
 """The act value of a layer: after the norm and the nonlinearity that alone consume its output.
 
-From a layer's output, as long as a single node reads the value, the walk takes: the bias of a conv or dense layer that
-stands as an Add of its own, one norm (a scale and a bias behind it included), one nonlinearity (of several nodes too,
-such as x * Sigmoid(x)). At any step it takes a QuantizeLinear with the DequantizeLinear behind it: in a quantised model
+From a layer's output, as long as a single node reads the value, the walk takes: one norm, one nonlinearity (of several
+nodes too, such as x * Sigmoid(x)), and before the nonlinearity any constant biases and scales of a conv, dense or norm
+layer (see affine.py). At any step it takes a QuantizeLinear with the DequantizeLinear behind it: in a quantised model
 that is the value its integer kernels compute, shown dequantised, and exposing it stops no fusion. A product of whole
 numbers (ConvInteger, MatMulInteger) begins with the Cast and the Mul that make it what it stands for.
 
@@ -18,19 +18,12 @@ from onnxviz.graph.graph import Graph, Node
 from onnxviz.graph.kinds import Families
 
 _NOTHING: frozenset[str] = frozenset()
+_MAY_FOLLOW_ANY = frozenset({"affine", "norm", "act"})
 _MAY_FOLLOW: Mapping[str, frozenset[str]] = {
-    "conv": frozenset({"bias", "norm", "act"}),
-    "dense": frozenset({"bias", "norm", "act"}),
-    "norm": frozenset({"scale", "bias", "act"}),
+    "norm": frozenset({"affine", "act"}),
     "act": _NOTHING,
     "attention": _NOTHING,
 }
-_MAY_FOLLOW_ANY = frozenset({"norm", "act"})
-
-
-def _still(role: str, may: frozenset[str]) -> frozenset[str]:
-    """Return what may still come once a role is taken: each once, a nonlinearity last."""
-    return may - {"bias"} if role == "bias" else may - {"scale"} if role == "scale" else _MAY_FOLLOW[role]
 
 
 class Absorber:
@@ -70,9 +63,11 @@ class Absorber:
         reader = readers[0]
         if reader.inputs[:1] == (value,) and reader.op in ("QuantizeLinear", "DequantizeLinear"):
             return self._dequantised(value, reader, may)
-        role = self._families.parts.get(reader.index) or self._families.kinds[reader.index]
-        if role in may and (reader.index in self._families.parts or reader.inputs[0] == value):
-            return reader.outputs[0], _still(role, may)
+        if reader.index in self._families.affine:
+            return (reader.outputs[0], may) if "affine" in may else (value, may)
+        role = self._families.kinds[reader.index]
+        if role in may and reader.inputs[0] == value:
+            return reader.outputs[0], _MAY_FOLLOW[role]
         return value, may
 
     def _dequantised(self, value: str, reader: Node, may: frozenset[str]) -> tuple[str, frozenset[str]]:

@@ -10,6 +10,7 @@ from onnxviz.errors import NoMatchError, UnsupportedError, UsageError
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers import Layer
 from onnxviz.graph.selection import TAPS, Choice, default_choices, select
+from onnxviz.graph.selection_errors import inside_body
 
 Selection = str | Layer | Sequence[str | Layer] | Mapping[str, str]
 """What `layers=` takes: a selection or a layer, several of them, or selections with a new name each."""
@@ -67,7 +68,8 @@ class Chooser:
 
     def _taken(self, layer: Layer) -> Choice:
         if layer.inside:
-            raise UnsupportedError(f"{layer.name!r} lies inside {layer.inside}, whose values no session hands out")
+            outputs = self.graph.nodes[layer.index].outputs
+            raise UnsupportedError(inside_body(layer.name, layer.inside, outputs))
         return Choice(layer.name, layer.value(self.tap), self.tap, layer)
 
     def _kept(self, choices: Sequence[Choice]) -> tuple[Choice, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import onnx
 
+from onnxviz.graph.affine import AffineFinder
 from onnxviz.graph.attributes import MALFORMED
 from onnxviz.graph.axes import follow_axes
 from onnxviz.graph.axis_letters import Axes
@@ -71,12 +72,6 @@ _ALL_CONSTANTS_ARE_WEIGHTS = frozenset("Add Sub Mul Div LSTM GRU RNN".split())
 _ARITHMETIC = frozenset({"int64", "bool", "object", "str"})
 _MAY_BE_ARITHMETIC = frozenset({"pool", "act", "join", "add", "resize"})
 
-# What an Add or Mul by one number a channel is, and what it then follows: a scale is Caffe's half of a batch norm.
-_PARTS: Mapping[str, tuple[str, Collection[str]]] = {
-    "Add": ("bias", ("conv", "dense", "norm", "scale")),
-    "Mul": ("scale", ("norm",)),
-}
-
 _SPATIAL_REDUCTIONS = frozenset({"ReduceMean", "ReduceMax"})
 
 
@@ -122,9 +117,9 @@ def packed_weights(proto: onnx.NodeProto) -> int:
 class Families:
     """What was found about the nodes of a graph: their kinds, the layouts of values, and patterns of several nodes.
 
-    `parts` are the Add and Mul nodes that are the `bias` or the `scale` of the layer before them, by index; `scores`
-    are the values that hold attention weights, by the index of the product that makes their scores; `floats` are the
-    values of products of whole numbers once they are scaled to what they stand for, by the product's index.
+    `affine` are the indices of the nodes that shift or scale the layer before them by a constant; `scores` are the
+    values that hold attention weights, by the index of the product that makes their scores; `floats` are the values of
+    products of whole numbers once they are scaled to what they stand for, by the product's index.
     """
 
     kinds: Sequence[str]
@@ -133,23 +128,20 @@ class Families:
     norms: Mapping[int, Gate]
     floats: Mapping[int, Node]
     scores: Mapping[int, str]
-    parts: Mapping[int, str]
+    affine: frozenset[int]
 
 
 def find_families(graph: Graph, types: Mapping[str, TensorSpec]) -> Families:
     """Give every node of a graph its kind.
 
-    A bias that stands as an Add of its own after a conv, dense or norm node, and the Add within a HardSwish or GELU,
-    are parts of a layer and no `add`; what is computed from constants alone, and arithmetic on shapes, is `other`.
+    An Add that shifts a conv, dense or norm layer by a constant, and the Add within a HardSwish or GELU, are parts of a
+    layer and no `add`; what is computed from constants alone, and arithmetic on shapes, is `other`.
     """
     axes, gates, scores = follow_axes(graph, types), find_gates(graph), find_attention(graph)
     norms, floats = find_norms(graph), find_floats(graph)
     within = {index for pattern in (*gates.values(), *norms.values()) for index in pattern.members}
-    scaled = {node.index for node in floats.values()}
     functions = {(function.domain, function.name) for function in graph.proto.functions}
     kinds: list[str] = []
-    parts: dict[int, str] = {}
-    roles: list[str] = []
     for node in graph.nodes:
         kind = "other" if (node.domain, node.op) in functions else operator_kind(node.domain, node.op)
         if node.index in scores:
@@ -158,12 +150,13 @@ def find_families(graph: Graph, types: Mapping[str, TensorSpec]) -> Families:
             kind = "act" if node.index in gates else "norm"
         elif node.op in _SPATIAL_REDUCTIONS and _reduces_space(graph, node, axes):
             kind = "pool"
-        elif part := _part(graph, node, types, roles):
-            parts[node.index] = part
-        inner = node.index in parts or (kind == "add" and node.index in within)
-        kinds.append("other" if inner or not _is_layer(graph, node, kind, types) else kind)
-        roles.append("dense" if node.index in scaled else parts.get(node.index, kinds[-1]))
-    return Families(kinds, axes, gates, norms, floats, scores, parts)
+        elif kind == "add" and node.index in within:
+            kind = "other"
+        kinds.append(kind if _is_layer(graph, node, kind, types) else "other")
+    affine = AffineFinder(graph, axes, types).find(kinds, floats)
+    for index in affine:
+        kinds[index] = "other"
+    return Families(kinds, axes, gates, norms, floats, scores, affine)
 
 
 def _is_layer(graph: Graph, node: Node, kind: str, types: Mapping[str, TensorSpec]) -> bool:
@@ -190,18 +183,3 @@ def _reduces_space(graph: Graph, node: Node, axes: Mapping[str, Axes]) -> bool:
     except MALFORMED:
         return False
     return bool(places) and places == set(spatial_axes(known.layout))
-
-
-def _part(graph: Graph, node: Node, types: Mapping[str, TensorSpec], roles: Sequence[str]) -> str | None:
-    """Tell whether a node is the bias or the scale, one number a channel, of a layer that nothing else reads."""
-    constants = [value for value in node.inputs if graph.is_constant(value)]
-    others = [value for value in node.inputs if value and not graph.is_constant(value)]
-    if node.op not in _PARTS or len(constants) != 1 or len(others) != 1 or len(graph.consumers[others[0]]) != 1:
-        return None
-    maker = graph.producers.get(others[0])
-    part, owners = _PARTS[node.op]
-    if maker is None or roles[maker.index] not in owners:
-        return None
-    spec = types.get(constants[0])
-    sizes = graph.dims(constants[0]) or (spec.shape if spec is not None else None)
-    return part if sizes is not None and sum(size != 1 for size in sizes) == 1 else None

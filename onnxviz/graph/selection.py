@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from onnxviz.errors import NoMatchError, UnsupportedError, UsageError
 from onnxviz.graph.graph import Graph
-from onnxviz.graph.selection_errors import near, pointed, shown
-from onnxviz.graph.selection_evaluation import Evaluation, inside_body
+from onnxviz.graph.selection_errors import all_inside, inside_body, near, pointed, shown
+from onnxviz.graph.selection_evaluation import Evaluation
 from onnxviz.graph.selection_grammar import KEYWORDS, Condition, Factor, Selection, Term, Word, exact, parse
 from onnxviz.graph.selection_things import Places, Things, members
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from onnxviz.graph.layers import Layer
 
 TAPS = ("act", "op")
+_SHOWN_FIRST = ("conv", "pool")
 
 _COMMAND = "`onnxviz layers MODEL` lists the names"
 
@@ -77,17 +78,22 @@ def default_choices(
 
     Raises:
         NoMatchError: No layer has a rank of 3 or more, or `exclude` takes all of them away.
+        UnsupportedError: None has, and the model's conv and pool layers lie in bodies or functions.
     """
     kinds = {layer.kind for layer in layers if not layer.inside}
-    text = ",".join(kind for kind in ("conv", "pool") if kind in kinds)
+    text = ",".join(kind for kind in _SHOWN_FIRST if kind in kinds)
     if text:
         return select(text, graph=graph, layers=layers, exclude=exclude, tap=tap), text
-    words = "every layer of rank 3 or more, for no layer is of kind conv or pool"
+    hidden = [layer for layer in layers if layer.kind in _SHOWN_FIRST]
+    words = f"every layer of rank 3 or more, for no layer {'outside bodies ' if hidden else ''}is of kind conv or pool"
     try:
         return select("rank>=3", graph=graph, layers=layers, exclude=exclude, tap=tap), words
     except NoMatchError:
         if exclude:
             raise
+        if hidden:
+            outputs = [output for layer in hidden for output in graph.nodes[layer.index].outputs]
+            raise UnsupportedError(all_inside(hidden, outputs)) from None
         raise NoMatchError(
             "the model has no conv or pool, and no layer of rank 3 or more that would be shown in their place\n"
             "select a node or value by name; `onnxviz layers MODEL --all` lists every node"
@@ -109,7 +115,7 @@ def _choices(things: Things, places: Places) -> list[Choice]:
         for number in sorted(members(numbers), key=lambda number: things[number].order):
             thing = things[number]
             if thing.inside:
-                raise UnsupportedError(inside_body(thing.name, thing.inside))
+                raise UnsupportedError(inside_body(thing.name, thing.inside, things.around(thing)))
             if literal:
                 choice = Choice(thing.value, thing.value, "value", thing.layer, things.notes.get(number, ""))
             else:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from onnxviz.graph.layers import Layer
 
 _SHOWN = 60
+_LISTED = 3
 
 
 def pointed(text: str, place: int, message: str) -> str:
@@ -31,6 +36,35 @@ def shown(text: str, longest: int = _SHOWN) -> str:
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
     )
+
+
+def inside_body(name: str, body: str, outputs: Iterable[str] = ()) -> str:
+    """Return the refusal of what lies in a body or function; `outputs` are those of the node at top level around it."""
+    return f"`{shown(name)}` lies inside {_in_there([body])}; select what the node around it puts out{_named(outputs)}"
+
+
+def all_inside(layers: Sequence[Layer], outputs: Iterable[str]) -> str:
+    """Return the refusal of a model that has these layers, and all of them in bodies or functions."""
+    kinds = " and ".join(dict.fromkeys(layer.kind for layer in layers))
+    return (
+        f"the model's {len(layers)} {kinds} layers lie inside {_in_there(layer.inside for layer in layers)}\n"
+        f"select what the nodes around them put out{_named(outputs)}; `onnxviz layers MODEL --all` lists every node"
+    )
+
+
+def _in_there(bodies: Iterable[str]) -> str:
+    return f"{_listed(map(shown, dict.fromkeys(bodies)))}, and values in there cannot be selected yet"
+
+
+def _named(outputs: Iterable[str]) -> str:
+    names = _listed(f"`{shown(output)}`" for output in dict.fromkeys(outputs) if output)
+    return f": {names}" if names else ""
+
+
+def _listed(words: Iterable[str]) -> str:
+    every = list(words)
+    more = len(every) - _LISTED
+    return ", ".join(every[:_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def near(word: str, candidates: Iterable[str], most: int = 3) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from onnxviz.errors import NoMatchError, UnsupportedError
 from onnxviz.graph.name_glob import fitting_names, plain_name
-from onnxviz.graph.selection_errors import near, pointed, shown
+from onnxviz.graph.selection_errors import inside_body, near, pointed, shown
 from onnxviz.graph.selection_grammar import KEYWORDS, Condition, Factor, Name, Selection, Term, Word
 from onnxviz.graph.selection_things import Places, Things, grouped, mask, members, union
 
@@ -184,14 +184,6 @@ class Evaluation:
             layered = name.text in self._things.words("op")
             return f"; `{'' if layered else 'other & '}op={name.text}` takes the nodes of that operator"
         return near(name.text, (*KEYWORDS, *names))
-
-
-def inside_body(name: str, body: str) -> str:
-    """Return the refusal of a layer or value that lies in a body or function."""
-    return (
-        f"`{shown(name)}` lies inside {shown(body)}, and values in there cannot be selected yet;"
-        " select what the node around it puts out"
-    )
 
 
 def _test(condition: Condition) -> Callable[[Any], bool]:

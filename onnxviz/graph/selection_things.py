@@ -136,6 +136,10 @@ class Things:
         layered = mask(number for number in nodes if self[number].layer)
         return Places(layered or self._layer_names.get(name, 0) or mask(nodes) or self._body_names.get(name, 0))
 
+    def around(self, thing: Thing) -> Sequence[str]:
+        """Return the outputs of the node at top level that holds a layer in a body or function."""
+        return self.graph.nodes[thing.layer.index].outputs if thing.layer else ()
+
     def body_of(self, name: str) -> str | None:
         """Tell which body or function holds a value or node of this name that is no layer."""
         return self._body_values.get(name)

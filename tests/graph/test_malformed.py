@@ -42,6 +42,7 @@ MALFORMED: list[tuple[str, list[str], dict[str, Any]]] = [
     ("SpaceToDepth", [X], {}),
     ("SpaceToDepth", [X], {"blocksize": HUGE}),
     ("Add", ["", W], {}),
+    ("QuantizeLinear", [], {}),
     ("Mul", ["", X], {}),
     ("ReduceMean", [], {}),
     ("ReduceMean", [X], {"axes": 2}),

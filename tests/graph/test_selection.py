@@ -98,7 +98,7 @@ LAYERS = (
 )
 GRAPH = make_graph()
 INNER = replace(
-    make_layer("inner", "resize", "Resize", node="inner_resize"), inside="If #12 then_branch", index=11, act="inner_act"
+    make_layer("inner", "resize", "Resize", node="inner_resize"), inside="If #10 then_branch", index=10, act="inner_act"
 )
 
 
@@ -328,8 +328,8 @@ def test_layers_in_bodies_are_left_out_unless_named() -> None:
     assert chosen("conv[-1]", layers=layers) == ["c3"]
     assert chosen("all", layers=layers, exclude=["inner"]) == chosen("all")
     words = (
-        "`inner_resize` lies inside If #12 then_branch, and values in there cannot be selected yet;"
-        " select what the node around it puts out"
+        "`inner_resize` lies inside If #10 then_branch, and values in there cannot be selected yet;"
+        " select what the node around it puts out: `score`"
     )
     for text in ("resize", "inner_resize", "inner", "inner_act", "pool, inner_resize", "inner_r*", "op=Resize"):
         assert refusal(UnsupportedError, text, layers=layers) == words
@@ -452,8 +452,27 @@ def test_defaults() -> None:
     assert [choice.value for choice in choices] == ["p0"]
     with pytest.raises(NoMatchError, match="no layer of rank 3 or more"):
         default_choices(GRAPH, LAYERS[-1:], "act")
-    with pytest.raises(UnsupportedError, match="If #12 then_branch"):
+    with pytest.raises(UnsupportedError, match="If #10 then_branch"):
         default_choices(GRAPH, (INNER,), "act")
+
+
+def test_a_model_whose_convolutions_lie_in_bodies_says_so_and_what_can_be_selected() -> None:
+    branch = "b{0} () => (float[1,1,2,2] p{0}) {{ c{0} = Conv (x, w) p{0} = MaxPool <kernel_shape=[1,1]> (c{0}) }}"
+    model = onnx.parser.parse_model(
+        '<ir_version: 10, opset_import: ["": 20]> g (float[1,1,2,2] x, bool k) => (float[4] z) '
+        f"<float[1,1,1,1] w = {{2}}, int64[1] s = {{4}}> {{ "
+        f"y = If (k) <then_branch = {branch.format(0)}, else_branch = {branch.format(1)}> z = Reshape (y, s) }}"
+    )
+    graph = Graph.from_proto(model)
+    layers = catalogue(graph, infer_types(graph))
+    with pytest.raises(UnsupportedError) as caught:
+        default_choices(graph, layers, "act")
+    assert str(caught.value) == (
+        "the model's 4 conv and pool layers lie inside If #0 then_branch, If #0 else_branch,"
+        " and values in there cannot be selected yet\n"
+        "select what the nodes around them put out: `y`; `onnxviz layers MODEL --all` lists every node"
+    )
+    assert [choice.value for choice in select("y", graph=graph, layers=layers)] == ["y"]
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ import onnxruntime
 import onnxviz
 from onnxviz.draw.kinds import draw_maps
 from onnxviz.draw.style import Caption, Style
-from onnxviz.errors import NoMatchError, OnnxvizError
+from onnxviz.errors import NoMatchError, OnnxvizError, UnsupportedError
 from onnxviz.graph.selection import Choice
 from onnxviz.run.session import explained
 
@@ -98,7 +98,7 @@ def survey(path: Path, entry: Entry) -> Outcome:
 def choose(model: onnxviz.Model) -> tuple[Choice, ...]:
     try:
         return model.choose(None)[0]
-    except NoMatchError:
+    except (NoMatchError, UnsupportedError):
         first = next(node.outputs[0] for node in model.graph.nodes if node.outputs[0])
         values = dict.fromkeys([first, *(spec.name for spec in model.outputs)])
         tensors = [value for value in values if (spec := model.types.get(value)) and spec.shape is not None]
