@@ -23,6 +23,7 @@ collect_ignore = [
     "lite_nets.py",
     "live_nets.py",
     "nets.py",
+    "operators.py",
     "payloads.py",
 ]
 
