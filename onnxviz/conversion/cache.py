@@ -19,7 +19,7 @@ from pathlib import Path
 from onnxviz.conversion.convert import convert, default_stem
 from onnxviz.conversion.options import Converted, ConvertOptions
 from onnxviz.conversion.source import Source, find_source
-from onnxviz.errors import OutputError
+from onnxviz.errors import ModelError, OutputError
 from onnxviz.files import safe_name
 
 LIMIT = 4 << 30
@@ -40,6 +40,7 @@ class Cached:
     """A converted model in the cache; `converted` tells of the conversion where it was done just now."""
 
     path: Path
+    source: Source
     converted: Converted | None
 
 
@@ -58,7 +59,7 @@ def cached(
     if place.is_file():
         with suppress(OSError):
             os.utime(place)
-        return Cached(place, None)
+        return Cached(place, found, None)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -72,7 +73,7 @@ def cached(
             place.parent.rmdir()
         raise
     trim(LIMIT, spare=place)
-    return Cached(place, converted)
+    return Cached(place, found, converted)
 
 
 def cache_folder() -> Path:
@@ -111,29 +112,28 @@ def trim(limit: int, spare: Path) -> None:
 
 
 def digest(source: Source, options: ConvertOptions) -> str:
-    """Return the name of a conversion: a digest of the source's bytes, the options and the versions that convert."""
+    """Return the name of a conversion: a digest of the source's bytes, the options and the versions that convert.
+
+    Raises:
+        ModelError: A file of the source cannot be read.
+    """
     import onnxviz
 
     total = hashlib.blake2b(digest_size=16)
     asked = replace(options, force=False, python=None)
     for text in (_FORMAT, onnxviz.__version__, repr(asked), source.kind, _versions(options.python)):
         total.update(f"{text}\0".encode())
-    for path in _parts(source):
-        total.update(f"{path.name}\0{path.stat().st_size}\0".encode("utf-8", "surrogatepass"))
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                total.update(block)
+    base = source.path if source.path.is_dir() else source.path.parent
+    try:
+        for path in source.files:
+            name = path.relative_to(base).as_posix()
+            total.update(f"{name}\0{path.stat().st_size}\0".encode("utf-8", "surrogatepass"))
+            with path.open("rb") as file:
+                while block := file.read(1 << 20):
+                    total.update(block)
+    except OSError as error:
+        raise ModelError(f"'{error.filename or source.path}' cannot be read: {error.strerror or error}") from None
     return total.hexdigest()
-
-
-def _parts(source: Source) -> list[Path]:
-    """Return the files that a source is made of."""
-    if source.path.is_dir():
-        return sorted(path for path in source.path.rglob("*") if path.is_file())
-    if source.kind == "checkpoint":
-        stem = source.path.stem
-        return sorted(path for path in source.path.parent.glob(f"{stem}.*") if path.is_file())
-    return [source.path]
 
 
 def _versions(python: Path | None) -> str:

@@ -17,7 +17,7 @@ from onnxviz.conversion.run_child import run_child
 from onnxviz.conversion.source import Source, find_source
 from onnxviz.conversion.verify import verify
 from onnxviz.errors import ConversionError, RunError, UsageError
-from onnxviz.files import check_space, writing
+from onnxviz.files import check_apart, check_space, writing
 from onnxviz.run.devices import runtime
 
 
@@ -37,7 +37,7 @@ def convert(
     Raises:
         ModelError: The source is missing, damaged, holds code, or cannot be converted; the text says which.
         ConversionError: TensorFlow or tf2onnx is missing or fails.
-        OutputError: The output exists and `force` is not set, or cannot be written.
+        OutputError: The output exists and `force` is not set, is or lies in the source, or cannot be written.
         VerificationError: The converted model does not agree with TensorFlow; nothing is written.
     """
     options = options or ConvertOptions()
@@ -56,6 +56,7 @@ def convert(
 
 
 def _converted(found: Source, target: Path, options: ConvertOptions, stage: Callable[[str], None]) -> Converted:
+    check_apart(target, (found.path, *found.files))
     if options.verify:
         _check_runtime()
     with writing(target, force=options.force) as file, tempfile.TemporaryDirectory(prefix="onnxviz-") as folder:
