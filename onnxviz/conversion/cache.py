@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -25,6 +27,10 @@ from onnxviz.files import safe_name
 LIMIT = 4 << 30
 FOLDER = "ONNXVIZ_CACHE"
 _FORMAT = "1"
+# Other things may lie in the folder that ONNXVIZ_CACHE names: only folders with our names are ever removed.
+_PREFIX = "onnxviz-"
+_OURS = re.compile(rf"{_PREFIX}[0-9a-f]{{32}}")
+_GRACE = 24 * 3600  # seconds
 _VERSIONS = """
 import importlib.metadata
 for name in ("tensorflow", "tensorflow-cpu", "tf2onnx", "tf_keras", "keras"):
@@ -55,7 +61,7 @@ def cached(
     options = options or ConvertOptions()
     found = find_source(source)
     stage("looking into the cache")
-    place = cache_folder() / digest(found, options) / f"{safe_name(default_stem(source))}.onnx"
+    place = cache_folder() / f"{_PREFIX}{digest(found, options)}" / f"{safe_name(default_stem(source))}.onnx"
     if place.is_file():
         with suppress(OSError):
             os.utime(place)
@@ -147,10 +153,15 @@ def _versions(python: Path | None) -> str:
 
 
 def _entries() -> Iterator[tuple[Path, int, float]]:
-    """Give each folder of the cache that is ours, its bytes and when it was last used."""
+    """Give each folder of the cache that is ours and that nobody converts into, its bytes and when it was last used."""
     with suppress(OSError):
         for folder in cache_folder().iterdir():
-            models = list(folder.glob("*.onnx*")) if len(folder.name) == 32 and folder.is_dir() else []
-            stats = [path.stat() for path in models]
-            if stats or (len(folder.name) == 32 and not any(folder.iterdir())):
-                yield folder, sum(stat.st_size for stat in stats), max((stat.st_mtime for stat in stats), default=0.0)
+            with suppress(OSError):  # another process may remove what it has just made
+                if _OURS.fullmatch(folder.name) and folder.is_dir() and not _is_busy(folder):
+                    stats = [path.stat() for path in folder.iterdir()]
+                    yield folder, sum(stat.st_size for stat in stats), max((stat.st_mtime for stat in stats), default=0)
+
+
+def _is_busy(folder: Path) -> bool:
+    """Tell a folder without a whole model in it, unless whoever was to write one began long ago, and was killed."""
+    return not any(folder.glob("*.onnx")) and time.time() - folder.stat().st_mtime < _GRACE

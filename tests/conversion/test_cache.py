@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ AGREES = (
     "import numpy\n"
     "values = numpy.array([2, 0], 'f').reshape(1, 2, 1, 1)\n"
     "numpy.savez(request['reference'], i=numpy.ones((1, 1, 2, 2), 'f'), o=values)\n"
-    "entry = {'tensor': 'y', 'key': 'o', 'output': True, 'rounding': 0, 'step': 0}\n"
+    "entry = {'tensor': 'y', 'key': 'o', 'output': True, 'repeats': True, 'rounding': 0, 'step': 0}\n"
     "good(reference={'inputs': {'x': 'i'}, 'values': [entry]})"
 )
 
@@ -144,13 +145,16 @@ def test_a_command_clears_it_and_nothing_else(
 ) -> None:
     cached(lite_file, options(made))
     cached(lite_file, options(made, opset=13))
-    (folder / "mine").mkdir()
-    (folder / "mine" / "my.onnx").write_bytes(b"1")
+    names = ["mine", "0123456789abcdef0123456789abcdef", "onnxviz-notes"]
+    for name in names:
+        (folder / name).mkdir()
+        (folder / name / "my.onnx").write_bytes(b"1")
+    (folder / f"onnxviz-{'0' * 32}").write_bytes(b"1")
     done = onnxviz_command("convert", "--clear-cache")
     assert done.code == 0
     assert done.out.startswith("removed 2 converted models, ")
     assert str(folder) in done.out
-    assert [path.name for path in folder.iterdir()] == ["mine"]
+    assert {path.name for path in folder.iterdir()} == {*names, f"onnxviz-{'0' * 32}"}
 
 
 def test_commands_take_sources_by_the_cache(
@@ -173,6 +177,19 @@ def test_commands_take_sources_by_the_cache(
         assert "converted before: " in done.err and "--clear-cache" in done.err
     assert len(made.requests()) == 1
     assert "converted" not in onnxviz_command("layers", lite_file, "-q").err
+
+
+def test_what_another_process_converts_into_stays(folder: Path) -> None:
+    (folder / f"onnxviz-{'1' * 32}").mkdir(parents=True)
+    half = folder / f"onnxviz-{'2' * 32}"
+    half.mkdir()
+    (half / "net.onnx.part").write_bytes(b"1")
+    assert cache.clear() == (0, 0)
+    assert len(list(folder.iterdir())) == 2
+    two_days_ago = time.time() - 2 * 24 * 3600
+    os.utime(half, (two_days_ago, two_days_ago))  # its process was killed
+    assert cache.clear() == (1, 1)
+    assert [path.name[-1] for path in folder.iterdir()] == ["1"]
 
 
 def test_no_command_writes_over_its_source(
