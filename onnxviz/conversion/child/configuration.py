@@ -78,6 +78,14 @@ def check_supported(configuration: Configuration) -> None:
     )
 
 
+def names_own(configuration: Configuration) -> bool:
+    """Tell whether a class or function of its author's is named: Keras finds these by a name that was registered."""
+    return any(
+        entry.get("registered_name") and not _is_known(str(entry.get("module") or ""))
+        for entry in _entries(configuration.tree)
+    )
+
+
 def _from_zip(path: str) -> Configuration:
     try:
         with zipfile.ZipFile(path) as archive:
@@ -88,6 +96,8 @@ def _from_zip(path: str) -> Configuration:
             metadata = json.loads(_bounded(archive, "metadata.json")) if "metadata.json" in names else {}
     except (zipfile.BadZipFile, OSError, ValueError, RecursionError, EOFError) as error:
         raise Refusal(f"the Keras file is damaged: {error}") from error
+    if isinstance(tree, dict):
+        tree.pop("compile_config", None)  # loading leaves losses and optimizers out
     version = str(metadata.get("keras_version", "")) if isinstance(metadata, dict) else ""
     return Configuration(tree, version, version.startswith("2.") or _names_legacy_keras(tree))
 

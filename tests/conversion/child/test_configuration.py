@@ -102,6 +102,11 @@ def test_what_is_keras_own_passes(inner: dict[str, Any]) -> None:
     check_configuration(Configuration(model(inner), "3", False))
 
 
+def test_a_loss_of_its_authors_is_no_matter(tmp_path: Path) -> None:
+    tree = {**model(layer("Dense")), "compile_config": {"loss": layer("my_loss", module="my_program")}}
+    check_configuration(read_configuration(written(tmp_path / "net.keras", tree)))
+
+
 @pytest.mark.parametrize(
     ("tree", "known"),
     [
