@@ -31,8 +31,8 @@ class ModelFile:
     """An ONNX file that was opened: its skeleton, and the folder to which the skeleton's locations are relative.
 
     `size` is in bytes, `modified` in ns. `parts` are the real files that hold the weights, the model's own first.
-    `missing` says which of them is absent or too short, or is empty: such a model can be listed, not run. `made_from` is
-    what a converted model was made from, as it was named, then the files in it.
+    `missing` says which of them is absent or too short, or is empty: such a model can be listed, not run.
+    `made_from` is what a converted model was made from, as it was named, then the files in it.
     """
 
     path: Path
