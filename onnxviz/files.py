@@ -11,7 +11,7 @@ import os
 import shutil
 import stat
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, NoReturn, TypeVar
@@ -141,6 +141,20 @@ def check_space(path: Path, size: int) -> None:
         return  # no answer is no reason to refuse: a full disk is met while writing
     if free < size:
         raise OutputError(f"cannot write {path}: it needs {size / 1e6:,.0f} MB and {free / 1e6:,.0f} MB are free")
+
+
+def check_apart(path: Path, sources: Iterable[Path]) -> None:
+    """Refuse to write what the model is read from: one of these files and folders, or a file in one of the folders.
+
+    Raises:
+        OutputError: It is one of them.
+    """
+    for source in sources:
+        if source.exists() and (
+            (path.exists() and path.samefile(source))
+            or (source.is_dir() and source.resolve() in path.resolve().parents)
+        ):
+            raise OutputError(f"cannot write {path}: the model is read from it; give another name")
 
 
 def _check_file(path: Path, force: bool) -> None:

@@ -144,6 +144,7 @@ def _document(converted: Converted) -> dict[str, object]:
             "worst": agreement.worst,
             "compared": agreement.compared,
             "tolerance": agreement.tolerance,
+            "random": list(agreement.random),
         },
         "remarks": list(converted.remarks),
         "versions": dict(converted.versions),

@@ -101,11 +101,14 @@ def _done(count: int, target: Path, *, dry_run: bool) -> str:
 def _written(
     exposed: Model, opened: Model, target: Path, *, linked: bool, force: bool, verify: bool
 ) -> Difference | None:
-    exposed.save(target, linked=linked, force=force)
     if not verify:
+        exposed.save(target, linked=linked, force=force)
         return None
     from onnxviz.model import open_model
+    from onnxviz.run.devices import runtime
 
+    runtime()  # missed now, and not when the file is there
+    exposed.save(target, linked=linked, force=force)
     return open_model(target).verify(opened)
 
 

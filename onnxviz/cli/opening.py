@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ def opened(path: Path, *, quiet: bool = False) -> Model:
         ConversionError: TensorFlow is missing or fails.
     """
     from onnxviz.conversion.source import is_tensorflow
-    from onnxviz.model import open_model
+    from onnxviz.model import Model, open_model
 
     # A folder is never an ONNX model; if it is no source either, converting says best what it is.
     if not path.is_dir() and not is_tensorflow(path):
@@ -39,7 +40,9 @@ def opened(path: Path, *, quiet: bool = False) -> Model:
             say(f"converted before: {found.path} ({size}); onnxviz convert --clear-cache removes it")
         else:
             say(f"converted into the cache: {found.path} ({size}); the next time it is taken from there")
-    return open_model(found.path)
+    model = open_model(found.path)
+    made_from = (path, *found.source.files)
+    return Model(replace(model.file, made_from=made_from), model.graph)
 
 
 def tensorflow_python() -> Path | None:

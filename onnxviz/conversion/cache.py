@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -19,12 +21,16 @@ from pathlib import Path
 from onnxviz.conversion.convert import convert, default_stem
 from onnxviz.conversion.options import Converted, ConvertOptions
 from onnxviz.conversion.source import Source, find_source
-from onnxviz.errors import OutputError
+from onnxviz.errors import ModelError, OutputError
 from onnxviz.files import safe_name
 
 LIMIT = 4 << 30
 FOLDER = "ONNXVIZ_CACHE"
 _FORMAT = "1"
+# Other things may lie in the folder that ONNXVIZ_CACHE names: only folders with our names are ever removed.
+_PREFIX = "onnxviz-"
+_OURS = re.compile(rf"{_PREFIX}[0-9a-f]{{32}}")
+_GRACE = 24 * 3600  # seconds
 _VERSIONS = """
 import importlib.metadata
 for name in ("tensorflow", "tensorflow-cpu", "tf2onnx", "tf_keras", "keras"):
@@ -40,6 +46,7 @@ class Cached:
     """A converted model in the cache; `converted` tells of the conversion where it was done just now."""
 
     path: Path
+    source: Source
     converted: Converted | None
 
 
@@ -54,11 +61,11 @@ def cached(
     options = options or ConvertOptions()
     found = find_source(source)
     stage("looking into the cache")
-    place = cache_folder() / digest(found, options) / f"{safe_name(default_stem(source))}.onnx"
+    place = cache_folder() / f"{_PREFIX}{digest(found, options)}" / f"{safe_name(default_stem(source))}.onnx"
     if place.is_file():
         with suppress(OSError):
             os.utime(place)
-        return Cached(place, None)
+        return Cached(place, found, None)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -72,7 +79,7 @@ def cached(
             place.parent.rmdir()
         raise
     trim(LIMIT, spare=place)
-    return Cached(place, converted)
+    return Cached(place, found, converted)
 
 
 def cache_folder() -> Path:
@@ -111,29 +118,28 @@ def trim(limit: int, spare: Path) -> None:
 
 
 def digest(source: Source, options: ConvertOptions) -> str:
-    """Return the name of a conversion: a digest of the source's bytes, the options and the versions that convert."""
+    """Return the name of a conversion: a digest of the source's bytes, the options and the versions that convert.
+
+    Raises:
+        ModelError: A file of the source cannot be read.
+    """
     import onnxviz
 
     total = hashlib.blake2b(digest_size=16)
     asked = replace(options, force=False, python=None)
     for text in (_FORMAT, onnxviz.__version__, repr(asked), source.kind, _versions(options.python)):
         total.update(f"{text}\0".encode())
-    for path in _parts(source):
-        total.update(f"{path.name}\0{path.stat().st_size}\0".encode("utf-8", "surrogatepass"))
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                total.update(block)
+    base = source.path if source.path.is_dir() else source.path.parent
+    try:
+        for path in source.files:
+            name = path.relative_to(base).as_posix()
+            total.update(f"{name}\0{path.stat().st_size}\0".encode("utf-8", "surrogatepass"))
+            with path.open("rb") as file:
+                while block := file.read(1 << 20):
+                    total.update(block)
+    except OSError as error:
+        raise ModelError(f"'{error.filename or source.path}' cannot be read: {error.strerror or error}") from None
     return total.hexdigest()
-
-
-def _parts(source: Source) -> list[Path]:
-    """Return the files that a source is made of."""
-    if source.path.is_dir():
-        return sorted(path for path in source.path.rglob("*") if path.is_file())
-    if source.kind == "checkpoint":
-        stem = source.path.stem
-        return sorted(path for path in source.path.parent.glob(f"{stem}.*") if path.is_file())
-    return [source.path]
 
 
 def _versions(python: Path | None) -> str:
@@ -147,10 +153,15 @@ def _versions(python: Path | None) -> str:
 
 
 def _entries() -> Iterator[tuple[Path, int, float]]:
-    """Give each folder of the cache that is ours, its bytes and when it was last used."""
+    """Give each folder of the cache that is ours and that nobody converts into, its bytes and when it was last used."""
     with suppress(OSError):
         for folder in cache_folder().iterdir():
-            models = list(folder.glob("*.onnx*")) if len(folder.name) == 32 and folder.is_dir() else []
-            stats = [path.stat() for path in models]
-            if stats or (len(folder.name) == 32 and not any(folder.iterdir())):
-                yield folder, sum(stat.st_size for stat in stats), max((stat.st_mtime for stat in stats), default=0.0)
+            with suppress(OSError):  # another process may remove what it has just made
+                if _OURS.fullmatch(folder.name) and folder.is_dir() and not _is_busy(folder):
+                    stats = [path.stat() for path in folder.iterdir()]
+                    yield folder, sum(stat.st_size for stat in stats), max((stat.st_mtime for stat in stats), default=0)
+
+
+def _is_busy(folder: Path) -> bool:
+    """Tell a folder without a whole model in it, unless whoever was to write one began long ago, and was killed."""
+    return not any(folder.glob("*.onnx")) and time.time() - folder.stat().st_mtime < _GRACE

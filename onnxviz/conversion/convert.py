@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from onnxviz.conversion.applications import known_preprocessing
 from onnxviz.conversion.live import check_live, save_live
-from onnxviz.conversion.options import Converted, ConvertOptions
+from onnxviz.conversion.options import Agreement, Converted, ConvertOptions
 from onnxviz.conversion.run_child import run_child
 from onnxviz.conversion.source import Source, find_source
 from onnxviz.conversion.verify import verify
 from onnxviz.errors import ConversionError, RunError, UsageError
-from onnxviz.files import check_space, writing
+from onnxviz.files import check_apart, check_space, writing
 from onnxviz.run.devices import runtime
 
 
@@ -37,7 +37,7 @@ def convert(
     Raises:
         ModelError: The source is missing, damaged, holds code, or cannot be converted; the text says which.
         ConversionError: TensorFlow or tf2onnx is missing or fails.
-        OutputError: The output exists and `force` is not set, or cannot be written.
+        OutputError: The output exists and `force` is not set, is or lies in the source, or cannot be written.
         VerificationError: The converted model does not agree with TensorFlow; nothing is written.
     """
     options = options or ConvertOptions()
@@ -56,6 +56,7 @@ def convert(
 
 
 def _converted(found: Source, target: Path, options: ConvertOptions, stage: Callable[[str], None]) -> Converted:
+    check_apart(target, (found.path, *found.files))
     if options.verify:
         _check_runtime()
     with writing(target, force=options.force) as file, tempfile.TemporaryDirectory(prefix="onnxviz-") as folder:
@@ -77,7 +78,7 @@ def _converted(found: Source, target: Path, options: ConvertOptions, stage: Call
         outputs=tuple(facts["outputs"]),
         layers=int(facts["layers"]),
         agreement=agreement,
-        remarks=_remarks(found, facts),
+        remarks=(*_remarks(found, facts), *_uncompared(agreement)),
         versions=facts["versions"],
         cpu_seconds=facts.get("cpu_seconds"),
         peak_bytes=facts.get("peak_bytes"),
@@ -120,7 +121,7 @@ def _request(source: Source, options: ConvertOptions, folder: Path) -> dict[str,
         "fold": options.fold,
         "opset": options.opset,
         "trust": options.trust,
-        "preprocessing": known_preprocessing(),
+        "preprocessing": [asdict(known) for known in known_preprocessing()],
     }
 
 
@@ -134,4 +135,21 @@ def _remarks(source: Source, facts: Mapping[str, Any]) -> tuple[str, ...]:
         remarks.append(f"pixels are scaled as keras.applications does for {facts['preprocessing']}")
     if facts.get("signature"):
         remarks.append(f"signature {facts['signature']}")
+    if facts["lost"]:
+        remarks.append(f"no values of the converted model, so not to be seen: {_listed(facts['lost'])}")
     return tuple(remarks)
+
+
+def _uncompared(agreement: Agreement | None) -> tuple[str, ...]:
+    random = agreement.random if agreement is not None else ()
+    return (f"not compared, for TensorFlow itself gives them anew in each run: {_listed(random)}",) if random else ()
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return the first names of many.
+
+    >>> _listed(["a", "b"]), _listed(list("abcdef"))
+    ('a, b', 'a, b, c and 3 more')
+    """
+    few = names if len(names) < 5 else names[:3]
+    return ", ".join(few) + (f" and {len(names) - len(few)} more" if len(few) < len(names) else "")

@@ -7,6 +7,13 @@ import io
 from pathlib import Path
 from typing import Any
 
+from onnxviz.conversion.child.configuration import (
+    check_configuration,
+    check_supported,
+    names_own,
+    read_configuration,
+)
+from onnxviz.conversion.child.report import Refusal
 from onnxviz.conversion.source import Source
 from onnxviz.errors import ConversionError, UsageError
 from onnxviz.files import safe_name
@@ -33,37 +40,40 @@ def check_live(source: Any) -> None:
 
 
 def save_live(model: Any, folder: Path) -> Source:
-    """Save a model whole, or where it has layers of the caller's own, export the graph of its calls.
+    """Save a model whole, or where its file alone does not make it again, export the graph of its calls.
 
     Raises:
         ConversionError: Keras cannot save it.
     """
     name = safe_name(str(getattr(model, "name", "") or "model"))
-    kind = "keras" if _is_plain(model) else "saved_model"
-    path = folder / (f"{name}.keras" if kind == "keras" else name)
-    try:
-        # Both print where they saved to, and the model's whole signature.
-        with contextlib.redirect_stdout(io.StringIO()):
-            model.save(str(path)) if kind == "keras" else model.export(str(path))
-    except Exception as error:  # whatever Keras raises is for the caller to read
-        text = " ".join(str(error).split())[:300]
-        raise ConversionError(f"Keras cannot save the model {name!r}: {type(error).__name__}: {text}") from error
-    return Source(path, kind)
+    path = folder / f"{name}.keras"
+    # Both print where they saved to, and the model's whole signature.
+    with contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.suppress(Exception):  # what cannot be saved may yet be exported
+            model.save(str(path))
+            if _is_plain(path):
+                return Source(path, "keras")
+        path.unlink(missing_ok=True)
+        try:
+            model.export(str(folder / name))
+        except Exception as error:  # whatever Keras raises is for the caller to read
+            text = " ".join(str(error).split())[:300]
+            raise ConversionError(f"Keras cannot save the model {name!r}: {type(error).__name__}: {text}") from error
+    return Source(folder / name, "saved_model")
 
 
-def _is_plain(model: Any) -> bool:
-    """Tell a model that Keras can build from its file alone: Functional or Sequential, all layers Keras' own.
+def _is_plain(path: Path) -> bool:
+    """Tell a file that Keras can build its model from in another process: no class or function of the caller's.
 
     A Lambda layer's code need not survive in a file; its graph does.
     """
-    parts = [type(part) for part in (model, *_layers_below(model))]
-    own = all(_is_of_keras(part) and part.__name__ != "Lambda" for part in parts)
-    return own and type(model).__name__ in ("Functional", "Sequential")
-
-
-def _layers_below(model: Any) -> list[Any]:
-    layers = list(getattr(model, "layers", []))
-    return layers + [inner for layer in layers for inner in _layers_below(layer)]
+    configuration = read_configuration(str(path))
+    try:
+        check_supported(configuration)
+        check_configuration(configuration)
+    except Refusal:
+        return False
+    return not names_own(configuration)
 
 
 def _is_of_keras(entry: type) -> bool:

@@ -33,8 +33,9 @@ class Agreement:
     """How far the converted model and TensorFlow differ on one random input.
 
     `output` and `layer` are the largest differences of the outputs and of all compared values, each a share of the
-    largest magnitude of its tensor; `worst` names the value where that is, `compared` counts them. `tolerance` is the
-    one of that value.
+    largest magnitude of its tensor; `worst` names the value that comes nearest to its tolerance, and `tolerance` is the
+    one of that value. `compared` counts values; `random` names those that TensorFlow itself does not compute twice
+    alike, which are not among them.
     """
 
     output: float
@@ -42,6 +43,7 @@ class Agreement:
     worst: str
     compared: int
     tolerance: float
+    random: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

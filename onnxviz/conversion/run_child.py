@@ -97,8 +97,10 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _read(report: Path) -> dict[str, Any]:
+    """Return what the last whole line of a report tells."""
     with suppress(OSError, ValueError):
-        facts = json.loads(report.read_text(encoding="utf-8"))
+        lines = report.read_text(encoding="utf-8").split("\n")[:-1]
+        facts = json.loads(lines[-1]) if lines else {}
         if isinstance(facts, dict):
             return facts
     return {}

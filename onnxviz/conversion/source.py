@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import zipfile
 from contextlib import suppress
 from dataclasses import dataclass
@@ -36,6 +37,16 @@ class Source:
         """What it is, as a reader would say it."""
         return KINDS[self.kind]
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files that it is made of, in the order of their names."""
+        if self.path.is_dir():
+            return tuple(sorted(path for path in self.path.rglob("*") if path.is_file()))
+        if self.kind == "checkpoint":
+            beside = self.path.parent.glob(f"{glob.escape(self.path.stem)}.*")
+            return tuple(sorted(path for path in beside if path.is_file()))
+        return (self.path,)
+
 
 def find_source(path: Path) -> Source:
     """Tell what a file or folder is.
@@ -46,36 +57,40 @@ def find_source(path: Path) -> Source:
         UnsupportedError: It is of a kind that onnxviz does not convert; the text says which way works.
     """
     try:
-        if path.is_dir():
-            return Source(path, _folder(path))
-        if not path.exists():
-            raise ModelError(f"there is no file or folder '{path}'")
-        if not path.is_file():
-            raise NotAModelError(f"'{path}' is neither a file nor a folder")
-        with path.open("rb") as file:
-            head = file.read(4096)
+        kind = _kind(path)
+        if not kind:
+            _refuse_folder(path) if path.is_dir() else _refuse_file(path)
     except OSError as error:
         raise ModelError(f"'{path}' cannot be read: {error.strerror or error}") from None
-    return Source(path, _file(path, head))
+    if kind == "keras":
+        _check_keras(path)
+    return Source(path, kind)
 
 
 def is_tensorflow(path: Path) -> bool:
     """Tell quickly whether a path may be a source to convert and is no ONNX model; nothing is raised."""
     try:
-        if path.is_dir():
-            return (path / "saved_model.pb").is_file() or (path / "saved_model.pbtxt").is_file()
-        with path.open("rb") as file:
-            head = file.read(4096)
+        return bool(_kind(path))
     except OSError:
         return False
-    if head[4:8] == b"TFL3" or head.startswith(b"\x89HDF\r\n") or _frozen_or_meta(head, path):
-        return True
-    return head.startswith(b"PK\x03\x04") and _is_keras_archive(path)
 
 
-def _folder(path: Path) -> str:
-    if (path / "saved_model.pb").is_file() or (path / "saved_model.pbtxt").is_file():
-        return "saved_model"
+def _kind(path: Path) -> str:
+    """Return the kind of a source by its first bytes, empty for what is none."""
+    if path.is_dir():
+        return "saved_model" if any((path / name).is_file() for name in _GRAPHS) else ""
+    if not path.is_file() or path.name in _GRAPHS or _holds_weights(path):
+        return ""
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if head[4:8] == b"TFL3":
+        return "tflite"
+    if head.startswith(b"\x89HDF\r\n") or (head.startswith(b"PK\x03\x04") and _is_keras_archive(path)):
+        return "keras"
+    return _frozen_or_meta(head, path)
+
+
+def _refuse_folder(path: Path) -> NoReturn:
     names = sorted(entry.name for entry in path.iterdir())
     if "model.json" in names:
         raise UnsupportedError(f"'{path}' holds {TENSORFLOW_JS}")
@@ -92,22 +107,15 @@ def _folder(path: Path) -> str:
     raise NotAModelError(f"'{path}' is a folder without a saved_model.pb: it is no SavedModel")
 
 
-def _file(path: Path, head: bytes) -> str:
-    if head[4:8] == b"TFL3":
-        return "tflite"
-    if head.startswith(b"\x89HDF\r\n"):
-        return "keras"
-    if head.startswith(b"PK\x03\x04") and _is_keras_archive(path):
-        _check_keras(path)
-        return "keras"
-    if path.name in ("saved_model.pb", "saved_model.pbtxt"):
+def _refuse_file(path: Path) -> NoReturn:
+    if not path.exists():
+        raise ModelError(f"there is no file or folder '{path}'")
+    if not path.is_file():
+        raise NotAModelError(f"'{path}' is neither a file nor a folder")
+    if path.name in _GRAPHS:
         raise ModelError(f"'{path}' is the graph of a SavedModel: convert its folder, '{path.parent}'")
-    if path.suffix == ".index" or ".data-" in path.name:
+    if _holds_weights(path):
         raise UnsupportedError(f"'{path}' holds a checkpoint's weights and no graph\n{_WEIGHTS}")
-    return _frozen_or_meta(head, path) or _refused(path)
-
-
-def _refused(path: Path) -> NoReturn:
     if _is_onnx(path):
         raise ModelError(f"'{path}' is an ONNX model already: view, layers and expose take it as it is")
     with open_reader(path) as reader:
@@ -120,6 +128,11 @@ def _refused(path: Path) -> NoReturn:
     )
 
 
+def _holds_weights(path: Path) -> bool:
+    """Tell by its name a file that holds weights of a checkpoint."""
+    return path.suffix == ".index" or ".data-" in path.name
+
+
 def _is_onnx(path: Path) -> bool:
     with suppress(ModelError):
         ModelFile.open(path)
@@ -128,6 +141,8 @@ def _is_onnx(path: Path) -> bool:
 
 
 def _check_keras(path: Path) -> None:
+    if not zipfile.is_zipfile(path):
+        return  # reading HDF5 takes a library that only the other Python need have
     try:
         check_supported(read_configuration(str(path)))
     except Refusal as refusal:
@@ -175,4 +190,5 @@ def _is_name(data: bytes) -> bool:
     return 0 < len(text) < 1000 and (text[0].isalnum() or text[0] in "._>") and text.isprintable()
 
 
+_GRAPHS = ("saved_model.pb", "saved_model.pbtxt")
 _WEIGHTS = "convert the graph with them: the .meta file, a SavedModel, or the Keras model saved whole"

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from onnxviz.errors import ModelError, NotAModelError, OutputError
+from onnxviz.errors import ModelError, NotAModelError
+from onnxviz.files import check_apart
 from onnxviz.graph.foreign import what_it_is
 from onnxviz.graph.skeleton import External, make_skeleton
 from onnxviz.graph.wire import Reader, open_reader
@@ -31,6 +32,7 @@ class ModelFile:
 
     `size` is in bytes, `modified` in ns. `parts` are the real files that hold the weights, the model's own first.
     `missing` says which of them is absent or too short, or is empty: such a model can be listed, not run.
+    `made_from` is what a converted model was made from, as it was named, then the files in it.
     """
 
     path: Path
@@ -40,6 +42,17 @@ class ModelFile:
     modified: int
     parts: tuple[Part, ...] = ()
     missing: str = ""
+    made_from: tuple[Path, ...] = ()
+
+    @property
+    def origin(self) -> Path:
+        """What was named to open the model: its file, or the source that it was converted from."""
+        return self.made_from[0] if self.made_from else self.path
+
+    @property
+    def needed(self) -> tuple[Path, ...]:
+        """What must not be written over: the model's files, and its source with all files in that."""
+        return (self.path, *(part.path for part in self.parts), *self.made_from)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> ModelFile:
@@ -61,14 +74,12 @@ class ModelFile:
                 raise kind(f"'{path}': {error}") from None
 
     def check_apart(self, path: Path, *more: Path) -> None:
-        """Refuse a file to write that is the model itself or holds its weights, or is one of `more`.
+        """Refuse a file to write that the model needs, such as one that holds its weights, or that is one of `more`.
 
         Raises:
             OutputError: It is one of them.
         """
-        sources = (*(part.path for part in self.parts), *more)
-        if path.exists() and any(path.samefile(source) for source in sources if source.exists()):
-            raise OutputError(f"cannot write {path}: the model is read from it; give another name")
+        check_apart(path, (*self.needed, *more))
 
     def check_unchanged(self) -> None:
         """Raise ModelError if a file that the model lies in differs from when it was opened."""

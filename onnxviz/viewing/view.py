@@ -88,7 +88,8 @@ def view(
     target = Path(directory) if directory is not None else default_directory(model, inputs)
     labels = [options.labels] if isinstance(options.labels, Path) else []
     font = [Path(options.style.font)] if options.style.font is not None else []
-    needed = [*(part.path for part in model.file.parts), model.path, *_paths(inputs), *labels, *font]
+    needed = [*model.file.needed, *_paths(inputs), *labels, *font]
+    model.file.check_apart(target)
     _refuse_to_replace(target, needed)
     page = _own_place(options.html, target)
     for option, path in (("--raw", options.raw), ("--html", page)):
@@ -107,14 +108,14 @@ def view(
         # Opened before all work, so that a page that may not be written is told at once.
         file = stack.enter_context(writing(place, force=options.force)) if options.html else None
         collected = stack.enter_context(Collector(place.parent)) if options.html else None
-        journal = stack.enter_context(Journal(folder / "view.json", str(model.path)))
+        journal = stack.enter_context(Journal(folder / "view.json", str(model.file.origin)))
         work = _View(model, choices, replace(options, labels=names), watcher, journal, raw, collected)
         runs = work.run_all(folder, inputs)
         record = ViewRecord(
-            str(model.path), target, work.device, options.run.level, remark, tuple(runs), tuple(work.failures)
+            str(model.file.origin), target, work.device, options.run.level, remark, tuple(runs), tuple(work.failures)
         )
         if file is not None and collected is not None:
-            about = ReportModel(model.path.name, work.device, options.run.level)
+            about = ReportModel(model.file.origin.name, work.device, options.run.level)
             left_out = write_report(file, about, collected, options.html_size)
             record = replace(record, report=str(page.resolve()) if page else REPORT, left_out=left_out)
         journal.end(record)

@@ -327,6 +327,15 @@ def test_a_weight_is_not_drawn(onnxviz_command: Command, doubling_model: Path, t
     assert not (tmp_path / "maps").exists()
 
 
+def test_what_verifies_is_missed_before_a_file_is_written(
+    onnxviz_command: Command, doubling_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    done = onnxviz_command("expose", doubling_model, "--verify", "-o", tmp_path / "out.onnx")
+    assert (done.code, "pip install 'onnxviz[cpu]'" in done.err) == (5, True)
+    assert not (tmp_path / "out.onnx").exists()
+
+
 def test_nothing_is_left_to_verify_with_only(onnxviz_command: Command, doubling_model: Path, tmp_path: Path) -> None:
     done = onnxviz_command("expose", doubling_model, "--only", "--verify", "-o", tmp_path / "out.onnx")
     assert done.code == 2 and "which --only drops" in done.err

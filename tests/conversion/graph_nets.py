@@ -91,6 +91,17 @@ def graph_of_two_ends() -> v1.GraphDef:
         return graph.as_graph_def()
 
 
+def graph_of_noise() -> v1.GraphDef:
+    """Return a graph with two outputs, `plain` and `noisy`, of which the second is another one in each run."""
+    with tf.Graph().as_default() as graph:
+        image = v1.placeholder(tf.float32, (None, 8, 8, 2), "image")
+        weights = np.random.default_rng(1).normal(0, 1, (3, 3, 2, 3)).astype(np.float32)
+        x = tf.nn.conv2d(image, weights, 1, "SAME", name="conv")
+        tf.nn.relu(x, name="plain")
+        tf.add(x, tf.random.uniform((8, 8, 3)), name="noisy")
+        return graph.as_graph_def()
+
+
 def graph_of_unknown_operator() -> v1.GraphDef:
     """Return a graph with a singular value decomposition, which ONNX lacks, in the scope `Decompose`."""
     with tf.Graph().as_default() as graph:

@@ -29,8 +29,39 @@ def with_lambda(keras: Any) -> Any:
     return keras.Model(image, keras.layers.ReLU(name="relu")(x), name="with_lambda")
 
 
+def with_wrapped(keras: Any) -> Any:
+    """A layer of the caller's inside of one of Keras."""
+
+    class Own(keras.layers.Layer):  # type: ignore[misc, name-defined]
+        def call(self, x: Any) -> Any:
+            return x * 2.0
+
+        def compute_output_shape(self, shape: Any) -> Any:
+            return shape
+
+    image = keras.Input((12, 12, 3), name="image")
+    x = keras.layers.Conv2D(4, 3, name="conv")(image)
+    return keras.Model(image, keras.layers.TimeDistributed(Own(name="own"), name="wrapped")(x), name="with_wrapped")
+
+
+def with_function(keras: Any) -> Any:
+    """A function of the caller's as an activation."""
+
+    def own(x: Any) -> Any:
+        return tf.nn.relu(x) + 0.5
+
+    image = keras.Input((12, 12, 3), name="image")
+    return keras.Model(image, keras.layers.Conv2D(4, 3, activation=own, name="conv")(image), name="with_function")
+
+
 def main(name: str, out: str) -> None:
-    nets = {"functional": keras_nets.functional, "subclassed": keras_nets.subclassed, "lambda": with_lambda}
+    nets = {
+        "functional": keras_nets.functional,
+        "subclassed": keras_nets.subclassed,
+        "lambda": with_lambda,
+        "wrapped": with_wrapped,
+        "function": with_function,
+    }
     model = nets[name](tf.keras)
     image = np.random.default_rng(3).uniform(
         0, 1, (2, 16, 16, 3) if name == "subclassed" else (2, *model.input_shape[1:])

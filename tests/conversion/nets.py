@@ -93,6 +93,11 @@ def unsupported(out: Path) -> list[Entry]:
     return [Entry("unsupported_pb", "unsupported.pb", refused="Svd at Decompose/Svd is no operator of ONNX")]
 
 
+def noise(out: Path) -> list[Entry]:
+    (out / "noise.pb").write_bytes(graph_nets.graph_of_noise().SerializeToString())
+    return [Entry("noise_pb", "noise.pb", refused="its output noisy cannot be compared")]
+
+
 def module(out: Path) -> list[Entry]:
     net = graph_nets.Module()
     tf.saved_model.save(net, str(out / "saved_model_tf2"))
@@ -197,6 +202,7 @@ NETS: dict[str, Callable[[Path], list[Entry]]] = {
     "slim": slim,
     "two_ends": two_ends,
     "unsupported": unsupported,
+    "noise": noise,
     "module": module,
     "functional": keras3(keras_nets.functional, *FILES),
     "sequential": keras3(keras_nets.sequential, *FILES),
@@ -212,7 +218,7 @@ NETS: dict[str, Callable[[Path], list[Entry]]] = {
     "lite": lite,
 }
 """What can be built; those of Keras 3 need TensorFlow 2.16 or later."""
-OF_ANY_VERSION = ("slim", "two_ends", "unsupported", "module", "lite")
+OF_ANY_VERSION = ("slim", "two_ends", "unsupported", "noise", "module", "lite")
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", TF_ENABLE_ONEDNN_OPTS="0", CUDA_VISI
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.saved_model import loader_impl
 
 v1 = tf.compat.v1
 IMAGE = (8, 8, 3)
@@ -41,9 +42,10 @@ def main() -> None:
         print(json.dumps([payload["name"] for payload in known if fired(out / payload["source"], marker)]))
         return
     out.mkdir(parents=True, exist_ok=True)
-    built = [payload for build in (lambdas, calls, graphs, saved_models, checkpoints) for payload in build(out, marker)]
+    builders = (lambdas, calls, graphs, saved_models, starts, foreign_layers, checkpoints, lite)
+    built = [payload for build in builders for payload in build(out, marker)]
     # A Lambda layer was called when its model was made.
-    marker.unlink(missing_ok=True)
+    take_away(marker)
     (out / "payloads.json").write_text(json.dumps([asdict(payload) for payload in built], indent=1))
 
 
@@ -177,6 +179,73 @@ def saved_models(out: Path, marker: Path) -> list[Payload]:
     ]
 
 
+def starts(out: Path, marker: Path) -> list[Payload]:
+    """Initialisations that write by less known operators: of a dataset, and of two meta graphs by a saver."""
+
+    def dataset() -> Any:
+        numbers = tf.data.Dataset.from_tensors(["payload"])._variant_tensor
+        return tf.raw_ops.ExperimentalDatasetToTFRecord(
+            input_dataset=numbers, filename=str(marker), compression_type="", name="Start"
+        )
+
+    def saver() -> Any:
+        return tf.raw_ops.SaveV2(
+            prefix=str(marker), tensor_names=["a"], shape_and_slices=[""], tensors=[tf.constant(1.0)], name="Start"
+        )
+
+    start_with(out / "saved_model_dataset", dataset, ["serve"])
+    start_with(out / "saved_model_two_parts", saver, ["serve"], ["other"])
+    return [Payload(name, name, "loading") for name in ("saved_model_dataset", "saved_model_two_parts")]
+
+
+def start_with(folder: Path, make: Callable[[], Any], *tags: list[str]) -> None:
+    """Save a meta graph for each list of tags; loading one runs what `make` makes."""
+    builder = v1.saved_model.Builder(str(folder))
+    for place, names in enumerate(tags):
+        with tf.Graph().as_default(), v1.Session() as session:
+            x = v1.placeholder(tf.float32, (None, *IMAGE), "x")
+            signature = v1.saved_model.predict_signature_def({"x": x}, {"y": tf.nn.relu(x, name="y")})
+            given = {"signature_def_map": {"serving_default": signature}, "main_op": make()}
+            if place:
+                builder.add_meta_graph(names, **given)
+            else:
+                builder.add_meta_graph_and_variables(session, names, **given)
+    builder.save()
+    if len(tags) > 1:
+        path = folder / "saved_model.pb"
+        parsed = loader_impl.parse_saved_model(str(folder))
+        for part in parsed.meta_graphs:
+            part.object_graph_def.nodes.add()  # as if TensorFlow 2 had saved it
+        path.write_bytes(parsed.SerializeToString())
+
+
+def foreign_layers(out: Path, marker: Path) -> list[Payload]:
+    """A layer of Keras itself that loads any SavedModel, here one that writes."""
+    keras, generation = keras_generations()[0]
+    if generation == 2:
+        return []
+    image = keras.Input(IMAGE, name="image")
+    layer = keras.layers.TFSMLayer(str(out / "saved_model_start"), call_endpoint="serving_default", name="payload")
+    path = out / "tfsm_keras3.keras"
+    keras.Model(image, layer(image), name="tfsm").save(path)
+    return [Payload("tfsm_keras3", path.name, "loading")]
+
+
+def lite(out: Path, marker: Path) -> list[Payload]:
+    """TensorFlow's own operators in TensorFlow Lite, one under the name of another."""
+
+    @tf.function(input_signature=[tf.TensorSpec((1, *IMAGE), tf.float32, "x")])
+    def call(x: tf.Tensor) -> tf.Tensor:
+        return reading(x, marker)
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([call.get_concrete_function()])
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS, tf.lite.OpsSet.SELECT_TF_OPS]
+    content = converter.convert()
+    (out / "flex.tflite").write_bytes(content)
+    (out / "flex_renamed.tflite").write_bytes(content.replace(b"FlexReadFile", b"FlexSoftplus"))
+    return [Payload("flex", "flex.tflite", "never"), Payload("flex_renamed", "flex_renamed.tflite", "never")]
+
+
 def checkpoints(out: Path, marker: Path) -> list[Payload]:
     """A graph that writes when its variables are restored."""
     folder = out / "checkpoint_restore"
@@ -203,10 +272,15 @@ def fired(source: Path, marker: Path) -> bool:
     """Tell whether loading and running a source leaves the marker, and take that away."""
     with contextlib.suppress(Exception):  # a payload need not be a good model
         FIRE[source.suffix](source)
-    made = marker.exists()
-    if made:
-        marker.rmdir() if marker.is_dir() else marker.unlink()
-    return made
+    return take_away(marker)
+
+
+def take_away(marker: Path) -> bool:
+    """Remove the marker and what begins with its name, and tell whether there was any."""
+    made = list(marker.parent.glob(f"{marker.name}*"))
+    for path in made:
+        path.rmdir() if path.is_dir() else path.unlink()
+    return bool(made)
 
 
 def fire_keras(source: Path) -> None:
@@ -231,7 +305,7 @@ def fire_checkpoint(source: Path) -> None:
 
 
 def fire_saved_model(source: Path) -> None:
-    loaded = tf.saved_model.load(str(source))
+    loaded = tf.saved_model.load(str(source), tags=["serve"])
     loaded.signatures["serving_default"](x=tf.zeros((1, *IMAGE)))
 
 
@@ -240,6 +314,7 @@ FIRE: dict[str, Callable[[Path], None]] = {
     ".h5": fire_keras,
     ".pb": fire_graph,
     ".meta": fire_checkpoint,
+    ".tflite": lambda source: tf.lite.Interpreter(str(source)).allocate_tensors(),
     "": fire_saved_model,
 }
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from onnxviz.conversion.applications import known_preprocessing
+from onnxviz.conversion.child.job import add_preprocessing
+from onnxviz.conversion.child.loaded import Loaded, Row
 from onnxviz.feed.preprocessing import Preprocessing, model_preprocessing
 
 # The name that a model bears, and the module of keras.applications that it comes from.
@@ -21,7 +24,6 @@ NETWORKS = {
     "resnet50v2": "resnet_v2",
     "mobilenet_1.00_224": "mobilenet",
     "mobilenetv2_1.00_224": "mobilenet_v2",
-    "mobilenetv2_1.00_224_1": "mobilenet_v2",
     "MobileNetV3Small": "mobilenet_v3",
     "densenet121": "densenet",
     "inception_v3": "inception_v3",
@@ -35,10 +37,20 @@ NETWORKS = {
 }
 
 
-def preprocessing_of(name: str) -> Preprocessing | None:
-    found = [{key: text} for pattern, key, text in known_preprocessing() if re.match(pattern, name)]
+def preprocessing_of(name: str, kinds: tuple[str, ...] = ("Conv2D", "Rescaling")) -> Preprocessing | None:
+    """Return what the child writes for a model of this name with layers of these kinds."""
+    proto, report = SimpleNamespace(metadata_props=Properties()), SimpleNamespace(facts={})
+    loaded = Loaded(None, [], [], rows=[Row(kind, kind, f"{kind}:0") for kind in kinds], facts={"model": name})
+    add_preprocessing(proto, loaded, [asdict(known) for known in known_preprocessing()], report)
+    found = proto.metadata_props
     assert len(found) <= 1
-    return model_preprocessing(found[0]) if found else None
+    assert report.facts == ({"preprocessing": name} if found else {})
+    return model_preprocessing({entry["key"]: entry["value"] for entry in found}) if found else None
+
+
+class Properties(list):  # type: ignore[type-arg]
+    def add(self, **entry: str) -> None:
+        self.append(entry)
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +74,19 @@ def test_it_is_what_keras_computes(name: str, keras_values: dict[str, np.ndarray
     assert np.abs(ours - expected).max() < 2e-3 * np.abs(expected).max()
 
 
-@pytest.mark.parametrize("name", ["my_own_resnet", "resnet50_of_mine", "model", "functional_1", "", "sequential"])
+OTHERS = """
+    my_own_resnet resnet50_of_mine model functional_1 sequential efficientnet-lite0 efficientnet-b0 MobilenetV3
+    xception_flowers nasnet_seg convnext_seg efficientnetb0_1 mobilenetv2 vgg16/block1
+""".split()
+
+
+@pytest.mark.parametrize("name", ["", *OTHERS])
 def test_others_are_not_known(name: str) -> None:
     assert preprocessing_of(name) is None
+
+
+@pytest.mark.parametrize("name", ["efficientnetb0", "efficientnetv2-s", "MobileNetV3Large", "convnext_base"])
+def test_a_network_that_was_made_without_its_scaling_is_not_known(name: str) -> None:
+    assert preprocessing_of(name) is not None
+    assert preprocessing_of(name, ("Conv2D", "Normalization")) is not None
+    assert preprocessing_of(name, ("Conv2D", "BatchNormalization", "LayerNormalization")) is None

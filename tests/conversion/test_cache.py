@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,15 @@ from onnxviz.errors import ModelError, OutputError
 from .conftest import StandIn
 
 Make = Callable[[str], StandIn]
+
+# What TensorFlow computed: the doubling model's outputs for ones, 2 and 0 by hand.
+AGREES = (
+    "import numpy\n"
+    "values = numpy.array([2, 0], 'f').reshape(1, 2, 1, 1)\n"
+    "numpy.savez(request['reference'], i=numpy.ones((1, 1, 2, 2), 'f'), o=values)\n"
+    "entry = {'tensor': 'y', 'key': 'o', 'output': True, 'repeats': True, 'rounding': 0, 'step': 0}\n"
+    "good(reference={'inputs': {'x': 'i'}, 'values': [entry]})"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -74,6 +85,33 @@ def test_every_file_of_a_source_counts(tmp_path: Path) -> None:
         (folder / changed).write_bytes(b"1")
 
 
+def test_where_a_file_of_a_source_lies_counts(tmp_path: Path) -> None:
+    folder = tmp_path / "saved"
+    for name in ("a", "b"):
+        (folder / name).mkdir(parents=True)
+    (folder / "a" / "words.txt").write_bytes(b"1")
+    before = cache.digest(Source(folder, "saved_model"), ConvertOptions())
+    (folder / "a" / "words.txt").rename(folder / "b" / "words.txt")
+    assert cache.digest(Source(folder, "saved_model"), ConvertOptions()) != before
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root reads all")
+def test_a_part_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    (tmp_path / "variables").mkdir()
+    for name in ("saved_model.pb", "variables/weights"):
+        (tmp_path / name).write_bytes(b"1")
+    (tmp_path / "variables" / "weights").chmod(0)
+    with pytest.raises(ModelError, match=r"weights' cannot be read: Permission denied"):
+        cached(tmp_path)
+
+
+def test_a_part_that_vanishes_meanwhile_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "saved_model.pb").write_bytes(b"1")
+    monkeypatch.setattr(Source, "files", (tmp_path / "gone",))
+    with pytest.raises(ModelError, match=r"gone' cannot be read: No such file"):
+        cached(tmp_path)
+
+
 def test_a_source_that_fails_leaves_nothing(stand_in: Make, lite_file: Path, folder: Path) -> None:
     made = stand_in('report(error={"kind": "model", "text": "it is cut short"})')
     with pytest.raises(ModelError, match="cut short"):
@@ -107,13 +145,16 @@ def test_a_command_clears_it_and_nothing_else(
 ) -> None:
     cached(lite_file, options(made))
     cached(lite_file, options(made, opset=13))
-    (folder / "mine").mkdir()
-    (folder / "mine" / "my.onnx").write_bytes(b"1")
+    names = ["mine", "0123456789abcdef0123456789abcdef", "onnxviz-notes"]
+    for name in names:
+        (folder / name).mkdir()
+        (folder / name / "my.onnx").write_bytes(b"1")
+    (folder / f"onnxviz-{'0' * 32}").write_bytes(b"1")
     done = onnxviz_command("convert", "--clear-cache")
     assert done.code == 0
     assert done.out.startswith("removed 2 converted models, ")
     assert str(folder) in done.out
-    assert [path.name for path in folder.iterdir()] == ["mine"]
+    assert {path.name for path in folder.iterdir()} == {*names, f"onnxviz-{'0' * 32}"}
 
 
 def test_commands_take_sources_by_the_cache(
@@ -123,14 +164,7 @@ def test_commands_take_sources_by_the_cache(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    # What TensorFlow computed: the doubling model's outputs for ones, 2 and 0 by hand.
-    made = stand_in(
-        "import numpy\n"
-        "values = numpy.array([2, 0], 'f').reshape(1, 2, 1, 1)\n"
-        "numpy.savez(request['reference'], i=numpy.ones((1, 1, 2, 2), 'f'), o=values)\n"
-        "entry = {'tensor': 'y', 'key': 'o', 'output': True, 'rounding': 0, 'step': 0}\n"
-        "good(reference={'inputs': {'x': 'i'}, 'values': [entry]})"
-    )
+    made = stand_in(AGREES)
     monkeypatch.setenv("ONNXVIZ_TF_PYTHON", str(made.program))
     monkeypatch.chdir(tmp_path)
     first = onnxviz_command("layers", lite_file)
@@ -143,6 +177,60 @@ def test_commands_take_sources_by_the_cache(
         assert "converted before: " in done.err and "--clear-cache" in done.err
     assert len(made.requests()) == 1
     assert "converted" not in onnxviz_command("layers", lite_file, "-q").err
+
+
+def test_what_another_process_converts_into_stays(folder: Path) -> None:
+    (folder / f"onnxviz-{'1' * 32}").mkdir(parents=True)
+    half = folder / f"onnxviz-{'2' * 32}"
+    half.mkdir()
+    (half / "net.onnx.part").write_bytes(b"1")
+    assert cache.clear() == (0, 0)
+    assert len(list(folder.iterdir())) == 2
+    two_days_ago = time.time() - 2 * 24 * 3600
+    os.utime(half, (two_days_ago, two_days_ago))  # its process was killed
+    assert cache.clear() == (1, 1)
+    assert [path.name[-1] for path in folder.iterdir()] == ["1"]
+
+
+def test_no_command_writes_over_its_source(
+    stand_in: Make, onnxviz_command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ONNXVIZ_TF_PYTHON", str(stand_in(AGREES).program))
+    monkeypatch.chdir(tmp_path)
+    saved, lite = tmp_path / "saved", tmp_path / "net.tflite"
+    (saved / "variables").mkdir(parents=True)
+    (saved / "saved_model.pb").write_bytes(b"1")
+    (saved / "variables" / "weights").write_bytes(b"2")
+    lite.write_bytes(b"\x1c\x00\x00\x00TFL3" + bytes(64))
+    for command in (
+        ("expose", lite, "-o", lite),
+        ("expose", saved, "-o", saved / "variables" / "weights"),
+        ("expose", saved, "-o", saved / "new.onnx"),
+        ("view", lite, "--random", "--html", lite),
+        ("view", saved, "--random", "--raw", saved / "raw.npz"),
+        ("view", saved, "--random", "-o", saved),
+        ("view", saved, "--random", "-o", saved / "variables"),
+        ("view", saved, "--random", "-o", saved / "maps"),
+        ("convert", lite, "-o", lite),
+        ("convert", saved, "-o", saved / "model.onnx"),
+        ("convert", saved, "-o", saved / "variables" / "weights"),
+    ):
+        done = onnxviz_command(*command, "--force")
+        assert (done.code, "give another name" in done.err or "another place" in done.err) == (6, True), done.err
+    assert lite.read_bytes() == b"\x1c\x00\x00\x00TFL3" + bytes(64)
+    assert sorted(path.name for path in saved.rglob("*")) == ["saved_model.pb", "variables", "weights"]
+
+
+def test_a_view_names_the_source_that_was_given(
+    stand_in: Make,
+    lite_file: Path,
+    onnxviz_command: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("ONNXVIZ_TF_PYTHON", str(stand_in(AGREES).program))
+    assert onnxviz_command("view", lite_file, "--random", "-o", tmp_path / "maps").code == 0
+    assert json.loads((tmp_path / "maps" / "view.json").read_text("utf-8"))["model"] == str(lite_file)
 
 
 def test_a_cache_that_cannot_be_made_is_said(

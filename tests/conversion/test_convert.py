@@ -23,7 +23,7 @@ Make = Callable[[str], StandIn]
 DISAGREES = (
     "import numpy\n"
     "numpy.savez(request['reference'], i=numpy.ones((1, 1, 2, 2), 'f'), o=numpy.full((1, 2, 1, 1), 3, 'f'))\n"
-    "entry = {'tensor': 'y', 'key': 'o', 'output': True, 'rounding': 0, 'step': 0}\n"
+    "entry = {'tensor': 'y', 'key': 'o', 'output': True, 'repeats': True, 'rounding': 0, 'step': 0}\n"
     "good(reference={'inputs': {'x': 'i'}, 'values': [entry]})"
 )
 
@@ -74,7 +74,8 @@ def test_without_options_every_layer_is_kept_and_nothing_trusted(
 
 def test_what_came_of_it_is_told(stand_in: Make, lite_file: Path, onnxviz_command: Callable[..., Any]) -> None:
     made = stand_in(
-        'good(guessed={"inputs": True, "outputs": False}, signature="serve", preprocessing="vgg16", cpu_seconds=1.5)'
+        'good(guessed={"inputs": True, "outputs": False}, signature="serve", preprocessing="vgg16", cpu_seconds=1.5, '
+        'lost=["a/conv", "b"])'
     )
     given = ["convert", lite_file, "--python", made.program, "--no-verify", "--force"]
     done = onnxviz_command(*given)
@@ -83,6 +84,7 @@ def test_what_came_of_it_is_told(stand_in: Make, lite_file: Path, onnxviz_comman
         "inputs guessed: x (--inputs names others)",
         "pixels are scaled as keras.applications does for vgg16",
         "signature serve",
+        "no values of the converted model, so not to be seen: a/conv, b",
     ]
     assert "not compared with TensorFlow" in done.out
     done = onnxviz_command(*given, "--json", "-q")

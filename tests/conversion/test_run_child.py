@@ -35,6 +35,16 @@ def test_what_it_reports_is_returned_and_its_stages_are_told(stand_in: Make, tmp
     assert made.requests()[0]["parent"] == os.getpid()
 
 
+def test_a_line_of_the_report_that_is_half_written_is_not_read_yet(stand_in: Make, tmp_path: Path) -> None:
+    stages: list[str] = []
+    half = """open(request["report"], "a").write('{"stage": "conv'); time.sleep(0.3); """
+    made = stand_in(
+        f'report(stage="loading"); {half}open(request["report"], "a").write(\'erting"}}\\n\'); time.sleep(0.3); good()'
+    )
+    run(made, tmp_path, stages)
+    assert stages == ["loading", "converting"]
+
+
 @pytest.mark.parametrize(
     ("does", "kind", "said"),
     [

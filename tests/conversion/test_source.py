@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from onnxviz.conversion.source import find_source, is_tensorflow
+from onnxviz.conversion.source import Source, find_source, is_tensorflow
 from onnxviz.errors import ModelError, NotAModelError, OnnxvizError
 
 
@@ -40,6 +40,18 @@ def test_a_source_is_known_by_what_is_in_it(tmp_path: Path) -> None:
         assert find_source(tmp_path / name).kind == kind
         assert is_tensorflow(tmp_path / name)
     assert not is_tensorflow(tmp_path / "nothing.pb")
+
+
+def test_the_files_of_a_source(tmp_path: Path) -> None:
+    for name in ("saved/saved_model.pb", "saved/variables/a", "net[1].meta", "net[1].index", "net1.index"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"1")
+    for source, names in (
+        (Source(tmp_path / "saved", "saved_model"), ["saved_model.pb", "a"]),
+        (Source(tmp_path / "net[1].meta", "checkpoint"), ["net[1].index", "net[1].meta"]),
+        (Source(tmp_path / "net1.index", "frozen"), ["net1.index"]),
+    ):
+        assert [path.name for path in source.files] == names
 
 
 def test_an_onnx_model_is_no_source(bundled_model: Path) -> None:

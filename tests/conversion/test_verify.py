@@ -17,12 +17,14 @@ RELU = np.stack([2 * INPUT[0, 0], 0 * INPUT[0, 0]])[None]
 MEANS = np.array([5, 0], np.float32).reshape(1, 2, 1, 1)
 
 
-def check(model: Path, folder: Path, y: Any = MEANS, r: Any = None, where: Any = None, **entry: Any) -> Any:
+def check(
+    model: Path, folder: Path, y: Any = MEANS, r: Any = None, where: Any = None, random: Any = (), **entry: Any
+) -> Any:
     arrays = {"x": INPUT, "y": np.asarray(y, np.float32)}
-    values = [{"tensor": "y", "key": "y", "output": True, "rounding": 0.0, "step": 0.0, **entry}]
+    values = [{"tensor": "y", "key": "y", "output": True, "repeats": True, "rounding": 0.0, "step": 0.0, **entry}]
     if r is not None:
         arrays["r"] = np.asarray(r, np.float32)
-        values.append({"tensor": "relu:0", "key": "r", "output": False, "rounding": 0.0, "step": 0.0})
+        values.append({**values[0], "tensor": "relu:0", "key": "r", "output": False, "repeats": "relu:0" not in random})
     np.savez(folder / "arrays.npz", **arrays)
     facts = {"reference": {"inputs": {"x": "x"}, "values": values}, "where": where or {}}
     return verify(model, facts, folder / "arrays.npz")
@@ -62,6 +64,39 @@ def test_the_tolerance_is_eight_times_the_models_own_rounding(
     else:
         with pytest.raises(VerificationError, match=r"at 'y', tolerance .*; nothing was written"):
             check(doubling_model, tmp_path, y, **entry)
+
+
+@pytest.mark.parametrize(
+    ("entry", "y", "tolerance"),
+    [
+        ({"rounding": 1.0}, 1.009, 1e-2),
+        ({"rounding": 1.0}, 1.02, None),  # a model whose own rounding says nothing proves nothing
+        ({"rounding": 1.0, "step": 1 / 127}, 1.05, 8 / 127),
+    ],
+)
+def test_no_rounding_excuses_more_than_a_hundredth_but_that_of_8_bits(
+    entry: dict[str, float], y: float, tolerance: float | None, doubling_model: Path, tmp_path: Path
+) -> None:
+    if tolerance is not None:
+        assert check(doubling_model, tmp_path, MEANS * y, **entry).tolerance == pytest.approx(tolerance)
+    else:
+        with pytest.raises(VerificationError, match=r"by 0\.02 .* tolerance 0\.01; nothing was written"):
+            check(doubling_model, tmp_path, MEANS * y, **entry)
+
+
+def test_a_layer_that_does_not_repeat_is_not_compared_but_told(doubling_model: Path, tmp_path: Path) -> None:
+    where = {"relu:0": {"value": "r", "order": None}}
+    with pytest.raises(VerificationError):
+        check(doubling_model, tmp_path, r=RELU + 9, where=where)
+    found = check(doubling_model, tmp_path, r=RELU + 9, where=where, random={"relu:0"})
+    assert (found.random, found.compared, found.layer) == (("relu:0",), 1, 0)
+
+
+def test_outputs_that_do_not_repeat_prove_nothing(doubling_model: Path, tmp_path: Path) -> None:
+    with pytest.raises(
+        VerificationError, match=r"(?s)outputs change from run to run.*nothing was written.*--no-verify"
+    ):
+        check(doubling_model, tmp_path, repeats=False)
 
 
 def test_a_small_difference_is_within_the_least_tolerance(doubling_model: Path, tmp_path: Path) -> None:

@@ -14,6 +14,10 @@ from typing import Any
 
 from .report import Refusal
 
+# Layers of Keras that load what is not Keras: a pickle of PyTorch, any SavedModel, functions of JAX.
+_LOADERS = ("TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer")
+# Parts of Keras whose functions reach files and the network: no model is built of them.
+_TOOLS = ("utils", "saving", "export", "config", "datasets", "callbacks")
 _KNOWN_MODULES = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras")
 _LARGEST = 256 << 20
 
@@ -74,6 +78,14 @@ def check_supported(configuration: Configuration) -> None:
     )
 
 
+def names_own(configuration: Configuration) -> bool:
+    """Tell whether a class or function of its author's is named: Keras finds these by a name that was registered."""
+    return any(
+        entry.get("registered_name") and not _is_known(str(entry.get("module") or ""))
+        for entry in _entries(configuration.tree)
+    )
+
+
 def _from_zip(path: str) -> Configuration:
     try:
         with zipfile.ZipFile(path) as archive:
@@ -84,6 +96,8 @@ def _from_zip(path: str) -> Configuration:
             metadata = json.loads(_bounded(archive, "metadata.json")) if "metadata.json" in names else {}
     except (zipfile.BadZipFile, OSError, ValueError, RecursionError, EOFError) as error:
         raise Refusal(f"the Keras file is damaged: {error}") from error
+    if isinstance(tree, dict):
+        tree.pop("compile_config", None)  # loading leaves losses and optimizers out
     version = str(metadata.get("keras_version", "")) if isinstance(metadata, dict) else ""
     return Configuration(tree, version, version.startswith("2.") or _names_legacy_keras(tree))
 
@@ -134,13 +148,19 @@ def _entries(tree: Any) -> Iterator[dict[str, Any]]:
 
 
 def _danger(entry: dict[str, Any]) -> str:
+    kinds = {str(entry.get(key) or "").rpartition(">")[2] for key in ("class_name", "registered_name")}
     kind = str(entry.get("class_name", ""))
     inner = entry.get("config")
     config = inner if isinstance(inner, dict) else {}
     name = config.get("name") or entry.get("name") or ""
-    if kind.rpartition(">")[2] in ("Lambda", "__lambda__"):
+    if kinds & {"Lambda", "__lambda__"}:
         what = f"the layer '{name}' is a Lambda" if name else "the file holds a lambda"
         return f"{what}: Python code in the file, which loading would run"
+    if kinds & set(_LOADERS):
+        return f"the layer '{name}' is a {kind}, which loads and runs what is no part of Keras"
+    for key in ("vocabulary", "vocabulary_file"):
+        if isinstance(entry.get(key), str):
+            return f"the layer '{entry.get('name', '')}' reads its vocabulary from the file {entry[key]!r}"
     if kind in ("TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceMethod", "InstanceProperty"):
         called = str(config.get("function", ""))
         if any(called == part or called.startswith(f"{part}.") for part in _REACHES_OUT):
@@ -149,7 +169,15 @@ def _danger(entry: dict[str, Any]) -> str:
     is_named_function = module == "builtins" and kind == "function"  # an activation, say, by its name in Keras
     if isinstance(module, str) and kind and not _is_known(module) and not is_named_function:
         return f"the file asks for {module}.{kind}, which is no part of Keras: loading would run it"
+    if isinstance(module, str) and _is_tool(module):
+        return f"the file asks for {module}.{kind}, which is no layer of Keras and reaches outside the model"
     return ""
+
+
+def _is_tool(module: str) -> bool:
+    """Tell a module such as `keras.utils` or `keras.src.saving.saving_lib`."""
+    parts = [part for part in module.split(".") if part not in ("tensorflow", "python", "keras", "tf_keras", "src")]
+    return bool(parts) and parts[0] in _TOOLS
 
 
 def _is_known(module: str) -> bool:

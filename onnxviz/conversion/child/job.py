@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import traceback
 from typing import Any
 
 from . import batch_norms, reaching_out, reference, static_shapes, translate
@@ -39,8 +38,7 @@ def run(path: str) -> int:
         report.finish(error={"kind": "memory", "text": "memory ran out"})
         return FAILED
     except Exception as error:  # whatever TensorFlow, Keras or tf2onnx raise is for the parent to word
-        at = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)][-2:]
-        report.finish(error={"kind": "failed", "text": str(error), "type": type(error).__name__, "at": at})
+        report.finish(error={"kind": "failed", "text": str(error), "type": type(error).__name__})
         return FAILED
     return 0
 
@@ -66,6 +64,8 @@ def _convert(request: dict[str, Any], report: Report) -> None:
     report.stage("converting")
     proto = _translated(tensorflow, loaded, kept, request)
     where = strip(proto, kept)
+    gone = set(kept) - where.keys()
+    report.facts["lost"] = loaded.facts.get("lost", []) + [row.layer for row in loaded.rows if row.tensor in gone]
     name_free_sizes(proto)
     _finish(proto, loaded, where, request, report)
     report.stage("writing")
@@ -146,16 +146,14 @@ def _prepare_graph(tensorflow: Any, loaded: Loaded, trust: bool) -> None:
     loaded.rows = loaded.rows or layer_rows(loaded.graph)
 
 
-def _add_preprocessing(
-    proto: Any, loaded: Loaded, entries: list[dict[str, Any]], known: list[list[str]], report: Report
-) -> None:
-    """Write how pixels are to be scaled into the metadata of a network that is known by its model's name."""
-    name = loaded.facts.get("model") or (entries[0]["layer"].partition("/")[0] if entries else "")
-    for pattern, key, text in known:
-        if re.match(pattern, name):
-            proto.metadata_props.add(key=key, value=text)
+def add_preprocessing(proto: Any, loaded: Loaded, known: list[dict[str, Any]], report: Report) -> None:
+    """Write how pixels are to be scaled into the metadata of a network that Keras itself named."""
+    name = loaded.facts.get("model", "")
+    kinds = {row.kind for row in loaded.rows}
+    for entry in known:
+        if re.fullmatch(entry["pattern"], name) and (not entry["layers"] or kinds & set(entry["layers"])):
+            proto.metadata_props.add(key=entry["key"], value=entry["text"])
             report.facts["preprocessing"] = name
-            return
 
 
 def _finish(proto: Any, loaded: Loaded, where: dict[str, Kept], request: dict[str, Any], report: Report) -> None:
@@ -168,6 +166,6 @@ def _finish(proto: Any, loaded: Loaded, where: dict[str, Kept], request: dict[st
     entries = layer_map(proto, loaded, where)
     text = json.dumps({"version": 1, "layers": entries}, ensure_ascii=False)
     proto.metadata_props.add(key="onnxviz.layers", value=text)
-    _add_preprocessing(proto, loaded, entries, request["preprocessing"], report)
+    add_preprocessing(proto, loaded, request["preprocessing"], report)
     report.facts["layers"] = len(entries)
     report.facts["where"] = {tensor: {"value": kept.value, "order": kept.order} for tensor, kept in where.items()}

@@ -1,113 +1,137 @@
 """Operators that reach files, Python or other machines: a graph is a program, and TensorFlow would run these.
 
-Looking comes first, for loading a SavedModel already runs its initialisers, and both the folding of constants and the
-verification run parts of the graph. Operators of checkpoints (SaveV2) are in every SavedModel, in functions that only
-saving calls: there they stay, anywhere else they are refused too.
+Looking comes first: importing a graph already computes what looks constant, loading a SavedModel runs its initialisers,
+and both the folding of constants and the verification run the rest. What passes is what is known to stay inside:
+
+1. An operator without a state passes, unless it names something outside, or handles a variant. TensorFlow's own table
+   of operators tells. Variants are mostly datasets, which read and write files; lists of tensors pass.
+2. An operator with a state passes if `_INSIDE` lists it: variables, tables, random numbers, loops and branches.
+3. Operators of checkpoints are in every SavedModel. They stay where only saving calls them, or restoring.
+
+What TensorFlow does not know, it refuses itself.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .graph_nodes import node_of
+from .needed import called
 from .report import Refusal
 
-_REACHING = frozenset(
-    (
-        "ReadFile WriteFile MatchingFiles PyFunc PyFuncStateless EagerPyFunc TextLineReader TextLineReaderV2 "
-        "TFRecordReader TFRecordReaderV2 FixedLengthRecordReader FixedLengthRecordReaderV2 WholeFileReader "
-        "WholeFileReaderV2 LMDBReader TextLineDataset TFRecordDataset TFRecordDatasetV2 FixedLengthRecordDataset "
-        "FixedLengthRecordDatasetV2 LMDBDataset SqlDataset SaveDataset SaveDatasetV2 LoadDataset CacheDataset "
-        "CacheDatasetV2 SnapshotDataset SnapshotDatasetV2 DatasetToTFRecord DatasetToGraph DataServiceDataset "
-        "DataServiceDatasetV2 DataServiceDatasetV3 DataServiceDatasetV4 CreateSummaryFileWriter CreateSummaryDbWriter "
-        "WriteSummary WriteScalarSummary WriteGraphSummary WriteRawProtoSummary DebugIdentity DebugIdentityV2 "
-        "DebugIdentityV3 DebugNanCount DebugNumericSummary DebugNumericSummaryV2 DecodeProtoV2 EncodeProto RemoteCall "
-        "RpcCall RpcClient RpcServer GenerateVocabRemapping LoadAndRemapMatrix WriteAudioSummary WriteImageSummary "
-        "WriteHistogramSummary CollectiveInitializeCommunicator Send Recv _Send _Recv ConfigureDistributedTPU"
-    ).split()
+_INSIDE = re.compile(
+    "|".join(
+        (
+            # Variables, and what changes them in place.
+            r"VarHandleOp|Variable(V2)?|VariableShape|VarIsInitializedOp|ReadVariableOp|Assign(Add|Sub)?VariableOp",
+            r"TemporaryVariable|DestroyResourceOp|DisableCopyOnRead|Resource(Sparse)?Apply[A-Z]\w+",
+            r"Resource(Gather(Nd)?|Scatter[A-Z]\w+|StridedSliceAssign|CountUpTo)",
+            # Tables in memory; those filled from a file are not here.
+            r"(Anonymous)?(Mutable|MutableDense)?HashTable(OfTensors)?(V2)?|InitializeTableV2",
+            r"LookupTable(Find|Insert|Import|Export|Size|Remove)V2",
+            # Random numbers.
+            r"Random(Uniform(Int)?|StandardNormal|Gamma|Poisson(V2)?|Shuffle|Crop)|TruncatedNormal|Multinomial",
+            r"Stateful(Uniform(Full)?(Int)?|StandardNormal(V2)?|TruncatedNormal|RandomBinomial)|Rng(ReadAnd)?Skip",
+            r"ParameterizedTruncatedNormal|NonDeterministicInts|StatelessRandomGetAlg|SampleDistortedBoundingBox(V2)?",
+            # Calls, loops and branches; what they call is looked at as well.
+            r"StatefulPartitionedCall|If|While|Case|DeviceIndex|TensorArray[A-Za-z]*(V[23])?|Stack(Push|Pop|Close)?V2",
+            # Checks, and what only computes.
+            r"Assert|CheckNumerics(V2)?|Print(V2)?|GuaranteeConst|Empty|CudnnRNN(V[23])?",
+        )
+    )
 )
-_CHECKPOINT_WRITERS = frozenset("SaveV2 Save SaveSlices MergeV2Checkpoints".split())
+_LISTS = re.compile(r"(Empty)?TensorList\w*|(Empty)?TensorMap\w*|Ragged\w+Variant\w*|CompositeTensorVariant\w+")
+# Names of inputs and attributes: a file, an address, a part of memory, a function of the machine.
+_OUTSIDE = re.compile(r"file|url|descriptor_source|memory_region|target_name")
+# Those whose inputs do not tell: patterns of files, Python, a debugger's copies, ending the process, other compilers.
+_REACHING = frozenset(
+    "MatchingFiles PyFuncStateless Copy CopyHost Abort XlaLaunchV2 TPUPartitionedCall MlirPassthroughOp".split()
+)
+_STREAMS = (b"", b"stderr", b"stdout", b"log(info)", b"log(warning)", b"log(error)")
+RESTORING = frozenset("RestoreV2 Restore RestoreSlice".split())
+_WRITERS = frozenset("SaveV2 Save SaveSlices MergeV2Checkpoints".split())
+_SAVING = ("__inference__traced_save", "__inference_signature_wrapper_traced_save")
 
 
-def check_graph(graph: Any) -> None:
-    """Refuse a graph about to be run that reaches outside the model, its functions included.
+def stays_inside(definition: Any) -> bool:
+    """Tell whether an operator, given as TensorFlow defines it (an OpDef), cannot reach outside the model."""
+    if definition.is_stateful:
+        return bool(_INSIDE.fullmatch(definition.name))
+    given = [part.name for part in (*definition.input_arg, *definition.attr)]
+    if definition.name in _REACHING or any(_OUTSIDE.search(name) for name in given):
+        return False
+    return not _handles_variant(definition) or bool(_LISTS.fullmatch(definition.name))
+
+
+def check_graph(graph: Any, passed: frozenset[str] = frozenset()) -> None:
+    """Refuse a graph about to be run that may reach outside the model, its functions included.
+
+    `passed` are operators that may be there all the same.
 
     Raises:
-        Refusal: An operator does; it is named with its place.
+        Refusal: An operator may; it is named with its place.
     """
-    _check(_all_nodes(graph), _REACHING | _CHECKPOINT_WRITERS)
+    check_nodes([*graph.node, *(node for function in graph.library.function for node in function.node_def)], passed)
 
 
-def check_operator(operator: str, place: str) -> None:
-    """Refuse one operator of another format's (TensorFlow Lite keeps TensorFlow's under their names).
+def check_nodes(nodes: Iterable[Any], passed: frozenset[str] = frozenset()) -> None:
+    """Refuse nodes as `check_graph` does.
 
     Raises:
-        Refusal: It reaches outside the model.
+        Refusal: One may reach outside the model; it is named with its place.
     """
-    if operator in _REACHING | _CHECKPOINT_WRITERS:
-        raise _refusal(operator, place)
+    from tensorflow.python.framework import op_def_registry
+
+    known = dict.fromkeys(passed, True)
+    for node in nodes:
+        if node.op not in known:
+            definition = op_def_registry.get(node.op)
+            known[node.op] = definition is None or stays_inside(definition)
+        if not known[node.op] or (node.op == "PrintV2" and node.attr["output_stream"].s not in _STREAMS):
+            raise _refusal(node.op, node.name)
 
 
 def check_saved_model(parts: Iterable[Any]) -> None:
-    """Refuse a SavedModel, given as its meta graphs, whose loading or running would reach outside.
+    """Refuse a SavedModel, given as its meta graphs, whose loading or running may reach outside.
 
     Raises:
-        Refusal: An operator would.
+        Refusal: An operator may.
     """
     for part in parts:
-        check_meta_graph(part)
+        graph = part.graph_def
+        check_graph(graph, RESTORING | _WRITERS)
+        writers = _writing_functions(graph)
+        for function in graph.library.function:
+            if function.signature.name not in writers:
+                _check_calls(function.node_def, writers)
+        for name in _functions_for_loading(part):
+            if name in writers:
+                raise _refusal("SaveV2", name)
+        # Loaders differ: TensorFlow 2's runs functions only, and takes over where there is one meta graph.
+        _check_what_loading_runs(part, writers)
 
 
-def check_meta_graph(part: Any) -> None:
-    """Refuse a meta graph whose restoring, initialising or running would reach outside.
+def _handles_variant(definition: Any) -> bool:
+    from tensorflow.core.framework import types_pb2
 
-    Raises:
-        Refusal: An operator would.
-    """
-    graph = part.graph_def
-    _check(_all_nodes(graph), _REACHING)
-    writers = _writing_functions(graph)
-    for function in graph.library.function:
-        if function.signature.name not in writers:
-            _check_calls(function.node_def, writers)
-    for name in _functions_for_loading(part):
-        if name in writers:
-            raise _refusal("SaveV2", name)
-    _check_what_loading_runs(part, writers)
-
-
-def _check(nodes: Iterable[Any], refused: frozenset[str]) -> None:
-    for node in nodes:
-        if node.op in refused:
-            raise _refusal(node.op, node.name)
-        # Printing takes a file as its stream.
-        if node.op == "PrintV2" and node.attr["output_stream"].s.startswith(b"file"):
-            raise _refusal(node.op, node.name)
-
-
-def _all_nodes(graph: Any) -> Iterator[Any]:
-    yield from graph.node
-    for function in graph.library.function:
-        yield from function.node_def
+    kinds = (types_pb2.DT_VARIANT, types_pb2.DT_VARIANT_REF)
+    return any(part.type in kinds for part in (*definition.input_arg, *definition.output_arg))
 
 
 def _writing_functions(graph: Any) -> set[str]:
     """Return the functions that write checkpoints, by themselves or by what they call."""
     functions = {function.signature.name: function for function in graph.library.function}
-    writers = {
-        name
-        for name, function in functions.items()
-        if any(node.op in _CHECKPOINT_WRITERS for node in function.node_def)
-    }
+    writers = {name for name, function in functions.items() if any(node.op in _WRITERS for node in function.node_def)}
     while True:
         # A function named otherwise that calls a writer is no part of saving, and is refused where it is met.
         more = {
             name
             for name, function in functions.items()
             if name not in writers
-            and name.startswith(("__inference__traced_save", "__inference_signature_wrapper_traced_save"))
-            and any(_called(node) & writers for node in function.node_def)
+            and name.startswith(_SAVING)
+            and any(called(node) & writers for node in function.node_def)
         }
         if not more:
             return writers
@@ -116,18 +140,8 @@ def _writing_functions(graph: Any) -> set[str]:
 
 def _check_calls(nodes: Iterable[Any], writers: set[str]) -> None:
     for node in nodes:
-        called = _called(node) & writers
-        if called:
+        if called(node) & writers:
             raise _refusal("SaveV2", node.name)
-
-
-def _called(node: Any) -> set[str]:
-    names = {node.op}
-    for value in node.attr.values():
-        if value.HasField("func"):
-            names.add(value.func.name)
-        names.update(function.name for function in value.list.func)
-    return names
 
 
 def _functions_for_loading(part: Any) -> Iterator[str]:
@@ -148,21 +162,19 @@ def _check_what_loading_runs(part: Any, writers: set[str]) -> None:
     for name, signature in part.signature_def.items():
         if name.startswith("__saved_model"):
             waiting.extend(node_of(info.name) for info in signature.outputs.values())
-    if part.object_graph_def.nodes:
-        return  # a TensorFlow 2 loader restores by itself and runs functions only
     seen: set[str] = set()
     while waiting:
         node = nodes.get(waiting.pop())
         if node is None or node.name in seen:
             continue
         seen.add(node.name)
-        if node.op in _CHECKPOINT_WRITERS or _called(node) & writers:
+        if node.op in _WRITERS or called(node) & writers:
             raise _refusal(node.op, node.name)
         waiting.extend(node_of(name) for name in node.input)
 
 
 def _refusal(operator: str, place: str) -> Refusal:
     return Refusal(
-        f"the graph holds {operator} at '{place}', which reaches outside the model when TensorFlow runs it\n"
+        f"the graph holds {operator} at '{place}', which may reach outside the model when TensorFlow runs it\n"
         "if you trust whoever made it: onnxviz convert --trust"
     )

@@ -1,7 +1,8 @@
 """What TensorFlow itself computes on a random input, for the parent to compare with, and how far rounding may move it.
 
-The graph is run twice: on the input, and on the input moved by one unit in the last place. How far a tensor moves
-between the two is the model's own rounding; no two correct programs agree better.
+The graph is run three times: on the input, on the same once more, and on the input moved by one unit in the last place.
+A tensor that the second run does not give again is random, and nothing can be compared with it. How far a tensor moves
+in the third is the model's own rounding; no two correct programs agree better.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from .report import Refusal
 
 # What is stored for comparison; a model with more is compared at tensors spread over it.
 _LARGEST = 1 << 30
+# TensorFlow's threads may add in another order each time; what is random moves by far more.
+_SAME = 1e-5
 _FREE_SIZES = (64, 224, 299, 32)
 
 
@@ -26,11 +29,14 @@ def compute(runner: Any, loaded: Loaded, kept: list[str], path: str) -> dict[str
 
     wanted = list(dict.fromkeys(loaded.outputs + kept))
     feed, values = _first_that_runs(runner, wanted)
+    again = runner.run(feed, wanted)
+    repeats = [value is None or _gap(numpy, value, other) <= _SAME for value, other in zip(values, again)]
+    del again
     moved = runner.run({name: _moved(numpy, array) for name, array in feed.items()}, wanted)
     entries: list[dict[str, Any]] = []
     arrays: dict[str, Any] = {}
     total = 0
-    for name, value, other in zip(wanted, values, moved):
+    for name, value, other, repeated in zip(wanted, values, moved, repeats):
         if value is None:
             continue
         array = numpy.asarray(value)
@@ -40,10 +46,8 @@ def compute(runner: Any, loaded: Loaded, kept: list[str], path: str) -> dict[str
             continue
         key = f"t{len(arrays)}"
         arrays[key] = array
-        rounding = _rounding(numpy, array, other)
-        entries.append(
-            {"tensor": name, "key": key, "output": is_output, "rounding": rounding, "step": runner.step(name, array)}
-        )
+        entry = {"tensor": name, "key": key, "output": is_output, "repeats": repeated}
+        entries.append({**entry, "rounding": _gap(numpy, array, other), "step": runner.step(name, array)})
     inputs = {}
     for name, array in feed.items():
         key = f"t{len(arrays)}"
@@ -91,10 +95,17 @@ def _moved(numpy: Any, array: Any) -> Any:
     return numpy.nextafter(array, array.dtype.type(numpy.inf)) if array.dtype.kind == "f" else array
 
 
-def _rounding(numpy: Any, array: Any, other: Any) -> float:
-    """Return by how much of its largest value a tensor moved."""
-    if array.dtype.kind != "f" or not array.size:
-        return 0.0
-    top = float(numpy.max(numpy.abs(array)))
-    gap = float(numpy.max(numpy.abs(array - numpy.asarray(other))))
-    return gap / top if top and numpy.isfinite(gap) else 0.0
+def _gap(numpy: Any, value: Any, other: Any) -> float:
+    """Return by how much of its largest value a tensor moved; what is no number moves nothing where both have it."""
+    one, two = numpy.asarray(value), numpy.asarray(other)
+    if one.shape != two.shape:
+        return float("inf")  # a choice that turned out otherwise
+    if one.dtype.kind not in "fiub" or not one.size:
+        return 0.0 if numpy.array_equal(one, two) else float("inf")
+    one, two = one.astype("float64"), two.astype("float64")
+    with numpy.errstate(invalid="ignore"):
+        gap = numpy.where((one == two) | (numpy.isnan(one) & numpy.isnan(two)), 0.0, numpy.abs(one - two))
+    finite = numpy.abs(one[numpy.isfinite(one)])
+    top = float(finite.max()) if finite.size else 0.0
+    largest = float(numpy.nan_to_num(gap, nan=numpy.inf, posinf=numpy.inf).max())
+    return largest / top if top else largest

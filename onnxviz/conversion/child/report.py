@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from typing import Any
 
@@ -18,40 +17,30 @@ class Refusal(Exception):  # noqa: N818 (it is an answer to the user, not a faul
 
 
 class Report:
-    """Facts about one conversion, written whole to a file at each stage so that the parent can read it at any time."""
+    """Facts about one conversion: a line of JSON is appended at each stage, with all that is known by then.
+
+    Appended and never replaced: on Windows a file that the parent is reading cannot be. A line without its end is not
+    read yet.
+    """
 
     def __init__(self, path: str) -> None:
         """Begin a report that is kept at `path`."""
         self._path = path
-        self._started = time.monotonic()
-        self.facts: dict[str, Any] = {"stage": "", "stages": []}
+        self.facts: dict[str, Any] = {"stage": ""}
 
     def stage(self, name: str) -> None:
-        """Begin a stage; the one before ends here."""
-        self._end_stage()
+        """Begin a stage."""
         self.facts["stage"] = name
-        self.facts["stages"].append({"name": name, "seconds": None})
-        self._started = time.monotonic()
-        self.write()
+        self._write()
 
     def finish(self, **facts: Any) -> None:
         """Add the last facts and what the work cost."""
-        self._end_stage()
-        self.facts.update(facts)
-        self.facts["cpu_seconds"] = round(time.process_time(), 2)
-        self.facts["peak_bytes"] = peak_bytes()
-        self.write()
+        self.facts.update(facts, cpu_seconds=round(time.process_time(), 2), peak_bytes=peak_bytes())
+        self._write()
 
-    def write(self) -> None:
-        """Write the report; its reader sees the old one or the new one, never half of one."""
-        part = self._path + ".part"
-        with open(part, "w", encoding="utf-8") as file:
-            json.dump(self.facts, file)
-        os.replace(part, self._path)
-
-    def _end_stage(self) -> None:
-        if self.facts["stages"] and self.facts["stages"][-1]["seconds"] is None:
-            self.facts["stages"][-1]["seconds"] = round(time.monotonic() - self._started, 2)
+    def _write(self) -> None:
+        with open(self._path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(self.facts) + "\n")
 
 
 def peak_bytes() -> int | None:

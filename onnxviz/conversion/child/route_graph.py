@@ -8,7 +8,8 @@ from typing import Any
 from .damage import damage_told
 from .graph_nodes import check_names, guess_inputs, guess_outputs, node_of
 from .loaded import Loaded
-from .reaching_out import check_meta_graph
+from .needed import cut_to
+from .reaching_out import RESTORING, check_graph
 from .report import Refusal
 
 
@@ -39,9 +40,12 @@ def load_checkpoint(tensorflow: Any, request: dict[str, Any]) -> Loaded:
     if not os.path.exists(f"{base}.index"):
         raise Refusal(f"the checkpoint of the graph is missing: there is no '{os.path.basename(base)}.index' beside it")
     meta = _parsed(v1.MetaGraphDef(), request["source"])
-    if not request["trust"]:
-        check_meta_graph(meta)
     inputs, outputs = _ends(meta.graph_def.node, request)
+    if meta.saver_def.restore_op_name:
+        cut_to(meta.graph_def, [meta.saver_def.restore_op_name, meta.saver_def.filename_tensor_name, *outputs])
+        meta.collection_def.clear()  # its entries name nodes that are gone
+    if not request["trust"]:
+        check_graph(meta.graph_def, RESTORING)
     with tensorflow.Graph().as_default() as graph, v1.Session(graph=graph) as session:
         saver = v1.train.import_meta_graph(meta, clear_devices=True)
         if saver is not None:
@@ -85,7 +89,7 @@ def _ends(nodes: Any, request: dict[str, Any]) -> tuple[list[str], list[str]]:
 
 
 def _loaded(tensorflow: Any, graph: Any, inputs: list[str], outputs: list[str], request: dict[str, Any]) -> Loaded:
-    sub_graph = _cut_at(graph, inputs)
+    sub_graph = _cut_at(tensorflow, graph, inputs, request)
     sub_graph = tensorflow.compat.v1.graph_util.extract_sub_graph(sub_graph, [node_of(name) for name in outputs])
     present = {node.name for node in sub_graph.node}
     unread = [name for name in inputs if node_of(name) not in present]
@@ -98,13 +102,16 @@ def _loaded(tensorflow: Any, graph: Any, inputs: list[str], outputs: list[str], 
     return Loaded(sub_graph, inputs, outputs, facts={"guessed": guessed})
 
 
-def _cut_at(graph: Any, inputs: list[str]) -> Any:
+def _cut_at(tensorflow: Any, graph: Any, inputs: list[str], request: dict[str, Any]) -> Any:
     """Make placeholders of inputs that are inner tensors."""
     names = {node_of(name) for name in inputs}
     inner = [node for node in graph.node if node.name in names and not node.op.startswith("Placeholder")]
     if not inner:
         return graph
-    kinds = _output_types(graph, [node.name for node in inner])
+    above = tensorflow.compat.v1.graph_util.extract_sub_graph(graph, [node.name for node in inner])
+    if not request["trust"]:
+        check_graph(above)
+    kinds = _output_types(tensorflow, above, [node.name for node in inner])
     for node in inner:
         name = node.name
         node.Clear()
@@ -114,9 +121,7 @@ def _cut_at(graph: Any, inputs: list[str]) -> Any:
     return graph
 
 
-def _output_types(graph: Any, names: list[str]) -> dict[str, Any]:
-    import tensorflow
-
+def _output_types(tensorflow: Any, graph: Any, names: list[str]) -> dict[str, Any]:
     with tensorflow.Graph().as_default() as built:
         tensorflow.import_graph_def(graph, name="")
     tensors = {name: built.get_tensor_by_name(f"{name}:0") for name in names}

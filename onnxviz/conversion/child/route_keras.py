@@ -38,7 +38,6 @@ def load(tensorflow: Any, request: dict[str, Any]) -> Loaded:
     loaded.facts.update(
         lost=[row.layer for row in rows if row.tensor.rpartition(":")[0] not in known], model=model.name
     )
-    loaded.facts["keras"] = getattr(keras, "__version__", "")
     return loaded
 
 

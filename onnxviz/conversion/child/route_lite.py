@@ -6,11 +6,12 @@ DequantizeLinear nodes; the rounding in between is then gone.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from .authors_names import authors_names
 from .loaded import Loaded, Row
-from .reaching_out import check_operator
+from .reaching_out import check_nodes
 from .report import Refusal
 from .runners import PREQUANTISED
 
@@ -31,7 +32,7 @@ def load(tensorflow: Any, request: dict[str, Any]) -> Loaded:
     """
     from tf2onnx.tflite_utils import read_tflite_model
 
-    _check(request["source"], request["trust"])
+    _check(tensorflow, request["source"], request["trust"])
     try:
         graphs, operators, _, _ = read_tflite_model(request["source"])
         graph = graphs[-1]
@@ -75,7 +76,7 @@ def _is_quantised(tensor: Any) -> bool:
     return quantisation is not None and not quantisation.ScaleIsNone() and not quantisation.ZeroPointIsNone()
 
 
-def _check(path: str, trust: bool) -> None:
+def _check(tensorflow: Any, path: str, trust: bool) -> None:
     """Refuse a file whose buffers point past its end, which the reader would not notice, and what reaches outside."""
     from tf2onnx.tflite.Model import Model
 
@@ -85,11 +86,29 @@ def _check(path: str, trust: bool) -> None:
         model = Model.GetRootAsModel(data, 0)
         for place in range(model.BuffersLength()):
             model.Buffers(place).DataAsNumpy()
-        customs = [
-            (model.OperatorCodes(place).CustomCode() or b"").decode() for place in range(model.OperatorCodesLength())
-        ]
+        nodes = list(_tensorflow_nodes(tensorflow, model))
     except Exception as error:
         raise Refusal("the TensorFlow Lite file is damaged or cut short") from error
-    for custom in customs:
-        if not trust and custom.startswith("Flex"):
-            check_operator(custom[len("Flex") :], custom)
+    if not trust:
+        check_nodes(nodes)
+
+
+def _tensorflow_nodes(tensorflow: Any, model: Any) -> Iterator[Any]:
+    """Give TensorFlow's own operators, which are called `Flex...` and hold a whole node, by which they are run."""
+    from flatbuffers import flexbuffers
+
+    codes = [model.OperatorCodes(place).CustomCode() or b"" for place in range(model.OperatorCodesLength())]
+    graphs = [model.Subgraphs(place) for place in range(model.SubgraphsLength())]
+    for operator in (graph.Operators(place) for graph in graphs for place in range(graph.OperatorsLength())):
+        code = codes[operator.OpcodeIndex()].decode()
+        if code.startswith("Flex"):
+            # Not decoded: a node's bytes are no text.
+            name, node = (part.AsStringBytes for part in flexbuffers.GetRoot(_options(operator)).AsVector)
+            for op in (code[len("Flex") :], name.decode()):
+                yield tensorflow.compat.v1.NodeDef(name=code, op=op)
+            yield tensorflow.compat.v1.NodeDef.FromString(node)
+
+
+def _options(operator: Any) -> bytes:
+    data: bytes = operator.CustomOptionsAsNumpy().tobytes()
+    return data

@@ -58,6 +58,17 @@ def test_who_wrote_it(module: str, version: str | None, legacy: bool, tmp_path: 
         layer("Functional", layers=[layer("Sequential", layers=[layer("Lambda")])]),
         layer("Dense", activation={"class_name": "__lambda__", "config": {"code": "4wEAAA=="}}),
         {"class_name": "Custom>Lambda", "config": {"name": "mine"}},
+        layer("TorchModuleWrapper", module="keras.src.utils.torch_utils"),
+        layer("TorchModuleWrapper"),
+        layer("TFSMLayer", filepath="/somewhere"),
+        layer("TimeDistributed", layer=layer("TFSMLayer")),
+        {**layer("Layer"), "registered_name": "keras>TFSMLayer"},
+        layer("JaxLayer"),
+        layer("StringLookup", vocabulary="/etc/passwd"),
+        {"class_name": "IntegerLookup", "config": {"name": "mine", "vocabulary": "gs://bucket/words"}},
+        layer("DenseFeatures", columns=[{"class_name": "A", "config": {"name": "mine", "vocabulary_file": "/x"}}]),
+        layer("get_file", module="keras.utils"),
+        layer("load_model", module="keras.src.saving.saving_api"),
         layer("run", module="subprocess"),
         layer("Dense", kernel_initializer={"module": "os", "class_name": "system", "config": {}}),
         layer("Layer", module="keras_evil"),
@@ -71,13 +82,15 @@ def test_who_wrote_it(module: str, version: str | None, legacy: bool, tmp_path: 
 def test_code_is_refused_wherever_it_lies(inner: dict[str, Any]) -> None:
     with pytest.raises(Refusal, match="onnxviz convert --trust") as caught:
         check_configuration(Configuration(model(layer("Dense"), inner), "3", False))
-    assert re.search("layer 'mine'|holds a lambda|no part of Keras", str(caught.value))
+    assert re.search("layer 'mine'|holds a lambda|no part of Keras|no layer of Keras", str(caught.value))
 
 
 @pytest.mark.parametrize(
     "inner",
     [
         layer("Conv2D", activation="relu"),
+        layer("StringLookup", vocabulary=["a", "b"]),
+        layer("Functional", module="keras.src.models.functional"),
         layer("Dense", activation={"module": "builtins", "class_name": "function", "config": "relu"}),
         layer("Dense", kernel_initializer={"module": "keras.initializers", "class_name": "Zeros", "config": {}}),
         {"class_name": "TFOpLambda", "config": {"name": "mine", "function": "math.multiply"}},
@@ -87,6 +100,11 @@ def test_code_is_refused_wherever_it_lies(inner: dict[str, Any]) -> None:
 )
 def test_what_is_keras_own_passes(inner: dict[str, Any]) -> None:
     check_configuration(Configuration(model(inner), "3", False))
+
+
+def test_a_loss_of_its_authors_is_no_matter(tmp_path: Path) -> None:
+    tree = {**model(layer("Dense")), "compile_config": {"loss": layer("my_loss", module="my_program")}}
+    check_configuration(read_configuration(written(tmp_path / "net.keras", tree)))
 
 
 @pytest.mark.parametrize(
