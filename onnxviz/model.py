@@ -114,11 +114,7 @@ class Model:
             NoMatchError: It matches nothing, or only values that are no layers, such as an input.
         """
         choices, _ = self.choose(layers, exclude=exclude, tap=tap)
-        found = tuple(choice.layer for choice in choices if choice.layer is not None)
-        if not found:
-            names = ", ".join(repr(choice.name) for choice in choices)
-            raise NoMatchError(f"{names} can be exposed and viewed, but {'are' if len(choices) > 1 else 'is'} no layer")
-        return found
+        return layers_of(choices)
 
     def choose(
         self, layers: Selection | None, *, exclude: Sequence[str] = (), tap: str = "act"
@@ -308,6 +304,19 @@ class Model:
 
     def __repr__(self) -> str:
         return f"<Model {self.path.name!r}: {len(self.graph.nodes)} nodes, {len(self.layers)} layers>"
+
+
+def layers_of(choices: Sequence[Choice]) -> tuple[Layer, ...]:
+    """Return the layers among what was chosen.
+
+    Raises:
+        NoMatchError: None is a layer.
+    """
+    found = tuple(choice.layer for choice in choices if choice.layer is not None)
+    if not found:
+        names = ", ".join(repr(choice.name) for choice in choices)
+        raise NoMatchError(f"{names} can be exposed and viewed, but {'are' if len(choices) > 1 else 'is'} no layer")
+    return found
 
 
 def _given(options: RunOptions | None) -> RunOptions:

@@ -48,7 +48,8 @@ def read_labels(path: Path) -> tuple[str, ...]:
         InputError: It cannot be read.
     """
     try:
-        return tuple(path.read_text(encoding="utf-8").splitlines())
+        # Windows' editors begin a text with a mark of its encoding, which is no letter of the first class.
+        return tuple(path.read_text(encoding="utf-8-sig").splitlines())
     except UnicodeDecodeError:
         raise InputError(f"the labels {path} cannot be read: they are no UTF-8 text") from None
     except FileNotFoundError:

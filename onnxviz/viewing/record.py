@@ -12,6 +12,9 @@ from onnxviz.feed.feeds import Fed
 from onnxviz.graph.layers import Layer
 from onnxviz.reporting.classes import ClassScore
 
+LEFT_BY_SYSTEMS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
+"""What macOS and Windows leave in a folder that somebody looked into; it makes no folder anybody else's."""
+
 
 @dataclass(frozen=True, slots=True)
 class LayerRecord:
@@ -61,12 +64,12 @@ class ViewRecord:
 
 
 def is_ours(folder: Path) -> bool:
-    """Tell whether a folder holds what `view` made, as its view.json lists it, and nothing else."""
+    """Tell whether a folder holds what `view` made, as its view.json lists it, and nothing else of anybody's."""
     listing = folder / "view.json"
     try:
         found = listing.stat()
         made = _listed(listing, found.st_mtime_ns, found.st_size)
-        return all(path in made for path in folder.rglob("*"))
+        return all(path in made or path.name in LEFT_BY_SYSTEMS for path in folder.rglob("*"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 

@@ -16,7 +16,7 @@ from onnxviz.draw.style import Style
 from onnxviz.errors import InputError, OutputError, UsageError
 from onnxviz.reporting.classes import ClassScore, top_classes
 from onnxviz.strict_json import number
-from onnxviz.viewing.classes import class_outputs
+from onnxviz.viewing.classes import class_outputs, read_labels
 from onnxviz.viewing.options import ViewOptions
 from onnxviz.viewing.record import ViewRecord, is_ours
 from onnxviz.viewing.view import Watcher, default_directory
@@ -55,6 +55,22 @@ def test_the_record_says_what_was_drawn(doubling_model: Path, tmp_path: Path) ->
     assert is_ours(tmp_path / "maps")
     written = json.loads((tmp_path / "maps" / "view.json").read_text("utf-8"))
     assert written["runs"][0]["layers"][0]["channels"][1]["max"] == 2
+
+
+@pytest.mark.parametrize("name", [".DS_Store", "Thumbs.db", "desktop.ini"])
+def test_what_systems_leave_in_a_folder_is_replaced_with_it(doubling_model: Path, tmp_path: Path, name: str) -> None:
+    maps, options = tmp_path / "maps", ViewOptions(layers="conv", html=False)
+    for _ in range(2):
+        onnxviz.view(doubling_model, X, maps, options)
+        (maps / name).write_bytes(b"left")
+    (maps / "notes.txt").touch()
+    with pytest.raises(OutputError, match="--force"):
+        onnxviz.view(doubling_model, X, maps, options)
+
+
+def test_the_mark_at_the_head_of_a_text_is_no_part_of_the_first_class(tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_bytes(b"\xef\xbb\xbftench\r\ngoldfish\r\n")
+    assert read_labels(tmp_path / "labels.txt") == ("tench", "goldfish")
 
 
 def test_a_number_that_is_not_finite_is_null(tmp_path: Path) -> None:
