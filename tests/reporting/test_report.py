@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from PIL import Image
 
 import onnxviz
 from onnxviz.activations import Activation, Activations
@@ -340,6 +341,18 @@ def test_inputs_beyond_the_most_are_counted_and_let_go(tmp_path: Path, read_repo
     assert left_out == report.index["left_out"] == "The first 32 of 34 inputs are shown."
     assert [run["name"] for run in report.index["runs"]] == [f"input {place}" for place in range(32)]
     assert len(report.index["layers"][0]["runs"]) == 32
+
+
+def test_a_picture_is_encoded_once_however_often_the_size_is_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded: list[object] = []
+    monkeypatch.setattr("onnxviz.reporting.index.png", lambda pixels: encoded.append(pixels) or b"")
+    Image.new("RGB", (8, 8)).save(tmp_path / "in.png")
+    maps = Activations([Activation("a", "a", "act", noise(1, 8, 64, 64), "NCHW")])
+    done = onnxviz.report(maps, tmp_path / "r.html", source=tmp_path / "in.png", options=ReportOptions(size=1))
+    assert "larger than was asked for" in done.left_out
+    assert len(encoded) == 1
 
 
 def test_memory_stays_flat_as_layers_come(tmp_path: Path) -> None:
