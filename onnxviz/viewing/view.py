@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -31,7 +31,7 @@ from onnxviz.reporting.collect import Collector
 from onnxviz.reporting.parts import ReportModel, ReportRun
 from onnxviz.reporting.write import write_report
 from onnxviz.run.devices import check_name
-from onnxviz.run.session import Placement, Session
+from onnxviz.run.session import Placement
 from onnxviz.viewing.classes import check_labels, check_scores, class_outputs, read_labels
 from onnxviz.viewing.journal import Journal
 from onnxviz.viewing.options import ViewOptions
@@ -143,7 +143,6 @@ class _View:
     collected: Collector | None
     device: str = ""
     failures: list[tuple[str, str]] = field(default_factory=list)
-    sessions: dict[bytes, Session] = field(default_factory=dict)
     piped: dict[str, Feed | InputError] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -158,7 +157,7 @@ class _View:
 
     def run_all(self, folder: Path, inputs: Any) -> list[RunRecord]:
         several = len(list(islice(self._sources(inputs), 2))) > 1
-        self.keep = several
+        self.runner = self.model.runner(self.options.run, keep=several, placed=self._placed)
         limits = self._common_limits(inputs) if several and self.options.same_scale else {}
         records: list[RunRecord] = []
         for place, feed in enumerate(self._feeds(inputs)):
@@ -205,16 +204,15 @@ class _View:
             self.piped[text] = fed
         return fed
 
-    def _stream(self, feed: Feed, watch: Callable[[Placement], None]) -> Iterator[Activation]:
-        kept = self.sessions if self.keep else None
-        return self.model.stream_choices(self.wanted, feed, self.options.run, watch, kept)
+    def _stream(self, feed: Feed) -> Iterator[Activation]:
+        return self.model.stream_choices(self.wanted, feed, self.runner)
 
     def _common_limits(self, inputs: Any) -> dict[str, tuple[float, float]]:
         """Return each value's range over all inputs."""
         ranges: dict[str, tuple[float, float]] = {}
         failed = list(self.failures)
         for feed in self._feeds(inputs):
-            for activation in self._stream(feed, lambda placement: None):
+            for activation in self._stream(feed):
                 low, high = channel_statistics(activation.maps()).range
                 before = ranges.get(activation.value, (low, high))
                 ranges[activation.value] = float(np.fmin(low, before[0])), float(np.fmax(high, before[1]))
@@ -237,7 +235,7 @@ class _View:
         by_value = {choice.value: choice for choice in self.choices}
         in_overview = telling_layers(self.choices)
         scores: dict[str, tuple[int, ...]] = {}
-        for activation in self._stream(feed, self._placed):
+        for activation in self._stream(feed):
             if activation.value in self.classes:
                 scores[activation.name] = activation.array.shape
                 top = top or top_classes(activation, self.labels)

@@ -15,6 +15,7 @@ from onnxviz.activations import Activation, Activations
 from onnxviz.draw.style import Style
 from onnxviz.errors import InputError, OutputError, UsageError
 from onnxviz.reporting.classes import ClassScore, top_classes
+from onnxviz.run.session import Placement
 from onnxviz.strict_json import number
 from onnxviz.viewing.classes import class_outputs, read_labels
 from onnxviz.viewing.options import ViewOptions
@@ -232,6 +233,22 @@ def test_a_channel_of_nan_does_not_spoil_the_same_scale(tmp_path: Path) -> None:
     onnxviz.view(model, inputs, tmp_path / "maps", ViewOptions(layers="y", same_scale=True))
     for picture in (tmp_path / "maps").glob("*/000-y.png"):
         assert Image.open(picture).text["Scale"] == "fixed: fixed scale 0 .. 3"
+
+
+def test_inputs_of_several_sizes_share_one_session(tmp_path: Path) -> None:
+    text = "g (float[1,1,H,W] x) => (float[1,1,H,W] y) <float[1,1,1,1] w = {2}> { [conv] c = Conv (x, w) y = Exp (c) }"
+    model = model_of(tmp_path / "free.onnx", text)
+    for size in range(2, 8):
+        np.save(tmp_path / f"{size}.npy", np.ones((1, 1, size, size), np.float32))
+    opened: list[Placement] = []
+
+    class Ear(Watcher):
+        def placed(self, placement: Placement) -> None:
+            opened.append(placement)
+
+    record = onnxviz.view(model, str(tmp_path / "*.npy"), tmp_path / "maps", ViewOptions(html=False), Ear())
+    assert len(record.runs) == 6
+    assert len(opened) == 1
 
 
 def test_folders_of_what_has_no_name(doubling_model: Path) -> None:
