@@ -9,6 +9,7 @@ OnnxvizError
 │   └── NoMatchError    3  a selection that matches nothing
 ├── InputError          4  the picture, array or matrix that was to be fed
 ├── RunError            5  the runtime is missing or failed
+│   ├── ExecutionError  5  the runtime failed on what was fed; another input may run
 │   ├── DeviceError     5  the device that was asked for does not work
 │   └── ConversionError 5  the converter is missing or failed
 ├── OutputError         6  what was to be written exists already or cannot be written
@@ -62,6 +63,10 @@ class RunError(OnnxvizError):
     """The runtime is missing or failed."""
 
     exit_code = 5
+
+
+class ExecutionError(RunError):
+    """The runtime opened the model and failed on what was fed; another input may run."""
 
 
 class DeviceError(RunError):

@@ -21,7 +21,7 @@ from onnxviz.graph.model_file import ModelFile
 from onnxviz.graph.selection import Choice
 from onnxviz.graph.shapes import fix_inputs, infer_types
 from onnxviz.graph.write import check_link, write_linked, write_standalone
-from onnxviz.layout import TensorSpec
+from onnxviz.layout import Dimension, TensorSpec
 
 if TYPE_CHECKING:
     from onnxviz.activations import Activation, Activations
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from onnxviz.feed.options import FeedOptions
     from onnxviz.graph.region import Region
     from onnxviz.run.difference import Difference
-    from onnxviz.run.session import Placement, RunOptions, Session
+    from onnxviz.run.execute import Runner
+    from onnxviz.run.session import Placement, RunOptions
     from onnxviz.running import ModelSession, Runs
 
 __all__ = ["Model", "Selection", "open_model"]
@@ -51,13 +52,22 @@ class Model:
     """An ONNX model whose weights stay in its file. Nothing is ever changed: what rewrites it gives a new Model."""
 
     def __init__(
-        self, file: ModelFile, graph: Graph, exposed: Sequence[Choice] = (), remarks: Sequence[str] = ()
+        self,
+        file: ModelFile,
+        graph: Graph,
+        exposed: Sequence[Choice] = (),
+        remarks: Sequence[str] = (),
+        types: Mapping[str, TensorSpec] | None = None,
     ) -> None:
-        """Join a graph to the file that holds its weights; `open_model` is the usual way."""
+        """Join a graph to the file that holds its weights; `open_model` is the usual way.
+
+        `types` of all values are given where more is known of them than inference tells.
+        """
         self.file = file
         self.graph = graph
         self.exposed = tuple(exposed)
         self.remarks = tuple(remarks)
+        self._types = types
 
     @property
     def path(self) -> Path:
@@ -81,8 +91,8 @@ class Model:
 
     @cached_property
     def types(self) -> Mapping[str, TensorSpec]:
-        """Type and shape of every value, as far as inference tells."""
-        return infer_types(self.graph)
+        """Type and shape of every value, as far as inference, or the run of `measured`, tells."""
+        return infer_types(self.graph) if self._types is None else self._types
 
     @cached_property
     def catalogue(self) -> tuple[Layer, ...]:
@@ -114,11 +124,7 @@ class Model:
             NoMatchError: It matches nothing, or only values that are no layers, such as an input.
         """
         choices, _ = self.choose(layers, exclude=exclude, tap=tap)
-        found = tuple(choice.layer for choice in choices if choice.layer is not None)
-        if not found:
-            names = ", ".join(repr(choice.name) for choice in choices)
-            raise NoMatchError(f"{names} can be exposed and viewed, but {'are' if len(choices) > 1 else 'is'} no layer")
-        return found
+        return layers_of(choices)
 
     def choose(
         self, layers: Selection | None, *, exclude: Sequence[str] = (), tap: str = "act"
@@ -185,6 +191,7 @@ class Model:
         source: Any = None,
         *,
         layers: Selection | None = None,
+        exclude: Sequence[str] = (),
         tap: str = "act",
         feed: FeedOptions | None = None,
         run: RunOptions | None = None,
@@ -199,35 +206,42 @@ class Model:
         """
         from onnxviz.activations import Activations
 
-        return Activations(self.stream(source, layers=layers, tap=tap, feed=feed, run=run))
+        return Activations(self.stream(source, layers=layers, exclude=exclude, tap=tap, feed=feed, run=run))
 
     def stream(
         self,
         source: Any = None,
         *,
         layers: Selection | None = None,
+        exclude: Sequence[str] = (),
         tap: str = "act",
         feed: FeedOptions | None = None,
         run: RunOptions | None = None,
     ) -> Iterator[Activation]:
         """Yield the chosen activations one at a time, in graph order, in bounded memory (`RunOptions.memory`)."""
-        choices, _ = self.choose(layers, tap=tap)
-        fed = self.feed(source, feed)
-        return self.stream_choices(choices, fed, run)
+        choices, _ = self.choose(layers, exclude=exclude, tap=tap)
+        return self.stream_choices(choices, self.feed(source, feed), self.runner(run))
 
-    def stream_choices(
+    def runner(
         self,
-        choices: Sequence[Choice],
-        fed: Feed,
         options: RunOptions | None = None,
+        *,
+        keep: bool = False,
         placed: Callable[[Placement], None] = lambda placement: None,
-        sessions: dict[bytes, Session] | None = None,
-    ) -> Iterator[Activation]:
-        """Yield an activation for each choice as the pieces of the graph run.
+    ) -> Runner:
+        """Return what carries out runs of this model on one device.
 
-        `sessions` keeps what is opened for the next call, where a run is one piece; `placed` is told where it runs.
+        With `keep` the session of a run that is one piece serves the next one, too; `placed` is told of each session.
+
+        Raises:
+            ModelError: The file with the weights changed since it was opened.
+            RunError: onnxruntime is missing.
         """
-        return self._runs.stream(choices, fed, _given(options), placed, sessions)
+        return self._runs.runner(_given(options), keep=keep, placed=placed)
+
+    def stream_choices(self, choices: Sequence[Choice], fed: Feed, runner: Runner) -> Iterator[Activation]:
+        """Yield an activation for each choice as the pieces of the graph run."""
+        return self._runs.stream(choices, fed, runner)
 
     def map_bytes(self, choices: Sequence[Choice], fed: Feed) -> int:
         """Estimate the bytes of the maps of what is chosen for a feed; values of unknown size count nothing."""
@@ -248,19 +262,16 @@ class Model:
             RunError: onnxruntime is missing or fails.
         """
         fed = self.feed(source, feed)
-        measured = Model(self.file, fix_inputs(self.graph, {name: array.shape for name, array in fed.arrays.items()}))
-        unknown = [
-            layer.act
-            for layer in measured.catalogue
-            if not layer.inside and (layer.shape is None or not all(isinstance(size, int) for size in layer.shape))
-        ]
-        if unknown:
-            found = self._runs.sizes(unknown, fed, _given(run))
-            measured.types = MappingProxyType({**measured.types, **found})
-            del measured.catalogue
-        return measured
+        fixed = Model(self.file, fix_inputs(self.graph, {name: array.shape for name, array in fed.arrays.items()}))
+        unknown = [layer.act for layer in fixed.catalogue if not layer.inside and not _is_known(layer.shape)]
+        if not unknown:
+            return fixed
+        found = self._runs.sizes(unknown, fed, self.runner(run))
+        return Model(self.file, fixed.graph, types=MappingProxyType({**fixed.types, **found}))
 
-    def region(self, layer: str | Layer, position: Sequence[int], source: Any) -> Region:
+    def region(
+        self, layer: str | Layer, position: Sequence[int], source: Any, *, feed: FeedOptions | None = None
+    ) -> Region:
         """Return exactly which pixels of the fed input a position of a layer depends on, borders and holes included.
 
         `position` is `(y, x)` on a map of the layer; the answer has a mask for each axis of space of the input as fed.
@@ -271,15 +282,20 @@ class Model:
         choices, _ = self.choose([layer])
         if len(choices) != 1:
             raise UsageError(f"a region is of one layer; {layer!r} selects {len(choices)}")
-        return self._runs.region(choices[0], position, self.feed(source))
+        return self._runs.region(choices[0], position, self.feed(source, feed))
 
     def session(
-        self, layers: Selection | None = None, *, tap: str = "act", run: RunOptions | None = None
+        self,
+        layers: Selection | None = None,
+        *,
+        exclude: Sequence[str] = (),
+        tap: str = "act",
+        run: RunOptions | None = None,
     ) -> ModelSession:
         """Open the model once for many runs; use it in a `with` block."""
         from onnxviz.running import ModelSession
 
-        choices, _ = self.choose(layers, tap=tap)
+        choices, _ = self.choose(layers, exclude=exclude, tap=tap)
         return ModelSession(self._runs, choices, replace(_given(run), many=True))
 
     def verify(self, original: Model, options: RunOptions | None = None) -> Difference:
@@ -308,6 +324,23 @@ class Model:
 
     def __repr__(self) -> str:
         return f"<Model {self.path.name!r}: {len(self.graph.nodes)} nodes, {len(self.layers)} layers>"
+
+
+def layers_of(choices: Sequence[Choice]) -> tuple[Layer, ...]:
+    """Return the layers among what was chosen.
+
+    Raises:
+        NoMatchError: None is a layer.
+    """
+    found = tuple(choice.layer for choice in choices if choice.layer is not None)
+    if not found:
+        names = ", ".join(repr(choice.name) for choice in choices)
+        raise NoMatchError(f"{names} can be exposed and viewed, but {'are' if len(choices) > 1 else 'is'} no layer")
+    return found
+
+
+def _is_known(shape: Sequence[Dimension] | None) -> bool:
+    return shape is not None and all(isinstance(size, int) for size in shape)
 
 
 def _given(options: RunOptions | None) -> RunOptions:

@@ -20,10 +20,9 @@ def main(one: str, other: str) -> int:
     choices, _ = model.choose(None)
     maps = {}
     for device in (one, other):
-        placements = []
-        options = onnxviz.RunOptions(device=device)
-        maps[device] = list(model.stream_choices(choices, model.feed(picture), options, placements.append))
-        print(f"{device}: {placements[0].nodes} of {placements[0].total} nodes")
+        runner = model.runner(onnxviz.RunOptions(device=device))
+        maps[device] = list(model.stream_choices(choices, model.feed(picture), runner))
+        print(f"{device}: {runner.placement.nodes} of {runner.placement.total} nodes")
     worst = max(
         float(np.abs(a.array - b.array).max() / np.abs(a.array).max())
         for a, b in zip(maps[one], maps[other], strict=True)

@@ -272,13 +272,63 @@ def test_what_is_handed_out_can_be_changed_while_the_model_runs(tmp_path: Path) 
     options = RunOptions(memory=16)
     x = np.ones((1, 1, 2, 2), np.float32)
     fed = model.feed(x)
-    assert len(Runs(model.file, model.graph, model.types).pieces(["a", "b", "c"], fed, options)) == 2
+    assert len(Runs(model.file, model.graph, model.types).pieces(["a", "b", "c"], fed, options.memory)) == 2
     seen = []
     for activation in model.stream(fed, layers="x,conv", run=options):
         seen.append(float(activation.array.max()))
         activation.array[:] = -1
     assert seen == [1, 2, 4, 8]
     assert fed.arrays["x"].max() == 1
+
+
+@pytest.mark.parametrize("memory", [512 * 2**20, 64])
+def test_pieces_are_the_same_whatever_size_is_fed(tmp_path: Path, memory: int) -> None:
+    """The file claims a size that was true of its author's input only."""
+    model = model_of(
+        tmp_path / "free.onnx",
+        """g (float[1,1,H,W] x) => (float[1,1,H,W] e) <float[1,1,1,1] w = {2}, float[1,1,7,7] b> {
+            [one] a = Conv (x, w)
+            [body] b = Relu (a)
+            [two] c = Conv (b, w)
+            [end] e = Neg (c)
+        }""",
+    )
+    runs = Runs(model.file, model.graph, model.types)
+    feeds = [model.feed(np.full((1, 1, size, size), -1, np.float32)) for size in (4, 5)]
+    plans = [runs.pieces(["a", "b", "c"], fed, memory) for fed in feeds]
+    assert (len(plans[0]) == 1) == (memory > 64)
+    assert plans[0] == plans[1]
+    runner = model.runner(onnxviz.RunOptions(memory=memory))
+    for fed in feeds:
+        maps = list(model.stream_choices(model.choose("a, b, c")[0], fed, runner))
+        assert [float(activation.array.min()) for activation in maps] == [-2, 0, 0]
+        assert {activation.array.shape for activation in maps} == {fed.arrays["x"].shape}
+
+
+def test_a_session_hands_out_what_it_was_fed(doubling_model: Path) -> None:
+    with onnxviz.open(doubling_model).session(layers="x, conv") as session:
+        maps = session.run(X)
+        assert session.placement.nodes == session.placement.total
+    assert list(maps) == ["x", "conv"]
+    assert maps["x"].array is not X and np.array_equal(maps["x"].array, X)
+    with onnxviz.open(doubling_model).session(layers="x") as session:
+        assert np.array_equal(session.run(X)["x"].array, X)
+        assert (session.placement.device, session.placement.nodes) == ("cpu", 0)
+
+
+def test_what_is_excluded_is_not_run(doubling_model: Path) -> None:
+    model = onnxviz.open(doubling_model)
+    assert list(model.run(X, layers="all", exclude=["pool"])) == ["conv"]
+    with model.session("all", exclude=["pool"]) as session:
+        assert list(session.run(X)) == ["conv"]
+
+
+def test_a_region_is_of_what_is_fed(tmp_path: Path) -> None:
+    text = "g (float[1,1,H,W] x) => (float[1,1,H,W] y) <float[1,1,1,1] w = {2}> { [conv] y = Conv (x, w) }"
+    model = model_of(tmp_path / "free.onnx", text)
+    found = model.region("conv", (3, 5), Image.new("L", (9, 9)), feed=FeedOptions(preset="raw", size=(4, 6)))
+    assert [np.flatnonzero(mask).tolist() for mask in found.masks] == [[3], [5]]
+    assert [mask.size for mask in found.masks] == [4, 6]
 
 
 def test_selections_of_layers_and_texts(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def demo(
     # A connectome's weights span five orders of magnitude; unscaled, all but a few would be black.
     feed = FeedOptions(transform="log" if picture == "connectome" else "none")
     options = ViewOptions(feed=feed, run=RunOptions(device=device), style=Style(theme=theme), force=force)
-    with ProgressWatcher(quiet=quiet, verbose=verbose) as watcher:
+    with ProgressWatcher(quiet=quiet, verbose=verbose, tables=not json) as watcher:
         record = view(bundled.classifier(), str(bundled.picture(picture)), output, options, watcher)
     report(record, watcher, json=json, quiet=quiet, show=show)
     if open_page:

@@ -62,12 +62,14 @@ def _count_text(count: int) -> str:
 
 
 def _chosen(model: Model, selections: Sequence[str] | None, every: bool) -> Sequence[Layer]:
-    if selections:
-        choices, _ = model.choose(list(selections))
-        for note in dict.fromkeys(choice.note for choice in choices if choice.note):
-            say(note)
-        return model.select(list(selections))
-    return model.every_layer if every else model.catalogue
+    if not selections:
+        return model.every_layer if every else model.catalogue
+    from onnxviz.model import layers_of
+
+    choices, _ = model.choose(list(selections))
+    for note in dict.fromkeys(choice.note for choice in choices if choice.note):
+        say(note)
+    return layers_of(choices)
 
 
 def _row(layer: Layer) -> tuple[str, ...]:

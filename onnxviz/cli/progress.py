@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
+from onnxviz.cli.run_table import print_run
 from onnxviz.cli.terminal import say, say_choices, size_text
-from onnxviz.errors import InputError
+from onnxviz.errors import OnnxvizError
 from onnxviz.feed.feeds import Feed
 from onnxviz.graph.selection import Choice
 from onnxviz.run.session import Placement
-from onnxviz.viewing.record import LayerRecord
-from onnxviz.viewing.view import Watcher
+from onnxviz.viewing.record import LayerRecord, RunRecord
+from onnxviz.viewing.watcher import Watcher
 
 LARGE = 256 * 2**20
 
@@ -22,10 +25,11 @@ LARGE = 256 * 2**20
 class ProgressWatcher(Watcher, AbstractContextManager["ProgressWatcher"]):
     """Tells on stderr what goes on; the bar shows on a terminal only."""
 
-    def __init__(self, *, quiet: bool, verbose: bool = False) -> None:
-        """Begin; `quiet` says errors only, `verbose` every session and layer."""
+    def __init__(self, *, quiet: bool, verbose: bool = False, tables: bool = True) -> None:
+        """Begin; `quiet` says errors only, `verbose` every session and layer; `tables` prints one a run."""
         self._quiet = quiet
         self._verbose = verbose
+        self._tables = tables
         self._start = time.perf_counter()
         self._bar: Any = None
         self._task: Any = None
@@ -62,7 +66,19 @@ class ProgressWatcher(Watcher, AbstractContextManager["ProgressWatcher"]):
         if self._bar is not None:
             self._bar.advance(self._task)
 
-    def failed(self, source: str, error: InputError) -> None:
+    def ended(self, run: RunRecord, layers: Sequence[LayerRecord], folder: Path) -> None:
+        """End the bar, and print the run's layers and classes."""
+        self._end_bar()
+        if self._tables:
+            try:
+                print_run(run, layers, folder)
+                sys.stdout.flush()
+            except BrokenPipeError:
+                # `| head` has read enough; the pictures are made all the same.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                self._tables = False
+
+    def failed(self, source: str, error: OnnxvizError) -> None:
         """Nothing yet: the failures are listed at the end."""
 
     def _detail(self, text: str) -> None:
@@ -73,13 +89,15 @@ class ProgressWatcher(Watcher, AbstractContextManager["ProgressWatcher"]):
         from rich.console import Console
         from rich.progress import Progress
 
-        if self._bar is None:
-            self._bar = Progress(console=Console(stderr=True), transient=True)
-            self._bar.start()
-        elif self._task is not None:
-            self._bar.remove_task(self._task)
+        self._bar = Progress(console=Console(stderr=True), transient=True)
         self._task = self._bar.add_task("layers", total=layers)
+        self._bar.start()
 
-    def __exit__(self, *details: object) -> None:
+    def _end_bar(self) -> None:
+        # Before a table is printed: as long as it lives, rich sends what goes to standard output to its own console.
         if self._bar is not None:
             self._bar.stop()
+            self._bar = None
+
+    def __exit__(self, *details: object) -> None:
+        self._end_bar()

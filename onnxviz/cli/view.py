@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onnxviz.cli import parameters
-from onnxviz.cli.terminal import print_table, printable, say
+from onnxviz.cli.terminal import say
 from onnxviz.errors import UsageError
-from onnxviz.layout import shape_text
 
 if TYPE_CHECKING:
     from onnxviz.cli.progress import ProgressWatcher
-    from onnxviz.viewing.record import RunRecord, ViewRecord
+    from onnxviz.viewing.record import ViewRecord
 
 
 def _colormaps(incomplete: str) -> list[str]:
@@ -193,7 +192,7 @@ def view(
         fail_fast=fail_fast,
         force=force,
     )
-    with ProgressWatcher(quiet=quiet, verbose=verbose) as watcher:
+    with ProgressWatcher(quiet=quiet, verbose=verbose, tables=not json) as watcher:
         record = run_view(opened(model, quiet=quiet), inputs or [], output, options, watcher)
     report(record, watcher, json=json, quiet=quiet, show=show)
     if open_page:
@@ -203,16 +202,13 @@ def view(
 
 
 def report(record: ViewRecord, watcher: ProgressWatcher, *, json: bool, quiet: bool, show: bool) -> None:
-    """Print what was done: a table a run, or the whole record as JSON."""
+    """Say what was done beside the tables of the runs; as JSON, print all of it."""
     if not quiet and watcher.placed_text:
         say(watcher.placed_text)
     if json:
         with (record.directory / "view.json").open(encoding="utf-8") as document:
             shutil.copyfileobj(document, sys.stdout)
         print()
-    else:
-        for run in record.runs:
-            _print_run(record, run)
     for source, error in record.failures:
         say(f"left out: {error}" if source in error else f"left out {source}: {error}")
     if show:
@@ -231,25 +227,6 @@ def open_report(record: ViewRecord) -> None:
         say(f"no browser could be started: open {record.report_path} yourself")
 
 
-def _print_run(record: ViewRecord, run: RunRecord) -> None:
-    if len(record.runs) > 1:
-        print(f"\n{printable(', '.join(run.source.values()))}")
-    rows = [
-        (
-            layer.name,
-            layer.tap,
-            shape_text(layer.shape),
-            f"{layer.range[0]:.4g} .. {layer.range[1]:.4g}",
-            layer.pictures[0] + (f" (+{len(layer.pictures) - 1})" if len(layer.pictures) > 1 else ""),
-        )
-        for layer in run.layers
-    ]
-    place = (record.directory / run.directory).as_posix()
-    print_table(("layer", "tap", "shape", "range", f"picture in {place}"), rows, left=(True,) * 5)
-    for found in run.top:
-        print(f"{found.value:8.3f}  {printable(found.name)}")
-
-
 def _preview(record: ViewRecord) -> None:
     from onnxviz.draw.terminal import colours, preview
 
@@ -258,5 +235,4 @@ def _preview(record: ViewRecord) -> None:
         say("--show needs a terminal with colours; nothing is previewed")
         return
     for run in record.runs:
-        picture = run.layers[0].pictures[0] if len(run.layers) == 1 else run.overview
-        print(preview(record.directory / run.directory / picture, truecolor=depth == "truecolor"))
+        print(preview(record.directory / run.directory / run.preview, truecolor=depth == "truecolor"))

@@ -70,9 +70,9 @@ def plan(
     Args:
         graph: the model.
         wanted: values to fetch, each in the segment that makes it.
-        types: what is known of each value; with the real sizes, if the plan is to keep to the budget.
+        types: what is known of each value; what crosses a border is declared so.
         budget: bytes of maps that a segment may hold; where a node alone needs more, so does its segment.
-        sizes: bytes of values as a run has measured them; where they lack, the types tell.
+        sizes: bytes of values for what is fed, where they are known; else the types tell.
 
     Returns:
         One segment if all fits, else several, in the order in which they are to be run.
@@ -99,6 +99,13 @@ def map_bytes(spec: TensorSpec) -> int | None:
     if len(sizes) < len(spec.shape):
         return None
     return math.prod(sizes) * numpy.dtype(spec.dtype).itemsize
+
+
+def item_bytes(spec: TensorSpec) -> int | None:
+    """Return the bytes of an array of this type as `map_bytes`, with a batch of unknown size taken as one item."""
+    if spec.shape and not isinstance(spec.shape[0], int):
+        spec = replace(spec, shape=(1, *spec.shape[1:]))
+    return map_bytes(spec)
 
 
 class _Flow:
@@ -199,17 +206,10 @@ def _estimate(
     nodes: Sequence[Node], graph: Graph, types: Mapping[str, TensorSpec], sizes: Mapping[str, int]
 ) -> dict[str, int]:
     """Return bytes of each value that the nodes make; one that nothing tells counts as what its node reads."""
-    result = {spec.name: sizes.get(spec.name, _one_item(types.get(spec.name, spec)) or 0) for spec in graph.inputs}
+    result = {spec.name: sizes.get(spec.name, item_bytes(types.get(spec.name, spec)) or 0) for spec in graph.inputs}
     for node in nodes:
         largest = max((result.get(value, 0) for value in node.reads), default=0)
         for value in filter(None, node.outputs):
-            told = sizes.get(value, _one_item(types.get(value, TensorSpec(value))))
+            told = sizes.get(value, item_bytes(types.get(value, TensorSpec(value))))
             result[value] = largest if told is None else told
     return result
-
-
-def _one_item(spec: TensorSpec) -> int | None:
-    """Return the bytes of a value, with a batch of unknown size taken as one item."""
-    if spec.shape and not isinstance(spec.shape[0], int):
-        spec = replace(spec, shape=(1, *spec.shape[1:]))
-    return map_bytes(spec)

@@ -91,6 +91,13 @@ class Collector(AbstractContextManager["Collector"]):
         )
         self._place(facts, len(arranged.values)).setdefault(len(self.runs), part)
 
+    def drop_run(self) -> None:
+        """Forget the activations of a run that failed; their blocks stay in the store, and are not written."""
+        for key, (_, parts) in list(self._layers.items()):
+            parts.pop(len(self.runs), None)
+            if not parts:
+                del self._layers[key]
+
     def end_run(self, run: ReportRun) -> None:
         """Say what the run was whose activations were added."""
         if len(self.runs) < MOST_RUNS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,14 +24,19 @@ SCHEMA = "onnxviz.report/1"
 _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 
 
-def index_text(model: ReportModel, runs: Sequence[ReportRun], layers: Sequence[LayerPart], left_out: str) -> str:
-    """Return the index as JSON that can stand between tags, whatever names say: ASCII without `<`, `>` and `&`."""
+def index_text(
+    model: ReportModel, runs: Sequence[Mapping[str, Any]], layers: Sequence[LayerPart], left_out: str
+) -> str:
+    """Return the index as JSON that can stand between tags, whatever names say: ASCII without `<`, `>` and `&`.
+
+    `runs` are what `run_document` made of each.
+    """
     document = {
         "schema": SCHEMA,
         "onnxviz": onnxviz.__version__,
         "model": {"name": model.name, "device": model.device, "level": model.level},
         "left_out": left_out,
-        "runs": [_run(run) for run in runs],
+        "runs": list(runs),
         "layers": [_layer(layer) for layer in layers],
         "colormaps": _colormaps(),
     }
@@ -41,7 +46,8 @@ def index_text(model: ReportModel, runs: Sequence[ReportRun], layers: Sequence[L
     return text
 
 
-def _run(run: ReportRun) -> dict[str, Any]:
+def run_document(run: ReportRun) -> dict[str, Any]:
+    """Return what the index says of a run, with its picture as a PNG."""
     return {
         "name": run.name,
         "source": {name: _file_name(source) for name, source in run.source.items()},

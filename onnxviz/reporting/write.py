@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from onnxviz.reporting.bundle import Page, load_page
 from onnxviz.reporting.collect import Collector
-from onnxviz.reporting.index import index_text
+from onnxviz.reporting.index import index_text, run_document
 from onnxviz.reporting.parts import LayerPart, ReportModel, RunPart
 from onnxviz.reporting.reduce import fit, weight
 from onnxviz.reporting.store import BlockStore
@@ -46,6 +46,7 @@ class _Fitted:
 
     def __init__(self, model: ReportModel, collected: Collector, room: int) -> None:
         self._model, self._collected = model, collected
+        self._runs = [run_document(run) for run in collected.runs]  # once for all rounds: pictures take long to encode
         whole = collected.layers()
         self._take(whole)
         for _ in range(_ROUNDS):
@@ -61,7 +62,7 @@ class _Fitted:
         self.layers = layers
         parts = (_further(self._collected), _empty(self._collected.empty), _reduced(layers), more)
         self.left_out = " ".join(part for part in parts if part)
-        self.index = index_text(self._model, self._collected.runs, layers, self.left_out)
+        self.index = index_text(self._model, self._runs, layers, self.left_out)
 
     def _size(self) -> int:
         runs = list(_stored(self.layers))

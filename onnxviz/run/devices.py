@@ -36,6 +36,15 @@ class Device:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The device that sessions are opened on, why, and whether it was found here instead of asked for by name."""
+
+    device: str
+    reason: str
+    automatic: bool = False
+
+
 def runtime() -> Any:
     """Return the module onnxruntime.
 
@@ -106,15 +115,21 @@ def _tried(name: str, provider: str) -> Device:
     return Device(name, provider, True, "works")
 
 
-def automatic() -> tuple[str, str]:
-    """Return the device that `auto` means here and why."""
+def target_of(wish: str) -> Target:
+    """Return the device that a wish means here; for `auto` accelerators are tried with a model of one node.
+
+    Raises:
+        UsageError: The name is unknown.
+        RunError: onnxruntime is missing.
+    """
+    check_name(wish)
+    if wish != "auto":
+        return Target(wish, "asked for")
     available = runtime().get_available_providers()
     for name in ACCELERATORS:
-        if PROVIDERS[name] in available:
-            device = _tried(name, PROVIDERS[name])
-            if device.usable:
-                return name, f"{name} works here"
-    return "cpu", "no accelerator works here"
+        if PROVIDERS[name] in available and _tried(name, PROVIDERS[name]).usable:
+            return Target(name, f"{name} works here", automatic=True)
+    return Target("cpu", "no accelerator works here", automatic=True)
 
 
 def overlapping_wheels() -> tuple[str, ...]:

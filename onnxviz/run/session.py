@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from onnxviz.errors import DeviceError, OnnxvizError, RunError, UnsupportedError
-from onnxviz.run.devices import PROVIDERS, automatic, providers_of, runtime
+from onnxviz.errors import DeviceError, ExecutionError, OnnxvizError, RunError, UnsupportedError
+from onnxviz.run.devices import PROVIDERS, Target, providers_of, runtime, target_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,6 @@ class RunOptions:
     many: bool = False
     threads: int = 0
     memory: int = 512 * 2**20
-    weights_only_quantised: bool = False
 
     @property
     def level(self) -> str:
@@ -37,50 +36,67 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a session's nodes run: the device, why it was taken, and how many of the nodes it got."""
+    """Where a session's nodes run: the device, why it was taken, and how many of the nodes it got.
+
+    An `automatic` device was not asked for by name, so that the CPU may take its place.
+    """
 
     device: str
     provider: str
     reason: str
     nodes: int | None
     total: int | None
+    automatic: bool = False
 
 
 class Session:
     """A graph in onnxruntime, opened from a skeleton whose weights lie in files under `folder`."""
 
-    def __init__(self, skeleton: bytes, folder: Path, options: RunOptions) -> None:
-        """Open the graph.
+    def __init__(
+        self,
+        skeleton: bytes,
+        folder: Path,
+        options: RunOptions,
+        target: Target | None = None,
+        *,
+        weights_only_quantised: bool = False,
+    ) -> None:
+        """Open the graph, on the target if the device was looked for already.
+
+        With `weights_only_quantised` no node of the graph quantises an activation, and its weights are dequantised
+        once, as it is opened.
 
         Raises:
-            DeviceError: The device is absent, broken or was given no node.
+            DeviceError: The device is absent or broken.
             UnsupportedError: onnxruntime lacks an operator of the model.
             RunError: onnxruntime is missing or cannot open the model.
         """
         ort = runtime()
-        wish, reason = automatic() if options.device == "auto" else (options.device, "asked for")
-        providers, first = providers_of(wish)
+        target = target or target_of(options.device)
+        providers, first = providers_of(target.device)
+        settings = _session_options(ort, folder, options)
+        if weights_only_quantised:
+            # onnxruntime otherwise keeps DequantizeLinear of a weight and runs it every time: 125 ms against 48.
+            settings.add_session_config_entry("session.disable_quant_qdq", "1")
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # what they say is checked below
-                self._session = ort.InferenceSession(
-                    skeleton, _session_options(ort, folder, options), providers=providers, enable_fallback=False
-                )
+                self._session = ort.InferenceSession(skeleton, settings, providers=providers, enable_fallback=False)
         except Exception as error:  # onnxruntime's exceptions share no base class
             raise explained(error, "open the model") from None
-        self.placement = _checked_placement(self._session, wish, first, reason)
+        self.placement = _checked_placement(self._session, target, first)
         self.inputs: tuple[str, ...] = tuple(value.name for value in self._session.get_inputs())
 
     def run(self, feed: Mapping[str, Any], outputs: Sequence[str]) -> list[Any]:
         """Return the values of `outputs`, in their order.
 
         Raises:
-            RunError: onnxruntime refuses the feed or fails.
+            ExecutionError: onnxruntime refuses the feed or fails.
         """
         try:
             results: list[Any] = self._session.run(list(outputs), {name: feed[name] for name in self.inputs})
         except Exception as error:
-            raise explained(error, "run the model") from None
+            raise explained(error, "run the model", ExecutionError) from None
         return results
 
 
@@ -98,16 +114,13 @@ def _session_options(ort: Any, folder: Path, options: RunOptions) -> Any:
     settings.enable_cpu_mem_arena = options.many
     settings.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
     settings.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
-    if options.weights_only_quantised:
-        # onnxruntime otherwise keeps DequantizeLinear of a weight and runs it every time: 125 ms against 48.
-        settings.add_session_config_entry("session.disable_quant_qdq", "1")
     return settings
 
 
-def _checked_placement(session: Any, wish: str, provider: str, reason: str) -> Placement:
+def _checked_placement(session: Any, target: Target, provider: str) -> Placement:
     if session.get_providers()[0] != provider:
         raise DeviceError(
-            f"device {wish!r} does not work here: onnxruntime fell back to the CPU; see `onnxviz devices`"
+            f"device {target.device!r} does not work here: onnxruntime fell back to the CPU; see `onnxviz devices`"
         )
     nodes = total = None
     try:
@@ -118,18 +131,28 @@ def _checked_placement(session: Any, wish: str, provider: str, reason: str) -> P
         counts = [(part.ep_name, len(part.get_nodes())) for part in parts]
         total = sum(count for _, count in counts)
         nodes = sum(count for name, count in counts if name == provider)
-    return Placement(wish, provider, reason, nodes, total)
+    return Placement(target.device, provider, target.reason, nodes, total, target.automatic)
 
 
 def joined(placements: Sequence[Placement]) -> Placement:
-    """Return the placement of several pieces of a run together."""
-    if len(placements) == 1:
-        return placements[0]
-    counts = [(place.nodes, place.total) for place in placements]
-    known = [(nodes, total) for nodes, total in counts if nodes is not None and total is not None]
-    if len(known) < len(placements):
-        return replace(placements[0], nodes=None, total=None)
-    return replace(placements[0], nodes=sum(nodes for nodes, _ in known), total=sum(total for _, total in known))
+    """Return the placement of several pieces of a run together.
+
+    Where an automatic device took none of their nodes, all run on the CPU, and that is what is returned.
+    """
+    whole = _summed(placements)
+    if not whole.automatic or not _idle(whole):
+        return whole
+    reason = f"{whole.device} works here, but took none of the nodes"
+    return Placement("cpu", PROVIDERS["cpu"], reason, whole.total, whole.total, automatic=True)
+
+
+def _summed(placements: Sequence[Placement]) -> Placement:
+    first = next((place for place in placements if place.provider != PROVIDERS["cpu"]), placements[0])
+    nodes = [place.nodes for place in placements if place.provider == first.provider]
+    totals = [place.total for place in placements]
+    if None in nodes or None in totals:
+        return replace(first, nodes=None, total=None)
+    return replace(first, nodes=sum(filter(None, nodes)), total=sum(filter(None, totals)))
 
 
 def check_taken(placement: Placement) -> None:
@@ -138,14 +161,19 @@ def check_taken(placement: Placement) -> None:
     Raises:
         DeviceError: A device beside the CPU took no node.
     """
-    if placement.total and not placement.nodes and placement.provider != PROVIDERS["cpu"]:
+    if _idle(placement):
         raise DeviceError(
             f"device {placement.device!r} took none of the {placement.total} nodes: all would run on the CPU"
         )
 
 
-def explained(error: Exception, doing: str) -> OnnxvizError:
-    """Return onnxruntime's exception as one of ours, its text cut to what a reader can use."""
+def _idle(placement: Placement) -> bool:
+    """Tell whether all nodes run on the CPU although they were placed on another device."""
+    return bool(placement.total) and not placement.nodes and placement.provider != PROVIDERS["cpu"]
+
+
+def explained(error: Exception, doing: str, kind: type[RunError] = RunError) -> OnnxvizError:
+    """Return onnxruntime's exception as one of ours, of `kind` as a rule, its text cut to what a reader can use."""
     if isinstance(error, OnnxvizError):
         return error
     text = " ".join(str(error).split())
@@ -162,4 +190,4 @@ def explained(error: Exception, doing: str) -> OnnxvizError:
         )
     if "does not match the opset" in text or "invalid model" in text or "INVALID_GRAPH" in str(error):
         return UnsupportedError(f"onnxruntime refuses the model: {text[:300]}")
-    return RunError(f"onnxruntime could not {doing}: {text[:400] or type(error).__name__}")
+    return kind(f"onnxruntime could not {doing}: {text[:400] or type(error).__name__}")

@@ -1,15 +1,73 @@
-"""Which outputs of a model may hold class scores."""
+"""Class names, which outputs of a model may hold their scores, and what a run says of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from onnxviz.activations import Activation
 from onnxviz.errors import InputError
+from onnxviz.feed.preprocessing import model_labels
 from onnxviz.graph.cut import cut
 from onnxviz.graph.selection import Choice
 from onnxviz.layout import Dimension, shape_text
 from onnxviz.model import Model
+from onnxviz.reporting.classes import ClassScore, top_classes
+
+
+@dataclass(frozen=True, slots=True)
+class Classes:
+    """The class names if there are any, whether they were asked for, and the outputs that may hold scores."""
+
+    labels: tuple[str, ...] | None
+    asked: bool
+    outputs: tuple[Choice, ...]
+
+    def labels_of(self, value: str) -> tuple[str, ...] | None:
+        """Return the names of a value's units, if it may hold scores."""
+        return self.labels if any(choice.value == value for choice in self.outputs) else None
+
+
+class Scores:
+    """What one run says of classes: `top`, of the first output that has scores."""
+
+    def __init__(self, classes: Classes) -> None:
+        """Begin with nothing seen."""
+        self.top: tuple[ClassScore, ...] = ()
+        self._classes = classes
+        self._values = {choice.value for choice in classes.outputs}
+        self._shapes: dict[str, tuple[int, ...]] = {}
+
+    def add(self, activation: Activation) -> None:
+        """Take an activation of the run; only those of class outputs matter."""
+        if activation.value in self._values:
+            self._shapes[activation.name] = activation.array.shape
+            self.top = self.top or top_classes(activation, self._classes.labels)
+
+    def check(self) -> None:
+        """Refuse names that were asked for and that no output had a unit for.
+
+        Raises:
+            InputError: no output had as many units.
+        """
+        labels = self._classes.labels if self._classes.asked else None
+        if labels is not None and not any(shape[-1:] == (len(labels),) for shape in self._shapes.values()):
+            raise _unfit(labels, self._shapes)
+
+
+def find_classes(model: Model, choices: Sequence[Choice], given: tuple[str, ...] | Path | None) -> Classes:
+    """Return the classes by the names given, in a file or themselves, else by the model's own.
+
+    Raises:
+        InputError: The file cannot be read, or the names given fit no output.
+    """
+    labels = read_labels(given) if isinstance(given, Path) else given
+    if labels is not None:
+        check_labels(model, labels)
+    asked = labels is not None
+    labels = labels if labels is not None else model_labels(model.metadata)
+    return Classes(labels, asked, class_outputs(model, choices, labels, asked=asked))
 
 
 def class_outputs(
@@ -48,7 +106,8 @@ def read_labels(path: Path) -> tuple[str, ...]:
         InputError: It cannot be read.
     """
     try:
-        return tuple(path.read_text(encoding="utf-8").splitlines())
+        # Windows' editors begin a text with a mark of its encoding, which is no letter of the first class.
+        return tuple(path.read_text(encoding="utf-8-sig").splitlines())
     except UnicodeDecodeError:
         raise InputError(f"the labels {path} cannot be read: they are no UTF-8 text") from None
     except FileNotFoundError:
@@ -67,16 +126,6 @@ def check_labels(model: Model, labels: Sequence[str]) -> None:
     """
     shapes = {spec.name: model.types.get(spec.name, spec).shape for spec in model.outputs}
     if not any(_may_be_scores(shape, labels) for shape in shapes.values()):
-        raise _unfit(labels, shapes)
-
-
-def check_scores(labels: Sequence[str], shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Refuse class names that no output of a run, by its name, had a unit for.
-
-    Raises:
-        InputError: no output had as many units.
-    """
-    if not any(shape[-1:] == (len(labels),) for shape in shapes.values()):
         raise _unfit(labels, shapes)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import onnxviz
 from onnxviz.draw.scale import ChannelStatistics
+from onnxviz.feed.feeds import Fed
 from onnxviz.strict_json import number, numbers
 from onnxviz.viewing.record import LayerRecord, RunRecord, ViewRecord
 
@@ -31,11 +32,15 @@ class Journal(AbstractContextManager["Journal"]):
         """Take a layer of the run that is under way, with its channels' statistics."""
         self._layers.append(_text(_layer_document(layer, statistics)))
 
-    def end_run(self, run: RunRecord) -> None:
-        """Write the run whose layers were added."""
+    def drop_run(self) -> None:
+        """Forget the layers of a run that failed."""
+        self._layers = []
+
+    def end_run(self, run: RunRecord, fed: Sequence[Fed]) -> None:
+        """Write the run whose layers were added, with what was fed."""
         about = {
             "source": dict(run.source),
-            "fed": [fed.as_json() for fed in run.fed],
+            "fed": [each.as_json() for each in fed],
             "directory": run.directory,
             "overview": run.overview,
             "top": [{"class": found.name, "score": number(found.value)} for found in run.top],

@@ -372,6 +372,25 @@ def test_several_inputs_have_a_folder_each_and_one_bad_one_is_listed(
     assert not (tmp_path / "m2").exists()
 
 
+def test_an_input_that_does_not_run_is_listed_after_the_tables_of_the_others(
+    onnxviz_command: Command, tmp_path: Path
+) -> None:
+    text = "g (float[1,1,H,W] x) => (float[1,1,H,W] y) <float[1,1,1,3] b = {1, 1, 1}> { [sum] y = Add (x, b) }"
+    path = model_of(tmp_path / "m.onnx", text).path
+    for name, width in (("a", 3), ("odd", 5), ("b", 3)):
+        np.save(tmp_path / f"{name}.npy", np.zeros((1, 1, 2, width), np.float32))
+    inputs = [tmp_path / f"{name}.npy" for name in ("a", "odd", "b")]
+    done = onnxviz_command("view", path, *inputs, "-o", tmp_path / "maps")
+    assert done.code == 4
+    assert [line for line in done.out.splitlines() if line.endswith(".npy")] == [str(inputs[0]), str(inputs[2])]
+    assert done.out.count("000-sum.png") == 2 and f"picture in {(tmp_path / 'maps' / '001-b').as_posix()}" in done.out
+    assert f"left out {inputs[1]}: onnxruntime could not run the model" in done.err
+    assert onnxviz_command("view", path, inputs[1], "-o", tmp_path / "one").code == 5
+    stopped = onnxviz_command("view", path, *inputs, "-o", tmp_path / "fast", "--fail-fast")
+    assert stopped.code == 5
+    assert not (tmp_path / "one").exists() and not (tmp_path / "fast").exists()
+
+
 @pytest.mark.parametrize(
     ("code", "arguments", "text"),
     [
@@ -422,6 +441,18 @@ def test_a_closed_pipe_is_quiet(bundled_model: Path, more: str) -> None:
     command = f"set -o pipefail; {sys.executable} -m onnxviz layers {bundled_model} {more} | head -1"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_reader_that_leaves_loses_no_picture(doubling_model: Path, tmp_path: Path) -> None:
+    for place in range(20):
+        np.save(tmp_path / f"{place:02}.npy", np.ones((1, 1, 2, 2), np.float32))
+    command = (
+        f"set -o pipefail; {sys.executable} -m onnxviz view {doubling_model} '{tmp_path}/*.npy' -o {tmp_path}/m -q"
+    )
+    done = subprocess.run(["bash", "-c", f"{command} | head -2"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[1] == str(tmp_path / "00.npy")
+    assert len(json.loads((tmp_path / "m" / "view.json").read_text("utf-8"))["runs"]) == 20
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from PIL import Image
 
 import onnxviz
 from onnxviz.activations import Activation, Activations
@@ -359,6 +360,18 @@ def test_live_channels_are_the_layer_s_whatever_is_kept_of_it(tmp_path: Path, re
     conv, pool = read_report(tmp_path / "r.html").index["layers"]
     assert len(conv["kept"]) < 58
     assert [conv["runs"][0]["live"], pool["runs"][0]["live"]] == [58, 2]
+
+
+def test_a_picture_is_encoded_once_however_often_the_size_is_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded: list[object] = []
+    monkeypatch.setattr("onnxviz.reporting.index.png", lambda pixels: encoded.append(pixels) or b"")
+    Image.new("RGB", (8, 8)).save(tmp_path / "in.png")
+    maps = Activations([Activation("a", "a", "act", noise(1, 8, 64, 64), "NCHW")])
+    done = onnxviz.report(maps, tmp_path / "r.html", source=tmp_path / "in.png", options=ReportOptions(size=1))
+    assert "larger than was asked for" in done.left_out
+    assert len(encoded) == 1
 
 
 def test_memory_stays_flat_as_layers_come(tmp_path: Path) -> None:

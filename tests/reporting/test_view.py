@@ -13,6 +13,7 @@ from onnx import helper
 
 import onnxviz
 from onnxviz.viewing.options import ViewOptions
+from tests.models import model_of
 
 Reader = Callable[[Path], Any]
 
@@ -81,6 +82,26 @@ def test_several_inputs_share_one_report(
     for run, array in enumerate(arrays):
         # conv has the weights 2 and -1, and a Relu follows.
         assert_close(report.values(0, run), np.maximum(np.concatenate([2 * array[0], -array[0]]), 0))
+
+
+def test_an_input_that_fails_half_way_is_not_in_the_report(tmp_path: Path, read_report: Reader) -> None:
+    """The maps of `first` are there before the addition of `b` fails, in a piece of its own."""
+    model = model_of(
+        tmp_path / "m.onnx",
+        """g (float[1,1,H,W] x) => (float[1,1,H,W] y) <float[1,1,1,1] w = {2}, float[1,1,1,3] b = {1, 1, 1}> {
+            [first] a = Conv (x, w)
+            [second] y = Add (a, b)
+        }""",
+    )
+    for place, width in enumerate((5, 3, 5, 3)):
+        np.save(tmp_path / f"{place}.npy", np.full((1, 1, 2, width), place, np.float32))
+    options = ViewOptions(layers="conv, add", run=onnxviz.RunOptions(memory=1))
+    onnxviz.view(model, str(tmp_path / "*.npy"), tmp_path / "maps", options)
+    report = read_report(tmp_path / "maps" / "report.html")
+    assert [run["name"] for run in report.index["runs"]] == ["1", "3"]
+    assert [layer["name"] for layer in report.index["layers"]] == ["first", "second"]
+    assert [layer["extent"] for layer in report.index["layers"]] == [[2, 3]] * 2
+    assert [report.values(0, run).max() for run in range(2)] == [2, 6]
 
 
 def test_a_model_of_hostile_names_is_shown_as_text(tmp_path: Path, read_report: Reader) -> None:

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import weakref
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import helper
 
-from onnxviz.errors import DeviceError, RunError, UnsupportedError, UsageError
+from onnxviz.errors import DeviceError, ExecutionError, RunError, UnsupportedError, UsageError
 from onnxviz.run.devices import devices, providers_of
-from onnxviz.run.execute import Piece, execute
+from onnxviz.run.execute import Piece, Runner
 from onnxviz.run.session import Placement, RunOptions, Session, check_taken, joined
 
 
@@ -46,7 +49,7 @@ def test_an_operator_that_onnxruntime_lacks_is_named(tmp_path: Path) -> None:
 
 def test_a_wrong_shape_is_a_run_error(tmp_path: Path) -> None:
     session = Session(model("Neg"), tmp_path, RunOptions())
-    with pytest.raises(RunError, match=r"could not run the model: .*Expected: 2"):
+    with pytest.raises(ExecutionError, match=r"could not run the model: .*Expected: 2"):
         session.run({"x": np.zeros(3, np.float32)}, ["y"])
 
 
@@ -63,24 +66,91 @@ def test_pieces_carry_what_later_ones_read(tmp_path: Path) -> None:
     second.graph.node[0].input[0], second.graph.node[0].output[0] = "y", "z"
     second.graph.input[0].name, second.graph.output[0].name = "y", "z"
     pieces = [Piece(model("Neg"), ("x",), ("y",)), Piece(second.SerializeToString(), ("y",), ("z",))]
-    found = list(execute(pieces, {"x": np.array([1, -2], np.float32)}, tmp_path, RunOptions()))
+    found = list(Runner(tmp_path, RunOptions()).run(pieces, {"x": np.array([1, -2], np.float32)}))
     assert [(name, array.tolist()) for name, array in found] == [("y", [-1, 2]), ("z", [1, 2])]
 
 
-def test_kept_sessions_are_used_again(tmp_path: Path) -> None:
-    kept: dict[bytes, Session] = {}
-    pieces = [Piece(model("Neg"), ("x",), ("y",))]
-    placements: list[object] = []
-    for _ in range(2):
-        list(execute(pieces, {"x": np.zeros(2, np.float32)}, tmp_path, RunOptions(), placements.append, kept))
-    assert len(kept) == 1
-    assert placements[0] is placements[1]
+@pytest.mark.parametrize(("keep", "opened"), [(True, 1), (False, 2)])
+def test_a_kept_session_is_used_again(tmp_path: Path, keep: bool, opened: int) -> None:
+    placements: list[Placement] = []
+    runner = Runner(tmp_path, RunOptions(), keep=keep, placed=placements.append)
+    for number in (1, 2):
+        ((_, array),) = runner.run([Piece(model("Neg"), ("x",), ("y",))], {"x": np.full(2, number, np.float32)})
+        assert array.tolist() == [-number, -number]
+    assert len(placements) == opened
+
+
+def test_another_piece_takes_the_place_of_the_one_kept(tmp_path: Path) -> None:
+    opened: list[weakref.ref[Session]] = []
+
+    class Watched(Runner):
+        def open(self, skeleton: bytes) -> Session:
+            assert all(session() is None for session in opened)  # two at a time would take twice the memory
+            session = super().open(skeleton)
+            opened.append(weakref.ref(session))
+            return session
+
+    runner = Watched(tmp_path, RunOptions(), keep=True)
+    for op in ("Neg", "Abs", "Neg"):
+        list(runner.run([Piece(model(op), ("x",), ("y",))], {"x": np.zeros(2, np.float32)}))
+    assert len(opened) == 3
 
 
 def test_the_cpu_is_usable_and_the_rest_says_why_not() -> None:
     found = {device.name: device for device in devices()}
     assert found["cpu"].usable
     assert all(device.reason for device in found.values())
+
+
+COREML = "CoreMLExecutionProvider"
+
+
+def test_an_automatic_device_that_takes_nothing_gives_way_to_the_cpu() -> None:
+    idle = Placement("coreml", COREML, "coreml works here", 0, 9, automatic=True)
+    found = joined([idle])
+    check_taken(found)
+    assert (found.device, found.nodes, found.total) == ("cpu", 9, 9)
+    assert found.reason == "coreml works here, but took none of the nodes"
+    taken = joined([idle, replace(idle, nodes=2, total=3)])
+    assert (taken.device, taken.nodes, taken.total) == ("coreml", 2, 12)
+
+
+def test_an_automatic_device_that_cannot_open_the_model_gives_way_to_the_cpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+    opening = onnxruntime.InferenceSession
+
+    def opens_on_the_cpu_only(*arguments: object, providers: list[str], **options: object) -> object:
+        tried.append(providers[0])
+        if providers[0] == COREML and len(tried) > 1:  # the first one is the model of one node
+            raise RuntimeError("no")
+        return Listed(opening(*arguments, providers=["CPUExecutionProvider"], **options), providers[0])
+
+    class Listed:
+        def __init__(self, session: object, provider: str) -> None:
+            self._session, self._provider = session, provider
+
+        def get_providers(self) -> list[str]:
+            return [self._provider]
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._session, name)
+
+    available = lambda: [COREML, "CPUExecutionProvider"]  # noqa: E731
+    monkeypatch.setattr(onnxruntime, "get_available_providers", available)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", opens_on_the_cpu_only)
+    runner = Runner(tmp_path, RunOptions())
+    pieces = [Piece(model("Neg"), ("x",), ("y",))]
+    for _ in range(2):
+        ((_, array),) = runner.run(pieces, {"x": np.array([1, -2], np.float32)})
+    assert array.tolist() == [-1, 2]
+    assert (runner.placement.device, runner.placement.reason) == ("cpu", "coreml cannot open the model")
+    # It is looked for once, tried once, and not again for the next run.
+    assert tried == [COREML, COREML, "CPUExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "InferenceSession", lambda *_, **__: 1 / 0)
+    with pytest.raises(RunError):
+        list(Runner(tmp_path, RunOptions(device="coreml")).run(pieces, {"x": np.zeros(2, np.float32)}))
 
 
 def test_a_device_is_judged_by_the_whole_run() -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gc
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,15 @@ from PIL import Image
 import onnxviz
 from onnxviz.activations import Activation, Activations
 from onnxviz.draw.style import Style
-from onnxviz.errors import InputError, OutputError, UsageError
+from onnxviz.errors import ExecutionError, InputError, OnnxvizError, OutputError, UnsupportedError, UsageError
 from onnxviz.reporting.classes import ClassScore, top_classes
+from onnxviz.run.session import Placement, RunOptions
 from onnxviz.strict_json import number
-from onnxviz.viewing.classes import class_outputs
+from onnxviz.viewing.classes import class_outputs, read_labels
 from onnxviz.viewing.options import ViewOptions
-from onnxviz.viewing.record import ViewRecord, is_ours
-from onnxviz.viewing.view import Watcher, default_directory
+from onnxviz.viewing.places import default_directory
+from onnxviz.viewing.record import LayerRecord, RunRecord, ViewRecord, is_ours
+from onnxviz.viewing.watcher import Watcher
 from tests.models import model_of
 
 X = np.array([[[[1, -2], [3, 0]]]], np.float32)
@@ -31,20 +35,24 @@ def scores(*values: float) -> Activation:
 
 def layers_written(record: ViewRecord) -> list[dict[str, Any]]:
     """Return the layers of the first run in `view.json`."""
-    document = json.loads((record.directory / "view.json").read_text("utf-8"))
-    return list(document["runs"][0]["layers"])
+    return list(record.document()["runs"][0]["layers"])
 
 
 def test_the_record_says_what_was_drawn(doubling_model: Path, tmp_path: Path) -> None:
-    heard: list[str] = []
+    drawn: list[LayerRecord] = []
+    ended: list[tuple[RunRecord, list[LayerRecord], Path]] = []
 
     class Ear(Watcher):
-        def drawn(self, layer: object) -> None:
-            heard.append(layer.name)
+        def drawn(self, layer: LayerRecord) -> None:
+            drawn.append(layer)
+
+        def ended(self, run: RunRecord, layers: Sequence[LayerRecord], folder: Path) -> None:
+            ended.append((run, list(layers), folder))
 
     record = onnxviz.view(doubling_model, X, tmp_path / "maps", ViewOptions(layers="conv"), Ear())
-    (layer,) = record.runs[0].layers
-    assert heard == ["conv"]
+    (layer,) = drawn
+    assert ended == [(record.runs[0], drawn, tmp_path / "maps")]
+    assert (record.runs[0].preview, record.runs[0].overview) == ("000-conv.png", "overview.png")
     assert (layer.name, layer.output, layer.tap, layer.shape, layer.range) == ("conv", "r", "act", (1, 2, 2, 2), (0, 6))
     assert sorted(path.name for path in (tmp_path / "maps").iterdir()) == [
         "000-conv.png",
@@ -55,6 +63,22 @@ def test_the_record_says_what_was_drawn(doubling_model: Path, tmp_path: Path) ->
     assert is_ours(tmp_path / "maps")
     written = json.loads((tmp_path / "maps" / "view.json").read_text("utf-8"))
     assert written["runs"][0]["layers"][0]["channels"][1]["max"] == 2
+
+
+@pytest.mark.parametrize("name", [".DS_Store", "Thumbs.db", "desktop.ini"])
+def test_what_systems_leave_in_a_folder_is_replaced_with_it(doubling_model: Path, tmp_path: Path, name: str) -> None:
+    maps, options = tmp_path / "maps", ViewOptions(layers="conv", html=False)
+    for _ in range(2):
+        onnxviz.view(doubling_model, X, maps, options)
+        (maps / name).write_bytes(b"left")
+    (maps / "notes.txt").touch()
+    with pytest.raises(OutputError, match="--force"):
+        onnxviz.view(doubling_model, X, maps, options)
+
+
+def test_the_mark_at_the_head_of_a_text_is_no_part_of_the_first_class(tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_bytes(b"\xef\xbb\xbftench\r\ngoldfish\r\n")
+    assert read_labels(tmp_path / "labels.txt") == ("tench", "goldfish")
 
 
 def test_a_number_that_is_not_finite_is_null(tmp_path: Path) -> None:
@@ -93,7 +117,7 @@ def test_labels_that_are_asked_for_have_the_model_run_to_its_classes(
     options = ViewOptions(layers="conv[0]", labels=onnxviz.bundled.labels(), html=False)
     record = onnxviz.view(bundled_model, str(cat), tmp_path / "maps", options)
     assert record.runs[0].top[0].name == "Egyptian cat"
-    assert [layer.name for layer in record.runs[0].layers] == ["stem/conv"]
+    assert [layer["name"] for layer in layers_written(record)] == ["stem/conv"]
 
 
 def test_labels_that_fit_no_output_of_the_run(tmp_path: Path) -> None:
@@ -125,7 +149,7 @@ def test_a_deep_model_has_an_overview_that_can_be_read(tmp_path: Path) -> None:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.save(model, tmp_path / "deep.onnx")
     record = onnxviz.view(tmp_path / "deep.onnx", X, tmp_path / "maps", ViewOptions(layers="other"))
-    assert len(record.runs[0].layers) == 70
+    assert len(layers_written(record)) == 70
     with Image.open(tmp_path / "maps" / "overview.png") as deep:
         assert deep.height < 64 * 160 + 400
 
@@ -185,9 +209,9 @@ def test_values_without_maps_are_a_page_that_says_so(
     model = model_of(tmp_path / "m.onnx", text)
     options = ViewOptions(layers="y", raw=tmp_path / "y.npz")
     record = onnxviz.view(model, np.ones((1, 3, 4, 4), np.float32), tmp_path / "maps", options)
-    (layer,) = record.runs[0].layers
-    assert layer.shape == shape
-    assert len(layers_written(record)[0]["channels"]) == channels
+    (layer,) = layers_written(record)
+    assert layer["shape"] == list(shape)
+    assert len(layer["channels"]) == channels
     assert Activations.load(tmp_path / "y.npz")["y"].array.shape == shape
 
 
@@ -216,6 +240,106 @@ def test_a_channel_of_nan_does_not_spoil_the_same_scale(tmp_path: Path) -> None:
     onnxviz.view(model, inputs, tmp_path / "maps", ViewOptions(layers="y", same_scale=True))
     for picture in (tmp_path / "maps").glob("*/000-y.png"):
         assert Image.open(picture).text["Scale"] == "fixed: fixed scale 0 .. 3"
+
+
+def test_inputs_of_several_sizes_share_one_session(tmp_path: Path) -> None:
+    text = "g (float[1,1,H,W] x) => (float[1,1,H,W] y) <float[1,1,1,1] w = {2}> { [conv] c = Conv (x, w) y = Exp (c) }"
+    model = model_of(tmp_path / "free.onnx", text)
+    for size in range(2, 8):
+        np.save(tmp_path / f"{size}.npy", np.ones((1, 1, size, size), np.float32))
+    opened: list[Placement] = []
+
+    class Ear(Watcher):
+        def placed(self, placement: Placement) -> None:
+            opened.append(placement)
+
+    record = onnxviz.view(model, str(tmp_path / "*.npy"), tmp_path / "maps", ViewOptions(html=False), Ear())
+    assert len(record.runs) == 6
+    assert len(opened) == 1
+
+
+ONE_WIDTH = """g (float[1,1,H,W] x) => (float[1,1,H,W] y) <float[1,1,1,1] w = {2}, float[1,1,1,3] b = {1, 1, 1}> {
+    [first] a = Conv (x, w)
+    [second] c = Conv (a, w)
+    d = Add (c, b)
+    y = Exp (d)
+}"""
+"""Runs on inputs three wide and fails at the addition on others, in pieces after both convolutions were drawn."""
+
+
+def some_of_which_run(tmp_path: Path) -> list[str]:
+    widths = {"a": 3, "odd": 5, "b": 3}
+    for place, (name, width) in enumerate(widths.items()):
+        np.save(tmp_path / f"{name}.npy", np.full((1, 1, 2, width), place, np.float32))
+    return [str(tmp_path / f"{name}.npy") for name in widths]
+
+
+@pytest.mark.parametrize("memory", [512 * 2**20, 1])
+@pytest.mark.parametrize("same_scale", [False, True])
+def test_an_input_that_the_model_cannot_run_is_left_out(tmp_path: Path, memory: int, same_scale: bool) -> None:
+    model, inputs = model_of(tmp_path / "m.onnx", ONE_WIDTH), some_of_which_run(tmp_path)
+    failed: list[str] = []
+
+    class Ear(Watcher):
+        def failed(self, source: str, error: OnnxvizError) -> None:
+            failed.append(f"{source}: {error}")
+
+    options = ViewOptions(layers="all", raw=tmp_path / "raw.npz", run=RunOptions(memory=memory), same_scale=same_scale)
+    record = onnxviz.view(model, inputs, tmp_path / "maps", options, Ear())
+    assert [run.directory for run in record.runs] == ["000-a", "001-b"]
+    ((source, error),) = record.failures
+    assert source == inputs[1]
+    assert failed == [f"{source}: {error}"]
+    assert "could not run the model" in error and "another size may fit" in error
+    document = record.document()
+    assert document["failures"] == [{"source": source, "error": error}]
+    assert [[layer["max"] for layer in run["layers"]] for run in document["runs"]] == [[0, 0, 1], [4, 8, 9]]
+    assert sorted(path.name for path in (tmp_path / "maps").iterdir() if path.is_dir()) == ["000-a", "001-b"]
+    assert is_ours(tmp_path / "maps")
+    raw = Activations.load(tmp_path / "raw.npz")
+    assert list(raw) == [f"{run}/{layer}" for run in ("000-a", "001-b") for layer in ("first", "second", "d")]
+    assert [float(maps.array.max()) for maps in raw.values()] == [0, 0, 1, 4, 8, 9]
+
+
+def test_where_no_input_runs_the_first_reason_is_the_error(tmp_path: Path) -> None:
+    model, (fits, odd, _) = model_of(tmp_path / "m.onnx", ONE_WIDTH), some_of_which_run(tmp_path)
+    (tmp_path / "no.npy").write_bytes(b"no array")
+    options = ViewOptions(layers="all")
+    with pytest.raises(ExecutionError, match="could not run the model"):
+        onnxviz.view(model, [odd, tmp_path / "no.npy"], tmp_path / "maps", options)
+    with pytest.raises(InputError, match=r"no\.npy"):
+        onnxviz.view(model, [tmp_path / "no.npy", odd], tmp_path / "maps", options)
+    with pytest.raises(ExecutionError):
+        onnxviz.view(model, [fits, odd], tmp_path / "maps", ViewOptions(layers="all", fail_fast=True))
+    assert not (tmp_path / "maps").exists()
+
+
+def test_a_model_that_cannot_be_opened_is_tried_once(tmp_path: Path) -> None:
+    model = model_of(tmp_path / "m.onnx", "g (float[1,1,H,W] x) => (float[1,1,H,W] y) { y = acme.Fold (x) }")
+    failed: list[str] = []
+
+    class Ear(Watcher):
+        def failed(self, source: str, error: OnnxvizError) -> None:
+            failed.append(source)
+
+    with pytest.raises(UnsupportedError, match="Fold"):
+        onnxviz.view(model, some_of_which_run(tmp_path), tmp_path / "maps", ViewOptions(layers="y"), Ear())
+    assert not failed
+
+
+def test_layers_are_let_go_when_their_run_ends(doubling_model: Path, tmp_path: Path) -> None:
+    for place in range(6):
+        np.save(tmp_path / f"{place}.npy", X)
+    alive: list[int] = []
+
+    class Ear(Watcher):
+        def started(self, feed: object, layers: int, map_bytes: int) -> None:
+            gc.collect()
+            alive.append(sum(isinstance(thing, LayerRecord) for thing in gc.get_objects()))
+
+    record = onnxviz.view(doubling_model, str(tmp_path / "*.npy"), tmp_path / "maps", ViewOptions(layers="all"), Ear())
+    assert len(record.runs) == len(alive) == 6
+    assert set(alive) == {0}
 
 
 def test_folders_of_what_has_no_name(doubling_model: Path) -> None:

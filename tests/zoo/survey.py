@@ -107,7 +107,7 @@ def choose(model: onnxviz.Model) -> tuple[Choice, ...]:
 
 def draw(model: onnxviz.Model, choices: Sequence[Choice], fed: Any) -> int:
     drawn = 0
-    for activation in model.stream_choices(choices, fed, onnxviz.RunOptions()):
+    for activation in model.stream_choices(choices, fed, model.runner()):
         drawings = draw_maps(
             activation.array, activation.layout, Caption(activation.name, activation.caption_line), Style()
         )

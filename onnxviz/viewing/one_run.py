@@ -1,0 +1,135 @@
+"""One input run and drawn: a picture a layer, each let go before the next comes, and an overview."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from onnxviz.activations import Activation
+from onnxviz.draw.encode import save
+from onnxviz.draw.kinds import draw_maps
+from onnxviz.draw.overview import draw_overview
+from onnxviz.draw.overview_row import OverviewRow, summarise
+from onnxviz.draw.scale import channel_statistics
+from onnxviz.draw.style import Caption, Drawing
+from onnxviz.feed.feeds import Feed
+from onnxviz.files import safe_name
+from onnxviz.graph.layers import Layer
+from onnxviz.viewing.call import Call
+from onnxviz.viewing.classes import Scores
+from onnxviz.viewing.overview import fed_lines, shown_words, telling_layers
+from onnxviz.viewing.record import LayerRecord, RunRecord
+from onnxviz.viewing.same_scale import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class OneRun:
+    """One feed to run: the folder for its pictures, the name that this will have in the whole's, common scales."""
+
+    call: Call
+    feed: Feed
+    folder: Path
+    directory: str
+    limits: Limits
+
+    def draw(self) -> RunRecord:
+        """Run, draw every chosen layer and the overview, and hand all to the outlets.
+
+        Raises:
+            ExecutionError: onnxruntime fails on what is fed.
+            InputError: Labels that were asked for fit no output.
+        """
+        call, feed = self.call, self.feed
+        call.watcher.started(feed, len(call.choices), call.model.map_bytes(call.choices, feed))
+        drawn = self._layers()
+        drawn.scores.check()
+        overview = f"overview.{call.options.format}"
+        self._save(self._overview(drawn), overview)
+        run = RunRecord(
+            name=feed.stem,
+            source={fed.name: fed.source for fed in feed.fed},
+            directory=self.directory,
+            overview=overview,
+            preview=drawn.layers[0].pictures[0] if len(drawn.layers) == 1 else overview,
+            top=drawn.scores.top,
+        )
+        call.outlets.end_run(run, feed)
+        call.watcher.ended(run, drawn.layers, call.places.folder / self.directory)
+        return run
+
+    def _layers(self) -> _Drawn:
+        drawn = _Drawn(Scores(self.call.classes))
+        in_overview = telling_layers(self.call.choices)
+        shown = {choice.value: choice.layer for choice in self.call.choices}
+        for activation in self.call.stream(self.feed):
+            drawn.scores.add(activation)
+            if activation.value in shown:
+                pictures = self._pictures(activation, len(drawn.layers))
+                if len(drawn.layers) in in_overview:
+                    drawn.rows.append(_row(activation))
+                drawn.layers.append(self._told(activation, shown[activation.value], pictures))
+        return drawn
+
+    def _told(self, activation: Activation, layer: Layer | None, pictures: tuple[str, ...]) -> LayerRecord:
+        """Hand a layer that was drawn to the outlets and to who watches."""
+        statistics = channel_statistics(activation.maps())
+        record = LayerRecord(
+            name=activation.name,
+            output=activation.value,
+            tap=activation.tap,
+            shape=activation.array.shape,
+            layout=activation.layout,
+            dtype=str(activation.array.dtype),
+            range=statistics.range,
+            layer=layer,
+            pictures=pictures,
+        )
+        self.call.outlets.add(activation, record, statistics, self.call.classes.labels_of(activation.value))
+        self.call.watcher.drawn(record)
+        return record
+
+    def _pictures(self, activation: Activation, place: int) -> tuple[str, ...]:
+        """Draw a layer and return its pictures' names."""
+        style = self.call.options.style
+        if activation.value in self.limits:
+            style = replace(style, limits=self.limits[activation.value])
+        labels = self.call.classes.labels_of(activation.value)
+        caption = Caption(activation.name, activation.caption_line)
+        drawings = draw_maps(activation.array, activation.layout, caption, style, labels)
+        stem = f"{place:03}-{safe_name(activation.name)}"
+        numbers = [f"-{page + 1}" for page in range(len(drawings))] if len(drawings) > 1 else [""]
+        return tuple(
+            self._save(drawing, f"{stem}{number}.{self.call.options.format}")
+            for drawing, number in zip(drawings, numbers, strict=True)
+        )
+
+    def _overview(self, drawn: _Drawn) -> Drawing:
+        model, fed = self.call.model, self.feed.main if self.feed.fed else None
+        shown = shown_words(len(drawn.rows), len(self.call.choices))
+        return draw_overview(
+            model.file.origin.stem,
+            f"{len(model.graph.nodes)} nodes  ·  {shown}  ·  opset {model.graph.opset}",
+            fed.picture if fed is not None else None,
+            fed_lines(fed),
+            [(found.name, found.value) for found in drawn.scores.top],
+            drawn.rows,
+            self.call.options.style,
+        )
+
+    def _save(self, drawing: Drawing, name: str) -> str:
+        small = self.call.options.style.small
+        save(drawing.image, self.folder / name, enlarged=drawing.enlarged, small=small, text=drawing.text)
+        return name
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """What has come of a run so far."""
+
+    scores: Scores
+    layers: list[LayerRecord] = field(default_factory=list)
+    rows: list[OverviewRow] = field(default_factory=list)
+
+
+def _row(activation: Activation) -> OverviewRow:
+    return summarise(activation.array, activation.layout, activation.name, activation.caption_line)
