@@ -13,7 +13,7 @@ import numpy as np
 
 import onnxviz
 from onnxviz.draw.encode import save
-from onnxviz.draw.kinds import draw_maps
+from onnxviz.draw.kinds import Known, draw_maps
 from onnxviz.draw.style import Caption, Style
 from onnxviz.viewing.options import ViewOptions
 
@@ -70,7 +70,7 @@ def draw(
     caption: Caption,
     labels: tuple[str, ...] | None = None,
 ) -> None:
-    drawing = draw_maps(array, layout, caption, Style(theme=theme, small=True), labels)[0]
+    drawing = draw_maps(array, layout, caption, Style(theme=theme, small=True), Known(labels))[0]
     save(drawing.image, GALLERY / f"{kind}-{theme}.png", enlarged=drawing.enlarged, small=True, text=drawing.text)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from onnxviz.draw.scale import as_floats
+from onnxviz.draw.scale import ChannelStatistics, as_floats
 from onnxviz.layout import SPATIAL, channels_first
 
 if TYPE_CHECKING:
@@ -70,6 +70,20 @@ def item_channels(array: npt.NDArray[Any], layout: str | None, item: int = 0) ->
         return np.empty(0, np.float32)
     values, letters, _ = _item(array, layout, item)
     return _channels_first(values, letters)
+
+
+def fitting(
+    statistics: ChannelStatistics | None, arranged: Arranged, array: npt.NDArray[Any], layout: str | None
+) -> ChannelStatistics | None:
+    """Return the statistics of an array's `item_channels` only where its picture has the same channels.
+
+    It has others where axes are folded, without a class token, and of complex numbers.
+    """
+    if array.dtype.kind in NO_NUMBERS + "c":
+        return None
+    maps = item_channels(array, layout)
+    same = maps.ndim > 0 and len(maps) == len(arranged.values) and maps.size == arranged.values.size
+    return statistics if same else None
 
 
 def _item(array: npt.NDArray[Any], layout: str | None, item: int = 0) -> tuple[npt.NDArray[Any], str, list[str]]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from onnxviz.draw.arrange import ATTENTION, BANDS, BARS, FILMSTRIP, NOTHING, Arranged, arrange_axes
+from onnxviz.draw.arrange import ATTENTION, BANDS, BARS, FILMSTRIP, NOTHING, Arranged, arrange_axes, fitting
 from onnxviz.draw.bands import draw_bands
 from onnxviz.draw.bars import draw_bars
 from onnxviz.draw.filmstrip import draw_filmstrip
@@ -14,7 +14,7 @@ from onnxviz.draw.header import Header
 from onnxviz.draw.montage import check_order, draw_montage
 from onnxviz.draw.page import MARGIN, Page
 from onnxviz.draw.palette import default_colormap, palette
-from onnxviz.draw.scale import parse_scale
+from onnxviz.draw.scale import ChannelStatistics, parse_scale
 from onnxviz.draw.style import Caption, Drawing, Style, channel_numbers
 from onnxviz.draw.text import face
 
@@ -27,12 +27,16 @@ ATTENTION_GAMMA = 0.5
 """The exponent of attention's colours: its rows are spiky, and on a linear scale all but the peaks is black."""
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of an activation: names of a vector's values, and the statistics of its `item_channels`."""
+
+    labels: Sequence[str] | None = None
+    statistics: ChannelStatistics | None = None
+
+
 def draw_maps(
-    array: npt.NDArray[Any],
-    layout: str | None,
-    caption: Caption,
-    style: Style,
-    labels: Sequence[str] | None = None,
+    array: npt.NDArray[Any], layout: str | None, caption: Caption, style: Style, known: Known | None = None
 ) -> list[Drawing]:
     """Draw item 0 of an activation, as one page or several.
 
@@ -45,21 +49,23 @@ def draw_maps(
         layout: a letter an axis, such as `NHWC` or `NTC`; None or one that does not fit: the rank decides.
         caption: the words above.
         style: how it is drawn.
-        labels: names of the values of a vector.
+        known: what need not be found out.
     """
     arranged = arrange_axes(array, layout)
     if arranged.kind == NOTHING:
         return [_nothing(arranged, caption, style)]
+    known = known or Known()
+    statistics = fitting(known.statistics, arranged, array, layout)
     caption = Caption(caption.title, " · ".join(part for part in (caption.line, *arranged.notes) if part))
     if arranged.kind == BARS:
-        return draw_bars(arranged.values, caption, style, labels)
+        return draw_bars(arranged.values, caption, style, known.labels)
     if arranged.kind == BANDS:
-        return draw_bands(arranged.values, caption, style)
+        return draw_bands(arranged.values, caption, style, statistics)
     if arranged.kind == FILMSTRIP:
         return draw_filmstrip(arranged.values, caption, style)
     if arranged.kind == ATTENTION:
         return draw_montage(arranged.values, caption, attention_style(style), gamma=ATTENTION_GAMMA)
-    return draw_montage(arranged.values, caption, style)
+    return draw_montage(arranged.values, caption, style, statistics=statistics)
 
 
 def check_style(style: Style) -> None:

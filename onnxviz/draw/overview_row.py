@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from onnxviz.draw.arrange import BANDS, BARS, FILMSTRIP, NOTHING, arrange_axes
+from onnxviz.draw.arrange import BANDS, BARS, FILMSTRIP, NOTHING, arrange_axes, fitting
 from onnxviz.draw.bars import Columns, spans
 from onnxviz.draw.projection import pca_rgb
 from onnxviz.draw.scale import Array, ChannelStatistics, channel_statistics
@@ -102,7 +102,13 @@ class OverviewRow:
     curve: Curve | None = None
 
 
-def summarise(array: npt.NDArray[Any], layout: str | None, name: str, line: str) -> OverviewRow:
+def summarise(
+    array: npt.NDArray[Any],
+    layout: str | None,
+    name: str,
+    line: str,
+    statistics: ChannelStatistics | None = None,
+) -> OverviewRow:
     """Return what an overview shows of a layer's activation (item 0 of it); the array is not kept.
 
     Args:
@@ -110,6 +116,7 @@ def summarise(array: npt.NDArray[Any], layout: str | None, name: str, line: str)
         layout: a letter an axis, or None: the rank decides, see `arrange_axes`.
         name: the layer's name.
         line: what is to be said of it, such as its operator and shape.
+        statistics: those of its `item_channels`, where they are known.
     """
     arranged = arrange_axes(array, layout)
     row = OverviewRow(name, line, arranged.kind, arranged.notes)
@@ -117,7 +124,7 @@ def summarise(array: npt.NDArray[Any], layout: str | None, name: str, line: str)
         return row
     if arranged.kind == BARS:
         return _vector_row(row, arranged.values.astype(np.float64))
-    return _maps_row(row, arranged.values)
+    return _maps_row(row, arranged.values, fitting(statistics, arranged, array, layout))
 
 
 def _vector_row(row: OverviewRow, values: npt.NDArray[np.float64]) -> OverviewRow:
@@ -134,9 +141,9 @@ def _vector_row(row: OverviewRow, values: npt.NDArray[np.float64]) -> OverviewRo
     )
 
 
-def _maps_row(row: OverviewRow, values: Array) -> OverviewRow:
+def _maps_row(row: OverviewRow, values: Array, statistics: ChannelStatistics | None) -> OverviewRow:
     """Summarise `(C, ...)`: a sequence is a map of one row, a volume is shown by its middle slice."""
-    whole = channel_statistics(values)
+    whole = channel_statistics(values) if statistics is None else statistics
     notes, shown, statistics = row.notes, values, whole
     if row.kind == FILMSTRIP:
         depth = values.shape[1]

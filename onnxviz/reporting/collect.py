@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from onnxviz.activations import Activation
-from onnxviz.draw.arrange import ATTENTION, BANDS, BARS, FILMSTRIP, MAPS, NOTHING, Arranged, arrange_axes
+from onnxviz.draw.arrange import ATTENTION, BANDS, BARS, FILMSTRIP, MAPS, NOTHING, Arranged, arrange_axes, fitting
 from onnxviz.draw.scale import ChannelStatistics
 from onnxviz.layout import spatial_axes
 from onnxviz.reporting.blocks import Block, make_block
@@ -77,7 +77,7 @@ class Collector(AbstractContextManager["Collector"]):
             if activation.name not in self.empty:
                 self.empty.append(activation.name)
             return
-        block = make_block(arranged, _fitting(statistics, arranged, activation))
+        block = make_block(arranged, fitting(statistics, arranged, activation.array, activation.layout))
         facts = _facts(activation, arranged, layer, labels)
         part = RunPart(
             self.store.add(block.data),
@@ -126,15 +126,6 @@ def _live(block: Block) -> int:
     low = block.statistics.minimum
     shown = low != 0 if math.prod(block.extent) == 1 else ~block.statistics.constant
     return int(np.count_nonzero(shown & ~np.isnan(low)))
-
-
-def _fitting(
-    statistics: ChannelStatistics | None, arranged: Arranged, activation: Activation
-) -> ChannelStatistics | None:
-    """Return statistics only where they are of the same channels: not of folded axes, nor without a class token."""
-    maps = activation.maps()
-    same = maps.ndim > 0 and len(maps) == len(arranged.values) and maps.size == arranged.values.size
-    return statistics if same and maps.dtype.kind != "c" else None
 
 
 def _facts(activation: Activation, arranged: Arranged, layer: Layer | None, labels: Sequence[str] | None) -> LayerFacts:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from onnxviz.activations import Activation
 from onnxviz.draw.encode import save
-from onnxviz.draw.kinds import draw_maps
+from onnxviz.draw.kinds import Known, draw_maps
 from onnxviz.draw.overview import draw_overview
 from onnxviz.draw.overview_row import OverviewRow, summarise
-from onnxviz.draw.scale import channel_statistics
+from onnxviz.draw.scale import ChannelStatistics, channel_statistics
 from onnxviz.draw.style import Caption, Drawing
 from onnxviz.feed.feeds import Feed
 from onnxviz.files import safe_name
@@ -64,15 +64,17 @@ class OneRun:
         for activation in self.call.stream(self.feed):
             drawn.scores.add(activation)
             if activation.value in shown:
-                pictures = self._pictures(activation, len(drawn.layers))
+                statistics = channel_statistics(activation.maps())
                 if len(drawn.layers) in in_overview:
-                    drawn.rows.append(_row(activation))
-                drawn.layers.append(self._told(activation, shown[activation.value], pictures))
+                    drawn.rows.append(_row(activation, statistics))
+                drawn.layers.append(self._layer(activation, statistics, shown[activation.value], len(drawn.layers)))
         return drawn
 
-    def _told(self, activation: Activation, layer: Layer | None, pictures: tuple[str, ...]) -> LayerRecord:
-        """Hand a layer that was drawn to the outlets and to who watches."""
-        statistics = channel_statistics(activation.maps())
+    def _layer(
+        self, activation: Activation, statistics: ChannelStatistics, layer: Layer | None, place: int
+    ) -> LayerRecord:
+        """Draw a layer, and hand it to the outlets and to who watches."""
+        labels = self.call.classes.labels_of(activation.value)
         record = LayerRecord(
             name=activation.name,
             output=activation.value,
@@ -82,20 +84,19 @@ class OneRun:
             dtype=str(activation.array.dtype),
             range=statistics.range,
             layer=layer,
-            pictures=pictures,
+            pictures=self._pictures(activation, Known(labels, statistics), place),
         )
-        self.call.outlets.add(activation, record, statistics, self.call.classes.labels_of(activation.value))
+        self.call.outlets.add(activation, record, statistics, labels)
         self.call.watcher.drawn(record)
         return record
 
-    def _pictures(self, activation: Activation, place: int) -> tuple[str, ...]:
+    def _pictures(self, activation: Activation, known: Known, place: int) -> tuple[str, ...]:
         """Draw a layer and return its pictures' names."""
         style = self.call.options.style
         if activation.value in self.limits:
             style = replace(style, limits=self.limits[activation.value])
-        labels = self.call.classes.labels_of(activation.value)
         caption = Caption(activation.name, activation.caption_line)
-        drawings = draw_maps(activation.array, activation.layout, caption, style, labels)
+        drawings = draw_maps(activation.array, activation.layout, caption, style, known)
         stem = f"{place:03}-{safe_name(activation.name)}"
         numbers = [f"-{page + 1}" for page in range(len(drawings))] if len(drawings) > 1 else [""]
         return tuple(
@@ -131,5 +132,5 @@ class _Drawn:
     rows: list[OverviewRow] = field(default_factory=list)
 
 
-def _row(activation: Activation) -> OverviewRow:
-    return summarise(activation.array, activation.layout, activation.name, activation.caption_line)
+def _row(activation: Activation, statistics: ChannelStatistics) -> OverviewRow:
+    return summarise(activation.array, activation.layout, activation.name, activation.caption_line, statistics)

@@ -8,12 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from hypothesis.extra import numpy as arrays
 
+from onnxviz.draw.arrange import item_channels
 from onnxviz.draw.bands import draw_bands
 from onnxviz.draw.bars import draw_bars
 from onnxviz.draw.filmstrip import draw_filmstrip
-from onnxviz.draw.kinds import attention_style, draw_maps
+from onnxviz.draw.kinds import Known, attention_style, draw_maps
 from onnxviz.draw.montage import draw_montage
+from onnxviz.draw.overview_row import summarise
 from onnxviz.draw.page import Page
+from onnxviz.draw.scale import channel_statistics
 from onnxviz.draw.style import Caption, Drawing, Style
 from onnxviz.errors import UsageError
 
@@ -52,9 +55,9 @@ def test_vectors_and_maps_of_one_value_are_bars() -> None:
     vector = values(4)
     labels = ["ant", "bee", "cat", "dog"]
     expected = draw_bars(vector, CAPTION, STYLE, labels)
-    assert same(draw_maps(vector[None], "NC", CAPTION, STYLE, labels), expected)
-    assert same(draw_maps(vector[None, :, None, None], "NCHW", CAPTION, STYLE, labels), expected)
-    assert same(draw_maps(vector, None, CAPTION, STYLE, labels), expected)
+    assert same(draw_maps(vector[None], "NC", CAPTION, STYLE, Known(labels)), expected)
+    assert same(draw_maps(vector[None, :, None, None], "NCHW", CAPTION, STYLE, Known(labels)), expected)
+    assert same(draw_maps(vector, None, CAPTION, STYLE, Known(labels)), expected)
 
 
 def test_volumes_are_filmstrips() -> None:
@@ -136,3 +139,16 @@ def test_an_unknown_scale_theme_or_colormap_is_an_error(shape: tuple[int, ...]) 
     for style in (Style(scale="loud"), Style(theme="pink"), Style(colormap="no such map")):
         with pytest.raises(UsageError):
             draw_maps(np.ones(shape, np.float32), None, CAPTION, style)
+
+
+@pytest.mark.parametrize(
+    ("shape", "layout"), [((1, 3, 4, 5), "NCHW"), ((1, 3, 9), "NCL"), ((1, 10, 3), "NTC"), ((1, 2, 3, 4, 5), "NXCHW")]
+)
+def test_known_statistics_change_no_picture(shape: tuple[int, ...], layout: str) -> None:
+    """Nor do those of other channels, which tokens beside a class token and folded axes have."""
+    array = values(*shape)
+    known = Known(statistics=channel_statistics(item_channels(array, layout)))
+    expected = draw_maps(array, layout, CAPTION, STYLE)
+    assert same(draw_maps(array, layout, CAPTION, STYLE, known), expected)
+    summary = summarise(array, layout, "a", "b", known.statistics)
+    assert repr(summary) == repr(summarise(array, layout, "a", "b"))

@@ -14,6 +14,7 @@ from PIL import Image
 
 import onnxviz
 from onnxviz.activations import Activation, Activations
+from onnxviz.draw.scale import ChannelStatistics, channel_statistics
 from onnxviz.draw.style import Style
 from onnxviz.errors import ExecutionError, InputError, OnnxvizError, OutputError, UnsupportedError, UsageError
 from onnxviz.reporting.classes import ClassScore, top_classes
@@ -347,3 +348,18 @@ def test_folders_of_what_has_no_name(doubling_model: Path) -> None:
     for source in (X, np.float32(1), Image.new("RGB", (2, 2)), {"x": X}):
         assert default_directory(model, source) == Path("doubling-array-maps")
     assert default_directory(model, ()) == Path("doubling-random-maps")
+
+
+def test_the_numbers_of_a_layer_are_found_once(
+    doubling_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[tuple[int, ...]] = []
+
+    def counted(maps: np.ndarray[Any, Any]) -> ChannelStatistics:
+        found.append(maps.shape)
+        return channel_statistics(maps)
+
+    for room in ("draw.montage", "draw.bands", "draw.overview_row", "reporting.blocks", "viewing.one_run"):
+        monkeypatch.setattr(f"onnxviz.{room}.channel_statistics", counted)
+    onnxviz.view(doubling_model, X, tmp_path / "maps", ViewOptions(layers="conv"))
+    assert found == [(2, 2, 2)]
