@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -293,6 +294,8 @@ def test_selections_of_layers_and_texts(tmp_path: Path) -> None:
     for given in ([three], {"one": "first"}, "conv", None):
         with pytest.raises(NoMatchError, match="nothing is called `tow`"):
             model.choose(given, exclude=["tow"])
+    with pytest.raises(NoMatchError, match="the layer 'two' is of another model: nothing makes 'other' in this one"):
+        model.select([replace(two, act="other")])
     with pytest.raises(UsageError, match="a selection is a text or a layer, not int"):
         model.select(["conv", 3])  # type: ignore[list-item]
     with pytest.raises(NoMatchError, match="'x' can be exposed and viewed, but is no layer"):

@@ -30,7 +30,8 @@ class Chooser:
         Raises:
             UsageError: The tap is unknown, or `wanted` is none of what can be chosen by.
             SelectionError: A selection cannot be read.
-            NoMatchError: It matches nothing, or all of it is excluded.
+            NoMatchError: It matches nothing, all of it is excluded, or a layer is of another model.
+            UnsupportedError: What is meant lies in a body or function.
         """
         require_tap(self.tap)
         if wanted is None:
@@ -64,9 +65,12 @@ class Chooser:
 
     def _taken(self, layer: Layer) -> Choice:
         if layer.inside:
-            outputs = self.graph.nodes[layer.index].outputs
+            outputs = self.graph.nodes[layer.index].outputs if layer in self.layers else ()
             raise UnsupportedError(inside_body(layer.name, layer.inside, outputs))
-        return Choice(layer.name, layer.value(self.tap), self.tap, layer)
+        value = layer.value(self.tap)
+        if value not in self.graph.producers:
+            raise NoMatchError(f"the layer {layer.name!r} is of another model: nothing makes {value!r} in this one")
+        return Choice(layer.name, value, self.tap, layer)
 
     def _kept(self, choices: Sequence[Choice]) -> tuple[Choice, ...]:
         """Return choices in graph order, each value once, without those that are excluded."""
