@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -183,7 +184,7 @@ def test_a_model_changed_while_open_is_noticed(doubling_model: Path) -> None:
 
 def test_wrong_words(doubling_model: Path) -> None:
     model = onnxviz.open(doubling_model)
-    with pytest.raises(UsageError, match="unknown tap 'relu'"):
+    with pytest.raises(UsageError, match="`relu` is no tap"):
         model.select("conv", tap="relu")
     with pytest.raises(NoMatchError):
         model.select("norm")
@@ -340,6 +341,11 @@ def test_selections_of_layers_and_texts(tmp_path: Path) -> None:
     assert model.select([three, one], exclude=["pool"]) == (one, three)
     with pytest.raises(NoMatchError, match="all of it is excluded"):
         model.select([three], exclude=["conv"])
+    for given in ([three], {"one": "first"}, "conv", None):
+        with pytest.raises(NoMatchError, match="nothing is called `tow`"):
+            model.choose(given, exclude=["tow"])
+    with pytest.raises(NoMatchError, match="the layer 'two' is of another model: nothing makes 'other' in this one"):
+        model.select([replace(two, act="other")])
     with pytest.raises(UsageError, match="a selection is a text or a layer, not int"):
         model.select(["conv", 3])  # type: ignore[list-item]
     with pytest.raises(NoMatchError, match="'x' can be exposed and viewed, but is no layer"):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from onnxviz.errors import NoMatchError, UnsupportedError, UsageError
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers import Layer
-from onnxviz.graph.selection import TAPS, Choice, default_choices, select
+from onnxviz.graph.selection import Choice, default_choices, matched_values, require_tap, select
 from onnxviz.graph.selection_errors import inside_body
 
 Selection = str | Layer | Sequence[str | Layer] | Mapping[str, str]
@@ -31,26 +30,24 @@ class Chooser:
         Raises:
             UsageError: The tap is unknown, or `wanted` is none of what can be chosen by.
             SelectionError: A selection cannot be read.
-            NoMatchError: It matches nothing, or all of it is excluded.
+            NoMatchError: It matches nothing, all of it is excluded, or a layer is of another model.
+            UnsupportedError: What is meant lies in a body or function.
         """
-        if self.tap not in TAPS:
-            raise UsageError(
-                f"unknown tap {self.tap!r}: act (after norm and nonlinearity) or op (the node's own output)"
-            )
+        require_tap(self.tap)
         if wanted is None:
             choices, taken = default_choices(self.graph, self.layers, self.tap, self.exclude)
             return choices, f"no selection given: {taken}"
         if isinstance(wanted, Mapping):
             return self._kept(self._renamed(wanted)), ""
         given = [wanted] if isinstance(wanted, str | Layer) else list(wanted)
-        wrong = next((item for item in given if not isinstance(item, str | Layer)), None)
-        if wrong is not None:
-            raise UsageError(f"a selection is a text or a layer, not {type(wrong).__name__}")
+        layers = [item for item in given if isinstance(item, Layer)]
         texts = [item for item in given if isinstance(item, str)]
-        if len(texts) == len(given):
+        if len(layers) + len(texts) < len(given):
+            wrong = next(type(item).__name__ for item in given if not isinstance(item, str | Layer))
+            raise UsageError(f"a selection is a text or a layer, not {wrong}")
+        if not layers:
             return self._selected(texts, self.exclude), ""
-        chosen = [self._taken(layer) for layer in given if isinstance(layer, Layer)]
-        return self._kept([*chosen, *(self._selected(texts) if texts else ())]), ""
+        return self._kept([*map(self._taken, layers), *(self._selected(texts) if texts else ())]), ""
 
     def _selected(self, texts: Sequence[str], exclude: Sequence[str] = ()) -> tuple[Choice, ...]:
         return select(texts, graph=self.graph, layers=self.layers, exclude=exclude, tap=self.tap)
@@ -68,16 +65,16 @@ class Chooser:
 
     def _taken(self, layer: Layer) -> Choice:
         if layer.inside:
-            outputs = self.graph.nodes[layer.index].outputs
+            outputs = self.graph.nodes[layer.index].outputs if layer in self.layers else ()
             raise UnsupportedError(inside_body(layer.name, layer.inside, outputs))
-        return Choice(layer.name, layer.value(self.tap), self.tap, layer)
+        value = layer.value(self.tap)
+        if value not in self.graph.producers:
+            raise NoMatchError(f"the layer {layer.name!r} is of another model: nothing makes {value!r} in this one")
+        return Choice(layer.name, value, self.tap, layer)
 
     def _kept(self, choices: Sequence[Choice]) -> tuple[Choice, ...]:
         """Return choices in graph order, each value once, without those that are excluded."""
-        gone: set[str] = set()
-        if self.exclude:
-            with suppress(NoMatchError):
-                gone = {choice.value for choice in self._selected(self.exclude)}
+        gone = matched_values(self.exclude, graph=self.graph, layers=self.layers, tap=self.tap)
         kept = {choice.value: choice for choice in choices if choice.value not in gone}
         if not kept:
             raise NoMatchError("nothing is selected, or all of it is excluded")

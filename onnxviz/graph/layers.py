@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property, partial
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
 
 from onnxviz.graph.absorption import Absorber
 from onnxviz.graph.axes import guess_axes
@@ -14,85 +11,11 @@ from onnxviz.graph.axis_letters import Axes
 from onnxviz.graph.graph import Graph, Node
 from onnxviz.graph.inner import InnerNode, InnerNodes
 from onnxviz.graph.kinds import KINDS, find_families, packed_weights, weight_count, weight_places
+from onnxviz.graph.layer import Fields, Layer
 from onnxviz.graph.layer_names import LayerNames, parts_before_last
-from onnxviz.layout import Dimension, TensorSpec, channel_axis
-
-if TYPE_CHECKING:
-    from onnxviz.graph.receptive_field import ReceptiveField
+from onnxviz.layout import TensorSpec, channel_axis
 
 __all__ = ["KINDS", "Layer", "catalogue"]
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """A node worth looking at, with the norm and nonlinearity that alone follow it.
-
-    Shape, dtype and layout are those of the act value. `bytes` is what that value takes for a batch of 1, or for the
-    model's own batch where that is a fixed number; `depth` counts conv and dense nodes on the longest path from an
-    input, the layer's own included. `inside` is empty at top level, else it says which body or function holds the
-    layer, such as `If #12 then_branch`; of such a layer only names, kind, depth and parameters are known, `index`
-    is that of the node at top level that holds it, and its value names count only inside.
-    """
-
-    name: str
-    node: str
-    kind: str
-    op: str
-    scope: str
-    output: str
-    act: str
-    shape: tuple[Dimension, ...] | None
-    dtype: str | None
-    layout: str | None
-    layout_assumed: bool
-    channels: int | None
-    depth: int
-    parameters: int
-    bytes: int | None
-    index: int
-    inside: str = ""
-    find_field: Callable[[], ReceptiveField | None] = field(default=lambda: None, repr=False, compare=False)
-
-    @property
-    def receptive_field(self) -> ReceptiveField | None:
-        """What the layer sees of the input; all layers' fields are worked out when the first is asked for."""
-        return self.find_field()
-
-    def value(self, tap: str) -> str:
-        """Return the value at a tap: `act`, or `op` for the node's own output."""
-        return self.output if tap == "op" else self.act
-
-    @property
-    def rank(self) -> int | None:
-        """Number of axes."""
-        return None if self.shape is None else len(self.shape)
-
-    @property
-    def height(self) -> int | None:
-        """Size along `H`."""
-        return self._along("H")
-
-    @property
-    def width(self) -> int | None:
-        """Size along `W`, or along the only axis of space, `L`."""
-        return self._along("W") if "W" in (self.layout or "") else self._along("L")
-
-    @property
-    def stride(self) -> float | None:
-        """Input pixels from one position to the next, along the axis where these are most."""
-        field = self.receptive_field
-        return float(max(field.stride)) if field is not None and field.stride else None
-
-    @property
-    def rf(self) -> float | None:
-        """Size of the receptive field in input pixels, along the axis where it is largest."""
-        field = self.receptive_field
-        return float(max(field.size)) if field is not None and field.size else None
-
-    def _along(self, letter: str) -> int | None:
-        place = (self.layout or "").find(letter)
-        size = None if place < 0 or self.shape is None else self.shape[place]
-        return size if isinstance(size, int) else None
 
 
 def catalogue(graph: Graph, types: Mapping[str, TensorSpec], *, every: bool = False) -> tuple[Layer, ...]:
@@ -124,6 +47,7 @@ class _Cataloguer:
         self._families = find_families(graph, types)
         self._absorber = Absorber(graph, self._families)
         self._names = LayerNames(graph, self._families.kinds, self._chain)
+        self._fields = Fields(graph, types)
         self._depths: dict[str, int] = {}
 
     def layers(self) -> Iterator[tuple[Layer, bool]]:
@@ -164,17 +88,8 @@ class _Cataloguer:
             parameters=self._parameters(node),
             bytes=_bytes(spec, layout),
             index=node.index,
-            find_field=partial(self._field, act, output),
+            fields=self._fields,
         )
-
-    @cached_property
-    def _fields(self) -> Mapping[str, ReceptiveField]:
-        from onnxviz.graph.receptive_field import receptive_fields
-
-        return receptive_fields(self._graph, self._types)
-
-    def _field(self, act: str, output: str) -> ReceptiveField | None:
-        return self._fields.get(act) or self._fields.get(output)
 
     def _chain(self, node: Node) -> Sequence[str]:
         output = next(filter(None, node.outputs), "")

@@ -56,9 +56,9 @@ def select(
         SelectionError: A selection cannot be read; the text points at the place.
         NoMatchError: Nothing matches, or a name is not in the model.
         UnsupportedError: What matches lies in the body of an If, Loop or Scan, or in a function.
+        UsageError: The tap is unknown.
     """
-    if tap not in TAPS:
-        raise UsageError(f"`{shown(tap)}` is no tap; `act` is after the norm and nonlinearity, `op` the bare operator")
+    require_tap(tap)
     things = Things(graph, layers, tap)
     chosen = [_read(one, things) for one in ([text] if isinstance(text, str) else list(text) or [""])]
     left_out = [_read(one, things) for one in exclude]
@@ -69,6 +69,29 @@ def select(
             first, *rest = _choices(things, places)
             return (replace(first, note="; ".join(filter(None, (first.note, *evaluation.notes)))), *rest)
     raise NoMatchError(_nothing(things, chosen, left_out))
+
+
+def matched_values(text: Sequence[str], *, graph: Graph, layers: Sequence[Layer], tap: str) -> frozenset[str]:
+    """Return the values that selections mean, none where they match nothing.
+
+    Raises:
+        SelectionError: A selection cannot be read.
+        NoMatchError: A name is not in the model.
+    """
+    things = Things(graph, layers, tap)
+    places = Evaluation(things, bodies=False).run([_read(one, things) for one in text], []) if text else Places()
+    tapped = (things[number].tapped(tap) for number in members(places.tapped))
+    return frozenset((*tapped, *(things[number].value for number in members(places.literal))))
+
+
+def require_tap(tap: str) -> None:
+    """Refuse what is no tap.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if tap not in TAPS:
+        raise UsageError(f"`{shown(tap)}` is no tap; `act` is after the norm and nonlinearity, `op` the bare operator")
 
 
 def default_choices(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 import time
 from pathlib import Path
 
@@ -45,6 +46,13 @@ def test_numbers_of_a_layer() -> None:
     assert conv.bytes == 2 * 6 * 6 * 4
     assert (conv.height, conv.width, conv.rank, conv.stride, conv.rf) == (6, 6, 4, 1, 3)
     assert conv.receptive_field is not None and conv.receptive_field.start == (0, 0)
+
+
+def test_a_layer_goes_to_another_process_with_its_field_and_without_its_graph() -> None:
+    layer = net("y = Conv (x, w, b)", "1,1,8,8")["y"]
+    sent = pickle.dumps(layer)
+    assert b"Conv" in sent and b"ModelProto" not in sent
+    assert (pickle.loads(sent), pickle.loads(sent).receptive_field) == (layer, layer.receptive_field)
 
 
 UNCOUNTED = [

@@ -81,17 +81,17 @@ def make_layer(output: str, kind: str, op: str, **fields: Any) -> Layer:
 
 
 def field_of(size: int, stride: int) -> Any:
-    return SimpleNamespace(size=(1, size), stride=(1, stride))
+    return SimpleNamespace(of=lambda *_: SimpleNamespace(size=(1, size), stride=(1, stride)))
 
 
 LAYERS = (
-    make_layer("c0", "conv", "Conv", act="r0", depth=1, shape=(1, 8, 30, 32), find_field=lambda: field_of(3, 1)),
+    make_layer("c0", "conv", "Conv", act="r0", depth=1, shape=(1, 8, 30, 32), fields=field_of(3, 1)),
     make_layer("r0", "act", "Relu", depth=1),
-    make_layer("p0", "pool", "MaxPool", depth=1, find_field=lambda: field_of(4, 2)),
-    make_layer("c1", "conv", "Conv", act="r1", depth=2, channels=16, find_field=lambda: field_of(8, 2)),
+    make_layer("p0", "pool", "MaxPool", depth=1, fields=field_of(4, 2)),
+    make_layer("c1", "conv", "Conv", act="r1", depth=2, channels=16, fields=field_of(8, 2)),
     make_layer("n1", "norm", "BatchNormalization", act="r1", depth=2, channels=16),
     make_layer("r1", "act", "Relu", depth=2, channels=16),
-    make_layer("c2", "conv", "Conv", depth=3, shape=("N", 8, None, None), find_field=lambda: field_of(12, 2)),
+    make_layer("c2", "conv", "Conv", depth=3, shape=("N", 8, None, None), fields=field_of(12, 2)),
     make_layer("c3", "conv", "Conv", depth=2, dtype="float16"),
     make_layer("sum", "add", "Add", depth=3),
     make_layer("score", "dense", "Gemm", depth=4, shape=(1, 10), layout="NC", channels=10),
