@@ -35,7 +35,7 @@ from onnxviz.run.session import Placement, Session
 from onnxviz.viewing.classes import check_labels, check_scores, class_outputs, read_labels
 from onnxviz.viewing.journal import Journal
 from onnxviz.viewing.options import ViewOptions
-from onnxviz.viewing.overview import fed_lines, shown_words, telling_layers
+from onnxviz.viewing.overview import fed_lines, fed_picture, shown_words, telling_layers, title
 from onnxviz.viewing.record import LayerRecord, RunRecord, ViewRecord, is_ours
 
 REPORT = "report.html"
@@ -308,10 +308,10 @@ class _View:
     def _overview(self, file: Path, feed: Feed, top: Sequence[ClassScore], rows: Sequence[OverviewRow]) -> None:
         shown = shown_words(len(rows), len(self.choices))
         line = f"{len(self.model.graph.nodes)} nodes  ·  {shown}  ·  opset {self.model.graph.opset}"
-        picture = feed.main.picture if feed.fed else None
         described = fed_lines(feed.main if feed.fed else None)
         classes = [(found.name, found.value) for found in top]
-        drawing = draw_overview(self.model.path.stem, line, picture, described, classes, rows, self.options.style)
+        name, shown_input = title(self.model.path), fed_picture(feed)
+        drawing = draw_overview(name, line, shown_input, described, classes, rows, self.options.style)
         save(drawing.image, file, enlarged=drawing.enlarged, small=self.options.style.small, text=drawing.text)
 
 
