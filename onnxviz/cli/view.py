@@ -86,6 +86,7 @@ def view(
         ),
     ] = "png",
     small: Annotated[bool, typer.Option("--small", help="Smaller files in more time.")] = False,
+    bare: Annotated[bool, typer.Option("--bare", help="The maps alone: no title, captions, bars or rulers.")] = False,
     font: Annotated[str | None, typer.Option("--font", metavar="FILE", help="A TrueType or OpenType font.")] = None,
     same_scale: Annotated[
         bool, typer.Option("--same-scale", help="One scale for a layer of all inputs; runs each twice.")
@@ -182,6 +183,7 @@ def view(
             channels=channels,
             font=font,
             small=small,
+            bare=bare,
         ),
         format=format,
         raw=raw,

@@ -12,9 +12,9 @@ from onnxviz.draw import palette, ruler
 from onnxviz.draw.grid import PAGE
 from onnxviz.draw.header import Header, header_width
 from onnxviz.draw.montage import choose_channels, legend
-from onnxviz.draw.page import MARGIN, Page, hatch
-from onnxviz.draw.quantise import quantise_into
-from onnxviz.draw.scale import ChannelStatistics, Limits, channel_statistics, limits
+from onnxviz.draw.page import BARE, MARGIN, Page, hatch
+from onnxviz.draw.quantise import quantise
+from onnxviz.draw.scale import ChannelStatistics, Limits, as_floats, channel_statistics, limits
 from onnxviz.draw.style import Caption, Drawing, Style
 from onnxviz.draw.text import number
 
@@ -37,7 +37,7 @@ class BandGrid:
 
     Attributes:
         zoom: pixels a sample.
-        shrink: samples that become one pixel, by their mean; 1 where zoom is more.
+        shrink: samples that become one pixel, see `strongest`; 1 where zoom is more.
         thickness: rows of pixels a band.
         width: pixels of a band.
         page_rows: bands on a page.
@@ -53,7 +53,7 @@ class BandGrid:
     def words(self) -> str:
         """The zoom as it is written on a picture."""
         if self.shrink > 1:
-            return f"{self.shrink} samples to 1 px, mean"
+            return f"{self.shrink} samples to 1 px, the one farthest from 0"
         return f"1 sample = {self.zoom} px"
 
 
@@ -62,8 +62,9 @@ def draw_bands(
 ) -> list[Drawing]:
     """Draw sequences `(C, L)`: channels downwards, their samples across; a page where there are not too many.
 
-    Longer sequences are averaged by a whole factor, shorter ones enlarged by one. Constant channels are hatched,
-    and where each channel has a scale of its own, its range within the layer's stands at the right.
+    Of longer sequences each pixel shows the strongest of a whole number of samples, shorter ones are enlarged by a
+    whole factor. Constant channels are hatched, and where each channel has a scale of its own, its range within the
+    layer's stands at the right.
     """
     statistics = channel_statistics(maps) if statistics is None else statistics
     channels = choose_channels(maps, statistics, style)
@@ -77,7 +78,7 @@ def choose_bands(channels: int, length: int) -> BandGrid:
     """Return how long and how thick the bands are, and how many go on a page.
 
     >>> choose_bands(64, 4000).words
-    '4 samples to 1 px, mean'
+    '4 samples to 1 px, the one farthest from 0'
     >>> choose_bands(24, 150).words
     '1 sample = 8 px'
     """
@@ -87,6 +88,20 @@ def choose_bands(channels: int, length: int) -> BandGrid:
     thickness = max(2 if channels <= 900 else 1, min(TALLEST, 640 // channels))
     page_rows = max(1, (PAGE - 200) // thickness)
     return BandGrid(zoom, shrink, thickness, -(-length // shrink) * zoom, min(page_rows, channels))
+
+
+def strongest(sequences: npt.NDArray[Any], starts: npt.NDArray[np.intp]) -> npt.NDArray[Any]:
+    """Return of sequences `(C, L)` the value farthest from 0 in each part, the parts beginning at `starts`: `(C, n)`.
+
+    What oscillates cancels in a mean, and what is left of it is an alias. NaN in a part is NaN.
+
+    >>> import numpy as np
+    >>> strongest(np.array([[0.1, -0.4, 0.3, 0.0, 0.2]]), np.array([0, 2, 4])).tolist()
+    [[-0.4, 0.3, 0.2]]
+    """
+    values = as_floats(sequences)
+    high, low = np.maximum.reduceat(values, starts, axis=1), np.minimum.reduceat(values, starts, axis=1)
+    return np.where(-low > high, low, high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,17 +114,28 @@ class _Bands:
     grid: BandGrid
     style: Style
 
+    @property
+    def colormap(self) -> str:
+        """The colormap that the style means."""
+        if self.style.colormap != "auto":
+            return self.style.colormap
+        return palette.default_colormap(self.scale.diverging, self.style.theme)
+
     def page(self, channels: npt.NDArray[np.intp], caption: Caption) -> Drawing:
         """Draw the bands of some channels."""
+        height = len(channels) * self.grid.thickness
+        if self.style.bare:
+            page = Page(self.grid.width + 2 * BARE, height + 2 * BARE)
+            self._fill(page.canvas, (BARE, BARE), channels)
+            return self._drawing(page, caption)
         shown = self.statistics.take(channels)
         header = Header(caption, self._notes(channels), self.scale, legend(self.maps, self.statistics, channels))
         right = RANGE_BAR + 12 if self.scale.own else 0
         width = header_width(AXIS + self.grid.width + right)
         top, left = header.height(width, self.style.font), MARGIN + AXIS
-        height = len(channels) * self.grid.thickness
         page = Page(width, top + height + ruler.HEIGHT + MARGIN, self.style.font)
         header.draw(page)
-        self._fill(page.canvas[top : top + height, left : left + self.grid.width], channels)
+        self._fill(page.canvas, (top, left), channels)
         self._number(page, (top, left - 8), channels)
         if self.scale.own:
             start = left + self.grid.width + 12
@@ -119,26 +145,28 @@ class _Bands:
         return self._drawing(page, caption)
 
     def _drawing(self, page: Page, caption: Caption) -> Drawing:
-        colormap = self.style.colormap
-        if colormap == "auto":
-            colormap = palette.default_colormap(self.scale.diverging, self.style.theme)
         text = {
             "Title": caption.title,
             "Description": caption.line,
-            "Colormap": colormap,
+            "Colormap": self.colormap,
             "Scale": f"{self.scale.mode}: {self.scale.words}",
             "Range": self._range_words(),
             "Zoom": self.grid.words,
         }
         enlarged = self.grid.zoom > 1 or self.grid.thickness > 1
-        return Drawing(page.image(colormap, self.style.theme), enlarged, text)
+        return Drawing(page.image(self.colormap, self.style.theme), enlarged, text)
 
-    def _fill(self, view: Canvas, channels: npt.NDArray[np.intp]) -> None:
-        grid, shown = self.grid, self.statistics.take(channels)
-        levels = np.empty((len(channels), 1, grid.width // grid.zoom), np.uint8)
-        scale = self.scale.take(channels)
-        quantise_into(levels, self.maps[channels, None], scale, shown, shrink=(1, grid.shrink))
-        bands = levels[:, 0].repeat(grid.zoom, axis=1)
+    def _fill(self, canvas: Canvas, corner: tuple[int, int], channels: npt.NDArray[np.intp]) -> None:
+        """Draw the bands themselves, the first with its corner at (y, x)."""
+        (top, left), grid, shown = corner, self.grid, self.statistics.take(channels)
+        bottom, right = top + len(channels) * grid.thickness, left + grid.width
+        if palette.melts_into_page(self.colormap, self.style.theme, self.scale.diverging):
+            canvas[top - 1 : bottom + 1, left - 1 : right + 1] = palette.FRAME
+        view = canvas[top:bottom, left:right]
+        values = self.maps[channels]
+        if grid.shrink > 1:
+            values = strongest(values, np.arange(0, values.shape[1], grid.shrink))
+        bands = quantise(values[:, None], self.scale.take(channels), shown)[:, 0].repeat(grid.zoom, axis=1)
         for offset in range(grid.thickness):
             view[offset :: grid.thickness] = bands
         for place in np.flatnonzero(shown.constant):
@@ -173,9 +201,9 @@ class _Bands:
     def _notes(self, channels: npt.NDArray[np.intp]) -> list[str]:
         count = len(self.maps)
         notes = [self.scale.words, self.grid.words, self._range_words()]
-        constant = int(np.count_nonzero(self.statistics.constant))
+        live = int(np.count_nonzero(self.statistics.live))
         irregular = int(np.count_nonzero(self.statistics.irregular))
-        notes += [f"constant {constant} of {count}"] if constant else []
+        notes += [f"live {live} of {count}"] if live < count else []
         notes += [f"not finite in {irregular}"] if irregular else []
         if len(channels) < count:
             adjacent = bool((np.diff(channels) == 1).all())

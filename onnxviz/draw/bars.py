@@ -9,7 +9,7 @@ import numpy as np
 
 from onnxviz.draw import palette, ruler
 from onnxviz.draw.header import Header, ticks
-from onnxviz.draw.page import MARGIN, Page
+from onnxviz.draw.page import BARE, MARGIN, Page
 from onnxviz.draw.scale import parse_scale
 from onnxviz.draw.style import Caption, Drawing, Style
 from onnxviz.draw.text import number
@@ -62,28 +62,74 @@ def draw_bars(
         style: theme and colormap are used, and a fixed scale in place of the vector's own range.
         labels: names, used where there is one for each value.
     """
-    values = np.asarray(values, np.float64).reshape(-1)
-    names = labels if labels is not None and len(labels) == len(values) else None
-    columns = spans(values, min(len(values), WIDEST))
-    thick = min(THICKEST, WIDEST // len(columns.low))
-    width = thick * len(columns.low)
-    mode, *ends = parse_scale(style.scale)
-    limits = vertical_limits(values, style.limits or ((ends[0], ends[1]) if mode == "fixed" else None))
+    plot = _Plot.of(values, style)
+    count = len(plot.values)
+    names = labels if labels is not None and len(labels) == count else None
+    live = [f"live {np.count_nonzero(plot.values)} of {count}"] if count > 1 else []
+    page, (top, right) = plot.page(caption, live, LIST_GAP + (300 if names else 110))
+    if not style.bare:
+        _list(page, (top, right + LIST_GAP), plot.values, names)
+    return [plot.drawing(page, caption)]
 
-    page_width = max(2 * MARGIN + AXIS + width + LIST_GAP + (300 if names else 110), 480)
-    header = Header(caption, _notes(values, len(columns.low)))
-    top, left = header.height(page_width, style.font), MARGIN + AXIS
-    page = Page(page_width, top + HEIGHT + ruler.HEIGHT + MARGIN, style.font)
-    header.draw(page)
-    view = page.canvas[top : top + HEIGHT, left : left + width]
-    view[:] = palette.PANEL
-    _axis(page, view, (top, left), limits)
-    plot(view, columns, limits, thick)
-    ruler.draw_ruler(page, (top + HEIGHT, left), width, len(values))
-    _list(page, (top, left + width + LIST_GAP), values, names)
-    colormap = "viridis" if style.colormap == "auto" else style.colormap
-    text = {"Title": caption.title, "Description": caption.line, "Colormap": colormap, "Range": header.notes[0]}
-    return [Drawing(page.image(colormap, style.theme), thick > 1, text)]
+
+def draw_wave(samples: npt.NDArray[Any], caption: Caption, style: Style) -> list[Drawing]:
+    """Draw a single sequence `(L,)`, such as a sound, as bars about zero; see `draw_bars`."""
+    plot = _Plot.of(samples, style)
+    page, _ = plot.page(caption, [], 0)
+    return [plot.drawing(page, caption)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plot:
+    """Bars about zero: the values, what each column spans, how thick the bars are, and the ends of the axis."""
+
+    values: npt.NDArray[np.float64]
+    columns: Columns
+    thick: int
+    limits: tuple[float, float]
+    style: Style
+
+    @classmethod
+    def of(cls, values: npt.NDArray[Any], style: Style) -> _Plot:
+        values = np.asarray(values, np.float64).reshape(-1)
+        columns = spans(values, min(len(values), WIDEST))
+        mode, *ends = parse_scale(style.scale)
+        given = style.limits or ((ends[0], ends[1]) if mode == "fixed" else None)
+        thick = min(THICKEST, WIDEST // len(columns.low))
+        return cls(values, columns, thick, vertical_limits(values, given), style)
+
+    @property
+    def width(self) -> int:
+        """Pixels of all bars."""
+        return self.thick * len(self.columns.low)
+
+    def page(self, caption: Caption, notes: Sequence[str], aside: int) -> tuple[Page, tuple[int, int]]:
+        """Return a page with the bars and `aside` pixels to their right, and where their upper right corner is."""
+        if self.style.bare:
+            page, top, left = Page(self.width + 2 * BARE, HEIGHT + 2 * BARE), BARE, BARE
+        else:
+            width = max(2 * MARGIN + AXIS + self.width + aside, 480)
+            header = Header(caption, [*_range_words(self.values), *notes, *self._zoom()])
+            top, left = header.height(width, self.style.font), MARGIN + AXIS
+            page = Page(width, top + HEIGHT + ruler.HEIGHT + MARGIN, self.style.font)
+            header.draw(page)
+            ruler.draw_ruler(page, (top + HEIGHT, left), self.width, len(self.values))
+        view = page.canvas[top : top + HEIGHT, left : left + self.width]
+        view[:] = palette.PANEL
+        if not self.style.bare:
+            _axis(page, view, (top, left), self.limits)
+        plot(view, self.columns, self.limits, self.thick)
+        return page, (top, left + self.width)
+
+    def drawing(self, page: Page, caption: Caption) -> Drawing:
+        colormap = "viridis" if self.style.colormap == "auto" else self.style.colormap
+        ends = _range_words(self.values)[0]
+        text = {"Title": caption.title, "Description": caption.line, "Colormap": colormap, "Range": ends}
+        return Drawing(page.image(colormap, self.style.theme), self.thick > 1, text)
+
+    def _zoom(self) -> list[str]:
+        values, columns = len(self.values), len(self.columns.low)
+        return [f"{-(-values // columns)} values to 1 px, least and greatest"] if columns < values else []
 
 
 def spans(values: npt.NDArray[np.float64], width: int) -> Columns:
@@ -153,16 +199,12 @@ def _list(page: Page, place: tuple[int, int], values: npt.NDArray[np.float64], n
             page.text(left + 112, baseline, names[index], 12, 170, width=page.width - left - 112 - MARGIN // 2)
 
 
-def _notes(values: npt.NDArray[np.float64], columns: int) -> list[str]:
+def _range_words(values: npt.NDArray[np.float64]) -> list[str]:
+    """Return the range in words, and how many values are not finite."""
     finite = values[np.isfinite(values)]
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (np.nan, np.nan)
-    same = f"all {number(low)}" if len(values) > 1 else f"value {number(low)}"
-    ends = "no finite value" if not finite.size else same if low == high else f"range {number(low)} .. {number(high)}"
-    notes = [ends]
-    if len(values) > 1:
-        notes.append(f"zero {np.count_nonzero(values == 0)} of {len(values)}")
-    if finite.size < len(values):
-        notes.append(f"not finite {len(values) - finite.size}")
-    if columns < len(values):
-        notes.append(f"{-(-len(values) // columns)} values to 1 px, least and greatest")
-    return notes
+    if not finite.size:
+        return ["no finite value", f"not finite {len(values)}"]
+    low, high = number(float(finite.min())), number(float(finite.max()))
+    one = f"all {low}" if len(values) > 1 else f"value {low}"
+    ends = f"range {low} .. {high}" if finite.min() < finite.max() else one
+    return [ends, *([f"not finite {len(values) - finite.size}"] if finite.size < len(values) else [])]

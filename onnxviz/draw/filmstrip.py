@@ -26,7 +26,7 @@ def draw_filmstrip(maps: npt.NDArray[Any], caption: Caption, style: Style) -> li
     """
     statistics = channel_statistics(maps)
     channels, folded = live_channels(maps, statistics, style)
-    notes = [f"constant channels {len(maps) - len(channels)} of {len(maps)}, not drawn"] if folded else []
+    notes = [f"live {int(statistics.live.sum())} of {len(maps)}, constant ones not drawn"] if folded else []
     slices = choose_slices(maps.shape[1], style.columns or SLICES)
     tiles = maps[channels][:, slices].reshape(-1, *maps.shape[2:])
     names = [f"{channel} · {place}" for channel in channels for place in slices]

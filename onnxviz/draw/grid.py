@@ -20,9 +20,9 @@ _LARGEST = PAGE - 260
 _ASPECT = 1.4
 # What a last row that is not full costs, as a logarithm of the aspect.
 _RAGGED = 0.15
-# Up to so many maps, the size in pixels that their longer side comes near to.
+# Up to so many maps, the size in pixels that their longer side comes near to, and a share of it that the shorter has.
 _TILES = ((1, 512), (4, 256), (48, 128), (160, 96), (math.inf, 64))
-_THINNEST = 8
+_THINNEST, _THIN_SHARE = 8, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +113,10 @@ def choose_tile(count: int, height: int, width: int, style: Style) -> Tile:
     if longer > largest:
         by = max(round(longer / wanted), math.ceil(longer / _LARGEST)) if style.tile else math.ceil(longer / largest)
     # A long thin map keeps what little it has on its short side, and is made thick enough to see.
-    shrink = min(by, max(1, height // _THINNEST)), min(by, max(1, width // _THINNEST))
+    thin = max(_THINNEST, wanted // _THIN_SHARE)
+    shrink = min(by, max(1, height // thin)), min(by, max(1, width // thin))
     rows, columns = -(-height // shrink[0]), -(-width // shrink[1])
-    zoom = max(factor, _thickening(rows, wanted)), max(factor, _thickening(columns, wanted))
+    zoom = max(factor, _thickening(rows, thin, wanted)), max(factor, _thickening(columns, thin, wanted))
     return Tile(rows * zoom[0], columns * zoom[1], zoom, shrink, 2 if columns * zoom[1] < 48 else 4)
 
 
@@ -170,8 +171,8 @@ def _sizes(count: int, style: Style) -> tuple[int, int]:
     return wanted, largest
 
 
-def _thickening(values: int, wanted: int) -> int:
-    return min(math.ceil(_THINNEST / values), math.ceil(wanted / values))
+def _thickening(values: int, thin: int, wanted: int) -> int:
+    return min(math.ceil(thin / values), math.ceil(wanted / values))
 
 
 def row_view(canvas: NDArray[np.uint8], grid: Grid, place: tuple[int, int], count: int) -> NDArray[np.uint8]:

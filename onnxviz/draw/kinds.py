@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from onnxviz.draw.arrange import ATTENTION, BANDS, BARS, FILMSTRIP, NOTHING, Arranged, arrange_axes, fitting
 from onnxviz.draw.bands import draw_bands
-from onnxviz.draw.bars import draw_bars
+from onnxviz.draw.bars import draw_bars, draw_wave
 from onnxviz.draw.filmstrip import draw_filmstrip
 from onnxviz.draw.grid import check_sizes
 from onnxviz.draw.header import Header
 from onnxviz.draw.montage import check_order, draw_montage
-from onnxviz.draw.page import MARGIN, Page
+from onnxviz.draw.page import BARE, MARGIN, Page
 from onnxviz.draw.palette import default_colormap, palette
 from onnxviz.draw.scale import ChannelStatistics, parse_scale
 from onnxviz.draw.style import Caption, Drawing, Style, channel_numbers
@@ -40,9 +40,9 @@ def draw_maps(
 ) -> list[Drawing]:
     """Draw item 0 of an activation, as one page or several.
 
-    2-D maps and tokens on a square grid become a montage, sequences bands, volumes a filmstrip, vectors and maps
-    of one value bars, attention a montage whose colours lift what is small. What was assumed or left out is
-    written behind the caption's line.
+    2-D maps and tokens on a square grid become a montage, sequences bands, a single sequence a wave, volumes a
+    filmstrip, vectors and maps of one value bars, attention a montage whose colours lift what is small. What was
+    assumed or left out is written behind the caption's line.
 
     Args:
         array: of any rank and of any dtype; NaN and infinities are shown.
@@ -59,6 +59,8 @@ def draw_maps(
     caption = Caption(caption.title, " · ".join(part for part in (caption.line, *arranged.notes) if part))
     if arranged.kind == BARS:
         return draw_bars(arranged.values, caption, style, known.labels)
+    if arranged.kind == BANDS and len(arranged.values) == 1:
+        return draw_wave(arranged.values[0], caption, style)
     if arranged.kind == BANDS:
         return draw_bands(arranged.values, caption, style, statistics)
     if arranged.kind == FILMSTRIP:
@@ -95,9 +97,11 @@ def attention_style(style: Style) -> Style:
 
 def _nothing(arranged: Arranged, caption: Caption, style: Style) -> Drawing:
     """Return a page that says why there is nothing on it."""
+    text = {"Title": caption.title, "Description": caption.line}
+    if style.bare:
+        return Drawing(Page(2 * BARE, 2 * BARE).image("viridis", style.theme), text=text)
     header = Header(caption, arranged.notes)
     height = header.height(480, style.font)
     page = Page(480, height + MARGIN, style.font)
     header.draw(page)
-    text = {"Title": caption.title, "Description": caption.line}
     return Drawing(page.image("viridis", style.theme), text=text)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from onnxviz.draw import grid as grids
 from onnxviz.draw.grid import Grid, Tile
 from onnxviz.draw.header import TALLEST, Header, header_width
-from onnxviz.draw.page import MARGIN, Page, hatch
-from onnxviz.draw.palette import FAINT_RULE, HATCH_BACK, NAN, RULE, default_colormap
+from onnxviz.draw.page import BARE, MARGIN, Page, hatch
+from onnxviz.draw.palette import FAINT_RULE, FRAME, HATCH_BACK, NAN, RULE, default_colormap, melts_into_page
 from onnxviz.draw.quantise import quantise_into
 from onnxviz.draw.scale import Array, ChannelStatistics, Limits, channel_statistics, limits
 from onnxviz.draw.style import Caption, Drawing, Style, channel_numbers
@@ -27,6 +27,8 @@ _LABEL_ROWS = 15
 _ABOVE = 16
 _BAR_ROWS = 5
 _NARROWEST_LABELLED = 28
+# From a channel's name to its range, and from there to the next tile, in pixels.
+_RANGE_GAP = 8
 
 
 def draw_montage(
@@ -132,7 +134,8 @@ class Montage:
         style: as it was asked for.
         labels: whether names stand under the tiles, else at the left of rows and above columns.
         aside: pixels at the left of the tiles for the latter.
-        ranges: what is written at the right under each tile, empty where it does not fit under every one.
+        framed: whether tiles have a line around them, as their own edge would not be seen.
+        ranges: what is written behind each name, empty where it does not fit under every tile.
         shares: (C, 2) where each channel's range lies within the layer's, for the bars; None where there are no bars.
         folded: whether constant channels are left out.
         gamma: the exponent of the colours.
@@ -147,6 +150,7 @@ class Montage:
     style: Style
     labels: bool
     aside: int
+    framed: bool
     ranges: Sequence[str]
     shares: NDArray[np.float64] | None
     folded: bool
@@ -184,6 +188,11 @@ class Montage:
         grid, aside, above = self.grid, self.aside, 0 if self.labels else _ABOVE
         first = number_of_page * grid.page_rows
         rows = range(first, min(grid.rows, first + grid.page_rows))
+        if self.style.bare:
+            page = Page(grid.width + 2 * BARE, grid.height(len(rows)) + 2 * BARE)
+            for place, row in enumerate(rows):
+                self._tiles(page, row, (BARE + place * grid.step[0], BARE))
+            return page
         header = self._header(caption, number_of_page)
         width = header_width(grid.width + aside)
         top = header.height(width, self.style.font) + (20 if self.folded else 0)
@@ -199,7 +208,7 @@ class Montage:
 
     def _header(self, caption: Caption, number_of_page: int) -> Header:
         statistics = self.statistics
-        constant, irregular = int(statistics.constant.sum()), int(statistics.irregular.sum())
+        live, irregular = int(statistics.live.sum()), int(statistics.irregular.sum())
         notes = [self.limits.words, self.grid.tile.words, self.range]
         if self.gamma != 1:
             notes.insert(1, f"gamma {self.gamma:g}")
@@ -207,8 +216,8 @@ class Montage:
             notes.append(f"greatest {'deviation' if self.style.order == 'deviation' else 'mean'} first")
         if not self.folded and len(self.channels) < len(self.maps):
             notes.append(f"{len(self.channels)} of {len(self.maps)} channels")
-        if constant:
-            notes.append(f"constant {constant} of {len(self.maps)}{', not drawn' if self.folded else ''}")
+        if live < len(self.maps):
+            notes.append(f"live {live} of {len(self.maps)}{', constant ones not drawn' if self.folded else ''}")
         if irregular:
             notes.append(f"not finite in {irregular}")
         if self.grid.pages > 1:
@@ -223,16 +232,26 @@ class Montage:
         page.canvas[y : y + 8, MARGIN : MARGIN + width] = np.where(ticks, RULE, HATCH_BACK)
         page.text(MARGIN, y + 18, "0", 10, 135)
         page.text(MARGIN + width, y + 18, str(count - 1), 10, 135, "r")
-        live = count - int(self.statistics.constant.sum())
-        page.text(MARGIN + width / 2, y + 18, f"live channels: {live} of {count}", 10, 150, "m")
+        live = int(self.statistics.live.sum())
+        page.text(MARGIN + width / 2, y + 18, f"live {live} of {count}", 10, 150, "m")
 
-    def _row(self, page: Page, row: int, corner: tuple[int, int]) -> None:
+    def _tiles(self, page: Page, row: int, corner: tuple[int, int]) -> NDArray[np.intp]:
+        """Draw the tiles of a row, whose first has its corner at (y, x), and return their channels."""
         grid = self.grid
-        first = row * grid.columns
-        channels = self.channels[first : first + grid.columns]
+        channels = self.channels[row * grid.columns :][: grid.columns]
+        if self.framed:
+            for column in range(len(channels)):
+                y, x = corner[0] - 1, corner[1] + column * grid.step[1] - 1
+                page.canvas[y : y + grid.tile.height + 2, x : x + grid.tile.width + 2] = FRAME
         _write_row(page, grid, corner, self.maps, channels, self.limits, self.statistics, self.gamma)
         for column in np.flatnonzero((self.statistics.constant | self.statistics.irregular)[channels]).tolist():
             self._mark(page, int(channels[column]), corner[0], corner[1] + column * grid.step[1])
+        return channels
+
+    def _row(self, page: Page, row: int, corner: tuple[int, int]) -> None:
+        """Draw the tiles of a row and the words to them."""
+        grid, first = self.grid, row * self.grid.columns
+        channels = self._tiles(page, row, corner)
         if self.shares is not None:
             self._bars(page, channels, (corner[0] + grid.tile.height + 2, corner[1]))
         if self.labels:
@@ -270,7 +289,8 @@ class Montage:
         muted = bool(self.statistics.constant[channel])
         page.text(x, y, self.names[channel], 11, 120 if muted else 215)
         if self.ranges:
-            page.text(x + self.grid.tile.width - 2, y, self.ranges[place], 10, 110 if muted else 150, "r")
+            x += math.ceil(page.measure(self.names[channel], 11)) + _RANGE_GAP
+            page.text(x, y, self.ranges[place], 10, 110 if muted else 150)
 
     def _column_labels(self, page: Page, y: int, x: int) -> None:
         step = self.grid.step[1]
@@ -296,15 +316,30 @@ def plan_montage(
     tile = grids.choose_tile(len(channels), maps.shape[1], maps.shape[2], style)
     letters, drawn = face(style.font), [names[channel] for channel in channels]
     widest = max(letters.width(name, 11) for name in drawn)
-    labels = tile.width >= max(_NARROWEST_LABELLED, widest)
-    aside, above = (0, 0) if labels else (min(max(40, math.ceil(widest) + 8), 200), _ABOVE)
-    bars = scale.own and tile.width >= 16 and statistics.range[1] > statistics.range[0]
+    labels = not style.bare and tile.width >= max(_NARROWEST_LABELLED, widest)
+    aside, above = (0, 0) if labels or style.bare else (min(max(40, math.ceil(widest) + 8), 200), _ABOVE)
+    bars = not style.bare and scale.own and tile.width >= 16 and statistics.range[1] > statistics.range[0]
     ranges = _ranges(letters, tile, drawn, statistics.take(channels)) if labels and scale.own else []
     room = grids.PAGE - TALLEST - above - MARGIN - (20 if folded else 0), grids.PAGE - 2 * MARGIN - aside
     strip = _LABEL_ROWS * labels + _BAR_ROWS * bars
     grid = grids.arrange(len(channels), tile, strip, style, room)
     shares = _shares(statistics) if bars else None
-    return Montage(maps, channels, names, statistics, scale, grid, style, labels, aside, ranges, shares, folded, gamma)
+    return Montage(
+        maps=maps,
+        channels=channels,
+        names=names,
+        statistics=statistics,
+        limits=scale,
+        grid=grid,
+        style=style,
+        labels=labels,
+        aside=aside,
+        framed=melts_into_page(_colormap(style, scale), style.theme, scale.diverging),
+        ranges=ranges,
+        shares=shares,
+        folded=folded,
+        gamma=gamma,
+    )
 
 
 def _ranges(letters: Face, tile: Tile, names: Sequence[str], statistics: ChannelStatistics) -> list[str]:
@@ -316,7 +351,7 @@ def _ranges(letters: Face, tile: Tile, names: Sequence[str], statistics: Channel
         names, statistics.minimum.tolist(), statistics.maximum.tolist(), statistics.constant.tolist(), strict=True
     ):
         text = f"{number(low)} .. {number(high)}" if low < high and not constant else number(low)
-        if letters.width(name, 11) + letters.width(text, 10) + 10 > tile.width:
+        if letters.width(name, 11) + letters.width(text, 10) + 2 * _RANGE_GAP > tile.width:
             return []
         texts.append(text)
     return texts

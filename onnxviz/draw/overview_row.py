@@ -9,30 +9,17 @@ import numpy as np
 from PIL import Image
 
 from onnxviz.draw.arrange import BANDS, BARS, FILMSTRIP, NOTHING, arrange_axes, fitting
+from onnxviz.draw.bands import strongest
 from onnxviz.draw.bars import Columns, spans
+from onnxviz.draw.overview_fit import CURVE, ONE_LINE, SAMPLES, SHOWN, STRIP, THINNEST, Fit, fit
 from onnxviz.draw.projection import pca_rgb
 from onnxviz.draw.scale import Array, ChannelStatistics, channel_statistics
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-TILE = 112
-"""The longer side, in pixels, of every picture in a row; larger maps are averaged down to it."""
-
-SHOWN = 7
-"""How many channels are shown in a row."""
-
 NAMED = 8
 """How many of a vector's largest values are told."""
-
-THINNEST = 8
-"""Pixels that the shorter side of a picture keeps."""
-
-CURVE = 150
-"""Pixels, and therefore points at most, of the sorted curve."""
-
-STRIP = 2 * (TILE + 10) + 14 + SHOWN * (TILE + 6) - 6
-"""Width in pixels of a vector's bars, which take the place of the tiles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +33,10 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class MapsLook:
-    """What is shown of maps.
+    """What is shown of maps; sequences are maps of one row. Of a single channel there is its tile only.
 
     Attributes:
+        fit: how its pictures lie in the row; of sequences, one below the other, it says nothing.
         mean: the mean over the channels `(h, w) float32`; `mean_range` is that of the mean at full size.
         projection: the three principal components `(h, w, 3) uint8`; `share` is their share of the variance.
         top: the channels with the greatest spatial deviation, the greatest first.
@@ -62,11 +50,12 @@ class MapsLook:
     top: tuple[int, ...]
     tiles: npt.NDArray[np.float32]
     statistics: ChannelStatistics
+    fit: Fit = ONE_LINE
 
 
 @dataclass(frozen=True, slots=True)
 class VectorLook:
-    """What is shown of a vector: its bars, and where its largest values are."""
+    """What is shown of a vector or a single sequence: its bars, and where its largest values are."""
 
     columns: Columns
     top: tuple[int, ...]
@@ -87,7 +76,7 @@ class OverviewRow:
         irregular: how many have values that are not finite.
         range: the least and the greatest finite value, NaN where there is none.
         look: what is shown: pictures of the maps, or a vector's bars.
-        curve: the spatial deviation of the channels; of a vector, the magnitudes.
+        curve: the spatial deviation of the channels, None if there is one only; of a vector, the magnitudes.
     """
 
     name: str
@@ -129,20 +118,24 @@ def summarise(
 
 def _vector_row(row: OverviewRow, values: npt.NDArray[np.float64]) -> OverviewRow:
     finite = values[np.isfinite(values)]
-    top = np.lexsort((-values, np.isnan(values)))[:NAMED]
     return replace(
         row,
         channels=len(values),
         live=int(np.count_nonzero(values)),
         irregular=len(values) - len(finite),
         range=(float(finite.min()), float(finite.max())) if len(finite) else row.range,
-        look=VectorLook(spans(values, min(len(values), STRIP)), tuple(top.tolist()), tuple(values[top].tolist())),
+        look=_vector_look(values),
         curve=_curve(np.abs(values)),
     )
 
 
+def _vector_look(values: npt.NDArray[np.float64]) -> VectorLook:
+    top = np.lexsort((-values, np.isnan(values)))[:NAMED]
+    return VectorLook(spans(values, min(len(values), STRIP)), tuple(top.tolist()), tuple(values[top].tolist()))
+
+
 def _maps_row(row: OverviewRow, values: Array, statistics: ChannelStatistics | None) -> OverviewRow:
-    """Summarise `(C, ...)`: a sequence is a map of one row, a volume is shown by its middle slice."""
+    """Summarise `(C, ...)`; a volume is shown by its middle slice."""
     whole = channel_statistics(values) if statistics is None else statistics
     notes, shown, statistics = row.notes, values, whole
     if row.kind == FILMSTRIP:
@@ -150,34 +143,64 @@ def _maps_row(row: OverviewRow, values: Array, statistics: ChannelStatistics | N
         shown = np.ascontiguousarray(values[:, depth // 2])
         statistics = channel_statistics(shown)
         notes = (*notes, f"slice {depth // 2} of {depth}")
-    elif row.kind == BANDS:
-        shown = values[:, None]
+    look = _sequences_look(values, statistics) if row.kind == BANDS else _look(shown, statistics)
     return replace(
         row,
         notes=notes,
         channels=len(values),
-        live=int(np.count_nonzero(~whole.constant & ~np.isnan(whole.minimum))),
+        live=int(np.count_nonzero(whole.live)),
         irregular=int(np.count_nonzero(whole.irregular)),
         range=whole.range,
-        look=_look(shown, statistics),
-        curve=_curve(statistics.deviation),
+        look=look,
+        curve=_curve(statistics.deviation) if len(values) > 1 else None,
     )
 
 
 def _look(maps: Array, statistics: ChannelStatistics) -> MapsLook:
     mean = _mean(maps)
-    finite = mean[np.isfinite(mean)]
-    projection, share = pca_rgb(maps)
-    top = np.argsort(-np.nan_to_num(statistics.deviation, nan=-1.0), kind="stable")[:SHOWN]
+    projection, share = pca_rgb(maps) if len(maps) > 1 else (np.zeros((1, 1, 3), np.uint8), 0.0)
+    top = _most_varied(statistics)
+    fitted = fit(1 if len(maps) == 1 else 2 + len(top), *mean.shape)
     return MapsLook(
-        mean=shrink(mean),
-        mean_range=(float(finite.min()), float(finite.max())) if finite.size else (np.nan, np.nan),
-        projection=shrink(projection),
+        mean=shrink(mean, fitted.box),
+        mean_range=_range(mean),
+        projection=shrink(projection, fitted.box),
         share=share,
         top=tuple(top.tolist()),
-        tiles=np.stack([shrink(maps[channel].astype(np.float32)) for channel in top]),
+        tiles=np.stack([shrink(maps[channel].astype(np.float32), fitted.box) for channel in top]),
+        statistics=statistics.take(top),
+        fit=fitted,
+    )
+
+
+def _sequences_look(values: Array, statistics: ChannelStatistics) -> MapsLook | VectorLook:
+    """Return what is shown of `(C, L)`, of long ones the strongest samples; of a single one all, as bars."""
+    if len(values) == 1:
+        return _vector_look(values[0].astype(np.float64))
+    count = min(SAMPLES, values.shape[1])
+    starts = np.arange(count) * values.shape[1] // count
+    short, mean = strongest(values, starts)[:, None], _mean(values)[None]
+    projection, share = pca_rgb(short)
+    top = _most_varied(statistics)
+    return MapsLook(
+        mean=strongest(mean, starts),
+        mean_range=_range(mean),
+        projection=projection,
+        share=share,
+        top=tuple(top.tolist()),
+        tiles=short[top].astype(np.float32),
         statistics=statistics.take(top),
     )
+
+
+def _most_varied(statistics: ChannelStatistics) -> npt.NDArray[np.intp]:
+    """Return the channels of the greatest deviation, the greatest first."""
+    return np.argsort(-np.nan_to_num(statistics.deviation, nan=-1.0), kind="stable")[:SHOWN]
+
+
+def _range(mean: npt.NDArray[np.float32]) -> tuple[float, float]:
+    finite = mean[np.isfinite(mean)]
+    return (float(finite.min()), float(finite.max())) if finite.size else (np.nan, np.nan)
 
 
 def _mean(maps: Array) -> npt.NDArray[np.float32]:
@@ -197,14 +220,14 @@ def _curve(values: npt.NDArray[np.float64]) -> Curve:
     return Curve(ordered[starts], float(ordered[0]), float(np.median(ordered)))
 
 
-def shrink(picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return a picture `(H, W)` or `(H, W, 3)` whose longer side is at most TILE, by area means.
+def shrink(picture: npt.NDArray[Any], box: tuple[int, int]) -> npt.NDArray[Any]:
+    """Return a picture `(H, W)` or `(H, W, 3)` that fits a box (height, width) of pixels, by area means.
 
     A long thin picture keeps up to THINNEST pixels across.
     """
     height, width = picture.shape[:2]
-    longer = max(height, width)
-    if longer <= TILE:
+    share = min(box[0] / height, box[1] / width)
+    if share >= 1:
         return np.array(picture)
-    size = tuple(max(min(side, THINNEST), round(side * TILE / longer)) for side in (width, height))
+    size = tuple(max(min(side, THINNEST), round(side * share)) for side in (width, height))
     return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BOX))

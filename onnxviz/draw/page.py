@@ -17,6 +17,9 @@ Canvas = NDArray[np.uint8]
 MARGIN = 28
 """Pixels between a page's edge and what is on it."""
 
+BARE = 4
+"""The same on a page without words."""
+
 
 @dataclass(frozen=True, slots=True)
 class Word:

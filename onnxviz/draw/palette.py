@@ -29,8 +29,13 @@ INK_STEPS = 16
 RULE = INK + 9
 """Ticks, rules and bars: the ink at three fifths."""
 FAINT_RULE = INK + 4
+FRAME = INK + 3
+"""Lines around maps whose own edge would not be seen."""
 NAN, POSITIVE_INFINITY, NEGATIVE_INFINITY = 248, 249, 250
 HATCH_BACK, HATCH_LINE, PANEL, ACCENT = 251, 252, 253, 254
+
+# A colour whose red, green and blue differ from another's by less than this is hardly told from it.
+_NEAR = 48
 
 Colour = tuple[int, int, int]
 Palette = NDArray[np.uint8]
@@ -103,6 +108,16 @@ def palette(colormap: str, theme: str) -> Palette:
     ]
     colours.flags.writeable = False
     return colours
+
+
+def melts_into_page(colormap: str, theme: str, diverging: bool) -> bool:
+    """Tell whether maps need a frame: the colour of nothing, the low end or the middle, is nearly the page's own.
+
+    >>> melts_into_page("berlin", "dark", True), melts_into_page("viridis", "dark", False)
+    (True, False)
+    """
+    colours = palette(colormap, theme).astype(int)
+    return bool(np.abs(colours[LEVELS // 2 if diverging else 0] - colours[INK]).max() < _NEAR)
 
 
 def default_colormap(diverging: bool, theme: str) -> str:

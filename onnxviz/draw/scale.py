@@ -61,6 +61,12 @@ class ChannelStatistics:
         return (self.nan + self.inf) > 0
 
     @property
+    def live(self) -> NDArray[np.bool_]:
+        """(C,) whether a channel has something to show: it is not constant, and has a finite value."""
+        live: NDArray[np.bool_] = ~self.constant & ~np.isnan(self.minimum)
+        return live
+
+    @property
     def range(self) -> tuple[float, float]:
         """The least and the greatest finite value of the layer, NaN where there is none."""
         return _least(self.minimum), _greatest(self.maximum)

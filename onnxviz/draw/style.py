@@ -27,6 +27,7 @@ class Style:
         font: a TrueType or OpenType file; None takes the font that Pillow carries.
         small: smaller files in more time.
         limits: a scale given from outside, (low, high), for pictures on the same scale; it overrides `scale`.
+        bare: the maps alone, without title, captions, bars and rulers; an overview keeps its words.
     """
 
     scale: str = "auto"
@@ -41,6 +42,7 @@ class Style:
     font: str | None = None
     small: bool = False
     limits: tuple[float, float] | None = None
+    bare: bool = False
 
 
 @dataclass(frozen=True, slots=True)

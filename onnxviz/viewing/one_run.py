@@ -17,7 +17,7 @@ from onnxviz.files import safe_name
 from onnxviz.graph.layers import Layer
 from onnxviz.viewing.call import Call
 from onnxviz.viewing.classes import Scores
-from onnxviz.viewing.overview import fed_lines, shown_words, telling_layers
+from onnxviz.viewing.overview import fed_lines, fed_picture, shown_words, telling_layers, title
 from onnxviz.viewing.record import LayerRecord, RunRecord
 from onnxviz.viewing.same_scale import Limits
 
@@ -105,13 +105,13 @@ class OneRun:
         )
 
     def _overview(self, drawn: _Drawn) -> Drawing:
-        model, fed = self.call.model, self.feed.main if self.feed.fed else None
+        model = self.call.model
         shown = shown_words(len(drawn.rows), len(self.call.choices))
         return draw_overview(
-            model.file.origin.stem,
+            title(model.file.origin),
             f"{len(model.graph.nodes)} nodes  ·  {shown}  ·  opset {model.graph.opset}",
-            fed.picture if fed is not None else None,
-            fed_lines(fed),
+            fed_picture(self.feed),
+            fed_lines(self.feed.main if self.feed.fed else None),
             [(found.name, found.value) for found in drawn.scores.top],
             drawn.rows,
             self.call.options.style,

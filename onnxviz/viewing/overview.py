@@ -2,51 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+import re
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from onnxviz.feed.feeds import Fed
+import numpy as np
+
+from onnxviz.feed.feeds import Fed, Feed
 from onnxviz.graph.selection import Choice
+from onnxviz.layout import SPATIAL
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 ROWS = 12
 """How many layers an overview shows at most: two thousand pixels, which can be read at once."""
 
-FEWEST = 5
-"""Fewer blocks than this tell too little of a network."""
+LINEAR = ("conv", "dense")
+"""Kinds whose own output is linear: what follows them may be absorbed, and is then what is shown."""
 
 
 def telling_layers(choices: Sequence[Choice], most: int = ROWS) -> frozenset[int]:
-    """Return the places of the layers that an overview shows: all, or the first one and the last of every block.
+    """Return the places of at most `most` layers that an overview shows, all of them where they are no more.
 
-    A block is a scope of the graph; where scopes do not part the layers, all of one size. Where those are too many
-    still, they are thinned evenly, and where there are hardly any, the layers themselves are.
+    Maps come before vectors: a vector is shown where it is the end of the network, and where maps are too few. The
+    first maps and the last are always shown. What follows the first is cut into runs of one scope and size, as many as
+    there are rows for, and rows are shared among the runs by their length. In each row's share the last layer stands
+    for the others, rather one behind a nonlinearity than a linear one.
     """
     if len(choices) <= most:
         return frozenset(range(len(choices)))
-    for keys in ([_block(choice) for choice in choices], [_size(choice) for choice in choices]):
-        ends = _ends(keys)
-        if FEWEST <= len(ends) < len(choices):
-            break
-    else:
-        ends = list(range(len(choices)))
-    return frozenset(ends[place] for place in evenly(len(ends), most))
-
-
-def evenly(count: int, most: int) -> list[int]:
-    """Return which of `count` places to keep: all, or `most` of them spread evenly, both ends in.
-
-    >>> evenly(9, 3)
-    [0, 4, 8]
-    """
-    if count <= most:
-        return list(range(count))
-    return [place * (count - 1) // (most - 1) for place in range(most)]
+    vectors = [place for place, choice in enumerate(choices) if _is_vector(choice)]
+    maps = [place for place, choice in enumerate(choices) if not _is_vector(choice)]
+    if len(maps) < most:
+        return frozenset([*maps, *(part[-1] for part in _parts(vectors, most - len(maps)))])
+    end = [vectors[-1]] if vectors and vectors[-1] > maps[-1] else []
+    room = most - 1 - len(end)
+    parts = _shares(_runs(maps[1:], choices, room), room)
+    between = [_last_telling(part, choices) for part in parts[:-1]]
+    return frozenset([maps[0], *between, maps[-1], *end])
 
 
 def shown_words(shown: int, count: int) -> str:
     """Return how many layers an overview shows, in words."""
     if shown == count:
         return f"{count} layer{'s' * (count != 1)}"
-    return f"{shown} of {count} layers, spread over the blocks"
+    return f"{shown} of {count} layers, spread over the depth"
+
+
+def title(path: Path) -> str:
+    """Return what a model is called: its file's stem, with its folder where that is only `model`.
+
+    >>> title(Path("resnet50.onnx")), title(Path("zoo/magika/model.onnx"))
+    ('resnet50', 'magika/model')
+    """
+    folder = path.absolute().parent.name
+    return f"{folder}/{path.stem}" if path.stem.lower() == "model" and folder else path.stem
+
+
+def fed_picture(feed: Feed) -> npt.NDArray[Any] | None:
+    """Return what an overview shows of the input: its picture, or of a sequence the samples `(L,)` of one channel."""
+    if not feed.fed:
+        return None
+    fed = feed.main
+    if fed.picture is not None:
+        return fed.picture
+    array = feed.arrays[fed.name]
+    if "L" not in (fed.layout or "") or len(fed.layout or "") != array.ndim or array.size < 2:
+        return None
+    samples = np.moveaxis(array, (fed.layout or "").index("L"), -1)
+    first: npt.NDArray[Any] = samples.reshape(-1, samples.shape[-1])[0]
+    return first
 
 
 def fed_lines(fed: Fed | None) -> list[str]:
@@ -60,21 +88,73 @@ def fed_lines(fed: Fed | None) -> list[str]:
     ]
 
 
-def _ends(keys: Sequence[Hashable]) -> list[int]:
-    """Return the first place and the last of every run of equal keys."""
-    last = [place for place, key in enumerate(keys) if place + 1 == len(keys) or keys[place + 1] != key]
-    return sorted({0, *last})
+def _runs(places: Sequence[int], choices: Sequence[Choice], most: int) -> list[list[int]]:
+    """Return places in runs of one scope, one size or both, whichever makes the most runs that are at most so many.
+
+    A scope is tried whole and by its first parts: `stage2/block1` where there are few blocks, else `stage2`.
+    """
+    scopes = {place: _scope(choices[place]) for place in places}
+    sizes = {place: _size(choices[place]) for place in places}
+    found = [_in_runs(places, sizes)]
+    for parts in range(max(map(len, scopes.values())) + 1):
+        outer = {place: scope[:parts] for place, scope in scopes.items()}
+        found += [_in_runs(places, outer), _in_runs(places, {place: (outer[place], sizes[place]) for place in places})]
+    return max((runs for runs in found if len(runs) <= most), key=len)
 
 
-def _block(choice: Choice) -> Hashable:
-    """Return the scope that a layer is part of; the newer PyTorch exporter's scope is the layer itself."""
+def _in_runs(places: Sequence[int], keys: Mapping[int, Hashable]) -> list[list[int]]:
+    return [list(run) for _, run in groupby(places, keys.__getitem__)]
+
+
+def _shares(runs: Sequence[Sequence[int]], count: int) -> list[Sequence[int]]:
+    """Cut runs into `count` parts in all, each run into one at least; the longest parts are cut first."""
+    cuts = [1] * len(runs)
+    for _ in range(count - len(runs)):
+        cuts[max(range(len(runs)), key=lambda run: len(runs[run]) / cuts[run])] += 1
+    return [part for run, parts in zip(runs, cuts, strict=True) for part in _parts(run, parts)]
+
+
+def _parts(places: Sequence[int], count: int) -> Iterable[Sequence[int]]:
+    """Cut places into at most `count` parts, as even as can be.
+
+    >>> list(_parts([1, 2, 3, 4, 5], 2))
+    [[1, 2], [3, 4, 5]]
+    """
+    count = min(count, len(places))
+    return (places[part * len(places) // count : (part + 1) * len(places) // count] for part in range(count))
+
+
+def _last_telling(places: Sequence[int], choices: Sequence[Choice]) -> int:
+    return next((place for place in reversed(places) if not _is_linear(choices[place])), places[-1])
+
+
+def _is_linear(choice: Choice) -> bool:
+    layer = choice.layer
+    return layer is not None and layer.kind in LINEAR and choice.value == layer.output
+
+
+def _is_vector(choice: Choice) -> bool:
+    """Tell whether a layer has one value a channel: no axis of space or tokens, or only such of one position."""
+    layer = choice.layer
+    if layer is None or layer.shape is None:
+        return False
+    if layer.layout is None:
+        return len(layer.shape) < 3
+    space = [size for size, letter in zip(layer.shape, layer.layout, strict=True) if letter in f"{SPATIAL}T"]
+    return all(size == 1 for size in space)
+
+
+def _scope(choice: Choice) -> tuple[str, ...]:
+    """Return the parts of the scope that a layer is in; the newer PyTorch exporter's scope is the layer itself."""
     if choice.layer is None:
-        return choice.name
-    scope = choice.layer.scope
-    if scope != choice.layer.name:
-        return scope
-    return scope[: max(scope.rfind("/"), scope.rfind("."), 0)]
+        return (choice.name,)
+    parts = tuple(re.split("[/.]", choice.layer.scope))
+    return parts[:-1] if choice.layer.scope == choice.layer.name else parts
 
 
 def _size(choice: Choice) -> Hashable:
-    return None if choice.layer is None else (choice.layer.height, choice.layer.width)
+    """Return the size of a layer's maps, or how many input pixels lie between its positions where that is not known."""
+    layer = choice.layer
+    if layer is None:
+        return None
+    return (layer.height, layer.width) if layer.width is not None else layer.stride

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from onnxviz.draw.bands import AXIS, RANGE_BAR, WIDTH, choose_bands, draw_bands
+from onnxviz.draw.bands import AXIS, RANGE_BAR, WIDTH, choose_bands, draw_bands, strongest
 from onnxviz.draw.grid import PAGE
 from onnxviz.draw.page import MARGIN, Page
 from onnxviz.draw.palette import HATCH_BACK, HATCH_LINE, INK, LEVELS, NAN, RULE
@@ -43,18 +43,36 @@ def test_channels_go_down_and_samples_across() -> None:
 
 
 @pytest.mark.usefixtures("without_words")
-def test_long_sequences_become_means() -> None:
+def test_of_long_sequences_a_pixel_shows_what_is_farthest_from_zero() -> None:
     samples = np.tile(np.array([0.0, 2.0], np.float32), WIDTH)
-    samples[:4] = [0, 0, 4, 4]
-    (drawing,) = draw_bands(samples[None], CAPTION, Style(scale="layer"))
+    samples[:8] = [0, 0, 4, 4, -4, 3, 3, -1]
+    (drawing,) = draw_bands(samples[None], CAPTION, Style(scale="symmetric"))
     band = below_header(drawing, 1)[0, LEFT : LEFT + WIDTH]
-    assert band[:3].tolist() == [0, LEVELS - 1, LEVELS // 4 - 1]
-    assert (band[2:] == band[2]).all()
-    assert drawing.text["Zoom"] == "2 samples to 1 px, mean"
+    assert band[:4].tolist() == [LEVELS // 2 - 1, LEVELS - 1, 0, LEVELS * 7 // 8 - 1]
+    assert (band[4:] == LEVELS * 3 // 4 - 1).all()
+    assert drawing.text["Zoom"] == "2 samples to 1 px, the one farthest from 0"
 
 
 @pytest.mark.usefixtures("without_words")
-def test_the_last_pixel_of_an_odd_length_is_the_mean_of_what_is_left() -> None:
+def test_a_fast_oscillation_stays_as_loud_as_it_is() -> None:
+    # 0.4 in every burst, as in the sound of which the mean of 19 samples left nearly nothing.
+    time = np.arange(19 * WIDTH) / 22050
+    wave = 0.4 * np.sin(2 * np.pi * (3000 * time + 2500 * time**2)) * (np.sin(12 * time) > 0)
+    (drawing,) = draw_bands(np.stack([wave, wave]).astype(np.float32), CAPTION, Style(scale="fixed:-0.4,0.4"))
+    band = below_header(drawing, 2)[0, LEFT : LEFT + WIDTH].astype(float)
+    loudness = np.abs(band - (LEVELS - 1) / 2) / (LEVELS / 2) * 0.4
+    bursts = np.abs(wave.reshape(WIDTH, 19)).max(axis=1)
+    assert loudness == pytest.approx(bursts, abs=0.005)
+
+
+def test_nan_among_the_samples_of_a_pixel_is_seen() -> None:
+    starts = np.array([0, 2])
+    assert np.isnan(strongest(np.array([[np.nan, -9.0, 1, 2]]), starts)).tolist() == [[True, False]]
+    assert strongest(np.array([[-np.inf, np.inf, -3, 2]], np.float16), starts).tolist() == [[np.inf, -3]]
+
+
+@pytest.mark.usefixtures("without_words")
+def test_the_last_pixel_of_an_odd_length_shows_what_is_left() -> None:
     samples = np.zeros(2 * WIDTH - 1, np.float32)
     samples[-1] = 1
     (drawing,) = draw_bands(samples[None], CAPTION, Style(scale="layer"))

@@ -128,11 +128,11 @@ def test_labels_of_another_count_are_not_used(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_what_is_said_of_the_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "range -1 .. 3  ·  zero 1 of 4  ·  not finite 1" in words(monkeypatch, [0, -1, 3, np.nan])
+    assert "range -1 .. 3  ·  not finite 1  ·  live 3 of 4" in words(monkeypatch, [0, -1, 3, np.nan])
     assert any("2 values to 1 px, least and greatest" in text for text in words(monkeypatch, np.arange(2000)))
     assert any("no finite value" in text for text in words(monkeypatch, [np.nan]))
     assert "value 0.5" in words(monkeypatch, [0.5])
-    assert "all 2  ·  zero 0 of 3" in words(monkeypatch, [2, 2, 2])
+    assert "all 2  ·  live 3 of 3" in words(monkeypatch, [2, 2, 2])
 
 
 def test_many_values_fit_on_a_page() -> None:

@@ -29,6 +29,13 @@ def read(content: bytes) -> Image.Image:
     return image
 
 
+@pytest.mark.parametrize("small", [False, True])
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tiff"])
+def test_a_picture_is_printed_at_300_dots_an_inch(suffix: str, small: bool) -> None:
+    back = read(encode(montage(4, 30, 30), suffix, enlarged=False, small=small, text=TEXT))
+    assert [round(float(dots)) for dots in back.info["dpi"]] == [300, 300]
+
+
 @pytest.mark.parametrize("enlarged", [False, True])
 @pytest.mark.parametrize("small", [False, True])
 def test_a_png_keeps_indices_palette_and_text(enlarged: bool, small: bool) -> None:

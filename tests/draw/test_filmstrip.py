@@ -63,7 +63,7 @@ def test_many_constant_channels_are_left_out_and_told() -> None:
     maps = np.random.default_rng(0).random((12, 2, 8, 8)).astype(np.float32)
     maps[:9] = 3
     (drawing,) = draw_filmstrip(maps, CAPTION, Style())
-    assert "constant channels 9 of 12, not drawn" in drawing.text["Description"]
+    assert "live 3 of 12, constant ones not drawn" in drawing.text["Description"]
     for style in (Style(channels=tuple(range(12))), Style(top=12)):
         chosen = draw_filmstrip(maps, CAPTION, style)[0]
         assert "not drawn" not in chosen.text["Description"]

@@ -27,8 +27,8 @@ from onnxviz.errors import UsageError
         (8, 14, 14, Style(tile=100), (7, 7), (1, 1), (98, 98)),
         (32, 149, 149, Style(columns=8), (1, 1), (1, 1), (149, 149)),
         (96, 149, 149, Style(columns=24), (1, 1), (3, 3), (50, 50)),
-        (6, 1, 64, Style(), (8, 2), (1, 1), (8, 128)),
-        (6, 3, 4000, Style(), (3, 1), (1, 7), (9, 572)),
+        (6, 1, 64, Style(), (16, 2), (1, 1), (16, 128)),
+        (6, 3, 4000, Style(), (6, 1), (1, 7), (18, 572)),
         (6, 1, 1, Style(tile=5), (5, 5), (1, 1), (5, 5)),
     ],
 )
@@ -49,7 +49,7 @@ def test_tiles(
 def test_the_zoom_in_words() -> None:
     assert choose_tile(32, 7, 7, Style()).words == "18:1"
     assert choose_tile(8, 2048, 1024, Style()).words == "1:4 area mean"
-    assert choose_tile(6, 1, 64, Style()).words == "2:1 across, 8:1 down"
+    assert choose_tile(6, 1, 64, Style()).words == "2:1 across, 16:1 down"
 
 
 @pytest.mark.parametrize("style", [Style(tile=0), Style(columns=0), Style(rows=-1)])

@@ -10,12 +10,13 @@ from hypothesis.extra import numpy as arrays
 
 from onnxviz.draw.arrange import item_channels
 from onnxviz.draw.bands import draw_bands
-from onnxviz.draw.bars import draw_bars
+from onnxviz.draw.bars import BAR, draw_bars, draw_wave
 from onnxviz.draw.filmstrip import draw_filmstrip
 from onnxviz.draw.kinds import Known, attention_style, draw_maps
 from onnxviz.draw.montage import draw_montage
 from onnxviz.draw.overview_row import summarise
-from onnxviz.draw.page import Page
+from onnxviz.draw.page import BARE, Page
+from onnxviz.draw.palette import FRAME, INK, LEVELS, PANEL, RULE
 from onnxviz.draw.scale import channel_statistics
 from onnxviz.draw.style import Caption, Drawing, Style
 from onnxviz.errors import UsageError
@@ -49,6 +50,46 @@ def test_sequences_are_bands() -> None:
     assert same(draw_maps(maps[None], "NCL", CAPTION, STYLE), expected)
     assert same(draw_maps(maps.T[None], "NLC", CAPTION, STYLE), expected)
     assert same(draw_maps(maps[None, :, :, None], "NCHW", CAPTION, STYLE), expected)
+
+
+def test_a_single_sequence_is_a_wave() -> None:
+    wave = values(9000)
+    (drawing,) = draw_maps(wave[None, None, None], "NCHW", CAPTION, STYLE)
+    assert same([drawing], draw_wave(wave, CAPTION, STYLE))
+    # The least and the greatest of 9 samples: never nothing, as their mean nearly is.
+    image = np.asarray(drawing.image)
+    plotted = image[:, 72:1072] == BAR
+    assert (plotted.sum(axis=0) > 10).all()
+
+
+@pytest.mark.parametrize(
+    ("shape", "layout", "size"),
+    [
+        ((1, 4, 7, 7), "NCHW", (2 * 259 + 4, 2 * 259 + 4)),
+        ((1, 4, 100), "NCL", (4 * 24, 1200)),
+        ((1, 1, 100), "NCL", (220, 1000)),
+        ((1, 50), "NC", (220, 1000)),
+        ((1, 2, 3, 8, 8), "NCDHW", (2 * 128 + 4, 3 * 128 + 2 * 4)),
+        ((1, 1, 5, 5), "NHTT", (510, 510)),
+        ((1, 300, 5, 5), "NCHW", None),
+        ((1, 0, 5, 5), "NCHW", (0, 0)),
+    ],
+)
+def test_a_bare_picture_has_maps_and_no_words(
+    shape: tuple[int, ...], layout: str, size: tuple[int, int] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(Page, "text", lambda self, x, y, text, *_, **__: said.append(text))
+    drawings = draw_maps(np.abs(values(*shape)), layout, CAPTION, Style(bare=True))
+    assert said == []
+    for drawing in drawings:
+        image = np.asarray(drawing.image)
+        if size is not None:
+            assert image.shape == (size[0] + 2 * BARE, size[1] + 2 * BARE)
+        # Neither range bars nor rulers: nothing but data and background, a frame, and bars on their panel.
+        around = {INK, FRAME} if "Scale" in drawing.text else {INK, PANEL, RULE}
+        assert set(np.unique(image[image >= LEVELS]).tolist()) <= around
+        assert (image[: BARE - 1] == INK).all()
 
 
 def test_vectors_and_maps_of_one_value_are_bars() -> None:

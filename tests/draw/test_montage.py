@@ -16,6 +16,7 @@ from onnxviz.draw.page import Page, Word
 from onnxviz.draw.palette import (
     ACCENT,
     FAINT_RULE,
+    FRAME,
     HATCH_BACK,
     HATCH_LINE,
     INK,
@@ -95,7 +96,7 @@ def test_a_constant_channel_is_hatched_and_says_its_value() -> None:
     assert np.flatnonzero(bar == FAINT_RULE).size == 1
     assert "0.5" in texts(page)
     assert "constant" in texts(page)
-    assert any("constant 1 of 6" in text for text in texts(page))
+    assert any("live 5 of 6" in text for text in texts(page))
 
 
 def test_what_is_not_finite_is_shown_and_counted() -> None:
@@ -118,12 +119,35 @@ def test_what_is_not_finite_is_shown_and_counted() -> None:
     assert any("not finite in 4" in text for text in texts(page))
 
 
+@pytest.mark.parametrize(("sign", "framed"), [(1, False), (-1, True)])
+def test_tiles_whose_zero_is_the_colour_of_the_page_have_a_frame(sign: int, framed: bool) -> None:
+    maps = natural(6, 8, 8)
+    maps[1::2] *= sign
+    (page,) = pages(maps, Style(columns=3))
+    y = first_row(page) + framed
+    ring = page.canvas[y - 1 : y + 129, 28 + 132 - 1 : 28 + 132 + 129].copy()
+    inner = ring[1:-1, 1:-1].copy()
+    ring[1:-1, 1:-1] = FRAME if framed else B
+    assert (ring == (FRAME if framed else B)).all()
+    assert (inner < LEVELS).all()
+
+
+def test_a_range_stands_nearer_to_its_own_name_than_to_the_next() -> None:
+    (page,) = pages(natural(6, 8, 8), Style(columns=3, tile=96))
+    names = {word.text: word for word in page.words if word.text in ("0", "1", "2")}
+    ranges = [word for word in page.words if " .. " in word.text and word.size == 10]
+    for name, following in (("0", "1"), ("1", "2")):
+        own = min(ranges, key=lambda word: (word.baseline, abs(word.left - names[name].right)))
+        assert own.left - names[name].right < 10
+        assert names[following].left - own.right >= 10
+
+
 def test_many_constant_channels_fold_into_a_strip() -> None:
     maps = natural(60, 7, 7)
     maps[::3] = 0
     (page,) = pages(maps)
     shown = texts(page)
-    assert "live channels: 40 of 60" in shown
+    assert "live 40 of 60" in shown
     assert "3" not in shown
     assert {"1", "58"} <= set(shown)
     # One tick a channel: the first is constant, the next two are live.
@@ -132,7 +156,7 @@ def test_many_constant_channels_fold_into_a_strip() -> None:
     assert [strip[int(cell * (channel + 0.5))] for channel in range(4)] == [HATCH_BACK, RULE, RULE, HATCH_BACK]
     # Chosen channels are drawn, whatever they are.
     (page,) = pages(maps, Style(channels=(0, 3, 6, 1)))
-    assert not any(text.startswith("live") for text in texts(page))
+    assert "live 40 of 60" not in texts(page)
     assert {"0", "3", "6", "1"} <= set(texts(page))
 
 
@@ -317,7 +341,7 @@ def test_any_maps_any_style(
     for page in montage.pages(CAPTION):
         assert max(page.canvas.shape) <= PAGE
         used = np.unique(page.canvas)
-        allowed = {B, RULE, FAINT_RULE, NAN, POSITIVE_INFINITY, NEGATIVE_INFINITY, HATCH_BACK, HATCH_LINE}
+        allowed = {B, RULE, FAINT_RULE, FRAME, NAN, POSITIVE_INFINITY, NEGATIVE_INFINITY, HATCH_BACK, HATCH_LINE}
         assert set(used[used >= LEVELS].tolist()) <= allowed
         assert ACCENT not in used
         for word in page.words:

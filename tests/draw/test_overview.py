@@ -7,9 +7,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from onnxviz.draw.overview import MEAN, PROJECTION, ROW, TILES, WIDTH, OverviewRow, draw_overview, enlarged, summarise
-from onnxviz.draw.overview import tile_limits as limits_of_tiles
-from onnxviz.draw.overview_row import CURVE, STRIP, TILE, MapsLook, VectorLook, shrink
+from onnxviz.draw.bars import BAR
+from onnxviz.draw.overview import ROW, OverviewRow, draw_overview, summarise
+from onnxviz.draw.overview_fit import CURVE, LABEL, SAMPLES, STRIP, TILE
+from onnxviz.draw.overview_row import MapsLook, VectorLook, shrink
+from onnxviz.draw.overview_sheet import MEAN, PROJECTION, TILES, WIDTH
+from onnxviz.draw.overview_strip import enlarged
+from onnxviz.draw.overview_strip import tile_limits as limits_of_tiles
 from onnxviz.draw.page import MARGIN, Page
 from onnxviz.draw.palette import THEMES, palette
 from onnxviz.draw.projection import pca_rgb
@@ -95,10 +99,73 @@ def test_a_volume_is_shown_by_its_middle_slice() -> None:
     assert maps_look(row).tiles[0, 0, 0] == 4
 
 
-def test_a_sequence_is_a_map_of_one_row() -> None:
-    look = maps_look(summarise(np.arange(1000, dtype=np.float32).reshape(1, 2, 500), "NCL", "conv1d", "Conv"))
-    assert look.tiles.shape == (2, 1, TILE)
-    assert look.projection.shape == (1, TILE, 3)
+def test_sequences_are_as_long_as_the_strip_and_keep_what_is_loud() -> None:
+    waves = np.stack([np.tile([0.0, 0.5, -2, 1], 1000), np.tile([0.0, 1, 0, -1], 1000)]).astype(np.float32)
+    look = maps_look(summarise(waves[None], "NCL", "conv1d", "Conv"))
+    assert look.tiles.shape == (2, 1, SAMPLES)
+    assert look.projection.shape == (1, SAMPLES, 3)
+    assert (look.tiles[0] == -2).all()
+    short = maps_look(summarise(waves[None, :, :500], "NCL", "conv1d", "Conv"))
+    assert np.array_equal(short.tiles[:, 0], waves[:, :500])
+    assert np.array_equal(short.mean[0], waves[:, :500].mean(axis=0))
+
+
+def test_sequences_lie_below_one_another(said: list[str]) -> None:
+    waves = np.zeros((1, 2, 30), np.float32)
+    waves[0, 0, 10:20] = 3
+    waves[0, 1, 20:] = 1
+    pixels = draw([summarise(waves, "NCL", "conv1d", "Conv")])
+    colours, left, third = palette("viridis", "dark"), MEAN + LABEL, SAMPLES // 3
+    # The mean, the principal components, channel 0 and channel 1, 24 pixels each.
+    for line, loud in ((2, 1), (3, 2)):
+        band = pixels[24 * line : 24 * line + 22, left : left + SAMPLES]
+        for part in range(3):
+            expected = colours[231 if part == loud else 0]
+            assert (band[:, third * part : third * (part + 1)] == expected).all()
+    assert [text for text in said if text in ("mean", "PCA", "0", "1")] == ["mean", "PCA", "0", "1"]
+    assert "PCA to RGB" not in said
+
+
+def test_a_single_sequence_has_bars_and_no_curve(said: list[str]) -> None:
+    row = summarise(np.sin(np.arange(9000.0))[None, None], "NCL", "conv1d", "Conv")
+    assert isinstance(row.look, VectorLook)
+    assert len(row.look.columns.low) == STRIP
+    assert row.look.columns.low.max() < -0.4
+    assert row.curve is None
+    draw([row])
+    assert "magnitudes, sorted" not in said
+
+
+def test_of_a_single_channel_there_is_no_projection_and_no_curve(said: list[str]) -> None:
+    maps = np.zeros((1, 1, 4, 4), np.float32)
+    maps[0, 0, 0] = 1
+    pixels = draw([summarise(maps, "NCHW", "conv", "Conv")])
+    background = np.array(THEMES["dark"].background)
+    assert (pixels[:TILE, MEAN + TILE :] == background).all()
+    assert (pixels[0, MEAN] == palette("viridis", "dark")[231]).all()
+    assert not any("variance" in text or text.startswith("max ") for text in said)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 7, 40])
+@pytest.mark.parametrize("size", [(24, 160), (12, 160), (6, 80), (3, 80), (4, 2100), (2, 3), (40, 90), (300, 900)])
+def test_wide_maps_stay_in_their_boxes(channels: int, size: tuple[int, int]) -> None:
+    maps = np.random.default_rng(0).random((channels, *size)).astype(np.float32)
+    look = maps_look(summarise(maps[None], "NCHW", "conv", "Conv"))
+    count = len(look.tiles) + 2 * (channels > 1)
+    for tile in look.tiles:
+        image = enlarged(np.zeros((*tile.shape, 3), np.uint8), look.fit.box)
+        assert image.height <= look.fit.box[0]
+        assert image.width <= look.fit.box[1]
+    if not look.fit.usual:
+        assert count <= look.fit.lines * look.fit.columns
+        bottom, right = look.fit.place(look.fit.lines * look.fit.columns - 1)
+        assert bottom + look.fit.box[0] <= TILE
+        assert right + look.fit.box[1] <= STRIP
+
+
+def test_maps_of_text_lines_are_larger_than_a_tile() -> None:
+    look = maps_look(summarise(np.random.default_rng(0).random((1, 16, 24, 160)), "NCHW", "conv", "Conv"))
+    assert enlarged(look.projection, look.fit.box).size == (210, 32)
 
 
 def test_a_vector_keeps_its_bars_and_its_largest() -> None:
@@ -130,8 +197,8 @@ def test_what_is_not_finite_does_not_count_in_the_mean() -> None:
     [((5, 7), (5, 7)), ((224, 224), (112, 112)), ((224, 112), (112, 56)), ((1, 900), (1, 112)), ((20, 9000), (8, 112))],
 )
 def test_pictures_are_shrunk_to_a_tile(shape: tuple[int, int], shrunk: tuple[int, int]) -> None:
-    assert shrink(np.zeros(shape, np.float32)).shape == shrunk
-    assert shrink(np.zeros((*shape, 3), np.uint8)).shape == (*shrunk, 3)
+    assert shrink(np.zeros(shape, np.float32), (TILE, TILE)).shape == shrunk
+    assert shrink(np.zeros((*shape, 3), np.uint8), (TILE, TILE)).shape == (*shrunk, 3)
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
@@ -155,7 +222,7 @@ def test_tiles_go_to_their_place_in_their_colours(steps: np.ndarray, said: list[
 
 
 def test_signed_tiles_are_about_zero(said: list[str]) -> None:
-    maps = np.array([[[[-2.0, 0], [0, 1]]]], np.float32)
+    maps = np.array([[[[-2.0, 0], [0, 1]], [[0, 0], [0, 0]]]], np.float32)
     pixels = draw([summarise(maps, "NCHW", "conv1", "Conv")])
     colours = palette("berlin", "dark")
     assert (pixels[0, TILES] == colours[0]).all()
@@ -213,11 +280,25 @@ def test_scores_that_are_no_shares_are_numbers(said: list[str]) -> None:
     assert {"9.26", "-1.5", "NaN"} <= set(said)
 
 
-def test_the_input_is_shown_as_it_was_fed(said: list[str]) -> None:
-    picture = np.full((20, 40, 3), (200, 10, 30), np.uint8)
+@pytest.mark.parametrize(("size", "shown"), [((20, 40), (120, 240)), ((48, 320), (36, 240)), ((400, 100), (160, 40))])
+def test_the_input_is_shown_as_it_was_fed(said: list[str], size: tuple[int, int], shown: tuple[int, int]) -> None:
+    picture = np.full((*size, 3), (200, 10, 30), np.uint8)
     drawing = draw_overview("net", "", picture, ["x"], [], [], Style())
-    shown = (np.asarray(drawing.image) == (200, 10, 30)).all(axis=2)
-    assert shown.sum() == 160 * 80
+    rows, columns = np.nonzero((np.asarray(drawing.image) == (200, 10, 30)).all(axis=2))
+    assert (len(set(rows.tolist())), len(set(columns.tolist()))) == shown
+    # No higher than the picture, or the words beside it.
+    assert drawing.image.height == 92 + max(shown[0], 42) + 44 + MARGIN
+
+
+@pytest.mark.parametrize(("top", "width"), [([], 720), ([("cat", 0.5)], 240)])
+def test_a_sound_is_shown_as_a_wave(top: list[tuple[str, float]], width: int) -> None:
+    sound = np.zeros(72000, np.float32)
+    sound[36000:] = np.tile([0.5, -0.5], 18000)
+    pixels = np.asarray(draw_overview("net", "", sound, ["x"], top, [], Style()).image)
+    wave = (pixels[92 : 92 + 90, MARGIN : MARGIN + width] == palette("viridis", "dark")[BAR]).all(axis=2)
+    assert not wave[:, : width // 2].any()
+    # All but the line of zero.
+    assert (wave[:, width // 2 :].sum(axis=0) == 89).all()
 
 
 def test_fifty_rows_are_one_tall_page(steps: np.ndarray) -> None:
@@ -267,13 +348,13 @@ def test_vectors_alone_have_titles_of_their_own(said: list[str], steps: np.ndarr
         (100, 100, (100, 100)),
         (64, 64, (112, 112)),
         (24, 80, (112, 34)),
-        (1, 64, (112, 112)),
-        (3, 64, (112, 8)),
+        (1, 64, (112, 14)),
+        (3, 64, (112, 15)),
         (1, 1, (112, 112)),
     ],
 )
 def test_maps_of_any_size_fill_a_tile(height: int, width: int, size: tuple[int, int]) -> None:
-    image = enlarged(np.full((height, width, 3), 77, np.uint8))
+    image = enlarged(np.full((height, width, 3), 77, np.uint8), (TILE, TILE))
     assert image.size == size
     assert image.getextrema() == ((77, 77),) * 3
 
@@ -281,7 +362,7 @@ def test_maps_of_any_size_fill_a_tile(height: int, width: int, size: tuple[int, 
 def test_a_map_between_two_factors_keeps_its_values_apart() -> None:
     colours = np.zeros((64, 64, 3), np.uint8)
     colours[:, 32:] = 200
-    pixels = np.asarray(enlarged(colours))[:, :, 0]
+    pixels = np.asarray(enlarged(colours, (TILE, TILE)))[:, :, 0]
     # Pixel 56 begins where value 32 does: 56 / 112 = 32 / 64.
     assert (pixels[:, :56] == 0).all()
     assert (pixels[:, 56:] == 200).all()
