@@ -70,6 +70,7 @@ def slim(out: Path) -> list[Entry]:
         graph_nets.save_checkpoint(session, out / "checkpoint")
         graph_nets.save_for_serving(session, out / "saved_model_tf1")
         frozen = v1.graph_util.convert_variables_to_constants(session, session.graph.as_graph_def(), ["scores"])
+        graph_nets.save_training(session, out / "training")
     (out / "frozen.pb").write_bytes(frozen.SerializeToString())
     image = np.random.default_rng(2).uniform(0, 1, (2, 20, 20, 3)).astype(np.float32)
     return [

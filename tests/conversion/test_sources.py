@@ -157,3 +157,14 @@ def test_what_is_random_is_not_said_to_agree(
     document = json.loads(done.out)["verify"]
     assert document["random"] == ["noisy:0"]
     assert document["max_rel_layers"] < 1e-5
+
+
+def test_what_only_training_needs_is_not_looked_at(
+    folder: Path, onnxviz_command: Callable[..., Any], tensorflow_python: str, tmp_path: Path
+) -> None:
+    given = ["convert", folder / "training" / "model.ckpt.meta", "--python", tensorflow_python, "--outputs"]
+    done = onnxviz_command(*given, "scores", "-o", tmp_path / "scores.onnx", "--json")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["verify"]["max_rel_layers"] < TOLERANCE
+    done = onnxviz_command(*given, "loss", "-o", tmp_path / "loss.onnx")
+    assert (done.code, "Dataset" in done.err and "--trust" in done.err) == (3, True), done.err

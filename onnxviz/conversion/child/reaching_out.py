@@ -38,7 +38,7 @@ _INSIDE = re.compile(
             # Calls, loops and branches; what they call is looked at as well.
             r"StatefulPartitionedCall|If|While|Case|DeviceIndex|TensorArray[A-Za-z]*(V[23])?|Stack(Push|Pop|Close)?V2",
             # Checks, and what only computes.
-            r"Assert|CheckNumerics(V2)?|Print(V2)?|GuaranteeConst|Empty|CudnnRNN(V[23])?",
+            r"Assert|CheckNumerics(V2)?|Print(V2)?|GuaranteeConst|Empty|CudnnRNN(Backprop)?(V[23])?",
         )
     )
 )
