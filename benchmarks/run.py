@@ -220,14 +220,14 @@ def maps(folder: Path, channels: int, side: int, rounds: int) -> None:
         "from onnxviz.draw.encode import save; from onnxviz.draw.style import Caption, Style\n"
         "a = numpy.load('maps.npy')\n"
         "for _ in range({}):\n"
-        "  for page, d in enumerate(draw_montage(a, Caption('maps'), Style(tile=1))):\n"
+        "  for page, d in enumerate(draw_montage(a, Caption('maps'), Style(tile={side}))):\n"
         "    save(d.image, Path(f'm{{page}}.png'), enlarged=d.enlarged, small=False, text=d.text)"
     )
     empty = "import matplotlib; matplotlib.use('Agg'); import matplotlib.pyplot, numpy"
     cost = measure(
         {
-            "ours": [sys.executable, "-c", ours.format(21)],
-            "start": [sys.executable, "-c", ours.format(1)],
+            "ours": [sys.executable, "-c", ours.format(21, side=side)],
+            "start": [sys.executable, "-c", ours.format(1, side=side)],
             "usual": [*USUAL, "one_axes_a_channel", "maps.npy", "u.png"],
             "empty": [sys.executable, "-c", empty],
             "skimage": [*USUAL, "skimage_montage", "maps.npy", "s.png", "21"],

