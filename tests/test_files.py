@@ -254,6 +254,7 @@ def test_copy_range_by_every_way(tmp_path, monkeypatch, way, aligned):
         monkeypatch.setattr(os, "copy_file_range", lambda *_: 0, raising=False)
     if way == "no pread":
         monkeypatch.delattr(os, "pread", raising=False)
+        monkeypatch.delattr(os, "preadv", raising=False)
     descriptor = source_of(tmp_path, content)
     try:
         with (tmp_path / "target").open("wb") as target:
