@@ -129,7 +129,7 @@ def target_of(wish: str) -> Target:
     for name in ACCELERATORS:
         if PROVIDERS[name] in available and _tried(name, PROVIDERS[name]).usable:
             return Target(name, f"{name} works here", automatic=True)
-    return Target("cpu", "no accelerator works here", automatic=True)
+    return Target("cpu", "no accelerator was found", automatic=True)
 
 
 def overlapping_wheels() -> tuple[str, ...]:
