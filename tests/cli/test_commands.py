@@ -469,7 +469,14 @@ def test_an_interrupt_leaves_nothing(bundled_model: Path, cat: Path, tmp_path: P
     # Of ten runs nine are to come when the first picture is there, however late that is noticed.
     inputs = [str(cat)] * 10
     command = [sys.executable, "-m", "onnxviz", "view", str(bundled_model), *inputs, "-o", str(tmp_path / "maps")]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        # Whoever runs the tests in the background may have them ignore it, and what they start with them.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     deadline = time.monotonic() + 60
     while not list(tmp_path.rglob("*.png")):
         assert process.poll() is None and time.monotonic() < deadline
