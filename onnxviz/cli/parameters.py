@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -31,6 +31,11 @@ def one_of(*names: str) -> Callable[[str], list[str]]:
     return complete
 
 
+def named(option: str, metavar: str, text: str, *names: str) -> Any:
+    """Return an option whose value is one of some names, which a shell completes; typer's own type is not public."""
+    return typer.Option(option, metavar=metavar, help=text, autocompletion=one_of(*names))
+
+
 ModelPath = Annotated[
     Path,
     typer.Argument(
@@ -44,16 +49,11 @@ Layers = Annotated[
 Exclude = Annotated[list[str] | None, typer.Option("--exclude", metavar="SEL", help="What to leave out.")]
 Tap = Annotated[
     str,
-    typer.Option(
-        "--tap",
-        metavar="act|op",
-        help="act: after norm and nonlinearity; op: before.",
-        autocompletion=one_of("act", "op"),
-    ),
+    named("--tap", "act|op", "act: after norm and nonlinearity; op: before.", "act", "op"),
 ]
 Theme = Annotated[
     str,
-    typer.Option("--theme", metavar="dark|light", help="dark or light.", autocompletion=one_of("dark", "light")),
+    named("--theme", "dark|light", "dark or light.", "dark", "light"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what exists.")]
@@ -63,11 +63,17 @@ Verbose = Annotated[
 ]
 DeviceName = Annotated[
     str,
-    typer.Option(
+    named(
         "--device",
-        metavar="NAME",
-        help="auto, cpu, cuda, cuda:1, openvino ...",
-        autocompletion=one_of("auto", "cpu", "cuda", "tensorrt", "openvino", "directml", "coreml"),
+        "NAME",
+        "auto, cpu, cuda, cuda:1, openvino ...",
+        "auto",
+        "cpu",
+        "cuda",
+        "tensorrt",
+        "openvino",
+        "directml",
+        "coreml",
     ),
 ]
 Exact = Annotated[bool, typer.Option("--exact", help="Turn off all of onnxruntime's optimisation.")]
@@ -75,11 +81,17 @@ Threads = Annotated[int, typer.Option("--threads", metavar="N", min=0, help="Thr
 Memory = Annotated[str, typer.Option("--memory", metavar="SIZE", help="Bound of the maps held at a time.")]
 Preset = Annotated[
     str | None,
-    typer.Option(
+    named(
         "--preset",
-        metavar="NAME",
-        help="imagenet, inception, caffe, zero-one ...",
-        autocompletion=one_of("imagenet", "inception", "caffe", "efficientnet-lite", "yolo", "zero-one", "raw"),
+        "NAME",
+        "imagenet, inception, caffe, zero-one ...",
+        "imagenet",
+        "inception",
+        "caffe",
+        "efficientnet-lite",
+        "yolo",
+        "zero-one",
+        "raw",
     ),
 ]
 Range = Annotated[str | None, typer.Option("--range", metavar="LO,HI", help="What 0..255 is brought to.")]
@@ -88,39 +100,19 @@ Std = Annotated[str | None, typer.Option("--std", metavar="S[,S,S]", help="Divid
 Size = Annotated[str | None, typer.Option("--size", metavar="HxW", help="Size to feed, such as 224x224 or 640.")]
 Resize = Annotated[
     str | None,
-    typer.Option(
-        "--resize",
-        metavar="HOW",
-        help="squash, crop or letterbox.",
-        autocompletion=one_of("squash", "crop", "letterbox"),
-    ),
+    named("--resize", "HOW", "squash, crop or letterbox.", "squash", "crop", "letterbox"),
 ]
 Filter = Annotated[
     str | None,
-    typer.Option(
-        "--filter",
-        metavar="NAME",
-        help="nearest, bilinear, bicubic or lanczos.",
-        autocompletion=one_of("nearest", "bilinear", "bicubic", "lanczos"),
-    ),
+    named("--filter", "NAME", "nearest, bilinear, bicubic or lanczos.", "nearest", "bilinear", "bicubic", "lanczos"),
 ]
 Order = Annotated[
     str | None,
-    typer.Option(
-        "--channel-order",
-        metavar="rgb|bgr",
-        help="Order of the channels fed.",
-        autocompletion=one_of("rgb", "bgr"),
-    ),
+    named("--channel-order", "rgb|bgr", "Order of the channels fed.", "rgb", "bgr"),
 ]
 Transform = Annotated[
     str,
-    typer.Option(
-        "--transform",
-        metavar="none|log",
-        help="For matrices with heavy tails: log.",
-        autocompletion=one_of("none", "log"),
-    ),
+    named("--transform", "none|log", "For matrices with heavy tails: log.", "none", "log"),
 ]
 Dim = Annotated[list[str] | None, typer.Option("--dim", metavar="NAME=N", help="A size for a symbol; repeatable.")]
 Random = Annotated[bool, typer.Option("--random", help="Feed noise where nothing is given.")]

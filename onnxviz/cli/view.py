@@ -42,13 +42,18 @@ def view(
     tap: parameters.Tap = "act",
     scale: Annotated[
         str,
-        typer.Option(
+        parameters.named(
             "--scale",
-            metavar="MODE",
-            help="auto, channel, signed, layer, percentile, symmetric, std or fixed:LO,HI.",
-            autocompletion=parameters.one_of(
-                "auto", "channel", "signed", "layer", "percentile", "symmetric", "std", "fixed:"
-            ),
+            "MODE",
+            "auto, channel, signed, layer, percentile, symmetric, std or fixed:LO,HI.",
+            "auto",
+            "channel",
+            "signed",
+            "layer",
+            "percentile",
+            "symmetric",
+            "std",
+            "fixed:",
         ),
     ] = "auto",
     colormap: Annotated[
@@ -63,12 +68,7 @@ def view(
     rows: Annotated[int | None, typer.Option("--rows", metavar="N", min=1, help="Rows on a page.")] = None,
     order: Annotated[
         str,
-        typer.Option(
-            "--order",
-            metavar="HOW",
-            help="index, deviation or mean.",
-            autocompletion=parameters.one_of("index", "deviation", "mean"),
-        ),
+        parameters.named("--order", "HOW", "index, deviation or mean.", "index", "deviation", "mean"),
     ] = "index",
     top: Annotated[
         int | None, typer.Option("--top", metavar="K", min=1, help="Only the first K of that order.")
@@ -78,12 +78,7 @@ def view(
     ] = None,
     format: Annotated[
         str,
-        typer.Option(
-            "--format",
-            metavar="NAME",
-            help="png, jpg, webp or tiff.",
-            autocompletion=parameters.one_of("png", "jpg", "webp", "tiff"),
-        ),
+        parameters.named("--format", "NAME", "png, jpg, webp or tiff.", "png", "jpg", "webp", "tiff"),
     ] = "png",
     small: Annotated[bool, typer.Option("--small", help="Smaller files in more time.")] = False,
     bare: Annotated[bool, typer.Option("--bare", help="The maps alone: no title, captions, bars or rulers.")] = False,
