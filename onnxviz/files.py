@@ -129,6 +129,16 @@ def read_at(descriptor: int, length: int, offset: int) -> bytes:
     return os.read(descriptor, length)
 
 
+def is_folder(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a path is a folder; what may not be looked at is none, and is told when it is opened."""
+    return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises PermissionError in a folder that may not be entered
+
+
+def is_plain_file(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a path is a file; what may not be looked at is none."""
+    return os.path.isfile(path)  # noqa: PTH113 - as above
+
+
 def check_space(path: Path, size: int) -> None:
     """Refuse to begin a file of `size` bytes for which the disk has no room.
 

@@ -23,10 +23,11 @@ def opened(path: Path, *, quiet: bool = False) -> Model:
         ConversionError: TensorFlow is missing or fails.
     """
     from onnxviz.conversion.source import is_tensorflow
+    from onnxviz.files import is_folder
     from onnxviz.model import Model, open_model
 
     # A folder is never an ONNX model; if it is no source either, converting says best what it is.
-    if not path.is_dir() and not is_tensorflow(path):
+    if not is_folder(path) and not is_tensorflow(path):
         return open_model(path)
     from onnxviz.cli.stages import StageLine
     from onnxviz.conversion.cache import cached

@@ -18,6 +18,7 @@ from onnxviz.feed.arrays import read_npy, read_npz
 from onnxviz.feed.matrices import Matrix, read_matrix
 from onnxviz.feed.pictures import Picture, open_picture
 from onnxviz.feed.sounds import Sound, read_sound
+from onnxviz.files import is_folder, is_plain_file
 
 PICTURE_SUFFIXES = frozenset(
     [
@@ -95,7 +96,7 @@ def load(source: Any) -> tuple[Item, ...] | dict[str, Item]:
 
 def load_value(text: str) -> tuple[Item, ...] | dict[str, Item]:
     """Read what follows `NAME=`: a file, else a number, `true`, `false` or numbers between commas."""
-    if text == STANDARD_INPUT or Path(text).is_file():
+    if text == STANDARD_INPUT or is_plain_file(text):
         return load(text)
     words = text.split(",")
     try:
@@ -137,7 +138,7 @@ def _load_text(text: str | bytes) -> tuple[Item, ...] | dict[str, Item]:
         return _load_bytes(_standard_input(sys.stdin.buffer), "standard input", "stdin")
     path = Path(name)
     suffix = path.suffix.lower()
-    if path.is_dir():
+    if is_folder(path):
         raise InputError(f"{name} is a folder: one file was expected here")
     if suffix == ".npz":
         arrays = read_npz(path, name)

@@ -11,6 +11,7 @@ from pathlib import Path
 from onnxviz.errors import InputError
 from onnxviz.feed.items import ARRAY_SUFFIXES, MATRIX_SUFFIXES, PICTURE_SUFFIXES, SOUND_SUFFIXES, STANDARD_INPUT
 from onnxviz.feed.targets import describe_inputs
+from onnxviz.files import is_folder, is_plain_file
 from onnxviz.layout import TensorSpec
 
 MAIN = ""
@@ -66,12 +67,14 @@ def _named(text: str, inputs: Sequence[TensorSpec]) -> tuple[str | None, str]:
 def _expanded(text: str) -> Iterator[str | Path]:
     if text == STANDARD_INPUT:
         yield text
-    elif Path(text).is_dir():
+    elif is_folder(text):
         yield from _feedable(_files(text), f"the folder {text}", f"{text.rstrip('/')}/**/*.jpg takes those in it")
     elif _is_glob(text) and not os.path.lexists(text):
         # Path.glob takes no absolute pattern.
         found = (Path(name) for name in sorted(glob.glob(text, recursive=True)))  # noqa: PTH207
-        yield from _feedable([path for path in found if path.is_file()], f"the pattern {text}", "** crosses folders")
+        yield from _feedable(
+            [path for path in found if is_plain_file(path)], f"the pattern {text}", "** crosses folders"
+        )
     else:
         # A missing file is told when it is opened: the runs before it are made.
         yield Path(text)

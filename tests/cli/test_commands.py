@@ -488,6 +488,17 @@ def test_an_interrupt_leaves_nothing(bundled_model: Path, cat: Path, tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_model_that_may_not_be_looked_at_is_one_error(
+    onnxviz_command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: Path, **options: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "stat", refused)
+    done = onnxviz_command("layers", tmp_path / "m.onnx")
+    assert (done.code, done.err) == (3, f"onnxviz: '{tmp_path / 'm.onnx'}' cannot be opened: Permission denied\n")
+
+
 def test_devices_and_version(onnxviz_command: Command) -> None:
     document = json.loads(onnxviz_command("devices", "--json").out)
     assert document["schema"] == "onnxviz.devices/1"

@@ -95,3 +95,15 @@ def test_runs_are_made_one_at_a_time(folder: Path) -> None:
     assert len(list(itertools.islice(stream, 1))) == 1
     with pytest.raises(InputError):
         next(stream)
+
+
+def test_a_file_that_may_not_be_looked_at_is_told_when_it_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a folder that may not be entered; root, as whom tests may run, enters all."""
+
+    def refused(path: Path, **options: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "stat", refused)
+    assert list(sources([str(tmp_path / "cat.jpg")], ())) == [tmp_path / "cat.jpg"]
