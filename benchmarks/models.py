@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from onnxviz.graph.wire import encode_varint
+from onnxviz.graph.storage.wire import encode_varint
 
 
 def one_large_file(path: Path, channels: int = 800, blocks: int = 55) -> None:

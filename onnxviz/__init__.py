@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from onnxviz.version import __version__
+
 if TYPE_CHECKING:
     from onnxviz import bundled
     from onnxviz.activations import Activation, Activations
@@ -18,15 +20,13 @@ if TYPE_CHECKING:
     from onnxviz.draw.style import Style
     from onnxviz.errors import OnnxvizError
     from onnxviz.feed.feeds import FeedOptions
-    from onnxviz.graph.layers import Layer
+    from onnxviz.graph.layers.catalogue import Layer
     from onnxviz.model import Model
     from onnxviz.model import open_model as open
     from onnxviz.reporting.report import ReportOptions, report
-    from onnxviz.run.session import RunOptions
+    from onnxviz.runtime.session import RunOptions
     from onnxviz.viewing.options import ViewOptions
     from onnxviz.viewing.view import view
-
-__version__ = "0.1.0"
 
 # Names come when they are first asked for: `import onnxviz` loads no numpy, onnx or Pillow.
 _HOMES = {
@@ -34,11 +34,11 @@ _HOMES = {
     "Activations": ("onnxviz.activations", "Activations"),
     "ConvertOptions": ("onnxviz.conversion.options", "ConvertOptions"),
     "FeedOptions": ("onnxviz.feed.feeds", "FeedOptions"),
-    "Layer": ("onnxviz.graph.layers", "Layer"),
+    "Layer": ("onnxviz.graph.layers.catalogue", "Layer"),
     "Model": ("onnxviz.model", "Model"),
     "OnnxvizError": ("onnxviz.errors", "OnnxvizError"),
     "ReportOptions": ("onnxviz.reporting.report", "ReportOptions"),
-    "RunOptions": ("onnxviz.run.session", "RunOptions"),
+    "RunOptions": ("onnxviz.runtime.session", "RunOptions"),
     "Style": ("onnxviz.draw.style", "Style"),
     "ViewOptions": ("onnxviz.viewing.options", "ViewOptions"),
     "bundled": ("onnxviz.bundled", None),

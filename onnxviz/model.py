@@ -11,27 +11,27 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from onnxviz.errors import NoMatchError, RunError, UsageError
-from onnxviz.graph.choices import Chooser, Selection
 from onnxviz.graph.expose import expose, strip_metadata
 from onnxviz.graph.graph import Graph
-from onnxviz.graph.inner import count_unlisted
-from onnxviz.graph.layer_table import LayerTable
-from onnxviz.graph.layers import Layer, catalogue
-from onnxviz.graph.model_file import ModelFile
-from onnxviz.graph.selection import Choice
+from onnxviz.graph.layers.catalogue import Layer, catalogue
+from onnxviz.graph.layers.inside import count_unlisted
+from onnxviz.graph.layers.layer_table import LayerTable
+from onnxviz.graph.selection.choices import Choice
+from onnxviz.graph.selection.chooser import Chooser, Selection
 from onnxviz.graph.shapes import fix_inputs, infer_types
+from onnxviz.graph.storage.model_file import ModelFile
 from onnxviz.graph.write import check_link, write_linked, write_standalone
 from onnxviz.layout import Dimension, TensorSpec
 
 if TYPE_CHECKING:
     from onnxviz.activations import Activation, Activations
+    from onnxviz.differences import Difference
     from onnxviz.feed.fed import Feed
     from onnxviz.feed.options import FeedOptions
-    from onnxviz.graph.region import Region
-    from onnxviz.run.difference import Difference
-    from onnxviz.run.execute import Runner
-    from onnxviz.run.session import Placement, RunOptions
-    from onnxviz.running import ModelSession, Runs
+    from onnxviz.graph.operators.region import Region
+    from onnxviz.inference import ModelSession, Runs
+    from onnxviz.runtime.executor import Runner
+    from onnxviz.runtime.session import Placement, RunOptions
 
 __all__ = ["Model", "Selection", "open_model"]
 
@@ -293,7 +293,7 @@ class Model:
         run: RunOptions | None = None,
     ) -> ModelSession:
         """Open the model once for many runs; use it in a `with` block."""
-        from onnxviz.running import ModelSession
+        from onnxviz.inference import ModelSession
 
         choices, _ = self.choose(layers, exclude=exclude, tap=tap)
         return ModelSession(self._runs, choices, replace(_given(run), many=True))
@@ -304,8 +304,8 @@ class Model:
         Raises:
             RunError: onnxruntime is missing or fails, or they share no output.
         """
+        from onnxviz.differences import difference
         from onnxviz.feed.options import FeedOptions
-        from onnxviz.run.difference import difference
 
         fed = original.feed(None, FeedOptions(random=True))
         own = {spec.name for spec in self.outputs}
@@ -318,7 +318,7 @@ class Model:
     @cached_property
     def _runs(self) -> Runs:
         # Not at the top: listing and exposing need no Pillow and no rules of receptive fields to be loaded.
-        from onnxviz.running import Runs
+        from onnxviz.inference import Runs
 
         return Runs(self.file, self.graph, self.types)
 
@@ -344,6 +344,6 @@ def _is_known(shape: Sequence[Dimension] | None) -> bool:
 
 
 def _given(options: RunOptions | None) -> RunOptions:
-    from onnxviz.run.session import RunOptions
+    from onnxviz.runtime.session import RunOptions
 
     return options or RunOptions()

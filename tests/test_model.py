@@ -17,8 +17,8 @@ import onnxviz
 from onnxviz.activations import Activation, Activations, RawWriter
 from onnxviz.errors import InputError, NoMatchError, OutputError, RunError, UnsupportedError, UsageError
 from onnxviz.feed.options import FeedOptions
-from onnxviz.run.session import RunOptions
-from onnxviz.running import Runs
+from onnxviz.inference import Runs
+from onnxviz.runtime.session import RunOptions
 from tests.models import model_of
 
 X = np.array([[[[1, -2], [3, 0]]]], np.float32)

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-import onnxviz
 from onnxviz.cli import convert, demo, devices, expose, layers, view
 from onnxviz.cli.printing import printing
+from onnxviz.version import __version__
 
 HELP = """See inside any ONNX model: its layers, its feature maps, as pictures.
 
@@ -34,7 +34,7 @@ for command in (layers.layers, expose.expose, convert.convert, view.view, demo.d
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"onnxviz {onnxviz.__version__}")
+        print(f"onnxviz {__version__}")
         raise typer.Exit
 
 

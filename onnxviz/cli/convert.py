@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-import onnxviz
 from onnxviz.cli import parameters
 from onnxviz.cli.opening import PYTHON
 from onnxviz.cli.terminal import print_json, print_table, say, size_text
+from onnxviz.version import __version__
 
 if TYPE_CHECKING:
     from onnxviz.conversion.options import Converted
@@ -129,7 +129,7 @@ def _document(converted: Converted) -> dict[str, object]:
     agreement = converted.agreement
     return {
         "schema": "onnxviz.convert/1",
-        "onnxviz": onnxviz.__version__,
+        "onnxviz": __version__,
         "file": str(converted.path),
         "source": converted.source,
         "kind": converted.kind,

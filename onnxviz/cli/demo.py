@@ -42,7 +42,7 @@ def demo(
     from onnxviz.cli.view import open_report, report
     from onnxviz.draw.style import Style
     from onnxviz.feed.feeds import FeedOptions
-    from onnxviz.run.session import RunOptions
+    from onnxviz.runtime.session import RunOptions
     from onnxviz.viewing.options import ViewOptions
     from onnxviz.viewing.view import view
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import onnxviz
 from onnxviz.cli import parameters
 from onnxviz.cli.terminal import print_json, print_table, say
+from onnxviz.version import __version__
 
 
 def devices(json: parameters.Json = False) -> None:
@@ -12,8 +12,8 @@ def devices(json: parameters.Json = False) -> None:
 
     Example: onnxviz devices
     """
-    from onnxviz.run.devices import devices as found_devices
-    from onnxviz.run.devices import overlapping_wheels, runtime
+    from onnxviz.runtime.devices import devices as found_devices
+    from onnxviz.runtime.devices import overlapping_wheels, runtime
 
     version = runtime().__version__
     found = found_devices()
@@ -26,7 +26,7 @@ def devices(json: parameters.Json = False) -> None:
         print_json(
             {
                 "schema": "onnxviz.devices/1",
-                "onnxviz": onnxviz.__version__,
+                "onnxviz": __version__,
                 "onnxruntime": version,
                 "wheels": list(wheels),
                 "devices": listed,

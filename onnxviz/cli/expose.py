@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-import onnxviz
 from onnxviz.cli import parameters
 from onnxviz.cli.opening import opened as open_source
 from onnxviz.cli.terminal import print_json, print_table, say, say_choices
 from onnxviz.layout import shape_text
 from onnxviz.strict_json import number
+from onnxviz.version import __version__
 
 if TYPE_CHECKING:
+    from onnxviz.differences import Difference
     from onnxviz.model import Model
-    from onnxviz.run.difference import Difference
 
 TOLERANCE = 1e-3
 
@@ -105,7 +105,7 @@ def _written(
         exposed.save(target, linked=linked, force=force)
         return None
     from onnxviz.model import open_model
-    from onnxviz.run.devices import runtime
+    from onnxviz.runtime.devices import runtime
 
     runtime()  # missed now, and not when the file is there
     exposed.save(target, linked=linked, force=force)
@@ -115,7 +115,7 @@ def _written(
 def _document(exposed: Model, target: Path | None, difference: Difference | None) -> dict[str, object]:
     return {
         "schema": "onnxviz.expose/1",
-        "onnxviz": onnxviz.__version__,
+        "onnxviz": __version__,
         "file": None if target is None else str(target),
         "outputs": [{"name": choice.value, "layer": choice.name, "tap": choice.tap} for choice in exposed.exposed],
         "verify": None

@@ -11,12 +11,13 @@ from onnxviz.cli import parameters
 from onnxviz.cli.opening import opened as open_source
 from onnxviz.cli.terminal import print_json, print_table, printable, say, size_text
 from onnxviz.layout import shape_text
+from onnxviz.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from onnxviz.graph.layers import Layer
-    from onnxviz.graph.receptive_field import ReceptiveField
+    from onnxviz.graph.layers.catalogue import Layer
+    from onnxviz.graph.operators.receptive_field import ReceptiveField
     from onnxviz.model import Model
 
 TITLES = ("layer", "kind", "op", "shape", "channels", "depth", "receptive field", "bytes")
@@ -115,11 +116,9 @@ def _print_tree(layers: Sequence[Layer]) -> None:
 
 
 def _document(path: str, layers: Sequence[Layer]) -> dict[str, object]:
-    import onnxviz
-
     return {
         "schema": "onnxviz.layers/1",
-        "onnxviz": onnxviz.__version__,
+        "onnxviz": __version__,
         "model": path,
         "layers": [
             {

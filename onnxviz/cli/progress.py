@@ -14,8 +14,8 @@ from onnxviz.cli.run_table import print_run
 from onnxviz.cli.terminal import say, say_choices, size_text
 from onnxviz.errors import OnnxvizError
 from onnxviz.feed.feeds import Feed
-from onnxviz.graph.selection import Choice
-from onnxviz.run.session import Placement
+from onnxviz.graph.selection.choices import Choice
+from onnxviz.runtime.session import Placement
 from onnxviz.viewing.record import LayerRecord, RunRecord
 from onnxviz.viewing.watcher import Watcher
 

@@ -11,7 +11,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from onnxviz.graph.selection import Choice
+    from onnxviz.graph.selection.choices import Choice
 
 PADDED = 60
 """Characters up to which a cell of a piped table widens its column."""

@@ -139,7 +139,7 @@ def view(
     from onnxviz.cli.progress import ProgressWatcher
     from onnxviz.draw.style import Style
     from onnxviz.feed.feeds import FeedOptions
-    from onnxviz.run.session import RunOptions
+    from onnxviz.runtime.session import RunOptions
     from onnxviz.viewing.options import ViewOptions
     from onnxviz.viewing.view import view as run_view
 

@@ -23,6 +23,7 @@ from onnxviz.conversion.options import Converted, ConvertOptions
 from onnxviz.conversion.source import Source, find_source
 from onnxviz.errors import ModelError, OutputError
 from onnxviz.files import safe_name
+from onnxviz.version import __version__
 
 LIMIT = 4 << 30
 FOLDER = "ONNXVIZ_CACHE"
@@ -123,11 +124,9 @@ def digest(source: Source, options: ConvertOptions) -> str:
     Raises:
         ModelError: A file of the source cannot be read.
     """
-    import onnxviz
-
     total = hashlib.blake2b(digest_size=16)
     asked = replace(options, force=False, python=None)
-    for text in (_FORMAT, onnxviz.__version__, repr(asked), source.kind, _versions(options.python)):
+    for text in (_FORMAT, __version__, repr(asked), source.kind, _versions(options.python)):
         total.update(f"{text}\0".encode())
     base = source.path if source.path.is_dir() else source.path.parent
     try:

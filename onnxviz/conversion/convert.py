@@ -18,7 +18,7 @@ from onnxviz.conversion.source import Source, find_source
 from onnxviz.conversion.verify import verify
 from onnxviz.errors import ConversionError, RunError, UsageError
 from onnxviz.files import check_apart, check_space, writing
-from onnxviz.run.devices import runtime
+from onnxviz.runtime.devices import runtime
 
 
 def convert(

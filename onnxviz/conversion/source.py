@@ -12,9 +12,9 @@ from typing import NoReturn
 from onnxviz.conversion.child.configuration import check_supported, read_configuration
 from onnxviz.conversion.child.report import Refusal
 from onnxviz.errors import ModelError, NotAModelError, UnsupportedError
-from onnxviz.graph.foreign import TENSORFLOW_JS, what_it_is
-from onnxviz.graph.model_file import ModelFile
-from onnxviz.graph.wire import open_reader
+from onnxviz.graph.storage.model_file import ModelFile
+from onnxviz.graph.storage.other_formats import TENSORFLOW_JS, what_it_is
+from onnxviz.graph.storage.wire import open_reader
 
 KINDS = {
     "saved_model": "a TensorFlow SavedModel",

@@ -19,13 +19,13 @@ import numpy as np
 import numpy.typing as npt
 
 from onnxviz.conversion.options import Agreement
+from onnxviz.differences import difference
 from onnxviz.errors import VerificationError
 from onnxviz.graph.expose import expose
 from onnxviz.graph.graph import Graph
-from onnxviz.graph.model_file import ModelFile
 from onnxviz.graph.shapes import infer_types
-from onnxviz.run.difference import difference
-from onnxviz.run.session import RunOptions, Session
+from onnxviz.graph.storage.model_file import ModelFile
+from onnxviz.runtime.session import RunOptions, Session
 
 TOLERANCE = 1e-4
 LARGEST_TOLERANCE = 1e-2

@@ -20,8 +20,8 @@ from google.protobuf.message import Message
 from onnxviz.errors import ModelError, OutputError
 from onnxviz.files import check_space, copy_range, writing
 from onnxviz.graph.graph import Graph
-from onnxviz.graph.model_file import ModelFile
-from onnxviz.graph.wire import DELIMITED, encode_varint
+from onnxviz.graph.storage.model_file import ModelFile
+from onnxviz.graph.storage.wire import DELIMITED, encode_varint
 
 LINK_FILE = "onnxviz.linked.file"
 LINK_SIZE = "onnxviz.linked.size"

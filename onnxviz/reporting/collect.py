@@ -21,7 +21,7 @@ from onnxviz.reporting.parts import LayerFacts, LayerPart, ReportRun, RunPart
 from onnxviz.reporting.store import BlockStore
 
 if TYPE_CHECKING:
-    from onnxviz.graph.layers import Layer
+    from onnxviz.graph.layers.catalogue import Layer
 
 FORMS = {MAPS: "map", ATTENTION: "map", BANDS: "band", FILMSTRIP: "volume", BARS: "vector"}
 

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import onnxviz
 from onnxviz.draw.encode import png
 from onnxviz.draw.palette import COLORMAPS, data_colours
 from onnxviz.layout import spatial_axes
 from onnxviz.reporting.parts import LayerPart, ReportModel, ReportRun, RunPart
 from onnxviz.strict_json import number
+from onnxviz.version import __version__
 
 SCHEMA = "onnxviz.report/1"
 
@@ -33,7 +33,7 @@ def index_text(
     """
     document = {
         "schema": SCHEMA,
-        "onnxviz": onnxviz.__version__,
+        "onnxviz": __version__,
         "model": {"name": model.name, "device": model.device, "level": model.level},
         "left_out": left_out,
         "runs": list(runs),

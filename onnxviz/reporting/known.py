@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from onnxviz.activations import Activation
 from onnxviz.feed.preprocessing import model_labels
-from onnxviz.graph.layers import Layer
+from onnxviz.graph.layers.catalogue import Layer
 from onnxviz.model import Model
 from onnxviz.reporting.classes import ClassScore, top_classes
 

@@ -14,7 +14,7 @@ from onnxviz.reporting.classes import ClassScore
 
 if TYPE_CHECKING:
     from onnxviz.feed.fed import Fed
-    from onnxviz.graph.layers import Layer
+    from onnxviz.graph.layers.catalogue import Layer
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from onnxviz.activations import Activation
 from onnxviz.feed.feeds import Feed
-from onnxviz.graph.selection import Choice
+from onnxviz.graph.selection.choices import Choice
 from onnxviz.model import Model
-from onnxviz.run.execute import Runner
+from onnxviz.runtime.executor import Runner
 from onnxviz.viewing.classes import Classes
 from onnxviz.viewing.options import ViewOptions
 from onnxviz.viewing.outlets import Outlets

@@ -10,7 +10,7 @@ from onnxviz.activations import Activation
 from onnxviz.errors import InputError
 from onnxviz.feed.preprocessing import model_labels
 from onnxviz.graph.cut import cut
-from onnxviz.graph.selection import Choice
+from onnxviz.graph.selection.choices import Choice
 from onnxviz.layout import Dimension, shape_text
 from onnxviz.model import Model
 from onnxviz.reporting.classes import ClassScore, top_classes

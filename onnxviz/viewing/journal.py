@@ -8,10 +8,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-import onnxviz
 from onnxviz.draw.scale import ChannelStatistics
 from onnxviz.feed.feeds import Fed
 from onnxviz.strict_json import number, numbers
+from onnxviz.version import __version__
 from onnxviz.viewing.record import LayerRecord, RunRecord, ViewRecord
 
 SCHEMA = "onnxviz.view/1"
@@ -26,7 +26,7 @@ class Journal(AbstractContextManager["Journal"]):
         self._file = path.open("w", encoding="utf-8", errors="backslashreplace")
         self._layers: list[str] = []
         self._comma = ""
-        self._write({"schema": SCHEMA, "onnxviz": onnxviz.__version__, "model": model}, "{", ', "runs": [')
+        self._write({"schema": SCHEMA, "onnxviz": __version__, "model": model}, "{", ', "runs": [')
 
     def add_layer(self, layer: LayerRecord, statistics: ChannelStatistics) -> None:
         """Take a layer of the run that is under way, with its channels' statistics."""

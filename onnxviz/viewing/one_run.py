@@ -14,7 +14,7 @@ from onnxviz.draw.scale import ChannelStatistics, channel_statistics
 from onnxviz.draw.style import Caption, Drawing
 from onnxviz.feed.feeds import Feed
 from onnxviz.files import safe_name
-from onnxviz.graph.layers import Layer
+from onnxviz.graph.layers.catalogue import Layer
 from onnxviz.viewing.call import Call
 from onnxviz.viewing.classes import Scores
 from onnxviz.viewing.overview import fed_lines, fed_picture, shown_words, telling_layers, title

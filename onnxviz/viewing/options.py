@@ -10,7 +10,7 @@ from onnxviz.errors import UsageError
 from onnxviz.feed.feeds import FeedOptions
 from onnxviz.model import Selection
 from onnxviz.reporting.report import SIZE
-from onnxviz.run.session import RunOptions
+from onnxviz.runtime.session import RunOptions
 
 FORMATS = ("png", "jpg", "jpeg", "webp", "tiff", "tif")
 

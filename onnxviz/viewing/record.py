@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from onnxviz.graph.layers import Layer
+from onnxviz.graph.layers.catalogue import Layer
 from onnxviz.reporting.classes import ClassScore
 
 LISTING = "view.json"

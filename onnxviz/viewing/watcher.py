@@ -7,8 +7,8 @@ from pathlib import Path
 
 from onnxviz.errors import OnnxvizError
 from onnxviz.feed.feeds import Feed
-from onnxviz.graph.selection import Choice
-from onnxviz.run.session import Placement
+from onnxviz.graph.selection.choices import Choice
+from onnxviz.runtime.session import Placement
 from onnxviz.viewing.record import LayerRecord, RunRecord
 
 

@@ -118,8 +118,8 @@ def test_expose_writes_a_model_that_runs(onnxviz_command: Command, doubling_mode
 def test_a_difference_past_the_tolerance_is_exit_7(
     onnxviz_command: Command, doubling_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from onnxviz.differences import Difference
     from onnxviz.model import Model
-    from onnxviz.run.difference import Difference
 
     monkeypatch.setattr(Model, "verify", lambda self, original: Difference(0.055, 0.1))
     done = onnxviz_command("expose", doubling_model, "-o", tmp_path / "out.onnx", "--verify")

@@ -28,7 +28,7 @@ from onnx import TensorProto
 
 import onnxviz
 from onnxviz.errors import ModelError, NoMatchError, OnnxvizError, UnsupportedError
-from onnxviz.graph.layers import Layer
+from onnxviz.graph.layers.catalogue import Layer
 from onnxviz.layout import TensorSpec
 
 try:

@@ -17,11 +17,11 @@ from onnx.helper import make_graph, make_model, make_node, make_opsetid, make_te
 
 from onnxviz.errors import ModelError, NotAModelError
 from onnxviz.graph.graph import Graph
-from onnxviz.graph.layers import Layer, catalogue
-from onnxviz.graph.model_file import ModelFile
-from onnxviz.graph.receptive_field import Status
+from onnxviz.graph.layers.catalogue import Layer, catalogue
+from onnxviz.graph.operators.receptive_field import Status
 from onnxviz.graph.shapes import infer_types
-from onnxviz.graph.wire import delimited_field, encode_varint, varint_field
+from onnxviz.graph.storage.model_file import ModelFile
+from onnxviz.graph.storage.wire import delimited_field, encode_varint, varint_field
 
 FLOAT = TensorProto.FLOAT
 CASE_LIMIT = 1.0  # seconds of CPU time; the slowest takes about 0.05

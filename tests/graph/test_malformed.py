@@ -13,8 +13,8 @@ from onnx import helper, numpy_helper
 
 from onnxviz.errors import OnnxvizError
 from onnxviz.graph.graph import Graph
-from onnxviz.graph.layers import catalogue
-from onnxviz.graph.region import region
+from onnxviz.graph.layers.catalogue import catalogue
+from onnxviz.graph.operators.region import region
 from onnxviz.graph.shapes import infer_types
 
 HUGE = 1 << 40

@@ -9,9 +9,9 @@ from onnx import TensorProto, helper, numpy_helper, parser
 
 from onnxviz.errors import NoMatchError
 from onnxviz.graph.graph import Graph
-from onnxviz.graph.model_file import ModelFile
 from onnxviz.graph.segments import Segment, map_bytes, plan
 from onnxviz.graph.shapes import infer_types
+from onnxviz.graph.storage.model_file import ModelFile
 from onnxviz.layout import TensorSpec
 
 SQUEEZENET = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light" / "light_squeezenet.onnx"

@@ -8,8 +8,8 @@ from onnx import TensorProto
 from onnx.helper import make_graph, make_model, make_node, make_opsetid, make_tensor_value_info
 
 from onnxviz.graph.graph import Graph
-from onnxviz.graph.model_file import ModelFile
 from onnxviz.graph.shapes import fix_inputs, infer_types
+from onnxviz.graph.storage.model_file import ModelFile
 from onnxviz.layout import TensorSpec
 
 BUNDLED = Path(__file__).parents[2] / "models" / "efficientnet_lite0_int8.onnx"

@@ -15,8 +15,8 @@ from onnxviz.graph import write
 from onnxviz.graph.cut import cut
 from onnxviz.graph.expose import expose
 from onnxviz.graph.graph import Graph
-from onnxviz.graph.model_file import ModelFile
 from onnxviz.graph.shapes import infer_types
+from onnxviz.graph.storage.model_file import ModelFile
 from onnxviz.graph.write import check_link, write_linked, write_standalone
 
 SIZE = 600

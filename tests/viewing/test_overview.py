@@ -8,8 +8,8 @@ import pytest
 
 import onnxviz
 from onnxviz.feed.fed import Fed, Feed
-from onnxviz.graph.layers import Layer
-from onnxviz.graph.selection import Choice
+from onnxviz.graph.layers.catalogue import Layer
+from onnxviz.graph.selection.choices import Choice
 from onnxviz.viewing.overview import fed_picture, shown_words, telling_layers, title
 
 

@@ -18,7 +18,7 @@ from onnxviz.draw.scale import ChannelStatistics, channel_statistics
 from onnxviz.draw.style import Style
 from onnxviz.errors import ExecutionError, InputError, OnnxvizError, OutputError, UnsupportedError, UsageError
 from onnxviz.reporting.classes import ClassScore, top_classes
-from onnxviz.run.session import Placement, RunOptions
+from onnxviz.runtime.session import Placement, RunOptions
 from onnxviz.strict_json import number
 from onnxviz.viewing.classes import class_outputs, read_labels
 from onnxviz.viewing.options import ViewOptions

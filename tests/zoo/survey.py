@@ -26,8 +26,8 @@ import onnxviz
 from onnxviz.draw.kinds import draw_maps
 from onnxviz.draw.style import Caption, Style
 from onnxviz.errors import NoMatchError, OnnxvizError, UnsupportedError
-from onnxviz.graph.selection import Choice
-from onnxviz.run.session import explained
+from onnxviz.graph.selection.choices import Choice
+from onnxviz.runtime.session import explained
 
 MANIFEST = Path(__file__).with_name("zoo.json")
 SEED = 7

@@ -1,0 +1,88 @@
+"""The act value of a layer: after the norm and the nonlinearity that alone consume its output.
+
+From a layer's output, as long as a single node reads the value, the walk takes: one norm, one nonlinearity (of several
+nodes too, such as x * Sigmoid(x)), and before the nonlinearity any constant biases and scales of a conv, dense or norm
+layer (see affine.py). At any step it takes a QuantizeLinear with the DequantizeLinear behind it: in a quantised model
+that is the value its integer kernels compute, shown dequantised, and exposing it stops no fusion. A product of whole
+numbers (ConvInteger, MatMulInteger) begins with the Cast and the Mul that make it what it stands for.
+
+An output of the model along the way does not end the walk. The result would otherwise depend on what has been exposed
+already: after `--tap op` had made a convolution's own value an output, `conv` would mean something else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from onnxviz.graph.graph import Graph, Node
+from onnxviz.graph.layers.families import Families
+
+_NOTHING: frozenset[str] = frozenset()
+_MAY_FOLLOW_ANY = frozenset({"affine", "norm", "act"})
+_MAY_FOLLOW: Mapping[str, frozenset[str]] = {
+    "norm": frozenset({"affine", "act"}),
+    "act": _NOTHING,
+    "attention": _NOTHING,
+}
+
+
+class Absorber:
+    """Finds the act values of one graph's layers."""
+
+    def __init__(self, graph: Graph, families: Families) -> None:
+        self._graph = graph
+        self._families = families
+        self._gates = {gate.root: gate for gate in families.gates.values()}
+        self._norms = {norm.root: norm for norm in families.norms.values()}
+
+    def act(self, node: Node, output: str) -> str:
+        """Return the value after what a node's layer absorbs, its own output where nothing follows."""
+        return self.chain(node, output)[-1]
+
+    def chain(self, node: Node, output: str) -> Sequence[str]:
+        """Return the values from a node's output to its act value, both included."""
+        value = self._families.scores.get(node.index, output)
+        may = _MAY_FOLLOW.get(self._families.kinds[node.index], _MAY_FOLLOW_ANY)
+        seen: list[str] = []
+        if node.index in self._families.floats:
+            seen, value = [value], self._families.floats[node.index].outputs[0]
+        while value and value not in seen:
+            seen.append(value)
+            readers = tuple({reader.index: reader for reader in self._graph.consumers.get(value, ())}.values())
+            value, may = self._step(value, readers, may)
+        return seen or [value]
+
+    def _step(self, value: str, readers: Sequence[Node], may: frozenset[str]) -> tuple[str, frozenset[str]]:
+        """Return the value one step on, the same where nothing may be taken."""
+        for patterns, role in ((self._gates, "act"), (self._norms, "norm")):
+            pattern = patterns.get(value)
+            if pattern is not None and role in may and all(reader.index in pattern.members for reader in readers):
+                return pattern.final.outputs[0], _MAY_FOLLOW[role]
+        if len(readers) != 1:
+            return value, may
+        reader = readers[0]
+        if reader.inputs[:1] == (value,) and reader.op in ("QuantizeLinear", "DequantizeLinear"):
+            return self._dequantised(value, reader, may)
+        if reader.index in self._families.affine:
+            return (reader.outputs[0], may) if "affine" in may else (value, may)
+        role = self._families.kinds[reader.index]
+        if role in may and reader.inputs[0] == value:
+            return reader.outputs[0], _MAY_FOLLOW[role]
+        return value, may
+
+    def _dequantised(self, value: str, reader: Node, may: frozenset[str]) -> tuple[str, frozenset[str]]:
+        if reader.op == "DequantizeLinear":
+            # Only what an operator on quantised values made (QLinearConv, QGemm), not a QuantizeLinear node's own.
+            maker = self._graph.producers.get(value)
+            follows = maker is not None and maker.op.startswith("Q") and maker.op != "QuantizeLinear"
+            return (reader.outputs[0], may) if follows else (value, may)
+        readers = self._graph.consumers.get(reader.outputs[0], ())
+        if not readers or any(node.op != "DequantizeLinear" for node in readers):
+            return value, may
+        if len(readers) == 1:
+            return readers[0].outputs[0], may
+        gate = self._gates.get(reader.outputs[0])
+        if gate is not None and "act" in may and all(node.index in gate.members for node in readers):
+            return gate.final.outputs[0], _NOTHING
+        # Some quantisers write one DequantizeLinear a reader: all hold the same values.
+        return readers[0].outputs[0], _NOTHING

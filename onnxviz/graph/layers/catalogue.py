@@ -1,0 +1,171 @@
+"""The catalogue of layers: what a person can look at in a graph, with what is known of each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+from onnxviz.graph.graph import Graph, Node
+from onnxviz.graph.layers.absorption import Absorber
+from onnxviz.graph.layers.families import KINDS, find_families, packed_weights, weight_count, weight_places
+from onnxviz.graph.layers.inside import InnerNode, InnerNodes
+from onnxviz.graph.layers.layer import Fields, Layer
+from onnxviz.graph.layers.names import LayerNames, parts_before_last
+from onnxviz.graph.operators.axis_letters import Axes
+from onnxviz.graph.operators.layouts import guess_axes
+from onnxviz.layout import TensorSpec, channel_axis
+
+__all__ = ["KINDS", "Layer", "catalogue"]
+
+
+def catalogue(graph: Graph, types: Mapping[str, TensorSpec], *, every: bool = False) -> tuple[Layer, ...]:
+    """Return the layers of a graph in graph order; with `every`, all nodes, those of no kind as `other`.
+
+    A node of no kind that the model's own layer map knows (a Flatten, say) is a layer as well.
+
+    >>> import onnx
+    >>> model = onnx.parser.parse_model('''<ir_version: 8, opset_import: ["" : 13]>
+    ... g (float[1,3,8,8] x, float[4,3,1,1] w) => (float[1,4,8,8] y) {
+    ...     c = Conv (x, w)
+    ...     y = Relu (c)
+    ... }''')
+    >>> graph = Graph.from_proto(model)
+    >>> types = {"y": TensorSpec("y", "float32", (1, 4, 8, 8))}
+    >>> [(layer.name, layer.kind, layer.act, layer.channels) for layer in catalogue(graph, types)]
+    [('c', 'conv', 'y', 4), ('y', 'act', 'y', 4)]
+    """
+    layers = _Cataloguer(graph, types).layers()
+    return tuple(layer for layer, is_mapped in layers if every or is_mapped or layer.kind != "other")
+
+
+class _Cataloguer:
+    """What is found about a graph as a whole, put together layer by layer."""
+
+    def __init__(self, graph: Graph, types: Mapping[str, TensorSpec]) -> None:
+        self._graph = graph
+        self._types = types
+        self._families = find_families(graph, types)
+        self._absorber = Absorber(graph, self._families)
+        self._names = LayerNames(graph, self._families.kinds, self._chain)
+        self._fields = Fields(graph, types)
+        self._depths: dict[str, int] = {}
+
+    def layers(self) -> Iterator[tuple[Layer, bool]]:
+        """Give every node as a layer, and whether the model's author knew it as one."""
+        inner = InnerNodes(self._graph)
+        for node in self._graph.nodes:
+            seen = len(inner.found)
+            depth = max((self._depths.get(value, 0) for value in node.reads), default=0)
+            depth += self._families.kinds[node.index] in ("conv", "dense")
+            depth = max(depth, inner.enter(node, self._depths))
+            self._depths.update((output, depth) for output in node.outputs if output)
+            if any(node.outputs):
+                yield self._layer(node, depth), self._names.is_mapped(node)
+            yield from ((_inner_layer(found, node.index), False) for found in inner.found[seen:])
+
+    def _layer(self, node: Node, depth: int) -> Layer:
+        output = next(filter(None, node.outputs))
+        act = self._absorber.act(node, output)
+        spec = self._types.get(act)
+        axes = self._axes(act, spec)
+        layout = None if axes is None else axes.layout
+        place = channel_axis(layout)
+        channels = spec.shape[place] if spec is not None and spec.shape is not None and place is not None else None
+        return Layer(
+            name=self._names.name(node),
+            node=node.name,
+            kind=self._families.kinds[node.index],
+            op=node.op,
+            scope=self._names.scope(node),
+            output=output,
+            act=act,
+            shape=None if spec is None else spec.shape,
+            dtype=None if spec is None else spec.dtype,
+            layout=layout,
+            layout_assumed=axes is not None and axes.assumed,
+            channels=channels if isinstance(channels, int) else None,
+            depth=depth,
+            parameters=self._parameters(node),
+            bytes=_bytes(spec, layout),
+            index=node.index,
+            fields=self._fields,
+        )
+
+    def _chain(self, node: Node) -> Sequence[str]:
+        output = next(filter(None, node.outputs), "")
+        return self._absorber.chain(node, output) if output else ()
+
+    def _axes(self, value: str, spec: TensorSpec | None) -> Axes | None:
+        """Return a value's layout: as followed from an operator that fixes it, as recorded, or as guessed."""
+        found, recorded = self._families.axes.get(value), self._names.mapped.get(value)
+        layout = recorded.layout if recorded is not None else None
+        if layout is not None and (found is None or found.assumed) and _rank(spec) in (None, len(layout)):
+            return Axes(layout)
+        return found or guess_axes(spec)
+
+    def _parameters(self, node: Node) -> int:
+        packed = packed_weights(node.proto)
+        if packed:
+            return packed
+        weights = (node.inputs[place] for place in weight_places(node.op, node.inputs))
+        return sum(self._elements(value) for value in weights if value and self._graph.is_constant(value))
+
+    def _elements(self, value: str) -> int:
+        """Count the elements of a constant, however it is computed from initializers (DequantizeLinear, Reshape)."""
+        spec = self._types.get(value)
+        shape = spec.shape if spec is not None else None
+        for _ in range(len(self._graph.nodes) + 1):
+            sizes = self._graph.dims(value) or shape
+            if sizes is not None and all(isinstance(size, int) for size in sizes):
+                return weight_count([size for size in sizes if isinstance(size, int)])
+            maker = self._graph.producers.get(value)
+            if maker is None or not maker.inputs:
+                return 0
+            value = maker.inputs[0]
+        return 0
+
+
+def _inner_layer(found: InnerNode, index: int) -> Layer:
+    own = found.proto.name or found.output
+    return Layer(
+        name=found.path + own,
+        node=found.proto.name,
+        kind=found.kind,
+        op=found.proto.op_type,
+        scope=parts_before_last(found.path + own.lstrip("/")),
+        output=found.output,
+        act=found.output,
+        shape=None,
+        dtype=None,
+        layout=None,
+        layout_assumed=False,
+        channels=None,
+        depth=found.depth,
+        parameters=found.parameters,
+        bytes=None,
+        index=index,
+        inside=found.inside,
+    )
+
+
+def _rank(spec: TensorSpec | None) -> int | None:
+    return None if spec is None or spec.shape is None else len(spec.shape)
+
+
+_ITEM_SIZES: Mapping[str, float] = {
+    "bool": 1, "int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4, "int64": 8, "uint64": 8,
+    "float16": 2, "bfloat16": 2, "float32": 4, "float64": 8, "complex64": 8, "complex128": 16,
+    "float8_e4m3fn": 1, "float8_e4m3fnuz": 1, "float8_e5m2": 1, "float8_e5m2fnuz": 1, "int4": 0.5, "uint4": 0.5,
+}  # fmt: skip
+
+
+def _bytes(spec: TensorSpec | None, layout: str | None) -> int | None:
+    if spec is None or spec.shape is None or spec.dtype is None or spec.dtype not in _ITEM_SIZES:
+        return None
+    sizes = list(spec.shape)
+    batch = (layout or "N").find("N")
+    if sizes and 0 <= batch < len(sizes) and not isinstance(sizes[batch], int):
+        sizes[batch] = 1
+    if not all(isinstance(size, int) for size in sizes):
+        return None
+    return math.ceil(math.prod(size for size in sizes if isinstance(size, int)) * _ITEM_SIZES[spec.dtype])

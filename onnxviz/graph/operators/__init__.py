@@ -1,0 +1,1 @@
+"""What operators do: which input positions an output position reads, and which axis is what."""

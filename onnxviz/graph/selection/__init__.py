@@ -1,0 +1,1 @@
+"""The selection language: a text such as `conv[0], pool` becomes values of the graph."""

@@ -1,0 +1,285 @@
+"""What a selection chooses from: a model's values with their nodes and layers, numbered, and sets of these numbers.
+
+Sets are the bits of integers, so that a selection of thousands of terms over thousands of layers stays fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from onnxviz.graph.graph import Graph, Node
+from onnxviz.graph.selection.messages import shown
+
+if TYPE_CHECKING:
+    from onnxviz.graph.layers.catalogue import Layer
+
+
+Key = TypeVar("Key")
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Sets of things: those meant as layers, from which the tap is taken, and those meant as the values they are."""
+
+    tapped: int = 0
+    literal: int = 0
+
+    @property
+    def all(self) -> int:
+        """The things meant either way."""
+        return self.tapped | self.literal
+
+    def __bool__(self) -> bool:
+        return bool(self.all)
+
+    def __or__(self, other: Places) -> Places:
+        return Places(self.tapped | other.tapped, self.literal | other.literal)
+
+    def __and__(self, other: Places) -> Places:
+        both = self.all & other.all
+        literal = both & (self.literal | other.literal)
+        return Places(both & ~literal, literal)
+
+    def only(self, numbers: int) -> Places:
+        """Keep what is in a set of numbers."""
+        return Places(self.tapped & numbers, self.literal & numbers)
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """A value of the graph with the layer or else the node that makes it; `order` is its place in the graph."""
+
+    value: str
+    node: Node | None
+    layer: Layer | None
+    order: tuple[int, int]
+
+    @property
+    def inside(self) -> str:
+        """The body or function that holds it, or an empty text."""
+        return self.layer.inside if self.layer else ""
+
+    @property
+    def kind(self) -> str:
+        """Its kind; `other` where it is no layer."""
+        return self.layer.kind if self.layer else "other"
+
+    @property
+    def name(self) -> str:
+        """The name that a user sees."""
+        return self.layer.name if self.layer else self.node.key if self.node else self.value
+
+    def tapped(self, tap: str) -> str:
+        """Return the value that it means as a layer."""
+        return self.layer.value(tap) if self.layer else self.value
+
+    def names(self) -> Iterator[str]:
+        """Give what a glob is held against: the node's name, the value's, the scope and the name that is shown."""
+        for name in (self.text("node"), self.value, self.text("scope"), self.name):
+            if name:
+                yield name
+
+    def text(self, field: str) -> str:
+        """Return a field of text, empty where it is unknown."""
+        return str(self.field(field) or "")
+
+    def field(self, field: str) -> Any:
+        """Return a field of the language, None where it is unknown."""
+        if field in ("value", "kind"):
+            return self.value if field == "value" else self.kind
+        if self.layer or self.node is None:
+            return getattr(self.layer, field, None)
+        return {"node": self.node.name, "op": self.node.op, "scope": self.node.scope}.get(field)
+
+
+class Things:
+    """The numbered things of a model: all its layers, and of the other nodes and values those that were asked for."""
+
+    def __init__(self, graph: Graph, layers: Sequence[Layer], tap: str) -> None:
+        self.graph = graph
+        self.tap = tap
+        self.notes: dict[int, str] = {}
+        self._things: list[Thing] = []
+        self._numbers: dict[str, int] = {}
+        for layer in layers:
+            number = self._add(Thing(layer.output, None, layer, self._order(layer.output, layer)))
+            if not layer.inside:
+                self._numbers.setdefault(layer.output, number)
+
+    def __getitem__(self, number: int) -> Thing:
+        return self._things[number]
+
+    def layers(self) -> Iterator[tuple[int, Thing]]:
+        """Give all layers with their numbers, those inside bodies included."""
+        return ((number, thing) for number, thing in enumerate(self._things) if thing.layer)
+
+    @cached_property
+    def others(self) -> int:
+        """The set of all nodes that are no layers of a kind."""
+        numbers = (self._of_node(node) for node in self.graph.nodes)
+        return mask(number for number in numbers if number is not None and self[number].kind == "other")
+
+    def is_name(self, name: str) -> bool:
+        """Tell whether a value or node of the graph has exactly this name."""
+        return self._is_value(name) or name in self._nodes
+
+    def named(self, name: str) -> Places:
+        """Return what has exactly this name: a value before nodes before layers before what lies in a body."""
+        if self._is_value(name):
+            number = self._of_value(name)
+            self._note_twin(name, number)
+            return Places(literal=1 << number)
+        nodes = self._of_nodes(name)
+        layered = mask(number for number in nodes if self[number].layer)
+        return Places(layered or self._layer_names.get(name, 0) or mask(nodes) or self._body_names.get(name, 0))
+
+    def around(self, thing: Thing) -> Sequence[str]:
+        """Return the outputs of the node at top level that holds a layer in a body or function."""
+        return self.graph.nodes[thing.layer.index].outputs if thing.layer else ()
+
+    def body_of(self, name: str) -> str | None:
+        """Tell which body or function holds a value or node of this name that is no layer."""
+        return self._body_values.get(name)
+
+    def words(self, *fields: str) -> list[str]:
+        """Return all that layers have in these fields of text."""
+        return list(dict.fromkeys(thing.text(field) for field in fields for _, thing in self.layers()))
+
+    def all_names(self) -> list[str]:
+        """Return every name that can be selected."""
+        return [*self.words("node", "value", "scope"), *self._nodes, *self.graph.producers, *self._sources]
+
+    def _add(self, thing: Thing) -> int:
+        self._things.append(thing)
+        return len(self._things) - 1
+
+    def _order(self, value: str, layer: Layer | None = None) -> tuple[int, int]:
+        node = None if layer is not None and layer.inside else self.graph.producers.get(value)
+        if node is not None:
+            return (node.index, node.outputs.index(value))
+        return (-1, self._sources.get(value, 0)) if layer is None else (layer.index, 0)
+
+    def _is_value(self, name: str) -> bool:
+        return bool(name) and (name in self.graph.producers or name in self._sources)
+
+    def _of_value(self, value: str) -> int:
+        if value not in self._numbers:
+            self._numbers[value] = self._add(Thing(value, self.graph.producers.get(value), None, self._order(value)))
+        return self._numbers[value]
+
+    def _of_node(self, node: Node) -> int | None:
+        outputs = [value for value in node.outputs if value]
+        known = [self._numbers[value] for value in outputs if value in self._numbers]
+        layered = [number for number in known if self[number].layer]
+        return layered[0] if layered else self._of_value(outputs[0]) if outputs else None
+
+    def _of_nodes(self, name: str) -> list[int]:
+        numbers = (self._of_node(node) for node in self._nodes.get(name, ()))
+        return [number for number in numbers if number is not None]
+
+    def _note_twin(self, name: str, number: int) -> None:
+        for twin in self._of_nodes(name):
+            meant = self[twin].tapped(self.tap)
+            if meant != name:
+                self.notes[number] = (
+                    f"`{shown(name)}` names a value and a node, which as a layer means `{shown(meant)}`:"
+                    " the value is taken"
+                )
+
+    @cached_property
+    def _sources(self) -> Mapping[str, int]:
+        """Inputs and initializers in their order."""
+        names = [*(spec.name for spec in self.graph.inputs), *self.graph.initializers]
+        return {name: place for place, name in enumerate(names)}
+
+    @cached_property
+    def _nodes(self) -> Mapping[str, Sequence[Node]]:
+        named: dict[str, list[Node]] = {}
+        for node in self.graph.nodes:
+            if node.name:
+                named.setdefault(node.name, []).append(node)
+        return named
+
+    @cached_property
+    def _layer_names(self) -> Mapping[str, int]:
+        """Layers by the name that is shown and by their node's."""
+        top = [(number, thing) for number, thing in self.layers() if not thing.inside]
+        return grouped((name, number) for number, thing in top for name in {thing.name, thing.text("node")} - {""})
+
+    @cached_property
+    def _body_names(self) -> Mapping[str, int]:
+        """Layers inside bodies and functions by any name of theirs."""
+        inner = [(number, thing) for number, thing in self.layers() if thing.inside]
+        return grouped(
+            (name, number)
+            for number, thing in inner
+            for name in {thing.name, thing.text("node"), thing.tapped("op"), thing.tapped("act")} - {""}
+        )
+
+    @cached_property
+    def _body_values(self) -> Mapping[str, str]:
+        """Names of nodes and values inside bodies and functions, with words for where that is."""
+        found: dict[str, str] = {}
+        waiting = [(node, "") for node in self.graph.proto.graph.node]
+        for function in self.graph.proto.functions:
+            waiting.extend((node, f"function {function.name}") for node in function.node)
+        while waiting:
+            node, inside = waiting.pop()
+            for name in (node.name, *node.output) if inside else ():
+                found.setdefault(name, inside)
+            for attribute in node.attribute:
+                bodies = [attribute.g] if attribute.HasField("g") else attribute.graphs
+                words = f"{attribute.name} of {node.op_type} {node.name or next(iter(node.output), '')}".rstrip()
+                waiting.extend((inner, words) for body in bodies for inner in body.node)
+        return found
+
+
+def mask(numbers: Iterable[int]) -> int:
+    """Return the set of these numbers.
+
+    >>> mask([0, 3])
+    9
+    """
+    found = 0
+    for number in numbers:
+        found |= 1 << number
+    return found
+
+
+def union(sets: Iterable[int]) -> int:
+    """Return what is in any of these sets.
+
+    >>> union([1, 8])
+    9
+    """
+    found = 0
+    for numbers in sets:
+        found |= numbers
+    return found
+
+
+def members(numbers: int) -> Iterator[int]:
+    """Give the numbers in a set, from the lowest.
+
+    >>> list(members(9))
+    [0, 3]
+    """
+    while numbers:
+        lowest = numbers & -numbers
+        yield lowest.bit_length() - 1
+        numbers ^= lowest
+
+
+def grouped(pairs: Iterable[tuple[Key, int]]) -> Mapping[Key, int]:
+    """Return for each key the set of the numbers that come with it.
+
+    >>> grouped([("a", 0), ("b", 1), ("a", 2)])
+    {'a': 5, 'b': 2}
+    """
+    groups: dict[Key, int] = {}
+    for key, number in pairs:
+        groups[key] = groups.get(key, 0) | 1 << number
+    return groups

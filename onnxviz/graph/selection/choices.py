@@ -1,0 +1,173 @@
+"""Which values of a model a selection means: `conv[0], pool`, a name as Netron shows it, `layer3.** & conv`.
+
+Three steps: selection_grammar.py parses the text, selection_evaluation.py finds what its terms match among the things
+of selection_things.py, and here these become choices: values with the names under which they are shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from onnxviz.errors import NoMatchError, UnsupportedError, UsageError
+from onnxviz.graph.graph import Graph
+from onnxviz.graph.selection.candidates import Places, Things, members
+from onnxviz.graph.selection.evaluation import Evaluation
+from onnxviz.graph.selection.grammar import KEYWORDS, Condition, Factor, Selection, Term, Word, exact, parse
+from onnxviz.graph.selection.messages import all_inside, inside_body, near, pointed, shown
+
+if TYPE_CHECKING:
+    from onnxviz.graph.layers.catalogue import Layer
+
+TAPS = ("act", "op")
+_SHOWN_FIRST = ("conv", "pool")
+
+_COMMAND = "`onnxviz layers MODEL` lists the names"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A chosen value: `tap` is `act` or `op` of a layer or node, or `value` where the value itself was named.
+
+    `note` is a sentence that the user should see, or empty; `layer` is None where no layer has the value as its output.
+    """
+
+    name: str
+    value: str
+    tap: str
+    layer: Layer | None
+    note: str = ""
+
+
+def select(
+    text: str | Sequence[str], *, graph: Graph, layers: Sequence[Layer], exclude: Sequence[str] = (), tap: str = "act"
+) -> tuple[Choice, ...]:
+    """Return the values that a selection means, in graph order, each once.
+
+    Args:
+        text: A selection, or several that are read as one with commas between them.
+        graph: The model.
+        layers: Its catalogue; layers of kind `other` in it serve the selection `other` and exact names only.
+        exclude: Selections that are taken away from it.
+        tap: Which value of a layer is meant: `act` or `op`. A value's own name means that value whatever the tap.
+
+    Raises:
+        SelectionError: A selection cannot be read; the text points at the place.
+        NoMatchError: Nothing matches, or a name is not in the model.
+        UnsupportedError: What matches lies in the body of an If, Loop or Scan, or in a function.
+        UsageError: The tap is unknown.
+    """
+    require_tap(tap)
+    things = Things(graph, layers, tap)
+    chosen = [_read(one, things) for one in ([text] if isinstance(text, str) else list(text) or [""])]
+    left_out = [_read(one, things) for one in exclude]
+    for bodies in (False, True):
+        evaluation = Evaluation(things, bodies=bodies)
+        places = evaluation.run(chosen, left_out)
+        if places:
+            first, *rest = _choices(things, places)
+            return (replace(first, note="; ".join(filter(None, (first.note, *evaluation.notes)))), *rest)
+    raise NoMatchError(_nothing(things, chosen, left_out))
+
+
+def matched_values(text: Sequence[str], *, graph: Graph, layers: Sequence[Layer], tap: str) -> frozenset[str]:
+    """Return the values that selections mean, none where they match nothing.
+
+    Raises:
+        SelectionError: A selection cannot be read.
+        NoMatchError: A name is not in the model.
+    """
+    things = Things(graph, layers, tap)
+    places = Evaluation(things, bodies=False).run([_read(one, things) for one in text], []) if text else Places()
+    tapped = (things[number].tapped(tap) for number in members(places.tapped))
+    return frozenset((*tapped, *(things[number].value for number in members(places.literal))))
+
+
+def require_tap(tap: str) -> None:
+    """Refuse what is no tap.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if tap not in TAPS:
+        raise UsageError(f"`{shown(tap)}` is no tap; `act` is after the norm and nonlinearity, `op` the bare operator")
+
+
+def default_choices(
+    graph: Graph, layers: Sequence[Layer], tap: str, exclude: Sequence[str] = ()
+) -> tuple[tuple[Choice, ...], str]:
+    """Return what is taken where nothing was selected, and words for it: conv and pool, else all of rank 3 or more.
+
+    Raises:
+        NoMatchError: No layer has a rank of 3 or more, or `exclude` takes all of them away.
+        UnsupportedError: None has, and the model's conv and pool layers lie in bodies or functions.
+    """
+    kinds = {layer.kind for layer in layers if not layer.inside}
+    text = ",".join(kind for kind in _SHOWN_FIRST if kind in kinds)
+    if text:
+        return select(text, graph=graph, layers=layers, exclude=exclude, tap=tap), text
+    hidden = [layer for layer in layers if layer.kind in _SHOWN_FIRST]
+    words = f"every layer of rank 3 or more, for no layer {'outside bodies ' if hidden else ''}is of kind conv or pool"
+    try:
+        return select("rank>=3", graph=graph, layers=layers, exclude=exclude, tap=tap), words
+    except NoMatchError:
+        if exclude:
+            raise
+        if hidden:
+            outputs = [output for layer in hidden for output in graph.nodes[layer.index].outputs]
+            raise UnsupportedError(all_inside(hidden, outputs)) from None
+        raise NoMatchError(
+            "the model has no conv or pool, and no layer of rank 3 or more that would be shown in their place\n"
+            "select a node or value by name; `onnxviz layers MODEL --all` lists every node"
+        ) from None
+
+
+def _read(text: str, things: Things) -> Selection:
+    """Parse a selection, unless the whole text is the name of a node or value."""
+    for whole in dict.fromkeys((text, text.strip())):
+        if whole not in KEYWORDS and things.named(whole):
+            return exact(whole)
+    return parse(text)
+
+
+def _choices(things: Things, places: Places) -> list[Choice]:
+    """Return the choices in graph order, each value once: under its own name where that was asked for."""
+    found: dict[str, tuple[tuple[int, int], Choice]] = {}
+    for literal, numbers in ((True, places.literal), (False, places.tapped)):
+        for number in sorted(members(numbers), key=lambda number: things[number].order):
+            thing = things[number]
+            if thing.inside:
+                raise UnsupportedError(inside_body(thing.name, thing.inside, things.around(thing)))
+            if literal:
+                choice = Choice(thing.value, thing.value, "value", thing.layer, things.notes.get(number, ""))
+            else:
+                choice = Choice(thing.name, thing.tapped(things.tap), things.tap, thing.layer)
+            found.setdefault(choice.value, (thing.order, choice))
+    return [choice for _, choice in sorted(found.values(), key=lambda pair: pair[0])]
+
+
+def _nothing(things: Things, chosen: Sequence[Selection], left_out: Sequence[Selection]) -> str:
+    """Say that nothing is left, and why where it can be told."""
+    text = ", ".join(selection.text for selection in chosen)
+    factors = [factor for selection in chosen for term in selection.terms for factor in term.factors]
+    why = ", or all of it is excluded" if left_out else _why(things, factors[0]) if len(factors) == 1 else ""
+    return pointed(text, chosen[0].place, f"matches nothing{why}; {_COMMAND}")
+
+
+def _why(things: Things, factor: Factor) -> str:
+    primary = factor.primary
+    if factor.index is not None and not isinstance(primary, Selection):
+        whole = Selection("", (Term(False, (Factor(primary),), 0, 0),), False)
+        count = Evaluation(things, bodies=False).run([whole], []).all.bit_count()
+        if count:
+            return f": there are {count} without the index"
+    match primary:
+        case Word():
+            kinds = dict.fromkeys(thing.kind for _, thing in things.layers())
+            return f": the model has {', '.join(kinds)}" if kinds else ": the model has no layers"
+        case Condition(field="op", value=str(op)) if any(node.op == op for node in things.graph.nodes):
+            return f" among the layers; `other & op={shown(op)}` takes nodes that are no layers"
+        case Condition(field=field, value=str(wanted)):
+            return near(wanted, things.words(field))
+    return ""

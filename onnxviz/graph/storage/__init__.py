@@ -1,0 +1,1 @@
+"""An ONNX file without its weights: reads at a place, the skeleton, and files of other formats."""

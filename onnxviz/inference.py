@@ -1,0 +1,231 @@
+"""Runs of a model: what is fed, the pieces of graph that a run takes, and the activations that come out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from onnxviz.activations import Activation, Activations
+from onnxviz.errors import ExecutionError, RunError, UnsupportedError
+from onnxviz.feed.feeds import Feed, make_feed
+from onnxviz.feed.options import FeedOptions
+from onnxviz.feed.targets import open_sizes, picture_input
+from onnxviz.graph.graph import Graph
+from onnxviz.graph.operators.layouts import follow_axes
+from onnxviz.graph.operators.region import Region, region
+from onnxviz.graph.segments import item_bytes, map_bytes, plan
+from onnxviz.graph.selection.choices import Choice
+from onnxviz.graph.shapes import fix_inputs, infer_types
+from onnxviz.graph.storage.model_file import ModelFile
+from onnxviz.layout import TensorSpec, spatial_axes
+from onnxviz.runtime.executor import Piece, Runner
+from onnxviz.runtime.session import Placement, RunOptions
+
+Types = Mapping[str, TensorSpec]
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+class Runs:
+    """Feeds and runs one graph, whose weights stay in its file."""
+
+    def __init__(self, file: ModelFile, graph: Graph, types: Types) -> None:
+        """Take the graph and what is known of its values before anything is fed."""
+        self.file = file
+        self.graph = graph
+        self.types = types
+        self._last_fed: tuple[Shapes | None, Types] = (None, {})
+        self._last_plan: tuple[object, Sequence[Piece]] = (None, ())
+
+    def feed(self, source: Any, options: FeedOptions | None) -> Feed:
+        """Turn a source into what the graph takes; a Feed is taken as it is.
+
+        Raises:
+            InputError: It cannot be fed.
+        """
+        if isinstance(source, Feed):
+            return source
+        return make_feed(self._inputs, source, options or FeedOptions(), self.graph.metadata)
+
+    def runner(
+        self, options: RunOptions, *, keep: bool = False, placed: Callable[[Placement], None] = lambda placement: None
+    ) -> Runner:
+        """Return what runs this graph on one device (see `Runner`).
+
+        Raises:
+            ModelError: The file with the weights changed, or is not all there.
+            RunError: onnxruntime is missing.
+        """
+        self.file.check_unchanged()
+        self.file.check_complete()
+        quantised = self._weights_only_quantised
+        return Runner(self.file.folder, options, keep=keep, placed=placed, weights_only_quantised=quantised)
+
+    def stream(self, choices: Sequence[Choice], fed: Feed, runner: Runner) -> Iterator[Activation]:
+        """Yield an activation for each choice as the pieces of the graph run."""
+        self.check_run(choices)
+        pieces = self.pieces([choice.value for choice in choices], fed, runner.options.memory)
+        return self.carry_out(pieces, choices, fed, runner)
+
+    def carry_out(
+        self, pieces: Sequence[Piece], choices: Sequence[Choice], fed: Feed, runner: Runner
+    ) -> Iterator[Activation]:
+        """Yield an activation for each choice as the pieces run; a choice that is fed is handed out first."""
+        named = {choice.value: choice for choice in choices}
+        for value in [name for name in fed.arrays if name in named]:
+            yield self.activation(named.pop(value), fed.arrays[value].copy())
+        with self.advising(fed):
+            for value, array in runner.run(pieces, fed.arrays):
+                if value in named:
+                    yield self.activation(named[value], array)
+
+    def pieces(self, values: Sequence[str], fed: Feed, memory: int) -> Sequence[Piece]:
+        """Plan a run: the graph cut to what the values need, in pieces whose maps fit in the memory given.
+
+        Pieces of the same values are equal whatever the sizes fed, so that an open session serves all of them.
+        """
+        key = tuple(values), _shapes(fed), memory
+        if self._last_plan[0] != key:
+            types = self._fed_types(fed)
+            sizes = {name: size for name, spec in types.items() if (size := item_bytes(spec)) is not None}
+            # What is fed bounds the pieces, and they are declared without it: onnxruntime's inference of some models
+            # fails once their inputs' sizes are fixed (silero_vad's If).
+            self._last_plan = key, self._planned(values, _without_sizes(types), memory, sizes)
+        return self._last_plan[1]
+
+    def whole(self, values: Sequence[str]) -> Sequence[Piece]:
+        """Return the graph cut to what the values need in one piece, or in none where nothing needs to run."""
+        return self._planned(values, self.types, sys.maxsize, {})
+
+    def map_bytes(self, values: Sequence[str], fed: Feed) -> int:
+        """Estimate the bytes of the maps of some values for a feed; values of unknown size count nothing."""
+        types = self._fed_types(fed)
+        return sum(map_bytes(types[value]) or 0 for value in values if value in types)
+
+    def sizes(self, values: Sequence[str], fed: Feed, runner: Runner) -> Types:
+        """Run, and return type and shape of the values as they came out, those that are tensors."""
+        pieces = self.pieces(values, fed, runner.options.memory)
+        with self.advising(fed):
+            return {
+                value: TensorSpec(value, str(array.dtype), array.shape)
+                for value, array in runner.run(pieces, fed.arrays)
+                if isinstance(array, np.ndarray)
+            }
+
+    def region(self, choice: Choice, position: Sequence[int], fed: Feed) -> Region:
+        """Return which pixels of what was fed a position on a map of the choice depends on."""
+        graph = fix_inputs(self.graph, _shapes(fed))
+        layout = choice.layer.layout if choice.layer is not None else None
+        return region(graph, self._fed_types(fed), choice.value, position, spatial_axes(layout))
+
+    def values(self, names: Sequence[str], fed: Feed, options: RunOptions) -> list[Any]:
+        """Run the whole graph, uncut, and return some of its outputs."""
+        return self.runner(options).open(self.graph.to_bytes()).run(fed.arrays, names)
+
+    def activation(self, choice: Choice, array: Any) -> Activation:
+        """Return an array that a run gave with what is known of its value."""
+        if not isinstance(array, np.ndarray):
+            raise UnsupportedError(f"{choice.name!r} is no tensor but a {type(array).__name__}; it cannot be shown")
+        layer = choice.layer
+        layout = layer.layout if layer is not None and len(layer.layout or "") == array.ndim else None
+        if layout is not None and layout.count("T") == 1 and not self._takes_pictures:
+            layout = layout.replace("T", "L")  # steps of time or words, no patches of a picture
+        return Activation(choice.name, choice.value, choice.tap, array, layout, layer.op if layer is not None else "")
+
+    @contextmanager
+    def advising(self, fed: Feed) -> Iterator[None]:
+        """Add to onnxruntime's error which of the sizes that were fed are a choice."""
+        try:
+            yield
+        except ExecutionError as error:
+            choice = open_sizes(self.graph.inputs, _shapes(fed))
+            if not choice:
+                raise
+            raise ExecutionError(f"{error}\n{choice}") from None
+
+    def check_run(self, choices: Sequence[Choice]) -> None:
+        """Refuse what no run computes.
+
+        Raises:
+            UnsupportedError: A choice is a weight.
+        """
+        weights = [choice.name for choice in choices if choice.value in self.graph.initializers]
+        if weights:
+            raise UnsupportedError(f"{weights[0]!r} is a weight of the model; what a run computes can be shown")
+
+    def _planned(self, values: Sequence[str], types: Types, memory: int, sizes: Mapping[str, int]) -> Sequence[Piece]:
+        made = [value for value in values if value in self.graph.producers]
+        segments = plan(self.graph, made, types, memory, sizes) if made else ()
+        return tuple(Piece(part.graph.to_bytes(), part.inputs, part.outputs) for part in segments)
+
+    def _fed_types(self, fed: Feed) -> Types:
+        """Return type and shape of every value for what is fed; inferred once for inputs of the same sizes."""
+        shapes = _shapes(fed)
+        if self._last_fed[0] != shapes:
+            self._last_fed = shapes, infer_types(fix_inputs(self.graph, shapes))
+        return self._last_fed[1]
+
+    @cached_property
+    def _inputs(self) -> tuple[TensorSpec, ...]:
+        """The inputs with the layout that the graph's own operators give them, where they do."""
+        axes = follow_axes(self.graph, self.types)
+        known = {name: found.layout for name, found in axes.items() if not found.assumed}
+        return tuple(replace(spec, layout=known.get(spec.name)) for spec in self.graph.inputs)
+
+    @cached_property
+    def _takes_pictures(self) -> bool:
+        return picture_input(self._inputs) is not None
+
+    @cached_property
+    def _weights_only_quantised(self) -> bool:
+        nodes = self.graph.nodes
+        unpacking = [node for node in nodes if node.op == "DequantizeLinear"]
+        packing = any(node.op in ("QuantizeLinear", "DynamicQuantizeLinear") for node in nodes)
+        return bool(unpacking) and not packing and all(self.graph.is_constant(node.inputs[0]) for node in unpacking)
+
+
+class ModelSession(AbstractContextManager["ModelSession"]):
+    """A model opened once for many runs on one device; `placement` tells where its nodes are."""
+
+    def __init__(self, runs: Runs, choices: Sequence[Choice], options: RunOptions) -> None:
+        """Open the graph, cut to what the choices need.
+
+        Raises:
+            DeviceError: The device took no node.
+        """
+        runs.check_run(choices)
+        self._runs = runs
+        self._choices = choices
+        self._pieces = runs.whole([choice.value for choice in choices])
+        runner = runs.runner(options, keep=True)
+        for piece in self._pieces:
+            runner.prepare(piece)
+        self._runner: Runner | None = runner
+        self.placement = runner.placement
+
+    def run(self, source: Any, feed: FeedOptions | None = None) -> Activations:
+        """Run once on a source (see `Model.run`) and return the activations."""
+        if self._runner is None:
+            raise RunError("the session is closed")
+        fed = self._runs.feed(source, feed)
+        return Activations(self._runs.carry_out(self._pieces, self._choices, fed, self._runner))
+
+    def __exit__(self, *details: object) -> None:
+        self._runner = None
+
+
+def _shapes(fed: Feed) -> Shapes:
+    return {name: array.shape for name, array in fed.arrays.items()}
+
+
+def _without_sizes(types: Types) -> Types:
+    """Return types with their ranks alone; sizes that the file claims may be those of another input."""
+    return {
+        name: replace(spec, shape=None if spec.shape is None else (None,) * len(spec.shape))
+        for name, spec in types.items()
+    }

@@ -1,0 +1,124 @@
+"""Carries out plans: pieces of a graph in order, with the values that later pieces read carried along."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from onnxviz.errors import OnnxvizError
+from onnxviz.runtime.devices import PROVIDERS, Target, target_of
+from onnxviz.runtime.session import Placement, RunOptions, Session, check_taken, joined
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of a graph to run by itself: its skeleton, the values it reads and the values to fetch from it."""
+
+    skeleton: bytes
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+class Runner:
+    """Runs plans on one device, which is looked for once.
+
+    `placement` tells where the last run lies, before the first one the device with no nodes on it yet.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        options: RunOptions,
+        *,
+        keep: bool = False,
+        placed: Callable[[Placement], None] = lambda placement: None,
+        weights_only_quantised: bool = False,
+    ) -> None:
+        """Find the device.
+
+        Args:
+            folder: where the files with the weights lie.
+            options: how to run.
+            keep: hold the session of a plan of one piece for the next run, at the cost of its memory in between.
+            placed: is told, at each session that is opened, where the pieces of the run so far lie together.
+            weights_only_quantised: what the graph quantises is weights only (see `Session`).
+
+        Raises:
+            UsageError: The device's name is unknown.
+            RunError: onnxruntime is missing.
+        """
+        self.options = options
+        self._folder = folder
+        self._keep = keep
+        self._placed = placed
+        self._weights_only_quantised = weights_only_quantised
+        self._target = target_of(options.device)
+        provider = PROVIDERS[self._target.device.partition(":")[0]]
+        self.placement = Placement(self._target.device, provider, self._target.reason, 0, 0, self._target.automatic)
+        self._kept: tuple[bytes, Session] | None = None
+
+    def run(self, pieces: Sequence[Piece], feed: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        """Run the pieces in order and yield each output with its value as soon as it is there.
+
+        A value is let go once no later piece reads it, so memory is bounded by the largest piece, whatever the depth.
+
+        Raises:
+            DeviceError: The device that was asked for took no node of any piece.
+            ExecutionError: onnxruntime fails on what is fed.
+            RunError: onnxruntime cannot open a piece.
+        """
+        alive = dict(feed)
+        placements: list[Placement] = []
+        for place, piece in enumerate(pieces):
+            session = self._session(piece, placements)
+            if place == len(pieces) - 1:
+                check_taken(self.placement)
+            if self._keep and len(pieces) == 1:
+                self._kept = piece.skeleton, session
+            values = dict(zip(piece.outputs, session.run(alive, piece.outputs), strict=True))
+            del session
+            later = {name for following in pieces[place + 1 :] for name in following.inputs}
+            alive = {name: value for name, value in (alive | values).items() if name in later}
+            for name in piece.outputs:
+                value = values.pop(name)
+                # What a later piece reads is not handed out to be changed.
+                yield name, value.copy() if name in later and hasattr(value, "copy") else value
+
+    def prepare(self, piece: Piece) -> None:
+        """Open, and keep, the session of a plan of one piece before its first run.
+
+        Raises:
+            DeviceError: The device that was asked for took no node.
+            RunError: onnxruntime cannot open the piece.
+        """
+        self._kept = piece.skeleton, self._session(piece, [])
+        check_taken(self.placement)
+
+    def open(self, skeleton: bytes) -> Session:
+        """Open a graph on the device; one that nobody asked for and that fails gives way to the CPU."""
+        try:
+            return self._opened(skeleton)
+        except OnnxvizError:
+            if not self._target.automatic or self._target.device == "cpu":
+                raise
+            self._target = Target("cpu", f"{self._target.device} cannot open the model")
+            return self._opened(skeleton)
+
+    def _session(self, piece: Piece, placements: list[Placement]) -> Session:
+        """Return the session for a piece, the kept one or a new one, and note where the run lies with it."""
+        opened = self._kept is None or self._kept[0] != piece.skeleton
+        if opened:
+            self._kept = None  # let go before the next is opened: two would take twice the memory
+        session = self._kept[1] if self._kept is not None else self.open(piece.skeleton)
+        placements.append(session.placement)
+        self.placement = joined(placements)
+        if opened:
+            self._placed(self.placement)
+        return session
+
+    def _opened(self, skeleton: bytes) -> Session:
+        return Session(
+            skeleton, self._folder, self.options, self._target, weights_only_quantised=self._weights_only_quantised
+        )

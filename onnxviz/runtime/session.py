@@ -1,0 +1,193 @@
+"""One graph opened in onnxruntime on the device that was asked for, and on no other."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from onnxviz.errors import DeviceError, ExecutionError, OnnxvizError, RunError, UnsupportedError
+from onnxviz.runtime.devices import PROVIDERS, Target, providers_of, runtime, target_of
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How to run: the device, the optimisation level and the threads.
+
+    `exact` turns all of onnxruntime's optimisation off, the only level at which exposing a value never changes a bit.
+    `many` optimises for many runs: weights are rearranged once, at the cost of memory. `memory` bounds the maps that
+    one piece of the graph holds at a time, in bytes. `threads` of 0 means one a core.
+    """
+
+    device: str = "auto"
+    exact: bool = False
+    many: bool = False
+    threads: int = 0
+    memory: int = 512 * 2**20
+
+    @property
+    def level(self) -> str:
+        """onnxruntime's optimisation level: `disabled`, `extended` or `all`."""
+        return "disabled" if self.exact else "all" if self.many else "extended"
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a session's nodes run: the device, why it was taken, and how many of the nodes it got.
+
+    An `automatic` device was not asked for by name, so that the CPU may take its place.
+    """
+
+    device: str
+    provider: str
+    reason: str
+    nodes: int | None
+    total: int | None
+    automatic: bool = False
+
+
+class Session:
+    """A graph in onnxruntime, opened from a skeleton whose weights lie in files under `folder`."""
+
+    def __init__(
+        self,
+        skeleton: bytes,
+        folder: Path,
+        options: RunOptions,
+        target: Target | None = None,
+        *,
+        weights_only_quantised: bool = False,
+    ) -> None:
+        """Open the graph, on the target if the device was looked for already.
+
+        With `weights_only_quantised` no node of the graph quantises an activation, and its weights are dequantised
+        once, as it is opened.
+
+        Raises:
+            DeviceError: The device is absent or broken.
+            UnsupportedError: onnxruntime lacks an operator of the model.
+            RunError: onnxruntime is missing or cannot open the model.
+        """
+        ort = runtime()
+        target = target or target_of(options.device)
+        providers, first = providers_of(target.device)
+        settings = _session_options(ort, folder, options)
+        if weights_only_quantised:
+            # onnxruntime otherwise keeps DequantizeLinear of a weight and runs it every time: 125 ms against 48.
+            settings.add_session_config_entry("session.disable_quant_qdq", "1")
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # what they say is checked below
+                self._session = ort.InferenceSession(skeleton, settings, providers=providers, enable_fallback=False)
+        except Exception as error:  # onnxruntime's exceptions share no base class
+            raise explained(error, "open the model") from None
+        self.placement = _checked_placement(self._session, target, first)
+        self.inputs: tuple[str, ...] = tuple(value.name for value in self._session.get_inputs())
+
+    def run(self, feed: Mapping[str, Any], outputs: Sequence[str]) -> list[Any]:
+        """Return the values of `outputs`, in their order.
+
+        Raises:
+            ExecutionError: onnxruntime refuses the feed or fails.
+        """
+        try:
+            results: list[Any] = self._session.run(list(outputs), {name: feed[name] for name in self.inputs})
+        except Exception as error:
+            raise explained(error, "run the model", ExecutionError) from None
+        return results
+
+
+def _session_options(ort: Any, folder: Path, options: RunOptions) -> Any:
+    settings = ort.SessionOptions()
+    levels = ort.GraphOptimizationLevel
+    settings.graph_optimization_level = {
+        "disabled": levels.ORT_DISABLE_ALL,
+        "extended": levels.ORT_ENABLE_EXTENDED,
+        "all": levels.ORT_ENABLE_ALL,
+    }[options.level]
+    settings.log_severity_level = 4
+    settings.intra_op_num_threads = options.threads
+    # The arena keeps what it once took: without it a run of 32 pieces peaks at 205 MB instead of 487.
+    settings.enable_cpu_mem_arena = options.many
+    settings.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
+    settings.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    return settings
+
+
+def _checked_placement(session: Any, target: Target, provider: str) -> Placement:
+    if session.get_providers()[0] != provider:
+        raise DeviceError(
+            f"device {target.device!r} does not work here: onnxruntime fell back to the CPU; see `onnxviz devices`"
+        )
+    nodes = total = None
+    try:
+        parts = session.get_provider_graph_assignment_info()
+    except Exception:  # a build without the record: the provider list above is then all that can be known
+        parts = []
+    if parts:
+        counts = [(part.ep_name, len(part.get_nodes())) for part in parts]
+        total = sum(count for _, count in counts)
+        nodes = sum(count for name, count in counts if name == provider)
+    return Placement(target.device, provider, target.reason, nodes, total, target.automatic)
+
+
+def joined(placements: Sequence[Placement]) -> Placement:
+    """Return the placement of several pieces of a run together.
+
+    Where an automatic device took none of their nodes, all run on the CPU, and that is what is returned.
+    """
+    whole = _summed(placements)
+    if not whole.automatic or not _idle(whole):
+        return whole
+    reason = f"{whole.device} works here, but took none of the nodes"
+    return Placement("cpu", PROVIDERS["cpu"], reason, whole.total, whole.total, automatic=True)
+
+
+def _summed(placements: Sequence[Placement]) -> Placement:
+    first = next((place for place in placements if place.provider != PROVIDERS["cpu"]), placements[0])
+    nodes = [place.nodes for place in placements if place.provider == first.provider]
+    totals = [place.total for place in placements]
+    if None in nodes or None in totals:
+        return replace(first, nodes=None, total=None)
+    return replace(first, nodes=sum(filter(None, nodes)), total=sum(filter(None, totals)))
+
+
+def check_taken(placement: Placement) -> None:
+    """Refuse a run of which the device that was asked for took nothing.
+
+    Raises:
+        DeviceError: A device beside the CPU took no node.
+    """
+    if _idle(placement):
+        raise DeviceError(
+            f"device {placement.device!r} took none of the {placement.total} nodes: all would run on the CPU"
+        )
+
+
+def _idle(placement: Placement) -> bool:
+    """Tell whether all nodes run on the CPU although they were placed on another device."""
+    return bool(placement.total) and not placement.nodes and placement.provider != PROVIDERS["cpu"]
+
+
+def explained(error: Exception, doing: str, kind: type[RunError] = RunError) -> OnnxvizError:
+    """Return onnxruntime's exception as one of ours, of `kind` as a rule, its text cut to what a reader can use."""
+    if isinstance(error, OnnxvizError):
+        return error
+    text = " ".join(str(error).split())
+    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
+    text = re.sub(r"/\S*onnxruntime_src/\S+:\d+ \S+ ?", "", text)
+    text = re.sub(r"^Load model from .*? failed: ?(?:Fatal error: )?", "", text)
+    lacking = re.search(r"(?:error: )?(\S+)\(-?\d+\) is not a registered function/op", text)
+    if lacking:
+        return UnsupportedError(f"onnxruntime has no operator {lacking[1]}, which the model uses")
+    missing = re.search(r"Could not find an implementation for (\S+?)\((\d+)\)", text)
+    if missing:
+        return UnsupportedError(
+            f"onnxruntime has no implementation of {missing[1]} in version {missing[2]} of its operators"
+        )
+    if "does not match the opset" in text or "invalid model" in text or "INVALID_GRAPH" in str(error):
+        return UnsupportedError(f"onnxruntime refuses the model: {text[:300]}")
+    return kind(f"onnxruntime could not {doing}: {text[:400] or type(error).__name__}")

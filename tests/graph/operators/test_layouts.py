@@ -1,0 +1,182 @@
+"""Layouts followed through nets that were worked out on paper."""
+
+from __future__ import annotations
+
+import pytest
+from onnx import parser
+
+from onnxviz.graph.graph import Graph
+from onnxviz.graph.operators.axis_letters import Axes, reshape_axes
+from onnxviz.graph.operators.layouts import follow_axes, guess_axes
+from onnxviz.graph.shapes import infer_types
+from onnxviz.layout import TensorSpec
+
+HEAD = '<ir_version: 8, opset_import: ["": 18]>\n'
+
+
+def axes_of(nodes: str, shape: str, constants: str = "") -> dict[str, Axes]:
+    """Follow the axes of `x` of a shape; constants are `w (2,3,1,1)`, `b (2)` and those given."""
+    weights = f"float[2,3,1,1] w = {{1,1,1,1,1,1}}, float[2] b = {{0,0}}{constants and ', ' + constants}"
+    graph = Graph.from_proto(parser.parse_model(f"{HEAD}g (float[{shape}] x) => (float[] y) <{weights}> {{ {nodes} }}"))
+    return dict(follow_axes(graph, infer_types(graph)))
+
+
+def layouts(nodes: str, shape: str, constants: str = "") -> dict[str, str]:
+    return {value: axes.layout for value, axes in axes_of(nodes, shape, constants).items()}
+
+
+def test_a_convolution_fixes_what_it_reads_and_makes() -> None:
+    assert axes_of("y = Conv (x, w, b)", "1,3,8,8") == {"x": Axes("NCHW"), "y": Axes("NCHW")}
+
+
+@pytest.mark.parametrize(("shape", "layout"), [("1,3,8", "NCL"), ("1,3,8,8", "NCHW"), ("1,3,4,8,8", "NCDHW")])
+def test_the_rank_names_the_axes_of_space(shape: str, layout: str) -> None:
+    assert layouts("y = GlobalAveragePool (x)", shape) == {"x": layout, "y": layout}
+
+
+def test_transposes_are_followed_in_both_directions() -> None:
+    nodes = (
+        "t = Transpose <perm=[0,3,1,2]> (x) c = Conv (t, w, b) r = Relu (c) "
+        "u = Transpose <perm=[0,2,3,1]> (r) y = Sigmoid (u)"
+    )
+    assert layouts(nodes, "1,8,6,3") == {"x": "NHWC", "t": "NCHW", "c": "NCHW", "r": "NCHW", "u": "NHWC", "y": "NHWC"}
+
+
+def test_an_order_that_is_not_its_own_inverse_is_undone_going_back() -> None:
+    nodes = "t = Transpose <perm=[1,2,3,0]> (x) c = Conv (t, w) y = Transpose <perm=[1,2,3,0]> (c)"
+    assert layouts(nodes, "8,1,3,8") == {"x": "WNCH", "t": "NCHW", "c": "NCHW", "y": "CHWN"}
+
+
+def test_a_transpose_without_an_order_reverses() -> None:
+    assert layouts("c = Conv (x, w) y = Transpose (c)", "1,3,8,8")["y"] == "WHCN"
+
+
+def test_both_inputs_of_an_elementwise_operator_share_its_layout() -> None:
+    found = layouts("c = Conv (x, w) p = Relu (c) s = Sigmoid (c) y = Mul (p, s)", "1,3,8,8")
+    assert found == dict.fromkeys(("x", "c", "p", "s", "y"), "NCHW")
+
+
+def test_broadcasting_lines_up_at_the_end() -> None:
+    text = (
+        f"{HEAD}g (float[1,3,8,8] x, float[8,8] m) => (float[] y) <float[2,3,1,1] w = {{1,1,1,1,1,1}}> "
+        "{ c = Conv (x, w) y = Mul (c, m) }"
+    )
+    graph = Graph.from_proto(parser.parse_model(text))
+    assert follow_axes(graph, infer_types(graph))["m"] == Axes("HW")
+
+
+def test_constants_have_no_layout() -> None:
+    found = layouts("c = Conv (x, w) y = Add (c, k)", "1,3,8,8", "float[1,2,1,1] k = {1,2}")
+    assert set(found) == {"x", "c", "y"}
+
+
+REDUCED = [
+    ("1", "[2,3]", "NCHW"),
+    ("0", "[2,3]", "NC"),
+    ("0", "[-1]", "NCL"),
+    ("0", "[1]", "NHW"),
+    ("0", "[0]", "CHW"),
+]
+
+
+@pytest.mark.parametrize(("keep", "axes", "layout"), REDUCED)
+def test_a_reduction_drops_axes_unless_it_keeps_them(keep: str, axes: str, layout: str) -> None:
+    numbers = axes.strip("[]")
+    constant = f"int64[{numbers.count(',') + 1}] a = {{{numbers}}}"
+    nodes = f"c = Conv (x, w) y = ReduceMean <keepdims={keep}> (c, a)"
+    assert layouts(nodes, "1,3,8,8", constant)["y"] == layout
+
+
+def test_argmax_drops_its_axis() -> None:
+    assert layouts("c = Conv (x, w) y = ArgMax <axis=1, keepdims=0> (c)", "1,3,8,8")["y"] == "NHW"
+
+
+def test_gather_of_one_place_drops_its_axis() -> None:
+    nodes = "c = Conv (x, w) y = Gather <axis=1> (c, one)"
+    assert layouts(nodes, "1,3,8,8", "int64 one = {1}")["y"] == "NHW"
+    assert layouts(nodes, "1,3,8,8", "int64[1] one = {1}")["y"] == "NCHW"
+
+
+def test_squeeze_and_unsqueeze_are_each_others_inverse() -> None:
+    nodes = "c = GlobalAveragePool (x) s = Squeeze (c, hw) y = Unsqueeze (s, hw)"
+    found = layouts(nodes, "1,3,8,8", "int64[2] hw = {2, 3}")
+    assert (found["s"], found["y"]) == ("NC", "NCHW")
+
+
+def test_a_picture_without_a_batch_is_followed_back_through_unsqueeze() -> None:
+    assert layouts("t = Unsqueeze (x, zero) y = Conv (t, w)", "3,8,8", "int64[1] zero = {0}")["x"] == "CHW"
+
+
+def test_tokens_come_from_space_and_go_back_to_it_as_a_guess() -> None:
+    nodes = (
+        "c = Conv (x, w) f = Reshape (c, flat) t = Transpose <perm=[0,2,1]> (f) r = Relu (t) "
+        "u = Transpose <perm=[0,2,1]> (r) y = Reshape (u, back)"
+    )
+    found = axes_of(nodes, "1,3,8,8", "int64[3] flat = {1, 2, 64}, int64[4] back = {1, 2, 8, 8}")
+    assert (found["f"], found["t"], found["u"]) == (Axes("NCT"), Axes("NTC"), Axes("NCT"))
+    assert found["y"] == Axes("NCHW", assumed=True)
+
+
+def test_a_flattened_map_is_called_channels_by_habit_and_says_so() -> None:
+    assert axes_of("c = Conv (x, w) y = Flatten (c)", "1,3,8,8")["y"] == Axes("NC", assumed=True)
+
+
+def test_a_symbolic_batch_is_carried_through_a_reshape() -> None:
+    nodes = "c = GlobalAveragePool (x) y = Reshape (c, to)"
+    assert axes_of(nodes, "N,3,8,8", "int64[2] to = {0, -1}")["y"] == Axes("NC")
+
+
+def test_the_last_axis_of_a_product_with_weights_is_a_guess() -> None:
+    side = "float[3,2] side = {1,1,1,1,1,1}"
+    assert axes_of("y = MatMul (x, side)", "1,5,3", side) == {
+        "x": Axes("NTC", assumed=True),
+        "y": Axes("NTC", assumed=True),
+    }
+
+
+def test_what_is_fixed_wins_over_what_is_likely() -> None:
+    nodes = "t = Transpose <perm=[0,2,3,1]> (c) c = Conv (x, w) n = LayerNormalization (t, b, b) y = MatMul (n, side)"
+    found = axes_of(nodes, "1,3,8,8", "float[2,2] side = {1,1,1,1}")
+    assert (found["n"], found["y"]) == (Axes("NHWC"), Axes("NHWC"))
+
+
+def test_a_product_of_two_computed_values_tells_nothing() -> None:
+    assert axes_of("y = MatMul (x, x)", "1,4,4") == {}
+
+
+RESHAPED = [
+    ("NCHW", (1, 8, 7, 7), (1, 8, 49), Axes("NCT")),
+    ("NHWC", (1, 7, 7, 8), (1, 49, 8), Axes("NTC")),
+    ("NCHW", ("N", 8, 1, 1), ("N", 8), Axes("NC")),
+    ("NC", (1, 8), (1, 8, 1, 1), Axes("NCHW")),
+    ("NCHW", (None, 8, 7, 7), (None, 392), Axes("NC", assumed=True)),
+    ("NTC", (1, 49, 8), (1, 7, 7, 8), Axes("NHWC", assumed=True)),
+    ("NCHW", (1, 8, 4, 4), (1, 8, 4, 4), Axes("NCHW")),
+]
+
+
+@pytest.mark.parametrize(("layout", "before", "after", "expected"), RESHAPED)
+def test_reshapes_that_can_be_read(
+    layout: str, before: tuple[int | str | None, ...], after: tuple[int | str | None, ...], expected: Axes
+) -> None:
+    assert reshape_axes(Axes(layout), before, after) == expected
+
+
+MIXED = [
+    ("NCHW", (1, 8, 4, 4), (1, 2, 4, 4, 4)),
+    ("NHWC", (1, 8, 8, 3), (1, 2, 4, 2, 4, 3)),
+    ("NCHW", (2, 8, 4, 4), (16, 16)),
+    ("NCHW", (8, 4, 4), (8, 16)),
+]
+
+
+@pytest.mark.parametrize(("layout", "before", "after"), MIXED)
+def test_reshapes_that_mix_axes_tell_nothing(layout: str, before: tuple[int, ...], after: tuple[int, ...]) -> None:
+    assert reshape_axes(Axes(layout), before, after) is None
+
+
+def test_a_guess_by_rank_says_that_it_is_one() -> None:
+    assert guess_axes(TensorSpec("x", shape=(1, 3, 8, 8))) == Axes("NCHW", assumed=True)
+    assert guess_axes(TensorSpec("x", shape=(1,))) is None
+    assert guess_axes(TensorSpec("x")) is None
+    assert guess_axes(None) is None

@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+from types import ModuleType
+
+import onnx
+import pytest
+from onnx import parser
+
+from onnxviz.graph.graph import Graph
+from onnxviz.graph.layers.catalogue import catalogue
+from onnxviz.graph.operators.receptive_field import ReceptiveField, Status, receptive_fields
+from onnxviz.graph.selection.choices import select
+from onnxviz.graph.shapes import infer_types
+
+
+def load_architectures() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("architectures", Path(__file__).with_name("architectures.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+nets = load_architectures()
+
+
+def fields(model: onnx.ModelProto) -> dict[str, ReceptiveField]:
+    graph = Graph.from_proto(model)
+    return dict(receptive_fields(graph, infer_types(graph)))
+
+
+def field(text: str, value: str = "y") -> ReceptiveField:
+    return fields(parser.parse_model(f'<ir_version: 8, opset_import: ["": 17]>\n{text}'))[value]
+
+
+# Araujo, Norris and Sim 2019: network, size, padding; the stride is 32 throughout. The paddings of MobileNet v1,
+# Inception v2 and the ResNets are those on 224 x 224 pixels: where TF's SAME padding meets a stride (in the ResNets,
+# the first pooling) it depends on the input's size. Those of the others do not.
+TABLE = [
+    ("alexnet_v2", lambda: nets.alexnet_v2(), 195, 64),
+    ("vgg_16", lambda: nets.vgg_16(), 212, 90),
+    ("mobilenet_v1", lambda: nets.mobilenet_v1(), 315, 126),
+    ("resnet_v1_50", lambda: nets.resnet_v1((3, 4, 6, 3)), 483, 239),
+    ("resnet_v1_101", lambda: nets.resnet_v1((3, 4, 23, 3)), 1027, 511),
+    ("resnet_v1_152", lambda: nets.resnet_v1((3, 8, 36, 3)), 1507, 751),
+    ("inception_v2", lambda: nets.inception_v2(), 699, 318),
+    ("inception_v3", lambda: nets.inception_v3(), 1311, 618),
+]
+
+
+@pytest.mark.parametrize(("build", "size", "padding"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
+def test_the_published_table(build: Callable[[], onnx.ModelProto], size: int, padding: int) -> None:
+    model = build()
+    found = fields(model)[model.graph.output[0].name]
+    assert (found.size, found.stride, found.start) == ((size,) * 2, (32, 32), (-padding,) * 2)
+    assert found.status is Status.EXACT
+
+
+def test_inception_v4_of_the_published_table() -> None:
+    found = fields(nets.inception_v4())["InceptionV4/Mixed_7d/concat:0"]
+    assert (found.size, found.stride, found.start) == ((2071, 2071), (32, 32), (-998, -998))
+    assert found.status is Status.EXACT
+
+
+@pytest.mark.parametrize(
+    ("selection", "channels"), [("conv[0]", 32), ("join & depth=4", 160), ("join & depth=21", 384)]
+)
+def test_the_three_figures_of_inception_v4(selection: str, channels: int) -> None:
+    graph = Graph.from_proto(nets.inception_v4())
+    (choice,) = select(selection, graph=graph, layers=catalogue(graph, infer_types(graph)))
+    assert choice.layer is not None
+    assert choice.layer.channels == channels
+
+
+# google-research/receptive_field, README: layer, size, stride, padding.
+ANCHORS = {
+    "alexnet_v2": [("conv1", 11, 4, 0), ("pool1", 19, 8, 0), ("conv2", 51, 8, 16), ("conv3", 99, 16, 32),
+                   ("conv5", 163, 16, 64)],
+    "vgg_16": [("conv1/conv1_1", 3, 1, 1), ("pool1", 6, 2, 2), ("pool2", 16, 4, 6), ("pool3", 44, 8, 18),
+               ("conv4/conv4_1", 60, 8, 26), ("pool4", 100, 16, 42), ("conv5/conv5_1", 132, 16, 58)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("net", sorted(ANCHORS))
+def test_layers_of_the_published_nets(net: str) -> None:
+    found = fields(getattr(nets, net)())
+    for layer, size, stride, padding in ANCHORS[net]:
+        operator = "MaxPool" if layer.startswith("pool") else "Relu"
+        one = found[f"{net}/{layer}/{operator}:0"]
+        assert (one.size, one.stride, one.start) == ((size,) * 2, (stride,) * 2, (-padding,) * 2), layer
+
+
+HALF = Fraction(1, 2)
+WORKED = [
+    # dilation 2: taps at -2, 0, 2
+    ("y = Conv <pads=[2,2,2,2], dilations=[2,2]> (x, w)", (5, 5), (1, 1), (-2, -2), Status.EXACT, False),
+    # two 3x3 of stride 2 and 1: 3 + 2 * 2 = 7; start -1 - 2
+    ("a = Conv <pads=[1,1,1,1], strides=[2,2]> (x, w) y = Conv <pads=[1,1,1,1]> (a, w)",
+     (7, 7), (2, 2), (-3, -3), Status.EXACT, False),
+    # a residual branch: the larger field holds
+    ("a = Conv <pads=[1,1,1,1]> (x, w) y = Add (a, x)", (3, 3), (1, 1), (-1, -1), Status.EXACT, False),
+    # squeeze and excitation: the local field stays, and the whole input is reached besides
+    ("a = Conv <pads=[1,1,1,1]> (x, w) g = GlobalAveragePool (a) s = Sigmoid (g) y = Mul (a, s)",
+     (3, 3), (1, 1), (-1, -1), Status.EXACT, True),
+    # even rows of a transposed convolution see row i / 2, odd ones (i - 1) / 2 and (i + 1) / 2: 2 is a bound
+    ("y = ConvTranspose <strides=[2,2], pads=[1,1,1,1]> (x, w)",
+     (2, 2), (HALF, HALF), (-HALF, -HALF), Status.UPPER_BOUND, False),
+    # where every other row was dropped before, even rows see row i, odd ones i - 1 and i + 1
+    ("a = MaxPool <kernel_shape=[1,1], strides=[2,2]> (x) y = ConvTranspose <strides=[2,2], pads=[1,1,1,1]> (a, w)",
+     (3, 3), (1, 1), (-1, -1), Status.UPPER_BOUND, False),
+    # rows from the last to the first: row i of the turned is 15 - i, so that 0 to 2 are 13 to 15
+    ("e = Constant <value_ints=[-1]> () z = Constant <value_ints=[-99]> () k = Constant <value_ints=[2]> () "
+     "a = Slice (x, e, z, k, e) y = Conv (a, w)",
+     (3, 3), (-1, 1), (13, 0), Status.EXACT, False),
+    ("a = Conv (x, w) y = InstanceNormalization (a, s1, s1)", (3, 3), (1, 1), (0, 0), Status.EXACT, True),
+]  # fmt: skip
+HEAD = "g (float[1,1,16,16] x) => (float[] y) <float[1,1,3,3] w = {1,1,1,1,1,1,1,1,1}, float[1] s1 = {1}>"
+
+
+@pytest.mark.parametrize(("nodes", "size", "stride", "start", "status", "whole"), WORKED)
+def test_worked_on_paper(
+    nodes: str,
+    size: Sequence[int],
+    stride: Sequence[int | Fraction],
+    start: Sequence[int | Fraction],
+    status: Status,
+    whole: bool,
+) -> None:
+    found = field(f"{HEAD} {{ {nodes} }}")
+    assert (found.size, found.stride, found.start) == (size, stride, start)
+    assert (found.status, found.reaches_whole) == (status, whole)
+
+
+def test_global_pooling_sees_all() -> None:
+    found = field(f"{HEAD} {{ a = Conv (x, w) y = GlobalAveragePool (a) }}")
+    assert (found.status, found.size, found.reaches_whole) == (Status.WHOLE_INPUT, None, True)
+
+
+def test_an_operator_that_nobody_knows_is_unknown() -> None:
+    text = '<ir_version: 8, opset_import: ["": 17, "acme": 1]>\n' + f"{HEAD} {{ a = Conv (x, w) y = acme.Fold (a) }}"
+    assert fields(parser.parse_model(text))["y"].status is Status.UNKNOWN
+
+
+def test_an_nhwc_input_is_followed_through_its_transpose() -> None:
+    head = "g (float[1,16,20,1] x) => (float[] y) <float[1,1,3,5] w = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1}>"
+    found = field(f"{head} {{ t = Transpose <perm=[0,3,1,2]> (x) y = Conv <strides=[2,1]> (t, w) }}")
+    assert (found.size, found.stride, found.start, found.status) == ((3, 5), (2, 1), (0, 0), Status.EXACT)
+
+
+def test_unknown_sizes_make_same_padding_a_bound() -> None:
+    model = nets.mobilenet_v1(None)
+    assert fields(model)[model.graph.output[0].name].status is Status.UPPER_BOUND
+
+
+def test_a_field_as_json() -> None:
+    found = ReceptiveField((3, Fraction(5, 2)), (2, Fraction(1, 2)), (-1, 0), Status.UPPER_BOUND, True, "x")
+    assert found.as_json() == {
+        "size": [3, 2.5],
+        "stride": [2, 0.5],
+        "start": [-1, 0],
+        "status": "upper bound",
+        "global": True,
+    }
+    assert ReceptiveField(None, None, None, Status.UNKNOWN, False, "x").as_json()["size"] is None
+
+
+def test_fields_are_counted_in_the_first_input_of_rank_3_or_more() -> None:
+    found = fields(
+        parser.parse_model(
+            """<ir_version: 8, opset_import: ["": 17]>
+            g (float[1,4] state, float[1,2,9] sound, float[1,2,9,9] picture, float[2,2,3] w, float[2,2,5,5] v)
+            => (float[1,2,9] y, float[1,2,9,9] z) {
+                y = Conv <kernel_shape=[3], pads=[1,1]> (sound, w)
+                z = Conv <kernel_shape=[5,5], pads=[2,2,2,2]> (picture, v)
+            }"""
+        )
+    )
+    assert (found["y"].input, found["y"].size) == ("sound", (3,))
+    assert "z" not in found
+
+
+def test_what_a_body_reads_of_the_outer_graph_is_unknown() -> None:
+    found = fields(
+        parser.parse_model(
+            """<ir_version: 8, opset_import: ["": 17]>
+            g (float[1,1,8,8] x, bool flag, float[1,1,3,3] w, float[1,1,8,8] k) => (float[1,1,8,8] y) {
+                c = Conv <kernel_shape=[3,3], pads=[1,1,1,1]> (x, w)
+                b = If (flag) <
+                    then_branch = t () => (float[1,1,8,8] p) { p = Relu (c) },
+                    else_branch = e () => (float[1,1,8,8] q) { q = Neg (c) }
+                >
+                n = If (flag) <
+                    then_branch = t () => (float[1,1,8,8] p) { p = Relu (k) },
+                    else_branch = e () => (float[1,1,8,8] q) { q = Neg (k) }
+                >
+                d = Mul (c, n)
+                y = Add (d, b)
+            }"""
+        )
+    )
+    assert found["b"] == ReceptiveField(None, None, None, Status.UNKNOWN, False, "x")
+    assert "n" not in found
+    assert (found["d"].status, found["d"].size) == (Status.EXACT, (3, 3))
+    assert found["y"].status is Status.UNKNOWN
+
+
+def test_an_unknown_stays_unknown_whatever_follows() -> None:
+    for tail in ("y = GlobalAveragePool (u)", "y = Add (u, c)", "y = Softmax <axis=2> (u)"):
+        found = fields(
+            parser.parse_model(
+                f"""<ir_version: 8, opset_import: ["": 17, "own": 1]>
+                g (float[1,1,8,8] x, float[1,1,3,3] w) => (float[1,1,8,8] y) <float[1,1,8,8] u> {{
+                    c = Conv <kernel_shape=[3,3], pads=[1,1,1,1]> (x, w)
+                    u = own.Thing (c)
+                    {tail}
+                }}"""
+            )
+        )["y"]
+        assert found.status is Status.UNKNOWN
+        assert not found.reaches_whole
+
+
+def test_operands_with_different_strides_see_everything() -> None:
+    found = fields(
+        parser.parse_model(
+            """<ir_version: 8, opset_import: ["": 17]>
+            g (float[1,1,8,8] x, float[1,1,5,5] w) => (float[1,1,4,4] y) {
+                half = MaxPool <kernel_shape=[2,2], strides=[2,2]> (x)
+                corner = Conv <kernel_shape=[5,5]> (x, w)
+                y = Add (half, corner)
+            }"""
+        )
+    )
+    assert (found["half"].status, found["half"].size) == (Status.EXACT, (2, 2))
+    assert found["y"].status is Status.WHOLE_INPUT
+    assert found["y"].input == "x"
+
+
+def test_axes_that_are_swapped_stay_with_their_own() -> None:
+    found = field(
+        """g (float[1,1,8,8] x, float[1,1,1,3] row, float[1,1,5,1] column) => (float[1,1,8,8] y) {
+            t = Transpose <perm=[0,1,3,2]> (x)
+            a = Conv <kernel_shape=[1,3], pads=[0,1,0,1]> (t, row)
+            y = Conv <kernel_shape=[5,1], pads=[2,0,2,0]> (a, column)
+        }"""
+    )
+    assert (found.size, found.start) == ((3, 5), (-1, -2))

@@ -1,0 +1,688 @@
+"""The selection language on a net of a dozen nodes whose every answer is worked out by hand."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import onnx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from onnxviz.errors import NoMatchError, SelectionError, UnsupportedError, UsageError
+from onnxviz.graph.graph import Graph
+from onnxviz.graph.layers.catalogue import Layer, catalogue
+from onnxviz.graph.layers.families import KINDS
+from onnxviz.graph.selection.choices import Choice, default_choices, select
+from onnxviz.graph.selection.globs import fitting_names, plain_name
+from onnxviz.graph.selection.grammar import parse
+from onnxviz.graph.shapes import infer_types
+
+# node -> its line in the file; depth, channels, height = width, stride and receptive field are in LAYERS below.
+MODEL = """<ir_version: 8, opset_import: ["" : 13]>
+net (float[1,3,32,32] image, float[8,3,3,3] w0, float[8] b0) => (float[1,10] score)
+{
+    c0 = Conv (image, w0)
+    r0 = Relu (c0)
+    p0 = MaxPool (r0)
+    c1 = Conv (p0, w0)
+    n1 = BatchNormalization (c1, b0, b0, b0, b0)
+    r1 = Relu (n1)
+    c2 = Conv (r1, w0)
+    c3 = Conv (p0, w0)
+    sum = Add (c2, c3)
+    flat = Flatten (sum)
+    score = Gemm (flat, w0)
+}
+"""
+NODES = {
+    "c0": "/stem/conv/Conv",
+    "r0": "/stem/relu/Relu",
+    "p0": "/stem/pool/MaxPool",
+    "c1": "/layer1/layer1.0/conv1/Conv",
+    "n1": "/layer1/layer1.0/norm/BatchNormalization",
+    "r1": "/layer1/layer1.0/relu/Relu",
+    "c2": "/layer10/conv/Conv",
+    "c3": "/layer1/layer1.0/downsample/Conv",
+    "sum": "",
+    "flat": "/head/Flatten",
+    "score": "/head/Gemm",
+}
+
+
+def make_graph(text: str = MODEL, names: dict[str, str] | None = None) -> Graph:
+    model = onnx.parser.parse_model(text)
+    for node in model.graph.node:
+        node.name = (NODES if names is None else names).get(node.output[0], "")
+    return Graph.from_proto(model)
+
+
+def make_layer(output: str, kind: str, op: str, **fields: Any) -> Layer:
+    node = fields.pop("node", NODES.get(output, ""))
+    known: dict[str, Any] = {
+        "scope": ".".join(node.strip("/").split("/")[:-1]),
+        "act": output,
+        "shape": (1, 8, 16, 16),
+        "dtype": "float32",
+        "layout": "NCHW",
+        "layout_assumed": False,
+        "channels": 8,
+        "depth": 0,
+        "parameters": 0,
+        "bytes": None,
+        "index": 0,
+    }
+    return Layer(name=node or output, node=node, kind=kind, op=op, output=output, **(known | fields))
+
+
+def field_of(size: int, stride: int) -> Any:
+    return SimpleNamespace(of=lambda *_: SimpleNamespace(size=(1, size), stride=(1, stride)))
+
+
+LAYERS = (
+    make_layer("c0", "conv", "Conv", act="r0", depth=1, shape=(1, 8, 30, 32), fields=field_of(3, 1)),
+    make_layer("r0", "act", "Relu", depth=1),
+    make_layer("p0", "pool", "MaxPool", depth=1, fields=field_of(4, 2)),
+    make_layer("c1", "conv", "Conv", act="r1", depth=2, channels=16, fields=field_of(8, 2)),
+    make_layer("n1", "norm", "BatchNormalization", act="r1", depth=2, channels=16),
+    make_layer("r1", "act", "Relu", depth=2, channels=16),
+    make_layer("c2", "conv", "Conv", depth=3, shape=("N", 8, None, None), fields=field_of(12, 2)),
+    make_layer("c3", "conv", "Conv", depth=2, dtype="float16"),
+    make_layer("sum", "add", "Add", depth=3),
+    make_layer("score", "dense", "Gemm", depth=4, shape=(1, 10), layout="NC", channels=10),
+)
+GRAPH = make_graph()
+INNER = replace(
+    make_layer("inner", "resize", "Resize", node="inner_resize"), inside="If #10 then_branch", index=10, act="inner_act"
+)
+
+
+def chosen(text: str | Sequence[str], **options: Any) -> list[str]:
+    """Return the chosen values, in order."""
+    return [choice.value for choice in select(text, **({"graph": GRAPH, "layers": LAYERS} | options))]
+
+
+def refusal(error: type[Exception], text: str | Sequence[str], **options: Any) -> str:
+    with pytest.raises(error) as caught:
+        chosen(text, **options)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("conv", "r0 r1 c2 c3"),
+        ("pool", "p0"),
+        ("conv,pool", "r0 p0 r1 c2 c3"),
+        ("pool , conv", "r0 p0 r1 c2 c3"),
+        ("all", "r0 p0 r1 c2 c3 sum score"),
+        ("dense", "score"),
+        # An index counts over what its primary matched, in graph order.
+        ("conv[0]", "r0"),
+        ("conv[-1]", "c3"),
+        ("conv[1:3]", "r1 c2"),
+        ("conv[::2]", "r0 c2"),
+        ("conv[::-3]", "r0 c3"),
+        ("conv[ 1 : ]", "r1 c2 c3"),
+        ("conv[1:99]", "r1 c2 c3"),
+        ("(pool, conv)[1]", "p0"),
+        ("((conv[1:])[-1])", "c3"),
+        ("conv[-1] & depth=2", "c3"),
+        ("depth=2[0]", "r1"),
+        ("(conv & stride=2)[-1]", "c2"),
+        # All factors hold; from the left terms add and take away.
+        ("conv & depth<=2", "r0 r1 c3"),
+        ("conv&depth>1&channels=8", "c2 c3"),
+        ("conv, !depth=2", "r0 c2"),
+        ("conv, !conv[0], conv[0]", "r0 r1 c2 c3"),
+        ("! conv & depth>1 , !act, !norm", "r0 p0 sum score"),
+        ("!(conv, act, norm)", "p0 sum score"),
+        ("conv & (!depth=2)", "r0 c2"),
+        ("conv & (depth=1, depth=3)", "r0 c2"),
+        # Fields.
+        ("op=MaxPool", "p0"),
+        ("op=*Pool", "p0"),
+        ("op != Conv, !act, !norm", "p0 sum score"),
+        ("kind=co*", "r0 r1 c2 c3"),
+        ("channels>=10 & channels<16", "score"),
+        ("height>16", "r0"),
+        ("width > 31", "r0"),
+        ("height<16.5 & conv", "r1 c3"),
+        ("conv & height!=30", "r1 c2 c3"),
+        ("conv & rf<12", "r0 r1"),
+        ("conv & rf != 8", "r0 c2 c3"),
+        ("conv & stride<3/2", "r0"),
+        ("rank=2", "score"),
+        ("rank<4", "score"),
+        ("dtype=float16", "c3"),
+        ("scope=layer10.*", "c2"),
+        ("node='/layer10/conv/Conv'", "c2"),
+        ("node=''", "sum"),
+        ('value="c1"', "r1"),
+        ("value=c?", ""),
+        # Globs.
+        ("layer1.** & conv", "r1 c3"),
+        ("/layer1/** & conv", "r1 c3"),
+        ("layer1* & conv", ""),
+        ("layer10/**", "c2"),
+        ("**/downsample/**", "c3"),
+        ("conv, !**/downsample/**", "r0 r1 c2"),
+        ("**/conv*/**", "r0 r1 c2"),
+        ("stem/*/Conv", "r0"),
+        ("stem/*", "r0 p0"),
+        ("c*", "r0 r1 c2 c3"),
+        ("stem.conv", "r0"),
+        # Exact names.
+        ("/stem/conv/Conv", "r0"),
+        ("c0", "c0"),
+        ("c0, c1", "c0 c1"),
+        ("'c0' , pool", "c0 p0"),
+        ("c0, /stem/conv/Conv", "c0 r0"),
+        ("/head/Flatten", "flat"),
+        ("flat", "flat"),
+        ("image", "image"),
+        ("w0", "w0"),
+        ("score, image", "image score"),
+        ("conv, !r0", "r1 c2 c3"),
+        ("conv, !c0", "r1 c2 c3"),
+        ("c0, r0, !conv", "r0"),
+        ("c0 & conv", "c0"),
+        ("conv & c0", "c0"),
+        ("c0 & pool", ""),
+        ("all & /head/Flatten", ""),
+        # Nodes that are no layers.
+        ("other", "flat"),
+        ("kind=other", "flat"),
+        ("other & op=Flatten", "flat"),
+        ("op=Flat* & (other)", "flat"),
+        ("(other, pool)[0]", "p0"),
+        ("other & head/*", "flat"),
+        ("head/*", "score"),
+        ("op=Flatten", ""),
+    ],
+)
+def test_the_language(text: str, values: str) -> None:
+    if values:
+        assert chosen(text) == values.split()
+    else:
+        refusal(NoMatchError, text)
+
+
+def test_the_tap_is_after_the_nonlinearity_unless_asked() -> None:
+    assert chosen("conv", tap="op") == ["c0", "c1", "c2", "c3"]
+    assert chosen("/stem/conv/Conv", tap="op") == ["c0"]
+    assert chosen("all", tap="op") == ["c0", "r0", "p0", "c1", "n1", "r1", "c2", "c3", "sum", "score"]
+    assert "`raw` is no tap" in refusal(UsageError, "conv", tap="raw")
+
+
+def test_a_choice_says_how_it_is_shown() -> None:
+    assert select("conv[0]", graph=GRAPH, layers=LAYERS) == (Choice("/stem/conv/Conv", "r0", "act", LAYERS[0]),)
+    assert select("c0", graph=GRAPH, layers=LAYERS) == (Choice("c0", "c0", "value", LAYERS[0]),)
+    assert select("/head/Flatten", graph=GRAPH, layers=LAYERS, tap="op") == (
+        Choice("/head/Flatten", "flat", "op", None),
+    )
+    assert select("image", graph=GRAPH, layers=LAYERS) == (Choice("image", "image", "value", None),)
+
+
+def test_a_value_comes_once_and_under_its_own_name_where_that_was_asked_for() -> None:
+    (choice,) = select("conv[0], act[0]", graph=GRAPH, layers=LAYERS)
+    assert (choice.name, choice.value) == ("/stem/conv/Conv", "r0")
+    (choice,) = select("conv[0], r0", graph=GRAPH, layers=LAYERS)
+    assert (choice.name, choice.tap) == ("r0", "value")
+
+
+def test_several_texts_are_read_as_one() -> None:
+    assert chosen(["conv", "pool"]) == chosen("conv,pool")
+    assert chosen(["conv", "!conv[0]"]) == chosen("conv, !conv[0]")
+    assert chosen(["!conv[1:]", "!act"]) == chosen("!conv[1:], !act")
+
+
+def test_exclude_takes_away() -> None:
+    assert chosen("conv", exclude=["**/downsample/**"]) == ["r0", "r1", "c2"]
+    assert chosen("conv", exclude=["depth=2", "r0"]) == ["c2"]
+    assert chosen("all", exclude=["!conv"]) == ["r0", "r1", "c2", "c3"]
+    assert "or all of it is excluded" in refusal(NoMatchError, "conv", exclude=["all"])
+    refusal(NoMatchError, "conv", exclude=["covn"])
+
+
+@pytest.mark.parametrize("name", ["foo[0]", "a,b", "conv2d", "!x", "a & b", "op=Conv", "it's", '"', "(", "a*b", "ä b"])
+def test_a_whole_text_that_is_a_name_is_that_name(name: str) -> None:
+    model = onnx.parser.parse_model(MODEL)
+    model.graph.node[0].output[0] = model.graph.node[1].input[0] = name
+    graph = Graph.from_proto(model)
+    layers = (replace(LAYERS[0], output=name), *LAYERS[1:])
+    assert chosen(name, graph=graph, layers=layers) == [name]
+    assert chosen(f" {name} ", graph=graph, layers=layers) == [name]
+    quoted = '"' + name.replace('"', '""') + '"'
+    assert chosen(f"{quoted}, pool", graph=graph, layers=layers) == [name, "p0"]
+    single = "'" + name.replace("'", "''") + "'"
+    assert chosen(["pool", single], graph=graph, layers=layers) == [name, "p0"]
+
+
+def test_a_name_with_signs_among_others_asks_for_quotes() -> None:
+    graph = make_graph(names={"flat": "foo[0]"})
+    assert "name `foo[0]` needs quotes here" in refusal(NoMatchError, "foo[0], conv", graph=graph)
+
+
+@pytest.mark.parametrize("word", ["all", *KINDS])
+def test_a_kind_is_never_a_name_unless_it_is_quoted(word: str) -> None:
+    graph = make_graph(names={"flat": word})
+    quoted = select(f'"{word}"', graph=graph, layers=LAYERS)
+    assert [choice.value for choice in quoted] == ["flat"]
+    if word not in ("join", "attention", "resize"):
+        assert len(chosen(word, graph=graph)) == {"all": 7, "conv": 4, "act": 2}.get(word, 1)
+
+
+def test_the_kind_is_said_where_it_is_a_name_too() -> None:
+    graph = make_graph(names={"flat": "pool"})
+    (choice,) = select("pool", graph=graph, layers=LAYERS)
+    assert choice.note == '`pool` is the kind; `"pool"` in quotes is the node or value of that name'
+
+
+def test_a_name_of_a_value_and_of_another_node_is_the_value_and_that_is_said() -> None:
+    graph = make_graph(names={**NODES, "p0": "c1"})
+    layers = (*LAYERS[:2], replace(LAYERS[2], node="c1", name="c1"), *LAYERS[3:])
+    (choice,) = select("c1", graph=graph, layers=layers)
+    assert (choice.value, choice.tap) == ("c1", "value")
+    assert choice.note == "`c1` names a value and a node, which as a layer means `p0`: the value is taken"
+
+
+def test_a_node_named_as_its_own_output_is_the_value_and_the_other_reading_is_said() -> None:
+    graph = make_graph(names={"c0": "c0", "p0": "p0"})
+    layers = tuple(replace(layer, node=layer.output, name=layer.output) for layer in LAYERS)
+    first, second = select("c0, p0", graph=graph, layers=layers)
+    assert (first.value, first.tap) == ("c0", "value")
+    assert "which as a layer means `r0`" in first.note
+    assert second.note == ""
+
+
+def test_nodes_that_share_a_name_are_all_taken() -> None:
+    graph = make_graph(names={"c2": "twin", "c3": "twin"})
+    layers = tuple(replace(layer, node="twin") if layer.output in ("c2", "c3") else layer for layer in LAYERS)
+    assert chosen("twin", graph=graph, layers=layers) == ["c2", "c3"]
+
+
+def test_layers_found_by_the_name_that_is_shown() -> None:
+    layers = (replace(LAYERS[0], name="conv2d (Conv2D)"), *LAYERS[1:])
+    assert chosen("conv2d (Conv2D)", layers=layers) == ["r0"]
+    assert chosen("conv2d*", layers=layers) == ["r0"]
+
+
+def test_a_full_catalogue_changes_nothing_but_other() -> None:
+    full = (*LAYERS[:-1], make_layer("flat", "other", "Flatten", channels=7), LAYERS[-1])
+    for text in ("all", "op!=Conv", "**", "depth>=0", "!conv", "head/*", "other", "op=Relu & (all, !conv)"):
+        assert chosen(text, layers=full) == chosen(text)
+    (choice,) = select("/head/Flatten", graph=GRAPH, layers=full)
+    assert choice.layer == full[-2]
+    assert chosen("other & channels=7", layers=full) == ["flat"]
+
+
+def test_layers_in_bodies_are_left_out_unless_named() -> None:
+    layers = (*LAYERS, INNER, replace(INNER, kind="conv", output="inner_conv", node="", name="inner_conv"))
+    assert chosen("conv", layers=layers) == chosen("conv")
+    assert chosen("conv[-1]", layers=layers) == ["c3"]
+    assert chosen("all", layers=layers, exclude=["inner"]) == chosen("all")
+    words = (
+        "`inner_resize` lies inside If #10 then_branch, and values in there cannot be selected yet;"
+        " select what the node around it puts out: `score`"
+    )
+    for text in ("resize", "inner_resize", "inner", "inner_act", "pool, inner_resize", "inner_r*", "op=Resize"):
+        assert refusal(UnsupportedError, text, layers=layers) == words
+    refusal(NoMatchError, "resize[5]", layers=layers)
+
+
+def test_a_value_in_a_body_that_is_no_layer_says_where_it_is() -> None:
+    model = onnx.parser.parse_model(MODEL)
+    branch = onnx.helper.make_graph(
+        [onnx.helper.make_node("Identity", ["c0"], ["hidden"])],
+        "branch",
+        [],
+        [onnx.helper.make_tensor_value_info("hidden", onnx.TensorProto.FLOAT, None)],
+    )
+    model.graph.input.append(onnx.helper.make_tensor_value_info("flag", onnx.TensorProto.BOOL, []))
+    model.graph.node.append(
+        onnx.helper.make_node("If", ["flag"], ["taken"], name="gate", then_branch=branch, else_branch=branch)
+    )
+    graph = Graph.from_proto(model)
+    said = refusal(UnsupportedError, "hidden", graph=graph)
+    assert re.match("`hidden` lies inside (then|else)_branch of If gate, and values in there cannot", said)
+    assert chosen("gate", graph=graph) == ["taken"]
+
+
+def test_a_term_that_matches_nothing_beside_others_is_said() -> None:
+    first, *rest = select("conv, resize, pool[7], conv & depth>9", graph=GRAPH, layers=LAYERS)
+    assert first.note == "`resize` matches nothing; `pool[7]` matches nothing; `conv & depth>9` matches nothing"
+    assert not any(choice.note for choice in rest)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "message"),
+    [
+        ("", 0, "the selection is empty"),
+        ("   ", 3, "the selection is empty"),
+        ("conv,", 5, "a layer is missing at the end"),
+        ("conv,,pool", 5, "a layer is missing before `,`"),
+        ("& conv", 0, "a layer is missing before `&`"),
+        ("conv & !pool", 7, "`!` takes a whole term away"),
+        ("!!conv", 1, "`!` takes a whole term away"),
+        ("conv !pool", 5, "put a comma before it"),
+        ("(conv", 0, "this `(` is not closed"),
+        ("(conv !x)", 6, "put a comma before it"),
+        ("conv)", 4, "this `)` closes nothing"),
+        ("conv(pool)", 4, "`(` cannot stand here"),
+        ("'conv", 0, "this quote is not closed"),
+        ('con"v"', 3, '`"` cannot stand here'),
+        ("conv[", 4, "this `[` is not closed"),
+        ("conv[]", 5, "an index is an integer or a slice"),
+        ("conv[a]", 5, "an index is an integer or a slice"),
+        ("conv[1.5]", 5, "an index is an integer or a slice"),
+        ("conv[1:2:3:4]", 5, "an index is an integer or a slice"),
+        ("conv[::0]", 5, "the step of a slice cannot be 0"),
+        ("conv[٣]", 5, "an index is an integer or a slice"),
+        ("conv[0][1]", 7, "one index a factor"),
+        ("depth==4", 5, "`==` is no comparison; write `=`"),
+        ("depth=>4", 5, "write `>=`"),
+        ("depth<>4", 5, "write `!=`"),
+        ("op~=Conv", 3, "write `!=`"),
+        ("dept<4", 0, "`dept` is no field; near: `depth`"),
+        ("xyz=4", 0, "`xyz` is no field; fields are kind op dtype scope node value depth channels"),
+        ("depth<", 6, "a value is missing after `depth<`"),
+        ("depth<four", 6, "`depth` is compared with a number, and `four` is none"),
+        ("depth<1e9", 6, "and `1e9` is none"),
+        ("depth<1/0", 6, "and `1/0` is none"),
+        ("op<Conv", 3, "`op` is text, and `<` compares numbers"),
+        ("(" * 65 + "conv" + ")" * 65, 64, "parentheses nest deeper than 64"),
+    ],
+)
+def test_what_cannot_be_read_is_pointed_at(text: str, place: int, message: str) -> None:
+    quoted, pointer = refusal(SelectionError, text).split("\n")
+    assert message in pointer
+    if len(text) <= 60:
+        assert quoted == f"selection `{text}`"
+        assert pointer.index("^") == len("selection `") + place
+    else:
+        assert quoted[pointer.index("^")] == "("
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("conv, convv", "^ nothing is called `convv`; near: `conv`; `onnxviz layers MODEL` lists the names"),
+        ("stem/conv/Conv1", "near: `/stem/conv/Conv`"),
+        ("downsample", "near: `layer1.layer1.0.downsample`, `/layer1/layer1.0/downsample/Conv`"),
+        ("MaxPool", "`op=MaxPool` takes the nodes of that operator"),
+        ("Flatten", "`other & op=Flatten` takes the nodes of that operator"),
+        ('"layer1.**"', "nothing is called `layer1.**`, for a * in quotes is no glob"),
+        ("resize", "matches nothing: the model has conv, act, pool, norm, add, dense;"),
+        ("conv[4]", "matches nothing: there are 4 without the index;"),
+        ("op=Maxpool", "matches nothing; near: `MaxPool`"),
+        ("op=Flatten", "matches nothing among the layers; `other & op=Flatten` takes nodes that are no layers"),
+    ],
+)
+def test_what_is_not_there_comes_with_advice(text: str, message: str) -> None:
+    quoted, pointer = refusal(NoMatchError, text).split("\n")
+    assert quoted == f"selection `{text}`"
+    assert message in pointer
+
+
+def test_errors_are_safe_to_print_and_short() -> None:
+    text = "conv & \x1b[31m" + "x" * 500
+    lines = refusal(SelectionError, text).split("\n")
+    assert len(lines) == 2
+    assert all(line.isprintable() and len(line) < 200 for line in lines)
+    quoted, pointer = refusal(SelectionError, "層層 & )").split("\n")
+    assert quoted == "selection `層層 & )`"
+    assert pointer.startswith(" " * (11 + 7) + "^")
+
+
+def test_defaults() -> None:
+    choices, words = default_choices(GRAPH, LAYERS, "act")
+    assert [choice.value for choice in choices] == ["r0", "p0", "r1", "c2", "c3"]
+    assert words == "conv,pool"
+    plain = tuple(layer for layer in LAYERS if layer.kind not in ("conv", "pool"))
+    choices, words = default_choices(GRAPH, plain, "op")
+    assert [choice.value for choice in choices] == ["r0", "n1", "r1", "sum"]
+    assert words.startswith("every layer of rank 3 or more")
+    choices, _ = default_choices(GRAPH, LAYERS, "act", exclude=["conv"])
+    assert [choice.value for choice in choices] == ["p0"]
+    with pytest.raises(NoMatchError, match="no layer of rank 3 or more"):
+        default_choices(GRAPH, LAYERS[-1:], "act")
+    with pytest.raises(UnsupportedError, match="If #10 then_branch"):
+        default_choices(GRAPH, (INNER,), "act")
+
+
+def test_a_model_whose_convolutions_lie_in_bodies_says_so_and_what_can_be_selected() -> None:
+    branch = "b{0} () => (float[1,1,2,2] p{0}) {{ c{0} = Conv (x, w) p{0} = MaxPool <kernel_shape=[1,1]> (c{0}) }}"
+    model = onnx.parser.parse_model(
+        '<ir_version: 10, opset_import: ["": 20]> g (float[1,1,2,2] x, bool k) => (float[4] z) '
+        f"<float[1,1,1,1] w = {{2}}, int64[1] s = {{4}}> {{ "
+        f"y = If (k) <then_branch = {branch.format(0)}, else_branch = {branch.format(1)}> z = Reshape (y, s) }}"
+    )
+    graph = Graph.from_proto(model)
+    layers = catalogue(graph, infer_types(graph))
+    with pytest.raises(UnsupportedError) as caught:
+        default_choices(graph, layers, "act")
+    assert str(caught.value) == (
+        "the model's 4 conv and pool layers lie inside If #0 then_branch, If #0 else_branch,"
+        " and values in there cannot be selected yet\n"
+        "select what the nodes around them put out: `y`; `onnxviz layers MODEL --all` lists every node"
+    )
+    assert [choice.value for choice in select("y", graph=graph, layers=layers)] == ["y"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(" * 100_000,
+        "!" * 100_000,
+        "[" * 100_000,
+        "'" * 100_001,
+        "conv," * 20_000 + "conv",
+        "conv[0]," * 12_000 + "conv",
+        "c0,!c0," * 14_000 + "c0",
+        "conv&" * 20_000 + "conv",
+        "*a" * 50_000,
+        "**/" * 33_000 + "x",
+        "*/" * 50_000 + "*",
+        "x" * 100_000,
+        "(conv,!" * 60 + "pool" + ")" * 60,
+        "depth<" + "9" * 100_000,
+        "conv[" + "9" * 100_000 + "]",
+        " " * 100_000 + "conv & (",
+        ",".join(f"depth<{number}" for number in range(9_000)),
+        ",".join(f"*a{number}*" for number in range(9_000)),
+        '"' + '""' * 50_000,
+    ],
+    ids=lambda text: text[:8],
+)
+def test_long_texts_are_fast(text: str) -> None:
+    started = time.process_time()
+    try:
+        chosen(text)
+    except (SelectionError, NoMatchError) as error:
+        assert len(str(error)) < 1000
+    assert time.process_time() - started < 2
+
+
+PIECES = st.sampled_from(
+    [
+        *"""all conv pool act norm other c0 r0 flat image /stem/conv/Conv layer1.** **/conv*/** * ** depth channels
+        height stride rf rank op kind dtype node value scope = != < <= > >= == ! & , ( ) [ ] [0] [-1] [::2] [1:] 1 2
+        Conv 'c0' ' "a" "" '' / . nothing""".split(),
+        " ",
+    ]
+)
+
+
+@given(st.one_of(st.lists(PIECES, max_size=14).map("".join), st.text(max_size=30)))
+@settings(max_examples=400, deadline=None)
+def test_any_text_is_chosen_or_refused(text: str) -> None:
+    try:
+        choices = select(text, graph=GRAPH, layers=(*LAYERS, INNER))
+    except (SelectionError, NoMatchError, UnsupportedError) as error:
+        assert 1 <= len(str(error).split("\n")) <= 2
+    else:
+        values = [choice.value for choice in choices]
+        assert values
+        assert len(set(values)) == len(values)
+
+
+CONDITION = st.sampled_from(["conv", "act", "depth<=2", "channels=8", "stem/**", "op=Conv", "rf>4", "all"])
+INDICES = {
+    "": slice(None),
+    "[0]": slice(1),
+    "[-1]": slice(-1, None),
+    "[::2]": slice(None, None, 2),
+    "[9]": slice(9, 10),
+}
+INDEX = st.sampled_from(sorted(INDICES))
+
+
+@st.composite
+def expressions(draw: st.DrawFn, depth: int = 2) -> tuple[str, frozenset[str]]:
+    """A selection and the names that it means, computed with Python's own sets and lists."""
+    text, meant = "", frozenset(layer.name for layer in LAYERS)
+    for place in range(draw(st.integers(1, 3))):
+        away = draw(st.booleans())
+        term, matched = "", frozenset(layer.name for layer in LAYERS)
+        for number in range(draw(st.integers(1, 2))):
+            if depth and draw(st.booleans()):
+                inner, names = draw(expressions(depth - 1))
+                primary = f"({inner})"
+            else:
+                primary = draw(CONDITION)
+                names = frozenset(layer.name for layer in LAYERS if MEANS[primary](layer))
+            index = draw(INDEX)
+            ordered = [layer.name for layer in LAYERS if layer.name in names]
+            term += ("&" if number else "") + primary + index
+            matched &= frozenset(ordered[INDICES[index]])
+        if place == 0 and not away:
+            meant = frozenset()
+        meant = meant - matched if away else meant | matched
+        text += ("," if place else "") + ("!" if away else "") + term
+    return text, meant
+
+
+MEANS = {
+    "conv": lambda layer: layer.kind == "conv",
+    "act": lambda layer: layer.kind == "act",
+    "depth<=2": lambda layer: layer.depth <= 2,
+    "channels=8": lambda layer: layer.channels == 8,
+    "stem/**": lambda layer: layer.name.startswith("/stem/"),
+    "op=Conv": lambda layer: layer.op == "Conv",
+    "rf>4": lambda layer: layer.rf is not None and layer.rf > 4,
+    "all": lambda layer: True,
+}
+
+
+@given(expressions())
+@settings(max_examples=200, deadline=None)
+def test_the_algebra_is_that_of_sets(example: tuple[str, frozenset[str]]) -> None:
+    text, meant = example
+    try:
+        names = {choice.name for choice in select(text, graph=GRAPH, layers=LAYERS, tap="op")}
+    except (NoMatchError, SelectionError) as error:
+        assert isinstance(error, NoMatchError)
+        names = set()
+    assert names == meant
+
+
+def as_regular_expression(pattern: str) -> re.Pattern[str]:
+    """The same meaning in other words: too slow for hostile patterns, but plain to see."""
+    pattern = re.sub(r"(?<![^/])\*\*(/\*\*)+(?![^/])", "**", re.sub(r"\*{3,}", "**", pattern.removeprefix("/")))
+    stars = {"*": "[^/]*", "**": ".*", "**/": "(.*/)?", "/**": "(/.*)?"}
+    pieces = re.split(r"((?<![^/])\*\*/|/\*\*$|\*+)", pattern)
+    return re.compile("".join(stars.get(piece, re.escape(piece)) for piece in pieces), re.DOTALL)
+
+
+@given(st.text("ab/*", max_size=9), st.text("ab/", max_size=10))
+@settings(max_examples=600, deadline=None)
+def test_globs_against_regular_expressions(pattern: str, name: str) -> None:
+    expected = as_regular_expression(pattern).fullmatch(name.removeprefix("/")) is not None
+    assert bool(fitting_names(pattern, [plain_name(name)])) == expected
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "fits"),
+    [
+        ("layer1.**", "layer1", True),
+        ("layer1.**", "layer1.0.conv1", True),
+        ("layer1.**", "/layer1/layer1.0/conv1/Conv", True),
+        ("layer1.**", "layer10.0", False),
+        ("layer1", "layer10", False),
+        ("layer1*", "layer10", True),
+        ("layer1*", "layer1.0", False),
+        ("layer1**", "layer10.0", True),
+        ("**/conv", "conv", True),
+        ("**/conv", "a.b.conv", True),
+        ("**/conv", "a.bconv", False),
+        ("**conv", "a.bconv", True),
+        ("a/**/b", "a/b", True),
+        ("a/**/b", "a/x/y/b", True),
+        ("a/**/b", "ab", False),
+        ("a/**/**/b", "a/b", True),
+        ("**", "", True),
+        ("*", "a.b", False),
+        ("*.*", "a/b", True),
+        ("/a*", "ab", True),
+        ("a*", "/ab", True),
+        ("a*c*", "a" + "bc" * 40, True),
+        ("*a" * 30 + "x", "a" * 200, False),
+    ],
+)
+def test_globs(pattern: str, name: str, fits: bool) -> None:
+    assert bool(fitting_names(pattern, [plain_name(name)])) == fits
+
+
+def test_parsed_selections_compare_by_what_they_mean() -> None:
+    assert parse("conv,pool[0]") == parse(" conv , pool [ 0 ] ")
+    assert parse("conv") != parse("'conv'")
+
+
+def test_fields_of_what_is_no_layer() -> None:
+    graph = make_graph()
+    bare = [layer for layer in LAYERS if layer.output != "flat"]
+    taken = select("other & op=Flatten, other & scope=head", graph=graph, layers=bare)
+    assert [choice.value for choice in taken] == ["flat"]
+    assert [choice.value for choice in select("other & node=/head/Flatten", graph=graph, layers=bare)] == ["flat"]
+
+
+def test_inputs_come_before_nodes_and_in_their_own_order() -> None:
+    assert chosen("c0, w0, image, b0") == ["image", "w0", "b0", "c0"]
+
+
+def test_parentheses_may_nest_deeply_but_not_without_end() -> None:
+    assert chosen("(" * 64 + "pool" + ")" * 64) == chosen("pool")
+    assert chosen("(pool), " * 70 + "(pool)") == chosen("pool")
+    assert "parentheses nest deeper than 64" in refusal(SelectionError, "(" * 65 + "pool" + ")" * 65)
+
+
+def test_defaults_obey_the_tap_and_what_is_excluded() -> None:
+    graph = make_graph()
+    plain, _ = default_choices(graph, LAYERS, "op")
+    assert [choice.value for choice in plain][:2] == ["c0", "p0"]
+    less, _ = default_choices(graph, LAYERS, "act", exclude=["pool"])
+    assert "p0" not in [choice.value for choice in less]
+
+
+def test_a_thousand_globs_over_four_thousand_layers_take_no_two_seconds() -> None:
+    names = [f"/model/layers.{number // 8}/block.{number % 8}/Relu" for number in range(4000)]
+    nodes = [
+        onnx.helper.make_node("Relu", ["x"], [f"{name}_output_{number}"], name=name)
+        for number, name in enumerate(names)
+    ]
+    spec = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 1, 4, 4])
+    output = onnx.helper.make_tensor_value_info(nodes[0].output[0], onnx.TensorProto.FLOAT, [1, 1, 4, 4])
+    graph = Graph.from_proto(onnx.helper.make_model(onnx.helper.make_graph(nodes, "g", [spec], [output])))
+    layers = catalogue(graph, infer_types(graph))
+    started = time.process_time()
+    found = select(",".join(f"**block*/**output_{number}*" for number in range(0, 4000, 4)), graph=graph, layers=layers)
+    assert time.process_time() - started < 2
+    wanted = {str(number) for number in range(0, 4000, 4)}
+    expected = [n for n in range(4000) if any(str(n)[:length] in wanted for length in range(1, 5))]
+    assert [choice.value for choice in found] == [nodes[number].output[0] for number in expected]
