@@ -22,6 +22,7 @@ from onnxviz.graph.shapes import fix_inputs, infer_types
 from onnxviz.graph.storage.model_file import ModelFile
 from onnxviz.graph.write import check_link, write_linked, write_standalone
 from onnxviz.layout import Dimension, TensorSpec
+from onnxviz.words import listed
 
 if TYPE_CHECKING:
     from onnxviz.activations import Activation, Activations
@@ -157,7 +158,7 @@ class Model:
         exposed = expose(self.graph, [choice.value for choice in choices], types, only=only)
         remarks = [f"{value!r} already is an output" for value in exposed.already]
         if exposed.unranked:
-            names = ", ".join(map(repr, exposed.unranked[:3])) + (", …" if len(exposed.unranked) > 3 else "")
+            names = listed(map(repr, exposed.unranked))
             remarks.append(
                 f"how many axes {names} will have is not known before a run: declared without a shape, which"
                 " onnxruntime runs and onnx's checker refuses"

@@ -9,9 +9,10 @@ import typer
 
 from onnxviz.cli import parameters
 from onnxviz.cli.opening import opened as open_source
-from onnxviz.cli.terminal import print_json, print_table, printable, say, size_text
+from onnxviz.cli.terminal import print_json, print_table, say, size_text
 from onnxviz.layout import shape_text
 from onnxviz.version import __version__
+from onnxviz.words import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from onnxviz.cli.terminal import print_table, printable
+from onnxviz.cli.terminal import print_table
 from onnxviz.layout import shape_text
 from onnxviz.viewing.record import LayerRecord, RunRecord
+from onnxviz.words import printable
 
 TITLES = ("layer", "tap", "shape", "range")
 

@@ -6,7 +6,7 @@ import sys
 import time
 from contextlib import AbstractContextManager
 
-from onnxviz.cli.terminal import printable
+from onnxviz.words import printable
 
 
 class StageLine(AbstractContextManager["StageLine"]):

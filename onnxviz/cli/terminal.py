@@ -10,6 +10,8 @@ from io import TextIOWrapper
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from onnxviz.words import printable
+
 if TYPE_CHECKING:
     from onnxviz.graph.selection.choices import Choice
 
@@ -111,15 +113,6 @@ def _leading(text: str, width: int) -> str:
     return text
 
 
-def printable(text: str) -> str:
-    """Return a text with what would move the cursor, change colours or turn the line round escaped.
-
-    >>> printable("a" + chr(27) + "[31m")
-    'a\\\\x1b[31m'
-    """
-    return "".join(character if character.isprintable() else _escape(character) for character in text)
-
-
 def say_choices(choices: Sequence[Choice], remark: str) -> None:
     """Tell what a selection came to where that may surprise: the default, notes, and which value is meant."""
     notes = [remark, *(choice.note for choice in choices)]
@@ -143,10 +136,3 @@ def size_text(count: int | None) -> str:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1024
     return ""
-
-
-def _escape(character: str) -> str:
-    code = ord(character)
-    if character == "\n":
-        return "\\n"
-    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"

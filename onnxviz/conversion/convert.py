@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from onnxviz.conversion.verify import verify
 from onnxviz.errors import ConversionError, RunError, UsageError
 from onnxviz.files import check_apart, check_space, writing
 from onnxviz.runtime.devices import runtime
+from onnxviz.words import listed
 
 
 def convert(
@@ -136,20 +137,10 @@ def _remarks(source: Source, facts: Mapping[str, Any]) -> tuple[str, ...]:
     if facts.get("signature"):
         remarks.append(f"signature {facts['signature']}")
     if facts["lost"]:
-        remarks.append(f"no values of the converted model, so not to be seen: {_listed(facts['lost'])}")
+        remarks.append(f"no values of the converted model, so not to be seen: {listed(facts['lost'])}")
     return tuple(remarks)
 
 
 def _uncompared(agreement: Agreement | None) -> tuple[str, ...]:
     random = agreement.random if agreement is not None else ()
-    return (f"not compared, for TensorFlow itself gives them anew in each run: {_listed(random)}",) if random else ()
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Return the first names of many.
-
-    >>> _listed(["a", "b"]), _listed(list("abcdef"))
-    ('a, b', 'a, b, c and 3 more')
-    """
-    few = names if len(names) < 5 else names[:3]
-    return ", ".join(few) + (f" and {len(names) - len(few)} more" if len(few) < len(names) else "")
+    return (f"not compared, for TensorFlow itself gives them anew in each run: {listed(random)}",) if random else ()

@@ -11,7 +11,6 @@ Bastian Bechtold, as in matplotlib (PSF); vik, berlin and batlow by Fabio Cramer
 from __future__ import annotations
 
 import base64
-import difflib
 import zlib
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxviz.errors import UsageError
+from onnxviz.words import near
 
 LEVELS = 232
 """Indices 0 to 231 are data, from the low end of the scale to the high one; as good as 256 to the eye."""
@@ -165,7 +165,7 @@ def _table_of_cmap(name: str) -> Palette:
         import cmap
     except ImportError:
         raise UsageError(
-            f"no colormap {name!r} among {', '.join(COLORMAPS)}{_near(name, COLORMAPS)}\n"
+            f"no colormap {name!r} among {', '.join(COLORMAPS)}{near(name, COLORMAPS)}\n"
             "for some 600 others: pip install 'onnxviz[colors]'"
         ) from None
     for candidate in (name, name.removesuffix("_r")):
@@ -177,12 +177,7 @@ def _table_of_cmap(name: str) -> Palette:
         table: Palette = np.rint(cmap.Colormap(found).lut(256)[:, :3] * 255).astype(np.uint8)
         return table if candidate == name else table[::-1]
     names = [*COLORMAPS, *cmap.Catalog().short_keys()]
-    raise UsageError(f"no colormap {name!r}{_near(name, names)}\nbundled: {', '.join(COLORMAPS)}")
-
-
-def _near(name: str, names: tuple[str, ...] | list[str]) -> str:
-    near = difflib.get_close_matches(name, names, n=3)
-    return f"; did you mean {', '.join(near)}?" if near else ""
+    raise UsageError(f"no colormap {name!r}{near(name, names)}\nbundled: {', '.join(COLORMAPS)}")
 
 
 @cache

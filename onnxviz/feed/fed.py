@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from onnxviz.feed.geometry import Geometry
 from onnxviz.strict_json import number
+from onnxviz.words import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Fed:
 
     def describe(self) -> str:
         """Return the line that is printed of it, notes left out."""
-        name = "".join(mark if mark.isprintable() else repr(mark)[1:-1] for mark in self.name)
+        name = printable(self.name)
         kind = "x".join(map(str, self.shape)) or "scalar"
         layout = f" {self.layout}" if self.layout else ""
         preset = f"  preset {self.preset}" if self.preset != "none" else ""

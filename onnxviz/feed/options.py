@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -10,6 +9,7 @@ from onnxviz.errors import UsageError
 from onnxviz.feed.geometry import Size
 from onnxviz.feed.preprocessing import PRESETS, Preprocessing, model_preprocessing
 from onnxviz.layout import TensorSpec
+from onnxviz.words import near
 
 TRANSFORMS = ("none", "log")
 VALUES = ("range", "mean", "std")
@@ -67,10 +67,8 @@ def check_options(options: FeedOptions, inputs: tuple[TensorSpec, ...]) -> None:
     symbols = sorted({size for spec in inputs for size in spec.shape or () if isinstance(size, str)})
     for name, size in options.dims.items():
         if name not in symbols:
-            near = difflib.get_close_matches(name, symbols, 1)
             has = f"its symbols are {', '.join(symbols)}" if symbols else "it has no symbols"
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise UsageError(f"no input of the model has a size named {name!r}: {has}{hint}")
+            raise UsageError(f"no input of the model has a size named {name!r}: {has}{near(name, symbols)}")
         if size < 1:
             raise UsageError(f"the size of {name!r} must be at least 1, not {size}")
 

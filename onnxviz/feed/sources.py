@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import glob
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ from onnxviz.feed.items import ARRAY_SUFFIXES, MATRIX_SUFFIXES, PICTURE_SUFFIXES
 from onnxviz.feed.targets import describe_inputs
 from onnxviz.files import is_folder, is_plain_file
 from onnxviz.layout import TensorSpec
+from onnxviz.words import near
 
 MAIN = ""
 """The key of the source whose input is found by what it holds, beside those given by name."""
@@ -56,8 +56,7 @@ def _named(text: str, inputs: Sequence[TensorSpec]) -> tuple[str | None, str]:
         return name, text[len(name) + 1 :]
     if "=" in text and not os.path.lexists(text) and not _is_glob(text):
         name = text.partition("=")[0]
-        near = difflib.get_close_matches(name, [spec.name for spec in inputs], 1)
-        hint = f"; did you mean {near[0]}=...?" if near else ""
+        hint = near(name, [spec.name for spec in inputs])
         raise InputError(
             f"{text!r} is no file, and the model has no input {name!r} (inputs: {describe_inputs(inputs)}){hint}"
         )

@@ -12,7 +12,7 @@ from onnx import TensorProto, numpy_helper
 
 from onnxviz.errors import ModelError
 from onnxviz.graph.attributes import MALFORMED, attribute_value
-from onnxviz.graph.texts import quoted
+from onnxviz.words import quoted
 
 Stored = TensorProto | onnx.SparseTensorProto | numpy.ndarray[Any, Any]
 """What holds a constant: a tensor of the file, or the array of a Constant node's numbers."""

@@ -12,7 +12,6 @@ onnxruntime computes all nodes of a session, whatever is fetched, so what is not
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy
@@ -20,7 +19,9 @@ import onnx
 
 from onnxviz.errors import NoMatchError
 from onnxviz.graph.graph import Graph, Node, tensor_spec
+from onnxviz.graph.shapes import infer
 from onnxviz.layout import TensorSpec
+from onnxviz.words import near
 
 
 def cut(graph: Graph, outputs: Sequence[str], types: Mapping[str, TensorSpec] | None = None) -> Graph:
@@ -119,9 +120,7 @@ def check_values(graph: Graph, values: Sequence[str]) -> None:
     known = _values(graph)
     missing = [value for value in values if value not in known]
     if missing:
-        near = difflib.get_close_matches(missing[0], known, n=3)
-        hint = f"; near it: {', '.join(repr(name) for name in near)}" if near else ""
-        raise NoMatchError(f"the model has no value {missing[0]!r}{hint}")
+        raise NoMatchError(f"the model has no value {missing[0]!r}{near(missing[0], known)}")
 
 
 def _values(graph: Graph) -> Mapping[str, None]:
@@ -160,12 +159,9 @@ def _declare_plainly(graph: Graph, value: str, note: onnx.ValueInfoProto | None)
 
 def _inferred(graph: Graph) -> dict[str, onnx.ValueInfoProto]:
     """Return the declarations of sequences, maps and optionals, which a TensorSpec cannot describe."""
-    try:
-        inferred = list(onnx.shape_inference.infer_shapes(graph.proto).graph.value_info)
-    except Exception:
-        # Inference is C++ and raises whatever its operators raise; a name without a type is still an output.
-        return {}
-    return {info.name: info for info in inferred if info.type.WhichOneof("value") != "tensor_type"}
+    inferred = infer(graph)
+    infos = () if inferred is None else inferred.graph.value_info
+    return {info.name: info for info in infos if info.type.WhichOneof("value") != "tensor_type"}
 
 
 def _without_graph(model: onnx.ModelProto) -> onnx.ModelProto:

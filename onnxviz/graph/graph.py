@@ -14,20 +14,22 @@ from typing import Any
 
 import numpy
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import DecodeError, Message
 from onnx import TensorProto
 
 from onnxviz.errors import ModelError
 from onnxviz.graph.attributes import attribute_value
 from onnxviz.graph.constants import Stored, array_of, constant_of, dims_of
-from onnxviz.graph.texts import check_texts, quoted
 from onnxviz.graph.topology import bodies, captured_values, sorted_model
 from onnxviz.layout import Dimension, TensorSpec
+from onnxviz.words import quoted
 
 DEFAULT_DOMAINS = ("", "ai.onnx")
 
 _SCOPES_KEY = "pkg.torch.onnx.name_scopes"
 _LARGEST_DIMENSION = 1 << 40
+_DEEPEST_MESSAGE = 64
 _RANDOM = frozenset(
     {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
 )
@@ -81,7 +83,7 @@ class Graph:
     def __init__(self, proto: onnx.ModelProto) -> None:
         if not proto.HasField("graph"):
             raise ModelError("the file holds no graph: no network is in it")
-        check_texts(proto)
+        _check_texts(proto)
         self._build(sorted_model(proto))
 
     @classmethod
@@ -207,6 +209,21 @@ class Graph:
                     )
                 consumers.setdefault(value, []).append(node)
         return {value: tuple(nodes) for value, nodes in consumers.items()}
+
+
+def _check_texts(message: Message, depth: int = 1) -> None:
+    """Refuse text that is not UTF-8: protobuf for Python gives it as bytes, and onnx and onnxruntime fail late."""
+    if depth > _DEEPEST_MESSAGE:
+        raise ModelError("the model cannot be read: its messages are nested too deeply")
+    for descriptor, value in message.ListFields():
+        if descriptor.type == FieldDescriptor.TYPE_STRING:
+            texts = (value,) if isinstance(value, str | bytes) else value
+            for text in texts:
+                if not isinstance(text, str):
+                    raise ModelError(f"a text in the model ({descriptor.full_name}) is no valid UTF-8: {text[:60]!r}")
+        elif descriptor.type == FieldDescriptor.TYPE_MESSAGE:
+            for part in (value,) if isinstance(value, Message) else value:
+                _check_texts(part, depth + 1)
 
 
 def tensor_spec(info: onnx.ValueInfoProto) -> TensorSpec:

@@ -27,7 +27,7 @@ def infer_types(graph: Graph) -> Mapping[str, TensorSpec]:
     """
     types = dict(_initializers(graph))
     _add(types, _declared(graph.proto.graph))
-    inferred = _inferred(graph)
+    inferred = infer(graph)
     if inferred is not None:
         own = _symbols(types.values())
         _add(types, (_without_invented(spec, own) for spec in _declared(inferred.graph)))
@@ -55,7 +55,12 @@ def _shape_proto(shape: Sequence[int]) -> onnx.TensorShapeProto:
     return onnx.TensorShapeProto(dim=[onnx.TensorShapeProto.Dimension(dim_value=size) for size in shape])
 
 
-def _inferred(graph: Graph) -> onnx.ModelProto | None:
+def infer(graph: Graph) -> onnx.ModelProto | None:
+    """Return the model with what onnx infers of its values, or None where inference fails.
+
+    This is the package's only call of onnx's inference. Nodes with absurd attributes, which end the process, are left
+    out of it.
+    """
     try:
         return onnx.shape_inference.infer_shapes(_without_absurd_nodes(graph.proto))
     except Exception:

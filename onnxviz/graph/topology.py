@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import onnx
 
 from onnxviz.errors import ModelError
-from onnxviz.graph.texts import quoted
+from onnxviz.words import quoted
 
 
 def bodies(node: onnx.NodeProto) -> list[onnx.GraphProto]:

@@ -16,6 +16,7 @@ from onnxviz.reporting.index import index_text, run_document
 from onnxviz.reporting.parts import LayerPart, ReportModel, RunPart
 from onnxviz.reporting.reduce import fit, weight
 from onnxviz.reporting.store import BlockStore
+from onnxviz.words import listed, shown
 
 _INDEX = b'<script type="application/json" id="index">%s</script>\n'
 _BLOCK = b'<script type="application/octet-stream" id="block-%d">%s</script>\n'
@@ -113,6 +114,4 @@ def _reduced(layers: Sequence[LayerPart]) -> str:
 def _empty(names: Sequence[str]) -> str:
     if not names:
         return ""
-    shown = ", ".join(name if len(name) <= 60 else f"{name[:59]}…" for name in names[:3])
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"{shown}{more}: no numbers to show."
+    return f"{listed(map(shown, names))}: no numbers to show."

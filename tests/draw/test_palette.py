@@ -83,7 +83,7 @@ def test_other_names_come_from_cmap() -> None:
 
 
 def test_an_unknown_name_gets_near_ones() -> None:
-    with pytest.raises(UsageError, match="no colormap 'virids'; did you mean viridis"):
+    with pytest.raises(UsageError, match="no colormap 'virids'; near: `viridis`"):
         palette.palette("virids", "dark")
 
 
@@ -91,7 +91,7 @@ def test_without_cmap_the_way_to_more_is_told(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setitem(sys.modules, "cmap", None)
     with pytest.raises(UsageError) as caught:
         palette.palette("magna", "dark")
-    assert "did you mean magma" in str(caught.value)
+    assert "near: `magma`" in str(caught.value)
     assert "pip install 'onnxviz[colors]'" in str(caught.value)
     assert str(caught.value).count("\n") == 1
 

@@ -159,7 +159,7 @@ def test_which_preprocessing_is_chosen() -> None:
         (FeedOptions(random=-1), "the seed of random input must not be negative: -1"),
         (
             FeedOptions(dims={"higth": 5}),
-            "no input of the model has a size named 'higth': its symbols are height, N; did",
+            "no input of the model has a size named 'higth': its symbols are height, N; near: `height`",
         ),
         (FeedOptions(dims={"N": 0}), "the size of 'N' must be at least 1, not 0"),
     ],

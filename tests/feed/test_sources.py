@@ -84,7 +84,7 @@ def test_unknown_and_doubled_names() -> None:
         names("imput=cat.jpg")
     assert str(caught.value) == (
         "'imput=cat.jpg' is no file, and the model has no input 'imput' "
-        "(inputs: 'input' (float32 NxL), 'sr' (int64 scalar), 'a=b' (float32 1)); did you mean input=...?"
+        "(inputs: 'input' (float32 NxL), 'sr' (int64 scalar), 'a=b' (float32 1)); near: `input`"
     )
     with pytest.raises(InputError, match=r"^input 'sr' is given twice: '1' and '2'$"):
         names("sr=1", "sr=2")

@@ -148,7 +148,7 @@ def test_a_name_that_is_no_value_is_an_error_that_names_near_ones():
     text = """<ir_version: 8, opset_import: ["" : 17]>
     g (float[1] x) => (float[1] logits) { stem_conv = Relu(x) logits = Relu(stem_conv) }"""
     graph = Graph.from_proto(parser.parse_model(text))
-    with pytest.raises(NoMatchError, match=r"^the model has no value 'stem_con'; near it: 'stem_conv'$"):
+    with pytest.raises(NoMatchError, match=r"^the model has no value 'stem_con'; near: `stem_conv`$"):
         expose(graph, ["stem_con"], {})
     with pytest.raises(NoMatchError, match=r"^the model has no value 'z9'$"):
         expose(graph, ["logits", "z9"], {})

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from onnxviz.graph.graph import Graph, Node
-from onnxviz.graph.selection.messages import shown
+from onnxviz.words import shown
 
 if TYPE_CHECKING:
     from onnxviz.graph.layers.catalogue import Layer

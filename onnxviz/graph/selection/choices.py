@@ -15,7 +15,8 @@ from onnxviz.graph.graph import Graph
 from onnxviz.graph.selection.candidates import Places, Things, members
 from onnxviz.graph.selection.evaluation import Evaluation
 from onnxviz.graph.selection.grammar import KEYWORDS, Condition, Factor, Selection, Term, Word, exact, parse
-from onnxviz.graph.selection.messages import all_inside, inside_body, near, pointed, shown
+from onnxviz.graph.selection.messages import all_inside, inside_body, pointed
+from onnxviz.words import near, shown
 
 if TYPE_CHECKING:
     from onnxviz.graph.layers.catalogue import Layer

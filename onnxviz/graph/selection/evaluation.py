@@ -10,7 +10,8 @@ from onnxviz.errors import NoMatchError, UnsupportedError
 from onnxviz.graph.selection.candidates import Places, Things, grouped, mask, members, union
 from onnxviz.graph.selection.globs import fitting_names, plain_name
 from onnxviz.graph.selection.grammar import KEYWORDS, Condition, Factor, Name, Selection, Term, Word
-from onnxviz.graph.selection.messages import inside_body, near, pointed, shown
+from onnxviz.graph.selection.messages import inside_body, pointed
+from onnxviz.words import near, shown
 
 _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,

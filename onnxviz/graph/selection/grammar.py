@@ -17,7 +17,8 @@ from fractions import Fraction
 
 from onnxviz.errors import SelectionError
 from onnxviz.graph.layers.families import KINDS
-from onnxviz.graph.selection.messages import near, pointed, shown
+from onnxviz.graph.selection.messages import pointed
+from onnxviz.words import near, shown
 
 NUMBER_FIELDS = ("depth", "channels", "height", "width", "stride", "rf", "rank")
 TEXT_FIELDS = ("kind", "op", "dtype", "scope", "node", "value")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from onnxviz.graph.selection.messages import near, pointed, shown
+from onnxviz.graph.selection.messages import pointed
+from onnxviz.words import near, shown
 
 
 def lines(text: str, place: int) -> tuple[str, str]:

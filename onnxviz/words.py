@@ -1,0 +1,63 @@
+"""Words for messages: names that are safe to print, near names, "a, b and 3 more"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+_LONGEST_SHOWN = 60
+_LONGEST_QUOTED = 120
+_LONGEST_COMPARED = 200
+
+
+def printable(text: str) -> str:
+    """Return a text with all characters escaped that would move the cursor, change colours or turn the line round.
+
+    >>> printable("a" + chr(27) + "[31m")
+    'a\\\\x1b[31m'
+    """
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
+    )
+
+
+def shown(text: str, longest: int = _LONGEST_SHOWN) -> str:
+    """Return a name or text as it is safe to print, without the middle of a long one."""
+    if len(text) > longest:
+        text = text[: longest // 2] + "…" + text[-(longest // 2 - 1) :]
+    return printable(text)
+
+
+def quoted(name: str) -> str:
+    """Return a name in quotes as an error shows it: control characters escaped, cut where it is absurdly long."""
+    return repr(name if len(name) <= _LONGEST_QUOTED else name[:_LONGEST_QUOTED] + "…")
+
+
+def listed(words: Iterable[str], most: int = 3) -> str:
+    """Return words with commas between them, the first few of many.
+
+    >>> listed("ab"), listed("abcde")
+    ('a, b', 'a, b, c and 2 more')
+    """
+    every = list(words)
+    more = len(every) - most
+    return ", ".join(every[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def near(word: str, candidates: Iterable[str], most: int = 3) -> str:
+    """Return `; near: ...` with the candidates that look like a word or contain it, or an empty text.
+
+    >>> near("vridis", ["viridis", "magma"])
+    '; near: `viridis`'
+    """
+    if not word or len(word) > _LONGEST_COMPARED:
+        return ""
+    plain = word.casefold()
+    folded: dict[str, str] = {}
+    for candidate in candidates:
+        folded.setdefault(candidate.casefold(), candidate)
+    folded.pop("", None)
+    holding = sorted((name for name in folded if plain in name), key=len) if len(plain) > 2 else []
+    close = get_close_matches(plain, folded, n=most, cutoff=0.6)
+    found = list(dict.fromkeys((*close, *holding)))[:most]
+    return "; near: " + ", ".join(f"`{shown(folded[name])}`" for name in found) if found else ""
