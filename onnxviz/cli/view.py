@@ -135,8 +135,8 @@ def view(
 
     Example: onnxviz view model.onnx cat.jpg --layers 'conv[0]' -o maps
     """
-    from onnxviz.cli.opening import opened
     from onnxviz.cli.progress import ProgressWatcher
+    from onnxviz.cli.stages import open_model
     from onnxviz.draw.style import Style
     from onnxviz.feed.feeds import FeedOptions
     from onnxviz.runtime.session import RunOptions
@@ -190,7 +190,7 @@ def view(
         force=force,
     )
     with ProgressWatcher(quiet=quiet, verbose=verbose, tables=not json) as watcher:
-        record = run_view(opened(model, quiet=quiet), inputs or [], output, options, watcher)
+        record = run_view(open_model(model, quiet=quiet), inputs or [], output, options, watcher)
     report(record, watcher, json=json, quiet=quiet, show=show)
     if open_page:
         open_report(record)

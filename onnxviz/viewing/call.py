@@ -9,7 +9,7 @@ from onnxviz.activations import Activation
 from onnxviz.feed.feeds import Feed
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.model import Model
-from onnxviz.runtime.executor import Runner
+from onnxviz.runtime.executor import Executor
 from onnxviz.viewing.classes import Classes
 from onnxviz.viewing.options import ViewOptions
 from onnxviz.viewing.outlets import Outlets
@@ -25,7 +25,7 @@ class Call:
     choices: tuple[Choice, ...]
     classes: Classes
     options: ViewOptions
-    runner: Runner
+    executor: Executor
     watcher: Watcher
     places: Places
     outlets: Outlets
@@ -34,4 +34,4 @@ class Call:
         """Yield the activations of what is shown and of the class outputs."""
         shown = {choice.value for choice in self.choices}
         beside = [choice for choice in self.classes.outputs if choice.value not in shown]
-        return self.model.stream_choices([*self.choices, *beside], feed, self.runner)
+        return self.model.inference.stream([*self.choices, *beside], feed, self.executor)

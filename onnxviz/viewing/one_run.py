@@ -40,7 +40,7 @@ class OneRun:
             InputError: Labels that were asked for fit no output.
         """
         call, feed = self.call, self.feed
-        call.watcher.started(feed, len(call.choices), call.model.map_bytes(call.choices, feed))
+        call.watcher.started(feed, len(call.choices), call.model.inference.map_bytes(call.choices, feed))
         drawn = self._layers()
         drawn.scores.check()
         overview = f"overview.{call.options.format}"

@@ -12,7 +12,8 @@ from onnxviz.draw.kinds import check_style
 from onnxviz.errors import ExecutionError, InputError
 from onnxviz.feed.feeds import Feed
 from onnxviz.files import making_folder, safe_name
-from onnxviz.model import Model, open_model
+from onnxviz.model import Model, choose
+from onnxviz.opening import open
 from onnxviz.reporting.parts import ReportModel
 from onnxviz.runtime.devices import check_name
 from onnxviz.viewing.call import Call
@@ -44,11 +45,11 @@ def view(
         OutputError: The folder exists and onnxviz did not make it.
         RunError: onnxruntime is missing or fails.
     """
-    model = model if isinstance(model, Model) else open_model(model)
+    model = model if isinstance(model, Model) else open(model)
     options, watcher = options or ViewOptions(), watcher or Watcher()
     check_style(options.style)
     check_name(options.run.device)
-    choices, remark = model.choose(options.layers, exclude=options.exclude, tap=options.tap)
+    choices, remark = choose(model, options.layers, options.exclude, options.tap)
     watcher.chosen(choices, remark)
     places = find_places(model, inputs, directory, options)
     classes = find_classes(model, choices, options.labels)
@@ -56,9 +57,9 @@ def view(
         folder = stack.enter_context(making_folder(places.folder, force=options.force, ours=is_ours))
         outlets = open_outlets(stack, folder, places, options, str(model.file.origin))
         given = Inputs(model, inputs, options, watcher)
-        runner = model.runner(options.run, keep=given.several, placed=watcher.placed)
-        runs = _draw_all(Call(model, choices, classes, options, runner, watcher, places, outlets), given, folder)
-        device, level = runner.placement.device, options.run.level
+        executor = model.inference.executor(options.run, keep=given.several, placed=watcher.placed)
+        runs = _draw_all(Call(model, choices, classes, options, executor, watcher, places, outlets), given, folder)
+        device, level = executor.placement.device, options.run.level
         record = ViewRecord(
             model=str(model.file.origin),
             directory=places.folder,

@@ -17,6 +17,7 @@ from onnxviz.activations import Activation, Activations
 from onnxviz.draw.scale import ChannelStatistics, channel_statistics
 from onnxviz.draw.style import Style
 from onnxviz.errors import ExecutionError, InputError, OnnxvizError, OutputError, UnsupportedError, UsageError
+from onnxviz.model import choose
 from onnxviz.reporting.classes import ClassScore, top_classes
 from onnxviz.runtime.session import Placement, RunOptions
 from onnxviz.strict_json import number
@@ -106,8 +107,8 @@ def test_classes_need_labels_or_a_distribution() -> None:
 
 def test_a_selection_at_the_front_does_not_run_the_whole_model(bundled_model: Path) -> None:
     model = onnxviz.open(bundled_model)
-    front, _ = model.choose("conv[0]")
-    back, _ = model.choose("conv[-1]")
+    front, _ = choose(model, "conv[0]")
+    back, _ = choose(model, "conv[-1]")
     assert class_outputs(model, front, None) == ()
     assert [choice.value for choice in class_outputs(model, back, None)] == ["probabilities"]
 

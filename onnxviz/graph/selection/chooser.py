@@ -11,7 +11,7 @@ from onnxviz.graph.layers.catalogue import Layer
 from onnxviz.graph.selection.choices import Choice, default_choices, matched_values, require_tap, select
 from onnxviz.graph.selection.messages import inside_body
 
-Selection = str | Layer | Sequence[str | Layer] | Mapping[str, str]
+SelectionText = str | Layer | Sequence[str | Layer] | Mapping[str, str]
 """What `layers=` takes: a selection or a layer, several of them, or selections with a new name each."""
 
 
@@ -24,7 +24,7 @@ class Chooser:
     exclude: Sequence[str]
     tap: str
 
-    def choose(self, wanted: Selection | None) -> tuple[tuple[Choice, ...], str]:
+    def choose(self, wanted: SelectionText | None) -> tuple[tuple[Choice, ...], str]:
         """Return what is chosen, in graph order, each value once, and a remark on it (often empty).
 
         Raises:
