@@ -135,7 +135,7 @@ def test_what_is_no_file_of_activations_is_refused(tmp_path: Path) -> None:
     fact = {"name": "a", "value": "a", "tap": "act", "layout": "NC", "op": ""}
     array = {"0000": np.ones((1, 2))}
     refused("holds no activations written by onnxviz: 'facts", x=np.ones(2))
-    refused("holds no activations .* no tap", facts=json.dumps([fact | {"tap": "<img>"}]), **array)
+    refused("holds no activations .* is not a tap", facts=json.dumps([fact | {"tap": "<img>"}]), **array)
     refused("holds no activations .* the layout '<img", facts=json.dumps([fact | {"layout": "<img src=x>"}]), **array)
     refused("holds no activations", facts="[" * 100_000, **array)
     (tmp_path / "no.npz").write_bytes(b"no")

@@ -15,14 +15,14 @@ from onnxviz.cli.terminal import say, say_choices, size_text
 from onnxviz.errors import OnnxvizError
 from onnxviz.feed.feeds import Feed
 from onnxviz.graph.selection.choices import Choice
+from onnxviz.results.observer import Observer
+from onnxviz.results.record import LayerRecord, RunRecord
 from onnxviz.runtime.session import Placement
-from onnxviz.viewing.record import LayerRecord, RunRecord
-from onnxviz.viewing.watcher import Watcher
 
 LARGE = 256 * 2**20
 
 
-class ProgressWatcher(Watcher, AbstractContextManager["ProgressWatcher"]):
+class ProgressWatcher(Observer, AbstractContextManager["ProgressWatcher"]):
     """Tells on stderr what goes on; the bar shows on a terminal only."""
 
     def __init__(self, *, quiet: bool, verbose: bool = False, tables: bool = True) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from onnxviz.cli.terminal import say, size_text
+from onnxviz.results.observer import Observer
 from onnxviz.words import printable
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def open_model(path: Path, *, quiet: bool = False) -> Model:
         return open(path, stage=line.stage, converted=line.converted)
 
 
-class StageLine(AbstractContextManager["StageLine"]):
+class StageLine(Observer, AbstractContextManager["StageLine"]):
     """Rewrites one line of a terminal with each stage of a conversion, and removes it at the end."""
 
     def __init__(self, *, quiet: bool) -> None:

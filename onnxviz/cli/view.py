@@ -15,7 +15,7 @@ from onnxviz.errors import UsageError
 
 if TYPE_CHECKING:
     from onnxviz.cli.progress import ProgressWatcher
-    from onnxviz.viewing.record import ViewRecord
+    from onnxviz.results.record import ViewRecord
 
 
 def _colormaps(incomplete: str) -> list[str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from onnxviz.activations import Activation
+from onnxviz.classes import ClassScore, top_classes
 from onnxviz.feed.preprocessing import model_labels
 from onnxviz.graph.layers.catalogue import Layer, catalogue
 from onnxviz.model import Model
-from onnxviz.reporting.classes import ClassScore, top_classes
 
 
 class Known:
