@@ -18,8 +18,7 @@ from onnxviz.graph.expose import expose, strip_metadata
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.catalogue import Layer, catalogue
 from onnxviz.graph.layers.layer_table import LayerTable
-from onnxviz.graph.selection.choices import Choice
-from onnxviz.graph.selection.chooser import Chooser, SelectionText
+from onnxviz.graph.selection.choices import Choice, SelectionText, choose
 from onnxviz.graph.shapes import fix_inputs, infer_types
 from onnxviz.graph.storage.model_file import ModelFile
 from onnxviz.graph.write import check_link, write_linked, write_standalone
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from onnxviz.inference import Inference, ModelSession
     from onnxviz.runtime.session import RunOptions
 
-__all__ = ["Model", "SelectionText", "choose", "expose_choices", "layers_of"]
+__all__ = ["Model", "choices_of", "expose_choices", "layers_of"]
 
 
 class Model:
@@ -130,7 +129,7 @@ class Model:
             SelectionError: The selection cannot be read.
             NoMatchError: It matches nothing, or only values that are not layers, such as an input.
         """
-        choices, _ = choose(self, layers, exclude, tap)
+        choices, _ = choices_of(self, layers, exclude, tap)
         return layers_of(choices)
 
     def expose(
@@ -144,7 +143,7 @@ class Model:
             SelectionError: The selection cannot be read.
             NoMatchError: It matches nothing.
         """
-        choices, _ = choose(self, layers, exclude, tap)
+        choices, _ = choices_of(self, layers, exclude, tap)
         return expose_choices(self, choices, only=only)
 
     def without_metadata(self) -> Model:
@@ -193,7 +192,7 @@ class Model:
         """
         from onnxviz.activations import Activations
 
-        choices, _ = choose(self, layers, exclude, tap)
+        choices, _ = choices_of(self, layers, exclude, tap)
         return Activations(self._stream(choices, source, feed, run))
 
     def stream(
@@ -207,7 +206,7 @@ class Model:
         run: RunOptions | None = None,
     ) -> Iterator[Activation]:
         """Yield what `run` returns one activation at a time, in graph order; `RunOptions.memory` bounds the memory."""
-        choices, _ = choose(self, layers, exclude, tap)
+        choices, _ = choices_of(self, layers, exclude, tap)
         return self._stream(choices, source, feed, run)
 
     def measured(self, source: Any, *, feed: FeedOptions | None = None, run: RunOptions | None = None) -> Model:
@@ -235,7 +234,7 @@ class Model:
         Raises:
             UsageError: The position lies outside the map, or several layers are selected.
         """
-        choices, _ = choose(self, [layer])
+        choices, _ = choices_of(self, [layer])
         if len(choices) != 1:
             raise UsageError(f"a region is of one layer; {layer!r} selects {len(choices)}")
         return self.inference.region(choices[0], position, self.feed(source, feed))
@@ -252,7 +251,7 @@ class Model:
         from onnxviz.inference import ModelSession
         from onnxviz.runtime.session import RunOptions
 
-        choices, _ = choose(self, layers, exclude, tap)
+        choices, _ = choices_of(self, layers, exclude, tap)
         return ModelSession(self.inference, choices, replace(run or RunOptions(), many=True))
 
     def verify(self, original: Model, options: RunOptions | None = None) -> Difference:
@@ -281,7 +280,7 @@ class Model:
         return f"<Model {self.path.name!r}: {len(self.graph.nodes)} nodes, {len(self.layers)} layers>"
 
 
-def choose(
+def choices_of(
     model: Model, layers: SelectionText | None, exclude: Sequence[str] = (), tap: str = "act"
 ) -> tuple[tuple[Choice, ...], str]:
     """Return what a selection means, as values with the names to show, and a remark on it (often empty).
@@ -290,7 +289,7 @@ def choose(
         SelectionError: The selection cannot be read.
         NoMatchError: It matches nothing.
     """
-    return Chooser(model.graph, model.catalogue, exclude, tap).choose(layers)
+    return choose(layers, graph=model.graph, layers=model.catalogue, exclude=exclude, tap=tap)
 
 
 def layers_of(choices: Sequence[Choice]) -> tuple[Layer, ...]:

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 
 import onnxviz
-from onnxviz.model import choose
+from onnxviz.model import choices_of
 
 TOLERANCE = 1e-3
 
@@ -18,7 +18,7 @@ TOLERANCE = 1e-3
 def main(one: str, other: str) -> int:
     model = onnxviz.open(onnxviz.bundled.classifier())
     picture = onnxviz.bundled.picture("cat")
-    choices, _ = choose(model, None)
+    choices, _ = choices_of(model, None)
     maps = {}
     for device in (one, other):
         executor = model.inference.executor(onnxviz.RunOptions(device=device))

@@ -9,7 +9,7 @@ import onnxviz
 from onnxviz.activations import Activation
 from onnxviz.classes import ClassScore, class_outputs, read_labels, top_classes
 from onnxviz.errors import InputError
-from onnxviz.model import choose
+from onnxviz.model import choices_of
 from onnxviz.viewing.options import ViewOptions
 from tests.models import model_of
 
@@ -33,8 +33,8 @@ def test_the_mark_at_the_head_of_a_text_is_no_part_of_the_first_class(tmp_path: 
 
 def test_a_selection_at_the_front_does_not_run_the_whole_model(bundled_model: Path) -> None:
     model = onnxviz.open(bundled_model)
-    front, _ = choose(model, "conv[0]")
-    back, _ = choose(model, "conv[-1]")
+    front, _ = choices_of(model, "conv[0]")
+    back, _ = choices_of(model, "conv[-1]")
     assert class_outputs(model, front, None) == ()
     assert [choice.value for choice in class_outputs(model, back, None)] == ["probabilities"]
 

@@ -19,7 +19,7 @@ import onnxviz
 from onnxviz.activations import Activation, Activations, RawWriter
 from onnxviz.errors import InputError, NoMatchError, OutputError, RunError, UnsupportedError, UsageError
 from onnxviz.feed.options import FeedOptions
-from onnxviz.model import choose
+from onnxviz.model import choices_of
 from onnxviz.runtime.session import RunOptions
 from tests.models import model_of
 
@@ -191,7 +191,7 @@ def test_wrong_words(doubling_model: Path) -> None:
     with pytest.raises(NoMatchError):
         model.select("norm")
     with pytest.raises(NoMatchError, match="matches nothing, or all of it is excluded"):
-        choose(model, None, ["all"])
+        choices_of(model, None, ["all"])
 
 
 def test_a_region_is_what_a_position_sees(bundled_model: Path, cat: Path) -> None:
@@ -302,7 +302,7 @@ def test_pieces_are_the_same_whatever_size_is_fed(tmp_path: Path, memory: int) -
     assert plans[0] == plans[1]
     executor = model.inference.executor(onnxviz.RunOptions(memory=memory))
     for fed in feeds:
-        maps = list(model.inference.stream(choose(model, "a, b, c")[0], fed, executor))
+        maps = list(model.inference.stream(choices_of(model, "a, b, c")[0], fed, executor))
         assert [float(activation.array.min()) for activation in maps] == [-2, 0, 0]
         assert {activation.array.shape for activation in maps} == {fed.arrays["x"].shape}
 
@@ -344,7 +344,7 @@ def test_selections_of_layers_and_texts(tmp_path: Path) -> None:
         model.select([three], exclude=["conv"])
     for given in ([three], {"one": "first"}, "conv", None):
         with pytest.raises(NoMatchError, match="nothing is called `tow`"):
-            choose(model, given, ["tow"])
+            choices_of(model, given, ["tow"])
     with pytest.raises(NoMatchError, match="the layer 'two' is of another model: nothing makes 'other' in this one"):
         model.select([replace(two, act="other")])
     with pytest.raises(UsageError, match="a selection is a text or a layer, not int"):

@@ -47,14 +47,14 @@ def expose(
     Example: onnxviz expose model.onnx --layers 'conv[0],pool' -o exposed.onnx
     """
     from onnxviz.errors import UsageError
-    from onnxviz.model import choose, expose_choices
+    from onnxviz.model import choices_of, expose_choices
 
     if only and verify:
         raise UsageError("--verify compares the model's own outputs, which --only drops: give one of them")
     opened = open_model(model, quiet=quiet)
     if linked and opened.path != model:
         raise UsageError(f"--linked needs an ONNX file for its weights: first onnxviz convert {model}")
-    choices, remark = choose(opened, layers, tuple(exclude or ()), tap)
+    choices, remark = choices_of(opened, layers, tuple(exclude or ()), tap)
     exposed = expose_choices(opened, choices, only=only)
     if strip_metadata:
         exposed = exposed.without_metadata()

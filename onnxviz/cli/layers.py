@@ -62,16 +62,16 @@ def layers(
 
 
 def _count_text(count: int) -> str:
-    return str(count) if count < 1_000_000_000 else "more than a billion"
+    return str(count) if count < 50_000 else "50,000 or more"
 
 
 def _chosen(model: Model, selections: Sequence[str] | None, every: bool) -> Sequence[Layer]:
     from onnxviz.graph.layers.catalogue import catalogue
-    from onnxviz.model import choose, layers_of
+    from onnxviz.model import choices_of, layers_of
 
     if not selections:
         return catalogue(model.graph, model.types, every=True) if every else model.catalogue
-    choices, _ = choose(model, list(selections))
+    choices, _ = choices_of(model, list(selections))
     for note in dict.fromkeys(choice.note for choice in choices if choice.note):
         say(note)
     return layers_of(choices)

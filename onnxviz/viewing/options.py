@@ -8,7 +8,7 @@ from pathlib import Path
 from onnxviz.draw.style import Style
 from onnxviz.errors import UsageError
 from onnxviz.feed.feeds import FeedOptions
-from onnxviz.model import SelectionText
+from onnxviz.graph.selection.choices import SelectionText
 from onnxviz.reporting.report import SIZE
 from onnxviz.results.folder import REPORT, Folder
 from onnxviz.runtime.session import RunOptions

@@ -14,7 +14,7 @@ from onnxviz.draw.kinds import check_style
 from onnxviz.feed.feeds import Feed
 from onnxviz.files import making_folder, safe_name
 from onnxviz.inputs import Inputs
-from onnxviz.model import Model, choose
+from onnxviz.model import Model, choices_of
 from onnxviz.opening import open
 from onnxviz.reporting.parts import ReportModel
 from onnxviz.results.folder import default_directory, is_ours, paths_of
@@ -49,7 +49,7 @@ def view(
         model = open(model, stage=observer.stage, converted=observer.converted)
     check_style(options.style)
     check_name(options.run.device)
-    choices, remark = choose(model, options.layers, options.exclude, options.tap)
+    choices, remark = choices_of(model, options.layers, options.exclude, options.tap)
     observer.chosen(choices, remark)
     folder = options.folder(Path(directory) if directory is not None else default_directory(model, inputs))
     folder.check(model, [*paths_of(inputs), *options.reads])

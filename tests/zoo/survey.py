@@ -27,7 +27,7 @@ from onnxviz.draw.kinds import draw_maps
 from onnxviz.draw.style import Caption, Style
 from onnxviz.errors import NoMatchError, OnnxvizError, UnsupportedError
 from onnxviz.graph.selection.choices import Choice
-from onnxviz.model import choose, expose_choices
+from onnxviz.model import choices_of, expose_choices
 from onnxviz.runtime.session import explained
 
 MANIFEST = Path(__file__).with_name("zoo.json")
@@ -98,7 +98,7 @@ def survey(path: Path, entry: Entry) -> Outcome:
 
 def chosen(model: onnxviz.Model) -> tuple[Choice, ...]:
     try:
-        return choose(model, None)[0]
+        return choices_of(model, None)[0]
     except (NoMatchError, UnsupportedError):
         first = next(node.outputs[0] for node in model.graph.nodes if node.outputs[0])
         values = dict.fromkeys([first, *(spec.name for spec in model.outputs)])
