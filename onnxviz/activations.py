@@ -6,12 +6,12 @@ import json
 import os
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -160,7 +160,7 @@ def _checked(fact: Mapping[str, Any], array: Array) -> Activation:
     return Activation(str(fact["name"]), str(fact["value"]), fact["tap"], array, layout, str(fact["op"]))
 
 
-class RawWriter(AbstractContextManager["RawWriter"]):
+class RawWriter:
     """Writes activations to one `.npz` file, one after the other, so that memory stays flat; `len` counts them."""
 
     def __init__(self, path: Path, *, force: bool) -> None:
@@ -169,7 +169,7 @@ class RawWriter(AbstractContextManager["RawWriter"]):
         self._facts: list[dict[str, str | None]] = []
         self._starts: list[int] = []
 
-    def __enter__(self) -> RawWriter:
+    def __enter__(self) -> Self:
         with ExitStack() as stack:
             self._target = stack.enter_context(self._file)
             self._archive = zipfile.ZipFile(self._target, "w", zipfile.ZIP_STORED)

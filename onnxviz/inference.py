@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from onnxviz.activations import Activation, Activations
-from onnxviz.errors import ExecutionError, RunError, UnsupportedError, UsageError
+from onnxviz.errors import ExecutionError, InputError, RunError, UnsupportedError
 from onnxviz.feed.feeds import Feed, make_feed
 from onnxviz.feed.options import FeedOptions
 from onnxviz.feed.targets import open_sizes, picture_input
@@ -46,12 +46,15 @@ class Inference:
         """Turn the source of one run into what the graph takes; a Feed is returned as it is.
 
         Raises:
-            InputError: It cannot be fed.
-            UsageError: It is a list, which means several runs.
+            InputError: It cannot be fed, or is a list, which means several runs.
         """
         if isinstance(source, Feed):
             return source
-        _check_one(source)
+        if isinstance(source, list | tuple):
+            raise InputError(
+                f"a list of {len(source)} inputs is {len(source)} runs, and one run is fed here: give them one by one, "
+                "or a batch as one array (numpy.stack)"
+            )
         return make_feed(self._inputs, source, options or FeedOptions(), self.graph.metadata)
 
     def executor(
@@ -227,8 +230,7 @@ class ModelSession(AbstractContextManager["ModelSession"]):
         """Run once on one source (see `Model.run`) and return the activations.
 
         Raises:
-            InputError: The source cannot be fed.
-            UsageError: It is a list, which means several runs.
+            InputError: The source cannot be fed, or is a list, which means several runs.
             RunError: onnxruntime fails, or the session is closed.
         """
         if self._executor is None:
@@ -238,24 +240,6 @@ class ModelSession(AbstractContextManager["ModelSession"]):
 
     def __exit__(self, *details: object) -> None:
         self._executor = None
-
-
-def _check_one(source: Any) -> None:
-    """Refuse a list of sources, alone or for one input of a mapping; a list of numbers for an input is an array."""
-    parts = source.values() if isinstance(source, Mapping) else ()
-    lists = (part for part in parts if isinstance(part, list | tuple))
-    if isinstance(source, list | tuple) or not all(map(_is_array, lists)):
-        raise UsageError(
-            "a list means several runs, and this is one run: loop over the list, or give it to onnxviz.view\n"
-            "a batch is one array, such as numpy.stack(list)"
-        )
-
-
-def _is_array(part: Any) -> bool:
-    """Return whether a list holds numbers, however deep, by its first entry."""
-    while isinstance(part, list | tuple) and part:
-        part = part[0]
-    return isinstance(part, int | float | np.generic)
 
 
 def _shapes(fed: Feed) -> Shapes:

@@ -164,8 +164,7 @@ class Model:
         """Turn one source (see `run`) into the arrays that the model takes.
 
         Raises:
-            InputError: It cannot be fed.
-            UsageError: It is a list, which means several runs.
+            InputError: It cannot be fed, or is a list, which means several runs.
         """
         return self.inference.feed(source, options)
 
@@ -186,8 +185,7 @@ class Model:
         `onnxviz.view`.
 
         Raises:
-            InputError: The source cannot be fed.
-            UsageError: It is a list.
+            InputError: The source cannot be fed, or is a list.
             RunError: onnxruntime is missing or fails.
         """
         from onnxviz.activations import Activations

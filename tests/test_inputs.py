@@ -34,7 +34,7 @@ def test_a_list_is_several_runs_whatever_is_in_it(doubling_model: Path, tmp_path
 
 
 def test_a_list_in_a_list_is_refused(doubling_model: Path) -> None:
-    with pytest.raises(UsageError, match="a list means several runs"):
+    with pytest.raises(InputError, match="a list of 2 inputs is 2 runs"):
         feeds_of(onnxviz.open(doubling_model), [[X, X]])
 
 

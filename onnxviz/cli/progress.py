@@ -12,7 +12,6 @@ from typing import Any
 
 from onnxviz.cli.run_table import print_run
 from onnxviz.cli.terminal import say, say_choices, size_text
-from onnxviz.errors import OnnxvizError
 from onnxviz.feed.feeds import Feed
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.results.observer import Observer
@@ -77,9 +76,6 @@ class ProgressWatcher(Observer, AbstractContextManager["ProgressWatcher"]):
                 # `| head` has read enough; the pictures are made all the same.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 self._tables = False
-
-    def failed(self, source: str, error: OnnxvizError) -> None:
-        """Nothing yet: the failures are listed at the end."""
 
     def _detail(self, text: str) -> None:
         if self._verbose:

@@ -20,7 +20,7 @@ from onnxviz.reporting.write import write_report
 from onnxviz.results.arrays import RunArrays
 from onnxviz.results.folder import REPORT, Folder
 from onnxviz.results.observer import Observer
-from onnxviz.results.record import LISTING, Journal, LayerRecord, RunRecord, ViewRecord
+from onnxviz.results.record import LISTING, Journal, LayerRecord, RunRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +88,6 @@ class Outlets:
     def write_report(self, about: ReportModel, size: int) -> str:
         """Write the page of at most `size` bytes, if there is one, and return what was left out to keep to that."""
         return "" if self.report is None else write_report(self.report.file, about, self.report.collected, size)
-
-    def end(self, record: ViewRecord) -> None:
-        """Write what is known of the whole."""
-        self.journal.end(record)
 
 
 def open_outlets(

@@ -10,7 +10,6 @@ from onnxviz.errors import UsageError
 from onnxviz.feed.feeds import FeedOptions
 from onnxviz.graph.selection.choices import SelectionText
 from onnxviz.reporting.report import SIZE
-from onnxviz.results.folder import REPORT, Folder
 from onnxviz.runtime.session import RunOptions
 
 FORMATS = ("png", "jpg", "jpeg", "webp", "tiff", "tif")
@@ -53,14 +52,3 @@ class ViewOptions:
         """Refuse a format that is not written."""
         if self.format not in FORMATS:
             raise UsageError(f"unknown picture format {self.format!r}: {', '.join(FORMATS)}")
-
-    @property
-    def reads(self) -> tuple[Path, ...]:
-        """The files that the options name to be read."""
-        named = (self.labels, self.style.font and Path(self.style.font))
-        return tuple(path for path in named if isinstance(path, Path))
-
-    def folder(self, path: Path) -> Folder:
-        """Return where results go if the folder is `path`."""
-        page = path / REPORT if self.html is True else Path(self.html) if self.html else None
-        return Folder(path, self.raw, page)

@@ -17,7 +17,7 @@ from onnxviz.inputs import Inputs
 from onnxviz.model import Model, choices_of
 from onnxviz.opening import open
 from onnxviz.reporting.parts import ReportModel
-from onnxviz.results.folder import default_directory, is_ours, paths_of
+from onnxviz.results.folder import REPORT, Folder, default_directory, is_ours, paths_of
 from onnxviz.results.observer import Observer
 from onnxviz.results.outlets import Outlets, open_outlets
 from onnxviz.results.record import RunRecord, ViewRecord
@@ -51,8 +51,8 @@ def view(
     check_name(options.run.device)
     choices, remark = choices_of(model, options.layers, options.exclude, options.tap)
     observer.chosen(choices, remark)
-    folder = options.folder(Path(directory) if directory is not None else default_directory(model, inputs))
-    folder.check(model, [*paths_of(inputs), *options.reads])
+    folder = _folder(options, Path(directory) if directory is not None else default_directory(model, inputs))
+    folder.check(model, [*paths_of(inputs), *_read_files(options)])
     shown = Shown(model, choices, find_classes(model, choices, options.labels))
     with ExitStack() as stack:
         made = stack.enter_context(making_folder(folder.path, force=options.force, ours=is_ours))
@@ -74,8 +74,18 @@ def view(
             report=folder.report,
             left_out=outlets.write_report(ReportModel(model.file.origin.name, device, level), options.html_size),
         )
-        outlets.end(record)
+        outlets.journal.end(record)
     return record
+
+
+def _folder(options: ViewOptions, path: Path) -> Folder:
+    page = path / REPORT if options.html is True else Path(options.html) if options.html else None
+    return Folder(path, options.raw, page)
+
+
+def _read_files(options: ViewOptions) -> list[Path]:
+    labels = [options.labels] if isinstance(options.labels, Path) else []
+    return [*labels, *([Path(options.style.font)] if options.style.font is not None else [])]
 
 
 def _draw_all(stream: Stream, inputs: Inputs, shown: Shown, album: Album, outlets: Outlets) -> tuple[RunRecord, ...]:
