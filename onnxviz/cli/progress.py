@@ -12,6 +12,7 @@ from typing import Any
 
 from onnxviz.cli.run_table import print_run
 from onnxviz.cli.terminal import say, say_choices, size_text
+from onnxviz.errors import OnnxvizError
 from onnxviz.feed.feeds import Feed
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.results.observer import Observer
@@ -21,8 +22,8 @@ from onnxviz.runtime.session import Placement
 LARGE = 256 * 2**20
 
 
-class ProgressWatcher(Observer, AbstractContextManager["ProgressWatcher"]):
-    """Tells on stderr what goes on; the bar shows on a terminal only."""
+class ProgressObserver(Observer, AbstractContextManager["ProgressObserver"]):
+    """Says on stderr what goes on; a bar is shown on a terminal only."""
 
     def __init__(self, *, quiet: bool, verbose: bool = False, tables: bool = True) -> None:
         """Begin; `quiet` says errors only, `verbose` every session and layer; `tables` prints one a run."""
@@ -76,6 +77,10 @@ class ProgressWatcher(Observer, AbstractContextManager["ProgressWatcher"]):
                 # `| head` has read enough; the pictures are made all the same.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 self._tables = False
+
+    def failed(self, source: str, error: OnnxvizError) -> None:
+        """End the bar; the failures are listed at the end."""
+        self._end_bar()
 
     def _detail(self, text: str) -> None:
         if self._verbose:

@@ -1,4 +1,4 @@
-"""`Observer`: everything that onnxviz tells of its progress."""
+"""`Observer`: hears of the progress of conversions, sessions and runs."""
 
 from __future__ import annotations
 
