@@ -27,8 +27,8 @@ from onnxviz.words import listed
 if TYPE_CHECKING:
     from onnxviz.activations import Activation, Activations
     from onnxviz.differences import Difference
-    from onnxviz.feed.fed import Feed
-    from onnxviz.feed.options import FeedOptions
+    from onnxviz.feed.feed import Feed
+    from onnxviz.feed.feed_options import FeedOptions
     from onnxviz.graph.operators.region import Region
     from onnxviz.inference import ModelSession, Runs
     from onnxviz.runtime.executor import Runner
@@ -306,7 +306,7 @@ class Model:
             RunError: onnxruntime is missing or fails, or they share no output.
         """
         from onnxviz.differences import difference
-        from onnxviz.feed.options import FeedOptions
+        from onnxviz.feed.feed_options import FeedOptions
 
         fed = original.feed(None, FeedOptions(random=True))
         own = {spec.name for spec in self.outputs}

@@ -13,11 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from onnxviz.errors import InputError
-
-Array = npt.NDArray[Any]
+from onnxviz.layout import Array
 
 # An archive may unpack to so many bytes whatever its own size, and beyond them to so many times its size.
 _UNPACKED = 1 << 30

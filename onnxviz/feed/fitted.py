@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from onnxviz.feed.arrays import Array
-from onnxviz.feed.fed import Shown
-from onnxviz.feed.options import FeedOptions
-from onnxviz.feed.targets import Sizes
-from onnxviz.layout import TensorSpec
+from onnxviz.feed.feed import Shown
+from onnxviz.feed.feed_options import FeedOptions
+from onnxviz.feed.input_shapes import FreeSizes
+from onnxviz.layout import Array, TensorSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +20,7 @@ class Job:
     inputs: tuple[TensorSpec, ...]
     options: FeedOptions
     metadata: Mapping[str, str]
-    sizes: Sizes
+    sizes: FreeSizes
 
 
 @dataclass(frozen=True, slots=True)

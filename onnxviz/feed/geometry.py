@@ -42,7 +42,7 @@ class Geometry:
 
 
 @dataclass(frozen=True, slots=True)
-class Placement:
+class PictureFit:
     """A part of the picture and the part of the fed array it is drawn into.
 
     `box` is `(left, top, right, bottom)` in edge coordinates of the picture, as Pillow's resize takes it; `corner` and
@@ -55,13 +55,13 @@ class Placement:
     size: Size
 
 
-def squash(picture: Size, fed: Size) -> Placement:
+def squash(picture: Size, fed: Size) -> PictureFit:
     """Place the whole picture on the whole array; its aspect may change."""
     scale = (picture[0] / fed[0], picture[1] / fed[1])
-    return Placement(Geometry(picture, fed, scale, (0.0, 0.0)), (0.0, 0.0, picture[1], picture[0]), (0, 0), fed)
+    return PictureFit(Geometry(picture, fed, scale, (0.0, 0.0)), (0.0, 0.0, picture[1], picture[0]), (0, 0), fed)
 
 
-def crop(picture: Size, fed: Size, fraction: float) -> Placement:
+def crop(picture: Size, fed: Size, fraction: float) -> PictureFit:
     """Place the picture's central part of the array's aspect, `fraction` of the largest such part, on the array."""
     height = min(picture[0], picture[1] * fed[0] / fed[1]) * fraction
     width = min(picture[1], picture[0] * fed[1] / fed[0]) * fraction
@@ -69,10 +69,10 @@ def crop(picture: Size, fed: Size, fraction: float) -> Placement:
     geometry = Geometry(picture, fed, (height / fed[0], width / fed[1]), (top, left))
     # Rounding must not carry the box out of the picture: Pillow refuses such a box.
     box = (left, top, min(left + width, float(picture[1])), min(top + height, float(picture[0])))
-    return Placement(geometry, box, (0, 0), fed)
+    return PictureFit(geometry, box, (0, 0), fed)
 
 
-def letterbox(picture: Size, fed: Size) -> Placement:
+def letterbox(picture: Size, fed: Size) -> PictureFit:
     """Place the whole picture in the middle of the array, its aspect kept; the rest is padding."""
     ratio = min(fed[0] / picture[0], fed[1] / picture[1])
     size = (
@@ -83,4 +83,4 @@ def letterbox(picture: Size, fed: Size) -> Placement:
     corner = ((fed[0] - size[0]) // 2, (fed[1] - size[1]) // 2)
     scale = (picture[0] / size[0], picture[1] / size[1])
     geometry = Geometry(picture, fed, scale, (-corner[0] * scale[0], -corner[1] * scale[1]))
-    return Placement(geometry, (0.0, 0.0, picture[1], picture[0]), corner, size)
+    return PictureFit(geometry, (0.0, 0.0, picture[1], picture[0]), corner, size)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from onnxviz.errors import InputError
-from onnxviz.feed.geometry import Placement
+from onnxviz.feed.geometry import PictureFit
 
 Pixels = npt.NDArray[Any]
 """Pixels `(H, W, C)` in 0..255, uint8 or float32."""
@@ -122,7 +122,7 @@ def with_channels(pixels: Pixels, channels: int) -> Pixels:
     return np.concatenate([colour, np.full_like(colour[..., :1], 255)], axis=2)
 
 
-def place(pixels: Pixels, placement: Placement, resample: str, pad: int) -> Pixels:
+def place(pixels: Pixels, placement: PictureFit, resample: str, pad: int) -> Pixels:
     """Return the pixels of the fed array: the placement's box resized by a filter, with grey `pad` around it."""
     drawn = _resized(pixels, placement, resample)
     height, width = placement.geometry.fed
@@ -140,7 +140,7 @@ def as_rgb(pixels: Pixels) -> npt.NDArray[np.uint8]:
     return _rounded(with_channels(pixels, 3))
 
 
-def _resized(pixels: Pixels, placement: Placement, resample: str) -> Pixels:
+def _resized(pixels: Pixels, placement: PictureFit, resample: str) -> Pixels:
     size = (placement.size[1], placement.size[0])
     resampling = _FILTERS[resample]
     if pixels.dtype == np.uint8:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from onnxviz.errors import ModelError, UsageError
-from onnxviz.feed.geometry import Placement, Size, crop, letterbox, squash
+from onnxviz.feed.geometry import PictureFit, Size, crop, letterbox, squash
 
 METADATA_PREPROCESSING = "onnxviz.preprocessing"
 METADATA_LABELS = "onnxviz.labels"
@@ -80,7 +80,7 @@ class Preprocessing:
         if self.multiple < 1:
             raise UsageError(f"multiple must be at least 1, not {self.multiple}")
 
-    def place(self, picture: Size, fed: Size) -> Placement:
+    def place(self, picture: Size, fed: Size) -> PictureFit:
         """Return where a picture of one size lies in an array of another."""
         if self.resize == "crop":
             return crop(picture, fed, self.crop_fraction)

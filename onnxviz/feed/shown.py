@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from onnxviz.errors import InputError
-from onnxviz.feed.fed import Feed, Shown, record
+from onnxviz.feed.feed import Feed, Shown, record
 from onnxviz.feed.geometry import Geometry
-from onnxviz.feed.items import load
+from onnxviz.feed.load import load
 from onnxviz.feed.pictures import Picture, as_rgb, picture_from_array
 
 

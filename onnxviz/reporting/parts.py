@@ -13,7 +13,7 @@ from onnxviz.draw.scale import ChannelStatistics
 from onnxviz.reporting.classes import ClassScore
 
 if TYPE_CHECKING:
-    from onnxviz.feed.fed import Fed
+    from onnxviz.feed.feed import Fed
     from onnxviz.graph.layers.catalogue import Layer
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from onnxviz.activations import Activations
 from onnxviz.errors import UsageError
-from onnxviz.feed.fed import Feed
-from onnxviz.feed.options import FeedOptions
+from onnxviz.feed.feed import Feed
+from onnxviz.feed.feed_options import FeedOptions
 from onnxviz.feed.shown import shown_picture
 from onnxviz.files import writing
 from onnxviz.model import Model

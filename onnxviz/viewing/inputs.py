@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from onnxviz.errors import ExecutionError, InputError, OnnxvizError, UsageError
-from onnxviz.feed.feeds import MAIN, RANDOM_WAY, Feed, FeedOptions, sources
-from onnxviz.feed.items import STANDARD_INPUT
+from onnxviz.feed.feed import Feed
+from onnxviz.feed.feed_options import FeedOptions
+from onnxviz.feed.find import MAIN, find_sources
+from onnxviz.feed.load import STANDARD_INPUT
+from onnxviz.feed.make import RANDOM_WAY
 from onnxviz.model import Model
 from onnxviz.viewing.options import ViewOptions
 from onnxviz.viewing.watcher import Watcher
@@ -84,7 +87,7 @@ def _sources(model: Model, given: Any, options: FeedOptions) -> Sequence[Any]:
         if options.seed is None and options.constant is None:
             raise UsageError(f"give a picture or another input, or ask for noise: {RANDOM_WAY}")
         return [None]
-    return list(sources([str(text) for text in given], model.inputs))
+    return list(find_sources([str(text) for text in given], model.inputs))
 
 
 def _text(source: Any) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from onnxviz.draw.scale import ChannelStatistics
-from onnxviz.feed.feeds import Fed
+from onnxviz.feed.feed import Fed
 from onnxviz.strict_json import number, numbers
 from onnxviz.version import __version__
 from onnxviz.viewing.record import LayerRecord, RunRecord, ViewRecord

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from onnxviz.draw.scale import both_signs, channel_statistics
-from onnxviz.feed.feeds import Feed
+from onnxviz.feed.feed import Feed
 from onnxviz.viewing.call import Call
 from onnxviz.viewing.inputs import Inputs
 

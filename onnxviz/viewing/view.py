@@ -10,7 +10,7 @@ from typing import Any
 
 from onnxviz.draw.kinds import check_style
 from onnxviz.errors import ExecutionError, InputError
-from onnxviz.feed.feeds import Feed
+from onnxviz.feed.feed import Feed
 from onnxviz.files import making_folder, safe_name
 from onnxviz.model import Model, open_model
 from onnxviz.reporting.parts import ReportModel

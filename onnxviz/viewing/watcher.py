@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from onnxviz.errors import OnnxvizError
-from onnxviz.feed.feeds import Feed
+from onnxviz.feed.feed import Feed
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.runtime.session import Placement
 from onnxviz.viewing.record import LayerRecord, RunRecord

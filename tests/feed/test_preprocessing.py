@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onnxviz.errors import ModelError, UsageError
-from onnxviz.feed.options import FeedOptions, check_options, choose_preprocessing
+from onnxviz.feed.feed_options import FeedOptions, check_options, choose_preprocessing
 from onnxviz.feed.preprocessing import PRESETS, Preprocessing, model_labels, model_preprocessing, per_channel
 from onnxviz.layout import TensorSpec
 

@@ -9,19 +9,19 @@ import numpy as np
 import numpy.typing as npt
 
 from onnxviz.errors import InputError
-from onnxviz.feed.arrays import Array, cast, numbers_dtype
-from onnxviz.feed.fed import Shown
+from onnxviz.feed.arrays import cast, numbers_dtype
+from onnxviz.feed.feed import Shown
+from onnxviz.feed.feed_options import choose_preprocessing
+from onnxviz.feed.fit_sounds import fit_sounds
 from onnxviz.feed.fitted import Fitted, Job, Source, batched
 from onnxviz.feed.geometry import Geometry
-from onnxviz.feed.items import Item
+from onnxviz.feed.input_shapes import check_size, fed_size, no_picture, picture_channels, picture_layout
+from onnxviz.feed.load import Item
 from onnxviz.feed.matrices import Matrix, matrix_picture
-from onnxviz.feed.options import choose_preprocessing
 from onnxviz.feed.pictures import PICTURE_MODES, Picture, as_rgb, picture_from_array, place, with_channels
 from onnxviz.feed.preprocessing import Preprocessing
-from onnxviz.feed.sound_fitting import fit_sounds
 from onnxviz.feed.sounds import Sound
-from onnxviz.feed.targets import check_size, fed_size, no_picture, picture_channels, picture_layout
-from onnxviz.layout import TensorSpec, shape_text
+from onnxviz.layout import Array, TensorSpec, shape_text
 
 
 def fit_items(job: Job, spec: TensorSpec, items: Sequence[Item]) -> Fitted:

@@ -6,18 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from onnxviz.errors import InputError, UsageError
-from onnxviz.feed.fed import Fed, Feed, record
+from onnxviz.feed.feed import Feed, record
+from onnxviz.feed.feed_options import FeedOptions, check_options
+from onnxviz.feed.find import MAIN
+from onnxviz.feed.fit_pictures import fit_items
 from onnxviz.feed.fitted import Fitted, Job
-from onnxviz.feed.fitting import fit_items
-from onnxviz.feed.items import Content, Item, load, load_value
-from onnxviz.feed.made import fill
-from onnxviz.feed.matrices import Matrix
-from onnxviz.feed.options import FeedOptions, check_options
-from onnxviz.feed.pictures import Picture
-from onnxviz.feed.sounds import Sound
-from onnxviz.feed.sources import MAIN, sources
-from onnxviz.feed.targets import (
-    Sizes,
+from onnxviz.feed.input_shapes import (
+    FreeSizes,
     array_input,
     describe_inputs,
     input_named,
@@ -25,9 +20,12 @@ from onnxviz.feed.targets import (
     picture_input,
     sound_input,
 )
+from onnxviz.feed.load import Content, Item, load, load_value
+from onnxviz.feed.matrices import Matrix
+from onnxviz.feed.pictures import Picture
+from onnxviz.feed.sounds import Sound
+from onnxviz.feed.synthetic import fill
 from onnxviz.layout import TensorSpec
-
-__all__ = ["MAIN", "Fed", "Feed", "FeedOptions", "make_feed", "sources"]
 
 Items = tuple[Item, ...]
 
@@ -50,7 +48,7 @@ def make_feed(inputs: Sequence[TensorSpec], source: Any, options: FeedOptions, m
     check_options(options, specs)
     given = _assigned(specs, source)
     _check_given(specs, given, options)
-    job = Job(specs, options, metadata, Sizes(dict(options.dims)))
+    job = Job(specs, options, metadata, FreeSizes(dict(options.dims)))
     fitted: dict[str, Fitted] = {}
     # Numbers last: they take the shape that the arrays have given to the model's symbols.
     for spec in sorted((spec for spec in specs if spec.name in given), key=lambda spec: _is_number(given[spec.name])):

@@ -6,11 +6,11 @@ import numpy as np
 
 from onnxviz.errors import InputError
 from onnxviz.feed.arrays import cast
-from onnxviz.feed.fed import Shown
+from onnxviz.feed.feed import Shown
+from onnxviz.feed.fit_pictures import fit_pictures
 from onnxviz.feed.fitted import Fitted, Job, Source
-from onnxviz.feed.fitting import fit_pictures
+from onnxviz.feed.input_shapes import check_size, picture_channels, picture_input, picture_layout
 from onnxviz.feed.pictures import Picture
-from onnxviz.feed.targets import check_size, picture_channels, picture_input, picture_layout
 from onnxviz.layout import TensorSpec, shape_text
 
 RATE_NAMES = frozenset(("sr", "rate", "fs", "sample_rate", "samplerate", "sampling_rate"))

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from onnxviz.errors import InputError
-from onnxviz.feed.fed import Shown
+from onnxviz.feed.feed import Shown
 from onnxviz.feed.fitted import Fitted, Job, Source, batched
 from onnxviz.feed.sounds import Sound
 from onnxviz.layout import TensorSpec, shape_text

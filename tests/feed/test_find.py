@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from onnxviz.errors import InputError
-from onnxviz.feed.sources import sources
+from onnxviz.feed.find import find_sources
 from onnxviz.layout import TensorSpec
 
 INPUTS = (TensorSpec("input", "float32", ("N", "L")), TensorSpec("sr", "int64", ()), TensorSpec("a=b", "float32", (1,)))
@@ -22,7 +22,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def names(*texts: object) -> list[str]:
-    return [Path(str(source)).name for source in sources([str(text) for text in texts], INPUTS)]
+    return [Path(str(source)).name for source in find_sources([str(text) for text in texts], INPUTS)]
 
 
 def test_a_folder_gives_its_pictures_and_arrays_in_order(folder: Path) -> None:
@@ -58,20 +58,20 @@ def test_nothing_to_feed(folder: Path) -> None:
 
 
 def test_inputs_by_name_are_one_run() -> None:
-    assert list(sources(["input=s.wav", "sr=16000", "a=b=1=2"], INPUTS)) == [
+    assert list(find_sources(["input=s.wav", "sr=16000", "a=b=1=2"], INPUTS)) == [
         {"input": "s.wav", "sr": "16000", "a=b": "1=2"}
     ]
 
 
 def test_inputs_by_name_go_with_each_file(folder: Path) -> None:
-    assert list(sources([str(folder), "sr=8000"], INPUTS)) == [
+    assert list(find_sources([str(folder), "sr=8000"], INPUTS)) == [
         {"": folder / name, "sr": "8000"} for name in ("a.jpg", "b.PNG", "c.npy")
     ]
 
 
 def test_standard_input_and_nothing() -> None:
-    assert list(sources(["-"], INPUTS)) == ["-"]
-    assert list(sources([], INPUTS)) == [None]
+    assert list(find_sources(["-"], INPUTS)) == ["-"]
+    assert list(find_sources([], INPUTS)) == [None]
 
 
 def test_a_file_with_an_equals_sign(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_unknown_and_doubled_names() -> None:
 
 
 def test_runs_are_made_one_at_a_time(folder: Path) -> None:
-    stream = sources([str(folder / "a.jpg"), str(folder / "nowhere" / "*.jpg")], INPUTS)
+    stream = find_sources([str(folder / "a.jpg"), str(folder / "nowhere" / "*.jpg")], INPUTS)
     assert len(list(itertools.islice(stream, 1))) == 1
     with pytest.raises(InputError):
         next(stream)
@@ -106,4 +106,4 @@ def test_a_file_that_may_not_be_looked_at_is_told_when_it_is_opened(
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "stat", refused)
-    assert list(sources([str(tmp_path / "cat.jpg")], ())) == [tmp_path / "cat.jpg"]
+    assert list(find_sources([str(tmp_path / "cat.jpg")], ())) == [tmp_path / "cat.jpg"]

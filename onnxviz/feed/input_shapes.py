@@ -14,7 +14,7 @@ PICTURE_CHANNELS = (1, 3, 4)
 
 
 @dataclass(slots=True)
-class Sizes:
+class FreeSizes:
     """The sizes of a model's symbols: those given, then those of the arrays fed so far."""
 
     by_symbol: dict[str, int] = field(default_factory=dict)
@@ -123,7 +123,7 @@ def array_input(inputs: Sequence[TensorSpec], rank: int) -> TensorSpec | None:
 
 
 def fed_size(
-    spec: TensorSpec, layout: str, preprocessing: Preprocessing, sizes: Sizes, picture: tuple[Size, list[str]]
+    spec: TensorSpec, layout: str, preprocessing: Preprocessing, sizes: FreeSizes, picture: tuple[Size, list[str]]
 ) -> Size:
     """Return the height and width of the array that a picture is fed as.
 
@@ -163,7 +163,7 @@ def fed_size(
     return result
 
 
-def check_size(spec: TensorSpec, layout: str, sizes: Sizes, wanted: Size | None) -> None:
+def check_size(spec: TensorSpec, layout: str, sizes: FreeSizes, wanted: Size | None) -> None:
     """Refuse a size that was asked for where the model is fixed at another.
 
     Raises:
@@ -186,7 +186,7 @@ def open_sizes(inputs: Sequence[TensorSpec], shapes: Mapping[str, Sequence[int]]
     Empty if all are fixed.
     """
     free = {
-        spec.name: [size for size in (spec.shape or (None, None))[1:] if Sizes().known(size) is None]
+        spec.name: [size for size in (spec.shape or (None, None))[1:] if FreeSizes().known(size) is None]
         for spec in inputs
         if spec.name in shapes
     }

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from onnxviz.errors import InputError
-from onnxviz.feed.items import ARRAY_SUFFIXES, MATRIX_SUFFIXES, PICTURE_SUFFIXES, SOUND_SUFFIXES, STANDARD_INPUT
-from onnxviz.feed.targets import describe_inputs
+from onnxviz.feed.input_shapes import describe_inputs
+from onnxviz.feed.load import ARRAY_SUFFIXES, MATRIX_SUFFIXES, PICTURE_SUFFIXES, SOUND_SUFFIXES, STANDARD_INPUT
 from onnxviz.files import is_folder, is_plain_file
 from onnxviz.layout import TensorSpec
 from onnxviz.words import near
@@ -17,12 +17,12 @@ from onnxviz.words import near
 MAIN = ""
 """The key of the source whose input is found by what it holds, beside those given by name."""
 
-Source = str | Path | Mapping[str, str | Path] | None
+InputSource = str | Path | Mapping[str, str | Path] | None
 # Pictures and arrays before tables before sounds: a table beside pictures is their list, no input.
 _GROUPS = (PICTURE_SUFFIXES | ARRAY_SUFFIXES, MATRIX_SUFFIXES, SOUND_SUFFIXES)
 
 
-def sources(texts: Sequence[str], inputs: Sequence[TensorSpec]) -> Iterator[Source]:
+def find_sources(texts: Sequence[str], inputs: Sequence[TensorSpec]) -> Iterator[InputSource]:
     """Yield what each run is fed, in order; nothing is opened yet.
 
     A file is one run, a folder one run a picture or array in it (else a table, else a sound), sorted; a glob likewise.

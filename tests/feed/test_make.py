@@ -11,9 +11,11 @@ import pytest
 from PIL import Image
 
 from onnxviz.errors import InputError, UsageError
-from onnxviz.feed.feeds import Feed, FeedOptions, make_feed
+from onnxviz.feed.feed import Feed
+from onnxviz.feed.feed_options import FeedOptions
+from onnxviz.feed.input_shapes import picture_input, picture_layout
+from onnxviz.feed.make import make_feed
 from onnxviz.feed.preprocessing import PRESETS
-from onnxviz.feed.targets import picture_input, picture_layout
 from onnxviz.layout import TensorSpec
 from tests.feed.test_sounds import write_wav
 
