@@ -15,7 +15,8 @@ from onnxviz.activations import Activation, Activations
 from onnxviz.errors import ExecutionError, RunError, UnsupportedError
 from onnxviz.feed.feed import Feed
 from onnxviz.feed.feed_options import FeedOptions
-from onnxviz.feed.input_shapes import open_sizes, picture_input
+from onnxviz.feed.free_sizes import open_sizes
+from onnxviz.feed.input_shapes import picture_input
 from onnxviz.feed.make import make_feed
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.operators.layouts import follow_axes

@@ -1,4 +1,4 @@
-"""What was fed: the arrays, and all that is to be said and shown of them."""
+"""A feed: the arrays of one run, and what is said and shown of each."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from onnxviz.feed.geometry import Geometry
+from onnxviz.layout import Array
 from onnxviz.strict_json import number
 from onnxviz.words import printable
 
@@ -18,9 +19,9 @@ from onnxviz.words import printable
 class Fed:
     """What one input was fed.
 
-    `min`, `max` and `mean` are of the array's finite numbers. `picture` is what the eye would see of it, uint8
-    `(H, W, 3)` of item 0 after resizing; `geometry` leads from positions of the fed array to pixels of the upright
-    original. Both are None where the input is no picture. `preset` is "none" for what is fed as it is.
+    `min`, `max` and `mean` are of the array's finite numbers. `picture` shows item 0 as it was fed, after resizing:
+    uint8 `(H, W, 3)`. `geometry` leads from positions of the fed array to pixels of the upright original. Both are
+    None where the input is not a picture. `preset` is "none" for an array that is fed unchanged.
     """
 
     name: str
@@ -37,7 +38,7 @@ class Fed:
     geometry: Geometry | None = None
 
     def describe(self) -> str:
-        """Return the line that is printed of it, notes left out."""
+        """Return the line that is printed for this input; its notes are not part of it."""
         name = printable(self.name)
         kind = "x".join(map(str, self.shape)) or "scalar"
         layout = f" {self.layout}" if self.layout else ""
@@ -46,7 +47,7 @@ class Fed:
         return f"{name}  {kind} {self.dtype}{layout}  {numbers}{preset}  from {self.source}"
 
     def as_json(self) -> dict[str, Any]:
-        """Return what `view.json` and a report say of it."""
+        """Return what `view.json` and a report keep of this input."""
         return {
             "name": self.name,
             "shape": list(self.shape),
@@ -63,62 +64,63 @@ class Fed:
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """One run's inputs: `arrays` by input name, in the model's order, and what is to be said of each.
+    """The inputs of one run: `arrays` by input name, in the model's order, and a description of each.
 
     `stem` names the run, for folders.
     """
 
-    arrays: Mapping[str, npt.NDArray[Any]]
+    arrays: Mapping[str, Array]
     fed: tuple[Fed, ...]
     stem: str
 
     @property
     def main(self) -> Fed:
-        """What the run is about: the picture if there is one, else the first input."""
+        """The input that stands for the run: the picture if there is one, else the first input."""
         return next((fed for fed in self.fed if fed.picture is not None), self.fed[0])
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """All notes, each led by its input's name where there are several inputs."""
+        """All notes; where there are several inputs, each begins with its input's name."""
         several = len(self.fed) > 1
         return tuple(f"{fed.name}: {note}" if several else note for fed in self.fed for note in fed.notes)
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """How an array is described and shown, before its numbers are known."""
+class Fitted:
+    """An array in the shape and dtype of an input, with the fields of `Fed` that cannot be read off the array."""
 
-    layout: str | None
-    preset: str
+    array: Array
     source: str
+    notes: list[str]
+    layout: str | None = None
+    preset: str = "none"
     picture: npt.NDArray[np.uint8] | None = None
     geometry: Geometry | None = None
 
-
-def record(name: str, array: npt.NDArray[Any], shown: Shown, notes: list[str]) -> Fed:
-    """Return what is to be said of an array that is fed."""
-    numbers = array
-    if array.dtype.kind == "f":
-        finite = np.isfinite(array)
-        if not finite.all():
-            notes.append(f"{array.size - int(finite.sum())} of its {array.size} numbers are NaN or infinite")
-            numbers = array[finite]
-    low, high, mean = (
-        (float(numbers.min()), float(numbers.max()), float(numbers.mean(dtype=np.float64)))
-        if numbers.size
-        else (float("nan"),) * 3
-    )
-    return Fed(
-        name=name,
-        shape=array.shape,
-        dtype=str(array.dtype),
-        min=low,
-        max=high,
-        mean=mean,
-        layout=shown.layout,
-        preset=shown.preset,
-        source=shown.source,
-        notes=tuple(notes),
-        picture=shown.picture,
-        geometry=shown.geometry,
-    )
+    def record(self, name: str) -> Fed:
+        """Return the description of this array as the input of that name."""
+        notes, numbers = list(self.notes), self.array
+        if numbers.dtype.kind == "f":
+            finite = np.isfinite(numbers)
+            if not finite.all():
+                notes.append(f"{finite.size - int(finite.sum())} of its {finite.size} numbers are NaN or infinite")
+                numbers = numbers[finite]
+        low, high, mean = (
+            (float(numbers.min()), float(numbers.max()), float(numbers.mean(dtype=np.float64)))
+            if numbers.size
+            else (float("nan"),) * 3
+        )
+        return Fed(
+            name=name,
+            shape=self.array.shape,
+            dtype=str(self.array.dtype),
+            min=low,
+            max=high,
+            mean=mean,
+            layout=self.layout,
+            preset=self.preset,
+            source=self.source,
+            notes=tuple(notes),
+            picture=self.picture,
+            geometry=self.geometry,
+        )

@@ -1,4 +1,4 @@
-"""What a caller may ask of feeding, and which preprocessing that comes to."""
+"""Options of feeding, and the preprocessing that follows from them and from the model."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from onnxviz.errors import UsageError
+from onnxviz.feed.free_sizes import FreeSizes
 from onnxviz.feed.geometry import Size
 from onnxviz.feed.preprocessing import PRESETS, Preprocessing, model_preprocessing
 from onnxviz.layout import TensorSpec
@@ -18,10 +19,10 @@ PLACES = ("size", "resize", "filter", "channel_order")
 
 @dataclass(frozen=True, slots=True)
 class FeedOptions:
-    """How inputs are to be made; None means not given.
+    """How inputs are made; None means not given.
 
-    `size` is `(H, W)`; `dims` gives sizes to the model's symbols; `random` is a seed, or True for seed 0, and fills
-    the inputs that nothing is given for; so does `constant`, with one number.
+    `size` is `(H, W)`; `dims` gives sizes to the model's symbols. Inputs that nothing is given for are filled with
+    noise by `random`, a seed or True for seed 0, or with one number by `constant`.
     """
 
     preset: str | None = None
@@ -39,22 +40,32 @@ class FeedOptions:
 
     @property
     def seed(self) -> int | None:
-        """The seed of random input; None where none was asked for."""
+        """The seed of random input; None if it was not asked for."""
         if self.random is None or self.random is False:
             return None
         return 0 if self.random is True else self.random
 
     @property
     def asks(self) -> bool:
-        """Whether any preprocessing was asked for: arrays are fed as they are otherwise."""
+        """Whether any preprocessing was asked for; otherwise arrays are fed unchanged."""
         return self.preset is not None or any(getattr(self, name) is not None for name in VALUES + PLACES)
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What all inputs of one run share; `sizes` learns the model's symbols as arrays are made."""
+
+    inputs: tuple[TensorSpec, ...]
+    options: FeedOptions
+    metadata: Mapping[str, str]
+    sizes: FreeSizes
+
+
 def check_options(options: FeedOptions, inputs: tuple[TensorSpec, ...]) -> None:
-    """Refuse options that no input can honour.
+    """Refuse options that do not fit the model or each other.
 
     Raises:
-        UsageError: an unknown preset, transform or symbol, or options that exclude each other.
+        UsageError: A preset, transform or symbol is unknown, or two options exclude each other.
     """
     if options.preset is not None and options.preset not in PRESETS:
         raise UsageError(f"preset {options.preset!r} is not known: it is one of {', '.join(PRESETS)}")
@@ -76,9 +87,9 @@ def check_options(options: FeedOptions, inputs: tuple[TensorSpec, ...]) -> None:
 def choose_preprocessing(
     options: FeedOptions, metadata: Mapping[str, str], spec: TensorSpec
 ) -> tuple[Preprocessing, tuple[str, ...]]:
-    """Return the preprocessing for an input and what is to be said of the choice.
+    """Return the preprocessing for an input, and notes on the choice.
 
-    What was given comes first, then what the model says of itself, then `raw` for whole numbers, else `zero-one`.
+    Options come first, then the model's own metadata, then `raw` for whole numbers and `zero-one` for others.
     """
     base, notes = _base(options, metadata, spec)
     given = {name: getattr(options, name) for name in VALUES + PLACES if getattr(options, name) is not None}
@@ -94,7 +105,7 @@ def _base(options: FeedOptions, metadata: Mapping[str, str], spec: TensorSpec) -
     if own is not None:
         return own, ()
     if spec.dtype == "int8":
-        note = "the input is int8 and the model says nothing of its scale: pixel - 128 is fed"
+        note = "the input is int8 and the model says nothing about its scale: pixel - 128 is fed"
         return replace(PRESETS["raw"], range=(-128.0, 127.0), name="raw - 128"), (note,)
     if spec.dtype is not None and "int" in spec.dtype:
         return PRESETS["raw"], ()

@@ -26,7 +26,7 @@ _FILTERS = {
 }
 # These are drawn by other programs, from code in the file.
 _REFUSED_FORMATS = ("EPS", "WMF")
-PICTURE_MODES = (1, 3, 4)
+PICTURE_CHANNELS = (1, 3, 4)
 """Numbers of channels that a picture can have: grey, RGB, RGBA."""
 _ARRAY_WAY = "give other numbers of channels or ranges of values as an array (.npy)"
 

@@ -13,7 +13,7 @@ from onnxviz.activations import Activations
 from onnxviz.errors import UsageError
 from onnxviz.feed.feed import Feed
 from onnxviz.feed.feed_options import FeedOptions
-from onnxviz.feed.shown import shown_picture
+from onnxviz.feed.make import shown_picture
 from onnxviz.files import writing
 from onnxviz.model import Model
 from onnxviz.reporting.classes import ClassScore

@@ -1,22 +1,13 @@
 from __future__ import annotations
 
 import struct
-import wave
 from pathlib import Path
 
 import pytest
 
 from onnxviz.errors import InputError
 from onnxviz.feed.sounds import read_sound
-
-
-def write_wav(path: Path, data: bytes, *, width: int, channels: int = 1, rate: int = 16000) -> Path:
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(channels)
-        file.setsampwidth(width)
-        file.setframerate(rate)
-        file.writeframes(data)
-    return path
+from tests.feed.feeding import write_wav
 
 
 @pytest.mark.parametrize(
