@@ -1,4 +1,4 @@
-"""Picture files, PIL images and pixel arrays as upright pixels in 0..255."""
+"""Reads picture files, Pillow images and arrays of pixels as upright pixels in 0..255, and resizes them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FILTERS = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
-# These are drawn by other programs, from code in the file.
+# Pillow has these drawn by other programs, from code in the file.
 _REFUSED_FORMATS = ("EPS", "WMF")
 PICTURE_CHANNELS = (1, 3, 4)
 """Numbers of channels that a picture can have: grey, RGB, RGBA."""
@@ -108,7 +108,7 @@ def picture_from_array(array: npt.NDArray[Any], name: str) -> Picture:
 
 
 def with_channels(pixels: Pixels, channels: int) -> Pixels:
-    """Return pixels with 1 (grey by ITU-R 601), 3 or 4 channels; transparency is laid on white unless 4 are wanted."""
+    """Return pixels with 1 (grey by ITU-R BT.601), 3 or 4 channels; for 1 or 3, transparent pixels go on white."""
     has = pixels.shape[2]
     if has == channels:
         return pixels
@@ -125,36 +125,36 @@ def with_channels(pixels: Pixels, channels: int) -> Pixels:
     return np.concatenate([colour, np.full_like(colour[..., :1], 255)], axis=2)
 
 
-def place(pixels: Pixels, placement: PictureFit, resample: str, pad: int) -> Pixels:
-    """Return the pixels of the fed array: the placement's box resized by a filter, with grey `pad` around it."""
-    drawn = _resized(pixels, placement, resample)
-    height, width = placement.geometry.fed
-    if placement.size == (height, width):
+def place(pixels: Pixels, fit: PictureFit, resample: str, pad: int) -> Pixels:
+    """Return the pixels of the fed array: the part of the picture in `fit`, resized, with grey `pad` around it."""
+    drawn = _resized(pixels, fit, resample)
+    height, width = fit.geometry.fed
+    if fit.size == (height, width):
         return drawn
     canvas = np.full((height, width, pixels.shape[2]), pad, dtype=pixels.dtype)
     canvas[..., 3:] = 255
-    top, left = placement.corner
-    canvas[top : top + placement.size[0], left : left + placement.size[1]] = drawn
+    top, left = fit.corner
+    canvas[top : top + fit.size[0], left : left + fit.size[1]] = drawn
     return canvas
 
 
 def as_rgb(pixels: Pixels) -> npt.NDArray[np.uint8]:
-    """Return pixels as uint8 RGB `(H, W, 3)`, for the eye."""
+    """Return pixels as uint8 RGB `(H, W, 3)`, to be shown."""
     return _rounded(with_channels(pixels, 3))
 
 
-def _resized(pixels: Pixels, placement: PictureFit, resample: str) -> Pixels:
-    size = (placement.size[1], placement.size[0])
+def _resized(pixels: Pixels, fit: PictureFit, resample: str) -> Pixels:
+    size = (fit.size[1], fit.size[0])
     resampling = _FILTERS[resample]
     if pixels.dtype == np.uint8:
         image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-        resized = np.array(image.resize(size, resampling, box=placement.box))
-        return resized.reshape(*placement.size, pixels.shape[2])
+        resized = np.array(image.resize(size, resampling, box=fit.box))
+        return resized.reshape(*fit.size, pixels.shape[2])
     planes = [
-        np.array(Image.fromarray(np.ascontiguousarray(pixels[..., index])).resize(size, resampling, placement.box))
+        np.array(Image.fromarray(np.ascontiguousarray(pixels[..., index])).resize(size, resampling, fit.box))
         for index in range(pixels.shape[2])
     ]
-    # Bicubic and Lanczos overshoot at edges; 8 bit pixels are clipped by Pillow, these by us.
+    # Bicubic and Lanczos overshoot at edges; Pillow clips pixels of 8 bit, but not these.
     clipped: Pixels = np.clip(np.stack(planes, axis=2), 0, 255).astype(np.float32)
     return clipped
 

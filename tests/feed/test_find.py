@@ -54,7 +54,7 @@ def test_nothing_to_feed(folder: Path) -> None:
     assert str(caught.value) == f"the folder {folder}/empty has 1 files, none {kinds}; {hint}"
     with pytest.raises(InputError) as caught:
         names(folder / "*.gif")
-    assert str(caught.value) == f"the pattern {folder}/*.gif has no file, so nothing {kinds}; ** crosses folders"
+    assert str(caught.value) == f"the pattern {folder}/*.gif has no files {kinds}; ** crosses folders"
 
 
 def test_inputs_by_name_are_one_run() -> None:
@@ -83,7 +83,7 @@ def test_unknown_and_doubled_names() -> None:
     with pytest.raises(InputError) as caught:
         names("imput=cat.jpg")
     assert str(caught.value) == (
-        "'imput=cat.jpg' is no file, and the model has no input 'imput' "
+        "'imput=cat.jpg' is not a file, and the model has no input 'imput' "
         "(inputs: 'input' (float32 NxL), 'sr' (int64 scalar), 'a=b' (float32 1)); near: `input`"
     )
     with pytest.raises(InputError, match=r"^input 'sr' is given twice: '1' and '2'$"):
@@ -97,7 +97,7 @@ def test_runs_are_made_one_at_a_time(folder: Path) -> None:
         next(stream)
 
 
-def test_a_file_that_may_not_be_looked_at_is_told_when_it_is_opened(
+def test_a_file_that_may_not_be_read_is_an_error_only_when_it_is_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a folder that may not be entered; root, as whom tests may run, enters all."""

@@ -94,7 +94,7 @@ def test_json_may_name_a_preset_and_change_it() -> None:
     ("text", "why"),
     [
         ("{", "Expecting property name"),
-        ("[]", "it is no JSON object"),
+        ("[]", "it is not a JSON object"),
         ('{"preset": "imagnet"}', "its preset 'imagnet' is not one of imagenet, inception"),
         ('{"means": 1}', "'means' is not one of channel_order"),
         ('{"std": [0]}', "no std may be 0"),
@@ -117,7 +117,7 @@ def test_ultralytics_metadata() -> None:
 
 
 @pytest.mark.parametrize("broken", ["", "__import__('os')", "[1", "[0, 640]", "[True, 1]", "{}", "(" * 5000])
-def test_ultralytics_metadata_that_is_none(broken: str) -> None:
+def test_broken_metadata_of_ultralytics_is_ignored(broken: str) -> None:
     assert model_preprocessing({**ULTRALYTICS, "imgsz": broken}) is None
     assert model_labels({"names": broken}) is None
 
