@@ -12,9 +12,9 @@ from onnxviz.feed.preprocessing import PRESETS, Preprocessing, model_preprocessi
 from onnxviz.layout import TensorSpec
 from onnxviz.words import near
 
-TRANSFORMS = ("none", "log")
-VALUES = ("range", "mean", "std")
-PLACES = ("size", "resize", "filter", "channel_order")
+_TRANSFORMS = ("none", "log")
+_VALUES = ("range", "mean", "std")
+_PLACES = ("size", "resize", "filter", "channel_order")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class FeedOptions:
     @property
     def asks(self) -> bool:
         """Whether any preprocessing was asked for; otherwise arrays are fed unchanged."""
-        return self.preset is not None or any(getattr(self, name) is not None for name in VALUES + PLACES)
+        return self.preset is not None or any(getattr(self, name) is not None for name in _VALUES + _PLACES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,8 @@ def check_options(options: FeedOptions, inputs: tuple[TensorSpec, ...]) -> None:
     """
     if options.preset is not None and options.preset not in PRESETS:
         raise UsageError(f"preset {options.preset!r} is not known: it is one of {', '.join(PRESETS)}")
-    if options.transform not in TRANSFORMS:
-        raise UsageError(f"transform {options.transform!r} is not known: it is one of {', '.join(TRANSFORMS)}")
+    if options.transform not in _TRANSFORMS:
+        raise UsageError(f"transform {options.transform!r} is not known: it is one of {', '.join(_TRANSFORMS)}")
     if options.seed is not None and options.constant is not None:
         raise UsageError("random and constant input exclude each other")
     if options.seed is not None and options.seed < 0:
@@ -92,7 +92,7 @@ def choose_preprocessing(
     Options come first, then the model's own metadata, then `raw` for whole numbers and `zero-one` for others.
     """
     base, notes = _base(options, metadata, spec)
-    given = {name: getattr(options, name) for name in VALUES + PLACES if getattr(options, name) is not None}
+    given = {name: getattr(options, name) for name in _VALUES + _PLACES if getattr(options, name) is not None}
     changed = [name.replace("_", " ") for name in given if name != "size" and given[name] != getattr(base, name)]
     name = f"{base.name} ({', '.join(changed)} changed)" if changed else base.name
     return replace(base, **given, name=name), notes
@@ -109,7 +109,7 @@ def _base(options: FeedOptions, metadata: Mapping[str, str], spec: TensorSpec) -
         return replace(PRESETS["raw"], range=(-128.0, 127.0), name="raw - 128"), (note,)
     if spec.dtype is not None and "int" in spec.dtype:
         return PRESETS["raw"], ()
-    if any(getattr(options, name) is not None for name in VALUES):
+    if any(getattr(options, name) is not None for name in _VALUES):
         return PRESETS["zero-one"], ()
     note = (
         "ATTENTION: the model does not say how its pixels are to be scaled; they are fed as 0..1 (zero-one), "

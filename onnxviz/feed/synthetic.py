@@ -16,7 +16,7 @@ from onnxviz.feed.input_shapes import picture_channels, picture_input, picture_l
 from onnxviz.feed.pictures import Picture
 from onnxviz.layout import TensorSpec, shape_text
 
-RATE_NAMES = frozenset(("sr", "rate", "fs", "sample_rate", "samplerate", "sampling_rate"))
+_RATE_NAMES = frozenset(("sr", "rate", "fs", "sample_rate", "samplerate", "sampling_rate"))
 # The height and width of a random picture where the model takes any.
 _SIDE = 224
 # Long enough for the windows of most models of sound: a second at the usual rate.
@@ -32,7 +32,7 @@ def fill(job: Job, spec: TensorSpec, rate: int | None) -> Fitted:
     """
     rank = len(spec.shape) if spec.shape is not None else None
     dtype = spec.dtype or "float32"
-    if spec.name.lower() in RATE_NAMES and (rate is not None or job.options.seed is not None):
+    if spec.name.lower() in _RATE_NAMES and (rate is not None or job.options.seed is not None):
         hertz, what = (_SAMPLES, "a usual rate of sound") if rate is None else (rate, "the rate of the sound")
         array = cast(np.full(_shape(job, spec, 1), hertz), dtype, "the rate", [])
         return Fitted(array, f"{hertz}", [f"{hertz}, {what}, is fed"])
@@ -45,11 +45,10 @@ def fill(job: Job, spec: TensorSpec, rate: int | None) -> Fitted:
         what = "False" if dtype == "bool" else "zeros"
         note = f"nothing is given for it: {what} are fed ({spec.name}=VALUE changes it)"
         return Fitted(array, what, [note], spec.layout)
-    raise missing(spec)
+    raise _missing(spec)
 
 
-def missing(spec: TensorSpec) -> InputError:
-    """Return the error for an input that something must be given for; its text says how."""
+def _missing(spec: TensorSpec) -> InputError:
     way = f"{spec.name}=NUMBER" if not spec.shape else f"{spec.name}=FILE.npy"
     kind = f"{spec.dtype or 'not a tensor'} {shape_text(spec.shape)}"
     return InputError(f"nothing is given for input {spec.name!r} ({kind}): give {way}")
@@ -82,7 +81,7 @@ def _random(job: Job, spec: TensorSpec, dtype: str, seed: int) -> Fitted:
     elif dtype.startswith("float"):
         array = generator.uniform(-1, 1, made).astype(dtype)
     else:
-        raise missing(spec)
+        raise _missing(spec)
     notes = [loud, *_guessed(job, spec, made)]
     job.sizes.bind(spec, array.shape, "random input")
     return Fitted(array, name, notes, _layout(spec))
