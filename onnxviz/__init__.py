@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from onnxviz.conversion.options import ConvertOptions
     from onnxviz.draw.style import Style
     from onnxviz.errors import OnnxvizError
-    from onnxviz.feed.feeds import FeedOptions
-    from onnxviz.graph.layers.catalogue import Layer
+    from onnxviz.feed.feed_options import FeedOptions
+    from onnxviz.graph.layers.layer import Layer
     from onnxviz.model import Model
     from onnxviz.opening import open
     from onnxviz.reporting.report import ReportOptions, report
@@ -33,7 +33,7 @@ _HOMES = {
     "Activation": ("onnxviz.activations", "Activation"),
     "Activations": ("onnxviz.activations", "Activations"),
     "ConvertOptions": ("onnxviz.conversion.options", "ConvertOptions"),
-    "FeedOptions": ("onnxviz.feed.feeds", "FeedOptions"),
+    "FeedOptions": ("onnxviz.feed.feed_options", "FeedOptions"),
     "Layer": ("onnxviz.graph.layers.catalogue", "Layer"),
     "Model": ("onnxviz.model", "Model"),
     "OnnxvizError": ("onnxviz.errors", "OnnxvizError"),

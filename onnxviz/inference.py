@@ -13,9 +13,11 @@ import numpy as np
 
 from onnxviz.activations import Activation, Activations
 from onnxviz.errors import ExecutionError, InputError, RunError, UnsupportedError
-from onnxviz.feed.feeds import Feed, make_feed
-from onnxviz.feed.options import FeedOptions
-from onnxviz.feed.targets import open_sizes, picture_input
+from onnxviz.feed.feed import Feed
+from onnxviz.feed.feed_options import FeedOptions
+from onnxviz.feed.free_sizes import open_sizes
+from onnxviz.feed.input_shapes import picture_input
+from onnxviz.feed.make import make_feed
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.operators.layouts import follow_axes
 from onnxviz.graph.operators.region import Region, region

@@ -41,7 +41,7 @@ def demo(
     from onnxviz.cli.progress import ProgressObserver
     from onnxviz.cli.view import open_report, report
     from onnxviz.draw.style import Style
-    from onnxviz.feed.feeds import FeedOptions
+    from onnxviz.feed.feed_options import FeedOptions
     from onnxviz.runtime.session import RunOptions
     from onnxviz.viewing.options import ViewOptions
     from onnxviz.viewing.view import view

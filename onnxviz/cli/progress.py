@@ -13,7 +13,7 @@ from typing import Any
 from onnxviz.cli.run_table import print_run
 from onnxviz.cli.terminal import say, say_choices, size_text
 from onnxviz.errors import OnnxvizError
-from onnxviz.feed.feeds import Feed
+from onnxviz.feed.feed import Feed
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.results.observer import Observer
 from onnxviz.results.record import LayerRecord, RunRecord

@@ -138,7 +138,7 @@ def view(
     from onnxviz.cli.progress import ProgressObserver
     from onnxviz.cli.stages import open_model
     from onnxviz.draw.style import Style
-    from onnxviz.feed.feeds import FeedOptions
+    from onnxviz.feed.feed_options import FeedOptions
     from onnxviz.runtime.session import RunOptions
     from onnxviz.viewing.options import ViewOptions
     from onnxviz.viewing.view import view as run_view

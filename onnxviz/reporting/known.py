@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from onnxviz.activations import Activation
 from onnxviz.classes import ClassScore, top_classes
 from onnxviz.feed.preprocessing import model_labels
-from onnxviz.graph.layers.catalogue import Layer, catalogue
+from onnxviz.graph.layers.catalogue import catalogue
+from onnxviz.graph.layers.layer import Layer
 from onnxviz.model import Model
 
 

@@ -13,8 +13,8 @@ from onnxviz.classes import ClassScore
 from onnxviz.draw.scale import ChannelStatistics
 
 if TYPE_CHECKING:
-    from onnxviz.feed.fed import Fed
-    from onnxviz.graph.layers.catalogue import Layer
+    from onnxviz.feed.feed import Fed
+    from onnxviz.graph.layers.layer import Layer
 
 
 @dataclass(frozen=True, slots=True)

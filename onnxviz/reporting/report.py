@@ -12,9 +12,9 @@ from typing import Any
 from onnxviz.activations import Activations
 from onnxviz.classes import ClassScore
 from onnxviz.errors import UsageError
-from onnxviz.feed.fed import Feed
-from onnxviz.feed.options import FeedOptions
-from onnxviz.feed.shown import shown_picture
+from onnxviz.feed.feed import Feed
+from onnxviz.feed.feed_options import FeedOptions
+from onnxviz.feed.make import shown_picture
 from onnxviz.files import writing
 from onnxviz.model import Model
 from onnxviz.reporting.collect import Collector

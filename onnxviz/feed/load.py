@@ -1,4 +1,4 @@
-"""What a source holds: a picture, a matrix, a sound or an array, told by what the caller handed over."""
+"""Reads sources: paths, standard input, arrays and Pillow images become pictures, matrices, sounds and arrays."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from onnxviz.errors import InputError
@@ -19,83 +18,59 @@ from onnxviz.feed.matrices import Matrix, read_matrix
 from onnxviz.feed.pictures import Picture, open_picture
 from onnxviz.feed.sounds import Sound, read_sound
 from onnxviz.files import is_folder, is_plain_file
+from onnxviz.layout import Array
 
 PICTURE_SUFFIXES = frozenset(
-    [
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".apng",
-        ".gif",
-        ".bmp",
-        ".dib",
-        ".webp",
-        ".tif",
-        ".tiff",
-        ".ppm",
-        ".pgm",
-        ".pbm",
-        ".pnm",
-        ".tga",
-        ".ico",
-        ".avif",
-        ".jp2",
-        ".j2k",
-        ".psd",
-        ".sgi",
-        ".pcx",
-        ".dds",
-        ".heic",
-        ".heif",
-    ]
+    ".jpg .jpeg .jpe .jfif .png .apng .gif .bmp .dib .webp .tif .tiff .ppm .pgm .pbm .pnm .tga .ico .avif .jp2 .j2k "
+    ".psd .sgi .pcx .dds .heic .heif".split()
 )
 ARRAY_SUFFIXES = frozenset((".npy", ".npz"))
 MATRIX_SUFFIXES = frozenset((".csv", ".tsv"))
 SOUND_SUFFIXES = frozenset((".wav", ".wave"))
 STANDARD_INPUT = "-"
 
-Content = Picture | Matrix | Sound | npt.NDArray[Any]
+Content: TypeAlias = "Picture | Matrix | Sound | Array"
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """The content of a source, what it is called in messages (`name`) and in folders (`stem`)."""
+    """The content of a source, its name in messages (`name`) and in folders (`stem`)."""
 
     content: Content
     name: str
     stem: str
 
 
-def load(source: Any) -> tuple[Item, ...] | dict[str, Item]:
-    """Read a source: a path or text, `-`, an array, a PIL image, or a sequence of these as a batch.
+def load(source: Any) -> Item | dict[str, Item]:
+    """Read a source: a path, `-` for standard input, an array, a list of numbers or a Pillow image.
 
     Returns:
-        The items of a batch, most often one; or for a .npz file its arrays by name.
+        The item, or for a `.npz` file its arrays by name.
 
     Raises:
-        InputError: it cannot be read, or is no kind of source.
+        InputError: The source cannot be read, or is a list of sources: each of those is a run of its own.
     """
     if isinstance(source, str | os.PathLike):
-        return _load_text(os.fspath(source))
+        return _load_path(os.fsdecode(source))
     if isinstance(source, Image.Image):
         name = str(getattr(source, "filename", "") or "picture")
-        return (Item(open_picture(source, name), name, Path(name).stem),)
+        return Item(open_picture(source, name), name, Path(name).stem)
     if isinstance(source, np.ndarray | np.generic | int | float):
-        return (Item(_numbers(source), "array", "array"),)
+        return Item(_numbers(source), "array", "array")
     if isinstance(source, Sequence) and source:
-        if all(isinstance(entry, int | float | Sequence) and not isinstance(entry, str) for entry in source):
-            return (Item(_numbers(source), "array", "array"),)
-        return tuple(_single(entry) for entry in source)
+        if all(isinstance(entry, int | float | np.generic | list | tuple) for entry in source):
+            return Item(_numbers(source), "array", "array")
+        raise InputError(
+            f"a list of {len(source)} inputs is {len(source)} runs, and one run is fed here: give them one by one, "
+            "or a batch as one array (numpy.stack)"
+        )
     raise InputError(
-        f"{type(source).__name__} cannot be fed: give a path, a picture, an array, a list of these or a mapping by "
-        "input"
+        f"{type(source).__name__} cannot be fed: give a path, a picture, an array, numbers or a mapping by input"
     )
 
 
-def load_value(text: str) -> tuple[Item, ...] | dict[str, Item]:
-    """Read what follows `NAME=`: a file, else a number, `true`, `false` or numbers between commas."""
+def load_value(text: str) -> Item | dict[str, Item]:
+    """Read what follows `NAME=`: a file, else a number, `true`, `false` or several of these between commas."""
     if text == STANDARD_INPUT or is_plain_file(text):
         return load(text)
     words = text.split(",")
@@ -103,7 +78,7 @@ def load_value(text: str) -> tuple[Item, ...] | dict[str, Item]:
         values = [_value(word.strip()) for word in words]
     except ValueError:
         return load(text)
-    return (Item(np.array(values if len(values) > 1 else values[0]), text, "values"),)
+    return Item(np.array(values if len(values) > 1 else values[0]), text, "values")
 
 
 def _value(word: str) -> int | float | bool:
@@ -115,14 +90,7 @@ def _value(word: str) -> int | float | bool:
         return float(word)
 
 
-def _single(source: Any) -> Item:
-    items = load(source)
-    if isinstance(items, dict) or len(items) != 1:
-        raise InputError("a batch takes one picture or array an entry, no .npz file and no list in the list")
-    return items[0]
-
-
-def _numbers(source: Any) -> npt.NDArray[Any]:
+def _numbers(source: Any) -> Array:
     try:
         array = np.asarray(source)
     except ValueError as error:
@@ -132,8 +100,7 @@ def _numbers(source: Any) -> npt.NDArray[Any]:
     return array
 
 
-def _load_text(text: str | bytes) -> tuple[Item, ...] | dict[str, Item]:
-    name = os.fsdecode(text)
+def _load_path(name: str) -> Item | dict[str, Item]:
     if name == STANDARD_INPUT:
         return _load_bytes(_standard_input(sys.stdin.buffer), "standard input", "stdin")
     path = Path(name)
@@ -141,8 +108,7 @@ def _load_text(text: str | bytes) -> tuple[Item, ...] | dict[str, Item]:
     if is_folder(path):
         raise InputError(f"{name} is a folder: one file was expected here")
     if suffix == ".npz":
-        arrays = read_npz(path, name)
-        return {key: Item(array, f"{name}[{key!r}]", path.stem) for key, array in arrays.items()}
+        return _members(path, name, path.stem)
     content: Content
     if suffix == ".npy":
         content = read_npy(path, name)
@@ -152,15 +118,18 @@ def _load_text(text: str | bytes) -> tuple[Item, ...] | dict[str, Item]:
         content = read_sound(path, name)
     else:
         content = open_picture(path, name)
-    return (Item(content, name, path.stem),)
+    return Item(content, name, path.stem)
 
 
-def _load_bytes(data: bytes, name: str, stem: str) -> tuple[Item, ...] | dict[str, Item]:
-    if data.startswith(b"\x93NUMPY"):
-        return (Item(read_npy(data, name), name, stem),)
+def _load_bytes(data: bytes, name: str, stem: str) -> Item | dict[str, Item]:
     if data.startswith(b"PK\x03\x04"):
-        return {key: Item(array, f"{name}[{key!r}]", stem) for key, array in read_npz(data, name).items()}
-    return (Item(open_picture(data, name), name, stem),)
+        return _members(data, name, stem)
+    array = data.startswith(b"\x93NUMPY")
+    return Item(read_npy(data, name) if array else open_picture(data, name), name, stem)
+
+
+def _members(source: Path | bytes, name: str, stem: str) -> dict[str, Item]:
+    return {key: Item(array, f"{name}[{key!r}]", stem) for key, array in read_npz(source, name).items()}
 
 
 def _standard_input(stream: BinaryIO) -> bytes:

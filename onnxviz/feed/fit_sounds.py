@@ -1,55 +1,51 @@
-"""How sounds are brought to the axes, channels and length of an input."""
+"""Brings a sound to the axes, channels and length of an input."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from onnxviz.errors import InputError
-from onnxviz.feed.fed import Shown
-from onnxviz.feed.fitted import Fitted, Job, Source, batched
+from onnxviz.feed.feed import Fitted
+from onnxviz.feed.feed_options import Job
+from onnxviz.feed.free_sizes import repeat_batch
 from onnxviz.feed.sounds import Sound
 from onnxviz.layout import TensorSpec, shape_text
 
-# Up to so many channels an axis of a sound is taken as its channels, not its time.
+# An axis of at most this size holds the channels of a sound; a longer one is time.
 _SOUND_CHANNELS = 2
 
 
-def fit_sounds(job: Job, spec: TensorSpec, sounds: Sequence[Sound], source: Source) -> Fitted:
-    """Return sounds as one batch; all get the length of the longest, or the model's."""
-    name, shape = source.name, spec.shape or ()
-    layout = _sound_layout(spec)
+def fit_sound(job: Job, spec: TensorSpec, sound: Sound, name: str) -> Fitted:
+    """Return a sound as the array of an input, cut or followed by zeros where the model's length is fixed.
+
+    Raises:
+        InputError: The input does not take a sound, or not one of so many channels.
+    """
+    layout, shape = _sound_layout(spec), spec.shape or ()
     if layout is None:
-        raise InputError(f"{name}: input {spec.name!r} takes {shape_text(spec.shape)}, no sound (L, NxL or NxCxL)")
-    if layout == "L" and len(sounds) > 1:
-        raise InputError(f"{name}: the input has no batch axis (L), {len(sounds)} sounds do not fit")
-    rates = sorted({sound.rate for sound in sounds})
-    if len(rates) > 1:
-        raise InputError(f"the sounds of a batch must have one rate, not {', '.join(map(str, rates))} Hz")
-    first, longest = sounds[0], max(sound.samples.shape[1] for sound in sounds)
-    notes = [f"{first.rate} Hz, {first.bits} bit, {first.samples.shape[1] / first.rate:.2f} s; the rate is not changed"]
+        raise InputError(f"{name}: input {spec.name!r} takes {shape_text(spec.shape)}, not a sound (L, NxL or NxCxL)")
+    duration = sound.samples.shape[1] / sound.rate
+    notes = [f"{sound.rate} Hz, {sound.bits} bit, {duration:.2f} s; the rate is not changed"]
     channels = job.sizes.known(shape[layout.index("C")]) if "C" in layout else 1
-    length = job.sizes.known(shape[layout.index("L")]) or longest
-    fitted = [_length(_channels(sound.samples, channels, name, notes), length, notes) for sound in sounds]
-    if len({samples.shape for samples in fitted}) > 1:
-        raise InputError("the sounds of a batch must have one number of channels")
-    samples = np.stack(fitted)
+    samples = _channels(sound.samples, channels, name, notes)
+    samples = _length(samples, job.sizes.known(shape[layout.index("L")]), notes)
     if spec.dtype == "int16":
         samples = np.clip(np.rint(samples * 32768), -32768, 32767)
     array = samples.astype(spec.dtype or "float32")
-    array = {"L": array[0, 0], "NL": array[:, 0], "NCL": array, "NLC": array.transpose(0, 2, 1)}[layout]
-    array = batched(job, spec, array, layout.startswith("N"), notes)
+    array = {"L": array[0], "NL": array[:1], "NCL": array[None], "NLC": array.T[None]}[layout]
+    if layout.startswith("N"):
+        array = repeat_batch(job.sizes, spec, array, notes)
     job.sizes.bind(spec, array.shape, name)
     if job.options.asks:
         notes.append("samples are fed in -1..1: preprocessing is for pictures")
-    return Fitted(np.ascontiguousarray(array), Shown(layout, "none", source.words), list(dict.fromkeys(notes)))
+    return Fitted(np.ascontiguousarray(array), name, notes, layout)
 
 
 def _sound_layout(spec: TensorSpec) -> str | None:
-    """Return the axes of an input for sound, None where it takes none; channels are few, time is not."""
+    """Return the axes of an input for sound, None if it does not take one; channels are few, time is long."""
     shape = spec.shape or ()
     if len(shape) == 3 and _few(shape[2]) and not _few(shape[1]):
         return "NLC"

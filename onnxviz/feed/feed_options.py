@@ -1,4 +1,4 @@
-"""What a caller may ask of feeding, and which preprocessing that comes to."""
+"""Options of feeding, and the preprocessing that follows from them and from the model."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from onnxviz.errors import UsageError
+from onnxviz.feed.free_sizes import FreeSizes
 from onnxviz.feed.geometry import Size
 from onnxviz.feed.preprocessing import PRESETS, Preprocessing, model_preprocessing
 from onnxviz.layout import TensorSpec
 from onnxviz.words import near
 
-TRANSFORMS = ("none", "log")
-VALUES = ("range", "mean", "std")
-PLACES = ("size", "resize", "filter", "channel_order")
+_TRANSFORMS = ("none", "log")
+_VALUES = ("range", "mean", "std")
+_PLACES = ("size", "resize", "filter", "channel_order")
 
 
 @dataclass(frozen=True, slots=True)
 class FeedOptions:
-    """How inputs are to be made; None means not given.
+    """How inputs are made; None means not given.
 
-    `size` is `(H, W)`; `dims` gives sizes to the model's symbols; `random` is a seed, or True for seed 0, and fills
-    the inputs that nothing is given for; so does `constant`, with one number.
+    `size` is `(H, W)`; `dims` gives sizes to the model's symbols. Inputs that nothing is given for are filled with
+    noise by `random`, a seed or True for seed 0, or with one number by `constant`.
     """
 
     preset: str | None = None
@@ -39,27 +40,37 @@ class FeedOptions:
 
     @property
     def seed(self) -> int | None:
-        """The seed of random input; None where none was asked for."""
+        """The seed of random input; None if it was not asked for."""
         if self.random is None or self.random is False:
             return None
         return 0 if self.random is True else self.random
 
     @property
     def asks(self) -> bool:
-        """Whether any preprocessing was asked for: arrays are fed as they are otherwise."""
-        return self.preset is not None or any(getattr(self, name) is not None for name in VALUES + PLACES)
+        """Whether any preprocessing was asked for; otherwise arrays are fed unchanged."""
+        return self.preset is not None or any(getattr(self, name) is not None for name in _VALUES + _PLACES)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What all inputs of one run share; `sizes` learns the model's symbols as arrays are made."""
+
+    inputs: tuple[TensorSpec, ...]
+    options: FeedOptions
+    metadata: Mapping[str, str]
+    sizes: FreeSizes
 
 
 def check_options(options: FeedOptions, inputs: tuple[TensorSpec, ...]) -> None:
-    """Refuse options that no input can honour.
+    """Refuse options that do not fit the model or each other.
 
     Raises:
-        UsageError: an unknown preset, transform or symbol, or options that exclude each other.
+        UsageError: A preset, transform or symbol is unknown, or two options exclude each other.
     """
     if options.preset is not None and options.preset not in PRESETS:
         raise UsageError(f"preset {options.preset!r} is not known: it is one of {', '.join(PRESETS)}")
-    if options.transform not in TRANSFORMS:
-        raise UsageError(f"transform {options.transform!r} is not known: it is one of {', '.join(TRANSFORMS)}")
+    if options.transform not in _TRANSFORMS:
+        raise UsageError(f"transform {options.transform!r} is not known: it is one of {', '.join(_TRANSFORMS)}")
     if options.seed is not None and options.constant is not None:
         raise UsageError("random and constant input exclude each other")
     if options.seed is not None and options.seed < 0:
@@ -76,12 +87,12 @@ def check_options(options: FeedOptions, inputs: tuple[TensorSpec, ...]) -> None:
 def choose_preprocessing(
     options: FeedOptions, metadata: Mapping[str, str], spec: TensorSpec
 ) -> tuple[Preprocessing, tuple[str, ...]]:
-    """Return the preprocessing for an input and what is to be said of the choice.
+    """Return the preprocessing for an input, and notes on the choice.
 
-    What was given comes first, then what the model says of itself, then `raw` for whole numbers, else `zero-one`.
+    Options come first, then the model's own metadata, then `raw` for whole numbers and `zero-one` for others.
     """
     base, notes = _base(options, metadata, spec)
-    given = {name: getattr(options, name) for name in VALUES + PLACES if getattr(options, name) is not None}
+    given = {name: getattr(options, name) for name in _VALUES + _PLACES if getattr(options, name) is not None}
     changed = [name.replace("_", " ") for name in given if name != "size" and given[name] != getattr(base, name)]
     name = f"{base.name} ({', '.join(changed)} changed)" if changed else base.name
     return replace(base, **given, name=name), notes
@@ -94,11 +105,11 @@ def _base(options: FeedOptions, metadata: Mapping[str, str], spec: TensorSpec) -
     if own is not None:
         return own, ()
     if spec.dtype == "int8":
-        note = "the input is int8 and the model says nothing of its scale: pixel - 128 is fed"
+        note = "the input is int8 and the model says nothing about its scale: pixel - 128 is fed"
         return replace(PRESETS["raw"], range=(-128.0, 127.0), name="raw - 128"), (note,)
     if spec.dtype is not None and "int" in spec.dtype:
         return PRESETS["raw"], ()
-    if any(getattr(options, name) is not None for name in VALUES):
+    if any(getattr(options, name) is not None for name in _VALUES):
         return PRESETS["zero-one"], ()
     note = (
         "ATTENTION: the model does not say how its pixels are to be scaled; they are fed as 0..1 (zero-one), "

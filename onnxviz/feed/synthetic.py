@@ -1,20 +1,23 @@
-"""What inputs get that nothing is given for: zeros for states, or random or constant numbers where asked for."""
+"""Fills inputs that nothing is given for: zeros for states, or random or constant numbers where asked for."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 
 from onnxviz.errors import InputError
 from onnxviz.feed.arrays import cast
-from onnxviz.feed.fed import Shown
-from onnxviz.feed.fitted import Fitted, Job, Source
-from onnxviz.feed.fitting import fit_pictures
+from onnxviz.feed.feed import Fitted
+from onnxviz.feed.feed_options import Job
+from onnxviz.feed.fit_pictures import fit_pictures
+from onnxviz.feed.free_sizes import check_size
+from onnxviz.feed.input_shapes import picture_channels, picture_input, picture_layout
 from onnxviz.feed.pictures import Picture
-from onnxviz.feed.targets import check_size, picture_channels, picture_input, picture_layout
 from onnxviz.layout import TensorSpec, shape_text
 
-RATE_NAMES = frozenset(("sr", "rate", "fs", "sample_rate", "samplerate", "sampling_rate"))
-# The size of a made picture where the model takes any.
+_RATE_NAMES = frozenset(("sr", "rate", "fs", "sample_rate", "samplerate", "sampling_rate"))
+# The height and width of a random picture where the model takes any.
 _SIDE = 224
 # Long enough for the windows of most models of sound: a second at the usual rate.
 _SAMPLES = 16000
@@ -22,37 +25,33 @@ _FREE = 64
 
 
 def fill(job: Job, spec: TensorSpec, rate: int | None) -> Fitted:
-    """Return what an input is fed that nothing is given for; `rate` is that of a sound fed beside it, in Hz.
+    """Return the array for an input that nothing is given for; `rate`, in Hz, is that of a sound fed beside it.
 
     Raises:
-        InputError: it cannot be guessed; the text says how to give it.
+        InputError: It cannot be guessed; the text says how to give it.
     """
     rank = len(spec.shape) if spec.shape is not None else None
     dtype = spec.dtype or "float32"
-    if rate is not None and spec.name.lower() in RATE_NAMES:
-        array = cast(np.full(_shape(job, spec, 1), rate), dtype, "the rate", [])
-        return Fitted(array, Shown(None, "none", f"{rate}"), [f"{rate}, the rate of the sound, is fed"])
+    if spec.name.lower() in _RATE_NAMES and (rate is not None or job.options.seed is not None):
+        hertz, what = (_SAMPLES, "a usual rate of sound") if rate is None else (rate, "the rate of the sound")
+        array = cast(np.full(_shape(job, spec, 1), hertz), dtype, "the rate", [])
+        return Fitted(array, f"{hertz}", [f"{hertz}, {what}, is fed"])
     if rank is not None and job.options.constant is not None:
         return _constant(job, spec, dtype, job.options.constant)
-    if job.options.seed is not None and spec.name.lower() in RATE_NAMES:
-        array = cast(np.full(_shape(job, spec, 1), _SAMPLES), dtype, "the rate", [])
-        return Fitted(array, Shown(None, "none", f"{_SAMPLES}"), [f"{_SAMPLES}, a usual rate of sound, is fed"])
     if (rank or (rank == 0 and "int" in dtype)) and job.options.seed is not None:
         return _random(job, spec, dtype, job.options.seed)
     if rank is not None and (dtype.startswith("float") or dtype == "bool"):
         array = np.zeros(_shape(job, spec, 1), dtype)
         what = "False" if dtype == "bool" else "zeros"
         note = f"nothing is given for it: {what} are fed ({spec.name}=VALUE changes it)"
-        return Fitted(array, Shown(spec.layout, "none", what), [note])
-    raise missing(spec)
+        return Fitted(array, what, [note], spec.layout)
+    raise _missing(spec)
 
 
-def missing(spec: TensorSpec) -> InputError:
-    """Return the error for an input that needs something, with the way to give it."""
+def _missing(spec: TensorSpec) -> InputError:
     way = f"{spec.name}=NUMBER" if not spec.shape else f"{spec.name}=FILE.npy"
-    return InputError(
-        f"input {spec.name!r} ({spec.dtype or 'no tensor'} {shape_text(spec.shape)}) is given nothing: give {way}"
-    )
+    kind = f"{spec.dtype or 'not a tensor'} {shape_text(spec.shape)}"
+    return InputError(f"nothing is given for input {spec.name!r} ({kind}): give {way}")
 
 
 def _constant(job: Job, spec: TensorSpec, dtype: str, value: float) -> Fitted:
@@ -60,7 +59,7 @@ def _constant(job: Job, spec: TensorSpec, dtype: str, value: float) -> Fitted:
     notes = [f"ATTENTION: no input is given, every number is {value:g}", *_guessed(job, spec, shape)]
     array = cast(np.full(shape, value), dtype, f"the constant {value:g}", [])
     job.sizes.bind(spec, array.shape, "constant input")
-    return Fitted(array, Shown(_layout(spec), "none", f"constant {value:g}"), notes)
+    return Fitted(array, f"constant {value:g}", notes, _layout(spec))
 
 
 def _random(job: Job, spec: TensorSpec, dtype: str, seed: int) -> Fitted:
@@ -73,8 +72,8 @@ def _random(job: Job, spec: TensorSpec, dtype: str, seed: int) -> Fitted:
         channels = picture_channels(spec, layout, [])
         shape = _picture_shape(job, spec, layout)
         pixels = generator.integers(0, 256, (shape["H"], shape["W"], channels), dtype=np.uint8)
-        fitted = fit_pictures(job, spec, [Picture(pixels)], Source(name))
-        return Fitted(fitted.array, fitted.shown, [loud, *fitted.notes])
+        fitted = fit_pictures(job, spec, [Picture(pixels)], name)
+        return replace(fitted, notes=[loud, *fitted.notes])
     made = _made_shape(job, spec)
     if dtype == "bool" or "int" in dtype:
         # Only 0 and 1 are safe whatever the integers mean: masks, kinds, indices of tables of unknown length.
@@ -82,14 +81,14 @@ def _random(job: Job, spec: TensorSpec, dtype: str, seed: int) -> Fitted:
     elif dtype.startswith("float"):
         array = generator.uniform(-1, 1, made).astype(dtype)
     else:
-        raise missing(spec)
+        raise _missing(spec)
     notes = [loud, *_guessed(job, spec, made)]
     job.sizes.bind(spec, array.shape, "random input")
-    return Fitted(array, Shown(_layout(spec), "none", name), notes)
+    return Fitted(array, name, notes, _layout(spec))
 
 
 def _guessed(job: Job, spec: TensorSpec, shape: tuple[int, ...]) -> list[str]:
-    """Return a note on the sizes that the model leaves open, other than of a batch of one."""
+    """Return a note on sizes that the model leaves open and that are not 1, if there are any."""
     sizes = zip(spec.shape or (), shape, strict=True)
     guessed = {f"{d}={size}" for d, size in sizes if isinstance(d, str) and job.sizes.known(d) is None and size > 1}
     if not guessed:

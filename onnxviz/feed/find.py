@@ -1,4 +1,4 @@
-"""From what a user writes to runs: files, folders, globs, `NAME=FILE` and `-`, one run after the other."""
+"""Finds what each run is fed in what a user writes: files, folders, globs, `NAME=FILE` and `-`."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from onnxviz.errors import InputError
-from onnxviz.feed.items import ARRAY_SUFFIXES, MATRIX_SUFFIXES, PICTURE_SUFFIXES, SOUND_SUFFIXES, STANDARD_INPUT
-from onnxviz.feed.targets import describe_inputs
+from onnxviz.feed.input_shapes import describe_inputs
+from onnxviz.feed.load import ARRAY_SUFFIXES, MATRIX_SUFFIXES, PICTURE_SUFFIXES, SOUND_SUFFIXES, STANDARD_INPUT
 from onnxviz.files import is_folder, is_plain_file
 from onnxviz.layout import TensorSpec
 from onnxviz.words import near
 
 MAIN = ""
-"""The key of the source whose input is found by what it holds, beside those given by name."""
+"""The name of the source whose input is found by its content; the other names are those of inputs."""
 
-Source = str | Path | Mapping[str, str | Path] | None
-# Pictures and arrays before tables before sounds: a table beside pictures is their list, no input.
+InputSource = str | Path | Mapping[str, str | Path] | None
+# Pictures and arrays before tables, tables before sounds: a table beside pictures lists them, it is not an input.
 _GROUPS = (PICTURE_SUFFIXES | ARRAY_SUFFIXES, MATRIX_SUFFIXES, SOUND_SUFFIXES)
 
 
-def sources(texts: Sequence[str], inputs: Sequence[TensorSpec]) -> Iterator[Source]:
-    """Yield what each run is fed, in order; nothing is opened yet.
+def find_sources(texts: Sequence[str], inputs: Sequence[TensorSpec]) -> Iterator[InputSource]:
+    """Yield the source of each run, in order; no file is opened yet.
 
-    A file is one run, a folder one run a picture or array in it (else a table, else a sound), sorted; a glob likewise.
-    All `NAME=FILE` or `NAME=NUMBER` belong to one run, or to each run of the files beside them. No text at all is one
-    run of None.
+    A file is one run. A folder or glob is a run for each picture and array in it, sorted by name; without these for
+    each table, else for each sound. All `NAME=FILE` and `NAME=NUMBER` together are one run, or go with each run of the
+    files beside them. No texts at all are one run of None.
 
     Raises:
-        InputError: nothing is there, or nothing that can be fed.
+        InputError: A folder or glob has nothing that can be fed, or an input is unknown or given twice.
     """
     named: dict[str, str | Path] = {}
     plain: list[str] = []
@@ -58,7 +58,7 @@ def _named(text: str, inputs: Sequence[TensorSpec]) -> tuple[str | None, str]:
         name = text.partition("=")[0]
         hint = near(name, [spec.name for spec in inputs])
         raise InputError(
-            f"{text!r} is no file, and the model has no input {name!r} (inputs: {describe_inputs(inputs)}){hint}"
+            f"{text!r} is not a file, and the model has no input {name!r} (inputs: {describe_inputs(inputs)}){hint}"
         )
     return None, text
 
@@ -75,7 +75,7 @@ def _expanded(text: str) -> Iterator[str | Path]:
             [path for path in found if is_plain_file(path)], f"the pattern {text}", "** crosses folders"
         )
     else:
-        # A missing file is told when it is opened: the runs before it are made.
+        # A missing file is an error only when it is opened, so that the runs before it are made.
         yield Path(text)
 
 
@@ -94,7 +94,7 @@ def _feedable(paths: Sequence[Path], where: str, hint: str) -> Iterator[Path]:
         if fitting:
             yield from fitting
             return
-    files = f"{len(seen)} files, none" if seen else "no file, so nothing"
+    files = f"{len(seen)} files, none" if seen else "no files"
     raise InputError(f"{where} has {files} that can be fed (pictures, .npy, .npz, .csv, .tsv, .wav); {hint}")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from onnxviz.errors import InputError
-from onnxviz.feed.sources import sources
+from onnxviz.feed.find import find_sources
 from onnxviz.layout import TensorSpec
 
 INPUTS = (TensorSpec("input", "float32", ("N", "L")), TensorSpec("sr", "int64", ()), TensorSpec("a=b", "float32", (1,)))
@@ -22,7 +22,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def names(*texts: object) -> list[str]:
-    return [Path(str(source)).name for source in sources([str(text) for text in texts], INPUTS)]
+    return [Path(str(source)).name for source in find_sources([str(text) for text in texts], INPUTS)]
 
 
 def test_a_folder_gives_its_pictures_and_arrays_in_order(folder: Path) -> None:
@@ -54,24 +54,24 @@ def test_nothing_to_feed(folder: Path) -> None:
     assert str(caught.value) == f"the folder {folder}/empty has 1 files, none {kinds}; {hint}"
     with pytest.raises(InputError) as caught:
         names(folder / "*.gif")
-    assert str(caught.value) == f"the pattern {folder}/*.gif has no file, so nothing {kinds}; ** crosses folders"
+    assert str(caught.value) == f"the pattern {folder}/*.gif has no files {kinds}; ** crosses folders"
 
 
 def test_inputs_by_name_are_one_run() -> None:
-    assert list(sources(["input=s.wav", "sr=16000", "a=b=1=2"], INPUTS)) == [
+    assert list(find_sources(["input=s.wav", "sr=16000", "a=b=1=2"], INPUTS)) == [
         {"input": "s.wav", "sr": "16000", "a=b": "1=2"}
     ]
 
 
 def test_inputs_by_name_go_with_each_file(folder: Path) -> None:
-    assert list(sources([str(folder), "sr=8000"], INPUTS)) == [
+    assert list(find_sources([str(folder), "sr=8000"], INPUTS)) == [
         {"": folder / name, "sr": "8000"} for name in ("a.jpg", "b.PNG", "c.npy")
     ]
 
 
 def test_standard_input_and_nothing() -> None:
-    assert list(sources(["-"], INPUTS)) == ["-"]
-    assert list(sources([], INPUTS)) == [None]
+    assert list(find_sources(["-"], INPUTS)) == ["-"]
+    assert list(find_sources([], INPUTS)) == [None]
 
 
 def test_a_file_with_an_equals_sign(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_unknown_and_doubled_names() -> None:
     with pytest.raises(InputError) as caught:
         names("imput=cat.jpg")
     assert str(caught.value) == (
-        "'imput=cat.jpg' is no file, and the model has no input 'imput' "
+        "'imput=cat.jpg' is not a file, and the model has no input 'imput' "
         "(inputs: 'input' (float32 NxL), 'sr' (int64 scalar), 'a=b' (float32 1)); near: `input`"
     )
     with pytest.raises(InputError, match=r"^input 'sr' is given twice: '1' and '2'$"):
@@ -91,13 +91,13 @@ def test_unknown_and_doubled_names() -> None:
 
 
 def test_runs_are_made_one_at_a_time(folder: Path) -> None:
-    stream = sources([str(folder / "a.jpg"), str(folder / "nowhere" / "*.jpg")], INPUTS)
+    stream = find_sources([str(folder / "a.jpg"), str(folder / "nowhere" / "*.jpg")], INPUTS)
     assert len(list(itertools.islice(stream, 1))) == 1
     with pytest.raises(InputError):
         next(stream)
 
 
-def test_a_file_that_may_not_be_looked_at_is_told_when_it_is_opened(
+def test_a_file_that_may_not_be_read_is_an_error_only_when_it_is_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a folder that may not be entered; root, as whom tests may run, enters all."""
@@ -106,4 +106,4 @@ def test_a_file_that_may_not_be_looked_at_is_told_when_it_is_opened(
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "stat", refused)
-    assert list(sources([str(tmp_path / "cat.jpg")], ())) == [tmp_path / "cat.jpg"]
+    assert list(find_sources([str(tmp_path / "cat.jpg")], ())) == [tmp_path / "cat.jpg"]
