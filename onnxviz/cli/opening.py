@@ -31,7 +31,7 @@ def opened(path: Path, *, quiet: bool = False) -> Model:
         return open_model(path)
     from onnxviz.cli.stages import StageLine
     from onnxviz.conversion.cache import cached
-    from onnxviz.conversion.options import ConvertOptions
+    from onnxviz.conversion.convert_options import ConvertOptions
 
     with StageLine(quiet=quiet) as line:
         found = cached(path, ConvertOptions(python=tensorflow_python()), stage=line.stage)
