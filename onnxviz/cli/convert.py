@@ -13,7 +13,7 @@ from onnxviz.opening import PYTHON
 from onnxviz.version import __version__
 
 if TYPE_CHECKING:
-    from onnxviz.conversion.options import Converted
+    from onnxviz.conversion.convert_options import Converted
 
 
 def convert(
@@ -65,7 +65,7 @@ def convert(
     """
     from onnxviz.cli.stages import StageLine
     from onnxviz.conversion.convert import convert as run_convert
-    from onnxviz.conversion.options import ConvertOptions
+    from onnxviz.conversion.convert_options import ConvertOptions
     from onnxviz.errors import UsageError
 
     if clear_cache:

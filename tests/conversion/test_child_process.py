@@ -1,4 +1,4 @@
-"""The other Python as a process: what it tells, how it fails, and that it ends with whoever started it."""
+"""The process of the other Python: what it reports, how it fails, and that it ends with its parent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from onnxviz.conversion.run_child import run_child
+from onnxviz.conversion.child_process import ask_child
 from onnxviz.errors import ConversionError, ModelError, OnnxvizError, UnsupportedError, UsageError
 
 from .conftest import StandIn
@@ -22,11 +22,11 @@ Make = Callable[[str], StandIn]
 
 def run(made: StandIn, folder: Path, stages: list[str] | None = None) -> dict[str, object]:
     request = {"output": str(folder / "model.onnx")}
-    told = [] if stages is None else stages
-    return dict(run_child(request, made.program, folder, told.append))
+    passed = [] if stages is None else stages
+    return dict(ask_child(request, made.program, folder, passed.append))
 
 
-def test_what_it_reports_is_returned_and_its_stages_are_told(stand_in: Make, tmp_path: Path) -> None:
+def test_its_report_is_returned_and_its_stages_are_passed_on(stand_in: Make, tmp_path: Path) -> None:
     stages: list[str] = []
     made = stand_in('report(stage="loading"); time.sleep(0.3); report(stage="converting"); time.sleep(0.3); good()')
     facts = run(made, tmp_path, stages)
@@ -94,9 +94,9 @@ def test_each_way_to_fail_is_one_error(
     assert str(caught.value).count("\n") <= 1
 
 
-def test_a_program_that_is_none_is_said(tmp_path: Path) -> None:
+def test_a_missing_program_is_one_error(tmp_path: Path) -> None:
     with pytest.raises(ConversionError, match="nowhere' cannot be run as a Python: No such file"):
-        run_child({}, tmp_path / "nowhere", tmp_path, print)
+        ask_child({}, tmp_path / "nowhere", tmp_path, print)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
@@ -160,7 +160,7 @@ def soon(holds: Callable[[], bool]) -> bool:
 
 
 def is_running(number: int) -> bool:
-    """Tell whether a process runs; one that ended and that nobody asked after does not."""
+    """Return whether a process runs; a zombie does not."""
     try:
         os.kill(number, 0)
     except ProcessLookupError:

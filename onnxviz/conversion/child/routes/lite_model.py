@@ -1,19 +1,21 @@
 """A TensorFlow Lite model: tf2onnx reads it by itself, and its operators' tensors are the layers.
 
-What is quantised in it becomes a graph of floats, for a reader sees maps and no whole numbers between 170
+What is quantised in it becomes a graph of floats, in which a reader sees maps instead of integers between 170
 DequantizeLinear nodes; the rounding in between is then gone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import ModuleType
 from typing import Any
 
-from .authors_names import authors_names
-from .loaded import Loaded, Row
-from .reaching_out import check_nodes
-from .report import Refusal
-from .runners import PREQUANTISED
+from ..authors_names import authors_names
+from ..exchange import Refusal, Request
+from ..graph_def import NodeDef
+from ..loaded import Loaded, Row
+from ..reaching_out import check_nodes
+from ..runners import PREQUANTISED
 
 _LAYERS = frozenset(
     "CONV_2D DEPTHWISE_CONV_2D TRANSPOSE_CONV CONV_3D AVERAGE_POOL_2D MAX_POOL_2D L2_POOL_2D FULLY_CONNECTED "
@@ -24,8 +26,8 @@ _LAYERS = frozenset(
 _SPATIAL = ("CONV", "POOL", "RESIZE", "SPACE", "LOCAL_RESPONSE")
 
 
-def load(tensorflow: Any, request: dict[str, Any]) -> Loaded:
-    """Read the model's operators and ends.
+def load(tensorflow: ModuleType, request: Request) -> Loaded:
+    """Read the model's operators, inputs and outputs.
 
     Raises:
         Refusal: The file is damaged.
@@ -76,8 +78,8 @@ def _is_quantised(tensor: Any) -> bool:
     return quantisation is not None and not quantisation.ScaleIsNone() and not quantisation.ZeroPointIsNone()
 
 
-def _check(tensorflow: Any, path: str, trust: bool) -> None:
-    """Refuse a file whose buffers point past its end, which the reader would not notice, and what reaches outside."""
+def _check(tensorflow: ModuleType, path: str, trust: bool) -> None:
+    """Refuse a file with buffers that point past its end, which tf2onnx does not check, or with unsafe operators."""
     from tf2onnx.tflite.Model import Model
 
     with open(path, "rb") as file:
@@ -93,8 +95,8 @@ def _check(tensorflow: Any, path: str, trust: bool) -> None:
         check_nodes(nodes)
 
 
-def _tensorflow_nodes(tensorflow: Any, model: Any) -> Iterator[Any]:
-    """Give TensorFlow's own operators, which are called `Flex...` and hold a whole node, by which they are run."""
+def _tensorflow_nodes(tensorflow: ModuleType, model: Any) -> Iterator[NodeDef]:
+    """Give TensorFlow's own operators as nodes: they are called `Flex...` and hold the whole node that they run."""
     from flatbuffers import flexbuffers
 
     codes = [model.OperatorCodes(place).CustomCode() or b"" for place in range(model.OperatorCodesLength())]
@@ -102,7 +104,7 @@ def _tensorflow_nodes(tensorflow: Any, model: Any) -> Iterator[Any]:
     for operator in (graph.Operators(place) for graph in graphs for place in range(graph.OperatorsLength())):
         code = codes[operator.OpcodeIndex()].decode()
         if code.startswith("Flex"):
-            # Not decoded: a node's bytes are no text.
+            # As bytes, because those of a node are not text.
             name, node = (part.AsStringBytes for part in flexbuffers.GetRoot(_options(operator)).AsVector)
             for op in (code[len("Flex") :], name.decode()):
                 yield tensorflow.compat.v1.NodeDef(name=code, op=op)

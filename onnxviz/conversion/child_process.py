@@ -1,4 +1,4 @@
-"""The other Python as a process: quiet, watched, ended with its parent, its failure put in one sentence."""
+"""The process of the other Python, started, watched and ended; its failures become errors of one or two lines."""
 
 from __future__ import annotations
 
@@ -7,33 +7,32 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from onnxviz.conversion.causes import cause
+from onnxviz.conversion.child.exchange import Facts, Request, SentRequest
 from onnxviz.errors import ConversionError, ModelError, OnnxvizError, UnsupportedError, UsageError
 
 SCRIPT = Path(__file__).resolve().parent / "child" / "start.py"
 _POLL = 0.1
 
+_REFUSALS = {"usage": UsageError, "unsupported": UnsupportedError, "model": ModelError}
 INSTALL = "pip install 'onnxviz[tf]'"
 
 
-def run_child(
-    request: Mapping[str, Any], python: Path | None, folder: Path, stage: Callable[[str], None]
-) -> Mapping[str, Any]:
-    """Let the other Python carry out a request and return its report; what it writes lies in `folder`.
+def ask_child(request: Request, python: Path | None, folder: Path, stage: Callable[[str], None]) -> Facts:
+    """Let the other Python carry out a request in `folder`, where its files go, and return what it reports.
 
     Raises:
         ConversionError: It lacks TensorFlow, failed or was killed.
         ModelError: It refuses the source; the text says why.
     """
     report, noise = folder / "report.json", folder / "noise.txt"
-    (folder / "request.json").write_text(
-        json.dumps({**request, "report": str(report), "parent": os.getpid()}), encoding="utf-8"
-    )
+    sent: SentRequest = {**request, "report": str(report), "parent": os.getpid()}
+    (folder / "request.json").write_text(json.dumps(sent), encoding="utf-8")
     with noise.open("wb") as output:
         process = _started(python, folder / "request.json", output)
         try:
@@ -55,7 +54,7 @@ def _started(python: Path | None, request: Path, output: Any) -> subprocess.Pope
         if os.name == "nt"
         else {"start_new_session": True}
     )
-    # The other Python may be older: what was meant for this one's imports would mislead it.
+    # The other Python may be older, and must not import what these variables name for this one.
     kept = {name: text for name, text in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
     environment = {**(os.environ if python is None else kept), "PYTHONIOENCODING": "utf-8"}
     try:
@@ -72,14 +71,14 @@ def _started(python: Path | None, request: Path, output: Any) -> subprocess.Pope
 
 
 def _wait(process: subprocess.Popen[bytes], report: Path, stage: Callable[[str], None]) -> int | None:
-    """Wait for the process, tell its stages as they come and return the most memory it was seen to have."""
-    told, peak = "", None
+    """Wait for the process, pass its stages on and return the most memory that it had at any look, in bytes."""
+    last, peak = "", None
     while True:
         with suppress(subprocess.TimeoutExpired):
             process.wait(_POLL)
         now = _read(report).get("stage", "")
-        if now and now != told:
-            told = now
+        if now and now != last:
+            last = now
             stage(now)
         if process.returncode is not None:
             return peak
@@ -87,7 +86,7 @@ def _wait(process: subprocess.Popen[bytes], report: Path, stage: Callable[[str],
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the process and all that it started, at once: it holds nothing that is not in its own folder."""
+    """End the process and all that it started, at once: it keeps nothing outside its own folder."""
     with suppress(ProcessLookupError, PermissionError):
         if hasattr(os, "killpg"):
             os.killpg(process.pid, signal.SIGKILL)
@@ -96,18 +95,18 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _read(report: Path) -> dict[str, Any]:
-    """Return what the last whole line of a report tells."""
+def _read(report: Path) -> Facts:
+    """Return the facts in the last whole line of a report, none where there is no such line yet."""
     with suppress(OSError, ValueError):
         lines = report.read_text(encoding="utf-8").split("\n")[:-1]
-        facts = json.loads(lines[-1]) if lines else {}
+        facts: Facts = json.loads(lines[-1]) if lines else {}
         if isinstance(facts, dict):
             return facts
     return {}
 
 
 def _peak(process: int) -> int | None:
-    """Return the most memory that a running process had, where the system tells."""
+    """Return the most memory that a running process had, in bytes; None where the system does not say."""
     with suppress(OSError, ValueError, IndexError):
         for line in Path(f"/proc/{process}/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
@@ -115,17 +114,13 @@ def _peak(process: int) -> int | None:
     return None
 
 
-def _error(code: int, facts: Mapping[str, Any], noise: str, python: Path | None, peak: int | None) -> OnnxvizError:
+def _error(code: int, facts: Facts, noise: str, python: Path | None, peak: int | None) -> OnnxvizError:
     error = facts.get("error", {})
-    text, kind = str(error.get("text", "")), error.get("kind", "")
+    text, kind = error.get("text", ""), error.get("kind", "")
     if kind == "missing":
         return ConversionError(_missing(text, python))
-    if kind == "usage":
-        return UsageError(text)
-    if kind == "unsupported":
-        return UnsupportedError(text)
-    if kind == "model":
-        return ModelError(text)
+    if kind in _REFUSALS:
+        return _REFUSALS[kind](text)
     stage = facts.get("stage") or "starting"
     if code == -getattr(signal, "SIGKILL", 9) or kind == "memory" or "std::bad_alloc" in noise:
         had = f"; it had {peak / 1e9:.1f} GB" if peak else ""

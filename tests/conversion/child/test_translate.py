@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onnxviz.conversion.child.lighter import lighter
+from onnxviz.conversion.child.translate import lighter
 
 
 @dataclass(eq=False)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import onnxviz
-from onnxviz.conversion.live import check_live, is_live, save_live
+from onnxviz.conversion.live_model import check_live, is_live, save_live
 from onnxviz.errors import ConversionError, UsageError
 
 SCRIPT = Path(__file__).with_name("live_nets.py")

@@ -1,4 +1,4 @@
-"""A Keras model that lives in the caller's own program: saved for the child to load, by the model's own methods."""
+"""A Keras model in the caller's own program: saved by its own methods, for the child to load."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from onnxviz.conversion.child.configuration import (
     names_own,
     read_configuration,
 )
-from onnxviz.conversion.child.report import Refusal
-from onnxviz.conversion.source import Source
+from onnxviz.conversion.child.exchange import Refusal
+from onnxviz.conversion.source import ConversionSource
 from onnxviz.errors import ConversionError, UsageError
 from onnxviz.files import safe_name
 
@@ -22,7 +22,7 @@ _FRAMEWORKS = ("keras", "tf_keras", "tensorflow")
 
 
 def is_live(source: Any) -> bool:
-    """Tell whether an object is a Keras model, without importing Keras."""
+    """Return whether an object is a Keras model, without importing Keras."""
     classes = type(source).__mro__
     return any(_is_of_keras(entry) and entry.__name__ == "Model" for entry in classes)
 
@@ -31,7 +31,7 @@ def check_live(source: Any) -> None:
     """Refuse an object that is neither a path nor a Keras model.
 
     Raises:
-        UsageError: It is one; the text says what it is.
+        UsageError: It is neither; the text says what it is.
     """
     if not is_live(source):
         raise UsageError(
@@ -39,8 +39,8 @@ def check_live(source: Any) -> None:
         )
 
 
-def save_live(model: Any, folder: Path) -> Source:
-    """Save a model whole, or where its file alone does not make it again, export the graph of its calls.
+def save_live(model: Any, folder: Path) -> ConversionSource:
+    """Save a model as a file, or export the graph of its calls where the file alone cannot make the model again.
 
     Raises:
         ConversionError: Keras cannot save it.
@@ -49,23 +49,23 @@ def save_live(model: Any, folder: Path) -> Source:
     path = folder / f"{name}.keras"
     # Both print where they saved to, and the model's whole signature.
     with contextlib.redirect_stdout(io.StringIO()):
-        with contextlib.suppress(Exception):  # what cannot be saved may yet be exported
+        with contextlib.suppress(Exception):  # a model that cannot be saved may still be exported
             model.save(str(path))
             if _is_plain(path):
-                return Source(path, "keras")
+                return ConversionSource(path, "keras")
         path.unlink(missing_ok=True)
         try:
             model.export(str(folder / name))
         except Exception as error:  # whatever Keras raises is for the caller to read
             text = " ".join(str(error).split())[:300]
             raise ConversionError(f"Keras cannot save the model {name!r}: {type(error).__name__}: {text}") from error
-    return Source(folder / name, "saved_model")
+    return ConversionSource(folder / name, "saved_model")
 
 
 def _is_plain(path: Path) -> bool:
-    """Tell a file that Keras can build its model from in another process: no class or function of the caller's.
+    """Return whether Keras can build the model from the file in another process, which has no class of the caller's.
 
-    A Lambda layer's code need not survive in a file; its graph does.
+    A file does not always keep the code of a Lambda layer; an exported graph does.
     """
     configuration = read_configuration(str(path))
     try:

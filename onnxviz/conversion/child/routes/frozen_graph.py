@@ -3,37 +3,41 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
+from types import ModuleType
 from typing import Any
 
-from .damage import damage_told
-from .graph_nodes import check_names, guess_inputs, guess_outputs, node_of
-from .loaded import Loaded
-from .needed import cut_to
-from .reaching_out import RESTORING, check_graph
-from .report import Refusal
+from ..exchange import Refusal, Request
+from ..graph_def import GraphDef, NodeDef
+from ..graph_nodes import check_names, cut_to, guess_inputs, guess_outputs, node_of
+from ..loaded import Loaded, refusing_damage
+from ..reaching_out import RESTORING, check_graph
 
 
-def load_frozen(tensorflow: Any, request: dict[str, Any]) -> Loaded:
+def load_frozen(tensorflow: ModuleType, request: Request) -> Loaded:
     """Read a frozen graph and keep what its outputs need.
 
     Raises:
-        Refusal: The file is no frozen graph, or has no inputs or outputs that can be guessed.
+        Refusal: The file is not a frozen graph, or its inputs or outputs cannot be guessed.
     """
-    graph = _parsed(tensorflow.compat.v1.GraphDef(), request["source"])
+    graph: GraphDef = _parsed(tensorflow.compat.v1.GraphDef(), request["source"])
     variables = [node.name for node in graph.node if node.op in ("VariableV2", "Variable", "VarHandleOp")]
     if variables:
         raise Refusal(
             f"the graph is not frozen: '{variables[0]}' is a variable, whose values are elsewhere\n"
             "convert the checkpoint's .meta file, or freeze the graph first"
         )
-    return _ended(tensorflow, graph, request)
+    if not graph.node:
+        raise Refusal("the file holds a graph without nodes")
+    inputs, outputs = _ends(graph.node, request)
+    return _loaded(tensorflow, graph, inputs, outputs, request)
 
 
-def load_checkpoint(tensorflow: Any, request: dict[str, Any]) -> Loaded:
+def load_checkpoint(tensorflow: ModuleType, request: Request) -> Loaded:
     """Build the graph of a `.meta` file, restore its checkpoint and freeze what its outputs need.
 
     Raises:
-        Refusal: The checkpoint's other files are missing, or no inputs or outputs can be guessed.
+        Refusal: The checkpoint's other files are missing, or inputs or outputs cannot be guessed.
     """
     v1 = tensorflow.compat.v1
     base = os.path.splitext(request["source"])[0]
@@ -49,7 +53,7 @@ def load_checkpoint(tensorflow: Any, request: dict[str, Any]) -> Loaded:
     with tensorflow.Graph().as_default() as graph, v1.Session(graph=graph) as session:
         saver = v1.train.import_meta_graph(meta, clear_devices=True)
         if saver is not None:
-            with damage_told(tensorflow, "the checkpoint's weights are"):
+            with refusing_damage(tensorflow, "the checkpoint's weights are"):
                 saver.restore(session, base)
         frozen = v1.graph_util.convert_variables_to_constants(
             session, graph.as_graph_def(), [node_of(name) for name in outputs]
@@ -69,14 +73,7 @@ def _parsed(message: Any, path: str) -> Any:
     return message
 
 
-def _ended(tensorflow: Any, graph: Any, request: dict[str, Any]) -> Loaded:
-    if not graph.node:
-        raise Refusal("the file holds a graph without nodes")
-    inputs, outputs = _ends(graph.node, request)
-    return _loaded(tensorflow, graph, inputs, outputs, request)
-
-
-def _ends(nodes: Any, request: dict[str, Any]) -> tuple[list[str], list[str]]:
+def _ends(nodes: Collection[NodeDef], request: Request) -> tuple[list[str], list[str]]:
     inputs = check_names(nodes, request["inputs"], "input") if request["inputs"] else guess_inputs(nodes)
     outputs = check_names(nodes, request["outputs"], "output") if request["outputs"] else guess_outputs(nodes)
     if not inputs:
@@ -88,7 +85,7 @@ def _ends(nodes: Any, request: dict[str, Any]) -> tuple[list[str], list[str]]:
     return inputs, outputs
 
 
-def _loaded(tensorflow: Any, graph: Any, inputs: list[str], outputs: list[str], request: dict[str, Any]) -> Loaded:
+def _loaded(tensorflow: ModuleType, graph: GraphDef, inputs: list[str], outputs: list[str], request: Request) -> Loaded:
     sub_graph = _cut_at(tensorflow, graph, inputs, request)
     sub_graph = tensorflow.compat.v1.graph_util.extract_sub_graph(sub_graph, [node_of(name) for name in outputs])
     present = {node.name for node in sub_graph.node}
@@ -102,8 +99,8 @@ def _loaded(tensorflow: Any, graph: Any, inputs: list[str], outputs: list[str], 
     return Loaded(sub_graph, inputs, outputs, facts={"guessed": guessed})
 
 
-def _cut_at(tensorflow: Any, graph: Any, inputs: list[str], request: dict[str, Any]) -> Any:
-    """Make placeholders of inputs that are inner tensors."""
+def _cut_at(tensorflow: ModuleType, graph: GraphDef, inputs: list[str], request: Request) -> GraphDef:
+    """Turn inputs that are inner tensors into placeholders."""
     names = {node_of(name) for name in inputs}
     inner = [node for node in graph.node if node.name in names and not node.op.startswith("Placeholder")]
     if not inner:
@@ -111,18 +108,12 @@ def _cut_at(tensorflow: Any, graph: Any, inputs: list[str], request: dict[str, A
     above = tensorflow.compat.v1.graph_util.extract_sub_graph(graph, [node.name for node in inner])
     if not request["trust"]:
         check_graph(above)
-    kinds = _output_types(tensorflow, above, [node.name for node in inner])
+    with tensorflow.Graph().as_default() as built:
+        tensorflow.import_graph_def(above, name="")
     for node in inner:
-        name = node.name
+        name, tensor = node.name, built.get_tensor_by_name(f"{node.name}:0")
         node.Clear()
         node.name, node.op = name, "Placeholder"
-        node.attr["dtype"].type = kinds[name][0]
-        node.attr["shape"].shape.CopyFrom(kinds[name][1])
+        node.attr["dtype"].type = tensor.dtype.as_datatype_enum
+        node.attr["shape"].shape.CopyFrom(tensor.shape.as_proto())
     return graph
-
-
-def _output_types(tensorflow: Any, graph: Any, names: list[str]) -> dict[str, Any]:
-    with tensorflow.Graph().as_default() as built:
-        tensorflow.import_graph_def(graph, name="")
-    tensors = {name: built.get_tensor_by_name(f"{name}:0") for name in names}
-    return {name: (tensor.dtype.as_datatype_enum, tensor.shape.as_proto()) for name, tensor in tensors.items()}

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from onnxviz.conversion.applications import known_preprocessing
-from onnxviz.conversion.child.job import add_preprocessing
 from onnxviz.conversion.child.loaded import Loaded, Row
+from onnxviz.conversion.child.metadata import add_preprocessing
+from onnxviz.conversion.keras_preprocessing import known_preprocessing
 from onnxviz.feed.preprocessing import Preprocessing, model_preprocessing
 
 # The name that a model bears, and the module of keras.applications that it comes from.
@@ -39,12 +38,11 @@ NETWORKS = {
 
 def preprocessing_of(name: str, kinds: tuple[str, ...] = ("Conv2D", "Rescaling")) -> Preprocessing | None:
     """Return what the child writes for a model of this name with layers of these kinds."""
-    proto, report = SimpleNamespace(metadata_props=Properties()), SimpleNamespace(facts={})
+    proto = SimpleNamespace(metadata_props=Properties())
     loaded = Loaded(None, [], [], rows=[Row(kind, kind, f"{kind}:0") for kind in kinds], facts={"model": name})
-    add_preprocessing(proto, loaded, [asdict(known) for known in known_preprocessing()], report)
+    was_known = add_preprocessing(proto, loaded, known_preprocessing())
     found = proto.metadata_props
-    assert len(found) <= 1
-    assert report.facts == ({"preprocessing": name} if found else {})
+    assert len(found) == int(was_known)
     return model_preprocessing({entry["key"]: entry["value"] for entry in found}) if found else None
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Any
 
-from .damage import damage_told
-from .loaded import Loaded
-from .reaching_out import check_saved_model
-from .report import Refusal
+from ..exchange import Refusal, Request
+from ..graph_def import MetaGraphDef
+from ..loaded import Loaded, refusing_damage
+from ..reaching_out import check_saved_model
 
 
-def load(tensorflow: Any, request: dict[str, Any]) -> Loaded:
-    """Load the SavedModel and freeze the signature that was asked for, else its only or usual one.
+def load(tensorflow: ModuleType, request: Request) -> Loaded:
+    """Load the SavedModel and freeze the signature that the request names, else `serving_default` or the only one.
 
     Raises:
         Refusal: There is no such signature.
@@ -19,15 +20,15 @@ def load(tensorflow: Any, request: dict[str, Any]) -> Loaded:
     parts = _parts(request["source"])
     if not request["trust"]:
         check_saved_model(parts)
-    with damage_told(tensorflow, "the SavedModel's variables are"):
+    with refusing_damage(tensorflow, "the SavedModel's variables are"):
         model = tensorflow.saved_model.load(request["source"], tags=_tags(parts))
-    name, function = _signature(model, request.get("signature"))
+    name, function = _signature(model, request["signature"])
     loaded = freeze(tensorflow, function)
     loaded.facts["signature"] = name
     return loaded
 
 
-def freeze(tensorflow: Any, function: Any) -> Loaded:
+def freeze(tensorflow: ModuleType, function: Any) -> Loaded:
     """Return a concrete function as one graph with its variables as constants, under its structured names."""
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
@@ -41,13 +42,13 @@ def freeze(tensorflow: Any, function: Any) -> Loaded:
     return Loaded(frozen.graph.as_graph_def(add_shapes=True), inputs, outputs, renames)
 
 
-def _input_names(tensorflow: Any, function: Any, inputs: list[str]) -> list[str]:
+def _input_names(tensorflow: ModuleType, function: Any, inputs: list[str]) -> list[str]:
     arguments = tensorflow.nest.flatten(function.structured_input_signature)
     names = [spec.name for spec in arguments if isinstance(spec, tensorflow.TensorSpec)]
     return names if len(names) == len(inputs) and all(names) else [name.partition(":")[0] for name in inputs]
 
 
-def _parts(folder: str) -> list[Any]:
+def _parts(folder: str) -> list[MetaGraphDef]:
     """Return the meta graphs of a SavedModel.
 
     Raises:
@@ -56,16 +57,16 @@ def _parts(folder: str) -> list[Any]:
     from tensorflow.python.saved_model import loader_impl
 
     try:
-        parts = list(loader_impl.parse_saved_model(folder).meta_graphs)
+        parts: list[MetaGraphDef] = list(loader_impl.parse_saved_model(folder).meta_graphs)
     except OSError as error:
         raise Refusal(f"the SavedModel is damaged or cut short: {' '.join(str(error).split())[:200]}") from error
     if not parts:
-        raise Refusal("the SavedModel holds no graph")
+        raise Refusal("the SavedModel does not hold a graph")
     return parts
 
 
-def _tags(parts: list[Any]) -> list[str] | None:
-    """Return the tags of the part to load: `serve` where it is, None for the only part."""
+def _tags(parts: list[MetaGraphDef]) -> list[str] | None:
+    """Return the tags of the part to load: `serve` alone if a part has it, None where there is only one part."""
     tags = [list(part.meta_info_def.tags) for part in parts]
     return None if len(tags) == 1 else next((found for found in tags if found == ["serve"]), tags[0])
 

@@ -9,39 +9,40 @@ import os
 import re
 import shutil
 import zipfile
+from dataclasses import replace
+from types import ModuleType
 from typing import Any
 
-from .configuration import Configuration, read_configuration
+from ..configuration import Configuration, read_configuration
+from ..exchange import Refusal, Request
+from ..graph_nodes import node_of
+from ..loaded import Loaded, Row
 from .layer_calls import recorded
-from .loaded import Loaded, Row
-from .report import Refusal
-from .route_saved_model import freeze
+from .saved_model import freeze
 
 
-def load(tensorflow: Any, request: dict[str, Any]) -> Loaded:
+def load(tensorflow: ModuleType, request: Request) -> Loaded:
     """Load the model, whose configuration was checked, and trace it once.
 
     Raises:
-        Refusal: It needs another Keras, is damaged, or nothing tells what it takes.
+        Refusal: It needs another Keras, is damaged, or does not say what it takes.
     """
     configuration = read_configuration(request["source"])
     keras = _keras(tensorflow, configuration.legacy)
     model = _model(tensorflow, keras, configuration, request)
     if not getattr(model, "inputs", None):
         raise Refusal(
-            "nothing in the file tells what the model takes\nexport it: model.export('folder'), then convert that"
+            "the file does not say what the model takes\nexport it: model.export('folder'), then convert that"
         )
     function, rows = _traced(tensorflow, keras, model)
     loaded = freeze(tensorflow, function)
-    known = {node.name for node in loaded.graph.node}
-    loaded.rows = [row for row in rows if row.tensor.rpartition(":")[0] in known]
-    loaded.facts.update(
-        lost=[row.layer for row in rows if row.tensor.rpartition(":")[0] not in known], model=model.name
-    )
+    known = set() if loaded.graph is None else {node.name for node in loaded.graph.node}
+    loaded.rows = [row for row in rows if node_of(row.tensor) in known]
+    loaded.facts.update({"lost": [row.layer for row in rows if node_of(row.tensor) not in known], "model": model.name})
     return loaded
 
 
-def _model(tensorflow: Any, keras: Any, configuration: Configuration, request: dict[str, Any]) -> Any:
+def _model(tensorflow: ModuleType, keras: ModuleType, configuration: Configuration, request: Request) -> Any:
     path = _under_its_ending(request["source"], os.path.dirname(request["output"]))
     own = getattr(keras, "__version__", "") or _version(tensorflow)
     more = {"safe_mode": False} if request["trust"] and _numbers(own) >= [2, 13] else {}
@@ -70,7 +71,7 @@ def _under_its_ending(path: str, folder: str) -> str:
     return named
 
 
-def _keras(tensorflow: Any, legacy: bool) -> Any:
+def _keras(tensorflow: ModuleType, legacy: bool) -> Any:
     if not legacy or _version(tensorflow).startswith("2."):
         return tensorflow.keras
     try:
@@ -80,7 +81,7 @@ def _keras(tensorflow: Any, legacy: bool) -> Any:
     return tf_keras
 
 
-def _too_new(tensorflow: Any, version: str, own: str) -> Refusal:
+def _too_new(tensorflow: ModuleType, version: str, own: str) -> Refusal:
     return Refusal(
         f"the file is of Keras {version}, and this Python has TensorFlow {tensorflow.__version__} with Keras {own}\n"
         "use a Python with a newer TensorFlow, or model.export('folder') where it was made, and convert that",
@@ -97,8 +98,8 @@ def _numbers(version: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", version)[:2]]
 
 
-def _version(tensorflow: Any) -> str:
-    """Return the version of TensorFlow's own Keras; up to 2.15 that module does not tell it."""
+def _version(tensorflow: ModuleType) -> str:
+    """Return the version of TensorFlow's own Keras; up to 2.15 the module itself does not have it."""
     from importlib import metadata
 
     try:
@@ -107,7 +108,7 @@ def _version(tensorflow: Any) -> str:
         return ""
 
 
-def _traced(tensorflow: Any, keras: Any, model: Any) -> tuple[Any, list[Row]]:
+def _traced(tensorflow: ModuleType, keras: ModuleType, model: Any) -> tuple[Any, list[Row]]:
     names = [tensor.name.partition(":")[0].partition("/")[0] for tensor in model.inputs]
     specs = [tensorflow.TensorSpec(tensor.shape, tensor.dtype, name=name) for tensor, name in zip(model.inputs, names)]
     structure = getattr(model, "_inputs_struct", None)
@@ -122,12 +123,11 @@ def _traced(tensorflow: Any, keras: Any, model: Any) -> tuple[Any, list[Row]]:
     with recorded(tensorflow, keras) as rows:
         function = tensorflow.function(call, input_signature=specs).get_concrete_function()
     root = f"{model.name}/"
-    for row in rows:
-        row.layer = row.layer[len(root) :] if row.layer.startswith(root) else row.layer
-    return function, rows
+    inner = [replace(row, layer=row.layer[len(root) :]) if row.layer.startswith(root) else row for row in rows]
+    return function, inner
 
 
-def _named_outputs(tensorflow: Any, model: Any, result: Any) -> dict[str, Any]:
+def _named_outputs(tensorflow: ModuleType, model: Any, result: object) -> dict[str, Any]:
     """Return the outputs by name; tf2onnx would call the output of a function that returns a tensor `Identity`."""
     if isinstance(result, dict):
         return result

@@ -1,4 +1,4 @@
-"""What is asked of a conversion, and what came of it."""
+"""The options of a conversion, and its result."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from pathlib import Path
 class ConvertOptions:
     """How to convert.
 
-    `inputs` and `outputs` name tensors of a graph that does not say its own. `signature` is a SavedModel's. Every
-    layer is kept, or with `fold` only those that `keep` names. `python` is the interpreter that has TensorFlow, by
-    default this one. `trust` lets code in the source run. `force` replaces an existing file.
+    `inputs` and `outputs` name tensors of a graph that does not name its own. `signature` is one of a SavedModel's.
+    Every layer stays visible, or with `fold` only those that `keep` names. `opset` is 9 to 18. `python` is the
+    interpreter that has TensorFlow, by default this one. `trust` lets code in the source run. `verify` compares with
+    TensorFlow. `force` replaces an existing file.
     """
 
     inputs: Sequence[str] = ()
@@ -33,9 +34,9 @@ class Agreement:
     """How far the converted model and TensorFlow differ on one random input.
 
     `output` and `layer` are the largest differences of the outputs and of all compared values, each a share of the
-    largest magnitude of its tensor; `worst` names the value that comes nearest to its tolerance, and `tolerance` is the
-    one of that value. `compared` counts values; `random` names those that TensorFlow itself does not compute twice
-    alike, which are not among them.
+    largest magnitude of its tensor; `worst` names the value that comes nearest to its tolerance, and `tolerance` is
+    that tolerance. `compared` counts the compared values; `random` names the tensors that differ between two runs of
+    TensorFlow itself, which are not compared.
     """
 
     output: float
@@ -48,7 +49,11 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """What a conversion made: the file, what its source was, its ends, its layers and the proof."""
+    """What a conversion made: the file, its source, its inputs and outputs, how many layers it has, and the check.
+
+    `agreement` is None without a check. `remarks` are sentences for the user. `cpu_seconds` and `peak_bytes` are what
+    the converter took.
+    """
 
     path: Path
     source: str

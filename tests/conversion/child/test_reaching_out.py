@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from onnxviz.conversion.run_child import SCRIPT
+from onnxviz.conversion.child_process import SCRIPT
 
 DANGEROUS = """
     ReadFile WriteFile MatchingFiles Save SaveV2 SaveSlices MergeV2Checkpoints Restore RestoreV2 RestoreSlice
@@ -63,13 +63,13 @@ def test_what_models_compute_with_passes(operators: dict[str, dict[str, bool]]) 
 
 
 def test_nothing_that_passes_sounds_dangerous(operators: dict[str, dict[str, bool]]) -> None:
-    passing = [name for name, told in operators.items() if told["passes"]]
+    passing = [name for name, judged in operators.items() if judged["passes"]]
     assert [name for name in passing if SOUNDS_DANGEROUS.search(name)] == []
 
 
 def test_of_those_with_a_state_few_pass(operators: dict[str, dict[str, bool]]) -> None:
     """What a later TensorFlow brings is refused until it is listed."""
-    stateful = [name for name, told in operators.items() if told["stateful"] and told["passes"]]
+    stateful = [name for name, judged in operators.items() if judged["stateful"] and judged["passes"]]
     groups = "Variable Resource Table Random Tensor Stack Stateful Rng Cudnn CheckNumerics Sample Normal Print".split()
     rest = [name for name in stateful if not any(group in name for group in groups)]
     assert sorted(rest) == [

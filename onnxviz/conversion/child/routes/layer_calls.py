@@ -1,23 +1,24 @@
 """Which tensor each Keras layer makes, recorded while a model is traced: its names are lost in the graph.
 
-Keras 3 traces a model into scopes such as `model_1/conv_1`, and no rule takes the `_1` off again: layers are called so
-too. So `Layer.__call__` is wrapped for the time of one trace.
+Keras 3 traces a model into scopes such as `model_1/conv_1`. No rule can take the `_1` off again, because layers have
+such names too. So `Layer.__call__` is wrapped for the time of one trace.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
 
-from .loaded import Row
+from ..loaded import Row
 
 _SPATIAL = ("Conv", "Pooling", "UpSampling", "ZeroPadding", "Cropping", "BatchNormalization", "GroupNormalization")
 
 
 @contextmanager
-def recorded(tensorflow: Any, keras: Any) -> Iterator[list[Row]]:
-    """Fill the list that is given with a row for each layer that is called in a trace, inner layers first.
+def recorded(tensorflow: ModuleType, keras: ModuleType) -> Iterator[list[Row]]:
+    """Give a list that fills with a row for each layer called in a trace, inner layers first.
 
     A layer that is called again gets `@2` behind its name, its second output `:1`.
     """
@@ -51,7 +52,7 @@ def recorded(tensorflow: Any, keras: Any) -> Iterator[list[Row]]:
         layer_class.__call__ = original
 
 
-def _is_symbol(tensorflow: Any, tensor: Any) -> bool:
+def _is_symbol(tensorflow: ModuleType, tensor: object) -> bool:
     return isinstance(tensor, tensorflow.Tensor) and hasattr(tensor, "graph") and not tensorflow.executing_eagerly()
 
 
