@@ -12,8 +12,8 @@ from onnxviz.draw.scale import ChannelStatistics
 from onnxviz.feed.feeds import Feed
 from onnxviz.files import writing
 from onnxviz.reporting.collect import Collector
-from onnxviz.reporting.parts import ReportModel, ReportRun
-from onnxviz.reporting.write import write_report
+from onnxviz.reporting.contents import ReportModel, ReportRun
+from onnxviz.reporting.html_file import write_report
 from onnxviz.viewing.journal import Journal
 from onnxviz.viewing.options import ViewOptions
 from onnxviz.viewing.places import REPORT, Places

@@ -13,7 +13,7 @@ from onnxviz.errors import ExecutionError, InputError
 from onnxviz.feed.feeds import Feed
 from onnxviz.files import making_folder, safe_name
 from onnxviz.model import Model, open_model
-from onnxviz.reporting.parts import ReportModel
+from onnxviz.reporting.contents import ReportModel
 from onnxviz.runtime.devices import check_name
 from onnxviz.viewing.call import Call
 from onnxviz.viewing.classes import find_classes
