@@ -1,4 +1,5 @@
-// The shapes of what the page's modules hand to each other; the file's own are written down with the schema.
+// The types of what the page's modules hand to each other, for the type checker: browsers never see this file.
+// What comes from the report itself is described in docs/report.md.
 
 type Floats = Float32Array | Float64Array;
 
