@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxviz.draw.encode import png
-from onnxviz.draw.palette import COLORMAPS, data_colours
 from onnxviz.layout import spatial_axes
+from onnxviz.reporting.appearance import appearance
 from onnxviz.reporting.contents import LayerPart, ReportModel, ReportRun, RunPart
 from onnxviz.strict_json import number
 from onnxviz.version import __version__
@@ -38,7 +38,7 @@ def index_text(
         "left_out": left_out,
         "runs": list(runs),
         "layers": [_layer(layer) for layer in layers],
-        "colormaps": _colormaps(),
+        **appearance(),
     }
     text = json.dumps(document, allow_nan=False, separators=(",", ":"))
     for mark, escape in _ESCAPES.items():
@@ -132,7 +132,3 @@ def _run_part(run: RunPart, first: RunPart) -> dict[str, Any]:
 def _packed(values: NDArray[np.float64], wide: bool) -> str:
     with np.errstate(all="ignore"):
         return base64.b64encode(values.astype("<f8" if wide else "<f4").tobytes()).decode()
-
-
-def _colormaps() -> dict[str, list[str]]:
-    return {name: [bytes(colour).hex() for colour in data_colours(name, 256)] for name in COLORMAPS}

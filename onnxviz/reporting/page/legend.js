@@ -13,20 +13,12 @@ import { isFlat } from "./scene.js";
  * @returns {{low: string, high: string, words: string[], zoom: string}}
  */
 export function legendWords(scene, grid) {
-  const { limits, statistics, layer } = scene;
+  const { limits, scale, statistics, layer } = scene;
   const words = [];
-  const ends = {
-    channel: ["min of channel", "max of channel"],
-    signed: ["negative", "positive"],
-    percentile: ["1 %", "99 %"],
-    std: ["mean − 3 std", "mean + 3 std"],
-  };
-  const [low, high] = limits.own
-    ? ends[/** @type {"channel"} */ (limits.mode)]
-    : [formatNumber(limits.low[0] ?? 0), formatNumber(limits.high[0] ?? 1)];
+  const [low, high] = scale.ends ?? [formatNumber(limits.low[0] ?? 0), formatNumber(limits.high[0] ?? 1)];
   if (layer.form === "vector") words.push(`range ${formatRange(...layerRange(statistics))}`, "bars from 0");
   else {
-    words.push(limits.words);
+    words.push(scale.words);
     words.push(`all channels ${formatRange(...layerRange(statistics))}`);
   }
   if (scene.gamma !== 1) words.push(`gamma ${scene.gamma}`);

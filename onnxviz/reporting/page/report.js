@@ -1,6 +1,7 @@
 /** The report that the page holds: its index, and the values of a layer in one run when they are asked for. */
 
 import { bytesOfBase64, floatsOfBytes, inflate, unpack } from "./decode.js";
+import { isConstant } from "./scale.js";
 
 // As much as a few layers of a large network take; the oldest go first.
 const KEPT_BYTES = 192e6;
@@ -18,21 +19,29 @@ export function readIndex(text) {
 }
 
 /**
- * Give the statistics of a layer in one run; decoded once.
+ * Return the statistics of a layer in one run; they are decoded once.
  * @param {LayerRun} run
+ * @param {ScaleRules} rules
  * @returns {Statistics}
  */
-export function statisticsOf(run) {
-  const floats = (/** @type {string} */ text) => floatsOfBytes(bytesOfBase64(text), run.wide);
-  run.decoded ??= {
-    low: floats(run.stats.low),
-    high: floats(run.stats.high),
-    mean: floats(run.stats.mean),
-    std: floats(run.stats.std),
-    nan: run.nan,
-    inf: run.inf,
-  };
+export function statisticsOf(run, rules) {
+  run.decoded ??= decodeStatistics(run, rules);
   return run.decoded;
+}
+
+/**
+ * @param {LayerRun} run
+ * @param {ScaleRules} rules
+ * @returns {Statistics}
+ */
+function decodeStatistics({ stats, nan, inf, wide }, rules) {
+  const floats = (/** @type {string} */ text) => floatsOfBytes(bytesOfBase64(text), wide);
+  const [low, high] = [floats(stats.low), floats(stats.high)];
+  const constant = Array.from(
+    low,
+    (least, channel) => !nan[channel] && !inf[channel] && isConstant(least, high[channel], rules),
+  );
+  return { low, high, mean: floats(stats.mean), std: floats(stats.std), nan, inf, constant };
 }
 
 /**

@@ -1,14 +1,11 @@
 /** A scene: one layer in one run, with the scale, the colours and the order chosen. All views draw from it. */
 
-import { THEMES, chooseColormap, codePixels, pixelOf, pixelsOf } from "./colour.js";
+import { chooseColormap, codePixels, pixelOf, pixelsOf, themeColours } from "./colour.js";
 import { valueAt } from "./decode.js";
 import { formatNumber, formatRange } from "./numbers.js";
 import { chooseOrder, orderChannels } from "./order.js";
 import { sizeOf, statisticsOf } from "./report.js";
-import { isConstant, scaleLimits } from "./scale.js";
-
-// The rows of attention are spiky: on a linear scale all but the peaks is black.
-const ATTENTION_GAMMA = 0.5;
+import { scaleLimits } from "./scale.js";
 
 /**
  * Give a layer as it is in a run, where its sizes may be others than in the first.
@@ -22,13 +19,12 @@ export function layerIn(layer, run) {
 }
 
 /**
- * Give the statistics of a layer in a run that has it.
+ * Return the statistics of a layer in every run that has it.
  * @param {Layer} layer
- * @param {number} run
- * @returns {Statistics}
+ * @param {ScaleRules} rules
  */
-export function statisticsIn(layer, run) {
-  return statisticsOf(/** @type {LayerRun} */ (layer.runs[run]));
+function statisticsOfRuns(layer, rules) {
+  return layer.runs.flatMap((run) => (run ? [statisticsOf(run, rules)] : []));
 }
 
 /**
@@ -45,25 +41,26 @@ export function runWith(layer, wanted) {
  * @param {ReportIndex} index
  * @param {State} state
  * @param {Values} values of the layer in the run
- * @param {"dark" | "light"} theme
+ * @param {ThemeName} themeName
  * @returns {Scene}
  */
-export function makeScene(index, state, values, theme) {
+export function makeScene(index, state, values, themeName) {
   const layer = layerIn(index.layers[state.layer], state.run);
-  const statistics = statisticsIn(layer, state.run);
+  const rules = index.scale_rules;
+  const statistics = statisticsOf(/** @type {LayerRun} */ (layer.runs[state.run]), rules);
   const size = sizeOf(layer);
-  const others = state.scale === "inputs" ? layer.runs.flatMap((run) => (run ? [statisticsOf(run)] : [])) : [];
-  const attention = layer.drawing === "attention";
-  const mode = attention && state.scale === "auto" ? "layer" : state.scale;
-  const limits = scaleLimits(mode, { statistics, values, size, others });
+  const others = state.scale === "inputs" ? statisticsOfRuns(layer, rules) : [];
+  const attention = layer.drawing === "attention" ? index.attention : null;
+  const mode = attention && state.scale === "auto" ? attention.scale : state.scale;
+  const limits = scaleLimits(mode, { statistics, values, size, others }, rules);
+  const theme = themeColours(index.themes, themeName);
   const names = Object.keys(index.colormaps);
   const colormap = chooseColormap(
-    attention && state.colormap === "auto" ? "magma" : state.colormap,
+    attention && state.colormap === "auto" ? attention.colormap : state.colormap,
     limits.diverging,
     theme,
     names,
   );
-  const look = THEMES[theme];
   const pixels = pixelsOf(index.colormaps[colormap]);
   const order = chooseOrder(state.order, layer);
   const ordered = orderChannels(order, statistics);
@@ -75,6 +72,7 @@ export function makeScene(index, state, values, theme) {
     statistics,
     size,
     limits,
+    scale: index.scales[limits.mode],
     order,
     colormap,
     pixels,
@@ -84,8 +82,8 @@ export function makeScene(index, state, values, theme) {
     depth: layer.form === "volume" ? layer.extent[0] : 1,
     slice: layer.form === "volume" ? Math.min(state.slice, layer.extent[0] - 1) : 0,
     channels: state.live ? ordered.filter((place) => isLive(layer, statistics, place)) : ordered,
-    markPixels: Uint32Array.of(0, pixelOf(look.nan), 0xffffffff, 0xff000000),
-    gamma: attention ? ATTENTION_GAMMA : 1,
+    markPixels: Uint32Array.of(0, ...[theme.nan, theme.positive_infinity, theme.negative_infinity].map(pixelOf)),
+    gamma: attention ? attention.gamma : 1,
     tables: new Map(),
   };
 }
@@ -108,7 +106,7 @@ export function isLive(layer, statistics, place) {
  * @param {number} place
  */
 export function isFlat(layer, statistics, place) {
-  return sizeOf(layer) > 1 && isConstant(statistics, place);
+  return sizeOf(layer) > 1 && statistics.constant[place];
 }
 
 /**

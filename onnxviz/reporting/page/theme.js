@@ -4,7 +4,7 @@ const system = matchMedia("(prefers-color-scheme: light)");
 
 /**
  * Give the theme that is shown.
- * @returns {"dark" | "light"}
+ * @returns {ThemeName}
  */
 export function currentTheme() {
   return document.documentElement.dataset.theme === "light" ? "light" : "dark";
