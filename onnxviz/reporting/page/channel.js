@@ -13,9 +13,9 @@ import { channelName, isFlat, rangeWords, tileOf } from "./scene.js";
 const BAND = 40;
 
 /**
- * Paint a channel on a canvas of its own, as large as a square allows.
+ * Paint a channel on a canvas of its own, as large as fits in a square.
  *
- * Each value has a whole number of pixels, at least as many as are shown: the browser makes the last step.
+ * Each value takes a whole number of the canvas's pixels, at least as many as on the screen; the browser scales down.
  * @param {HTMLCanvasElement} canvas
  * @param {Scene} scene not of a vector
  * @param {number} place

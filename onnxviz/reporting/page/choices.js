@@ -1,9 +1,9 @@
-/** What the page's selects offer, which is also what an address may say. */
+/** The choices in the page's menus, which are also those that an address may name. */
 
 import { ORDER_NAMES } from "./order.js";
 
 /**
- * Give the choices, each with its value and its name.
+ * Return the choices of each menu, as pairs of value and name.
  * @param {ReportIndex} index
  * @returns {{scale: [string, string][], colormap: [string, string][], order: [string, string][]}}
  */

@@ -19,7 +19,7 @@ export function themeColours(themes, name) {
 }
 
 /**
- * Turn `rrggbb` into a pixel as a canvas stores it, on little-endian machines as all browsers run on.
+ * Return `rrggbb` as a pixel of a canvas, on little-endian machines, the only ones that browsers run on.
  * @param {string} text
  */
 export function pixelOf(text) {
@@ -28,7 +28,7 @@ export function pixelOf(text) {
 }
 
 /**
- * Turn a colormap into pixels.
+ * Return the colours of a colormap as pixels.
  * @param {readonly string[]} colours
  * @returns {Uint32Array}
  */
@@ -52,7 +52,7 @@ export function chooseColormap(wanted, diverging, theme, names) {
 }
 
 /**
- * Give the place in a colormap of a value, 0 to 255.
+ * Return the place of a value in a colormap, 0 to 255.
  * @param {number} value
  * @param {number} low
  * @param {number} high
@@ -60,13 +60,13 @@ export function chooseColormap(wanted, diverging, theme, names) {
  */
 export function colourPlace(value, low, high, gamma = 1) {
   if (!(high > low)) return value > low ? 255 : 0;
-  // Halves, since the span of two numbers near the greatest is none that can be written.
+  // Halves, because the difference of two very large numbers may overflow.
   const part = (value / 2 - low / 2) / (high / 2 - low / 2);
   return Math.min(255, Math.floor(Math.max(0, part) ** gamma * 256));
 }
 
 /**
- * Give the pixel of each of the 256 codes of a channel.
+ * Return the pixel of each of the 256 codes of a channel.
  * @param {Uint32Array} pixels of the colormap
  * @param {[number, number]} range of the channel
  * @param {[number, number]} ends of its scale

@@ -1,11 +1,11 @@
-/** How often each value comes. */
+/** The histogram of a channel. */
 
 import { byId, pencil, sizeCanvas } from "./dom.js";
 import { formatNumber, formatRange, plural } from "./numbers.js";
 import { tableOf } from "./scene.js";
 
 /**
- * Paint how often each value comes, in the colours that the values have.
+ * Paint the histogram of a channel, its bars in the colours of their values.
  * @param {HTMLCanvasElement} canvas
  * @param {Scene} scene
  * @param {number} place
@@ -24,7 +24,7 @@ export function paintHistogram(canvas, scene, place) {
   for (let bin = 0; bin < bins; bin++) {
     const left = Math.round((bin * width) / bins);
     const right = Math.round(((bin + 1) * width) / bins);
-    // The square root, since a map that is mostly zero would otherwise be one line.
+    // The square root, because the histogram of a map that is mostly zero would otherwise be one line.
     const tall = counts[bin] ? Math.max(ratio, Math.sqrt(counts[bin] / most) * (height - ratio)) : 0;
     context.fillStyle = table ? colourOf(table[Math.floor(((bin + 0.5) * 256) / bins)]) : `#${theme.bar}`;
     context.fillRect(left, height - tall, right - left - (width / bins > 3 * ratio ? ratio : 0), tall);

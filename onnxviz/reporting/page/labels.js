@@ -1,4 +1,4 @@
-/** The words on the stage: names and ranges of channels, and the bars of a vector. */
+/** The text on the stage: names and ranges of channels, and the bars of a vector. */
 
 import { cornerOf } from "./grid.js";
 import { formatNumber } from "./numbers.js";
@@ -11,7 +11,7 @@ export const FONTS =
   '"Inter", ui-sans-serif, system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Liberation Sans", Arial, sans-serif';
 
 /**
- * Draw the words of the tiles that lie in the view.
+ * Draw the text of the tiles that lie in the view.
  * @param {CanvasRenderingContext2D} context
  * @param {Scene} scene
  * @param {Grid} grid
@@ -32,7 +32,7 @@ export function drawLabels(context, scene, grid, view) {
  * @param {number} width
  */
 export function fitText(context, text, width) {
-  // Names come from models: a few hundred characters are all that could fit.
+  // Names come from models and may be very long; no more than a few hundred characters can fit.
   let kept = text.length > 300 ? text.slice(0, 300) + "…" : text;
   if (context.measureText(kept).width <= width) return kept;
   let [least, most] = [0, kept.length];
@@ -69,7 +69,7 @@ function drawTileNames(context, scene, grid, view, places) {
 }
 
 /**
- * Tell whether names and ranges fit under every tile; ranges under some only would look broken.
+ * Return whether names and ranges fit under every tile; ranges under only some of them would look broken.
  * @param {CanvasRenderingContext2D} context
  * @param {Scene} scene
  * @param {Grid} grid

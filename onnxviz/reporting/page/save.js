@@ -1,4 +1,4 @@
-/** What is on the stage as a PNG file, with its caption. */
+/** The stage as a PNG file, with its caption. */
 
 import { shorten } from "./address.js";
 import { pencil } from "./dom.js";
@@ -6,7 +6,7 @@ import { FONTS, fitText } from "./labels.js";
 import { legendWords } from "./legend.js";
 
 /**
- * Draw the caption and, below it, what is on the stage.
+ * Return a canvas with the caption and, below it, the stage.
  * @param {HTMLCanvasElement} stage
  * @param {Scene} scene
  * @param {Grid} grid
@@ -68,7 +68,7 @@ function drawBar(context, scene, box, ends) {
 }
 
 /**
- * Give a name for a file.
+ * Return a text as the name of a file.
  * @param {string} text
  */
 export function fileName(text) {
@@ -76,7 +76,7 @@ export function fileName(text) {
 }
 
 /**
- * Hand a canvas to the user as a file.
+ * Offer a canvas to the user as a file.
  * @param {HTMLCanvasElement} canvas
  * @param {string} name
  * @returns {Promise<void>}

@@ -1,4 +1,4 @@
-/** The ends of the scale on which each channel is coloured, and what is said of them. */
+/** The ends of the scale on which each channel is coloured. */
 
 import { valueOfCode } from "./decode.js";
 
@@ -23,7 +23,7 @@ export function isConstant(low, high, rules) {
 }
 
 /**
- * Give the least and the greatest finite value of a layer, NaN where there is none.
+ * Return the least and the greatest finite value of a layer, NaN where no value is finite.
  * @param {Statistics} statistics
  * @returns {[number, number]}
  */
@@ -36,7 +36,7 @@ export function layerRange(statistics) {
 }
 
 /**
- * Give the ends of the scale of each channel.
+ * Return the ends of the scale of each channel.
  *
  * @param {string} mode
  * @param {Scaled} scaled
@@ -48,7 +48,7 @@ export function scaleLimits(mode, scaled, rules) {
   const [low, high] = layerRange(statistics);
   if (mode === "auto") mode = automatic(scaled, bothSigns(low, high, rules));
   const ends = endsOf(mode, scaled, [low, high], rules);
-  // Channels without a finite value get a scale all the same.
+  // Channels without a finite value get a scale as well.
   for (let channel = 0; channel < ends.low.length; channel++) {
     if (Number.isFinite(ends.low[channel]) && Number.isFinite(ends.high[channel])) continue;
     ends.low[channel] = 0;
@@ -58,7 +58,7 @@ export function scaleLimits(mode, scaled, rules) {
 }
 
 /**
- * Maps of a single value have no range of their own: they share one.
+ * Return the mode that `auto` means. Maps of a single value have no range of their own: they share one scale.
  * @param {Scaled} scaled
  * @param {boolean} signed whether the layer has both signs
  */
@@ -151,7 +151,7 @@ function reaches({ statistics, values, size }, share) {
 }
 
 /**
- * Count how often each code comes in a channel, what is not finite left out.
+ * Count how often each code occurs in a channel, without values that are not finite.
  * @param {Values} values
  * @param {number} channel
  * @param {number} size

@@ -1,4 +1,4 @@
-/** A scene: one layer in one run, with the scale, the colours and the order chosen. All views draw from it. */
+/** A scene: one layer in one run, with the chosen scale, colours and order. All views draw from it. */
 
 import { chooseColormap, codePixels, pixelOf, pixelsOf, themeColours } from "./colour.js";
 import { valueAt } from "./decode.js";
@@ -8,7 +8,7 @@ import { sizeOf, statisticsOf } from "./report.js";
 import { scaleLimits } from "./scale.js";
 
 /**
- * Give a layer as it is in a run, where its sizes may be others than in the first.
+ * Return a layer with its sizes in a run, which may differ from those in the first run.
  * @param {Layer} layer
  * @param {number} run
  * @returns {Layer}
@@ -28,7 +28,7 @@ function statisticsOfRuns(layer, rules) {
 }
 
 /**
- * Give the first run that has a layer, if the wanted one has not.
+ * Return the wanted run if it has a layer, else the first run that has it.
  * @param {Layer} layer
  * @param {number} wanted
  */
@@ -37,7 +37,7 @@ export function runWith(layer, wanted) {
 }
 
 /**
- * Bring together what is drawn.
+ * Return the scene that a state describes.
  * @param {ReportIndex} index
  * @param {State} state
  * @param {Values} values of the layer in the run
@@ -89,7 +89,7 @@ export function makeScene(index, state, values, themeName) {
 }
 
 /**
- * Tell whether a channel says anything: a map that is not the same everywhere, a unit of a vector that is not zero.
+ * Return whether a channel has something to show: a map that is not constant, a unit of a vector that is not zero.
  * @param {Layer} layer
  * @param {Statistics} statistics
  * @param {number} place
@@ -100,7 +100,7 @@ export function isLive(layer, statistics, place) {
 }
 
 /**
- * Tell whether a map is hatched: all of its values are finite and the same. A map of one value never is.
+ * Return whether a map is hatched: all its values are finite and the same. A map of one value never is.
  * @param {Layer} layer
  * @param {Statistics} statistics
  * @param {number} place
@@ -110,7 +110,7 @@ export function isFlat(layer, statistics, place) {
 }
 
 /**
- * Say the range of a channel; of a constant one its value, whatever rounding left of it.
+ * Return the range of a channel as text; for a constant channel, its value.
  * @param {Scene} scene
  * @param {number} place
  */
@@ -129,7 +129,7 @@ export function countLive(layer, run) {
 }
 
 /**
- * Give the pixels of a channel's codes.
+ * Return the pixels of a channel's codes.
  * @param {Scene} scene
  * @param {number} place
  * @returns {Uint32Array}
@@ -146,7 +146,7 @@ export function tableOf(scene, place) {
 }
 
 /**
- * Give the slice of a channel that is shown, ready to be painted.
+ * Return the slice of a channel that is shown, ready to paint.
  * @param {Scene} scene not of a vector
  * @param {number} place
  * @param {{zoomX: number, zoomY: number}} zoom
@@ -169,10 +169,10 @@ export function tileOf(scene, place, zoom) {
 }
 
 /**
- * Give one value, with what the page knows it to within.
+ * Return one value and its greatest error.
  * @param {Scene} scene
  * @param {number} place
- * @param {readonly number[]} position stored, an entry an axis
+ * @param {readonly number[]} position stored, one entry for each axis
  * @returns {{value: number, error: number}}
  */
 export function valueIn(scene, place, position) {
@@ -181,13 +181,13 @@ export function valueIn(scene, place, position) {
   const value = valueAt(values, statistics, place, offset, size);
   const exact = values.floats || values.ends?.[place * size + offset];
   if (exact || !Number.isFinite(value)) return { value, error: 0 };
-  // Each halving rounded to a code once more.
+  // Each halving rounded once more to a code.
   const error = (statistics.high[place] / 512 - statistics.low[place] / 512) * (1 + layer.halved);
   return { value, error };
 }
 
 /**
- * Name a channel: its class, or its index.
+ * Return the name of a channel: its class, or its index.
  * @param {Layer} layer
  * @param {number} place
  */

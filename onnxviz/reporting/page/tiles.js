@@ -28,7 +28,7 @@ export function paintTiles(target, scene, grid, view) {
 }
 
 /**
- * Give the places, in the order shown, of the tiles of which something lies in the view.
+ * Return the tiles that lie at least partly in the view, as their places in the order shown.
  * @param {Grid} grid
  * @param {View} view
  * @param {number} height
@@ -75,7 +75,7 @@ function paintTile(target, scene, grid, at) {
 }
 
 /**
- * Paint a channel's range within the layer's, since on scales of their own a faint channel looks as loud as any.
+ * Paint a channel's range within the layer's: on scales of their own, faint and strong channels look alike.
  * @param {Target} target
  * @param {Scene} scene
  * @param {Grid} grid
