@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from importlib.resources import files
 
 _IMPORT = re.compile(r"""^import\s*\{([^}]*)\}\s*from\s*["']\./([\w-]+\.js)["'];[ \t]*\n""", re.M)
@@ -95,26 +96,17 @@ def _plain(name: str, text: str) -> str:
 
 
 def _in_order(modules: Mapping[str, str]) -> list[str]:
-    order: list[str] = []
-    under_way: list[str] = []
-
-    def visit(name: str, importer: str) -> None:
-        if name in order:
-            return
-        if name not in modules:
-            raise ValueError(f"{importer} imports {name}, which is not there")
-        if name in under_way:
-            raise ValueError(f"modules import each other: {', '.join([*under_way, name])}")
-        under_way.append(name)
-        for names, other in _IMPORT.findall(modules[name]):
-            visit(other, name)
-            _check_names(names, other, modules[other], name)
-        under_way.pop()
-        order.append(name)
-
-    for name in sorted(modules):
-        visit(name, "the page")
-    return order
+    imported: dict[str, list[str]] = {name: [] for name in sorted(modules)}
+    for importer, others in imported.items():
+        for names, other in _IMPORT.findall(modules[importer]):
+            if other not in modules:
+                raise ValueError(f"{importer} imports {other}, which is not there")
+            _check_names(names, other, modules[other], importer)
+            others.append(other)
+    try:
+        return list(TopologicalSorter(imported).static_order())
+    except CycleError as error:
+        raise ValueError(f"modules import each other: {', '.join(error.args[1])}") from None
 
 
 def _check_names(names: str, module: str, text: str, importer: str) -> None:

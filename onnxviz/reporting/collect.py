@@ -81,14 +81,14 @@ class Collector(AbstractContextManager["Collector"]):
         block = make_block(arranged, fitting(statistics, arranged, activation.array, activation.layout))
         facts = _facts(activation, arranged, layer, labels)
         part = RunPart(
-            self.store.add(block.data),
-            activation.array.shape,
-            block.extent,
-            block.statistics,
-            _live(block),
-            block.exact,
-            block.extra,
-            block.wide,
+            block=self.store.add(block.data),
+            shape=activation.array.shape,
+            extent=block.extent,
+            statistics=block.statistics,
+            live=_live(block),
+            exact=block.exact,
+            extra=block.extra,
+            wide=block.wide,
         )
         self._place(facts, len(arranged.values)).setdefault(len(self.runs), part)
 
@@ -131,18 +131,18 @@ def _live(block: Block) -> int:
 
 def _facts(activation: Activation, arranged: Arranged, layer: Layer | None, labels: Sequence[str] | None) -> LayerFacts:
     return LayerFacts(
-        activation.name,
-        activation.value,
-        activation.tap,
-        activation.op,
-        str(activation.array.dtype),
-        activation.layout,
-        FORMS[arranged.kind],
-        _axes(activation, arranged),
-        arranged.notes,
-        arranged.kind == ATTENTION,
-        layer,
-        tuple(labels) if labels is not None and len(labels) == len(arranged.values) else None,
+        name=activation.name,
+        output=activation.value,
+        tap=activation.tap,
+        op=activation.op,
+        dtype=str(activation.array.dtype),
+        layout=activation.layout,
+        form=FORMS[arranged.kind],
+        axes=_axes(activation, arranged),
+        notes=arranged.notes,
+        attention=arranged.kind == ATTENTION,
+        layer=layer,
+        labels=tuple(labels) if labels is not None and len(labels) == len(arranged.values) else None,
     )
 
 

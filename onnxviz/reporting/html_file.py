@@ -112,6 +112,4 @@ def _reduced(layers: Sequence[LayerPart]) -> str:
 
 
 def _empty(names: Sequence[str]) -> str:
-    if not names:
-        return ""
-    return f"{listed(map(shown, names))}: no numbers to show."
+    return f"{listed(map(shown, names))}: no numbers to show." if names else ""
