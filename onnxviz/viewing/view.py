@@ -16,7 +16,7 @@ from onnxviz.files import making_folder, safe_name
 from onnxviz.inputs import Inputs
 from onnxviz.model import Model, choices_of
 from onnxviz.opening import open
-from onnxviz.reporting.parts import ReportModel
+from onnxviz.reporting.contents import ReportModel
 from onnxviz.results.folder import REPORT, Folder, default_directory, is_ours, paths_of
 from onnxviz.results.observer import Observer
 from onnxviz.results.outlets import Outlets, open_outlets

@@ -1,6 +1,9 @@
-// The shapes of what the page's modules hand to each other; the file's own are written down with the schema.
+// The types of what the page's modules hand to each other, for the type checker: browsers never see this file.
+// What comes from the report itself is described in docs/report.md.
 
 type Floats = Float32Array | Float64Array;
+
+type ThemeName = "dark" | "light";
 
 interface ReportIndex {
   schema: string;
@@ -10,6 +13,39 @@ interface ReportIndex {
   runs: Run[];
   layers: Layer[];
   colormaps: { [name: string]: string[] };
+  themes: { dark: SharedTheme; light: SharedTheme };
+  scales: { [mode: string]: Scale };
+  scale_rules: ScaleRules;
+  attention: { scale: string; colormap: string; gamma: number };
+}
+interface SharedTheme {
+  background: string;
+  ink: string;
+  nan: string;
+  positive_infinity: string;
+  negative_infinity: string;
+  hatch_back: string;
+  hatch_line: string;
+  sequential: string;
+  diverging: string;
+}
+interface Theme extends SharedTheme {
+  muted: string;
+  rule: string;
+  strong: string;
+  bar: string;
+}
+interface Scale {
+  name: string;
+  words: string;
+  ends: [string, string] | null;
+}
+interface ScaleRules {
+  constant: number;
+  held: number;
+  percentiles: [number, number];
+  deviations: number;
+  one_sided: number;
 }
 interface Picture {
   uri: string;
@@ -73,6 +109,7 @@ interface Statistics {
   std: Floats;
   nan: readonly number[];
   inf: readonly number[];
+  constant: readonly boolean[];
 }
 interface Values {
   codes: Uint8Array | null;
@@ -90,8 +127,6 @@ interface Limits {
   low: Float64Array;
   high: Float64Array;
   mode: string;
-  words: string;
-  own: boolean;
   diverging: boolean;
 }
 interface State {
@@ -190,10 +225,11 @@ interface Scene {
   statistics: Statistics;
   size: number;
   limits: Limits;
+  scale: Scale;
   order: string;
   colormap: string;
   pixels: Uint32Array;
-  theme: "dark" | "light";
+  theme: Theme;
   height: number;
   width: number;
   depth: number;

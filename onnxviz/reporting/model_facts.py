@@ -1,4 +1,4 @@
-"""What a model tells of activations that were taken from it before."""
+"""What a model says of the activations that it made: their layers, the names of their units, the strongest classes."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from onnxviz.graph.layers.layer import Layer
 from onnxviz.model import Model
 
 
-class Known:
-    """What is known of activations besides themselves: their layers, and of the model's outputs the classes."""
+class ModelFacts:
+    """The layer of each activation and, of the model's outputs, the classes."""
 
     def __init__(self, model: Model | None, labels: Sequence[str] | None) -> None:
-        """Take the model that made the activations, where it is at hand; labels of None are the model's own."""
+        """Take the model that made the activations, or None; `labels` of None means the model's own class names."""
         self._model = model
         self._labels = labels if labels is not None or model is None else model_labels(model.metadata)
-        self._layers = {} if model is None else _by_place(catalogue(model.graph, model.types, every=True))
+        self._layers = {} if model is None else _by_name_and_value(catalogue(model.graph, model.types, every=True))
 
     def layer(self, activation: Activation) -> Layer | None:
         """Return an activation's entry in the catalogue."""
@@ -27,7 +27,7 @@ class Known:
         return found or self._layers.get(("", activation.value))
 
     def labels(self, activation: Activation) -> Sequence[str] | None:
-        """Return the class names where they may be those of its units: of outputs, or where no model tells."""
+        """Return the class names for an output of the model, or for any activation if the model is unknown."""
         return self._labels if self._is_output(activation) else None
 
     def classes(self, activations: Iterable[Activation]) -> tuple[ClassScore, ...]:
@@ -43,8 +43,8 @@ class Known:
         return self._model is None or any(spec.name == activation.value for spec in self._model.outputs)
 
 
-def _by_place(layers: Iterable[Layer]) -> dict[tuple[str, str], Layer]:
-    """Return layers by name and value; under no name the first that has the value, for those that were renamed."""
+def _by_name_and_value(layers: Iterable[Layer]) -> dict[tuple[str, str], Layer]:
+    """Return layers by (name, value); ("", value) finds the first layer with that value, whatever its name."""
     found: dict[tuple[str, str], Layer] = {}
     for layer in layers:
         for tap in ("op", "act"):

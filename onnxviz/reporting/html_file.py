@@ -1,7 +1,7 @@
-"""The page into a file: its head, the index, the blocks one by one, and amid them the script.
+"""The report as an HTML file: head, index, the blocks of the first layer, the script, all other blocks.
 
-A browser runs the script when it comes to it. It stands behind the first layer, so that this is on the screen while the
-rest of a large file is still read.
+A browser runs the script as soon as it has read it. The script therefore follows the first layer, which is then on the
+screen while the browser still reads the rest of a large file.
 """
 
 from __future__ import annotations
@@ -10,26 +10,26 @@ import base64
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
-from onnxviz.reporting.bundle import Page, load_page
+from onnxviz.reporting.block_store import BlockStore
+from onnxviz.reporting.bundle import PageFiles, load_page
 from onnxviz.reporting.collect import Collector
+from onnxviz.reporting.contents import LayerPart, ReportModel, RunPart
 from onnxviz.reporting.index import index_text, run_document
-from onnxviz.reporting.parts import LayerPart, ReportModel, RunPart
 from onnxviz.reporting.reduce import fit, weight
-from onnxviz.reporting.store import BlockStore
 from onnxviz.words import listed, shown
 
 _INDEX = b'<script type="application/json" id="index">%s</script>\n'
 _BLOCK = b'<script type="application/octet-stream" id="block-%d">%s</script>\n'
 _END = b"</body>\n</html>\n"
 
-# What was left out deflates better or worse than what stays, so that one round may miss.
+# Channels that stay may deflate better or worse than those left out, so that one round may not be enough.
 _ROUNDS = 4
 # Room for the sentence that says what was left out.
 _SENTENCE = 512
 
 
 def write_report(target: BinaryIO, model: ReportModel, collected: Collector, size: int) -> str:
-    """Write the page of what was collected, of at most `size` bytes, and return what it says was left out."""
+    """Write what was collected as a page of at most `size` bytes; return its sentence about what was left out."""
     page = load_page()
     head, script = _head(page), f"<script>{page.script}</script>\n".encode()
     fitted = _Fitted(model, collected, size - len(head) - len(script) - len(_END))
@@ -43,11 +43,11 @@ def write_report(target: BinaryIO, model: ReportModel, collected: Collector, siz
 
 
 class _Fitted:
-    """The layers as they fit in `room` bytes, with the sentence that says what was left out, and the index."""
+    """The layers, reduced to fit in `room` bytes with their index, and the sentence about what was left out."""
 
     def __init__(self, model: ReportModel, collected: Collector, room: int) -> None:
         self._model, self._collected = model, collected
-        self._runs = [run_document(run) for run in collected.runs]  # once for all rounds: pictures take long to encode
+        self._runs = [run_document(run) for run in collected.runs]  # once for all rounds: encoding pictures takes long
         whole = collected.layers()
         self._take(whole)
         for _ in range(_ROUNDS):
@@ -71,8 +71,8 @@ class _Fitted:
         return len(_INDEX) + len(self.index) + blocks + len(runs) * (len(_BLOCK) + len(str(len(runs))))
 
 
-def _head(page: Page) -> bytes:
-    """Return what stands before the index."""
+def _head(page: PageFiles) -> bytes:
+    """Return what the file holds before the index."""
     head = (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{page.policy}">\n'
@@ -92,13 +92,13 @@ def _stored(layers: Sequence[LayerPart]) -> Iterator[RunPart]:
 
 
 def _further(collected: Collector) -> str:
-    """Say in a sentence which inputs the page has not."""
+    """Return a sentence about the inputs that the page does not show, empty if it shows all."""
     shown = len(collected.runs)
     return f"The first {shown} of {shown + collected.further} inputs are shown." if collected.further else ""
 
 
 def _reduced(layers: Sequence[LayerPart]) -> str:
-    """Say in a sentence what the cap took."""
+    """Return a sentence about what was left out to keep to the size, empty if that is nothing."""
     fewer = [layer for layer in layers if len(layer.kept) < layer.channels]
     halved = [layer for layer in layers if layer.halved]
     if not fewer and not halved:
@@ -112,6 +112,4 @@ def _reduced(layers: Sequence[LayerPart]) -> str:
 
 
 def _empty(names: Sequence[str]) -> str:
-    if not names:
-        return ""
-    return f"{listed(map(shown, names))}: no numbers to show."
+    return f"{listed(map(shown, names))}: no numbers to show." if names else ""

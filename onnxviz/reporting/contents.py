@@ -1,4 +1,4 @@
-"""What a report holds while it is made: its runs and its layers, as values."""
+"""What a report shows: its model, its runs and, for each layer, what every run has of it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ReportRun:
-    """One run: its name, where its inputs came from, what was fed, what the model said."""
+    """One run: its name, the file of each input, what was fed, and the classes that the model named."""
 
     name: str
     source: Mapping[str, str] = field(default_factory=dict)
@@ -28,7 +28,7 @@ class ReportRun:
 
     @property
     def picture(self) -> tuple[str, npt.NDArray[np.uint8]] | None:
-        """The name and the pixels, (H, W, 3), of the input that is a picture."""
+        """The first input that is a picture: its name and its pixels, (H, W, 3) uint8."""
         return next(((fed.name, fed.picture) for fed in self.fed if fed.picture is not None), None)
 
 
@@ -43,14 +43,14 @@ class ReportModel:
 
 @dataclass(frozen=True, slots=True)
 class LayerFacts:
-    """What is known of a layer whatever the run.
+    """What is the same of a layer in every run.
 
     Attributes:
-        name: as it is shown; `output` is the value's.
+        name: the layer's, as the page shows it; `output` is the name of its value.
         dtype: numpy's name.
         form: `map`, `band`, `volume` or `vector`.
-        axes: for each axis of space that is stored, which axis of the receptive field it moves along.
-        notes: what was done to show it, as the pictures say it.
+        axes: for each stored axis of space, the axis of the receptive field that it moves along.
+        notes: what was assumed or left out to show it, in the words of the pictures.
         attention: whether it is drawn as attention.
         layer: its entry in the catalogue, or None.
         labels: a class name for each unit, or None.
@@ -72,10 +72,16 @@ class LayerFacts:
 
 @dataclass(frozen=True, slots=True)
 class RunPart:
-    """What one run has of a layer: the number of its block, its sizes, its stored channels' statistics.
+    """What one run has of a layer.
 
-    `live` counts the layer's channels, stored or not, that have something to show: a value that is not 0, or a map of
-    finite values that are not all the same.
+    Attributes:
+        block: the number of its block in the store.
+        shape: of the activation.
+        extent: the stored sizes of space.
+        statistics: of the stored channels.
+        live: how many channels of the layer, stored or not, have something to show: a single value other than 0, or
+            a map that is not constant and has finite values.
+        exact, extra, wide: see `Block`.
     """
 
     block: int
@@ -90,9 +96,13 @@ class RunPart:
 
 @dataclass(frozen=True, slots=True)
 class LayerPart:
-    """A layer with what each run has of it; None for a run that lacks it.
+    """A layer with what each run has of it.
 
-    `kept` are the channels that are stored, and `halved` tells how often the maps were halved.
+    Attributes:
+        channels: how many the layer has.
+        runs: one entry for each run, None where a run lacks the layer.
+        kept: the channels that are stored, in index order.
+        halved: how often the maps were halved.
     """
 
     facts: LayerFacts
