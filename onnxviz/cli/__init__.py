@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 from io import TextIOWrapper
 
-from onnxviz.cli.printing import ReaderGoneError
+from onnxviz.cli.ending import ReaderGoneError
 from onnxviz.errors import OnnxvizError
 
 

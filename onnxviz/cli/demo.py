@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from onnxviz.cli import parameters
+from onnxviz.cli.completion import one_of
 from onnxviz.cli.terminal import say
 
 
@@ -18,7 +19,7 @@ def demo(
             "--picture",
             metavar="NAME|FILE",
             help="cat, coffee, rocket, camera, connectome or a file.",
-            autocompletion=parameters.one_of("cat", "coffee", "rocket", "camera", "connectome"),
+            autocompletion=one_of("cat coffee rocket camera connectome"),
         ),
     ] = "cat",
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The folder to make.")] = Path(
@@ -27,7 +28,7 @@ def demo(
     theme: parameters.Theme = "dark",
     device: parameters.DeviceName = "auto",
     show: Annotated[bool, typer.Option("--show", help="Preview the overview in the terminal.")] = False,
-    open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    open_page: parameters.OpenPage = False,
     json: parameters.Json = False,
     force: parameters.Force = False,
     quiet: parameters.Quiet = False,
@@ -41,7 +42,7 @@ def demo(
     from onnxviz.cli.progress import ProgressWatcher
     from onnxviz.cli.view import open_report, report
     from onnxviz.draw.style import Style
-    from onnxviz.feed.feeds import FeedOptions
+    from onnxviz.feed.options import FeedOptions
     from onnxviz.runtime.session import RunOptions
     from onnxviz.viewing.options import ViewOptions
     from onnxviz.viewing.view import view

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from onnxviz.cli import parameters
+from onnxviz.cli import groups, parameters
 from onnxviz.cli.opening import opened as open_source
 from onnxviz.cli.terminal import print_json, print_table, say, say_choices
 from onnxviz.layout import shape_text
@@ -23,12 +23,11 @@ TOLERANCE = 1e-3
 
 def expose(
     model: parameters.ModelPath,
-    layers: parameters.Layers = None,
-    exclude: parameters.Exclude = None,
+    *,
+    selection: groups.SelectionGroup,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="OUT", help="The file to write; else MODEL.exposed.onnx.")
     ] = None,
-    tap: parameters.Tap = "act",
     only: Annotated[
         bool, typer.Option("--only", help="Drop the model's own outputs and what they alone need.")
     ] = False,
@@ -53,7 +52,7 @@ def expose(
     opened = open_source(model, quiet=quiet)
     if linked and opened.path != model:
         raise UsageError(f"--linked needs an ONNX file for its weights: first onnxviz convert {model}")
-    choices, remark = opened.choose(layers, exclude=tuple(exclude or ()), tap=tap)
+    choices, remark = opened.choose(selection.layers, exclude=selection.exclude, tap=selection.tap)
     exposed = opened.exposing(choices, only=only)
     if strip_metadata:
         exposed = exposed.without_metadata()

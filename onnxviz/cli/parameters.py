@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from onnxviz.cli.completion import one_of
 from onnxviz.errors import UsageError
 
 
@@ -22,18 +23,9 @@ def model_path(text: str) -> Path:
     return Path(text)
 
 
-def one_of(*names: str) -> Callable[[str], list[str]]:
-    """Return what completes the value of an option in a shell: those of the names that begin as it does."""
-
-    def complete(incomplete: str) -> list[str]:
-        return [name for name in names if name.startswith(incomplete)]
-
-    return complete
-
-
-def named(option: str, metavar: str, text: str, *names: str) -> Any:
+def named(option: str, metavar: str, text: str, names: str) -> Any:
     """Return an option whose value is one of some names, which a shell completes; typer's own type is not public."""
-    return typer.Option(option, metavar=metavar, help=text, autocompletion=one_of(*names))
+    return typer.Option(option, metavar=metavar, help=text, autocompletion=one_of(names))
 
 
 ModelPath = Annotated[
@@ -42,82 +34,37 @@ ModelPath = Annotated[
         metavar="MODEL", help="An ONNX file, or what onnxviz convert takes.", show_default=False, parser=model_path
     ),
 ]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="INPUT...",
+        help="Pictures, .npy, .npz, .csv, .wav, folders, globs, NAME=FILE, or -.",
+        show_default=False,
+    ),
+]
 Layers = Annotated[
     list[str] | None,
     typer.Option("--layers", metavar="SEL", help="What to take, such as conv or 'conv[0],pool'; may be repeated."),
 ]
-Exclude = Annotated[list[str] | None, typer.Option("--exclude", metavar="SEL", help="What to leave out.")]
-Tap = Annotated[
+Theme = Annotated[str, named("--theme", "dark|light", "dark or light.", "dark light")]
+DeviceName = Annotated[
     str,
-    named("--tap", "act|op", "act: after norm and nonlinearity; op: before.", "act", "op"),
+    named(
+        "--device", "NAME", "auto, cpu, cuda, cuda:1, openvino ...", "auto cpu cuda tensorrt openvino directml coreml"
+    ),
 ]
-Theme = Annotated[
-    str,
-    named("--theme", "dark|light", "dark or light.", "dark", "light"),
+SameScale = Annotated[bool, typer.Option("--same-scale", help="One scale for a layer of all inputs; runs each twice.")]
+Labels = Annotated[
+    Path | None, typer.Option("--labels", metavar="FILE", help="Class names, one a line; else the model's own.")
 ]
+FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first input that cannot be used.")]
+OpenPage = Annotated[bool, typer.Option("--open", help="Open the page in the browser.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what exists.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but results and errors.")]
 Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", help="Say each session and each layer with the seconds since the start.")
 ]
-DeviceName = Annotated[
-    str,
-    named(
-        "--device",
-        "NAME",
-        "auto, cpu, cuda, cuda:1, openvino ...",
-        "auto",
-        "cpu",
-        "cuda",
-        "tensorrt",
-        "openvino",
-        "directml",
-        "coreml",
-    ),
-]
-Exact = Annotated[bool, typer.Option("--exact", help="Turn off all of onnxruntime's optimisation.")]
-Threads = Annotated[int, typer.Option("--threads", metavar="N", min=0, help="Threads; 0 means one a core.")]
-Memory = Annotated[str, typer.Option("--memory", metavar="SIZE", help="Bound of the maps held at a time.")]
-Preset = Annotated[
-    str | None,
-    named(
-        "--preset",
-        "NAME",
-        "imagenet, inception, caffe, zero-one ...",
-        "imagenet",
-        "inception",
-        "caffe",
-        "efficientnet-lite",
-        "yolo",
-        "zero-one",
-        "raw",
-    ),
-]
-Range = Annotated[str | None, typer.Option("--range", metavar="LO,HI", help="What 0..255 is brought to.")]
-Mean = Annotated[str | None, typer.Option("--mean", metavar="M[,M,M]", help="Taken away after that.")]
-Std = Annotated[str | None, typer.Option("--std", metavar="S[,S,S]", help="Divided by after that.")]
-Size = Annotated[str | None, typer.Option("--size", metavar="HxW", help="Size to feed, such as 224x224 or 640.")]
-Resize = Annotated[
-    str | None,
-    named("--resize", "HOW", "squash, crop or letterbox.", "squash", "crop", "letterbox"),
-]
-Filter = Annotated[
-    str | None,
-    named("--filter", "NAME", "nearest, bilinear, bicubic or lanczos.", "nearest", "bilinear", "bicubic", "lanczos"),
-]
-Order = Annotated[
-    str | None,
-    named("--channel-order", "rgb|bgr", "Order of the channels fed.", "rgb", "bgr"),
-]
-Transform = Annotated[
-    str,
-    named("--transform", "none|log", "For matrices with heavy tails: log.", "none", "log"),
-]
-Dim = Annotated[list[str] | None, typer.Option("--dim", metavar="NAME=N", help="A size for a symbol; repeatable.")]
-Random = Annotated[bool, typer.Option("--random", help="Feed noise where nothing is given.")]
-Seed = Annotated[int | None, typer.Option("--seed", metavar="N", min=0, help="The seed of that noise; else 0.")]
-Constant = Annotated[float | None, typer.Option("--constant", metavar="X", help="Feed one number everywhere.")]
 
 
 def floats(text: str | None, option: str) -> tuple[float, ...] | None:

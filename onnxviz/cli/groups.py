@@ -1,0 +1,257 @@
+"""Options that go together: each group is a function of its options that makes one value, which a command is given.
+
+A command takes a group with a parameter such as `style: StyleGroup`, and `expanded` puts the options in its place.
+"""
+
+# Without `from __future__ import annotations`: the annotations are handed to typer as they are.
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from onnxviz.cli import parameters
+from onnxviz.cli.completion import complete_colormaps
+from onnxviz.cli.parameters import named
+from onnxviz.errors import UsageError
+
+if TYPE_CHECKING:
+    from onnxviz.draw.style import Style
+    from onnxviz.feed.options import FeedOptions
+    from onnxviz.runtime.session import RunOptions
+
+
+def expanded(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command that takes the options of its groups, and makes the groups' values of them.
+
+    A parameter takes a group where its annotation names the group's function: `Annotated[Style, style_options]`.
+    """
+    options: list[inspect.Parameter] = []
+    groups: dict[str, tuple[Callable[..., Any], list[str]]] = {}
+    for name, parameter in inspect.signature(command, eval_str=True).parameters.items():
+        group = next(filter(inspect.isfunction, getattr(parameter.annotation, "__metadata__", ())), None)
+        own = [parameter] if group is None else list(inspect.signature(group).parameters.values())
+        options += [option.replace(kind=inspect.Parameter.KEYWORD_ONLY) for option in own]
+        if group is not None:
+            groups[name] = group, [option.name for option in own]
+
+    def run(**given: Any) -> None:
+        values = {name: group(**{option: given.pop(option) for option in own}) for name, (group, own) in groups.items()}
+        command(**given, **values)
+
+    run.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
+    return run
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionOptions:
+    """Which layers are meant, and which of their values."""
+
+    layers: list[str] | None
+    exclude: tuple[str, ...]
+    tap: str
+
+
+def selection_options(
+    layers: parameters.Layers = None,
+    exclude: Annotated[list[str] | None, typer.Option("--exclude", metavar="SEL", help="What to leave out.")] = None,
+    tap: Annotated[str, named("--tap", "act|op", "act: after norm and nonlinearity; op: before.", "act op")] = "act",
+) -> SelectionOptions:
+    """Make the options of a selection."""
+    return SelectionOptions(layers, tuple(exclude or ()), tap)
+
+
+def style_options(
+    scale: Annotated[
+        str,
+        named(
+            "--scale",
+            "MODE",
+            "auto, channel, signed, layer, percentile, symmetric, std or fixed:LO,HI.",
+            "auto channel signed layer percentile symmetric std fixed:",
+        ),
+    ] = "auto",
+    colormap: Annotated[
+        str,
+        typer.Option(
+            "--colormap", metavar="NAME", help="viridis, magma, gray, vik ...", autocompletion=complete_colormaps
+        ),
+    ] = "auto",
+    theme: parameters.Theme = "dark",
+    tile: Annotated[
+        int | None, typer.Option("--tile", metavar="PX", min=1, help="Size of a map on the picture.")
+    ] = None,
+    columns: Annotated[int | None, typer.Option("--columns", metavar="N", min=1, help="Maps in a row.")] = None,
+    rows: Annotated[int | None, typer.Option("--rows", metavar="N", min=1, help="Rows on a page.")] = None,
+    order: Annotated[str, named("--order", "HOW", "index, deviation or mean.", "index deviation mean")] = "index",
+    top: Annotated[
+        int | None, typer.Option("--top", metavar="K", min=1, help="Only the first K of that order.")
+    ] = None,
+    channels: Annotated[
+        str | None, typer.Option("--channels", metavar="LIST", help="Only these, such as 0-15,32; both ends in.")
+    ] = None,
+    small: Annotated[bool, typer.Option("--small", help="Smaller files in more time.")] = False,
+    bare: Annotated[bool, typer.Option("--bare", help="The maps alone: no title, captions, bars or rulers.")] = False,
+    font: Annotated[str | None, typer.Option("--font", metavar="FILE", help="A TrueType or OpenType font.")] = None,
+) -> "Style":
+    """Make the style of the pictures."""
+    from onnxviz.draw.style import Style
+
+    return Style(
+        scale=scale,
+        colormap=colormap,
+        theme=theme,
+        tile=tile,
+        columns=columns,
+        rows=rows,
+        order=order,
+        top=top,
+        channels=channels,
+        font=font,
+        small=small,
+        bare=bare,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OutputOptions:
+    """What is written: pictures in a format, arrays, and a page of at most so many bytes, to be opened or not."""
+
+    format: str
+    raw: Path | None
+    html: bool | Path
+    html_size: int
+    open_page: bool
+
+
+def output_options(
+    format: Annotated[str, named("--format", "NAME", "png, jpg, webp or tiff.", "png jpg webp tiff")] = "png",
+    raw: Annotated[
+        Path | None, typer.Option("--raw", metavar="FILE.npz", help="Store the arrays unscaled as well.")
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="The page to explore; else report.html beside the pictures."),
+    ] = None,
+    no_html: Annotated[bool, typer.Option("--no-html", help="Make no page to explore.")] = False,
+    html_size: Annotated[
+        str, typer.Option("--html-size", metavar="SIZE", help="The page's largest size; it says what that takes.")
+    ] = "40MB",
+    open_page: parameters.OpenPage = False,
+) -> OutputOptions:
+    """Make the options of what is written.
+
+    Raises:
+        UsageError: Two of them exclude each other, or one cannot be read.
+    """
+    if raw is not None and raw.suffix.lower() != ".npz":
+        raise UsageError(f"--raw writes a .npz file, not {raw.name}")
+    if no_html and (html is not None or open_page):
+        raise UsageError(f"--no-html excludes {'--html' if html is not None else '--open'}")
+    size = parameters.byte_count(html_size, "--html-size", 1000)
+    return OutputOptions(format, raw, html if html is not None else not no_html, size, open_page)
+
+
+def feed_options(
+    preset: Annotated[
+        str | None,
+        named(
+            "--preset",
+            "NAME",
+            "imagenet, inception, caffe, zero-one ...",
+            "imagenet inception caffe efficientnet-lite yolo zero-one raw",
+        ),
+    ] = None,
+    range: Annotated[str | None, typer.Option("--range", metavar="LO,HI", help="What 0..255 is brought to.")] = None,
+    mean: Annotated[str | None, typer.Option("--mean", metavar="M[,M,M]", help="Taken away after that.")] = None,
+    std: Annotated[str | None, typer.Option("--std", metavar="S[,S,S]", help="Divided by after that.")] = None,
+    size: Annotated[
+        str | None, typer.Option("--size", metavar="HxW", help="Size to feed, such as 224x224 or 640.")
+    ] = None,
+    resize: Annotated[
+        str | None, named("--resize", "HOW", "squash, crop or letterbox.", "squash crop letterbox")
+    ] = None,
+    filter: Annotated[
+        str | None,
+        named(
+            "--filter",
+            "NAME",
+            "nearest, bilinear, bicubic or lanczos.",
+            "nearest bilinear bicubic lanczos",
+        ),
+    ] = None,
+    channel_order: Annotated[
+        str | None, named("--channel-order", "rgb|bgr", "Order of the channels fed.", "rgb bgr")
+    ] = None,
+    transform: Annotated[
+        str, named("--transform", "none|log", "For matrices with heavy tails: log.", "none log")
+    ] = "none",
+    dim: Annotated[
+        list[str] | None, typer.Option("--dim", metavar="NAME=N", help="A size for a symbol; repeatable.")
+    ] = None,
+    random: Annotated[bool, typer.Option("--random", help="Feed noise where nothing is given.")] = False,
+    seed: Annotated[
+        int | None, typer.Option("--seed", metavar="N", min=0, help="The seed of that noise; else 0.")
+    ] = None,
+    constant: Annotated[
+        float | None, typer.Option("--constant", metavar="X", help="Feed one number everywhere.")
+    ] = None,
+) -> "FeedOptions":
+    """Make the options of feeding.
+
+    Raises:
+        UsageError: A number or size cannot be read.
+    """
+    from onnxviz.feed.options import FeedOptions
+
+    return FeedOptions(
+        preset=preset,
+        range=parameters.pair(range, "--range"),
+        mean=parameters.floats(mean, "--mean"),
+        std=parameters.floats(std, "--std"),
+        size=parameters.size(size),
+        resize=resize,
+        filter=filter,
+        channel_order=channel_order,
+        transform=transform,
+        dims=parameters.dims(dim),
+        random=(seed or 0) if random or seed is not None else None,
+        constant=constant,
+    )
+
+
+@functools.wraps(feed_options)
+def feed_options_if_given(**options: Any) -> "FeedOptions | None":
+    """Make the options of feeding; None where none of them is given, for a command that need not feed."""
+    defaults = inspect.signature(feed_options).parameters
+    given = any(value != defaults[name].default for name, value in options.items())
+    return feed_options(**options) if given else None
+
+
+def run_options(
+    device: parameters.DeviceName = "auto",
+    exact: Annotated[bool, typer.Option("--exact", help="Turn off all of onnxruntime's optimisation.")] = False,
+    threads: Annotated[int, typer.Option("--threads", metavar="N", min=0, help="Threads; 0 means one a core.")] = 0,
+    memory: Annotated[
+        str, typer.Option("--memory", metavar="SIZE", help="Bound of the maps held at a time.")
+    ] = "512MiB",
+) -> "RunOptions":
+    """Make the options of running.
+
+    Raises:
+        UsageError: The memory cannot be read.
+    """
+    from onnxviz.runtime.session import RunOptions
+
+    return RunOptions(device=device, exact=exact, threads=threads, memory=parameters.byte_count(memory))
+
+
+SelectionGroup = Annotated[SelectionOptions, selection_options]
+StyleGroup = Annotated["Style", style_options]
+OutputGroup = Annotated[OutputOptions, output_options]
+FeedGroup = Annotated["FeedOptions", feed_options]
+FeedGroupIfGiven = Annotated["FeedOptions | None", feed_options_if_given]
+RunGroup = Annotated["RunOptions", run_options]
