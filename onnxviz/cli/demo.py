@@ -5,29 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from onnxviz.cli import parameters
-from onnxviz.cli.completion import one_of
+from onnxviz.cli.parameters import option
 from onnxviz.cli.terminal import say
 
 
 def demo(
     picture: Annotated[
         str,
-        typer.Option(
+        option(
             "--picture",
-            metavar="NAME|FILE",
-            help="cat, coffee, rocket, camera, connectome or a file.",
-            autocompletion=one_of("cat coffee rocket camera connectome"),
+            "cat, coffee, rocket, camera, connectome or a file.",
+            "NAME|FILE",
+            "cat coffee rocket camera connectome",
         ),
     ] = "cat",
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The folder to make.")] = Path(
-        "onnxviz-demo"
-    ),
+    output: Annotated[Path, option("-o --output", "The folder to make.", "DIR")] = Path("onnxviz-demo"),
     theme: parameters.Theme = "dark",
     device: parameters.DeviceName = "auto",
-    show: Annotated[bool, typer.Option("--show", help="Preview the overview in the terminal.")] = False,
+    show: Annotated[bool, option("--show", "Preview the overview in the terminal.")] = False,
     open_page: parameters.OpenPage = False,
     json: parameters.Json = False,
     force: parameters.Force = False,

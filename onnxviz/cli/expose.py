@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from onnxviz.cli import groups, parameters
 from onnxviz.cli.opening import opened as open_source
+from onnxviz.cli.parameters import option
 from onnxviz.cli.terminal import print_json, print_table, say, say_choices
 from onnxviz.layout import shape_text
 from onnxviz.strict_json import number
@@ -25,16 +24,12 @@ def expose(
     model: parameters.ModelPath,
     *,
     selection: groups.SelectionGroup,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="OUT", help="The file to write; else MODEL.exposed.onnx.")
-    ] = None,
-    only: Annotated[
-        bool, typer.Option("--only", help="Drop the model's own outputs and what they alone need.")
-    ] = False,
-    linked: Annotated[bool, typer.Option("--linked", help="A file of some kB; weights stay in the original.")] = False,
-    verify: Annotated[bool, typer.Option("--verify", help="Run both models and compare their own outputs.")] = False,
-    strip_metadata: Annotated[bool, typer.Option("--strip-metadata", help="Drop the exporter's stack traces.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be exposed; write nothing.")] = False,
+    output: Annotated[Path | None, option("-o --output", "The file to write; else MODEL.exposed.onnx.", "OUT")] = None,
+    only: Annotated[bool, option("--only", "Drop the model's own outputs and what they alone need.")] = False,
+    linked: Annotated[bool, option("--linked", "A file of some kB; weights stay in the original.")] = False,
+    verify: Annotated[bool, option("--verify", "Run both models and compare their own outputs.")] = False,
+    strip_metadata: Annotated[bool, option("--strip-metadata", "Drop the exporter's stack traces.")] = False,
+    dry_run: Annotated[bool, option("--dry-run", "Show what would be exposed; write nothing.")] = False,
     json: parameters.Json = False,
     force: parameters.Force = False,
     quiet: parameters.Quiet = False,

@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from onnxviz.cli import parameters
 from onnxviz.cli.completion import complete_colormaps
-from onnxviz.cli.parameters import named
+from onnxviz.cli.parameters import option
 from onnxviz.errors import UsageError
 
 if TYPE_CHECKING:
@@ -57,8 +55,8 @@ class SelectionOptions:
 
 def selection_options(
     layers: parameters.Layers = None,
-    exclude: Annotated[list[str] | None, typer.Option("--exclude", metavar="SEL", help="What to leave out.")] = None,
-    tap: Annotated[str, named("--tap", "act|op", "act: after norm and nonlinearity; op: before.", "act op")] = "act",
+    exclude: Annotated[list[str] | None, option("--exclude", "What to leave out.", "SEL")] = None,
+    tap: Annotated[str, option("--tap", "act: after norm and nonlinearity; op: before.", "act|op", "act op")] = "act",
 ) -> SelectionOptions:
     """Make the options of a selection."""
     return SelectionOptions(layers, tuple(exclude or ()), tap)
@@ -67,35 +65,26 @@ def selection_options(
 def style_options(
     scale: Annotated[
         str,
-        named(
+        option(
             "--scale",
-            "MODE",
             "auto, channel, signed, layer, percentile, symmetric, std or fixed:LO,HI.",
+            "MODE",
             "auto channel signed layer percentile symmetric std fixed:",
         ),
     ] = "auto",
     colormap: Annotated[
-        str,
-        typer.Option(
-            "--colormap", metavar="NAME", help="viridis, magma, gray, vik ...", autocompletion=complete_colormaps
-        ),
+        str, option("--colormap", "viridis, magma, gray, vik ...", "NAME", autocompletion=complete_colormaps)
     ] = "auto",
     theme: parameters.Theme = "dark",
-    tile: Annotated[
-        int | None, typer.Option("--tile", metavar="PX", min=1, help="Size of a map on the picture.")
-    ] = None,
-    columns: Annotated[int | None, typer.Option("--columns", metavar="N", min=1, help="Maps in a row.")] = None,
-    rows: Annotated[int | None, typer.Option("--rows", metavar="N", min=1, help="Rows on a page.")] = None,
-    order: Annotated[str, named("--order", "HOW", "index, deviation or mean.", "index deviation mean")] = "index",
-    top: Annotated[
-        int | None, typer.Option("--top", metavar="K", min=1, help="Only the first K of that order.")
-    ] = None,
-    channels: Annotated[
-        str | None, typer.Option("--channels", metavar="LIST", help="Only these, such as 0-15,32; both ends in.")
-    ] = None,
-    small: Annotated[bool, typer.Option("--small", help="Smaller files in more time.")] = False,
-    bare: Annotated[bool, typer.Option("--bare", help="The maps alone: no title, captions, bars or rulers.")] = False,
-    font: Annotated[str | None, typer.Option("--font", metavar="FILE", help="A TrueType or OpenType font.")] = None,
+    tile: Annotated[int | None, option("--tile", "Size of a map on the picture.", "PX", min=1)] = None,
+    columns: Annotated[int | None, option("--columns", "Maps in a row.", "N", min=1)] = None,
+    rows: Annotated[int | None, option("--rows", "Rows on a page.", "N", min=1)] = None,
+    order: Annotated[str, option("--order", "index, deviation or mean.", "HOW", "index deviation mean")] = "index",
+    top: Annotated[int | None, option("--top", "Only the first K of that order.", "K", min=1)] = None,
+    channels: Annotated[str | None, option("--channels", "Only these, such as 0-15,32; both ends in.", "LIST")] = None,
+    small: Annotated[bool, option("--small", "Smaller files in more time.")] = False,
+    bare: Annotated[bool, option("--bare", "The maps alone: no title, captions, bars or rulers.")] = False,
+    font: Annotated[str | None, option("--font", "A TrueType or OpenType font.", "FILE")] = None,
 ) -> "Style":
     """Make the style of the pictures."""
     from onnxviz.draw.style import Style
@@ -128,17 +117,14 @@ class OutputOptions:
 
 
 def output_options(
-    format: Annotated[str, named("--format", "NAME", "png, jpg, webp or tiff.", "png jpg webp tiff")] = "png",
-    raw: Annotated[
-        Path | None, typer.Option("--raw", metavar="FILE.npz", help="Store the arrays unscaled as well.")
-    ] = None,
+    format: Annotated[str, option("--format", "png, jpg, webp or tiff.", "NAME", "png jpg webp tiff")] = "png",
+    raw: Annotated[Path | None, option("--raw", "Store the arrays unscaled as well.", "FILE.npz")] = None,
     html: Annotated[
-        Path | None,
-        typer.Option("--html", metavar="FILE", help="The page to explore; else report.html beside the pictures."),
+        Path | None, option("--html", "The page to explore; else report.html beside the pictures.", "FILE")
     ] = None,
-    no_html: Annotated[bool, typer.Option("--no-html", help="Make no page to explore.")] = False,
+    no_html: Annotated[bool, option("--no-html", "Make no page to explore.")] = False,
     html_size: Annotated[
-        str, typer.Option("--html-size", metavar="SIZE", help="The page's largest size; it says what that takes.")
+        str, option("--html-size", "The page's largest size; it says what that takes.", "SIZE")
     ] = "40MB",
     open_page: parameters.OpenPage = False,
 ) -> OutputOptions:
@@ -158,47 +144,34 @@ def output_options(
 def feed_options(
     preset: Annotated[
         str | None,
-        named(
+        option(
             "--preset",
-            "NAME",
             "imagenet, inception, caffe, zero-one ...",
+            "NAME",
             "imagenet inception caffe efficientnet-lite yolo zero-one raw",
         ),
     ] = None,
-    range: Annotated[str | None, typer.Option("--range", metavar="LO,HI", help="What 0..255 is brought to.")] = None,
-    mean: Annotated[str | None, typer.Option("--mean", metavar="M[,M,M]", help="Taken away after that.")] = None,
-    std: Annotated[str | None, typer.Option("--std", metavar="S[,S,S]", help="Divided by after that.")] = None,
-    size: Annotated[
-        str | None, typer.Option("--size", metavar="HxW", help="Size to feed, such as 224x224 or 640.")
-    ] = None,
+    range: Annotated[str | None, option("--range", "What 0..255 is brought to.", "LO,HI")] = None,
+    mean: Annotated[str | None, option("--mean", "Taken away after that.", "M[,M,M]")] = None,
+    std: Annotated[str | None, option("--std", "Divided by after that.", "S[,S,S]")] = None,
+    size: Annotated[str | None, option("--size", "Size to feed, such as 224x224 or 640.", "HxW")] = None,
     resize: Annotated[
-        str | None, named("--resize", "HOW", "squash, crop or letterbox.", "squash crop letterbox")
+        str | None, option("--resize", "squash, crop or letterbox.", "HOW", "squash crop letterbox")
     ] = None,
     filter: Annotated[
         str | None,
-        named(
-            "--filter",
-            "NAME",
-            "nearest, bilinear, bicubic or lanczos.",
-            "nearest bilinear bicubic lanczos",
-        ),
+        option("--filter", "nearest, bilinear, bicubic or lanczos.", "NAME", "nearest bilinear bicubic lanczos"),
     ] = None,
     channel_order: Annotated[
-        str | None, named("--channel-order", "rgb|bgr", "Order of the channels fed.", "rgb bgr")
+        str | None, option("--channel-order", "Order of the channels fed.", "rgb|bgr", "rgb bgr")
     ] = None,
     transform: Annotated[
-        str, named("--transform", "none|log", "For matrices with heavy tails: log.", "none log")
+        str, option("--transform", "For matrices with heavy tails: log.", "none|log", "none log")
     ] = "none",
-    dim: Annotated[
-        list[str] | None, typer.Option("--dim", metavar="NAME=N", help="A size for a symbol; repeatable.")
-    ] = None,
-    random: Annotated[bool, typer.Option("--random", help="Feed noise where nothing is given.")] = False,
-    seed: Annotated[
-        int | None, typer.Option("--seed", metavar="N", min=0, help="The seed of that noise; else 0.")
-    ] = None,
-    constant: Annotated[
-        float | None, typer.Option("--constant", metavar="X", help="Feed one number everywhere.")
-    ] = None,
+    dim: Annotated[list[str] | None, option("--dim", "A size for a symbol; repeatable.", "NAME=N")] = None,
+    random: Annotated[bool, option("--random", "Feed noise where nothing is given.")] = False,
+    seed: Annotated[int | None, option("--seed", "The seed of that noise; else 0.", "N", min=0)] = None,
+    constant: Annotated[float | None, option("--constant", "Feed one number everywhere.", "X")] = None,
 ) -> "FeedOptions":
     """Make the options of feeding.
 
@@ -233,11 +206,9 @@ def feed_options_if_given(**options: Any) -> "FeedOptions | None":
 
 def run_options(
     device: parameters.DeviceName = "auto",
-    exact: Annotated[bool, typer.Option("--exact", help="Turn off all of onnxruntime's optimisation.")] = False,
-    threads: Annotated[int, typer.Option("--threads", metavar="N", min=0, help="Threads; 0 means one a core.")] = 0,
-    memory: Annotated[
-        str, typer.Option("--memory", metavar="SIZE", help="Bound of the maps held at a time.")
-    ] = "512MiB",
+    exact: Annotated[bool, option("--exact", "Turn off all of onnxruntime's optimisation.")] = False,
+    threads: Annotated[int, option("--threads", "Threads; 0 means one a core.", "N", min=0)] = 0,
+    memory: Annotated[str, option("--memory", "Bound of the maps held at a time.", "SIZE")] = "512MiB",
 ) -> "RunOptions":
     """Make the options of running.
 

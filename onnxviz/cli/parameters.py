@@ -23,9 +23,11 @@ def model_path(text: str) -> Path:
     return Path(text)
 
 
-def named(option: str, metavar: str, text: str, names: str) -> Any:
-    """Return an option whose value is one of some names, which a shell completes; typer's own type is not public."""
-    return typer.Option(option, metavar=metavar, help=text, autocompletion=one_of(names))
+def option(names: str, text: str, metavar: str | None = None, values: str = "", **more: Any) -> Any:
+    """Return an option, whose value may be one of some that a shell completes; typer's own type is not public."""
+    if values:
+        more["autocompletion"] = one_of(values)
+    return typer.Option(*names.split(), metavar=metavar, help=text, **more)
 
 
 ModelPath = Annotated[
@@ -43,28 +45,23 @@ Inputs = Annotated[
     ),
 ]
 Layers = Annotated[
-    list[str] | None,
-    typer.Option("--layers", metavar="SEL", help="What to take, such as conv or 'conv[0],pool'; may be repeated."),
+    list[str] | None, option("--layers", "What to take, such as conv or 'conv[0],pool'; may be repeated.", "SEL")
 ]
-Theme = Annotated[str, named("--theme", "dark|light", "dark or light.", "dark light")]
+Theme = Annotated[str, option("--theme", "dark or light.", "dark|light", "dark light")]
 DeviceName = Annotated[
     str,
-    named(
-        "--device", "NAME", "auto, cpu, cuda, cuda:1, openvino ...", "auto cpu cuda tensorrt openvino directml coreml"
+    option(
+        "--device", "auto, cpu, cuda, cuda:1, openvino ...", "NAME", "auto cpu cuda tensorrt openvino directml coreml"
     ),
 ]
-SameScale = Annotated[bool, typer.Option("--same-scale", help="One scale for a layer of all inputs; runs each twice.")]
-Labels = Annotated[
-    Path | None, typer.Option("--labels", metavar="FILE", help="Class names, one a line; else the model's own.")
-]
-FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first input that cannot be used.")]
-OpenPage = Annotated[bool, typer.Option("--open", help="Open the page in the browser.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace what exists.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but results and errors.")]
-Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Say each session and each layer with the seconds since the start.")
-]
+SameScale = Annotated[bool, option("--same-scale", "One scale for a layer of all inputs; runs each twice.")]
+Labels = Annotated[Path | None, option("--labels", "Class names, one a line; else the model's own.", "FILE")]
+FailFast = Annotated[bool, option("--fail-fast", "Stop at the first input that cannot be used.")]
+OpenPage = Annotated[bool, option("--open", "Open the page in the browser.")]
+Json = Annotated[bool, option("--json", "Print one JSON document.")]
+Force = Annotated[bool, option("--force", "Replace what exists.")]
+Quiet = Annotated[bool, option("--quiet -q", "Say nothing but results and errors.")]
+Verbose = Annotated[bool, option("--verbose -v", "Say each session and each layer with the seconds since the start.")]
 
 
 def floats(text: str | None, option: str) -> tuple[float, ...] | None:

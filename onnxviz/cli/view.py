@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onnxviz.cli import groups, parameters
+from onnxviz.cli.parameters import option
 from onnxviz.cli.terminal import say
 
 if TYPE_CHECKING:
@@ -22,9 +23,7 @@ def view(
     *,
     inputs: parameters.Inputs = None,
     selection: groups.SelectionGroup,
-    folder: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="DIR", help="The folder to make; else MODEL-INPUT-maps.")
-    ] = None,
+    folder: Annotated[Path | None, option("-o --output", "The folder to make; else MODEL-INPUT-maps.", "DIR")] = None,
     style: groups.StyleGroup,
     same_scale: parameters.SameScale = False,
     output: groups.OutputGroup,
@@ -32,7 +31,7 @@ def view(
     feed: groups.FeedGroup,
     run: groups.RunGroup,
     show: Annotated[
-        bool, typer.Option("--show", help="Preview in the terminal: the overview, or the picture of a single layer.")
+        bool, option("--show", "Preview in the terminal: the overview, or the picture of a single layer.")
     ] = False,
     fail_fast: parameters.FailFast = False,
     json: parameters.Json = False,

@@ -96,6 +96,17 @@ def test_layers_of_a_run_know_their_sizes(onnxviz_command: Command, bundled_mode
     assert document["layers"][0]["shape"] == [1, 32, 112, 112]
 
 
+def test_a_run_of_layers_takes_the_options_of_feeding(onnxviz_command: Command, cat: Path, tmp_path: Path) -> None:
+    text = "g (float[N,3,H,W] x) => (float[N,3,A,B] y) { [pool] y = MaxPool <kernel_shape = [2, 2]> (x) }"
+    model = model_of(tmp_path / "m.onnx", text).path
+    done = onnxviz_command("layers", model, "--run", cat, "--size", "5x7", "--preset", "raw", "--json")
+    assert json.loads(done.out)["layers"][0]["shape"] == [1, 3, 4, 6]
+    refused = onnxviz_command("layers", model, "--size", "5x7")
+    assert refused.code == 2 and "name the input with --run INPUT" in refused.err
+    # As if it were not given.
+    assert onnxviz_command("layers", model, "--transform", "none").code == 0
+
+
 def test_tree_indents_by_scope(onnxviz_command: Command, bundled_model: Path) -> None:
     lines = onnxviz_command("layers", bundled_model, "--tree", "--layers", "stage2.**").out.splitlines()
     assert lines[:2] == ["stage2", "  block1"]
