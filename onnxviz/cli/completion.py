@@ -1,8 +1,17 @@
-"""What a shell completes: the names that the value of an option may be."""
+"""What a shell completes: names that the value of an option may be, and selections of layers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import typer
+
+# Names come from a file that may be anybody's, and zsh evaluates what it is offered: those that a shell or the
+# selection language wants quoted are not offered.
+_PLAIN_NAME = re.compile(r"[\w./:@%+-]+")
 
 
 def one_of(names: str) -> Callable[[str], list[str]]:
@@ -19,3 +28,33 @@ def complete_colormaps(incomplete: str) -> list[str]:
     from onnxviz.draw.palette import COLORMAPS
 
     return one_of(" ".join(("auto", *COLORMAPS)))(incomplete)
+
+
+def complete_selection(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the selection with its last term completed to each kind and layer of the model that begins as it does.
+
+    The model is the one named before it; its weights are not read. Without a model all kinds are offered, and nothing
+    where it cannot be opened as it is, such as a TensorFlow source.
+    """
+    term = re.split(r"[,&!(]\s*", incomplete)[-1]
+    if "\\" in os.environ.get("COMP_WORDS", "").rpartition("\n")[2]:
+        return []  # bash would put the word back without the backslashes that are typed in it
+    # What stands before an option that lacks its value is not assigned to parameters.
+    model = ctx.params.get("model") or next(iter(ctx.args), "")
+    try:
+        words = _words(str(model))
+    except Exception:  # of whatever kind: the command itself will say it, and the prompt is no place for it
+        return []
+    return [incomplete.removesuffix(term) + word for word in words if word.startswith(term)]
+
+
+def _words(model: str) -> Iterable[str]:
+    if not model:
+        from onnxviz.graph.selection.grammar import KEYWORDS
+
+        return KEYWORDS
+    from onnxviz.model import open_model
+
+    layers = open_model(Path(os.path.expandvars(model)).expanduser()).catalogue
+    names = (layer.name for layer in layers if not layer.inside and _PLAIN_NAME.fullmatch(layer.name))
+    return dict.fromkeys((*(layer.kind for layer in layers), *names))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from onnxviz.cli import parameters
-from onnxviz.cli.completion import complete_colormaps
+from onnxviz.cli.completion import complete_colormaps, complete_selection
 from onnxviz.cli.parameters import option
 from onnxviz.errors import UsageError
 
@@ -55,7 +55,9 @@ class SelectionOptions:
 
 def selection_options(
     layers: parameters.Layers = None,
-    exclude: Annotated[list[str] | None, option("--exclude", "What to leave out.", "SEL")] = None,
+    exclude: Annotated[
+        list[str] | None, option("--exclude", "What to leave out.", "SEL", autocompletion=complete_selection)
+    ] = None,
     tap: Annotated[str, option("--tap", "act: after norm and nonlinearity; op: before.", "act|op", "act op")] = "act",
 ) -> SelectionOptions:
     """Make the options of a selection."""

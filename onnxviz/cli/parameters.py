@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from onnxviz.cli.completion import one_of
+from onnxviz.cli.completion import complete_selection, one_of
 from onnxviz.errors import UsageError
 
 
@@ -45,7 +45,13 @@ Inputs = Annotated[
     ),
 ]
 Layers = Annotated[
-    list[str] | None, option("--layers", "What to take, such as conv or 'conv[0],pool'; may be repeated.", "SEL")
+    list[str] | None,
+    option(
+        "--layers",
+        "What to take, such as conv or 'conv[0],pool'; may be repeated.",
+        "SEL",
+        autocompletion=complete_selection,
+    ),
 ]
 Theme = Annotated[str, option("--theme", "dark or light.", "dark|light", "dark light")]
 DeviceName = Annotated[

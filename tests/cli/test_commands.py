@@ -630,36 +630,6 @@ def test_what_is_piped_in_has_the_scale_of_all_inputs(
             assert picture.text["Scale"] == "fixed: fixed scale 0 .. 6"
 
 
-@pytest.mark.parametrize(
-    ("typed", "completed"),
-    [
-        ("onnxviz vi", ["view"]),
-        ("onnxviz view --the", ["--theme"]),
-        ("onnxviz view m.onnx --theme ", ["dark", "light"]),
-        ("onnxviz view m.onnx --scale s", ["signed", "symmetric", "std"]),
-        ("onnxviz view m.onnx --colormap v", ["viridis", "vik"]),
-        # Nothing of ours: bash then completes files.
-        ("onnxviz view m", []),
-    ],
-)
-def test_bash_completes(typed: str, completed: list[str]) -> None:
-    script = f"""
-        eval "$(onnxviz --show-completion bash)"
-        IFS=' ' COMP_WORDS=({typed}{'""' if typed.endswith(" ") else ""})
-        COMP_CWORD=$(( ${{#COMP_WORDS[@]}} - 1 ))
-        _onnxviz_completion onnxviz
-        printf '%s\\n' "${{COMPREPLY[@]}}"
-    """
-    places = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    bash = shutil.which("bash")
-    if bash is None:
-        pytest.skip("no bash here")
-    done = subprocess.run(
-        [bash, "--norc", "-c", script], capture_output=True, text=True, check=True, env={**os.environ, "PATH": places}
-    )
-    assert done.stdout.split() == completed
-
-
 def test_layers_tells_which_of_two_things_a_name_means(onnxviz_command: Command, tmp_path: Path) -> None:
     text = "g (float[1, 2, 3, 3] x) => (float[1, 2, 3, 3] y) {[a] b = Relu(x) [b] a = Relu(b) y = Relu(a)}"
     model_of(tmp_path / "m.onnx", text)
