@@ -1,4 +1,4 @@
-"""What `view` and `demo` say while they work: what is fed, how large the maps are, and a bar for what takes long."""
+"""What `view` and `demo` say while they work: what is fed, a bar of the layers drawn, and a table for each run."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from onnxviz.cli.run_table import print_run
-from onnxviz.cli.terminal import say, say_choices, size_text
+from onnxviz.cli.terminal import print_table, say, say_choices, size_text
 from onnxviz.errors import OnnxvizError
 from onnxviz.feed.feeds import Feed
 from onnxviz.graph.selection.choices import Choice
+from onnxviz.layout import shape_text
 from onnxviz.runtime.session import Placement
 from onnxviz.viewing.record import LayerRecord, RunRecord
 from onnxviz.viewing.watcher import Watcher
+from onnxviz.words import printable
 
 LARGE = 256 * 2**20
 
@@ -71,7 +72,7 @@ class ProgressWatcher(Watcher, AbstractContextManager["ProgressWatcher"]):
         self._end_bar()
         if self._tables:
             try:
-                print_run(run, layers, folder)
+                _print_run(run, layers, folder)
                 sys.stdout.flush()
             except BrokenPipeError:
                 # `| head` has read enough; the pictures are made all the same.
@@ -101,3 +102,18 @@ class ProgressWatcher(Watcher, AbstractContextManager["ProgressWatcher"]):
 
     def __exit__(self, *details: object) -> None:
         self._end_bar()
+
+
+def _print_run(run: RunRecord, layers: Sequence[LayerRecord], folder: Path) -> None:
+    if run.directory != ".":
+        print(f"\n{printable(', '.join(run.source.values()))}")
+    titles = ("layer", "tap", "shape", "range", f"picture in {folder.as_posix()}")
+    print_table(titles, [_row(layer) for layer in layers], left=(True,) * 5)
+    for found in run.top:
+        print(f"{found.value:8.3f}  {printable(found.name)}")
+
+
+def _row(layer: LayerRecord) -> tuple[str, ...]:
+    more = f" (+{len(layer.pictures) - 1})" if len(layer.pictures) > 1 else ""
+    ends = f"{layer.range[0]:.4g} .. {layer.range[1]:.4g}"
+    return layer.name, layer.tap, shape_text(layer.shape), ends, f"{layer.pictures[0]}{more}"
