@@ -184,8 +184,8 @@ class Runs:
     @cached_property
     def _weights_only_quantised(self) -> bool:
         nodes = self.graph.nodes
-        unpacking = [node for node in nodes if node.op == "DequantizeLinear"]
-        packing = any(node.op in ("QuantizeLinear", "DynamicQuantizeLinear") for node in nodes)
+        unpacking = [node for node in nodes if node.operator == "DequantizeLinear"]
+        packing = any(node.operator in ("QuantizeLinear", "DynamicQuantizeLinear") for node in nodes)
         return bool(unpacking) and not packing and all(self.graph.is_constant(node.inputs[0]) for node in unpacking)
 
 

@@ -16,8 +16,7 @@ from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.catalogue import Layer, catalogue
 from onnxviz.graph.layers.inside import count_unlisted
 from onnxviz.graph.layers.layer_table import LayerTable
-from onnxviz.graph.selection.choices import Choice
-from onnxviz.graph.selection.chooser import Chooser, Selection
+from onnxviz.graph.selection.choices import Choice, SelectionText, choose
 from onnxviz.graph.shapes import fix_inputs, infer_types
 from onnxviz.graph.storage.model_file import ModelFile
 from onnxviz.graph.write import check_link, write_linked, write_standalone
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from onnxviz.runtime.executor import Runner
     from onnxviz.runtime.session import Placement, RunOptions
 
-__all__ = ["Model", "Selection", "open_model"]
+__all__ = ["Model", "open_model"]
 
 
 def open_model(path: str | os.PathLike[str]) -> Model:
@@ -116,7 +115,7 @@ class Model:
         return LayerTable({layer.name: layer for layer in self.catalogue if not layer.inside})
 
     def select(
-        self, layers: Selection | None = None, *, exclude: Sequence[str] = (), tap: str = "act"
+        self, layers: SelectionText | None = None, *, exclude: Sequence[str] = (), tap: str = "act"
     ) -> tuple[Layer, ...]:
         """Return the layers that a selection chooses, in graph order, each once.
 
@@ -128,7 +127,7 @@ class Model:
         return layers_of(choices)
 
     def choose(
-        self, layers: Selection | None, *, exclude: Sequence[str] = (), tap: str = "act"
+        self, layers: SelectionText | None, *, exclude: Sequence[str] = (), tap: str = "act"
     ) -> tuple[tuple[Choice, ...], str]:
         """Return what a selection chooses, as values with the name to show, and a remark on it (often empty).
 
@@ -136,10 +135,10 @@ class Model:
             SelectionError: The selection cannot be read.
             NoMatchError: It matches nothing.
         """
-        return Chooser(self.graph, self.catalogue, exclude, tap).choose(layers)
+        return choose(layers, graph=self.graph, layers=self.catalogue, exclude=exclude, tap=tap)
 
     def expose(
-        self, layers: Selection | None = None, *, exclude: Sequence[str] = (), tap: str = "act", only: bool = False
+        self, layers: SelectionText | None = None, *, exclude: Sequence[str] = (), tap: str = "act", only: bool = False
     ) -> Model:
         """Return this model with the chosen values as outputs after its own, in graph order.
 
@@ -191,7 +190,7 @@ class Model:
         self,
         source: Any = None,
         *,
-        layers: Selection | None = None,
+        layers: SelectionText | None = None,
         exclude: Sequence[str] = (),
         tap: str = "act",
         feed: FeedOptions | None = None,
@@ -213,7 +212,7 @@ class Model:
         self,
         source: Any = None,
         *,
-        layers: Selection | None = None,
+        layers: SelectionText | None = None,
         exclude: Sequence[str] = (),
         tap: str = "act",
         feed: FeedOptions | None = None,
@@ -287,7 +286,7 @@ class Model:
 
     def session(
         self,
-        layers: Selection | None = None,
+        layers: SelectionText | None = None,
         *,
         exclude: Sequence[str] = (),
         tap: str = "act",

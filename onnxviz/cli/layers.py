@@ -62,7 +62,7 @@ def layers(
 
 
 def _count_text(count: int) -> str:
-    return str(count) if count < 1_000_000_000 else "more than a billion"
+    return str(count) if count < 50_000 else "50,000 or more"
 
 
 def _chosen(model: Model, selections: Sequence[str] | None, every: bool) -> Sequence[Layer]:

@@ -25,7 +25,7 @@ from itertools import accumulate, pairwise
 import numpy
 
 from onnxviz.graph.cut import assemble, cut, declare, needed_nodes
-from onnxviz.graph.graph import DEFAULT_DOMAINS, Graph, Node
+from onnxviz.graph.graph import Graph, Node
 from onnxviz.layout import TensorSpec
 
 _WORTH = 8
@@ -185,12 +185,12 @@ class _Flow:
         )
 
     def _ends_fusion(self, value: str) -> bool:
-        """Tell whether the runtime fuses nothing across this value: it is an output, or fused patterns end with it."""
+        """Return whether the runtime fuses nothing across a value: it is an output, or ends fused patterns."""
         if value in self.wanted:
             return True
         node = self.graph.producers[value]
-        readers = {reader.op for reader in self.graph.consumers.get(value, ())}
-        return node.domain in DEFAULT_DOMAINS and node.op in _END_FUSIONS and not readers & _GO_ON
+        readers = {reader.operator for reader in self.graph.consumers.get(value, ())}
+        return node.operator in _END_FUSIONS and not readers & _GO_ON
 
     def _crossing(self, values: Iterable[str], weights: Mapping[str, int] | None = None) -> list[int]:
         """Return for each border the number, or the summed weights, of these values that cross it."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from onnxviz.draw.style import Style
 from onnxviz.errors import UsageError
 from onnxviz.feed.feeds import FeedOptions
-from onnxviz.model import Selection
+from onnxviz.graph.selection.choices import SelectionText
 from onnxviz.reporting.report import SIZE
 from onnxviz.runtime.session import RunOptions
 
@@ -33,7 +33,7 @@ class ViewOptions:
         force: replace a folder that onnxviz did not make.
     """
 
-    layers: Selection | None = None
+    layers: SelectionText | None = None
     exclude: tuple[str, ...] = ()
     tap: str = "act"
     feed: FeedOptions = field(default_factory=FeedOptions)

@@ -12,7 +12,7 @@ from onnx import parser
 from onnx.reference import ReferenceEvaluator
 
 import onnxviz
-from onnxviz.graph.layers.families import KINDS
+from onnxviz.graph.operators.table import KINDS
 
 # Two pictures and two channels: onnx 1.23's reference of LRN takes the number of the one for that of the other.
 HEAD = '<ir_version: 10, opset_import: ["": 23]> g (float[2,2,6,6] x) => (y)'

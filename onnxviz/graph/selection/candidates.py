@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from onnxviz.graph.graph import Graph, Node
+from onnxviz.graph.topology import bodies
 from onnxviz.words import shown
 
 if TYPE_CHECKING:
@@ -224,16 +225,15 @@ class Things:
         """Names of nodes and values inside bodies and functions, with words for where that is."""
         found: dict[str, str] = {}
         waiting = [(node, "") for node in self.graph.proto.graph.node]
-        for function in self.graph.proto.functions:
+        for function in self.graph.functions.values():
             waiting.extend((node, f"function {function.name}") for node in function.node)
         while waiting:
             node, inside = waiting.pop()
             for name in (node.name, *node.output) if inside else ():
                 found.setdefault(name, inside)
-            for attribute in node.attribute:
-                bodies = [attribute.g] if attribute.HasField("g") else attribute.graphs
-                words = f"{attribute.name} of {node.op_type} {node.name or next(iter(node.output), '')}".rstrip()
-                waiting.extend((inner, words) for body in bodies for inner in body.node)
+            for branch, body in bodies(node):
+                words = f"{branch} of {node.op_type} {node.name or next(iter(node.output), '')}".rstrip()
+                waiting.extend((inner, words) for inner in body.node)
         return found
 
 

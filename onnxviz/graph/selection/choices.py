@@ -1,25 +1,25 @@
 """Which values of a model a selection means: `conv[0], pool`, a name as Netron shows it, `layer3.** & conv`.
 
-Three steps: selection_grammar.py parses the text, selection_evaluation.py finds what its terms match among the things
-of selection_things.py, and here these become choices: values with the names under which they are shown.
+Three steps: grammar.py parses the text, evaluation.py finds what its terms match among the candidates of candidates.py,
+and here these become choices: values with the names under which they are shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from onnxviz.errors import NoMatchError, UnsupportedError, UsageError
 from onnxviz.graph.graph import Graph
+from onnxviz.graph.layers.layer import Layer
 from onnxviz.graph.selection.candidates import Places, Things, members
 from onnxviz.graph.selection.evaluation import Evaluation
 from onnxviz.graph.selection.grammar import KEYWORDS, Condition, Factor, Selection, Term, Word, exact, parse
 from onnxviz.graph.selection.messages import all_inside, inside_body, pointed
 from onnxviz.words import near, shown
 
-if TYPE_CHECKING:
-    from onnxviz.graph.layers.catalogue import Layer
+SelectionText = str | Layer | Sequence[str | Layer] | Mapping[str, str]
+"""What `layers=` takes: a selection or a layer, several of them, or selections with a new name each."""
 
 TAPS = ("act", "op")
 _SHOWN_FIRST = ("conv", "pool")
@@ -39,6 +39,75 @@ class Choice:
     tap: str
     layer: Layer | None
     note: str = ""
+
+
+def choose(
+    wanted: SelectionText | None,
+    *,
+    graph: Graph,
+    layers: Sequence[Layer],
+    exclude: Sequence[str] = (),
+    tap: str = "act",
+) -> tuple[tuple[Choice, ...], str]:
+    """Return what is chosen, in graph order, each value once, and a remark on it (often empty).
+
+    Args:
+        wanted: A text, a layer, several of them, or texts with the names to give; None for the default.
+        graph: The model.
+        layers: Its catalogue.
+        exclude: Selections that are taken away.
+        tap: Which value of a layer is meant: `act` or `op`.
+
+    Raises:
+        UsageError: The tap is unknown, or nothing can be chosen by `wanted`.
+        SelectionError: A selection cannot be read.
+        NoMatchError: It matches nothing, all of it is excluded, or a layer is of another model.
+        UnsupportedError: What is meant lies in a body or function.
+    """
+    require_tap(tap)
+    if wanted is None:
+        choices, taken = default_choices(graph, layers, tap, exclude)
+        return choices, f"no selection given: {taken}"
+    if isinstance(wanted, Mapping):
+        found = _renamed(wanted, graph, layers, tap)
+    else:
+        given = [wanted] if isinstance(wanted, str | Layer) else list(wanted)
+        wrong = [type(item).__name__ for item in given if not isinstance(item, str | Layer)]
+        if wrong:
+            raise UsageError(f"a selection is a text or a layer, not {wrong[0]}")
+        texts = [item for item in given if isinstance(item, str)]
+        if len(texts) == len(given):
+            return select(texts, graph=graph, layers=layers, exclude=exclude, tap=tap), ""
+        found = [_taken(item, graph, layers, tap) for item in given if isinstance(item, Layer)]
+        found += select(texts, graph=graph, layers=layers, tap=tap) if texts else ()
+    gone = matched_values(exclude, graph=graph, layers=layers, tap=tap)
+    kept = {choice.value: choice for choice in found if choice.value not in gone}
+    if not kept:
+        raise NoMatchError("nothing is selected, or all of it is excluded")
+    order = {value: node.index for value, node in graph.producers.items()}
+    return tuple(sorted(kept.values(), key=lambda choice: order.get(choice.value, -1))), ""
+
+
+def _renamed(names: Mapping[str, str], graph: Graph, layers: Sequence[Layer], tap: str) -> list[Choice]:
+    named: dict[str, Choice] = {}
+    for text, name in names.items():
+        found = select(text, graph=graph, layers=layers, tap=tap)
+        for choice in found:
+            own = name if len(found) == 1 else f"{name}/{choice.name}"
+            if choice.value in named:
+                raise UsageError(f"{choice.value!r} is given two names: {named[choice.value].name!r} and {own!r}")
+            named[choice.value] = replace(choice, name=own)
+    return list(named.values())
+
+
+def _taken(layer: Layer, graph: Graph, layers: Sequence[Layer], tap: str) -> Choice:
+    if layer.inside:
+        outputs = graph.nodes[layer.index].outputs if layer in layers else ()
+        raise UnsupportedError(inside_body(layer.name, layer.inside, outputs))
+    value = layer.value(tap)
+    if value not in graph.producers:
+        raise NoMatchError(f"the layer {layer.name!r} is of another model: nothing makes {value!r} in this one")
+    return Choice(layer.name, value, tap, layer)
 
 
 def select(

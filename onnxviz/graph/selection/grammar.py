@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from onnxviz.errors import SelectionError
-from onnxviz.graph.layers.families import KINDS
+from onnxviz.graph.operators.table import KINDS
 from onnxviz.graph.selection.messages import pointed
 from onnxviz.words import near, shown
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from onnxviz.errors import NoMatchError, SelectionError, UnsupportedError, UsageError
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.catalogue import Layer, catalogue
-from onnxviz.graph.layers.families import KINDS
+from onnxviz.graph.operators.table import KINDS
 from onnxviz.graph.selection.choices import Choice, default_choices, select
 from onnxviz.graph.selection.globs import fitting_names, plain_name
 from onnxviz.graph.selection.grammar import parse
