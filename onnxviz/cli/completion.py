@@ -9,8 +9,8 @@ from pathlib import Path
 
 import typer
 
-# Names come from a file that may be anybody's, and zsh evaluates what it is offered: those that a shell or the
-# selection language wants quoted are not offered.
+# A name comes from a file that anybody may have written, and zsh evaluates what it is offered. So a name that needs
+# quotes, in a shell or in the selection language, is not offered.
 _PLAIN_NAME = re.compile(r"[\w./:@%+-]+")
 
 
@@ -43,7 +43,7 @@ def complete_selection(ctx: typer.Context, incomplete: str) -> list[str]:
     model = ctx.params.get("model") or next(iter(ctx.args), "")
     try:
         words = _words(str(model))
-    except Exception:  # of whatever kind: the command itself will say it, and the prompt is no place for it
+    except Exception:  # whatever it is, the command will say it; a prompt cannot
         return []
     return [incomplete.removesuffix(term) + word for word in words if word.startswith(term)]
 

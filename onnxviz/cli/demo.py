@@ -43,7 +43,7 @@ def demo(
     from onnxviz.viewing.options import ViewOptions
     from onnxviz.viewing.view import view
 
-    # A connectome's weights span five orders of magnitude; unscaled, all but a few would be black.
+    # A connectome's weights span five orders of magnitude; without a logarithm all but a few would be black.
     feed = FeedOptions(transform="log" if picture == "connectome" else "none")
     options = ViewOptions(feed=feed, run=RunOptions(device=device), style=Style(theme=theme), force=force)
     with ProgressWatcher(quiet=quiet, verbose=verbose, tables=not json) as watcher:

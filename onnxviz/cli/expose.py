@@ -101,7 +101,7 @@ def _written(
     from onnxviz.model import open_model
     from onnxviz.runtime.devices import runtime
 
-    runtime()  # missed now, and not when the file is there
+    runtime()  # if it is missing, this fails before the file is written
     exposed.save(target, linked=linked, force=force)
     return open_model(target).verify(opened)
 

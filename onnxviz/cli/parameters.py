@@ -1,4 +1,4 @@
-"""The options that several commands share, and how their texts become values."""
+"""Options that several commands share, and the functions that turn their texts into values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from onnxviz.errors import UsageError
 
 
 def model_path(text: str) -> Path:
-    """Return a model's path; an empty text, such as an unset variable of a shell, is not the current folder.
+    """Return a model's path. An empty text, such as an unset variable of a shell, does not mean the current folder.
 
     Raises:
         UsageError: The text is empty.
@@ -24,7 +24,7 @@ def model_path(text: str) -> Path:
 
 
 def option(names: str, text: str, metavar: str | None = None, values: str = "", **more: Any) -> Any:
-    """Return an option, whose value may be one of some that a shell completes; typer's own type is not public."""
+    """Return an option; `values` are those that a shell completes. Typer's own type for it is not public."""
     if values:
         more["autocompletion"] = one_of(values)
     return typer.Option(*names.split(), metavar=metavar, help=text, **more)
@@ -74,7 +74,7 @@ def floats(text: str | None, option: str) -> tuple[float, ...] | None:
     """Return the numbers of a comma-separated text.
 
     Raises:
-        UsageError: One of them is no number.
+        UsageError: One of them is not a number.
     """
     if text is None:
         return None

@@ -24,10 +24,10 @@ LARGE = 256 * 2**20
 
 
 class ProgressWatcher(Watcher, AbstractContextManager["ProgressWatcher"]):
-    """Tells on stderr what goes on; the bar shows on a terminal only."""
+    """Says on stderr what goes on; a bar shows on a terminal only."""
 
     def __init__(self, *, quiet: bool, verbose: bool = False, tables: bool = True) -> None:
-        """Begin; `quiet` says errors only, `verbose` every session and layer; `tables` prints one a run."""
+        """Begin; `quiet` says errors only, `verbose` each session and layer; `tables` prints a table for each run."""
         self._quiet = quiet
         self._verbose = verbose
         self._tables = tables
@@ -37,7 +37,7 @@ class ProgressWatcher(Watcher, AbstractContextManager["ProgressWatcher"]):
         self.placed_text = ""
 
     def chosen(self, choices: Sequence[Choice], remark: str) -> None:
-        """Say what the selection came to."""
+        """Say what was selected."""
         if not self._quiet:
             say_choices(choices, remark)
 
@@ -50,19 +50,19 @@ class ProgressWatcher(Watcher, AbstractContextManager["ProgressWatcher"]):
             for note in fed.notes:
                 say(f"  {note}")
         if map_bytes > LARGE:
-            say(f"the maps of {layers} layers take {size_text(map_bytes)}; they are drawn and let go piece by piece")
+            say(f"the maps of {layers} layers take {size_text(map_bytes)}; they are drawn and freed piece by piece")
         if sys.stderr.isatty() and not self._verbose:
             self._begin_bar(layers)
 
     def placed(self, placement: Placement) -> None:
-        """Keep the sentence on the device for the end."""
+        """Keep the sentence about the device for the end."""
         counted = placement.nodes is not None and placement.total is not None
         share = f", {placement.nodes} of {placement.total} nodes" if counted else ""
         self._detail(f"a session on {placement.device}{share}")
         self.placed_text = f"ran on {placement.device} ({placement.reason}){share}"
 
     def drawn(self, layer: LayerRecord) -> None:
-        """Move the bar on, or say the layer."""
+        """Move the bar on, or name the layer."""
         self._detail(f"drawn {layer.name} in {layer.pictures[0]}")
         if self._bar is not None:
             self._bar.advance(self._task)
@@ -75,12 +75,12 @@ class ProgressWatcher(Watcher, AbstractContextManager["ProgressWatcher"]):
                 _print_run(run, layers, folder)
                 sys.stdout.flush()
             except BrokenPipeError:
-                # `| head` has read enough; the pictures are made all the same.
+                # `| head` has read enough; the pictures are still made.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 self._tables = False
 
     def failed(self, source: str, error: OnnxvizError) -> None:
-        """Nothing yet: the failures are listed at the end."""
+        """Say nothing yet: the failures are listed at the end."""
 
     def _detail(self, text: str) -> None:
         if self._verbose:
@@ -95,7 +95,7 @@ class ProgressWatcher(Watcher, AbstractContextManager["ProgressWatcher"]):
         self._bar.start()
 
     def _end_bar(self) -> None:
-        # Before a table is printed: as long as it lives, rich sends what goes to standard output to its own console.
+        # Needed before a table is printed: while the bar lives, rich sends standard output to its own console.
         if self._bar is not None:
             self._bar.stop()
             self._bar = None

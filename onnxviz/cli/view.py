@@ -76,7 +76,7 @@ def view(
 
 
 def report(record: ViewRecord, watcher: ProgressWatcher, *, json: bool, quiet: bool, show: bool) -> None:
-    """Say what was done beside the tables of the runs; as JSON, print all of it."""
+    """Say what was done beside the tables of the runs; with `json` print view.json."""
     if not quiet and watcher.placed_text:
         say(watcher.placed_text)
     if json:
@@ -94,7 +94,7 @@ def report(record: ViewRecord, watcher: ProgressWatcher, *, json: bool, quiet: b
 
 
 def open_report(record: ViewRecord) -> None:
-    """Open the page in the browser; where there is none, say so."""
+    """Open the page in the browser, or say that no browser could be started."""
     import webbrowser
 
     if record.report_path is not None and not webbrowser.open(record.report_path.resolve().as_uri()):
