@@ -184,7 +184,7 @@ def test_a_model_changed_while_open_is_noticed(doubling_model: Path) -> None:
 
 def test_wrong_words(doubling_model: Path) -> None:
     model = onnxviz.open(doubling_model)
-    with pytest.raises(UsageError, match="`relu` is no tap"):
+    with pytest.raises(UsageError, match="`relu` is not a tap"):
         model.select("conv", tap="relu")
     with pytest.raises(NoMatchError):
         model.select("norm")

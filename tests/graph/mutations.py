@@ -46,7 +46,7 @@ SHARES = ((1 << 12, 8), (1 << 14, 120), (1 << 17, 40), (1 << 23, 12))
 SHARE_OF = {"light_bvlc_alexnet": 12, "efficientnet_lite0_int8": 60}
 # What onnx's checker passes and onnxviz refuses: text that onnxruntime's Python fails on, and the groups of protobuf's
 # first version, which ONNX does not have.
-REFUSED_ALONE = ("is no valid UTF-8", "does not occur in ONNX")
+REFUSED_ALONE = ("is not valid UTF-8", "does not occur in ONNX")
 KINDS = {"Conv": "conv", "BatchNormalization": "norm", "LRN": "norm", "MaxPool": "pool", "AveragePool": "pool"}
 
 
