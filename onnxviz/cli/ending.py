@@ -1,4 +1,4 @@
-"""How a command ends that cannot go on: its reader has left, standard output is full, or Ctrl-C came."""
+"""How a command ends when it cannot go on: nobody reads its output, standard output is full, or Ctrl-C was pressed."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Parameters = ParamSpec("Parameters")
 
 
 class ReaderGoneError(Exception):
-    """Nobody reads standard output any more; typer would end with exit code 1 on the OSError that this stands for."""
+    """Nobody reads standard output any more. It replaces the OSError, on which typer would end with exit code 1."""
 
 
 def printing(command: Callable[Parameters, None]) -> Callable[Parameters, None]:
-    """Return a command that flushes what it printed, and whose failure to print is a ReaderGoneError or OutputError.
+    """Return a command that flushes its output, and says so when it is interrupted; typer then ends with exit code 130.
 
-    Where it is interrupted, it says so; typer then ends with exit code 130.
+    The command raises a ReaderGoneError when nobody reads its output, and an OutputError when the output is full.
     """
 
     @functools.wraps(command)
@@ -36,7 +36,7 @@ def printing(command: Callable[Parameters, None]) -> Callable[Parameters, None]:
             gone = error.errno == errno.EPIPE or (os.name == "nt" and error.errno == errno.EINVAL)
             if not gone and error.errno != errno.ENOSPC:
                 raise
-            # What is still held back would fail once more when Python flushes at exit.
+            # Python flushes the rest at exit, which would fail again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             if gone:
                 raise ReaderGoneError from None
