@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from onnxviz.errors import ExecutionError, InputError, OnnxvizError, UsageError
-from onnxviz.feed.feeds import MAIN, RANDOM_WAY, Feed, FeedOptions, find_sources
-from onnxviz.feed.items import STANDARD_INPUT
+from onnxviz.feed.feed import Feed
+from onnxviz.feed.feed_options import FeedOptions
+from onnxviz.feed.find import MAIN, find_sources
+from onnxviz.feed.load import STANDARD_INPUT
+from onnxviz.feed.make import RANDOM_WAY
 from onnxviz.model import Model
 
 

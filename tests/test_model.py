@@ -18,7 +18,7 @@ from PIL import Image
 import onnxviz
 from onnxviz.activations import Activation, Activations, RawWriter
 from onnxviz.errors import InputError, NoMatchError, OutputError, RunError, UnsupportedError, UsageError
-from onnxviz.feed.options import FeedOptions
+from onnxviz.feed.feed_options import FeedOptions
 from onnxviz.model import choices_of
 from onnxviz.runtime.session import RunOptions
 from tests.models import model_of

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from onnxviz.activations import Activation
 from onnxviz.draw.scale import ChannelStatistics
 from onnxviz.errors import ExecutionError, InputError
-from onnxviz.feed.feeds import Feed
+from onnxviz.feed.feed import Feed
 from onnxviz.files import writing
 from onnxviz.reporting.collect import Collector
 from onnxviz.reporting.parts import ReportModel, ReportRun

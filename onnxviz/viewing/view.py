@@ -11,7 +11,7 @@ from typing import Any
 
 from onnxviz.classes import find_classes
 from onnxviz.draw.kinds import check_style
-from onnxviz.feed.feeds import Feed
+from onnxviz.feed.feed import Feed
 from onnxviz.files import making_folder, safe_name
 from onnxviz.inputs import Inputs
 from onnxviz.model import Model, choices_of
