@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from onnxviz.activations import Activation, Activations
-from onnxviz.errors import ExecutionError, InputError, RunError, UnsupportedError
+from onnxviz.errors import ExecutionError, RunError, UnsupportedError
 from onnxviz.feed.feed import Feed
 from onnxviz.feed.feed_options import FeedOptions
 from onnxviz.feed.free_sizes import open_sizes
@@ -52,11 +52,6 @@ class Inference:
         """
         if isinstance(source, Feed):
             return source
-        if isinstance(source, list | tuple):
-            raise InputError(
-                f"a list of {len(source)} inputs is {len(source)} runs, and one run is fed here: give them one by one, "
-                "or a batch as one array (numpy.stack)"
-            )
         return make_feed(self._inputs, source, options or FeedOptions(), self.graph.metadata)
 
     def executor(

@@ -60,12 +60,17 @@ def load(source: Any) -> Item | dict[str, Item]:
     if isinstance(source, Sequence) and source:
         if all(isinstance(entry, int | float | np.generic | list | tuple) for entry in source):
             return Item(_numbers(source), "array", "array")
-        raise InputError(
-            f"a list of {len(source)} inputs is {len(source)} runs, and one run is fed here: give them one by one, "
-            "or a batch as one array (numpy.stack)"
-        )
+        raise several_runs(source)
     raise InputError(
         f"{type(source).__name__} cannot be fed: give a path, a picture, an array, numbers or a mapping by input"
+    )
+
+
+def several_runs(sources: Sequence[Any]) -> InputError:
+    """Return the error for a list of sources where one run is fed."""
+    return InputError(
+        f"a list of {len(sources)} inputs is {len(sources)} runs, and one run is fed here: give them one by one, "
+        "or a batch as one array (numpy.stack)"
     )
 
 

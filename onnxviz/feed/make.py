@@ -15,7 +15,7 @@ from onnxviz.feed.fit import fit_item
 from onnxviz.feed.free_sizes import FreeSizes
 from onnxviz.feed.geometry import Geometry
 from onnxviz.feed.input_shapes import array_input, describe_inputs, input_named, no_picture, picture_input, sound_input
-from onnxviz.feed.load import Content, Item, load, load_value
+from onnxviz.feed.load import Content, Item, load, load_value, several_runs
 from onnxviz.feed.matrices import Matrix
 from onnxviz.feed.pictures import Picture, as_rgb, picture_from_array
 from onnxviz.feed.sounds import Sound
@@ -29,9 +29,9 @@ def make_feed(inputs: Sequence[TensorSpec], source: Any, options: FeedOptions, m
     """Make the arrays that a model is fed in one run.
 
     `source` is a path, `-` for standard input, an array, a Pillow image, or a mapping from input name to one of these
-    or a number; the key `""` stands for the input that fits. None leaves everything to `options.random` or
-    `options.constant`. Arrays are fed unchanged unless preprocessing is asked for. A batch is an array; a list of
-    sources is several runs, and is refused.
+    or numbers; the key `""` stands for the input that fits. None leaves everything to `options.random` or
+    `options.constant`. Arrays are fed unchanged unless preprocessing is asked for. A batch is an array; a list is
+    several runs, and is refused.
 
     Raises:
         InputError: The source is broken or fits no input.
@@ -84,6 +84,8 @@ def _assigned(inputs: tuple[TensorSpec, ...], source: Any) -> dict[str, Item]:
     """Return the item for each input by name, the main one first."""
     if source is None:
         return {}
+    if isinstance(source, list | tuple):
+        raise several_runs(source)
     if not isinstance(source, Mapping):
         return _main(inputs, load(source))
     named: dict[str, Item] = {}

@@ -13,13 +13,13 @@ from tests.feed.feeding import COLOURS, feed, refusal, spec
 
 
 def test_numbers_and_what_is_not_a_source() -> None:
-    assert feed(spec("N", 2), [[1, 2], [3, 4]], FeedOptions()).arrays["x"].tolist() == [[1, 2], [3, 4]]
-    assert feed(spec(2), (np.float32(1), 2), FeedOptions()).arrays["x"].tolist() == [1, 2]
+    assert feed(spec("N", 2), {"x": [[1, 2], [3, 4]]}, FeedOptions()).arrays["x"].tolist() == [[1, 2], [3, 4]]
+    assert feed(spec(2), {"x": (np.float32(1), 2)}, FeedOptions()).arrays["x"].tolist() == [1, 2]
     assert refusal(spec(1), object()) == (
         "object cannot be fed: give a path, a picture, an array, numbers or a mapping by input"
     )
-    assert refusal(spec(1), []).startswith("list cannot be fed: ")
-    assert refusal(spec(1), [[1, 2], [3]]).startswith("the list cannot be fed: ")
+    assert refusal(spec(1), {"x": []}).startswith("list cannot be fed: ")
+    assert refusal(spec(1), {"x": [[1, 2], [3]]}).startswith("the list cannot be fed: ")
 
 
 def test_a_list_of_sources_is_never_one_batch(picture: Path) -> None:
@@ -31,6 +31,7 @@ def test_a_list_of_sources_is_never_one_batch(picture: Path) -> None:
     for entries in ([path, path], [picture, picture], (array, array), [image, image], [array, path]):
         assert refusal(spec("N", 3, 2, 2), entries) == expected
         assert refusal(spec("N", 3, 2, 2), {"x": entries}) == expected
+    assert refusal(spec("N", 2), [[1, 2], [3, 4]]) == expected
 
 
 class Pipe(io.BytesIO):
