@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from onnxviz.conversion.convert_options import ConvertOptions
     from onnxviz.draw.style import Style
     from onnxviz.errors import OnnxvizError
-    from onnxviz.feed.feeds import FeedOptions
-    from onnxviz.graph.layers.catalogue import Layer
+    from onnxviz.feed.feed_options import FeedOptions
+    from onnxviz.graph.layers.layer import Layer
     from onnxviz.model import Model
-    from onnxviz.model import open_model as open
+    from onnxviz.opening import open
     from onnxviz.reporting.report import ReportOptions, report
     from onnxviz.runtime.session import RunOptions
     from onnxviz.viewing.options import ViewOptions
@@ -33,8 +33,8 @@ _HOMES = {
     "Activation": ("onnxviz.activations", "Activation"),
     "Activations": ("onnxviz.activations", "Activations"),
     "ConvertOptions": ("onnxviz.conversion.convert_options", "ConvertOptions"),
-    "FeedOptions": ("onnxviz.feed.feeds", "FeedOptions"),
-    "Layer": ("onnxviz.graph.layers.catalogue", "Layer"),
+    "FeedOptions": ("onnxviz.feed.feed_options", "FeedOptions"),
+    "Layer": ("onnxviz.graph.layers.layer", "Layer"),
     "Model": ("onnxviz.model", "Model"),
     "OnnxvizError": ("onnxviz.errors", "OnnxvizError"),
     "ReportOptions": ("onnxviz.reporting.report", "ReportOptions"),
@@ -43,7 +43,7 @@ _HOMES = {
     "ViewOptions": ("onnxviz.viewing.options", "ViewOptions"),
     "bundled": ("onnxviz.bundled", None),
     "convert": ("onnxviz.conversion.convert", "convert"),
-    "open": ("onnxviz.model", "open_model"),
+    "open": ("onnxviz.opening", "open"),
     "report": ("onnxviz.reporting.report", "report"),
     "view": ("onnxviz.viewing.view", "view"),
 }

@@ -1,4 +1,4 @@
-"""What `view` can be told besides the model and its inputs."""
+"""`ViewOptions`: all that `view` takes besides the model and its inputs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from onnxviz.draw.style import Style
 from onnxviz.errors import UsageError
-from onnxviz.feed.feeds import FeedOptions
+from onnxviz.feed.feed_options import FeedOptions
 from onnxviz.graph.selection.choices import SelectionText
 from onnxviz.reporting.report import SIZE
 from onnxviz.runtime.session import RunOptions
