@@ -46,7 +46,9 @@ def load_checkpoint(tensorflow: ModuleType, request: Request) -> Loaded:
     meta = _parsed(v1.MetaGraphDef(), request["source"])
     inputs, outputs = _ends(meta.graph_def.node, request)
     if meta.saver_def.restore_op_name:
-        cut_to(meta.graph_def, [meta.saver_def.restore_op_name, meta.saver_def.filename_tensor_name, *outputs])
+        # Freezing fetches the value of a resource by this node beside it, which no other node need read.
+        reads = [f"{node.name}/Read/ReadVariableOp" for node in meta.graph_def.node if node.op == "VarHandleOp"]
+        cut_to(meta.graph_def, [meta.saver_def.restore_op_name, meta.saver_def.filename_tensor_name, *reads, *outputs])
         meta.collection_def.clear()  # its entries name nodes that are gone
     if not request["trust"]:
         check_graph(meta.graph_def, RESTORING)
