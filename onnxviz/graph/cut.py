@@ -18,7 +18,8 @@ import numpy
 import onnx
 
 from onnxviz.errors import NoMatchError
-from onnxviz.graph.graph import Graph, Node, tensor_spec
+from onnxviz.graph.graph import Graph, tensor_spec
+from onnxviz.graph.node import Node
 from onnxviz.graph.shapes import infer
 from onnxviz.graph.topology import FunctionKey, every_node, function_key
 from onnxviz.layout import TensorSpec

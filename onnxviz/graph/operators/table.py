@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import onnx
 
 from onnxviz.graph.attributes import MALFORMED
-from onnxviz.graph.graph import STANDARD_DOMAINS, Node
+from onnxviz.graph.node import STANDARD_DOMAINS, Node
 from onnxviz.graph.operators.axis_seeds import (
     Seed,
     channel_norm,

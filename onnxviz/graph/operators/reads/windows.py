@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from onnxviz.graph.graph import Node
+from onnxviz.graph.node import Node
 from onnxviz.graph.operators.reads.rule import (
     MOST_PHASES,
     AxisRead,
