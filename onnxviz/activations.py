@@ -17,13 +17,12 @@ import numpy as np
 
 from onnxviz.errors import InputError
 from onnxviz.files import writing
+from onnxviz.layout import Array
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from onnxviz.draw.style import Drawing
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
