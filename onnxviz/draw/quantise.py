@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from onnxviz.draw.palette import LEVELS, NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY
-from onnxviz.draw.scale import Array, ChannelStatistics, Floats, Limits, as_floats
+from onnxviz.draw.scale import Array, ChannelStatistics, Floats, Limits, as_floats, channel_blocks
 
 Indices = NDArray[np.uint8]
 Float32s = NDArray[np.float32]
@@ -15,9 +17,52 @@ Float32s = NDArray[np.float32]
 # LEVELS / range rounds up in float32 for a fifth of all channels, and then their maximum has the index LEVELS.
 _TOP = LEVELS * (1 - 2.0**-20)
 
-# Values handled at once, about 256 KiB of float32: they stay in the second-level cache, and no second array of the
-# size of the maps is needed.
-_BLOCK = 1 << 16
+
+@dataclass(frozen=True, slots=True)
+class Slopes:
+    """How the values of each channel become levels: 0 at the low end of its range, `top` at the high end.
+
+    Attributes:
+        low, high: (C,) float64, the ends of the range, finite.
+        slope: (C,) float64, levels per unit of the value; 1 where the range is empty.
+        hard: (C,) whether the range or the slope is too large for float32.
+        top: the level of the high end.
+    """
+
+    low: Floats
+    high: Floats
+    slope: Floats
+    hard: NDArray[np.bool_]
+    top: float
+
+    def write_levels(self, target: Float32s, values: Array, channels: slice) -> None:
+        """Write the levels of some channels, values (n, ...) float32 or float64, into an array of the same shape."""
+        column = (-1, *[1] * (values.ndim - 1))
+        # First subtract, then multiply: a * slope + offset would lose all bits of values far from zero.
+        with np.errstate(all="ignore"):
+            np.subtract(values, self.low[channels].astype(values.dtype).reshape(column), out=target, casting="unsafe")
+            np.multiply(target, self.slope[channels].astype(np.float32).reshape(column), out=target)
+            for place in np.flatnonzero(self.hard[channels]):
+                target[place] = self._hard_levels(values[place], channels.start + int(place))
+
+    def _hard_levels(self, values: Array, channel: int) -> Floats:
+        """Return the levels of a channel in float64, everything divided by the end that is farther from 0."""
+        size = max(abs(self.low[channel]), abs(self.high[channel]))
+        start, end = self.low[channel] / size, self.high[channel] / size
+        levels: Floats = (values.astype(np.float64) / size - start) * (self.top / (end - start))
+        return levels
+
+
+def slopes(low: Floats, high: Floats, top: float) -> Slopes:
+    """Return how channels with these ends, (C,) float64 and finite, become levels from 0 to `top`.
+
+    >>> slopes(np.array([0.0, 1.0]), np.array([4.0, 1.0]), 256).slope
+    array([64.,  1.])
+    """
+    with np.errstate(all="ignore"):
+        span = high - low
+        slope = np.where(span > 0, top / span, 1.0)
+    return Slopes(low, high, slope, (slope > 1e37) | (span > 1e37), top)
 
 
 def quantise_into(
@@ -41,14 +86,10 @@ def quantise_into(
         shrink: (ky, kx), by which rows and columns are averaged.
         gamma: an exponent for the place on the scale, 0..1; 0.5 lifts what is near the low end.
     """
-    values = as_floats(maps)
-    step = max(1, _BLOCK // max(1, values[0].size)) if len(values) else 1
-    buffer = np.empty((min(step, len(values)), *values.shape[1:]), np.float32)
-    slope, hard = _slopes(limits)
-    for start in range(0, len(values), step):
-        block = slice(start, start + step)
-        levels = buffer[: len(values[block])]
-        _normalise(levels, values[block], limits.low[block], limits.high[block], slope[block], hard[block])
+    values, scale = as_floats(maps), slopes(limits.low, limits.high, _TOP)
+    for block in channel_blocks(values):
+        levels = np.empty(values[block].shape, np.float32)
+        scale.write_levels(levels, values[block], block)
         if statistics is not None and bool(statistics.irregular[block].any()):
             target[block] = _irregular(levels, values[block], shrink, gamma)
             continue
@@ -64,29 +105,6 @@ def quantise(
     target = np.empty(maps.shape, np.uint8)
     quantise_into(target, maps, limits, statistics, gamma=gamma)
     return target
-
-
-def _slopes(limits: Limits) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return the levels in a unit of each channel, and for which channels float32 cannot hold them."""
-    with np.errstate(all="ignore"):
-        span = limits.high - limits.low
-        slope = np.where(span > 0, _TOP / span, 1.0)
-    return slope, ~np.isfinite(slope) | (slope > 1e37) | (span > 1e37)
-
-
-def _normalise(
-    levels: Float32s, values: Array, low: Floats, high: Floats, slope: Floats, hard: NDArray[np.bool_]
-) -> None:
-    # First subtract, then multiply: a * slope + offset would lose all bits of values far from zero.
-    with np.errstate(all="ignore"):
-        lows = low.astype(values.dtype)[:, None, None]
-        np.subtract(values, lows, out=levels, casting="unsafe")
-        np.multiply(levels, slope.astype(np.float32)[:, None, None], out=levels)
-        for channel in np.flatnonzero(hard):
-            # Ranges that overflow or vanish in float32: everything is divided by the greater end.
-            size = max(abs(low[channel]), abs(high[channel]))
-            start, end = low[channel] / size, high[channel] / size
-            levels[channel] = (values[channel].astype(np.float64) / size - start) * (_TOP / (end - start))
 
 
 def _irregular(levels: Float32s, values: Array, shrink: tuple[int, int], gamma: float) -> Indices:

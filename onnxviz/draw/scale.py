@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -131,14 +132,20 @@ def channel_statistics(maps: Array) -> ChannelStatistics:
     counts = np.zeros((2, len(values)), np.int64)
     if values.size:
         with np.errstate(all="ignore"):
-            for start in range(0, len(values), step := max(1, _BLOCK // values.shape[1])):
-                columns[:, start : start + step] = _moments(values[start : start + step])
+            for block in channel_blocks(values):
+                columns[:, block] = _moments(values[block])
         # NaN shows in a minimum and infinity in either end, so finite channels need no pass of their own.
         for channel in np.flatnonzero(~np.isfinite(columns).all(axis=0)):
             columns[:, channel], counts[:, channel] = _careful(values[channel].astype(np.float64))
     minimum, maximum, mean, deviation = columns
     constant = _constant(minimum, maximum) & (counts.sum(axis=0) == 0) & (values.shape[1] > 1)
     return ChannelStatistics(minimum, maximum, mean, deviation, counts[0], counts[1], constant)
+
+
+def channel_blocks(values: Array) -> Iterator[slice]:
+    """Cut channels (C, ...) into groups that are worked on at once, about 256 KiB of float32 each."""
+    step = max(1, _BLOCK // max(1, math.prod(values.shape[1:])))
+    return (slice(start, start + step) for start in range(0, len(values), step))
 
 
 def channel_extremes(maps: Array) -> ChannelStatistics:
