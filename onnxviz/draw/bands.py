@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from onnxviz.draw import palette, ruler
+from onnxviz.draw import palette
 from onnxviz.draw.grid import PAGE
-from onnxviz.draw.header import Header, header_width
+from onnxviz.draw.header import RULER, Header, draw_ruler, header_width
 from onnxviz.draw.montage import choose_channels, legend
 from onnxviz.draw.page import BARE, MARGIN, Page, hatch
 from onnxviz.draw.quantise import quantise
@@ -133,7 +133,7 @@ class _Bands:
         right = RANGE_BAR + 12 if self.scale.own else 0
         width = header_width(AXIS + self.grid.width + right)
         top, left = header.height(width, self.style.font), MARGIN + AXIS
-        page = Page(width, top + height + ruler.HEIGHT + MARGIN, self.style.font)
+        page = Page(width, top + height + RULER + MARGIN, self.style.font)
         header.draw(page)
         self._fill(page.canvas, (top, left), channels)
         self._number(page, (top, left - 8), channels)
@@ -141,7 +141,7 @@ class _Bands:
             start = left + self.grid.width + 12
             self._ranges(page.canvas[top : top + height, start : start + RANGE_BAR], shown)
             page.text(start + RANGE_BAR, top + height + 20, "ranges", 11, 150, "r")
-        ruler.draw_ruler(page, (top + height, left), self.grid.width, self.maps.shape[1])
+        draw_ruler(page, (top + height, left), self.grid.width, self.maps.shape[1])
         return self._drawing(page, caption)
 
     def _drawing(self, page: Page, caption: Caption) -> Drawing:

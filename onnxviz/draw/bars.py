@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from onnxviz.draw import palette, ruler
-from onnxviz.draw.header import Header, ticks
+from onnxviz.draw import palette
+from onnxviz.draw.header import RULER, Header, draw_ruler, ticks
 from onnxviz.draw.page import BARE, MARGIN, Page
 from onnxviz.draw.scale import parse_scale
 from onnxviz.draw.style import Caption, Drawing, Style
@@ -111,9 +111,9 @@ class _Plot:
             width = max(2 * MARGIN + AXIS + self.width + aside, 480)
             header = Header(caption, [*_range_words(self.values), *notes, *self._zoom()])
             top, left = header.height(width, self.style.font), MARGIN + AXIS
-            page = Page(width, top + HEIGHT + ruler.HEIGHT + MARGIN, self.style.font)
+            page = Page(width, top + HEIGHT + RULER + MARGIN, self.style.font)
             header.draw(page)
-            ruler.draw_ruler(page, (top + HEIGHT, left), self.width, len(self.values))
+            draw_ruler(page, (top + HEIGHT, left), self.width, len(self.values))
         view = page.canvas[top : top + HEIGHT, left : left + self.width]
         view[:] = palette.PANEL
         if not self.style.bare:

@@ -1,4 +1,4 @@
-"""What stands above the maps of any kind: name, description, scale in words, colour bar, legend."""
+"""What frames maps of any kind: above them name, description, scale in words, colour bar and legend; below a ruler."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ NARROWEST = 640
 """The least width of a page with a header."""
 TALLEST = 178
 """The rows that a header takes at most: three lines of description and four of notes."""
+
+RULER = 28
+"""Pixels that a ruler takes below a drawing."""
 
 _BAR = 220
 _ENDS = {
@@ -126,6 +129,20 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
 def header_width(width: int) -> int:
     """Return the width of a page that holds so many pixels of maps and a header."""
     return max(width + 2 * MARGIN, NARROWEST)
+
+
+def draw_ruler(page: Page, place: tuple[int, int], width: int, count: int) -> None:
+    """Number `count` indices along the bottom of a drawing whose lower left corner is at `place` (y, x).
+
+    A tick stands at the left of what it numbers, or under its middle where that is 8 pixels wide or more.
+    """
+    top, left = place
+    middle = width // count // 2 if width // count >= 8 else 0
+    for index in ticks(0, count - 1, min(10, max(2, width // 50))):
+        if index == int(index):
+            x = left + int(index * width / count) + middle
+            page.canvas[top + 2 : top + 7, x] = RULE
+            page.text(x, top + 20, f"{int(index)}", 11, 170, "m")
 
 
 def _draw_legend(page: Page, names: Sequence[str]) -> None:

@@ -8,8 +8,7 @@ from pathlib import Path
 from onnxviz.activations import Activation
 from onnxviz.draw.encode import save
 from onnxviz.draw.kinds import Known, draw_maps
-from onnxviz.draw.overview import draw_overview
-from onnxviz.draw.overview_row import OverviewRow, summarise
+from onnxviz.draw.overview import Head, OverviewRow, draw_overview, summarise
 from onnxviz.draw.scale import ChannelStatistics, channel_statistics
 from onnxviz.draw.style import Caption, Drawing
 from onnxviz.feed.feeds import Feed
@@ -107,15 +106,10 @@ class OneRun:
     def _overview(self, drawn: _Drawn) -> Drawing:
         model = self.call.model
         shown = shown_words(len(drawn.rows), len(self.call.choices))
-        return draw_overview(
-            title(model.file.origin),
-            f"{len(model.graph.nodes)} nodes  ·  {shown}  ·  opset {model.graph.opset}",
-            fed_picture(self.feed),
-            fed_lines(self.feed.main if self.feed.fed else None),
-            [(found.name, found.value) for found in drawn.scores.top],
-            drawn.rows,
-            self.call.options.style,
-        )
+        line = f"{len(model.graph.nodes)} nodes  ·  {shown}  ·  opset {model.graph.opset}"
+        top = [(found.name, found.value) for found in drawn.scores.top]
+        head = Head(fed_picture(self.feed), fed_lines(self.feed.main if self.feed.fed else None), top)
+        return draw_overview(Caption(title(model.file.origin), line), head, drawn.rows, self.call.options.style)
 
     def _save(self, drawing: Drawing, name: str) -> str:
         small = self.call.options.style.small
@@ -133,4 +127,5 @@ class _Drawn:
 
 
 def _row(activation: Activation, statistics: ChannelStatistics) -> OverviewRow:
-    return summarise(activation.array, activation.layout, activation.name, activation.caption_line, statistics)
+    caption = Caption(activation.name, activation.caption_line)
+    return summarise(activation.array, activation.layout, caption, statistics)

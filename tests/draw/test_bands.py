@@ -7,9 +7,9 @@ import pytest
 
 from onnxviz.draw.bands import AXIS, RANGE_BAR, WIDTH, choose_bands, draw_bands, strongest
 from onnxviz.draw.grid import PAGE
+from onnxviz.draw.header import RULER
 from onnxviz.draw.page import MARGIN, Page
 from onnxviz.draw.palette import HATCH_BACK, HATCH_LINE, INK, LEVELS, NAN, RULE
-from onnxviz.draw.ruler import HEIGHT
 from onnxviz.draw.style import Caption, Drawing, Style
 
 CAPTION = Caption("encoder/conv", "Conv · 1 x C x L")
@@ -19,7 +19,7 @@ LEFT = MARGIN + AXIS
 def below_header(drawing: Drawing, bands: int) -> np.ndarray:
     """Return the page from the first of so many bands on; bands are 24 rows, the ruler is below."""
     image = np.asarray(drawing.image)
-    return image[len(image) - MARGIN - HEIGHT - 24 * bands :]
+    return image[len(image) - MARGIN - RULER - 24 * bands :]
 
 
 @pytest.fixture

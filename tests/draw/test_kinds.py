@@ -14,7 +14,7 @@ from onnxviz.draw.bars import BAR, draw_bars, draw_wave
 from onnxviz.draw.filmstrip import draw_filmstrip
 from onnxviz.draw.kinds import Known, attention_style, draw_maps
 from onnxviz.draw.montage import draw_montage
-from onnxviz.draw.overview_row import summarise
+from onnxviz.draw.overview import summarise
 from onnxviz.draw.page import BARE, Page
 from onnxviz.draw.palette import FRAME, INK, LEVELS, PANEL, RULE
 from onnxviz.draw.scale import channel_statistics
@@ -191,5 +191,5 @@ def test_known_statistics_change_no_picture(shape: tuple[int, ...], layout: str)
     known = Known(statistics=channel_statistics(item_channels(array, layout)))
     expected = draw_maps(array, layout, CAPTION, STYLE)
     assert same(draw_maps(array, layout, CAPTION, STYLE, known), expected)
-    summary = summarise(array, layout, "a", "b", known.statistics)
-    assert repr(summary) == repr(summarise(array, layout, "a", "b"))
+    summary = summarise(array, layout, CAPTION, known.statistics)
+    assert repr(summary) == repr(summarise(array, layout, CAPTION))

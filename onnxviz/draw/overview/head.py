@@ -11,7 +11,7 @@ from PIL import Image
 
 from onnxviz.draw import palette
 from onnxviz.draw.bars import BAR, plot, spans, vertical_limits
-from onnxviz.draw.overview_sheet import TILES, WIDTH, Sheet
+from onnxviz.draw.overview.sheet import TILES, WIDTH, Sheet
 from onnxviz.draw.page import MARGIN
 from onnxviz.draw.text import number
 

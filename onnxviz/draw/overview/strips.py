@@ -13,8 +13,8 @@ from onnxviz.draw import palette
 from onnxviz.draw.arrange import ATTENTION
 from onnxviz.draw.bars import plot, vertical_limits
 from onnxviz.draw.kinds import ATTENTION_GAMMA
-from onnxviz.draw.overview_fit import CAPTION, GAP, LABEL, SAMPLES, STRIP, THINNEST, TILE
-from onnxviz.draw.overview_sheet import MEAN, PROJECTION, TILE_STEP, TILES, Sheet
+from onnxviz.draw.overview.boxes import CAPTION, GAP, LABEL, SAMPLES, STRIP, THINNEST, TILE
+from onnxviz.draw.overview.sheet import MEAN, PROJECTION, TILE_STEP, TILES, Sheet
 from onnxviz.draw.page import hatch
 from onnxviz.draw.quantise import quantise
 from onnxviz.draw.scale import Limits, both_signs, channel_statistics, limits
@@ -24,7 +24,7 @@ from onnxviz.draw.text import number
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from onnxviz.draw.overview_row import MapsLook, OverviewRow, VectorLook
+    from onnxviz.draw.overview.row import MapsLook, OverviewRow, VectorLook
 
 FILLED = 0.8
 """The share of a box's side that a map fills at least."""
@@ -50,17 +50,17 @@ class _Picture:
 def draw_maps_strip(sheet: Sheet, row: OverviewRow, look: MapsLook, y: int) -> None:
     """Draw maps: their mean, their principal components and the most varied channels."""
     pictures = _pictures(sheet.style, row, look)
-    height, width = look.fit.box
+    height, width = look.boxes.size
     measure = sheet.page.measure
-    titled = 2 if sheet.titled and look.fit.usual else 0
+    titled = 2 if sheet.titled and look.boxes.usual else 0
     fit = all(
         measure(each.name, 11) + measure(each.words, 10) + 2 * NAME_GAP <= width + GAP for each in pictures[titled:]
     )
     for place, picture in enumerate(pictures):
-        top, left = _usual_place(place) if look.fit.usual else look.fit.place(place)
-        image = enlarged(picture.colours, look.fit.box)
+        top, left = _usual_place(place) if look.boxes.usual else look.boxes.place(place)
+        image = enlarged(picture.colours, look.boxes.size)
         # Under a column's title a narrow picture stands in the middle, else they follow one another.
-        middle = (width - image.width) // 2 if look.fit.usual else 0
+        middle = (width - image.width) // 2 if look.boxes.usual else 0
         _put(sheet, image, (y + top + (height - image.height) // 2, MEAN + left + middle), picture)
         x, baseline = MEAN + left, y + top + height + 14
         if place >= titled:

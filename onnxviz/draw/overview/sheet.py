@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from onnxviz.draw import palette
-from onnxviz.draw.overview_fit import CURVE, GAP, STRIP, TILE
+from onnxviz.draw.overview.boxes import CURVE, GAP, STRIP, TILE
 from onnxviz.draw.page import MARGIN, Page
 
 if TYPE_CHECKING:

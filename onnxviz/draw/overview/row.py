@@ -11,12 +11,14 @@ from PIL import Image
 from onnxviz.draw.arrange import BANDS, BARS, FILMSTRIP, NOTHING, arrange_axes, fitting
 from onnxviz.draw.bands import strongest
 from onnxviz.draw.bars import Columns, spans
-from onnxviz.draw.overview_fit import CURVE, ONE_LINE, SAMPLES, SHOWN, STRIP, THINNEST, Fit, fit
+from onnxviz.draw.overview.boxes import CURVE, ONE_LINE, SAMPLES, SHOWN, STRIP, THINNEST, Boxes, choose_boxes
 from onnxviz.draw.projection import pca_rgb
 from onnxviz.draw.scale import Array, ChannelStatistics, channel_statistics
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+    from onnxviz.draw.style import Caption
 
 NAMED = 8
 """How many of a vector's largest values are told."""
@@ -36,7 +38,7 @@ class MapsLook:
     """What is shown of maps; sequences are maps of one row. Of a single channel there is its tile only.
 
     Attributes:
-        fit: how its pictures lie in the row; of sequences, one below the other, it says nothing.
+        boxes: where its pictures stand in the row; sequences, which stand one below the other, do not use it.
         mean: the mean over the channels `(h, w) float32`; `mean_range` is that of the mean at full size.
         projection: the three principal components `(h, w, 3) uint8`; `share` is their share of the variance.
         top: the channels with the greatest spatial deviation, the greatest first.
@@ -50,7 +52,7 @@ class MapsLook:
     top: tuple[int, ...]
     tiles: npt.NDArray[np.float32]
     statistics: ChannelStatistics
-    fit: Fit = ONE_LINE
+    boxes: Boxes = ONE_LINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,7 @@ class OverviewRow:
     """A layer in an overview.
 
     Attributes:
-        name: the layer's name.
-        line: its operator and shape, or whatever is to be said of it.
+        caption: the layer's name, and a line about it.
         kind: the kind of its maps, see `Arranged`.
         notes: what was assumed or left out when its maps were arranged.
         channels: how many there are; a vector has as many as values.
@@ -79,8 +80,7 @@ class OverviewRow:
         curve: the spatial deviation of the channels, None if there is one only; of a vector, the magnitudes.
     """
 
-    name: str
-    line: str
+    caption: Caption
     kind: str
     notes: tuple[str, ...] = ()
     channels: int = 0
@@ -92,23 +92,18 @@ class OverviewRow:
 
 
 def summarise(
-    array: npt.NDArray[Any],
-    layout: str | None,
-    name: str,
-    line: str,
-    statistics: ChannelStatistics | None = None,
+    array: npt.NDArray[Any], layout: str | None, caption: Caption, statistics: ChannelStatistics | None = None
 ) -> OverviewRow:
     """Return what an overview shows of a layer's activation (item 0 of it); the array is not kept.
 
     Args:
         array: of any rank and dtype.
         layout: a letter an axis, or None: the rank decides, see `arrange_axes`.
-        name: the layer's name.
-        line: what is to be said of it, such as its operator and shape.
+        caption: the layer's name, and a line about it, such as its operator and shape.
         statistics: those of its `item_channels`, where they are known.
     """
     arranged = arrange_axes(array, layout)
-    row = OverviewRow(name, line, arranged.kind, arranged.notes)
+    row = OverviewRow(caption, arranged.kind, arranged.notes)
     if arranged.kind == NOTHING:
         return row
     if arranged.kind == BARS:
@@ -160,16 +155,16 @@ def _look(maps: Array, statistics: ChannelStatistics) -> MapsLook:
     mean = _mean(maps)
     projection, share = pca_rgb(maps) if len(maps) > 1 else (np.zeros((1, 1, 3), np.uint8), 0.0)
     top = _most_varied(statistics)
-    fitted = fit(1 if len(maps) == 1 else 2 + len(top), *mean.shape)
+    boxes = choose_boxes(1 if len(maps) == 1 else 2 + len(top), *mean.shape)
     return MapsLook(
-        mean=shrink(mean, fitted.box),
+        mean=shrink(mean, boxes.size),
         mean_range=_range(mean),
-        projection=shrink(projection, fitted.box),
+        projection=shrink(projection, boxes.size),
         share=share,
         top=tuple(top.tolist()),
-        tiles=np.stack([shrink(maps[channel].astype(np.float32), fitted.box) for channel in top]),
+        tiles=np.stack([shrink(maps[channel].astype(np.float32), boxes.size) for channel in top]),
         statistics=statistics.take(top),
-        fit=fitted,
+        boxes=boxes,
     )
 
 
