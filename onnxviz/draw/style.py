@@ -47,10 +47,17 @@ class Style:
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """The words above a picture: the layer's name, and a line with its operator, shape, dtype and tap."""
+    """The words on a picture.
+
+    Attributes:
+        title: the layer's name.
+        line: what is said of it: operator, shape, dtype and tap.
+        labels: a name for each channel, such as class names; None numbers them.
+    """
 
     title: str
     line: str = ""
+    labels: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

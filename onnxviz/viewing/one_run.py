@@ -7,7 +7,7 @@ from pathlib import Path
 
 from onnxviz.activations import Activation
 from onnxviz.draw.encode import save
-from onnxviz.draw.kinds import Known, draw_maps
+from onnxviz.draw.kinds import draw_maps
 from onnxviz.draw.overview import Head, OverviewRow, draw_overview, summarise
 from onnxviz.draw.scale import ChannelStatistics, channel_statistics
 from onnxviz.draw.style import Caption, Drawing
@@ -83,19 +83,20 @@ class OneRun:
             dtype=str(activation.array.dtype),
             range=statistics.range,
             layer=layer,
-            pictures=self._pictures(activation, Known(labels, statistics), place),
+            pictures=self._pictures(activation, statistics, place),
         )
         self.call.outlets.add(activation, record, statistics, labels)
         self.call.watcher.drawn(record)
         return record
 
-    def _pictures(self, activation: Activation, known: Known, place: int) -> tuple[str, ...]:
+    def _pictures(self, activation: Activation, statistics: ChannelStatistics, place: int) -> tuple[str, ...]:
         """Draw a layer and return its pictures' names."""
         style = self.call.options.style
         if activation.value in self.limits:
             style = replace(style, limits=self.limits[activation.value])
-        caption = Caption(activation.name, activation.caption_line)
-        drawings = draw_maps(activation.array, activation.layout, caption, style, known)
+        labels = self.call.classes.labels_of(activation.value)
+        caption = Caption(activation.name, activation.caption_line, labels)
+        drawings = draw_maps(activation.array, activation.layout, caption, style, statistics)
         stem = f"{place:03}-{safe_name(activation.name)}"
         numbers = [f"-{page + 1}" for page in range(len(drawings))] if len(drawings) > 1 else [""]
         return tuple(

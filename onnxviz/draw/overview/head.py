@@ -13,6 +13,7 @@ from onnxviz.draw import palette
 from onnxviz.draw.bars import BAR, plot, spans, vertical_limits
 from onnxviz.draw.overview.sheet import TILES, WIDTH, Sheet
 from onnxviz.draw.page import MARGIN
+from onnxviz.draw.scale import channel_extremes
 from onnxviz.draw.text import number
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _draw_wave(view: Canvas, samples: npt.NDArray[Any]) -> None:
     columns = spans(values, min(len(values), width))
     thick = width // len(columns.low)
     view[:] = palette.PANEL
-    plot(view[:, : thick * len(columns.low)], columns, vertical_limits(values), thick)
+    plot(view[:, : thick * len(columns.low)], columns, vertical_limits(*channel_extremes(samples[None]).range), thick)
 
 
 def _draw_classes(sheet: Sheet, y: int, top: Sequence[tuple[str, float]]) -> None:

@@ -17,7 +17,7 @@ from onnxviz.draw.overview.boxes import CAPTION, GAP, LABEL, SAMPLES, STRIP, THI
 from onnxviz.draw.overview.sheet import MEAN, PROJECTION, TILE_STEP, TILES, Sheet
 from onnxviz.draw.page import hatch
 from onnxviz.draw.quantise import quantise
-from onnxviz.draw.scale import Limits, both_signs, channel_statistics, limits
+from onnxviz.draw.scale import Limits, both_signs, channel_extremes, limits
 from onnxviz.draw.style import Style
 from onnxviz.draw.text import number
 
@@ -89,8 +89,7 @@ def draw_vector_strip(sheet: Sheet, row: OverviewRow, look: VectorLook, y: int) 
     thick = min(24, STRIP // count)
     view = sheet.page.canvas[y : y + TILE, MEAN : MEAN + thick * count]
     sheet.page.canvas[y : y + TILE, MEAN : MEAN + STRIP] = palette.PANEL
-    low, high = row.range if not math.isnan(row.range[0]) else (0.0, 0.0)
-    plot(view, look.columns, vertical_limits(np.array([low, high])), thick)
+    plot(view, look.columns, vertical_limits(*row.range), thick)
     largest = (f"{index}: {number(value)}" for index, value in zip(look.top, look.values, strict=True))
     words = "values by index, the largest  " + "  ·  ".join(largest)
     sheet.page.text(MEAN, y + TILE + 14, words, 11, 140, width=STRIP)
@@ -143,7 +142,7 @@ def _pictures(style: Style, row: OverviewRow, look: MapsLook) -> list[_Picture]:
     if row.channels == 1:
         return pictures
     mean, (low, high) = look.mean[None], look.mean_range
-    scale = limits(mean, channel_statistics(mean), Style(), both_signs(*row.range))
+    scale = limits(mean, channel_extremes(mean), Style(), both_signs(*row.range))
     colours, framed = _coloured(mean, scale, row, style)
     return [
         _Picture(colours[0], low == high, framed, "mean", f"{number(low)} .. {number(high)}"),
@@ -157,7 +156,7 @@ def _coloured(
 ) -> tuple[npt.NDArray[np.uint8], bool]:
     """Return maps `(n, h, w)` in colours, `(n, h, w, 3)`, and whether they need a frame."""
     gamma = ATTENTION_GAMMA if row.kind == ATTENTION else 1.0
-    indices = quantise(maps, scale, channel_statistics(maps), gamma=gamma)
+    indices = quantise(maps, scale, channel_extremes(maps), gamma=gamma)
     name = style.colormap
     if name == "auto":
         name = "magma" if row.kind == ATTENTION else palette.default_colormap(scale.diverging, style.theme)
