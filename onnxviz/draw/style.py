@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 from PIL import Image
 
@@ -43,6 +44,24 @@ class Style:
     small: bool = False
     limits: tuple[float, float] | None = None
     bare: bool = False
+
+
+class StyleChanges(TypedDict, total=False):
+    """The fields of `Style` as keywords, for type checkers and completion."""
+
+    scale: str
+    colormap: str
+    theme: str
+    tile: int | None
+    columns: int | None
+    rows: int | None
+    order: str
+    top: int | None
+    channels: str | Sequence[int] | None
+    font: str | None
+    small: bool
+    limits: tuple[float, float] | None
+    bare: bool
 
 
 @dataclass(frozen=True, slots=True)
