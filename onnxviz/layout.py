@@ -9,6 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:  # `onnxviz --help` loads this module, and no numpy
+    from typing import Any
+
+    import numpy.typing as npt
+
+Array: TypeAlias = "npt.NDArray[Any]"
+"""An array of any dtype and rank."""
 
 SPATIAL = "DHWL"
 

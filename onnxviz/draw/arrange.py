@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from onnxviz.draw.scale import ChannelStatistics, as_floats
-from onnxviz.layout import SPATIAL, channels_first
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
+from onnxviz.layout import SPATIAL, Array, channels_first
 
 NO_NUMBERS = "OSUTMm"
 """numpy's kinds of dtypes that hold texts, objects or times."""
@@ -32,11 +28,11 @@ class Arranged:
     """
 
     kind: str
-    values: npt.NDArray[Any]
+    values: Array
     notes: tuple[str, ...] = ()
 
 
-def arrange_axes(array: npt.NDArray[Any], layout: str | None) -> Arranged:
+def arrange_axes(array: Array, layout: str | None) -> Arranged:
     """Take item 0 of an array and put its axes in the order of a picture.
 
     A layout has one letter an axis; N is the batch, C the channels, T tokens, D, H, W, L space; two T make
@@ -58,7 +54,7 @@ def arrange_axes(array: npt.NDArray[Any], layout: str | None) -> Arranged:
     return replace(arranged, notes=(*notes, *arranged.notes))
 
 
-def item_channels(array: npt.NDArray[Any], layout: str | None, item: int = 0) -> npt.NDArray[Any]:
+def item_channels(array: Array, layout: str | None, item: int = 0) -> Array:
     """Return one item of an array with its channels first, `(C, ...)`, as its picture shows them and no value left out.
 
     Complex numbers become magnitudes; what holds no numbers has no channels.
@@ -73,7 +69,7 @@ def item_channels(array: npt.NDArray[Any], layout: str | None, item: int = 0) ->
 
 
 def fitting(
-    statistics: ChannelStatistics | None, arranged: Arranged, array: npt.NDArray[Any], layout: str | None
+    statistics: ChannelStatistics | None, arranged: Arranged, array: Array, layout: str | None
 ) -> ChannelStatistics | None:
     """Return the statistics of an array's `item_channels` only where its picture has the same channels.
 
@@ -86,7 +82,7 @@ def fitting(
     return statistics if same else None
 
 
-def _item(array: npt.NDArray[Any], layout: str | None, item: int = 0) -> tuple[npt.NDArray[Any], str, list[str]]:
+def _item(array: Array, layout: str | None, item: int = 0) -> tuple[Array, str, list[str]]:
     """Return an item without its batch axis, a letter for each axis that is left, and notes."""
     notes = ["magnitudes of complex numbers"] if array.dtype.kind == "c" else []
     if layout is None or len(layout) != array.ndim:
@@ -109,7 +105,7 @@ def _assumed(rank: int) -> str:
     return channels_first(rank) or "N" + "X" * (rank - 3) + "HW"
 
 
-def _by_letters(item: npt.NDArray[Any], layout: str) -> Arranged:
+def _by_letters(item: Array, layout: str) -> Arranged:
     """Arrange an item (no batch axis) whose layout has a letter an axis."""
     values = np.ascontiguousarray(_channels_first(item, layout))
     space = [letter for letter in layout if letter in _kept(layout)]
@@ -127,7 +123,7 @@ def _kept(layout: str) -> str:
     return "T" if layout.count("T") == 2 else SPATIAL + "T"
 
 
-def _channels_first(item: npt.NDArray[Any], layout: str) -> npt.NDArray[Any]:
+def _channels_first(item: Array, layout: str) -> Array:
     """Return an item `(C, ...)`; one with neither channels nor two axes of space is a vector `(C,)`."""
     kept = _kept(layout)
     channels = [axis for axis, letter in enumerate(layout) if letter not in kept]
@@ -138,7 +134,7 @@ def _channels_first(item: npt.NDArray[Any], layout: str) -> npt.NDArray[Any]:
     return values.reshape(math.prod(item.shape[axis] for axis in channels), *(item.shape[axis] for axis in space))
 
 
-def _tokens(values: npt.NDArray[Any]) -> Arranged:
+def _tokens(values: Array) -> Arranged:
     """Fold tokens `(C, T)` to the square grid they come from, if they do; one token more is the class token."""
     count = values.shape[1]
     for extra in (0, 1):
@@ -149,7 +145,7 @@ def _tokens(values: npt.NDArray[Any]) -> Arranged:
     return _by_shape(values)
 
 
-def _by_shape(values: npt.NDArray[Any]) -> Arranged:
+def _by_shape(values: Array) -> Arranged:
     """Choose the picture of `(C, ...)` by the axes of space that are longer than 1."""
     channels, *space = values.shape
     long = [size for size in space if size > 1]

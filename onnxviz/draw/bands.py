@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from onnxviz.draw.prepare import Prepared
 from onnxviz.draw.quantise import quantise
 from onnxviz.draw.scale import as_floats
 from onnxviz.draw.style import Drawing
+from onnxviz.layout import Array
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -88,7 +89,7 @@ def choose_bands(channels: int, length: int) -> BandGrid:
     return BandGrid(zoom, shrink, thickness, -(-length // shrink) * zoom, min(page_rows, channels))
 
 
-def strongest(sequences: npt.NDArray[Any], starts: npt.NDArray[np.intp]) -> npt.NDArray[Any]:
+def strongest(sequences: Array, starts: npt.NDArray[np.intp]) -> Array:
     """Return of sequences `(C, L)` the value farthest from 0 in each part, the parts beginning at `starts`: `(C, n)`.
 
     What oscillates cancels in a mean, and what is left of it is an alias. NaN in a part is NaN.

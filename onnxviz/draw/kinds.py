@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
 
 from onnxviz.draw.arrange import ATTENTION, BANDS, BARS, FILMSTRIP, MAPS, NOTHING, Arranged, arrange_axes, fitting
 from onnxviz.draw.bands import draw_bands
@@ -32,16 +31,14 @@ from onnxviz.draw.prepare import Prepared, check_order, prepare
 from onnxviz.draw.scale import ChannelStatistics, parse_scale
 from onnxviz.draw.style import Caption, Drawing, Style, channel_numbers
 from onnxviz.draw.text import face
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
+from onnxviz.layout import Array
 
 ATTENTION_GAMMA = 0.5
 """The exponent of attention's colours: its rows are spiky, and on a linear scale all but the peaks is black."""
 
 
 def draw_maps(
-    array: npt.NDArray[Any],
+    array: Array,
     layout: str | None,
     caption: Caption,
     style: Style,

@@ -22,7 +22,7 @@ BARE = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class PageText:
     """A text on a page and its box: columns `left` to `right`, rows `top` to `bottom`, the baseline at `baseline`."""
 
     text: str
@@ -58,7 +58,7 @@ class Page:
 
     def __init__(self, width: int, height: int, font: str | None = None) -> None:
         self.canvas: Canvas = np.full((height, width), colours.INK, np.uint8)
-        self.words: list[Word] = []
+        self.words: list[PageText] = []
         self.face = face(font)
 
     @property
@@ -95,7 +95,7 @@ class Page:
         text = self.face.fit(text, size, width) if width is not None else self.face.plain(text)
         length = self.face.width(text, size)
         left = round(x - length * {"l": 0.0, "m": 0.5, "r": 1.0}[anchor])
-        self.words.append(Word(text, size, ink, left, left + int(np.ceil(length)), round(y)))
+        self.words.append(PageText(text, size, ink, left, left + int(np.ceil(length)), round(y)))
 
     def measure(self, text: str, size: int) -> float:
         """Return the width of a text in pixels."""
@@ -114,7 +114,7 @@ class Page:
             self._ink(canvas, word)
         return canvas
 
-    def _ink(self, canvas: Canvas, word: Word) -> None:
+    def _ink(self, canvas: Canvas, word: PageText) -> None:
         ramp, top, left = _ramp(self.face, word.text, word.size, word.ink), word.baseline - word.size, word.left
         if top < 0 or left < 0:
             ramp, top, left = ramp[max(-top, 0) :, max(-left, 0) :], max(top, 0), max(left, 0)

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from onnxviz.draw.page import Page
 from onnxviz.draw.palette import default_colormap, melts_into_page
-from onnxviz.draw.scale import Array, ChannelStatistics, Limits, channel_extremes, channel_statistics, limits
+from onnxviz.draw.scale import ChannelStatistics, Limits, channel_extremes, channel_statistics, limits
 from onnxviz.draw.style import Caption, Drawing, Style, channel_numbers
 from onnxviz.draw.text import number
 from onnxviz.errors import UsageError
+from onnxviz.layout import Array
 
 _FOLDED = 0.2
 """The share of constant channels above which they are left out."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from onnxviz.layout import Array
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +28,7 @@ BLOCK = 1 << 18
 """Values that are projected at a time, so that no second copy of large maps is made."""
 
 
-def pca_rgb(maps: npt.NDArray[Any]) -> tuple[npt.NDArray[np.uint8], float]:
+def pca_rgb(maps: Array) -> tuple[npt.NDArray[np.uint8], float]:
     """Project maps `(C, H, W)` on their three principal components, as an RGB picture `(H, W, 3) uint8`.
 
     Red is the first component, green the second, blue the third; each is stretched from its 1st to its 99th
@@ -111,7 +113,7 @@ def _signed(axes: npt.NDArray[np.float64], centred: npt.NDArray[np.float32]) -> 
     return np.where(np.where(alike, largest, skew)[:, None] < 0, -axes, axes)
 
 
-def _sample(maps: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _sample(maps: Array) -> Array:
     """Return a regular grid of pixels of every map (a stride over flat pixels could hit one column only)."""
     channels, height, width = maps.shape
     pixels = SAMPLE if channels <= 512 else SAMPLE_OF_MANY
@@ -120,7 +122,7 @@ def _sample(maps: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return maps[:, ::step, :: max(1, -(-width * rows // pixels))]
 
 
-def _mean_and_scale(maps: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], np.float32]:
+def _mean_and_scale(maps: Array) -> tuple[Array, np.float32]:
     """Return the mean of every channel `(C, 1)` over the sample, and what brings the values near 1.
 
     Squares of large float32 numbers overflow and those of small ones vanish, so they are scaled first.
@@ -138,7 +140,7 @@ def _mean_and_scale(maps: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], np.float3
     return mean.astype(sample.dtype)[:, None], np.float32(1 / far if usable else 1)
 
 
-def _centred(maps: npt.NDArray[Any], mean: npt.NDArray[Any], scale: np.float32) -> npt.NDArray[np.float32]:
+def _centred(maps: Array, mean: Array, scale: np.float32) -> npt.NDArray[np.float32]:
     """Return maps `(C, h, w)` as scaled differences from the means `(C, h * w)`, 0 where they are not finite."""
     with np.errstate(over="ignore", invalid="ignore"):
         values: npt.NDArray[np.float32] = (maps.reshape(len(maps), -1) - mean).astype(np.float32, copy=False)
@@ -149,7 +151,7 @@ def _centred(maps: npt.NDArray[Any], mean: npt.NDArray[Any], scale: np.float32) 
     return values
 
 
-def _row_blocks(maps: npt.NDArray[Any]) -> Iterator[slice]:
+def _row_blocks(maps: Array) -> Iterator[slice]:
     """Cut the rows of maps `(C, H, W)` into pieces of about BLOCK values."""
     channels, height, width = maps.shape
     step = max(1, BLOCK // (channels * width))

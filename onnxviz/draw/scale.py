@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from onnxviz.draw.style import Style
 from onnxviz.errors import UsageError
+from onnxviz.layout import Array
 
-Array = NDArray[np.generic]
 Floats = NDArray[np.float64]
 
 MODES = ("auto", "channel", "signed", "layer", "percentile", "symmetric", "std")

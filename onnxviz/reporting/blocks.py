@@ -8,7 +8,8 @@ import numpy as np
 
 from onnxviz.draw.arrange import BARS, Arranged
 from onnxviz.draw.quantise import slopes
-from onnxviz.draw.scale import Array, ChannelStatistics, Floats, channel_blocks, channel_statistics
+from onnxviz.draw.scale import ChannelStatistics, Floats, channel_blocks, channel_statistics
+from onnxviz.layout import Array
 from onnxviz.reporting.planes import NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY, Codes, Marks, Planes, deflate
 
 STEPS = 256

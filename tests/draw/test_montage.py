@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from onnxviz.draw.grid import PAGE
 from onnxviz.draw.header import ticks
 from onnxviz.draw.montage import draw_montage, plan_montage
-from onnxviz.draw.page import Page, Word
+from onnxviz.draw.page import Page, PageText
 from onnxviz.draw.palette import (
     ACCENT,
     FAINT_RULE,
@@ -285,7 +285,7 @@ def test_ticks_are_round(low: float, high: float, expected: list[float]) -> None
     assert ticks(low, high) == pytest.approx(expected, nan_ok=True)
 
 
-def overlap(one: Word, other: Word) -> bool:
+def overlap(one: PageText, other: PageText) -> bool:
     return (
         one.left < other.right
         and other.left < one.right

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -15,11 +15,10 @@ from onnxviz.draw.overview.sheet import TILES, WIDTH, Sheet
 from onnxviz.draw.page import MARGIN
 from onnxviz.draw.scale import channel_extremes
 from onnxviz.draw.text import number
+from onnxviz.layout import Array
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import numpy.typing as npt
 
     from onnxviz.draw.page import Canvas
 
@@ -45,7 +44,7 @@ class Head:
         top: the top classes and their scores, the greatest first; empty where the model does not classify.
     """
 
-    shown: npt.NDArray[Any] | None
+    shown: Array | None
     lines: Sequence[str]
     top: Sequence[tuple[str, float]]
 
@@ -82,7 +81,7 @@ class Head:
         return max(1, round(self.shown.shape[0] * scale)), max(1, round(self.shown.shape[1] * scale))
 
 
-def _draw_wave(view: Canvas, samples: npt.NDArray[Any]) -> None:
+def _draw_wave(view: Canvas, samples: Array) -> None:
     """Fill part of a canvas with samples, of which each column of pixels spans the least to the greatest."""
     values, width = samples.astype(np.float64), view.shape[1]
     columns = spans(values, min(len(values), width))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -13,7 +13,8 @@ from onnxviz.draw.bands import strongest
 from onnxviz.draw.bars import Columns, spans
 from onnxviz.draw.overview.boxes import CURVE, ONE_LINE, SAMPLES, SHOWN, STRIP, THINNEST, Boxes, choose_boxes
 from onnxviz.draw.projection import pca_rgb
-from onnxviz.draw.scale import Array, ChannelStatistics, channel_statistics
+from onnxviz.draw.scale import ChannelStatistics, channel_statistics
+from onnxviz.layout import Array
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -92,7 +93,7 @@ class OverviewRow:
 
 
 def summarise(
-    array: npt.NDArray[Any], layout: str | None, caption: Caption, statistics: ChannelStatistics | None = None
+    array: Array, layout: str | None, caption: Caption, statistics: ChannelStatistics | None = None
 ) -> OverviewRow:
     """Return what an overview shows of a layer's activation (item 0 of it); the array is not kept.
 
@@ -215,7 +216,7 @@ def _curve(values: npt.NDArray[np.float64]) -> Curve:
     return Curve(ordered[starts], float(ordered[0]), float(np.median(ordered)))
 
 
-def shrink(picture: npt.NDArray[Any], box: tuple[int, int]) -> npt.NDArray[Any]:
+def shrink(picture: Array, box: tuple[int, int]) -> Array:
     """Return a picture `(H, W)` or `(H, W, 3)` that fits a box (height, width) of pixels, by area means.
 
     A long thin picture keeps up to THINNEST pixels across.
