@@ -1,4 +1,4 @@
-"""Which picture suits an array: its axes put in order, by its layout or by its rank."""
+"""Which kind of picture suits an array, and its axes in the order that this kind draws."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Arranged:
 
     Attributes:
         kind: `maps` (C, H, W), `bands` (C, L), `bars` (C,), `filmstrip` (C, D, H, W), `attention`
-            (heads, T, T) or `nothing` (the array has no values, or none that are numbers).
+            (heads, T, T) or `nothing` (the array is empty, or holds no numbers).
         values: float32 or float64 in the shape of the kind; a view where the array allows it.
         notes: what was done or assumed, for the caption.
     """
@@ -55,9 +55,9 @@ def arrange_axes(array: Array, layout: str | None) -> Arranged:
 
 
 def item_channels(array: Array, layout: str | None, item: int = 0) -> Array:
-    """Return one item of an array with its channels first, `(C, ...)`, as its picture shows them and no value left out.
+    """Return one item of an array with its channels first, `(C, ...)`, in the order of its picture, with every value.
 
-    Complex numbers become magnitudes; what holds no numbers has no channels.
+    Complex numbers become magnitudes. An array that holds no numbers has no channels.
 
     >>> item_channels(np.zeros((2, 5, 6, 3)), "NHWC", 1).shape, item_channels(np.zeros((2, 7)), None).shape
     ((3, 5, 6), (7,))
@@ -68,12 +68,12 @@ def item_channels(array: Array, layout: str | None, item: int = 0) -> Array:
     return _channels_first(values, letters)
 
 
-def fitting(
+def matching(
     statistics: ChannelStatistics | None, arranged: Arranged, array: Array, layout: str | None
 ) -> ChannelStatistics | None:
-    """Return the statistics of an array's `item_channels` only where its picture has the same channels.
+    """Return the statistics of an array's `item_channels` if its picture has the same channels, else None.
 
-    It has others where axes are folded, without a class token, and of complex numbers.
+    The picture has other channels where axes were folded or a class token was left out.
     """
     if array.dtype.kind in NO_NUMBERS + "c":
         return None
@@ -101,7 +101,7 @@ def _item(array: Array, layout: str | None, item: int = 0) -> tuple[Array, str, 
 def _assumed(rank: int) -> str:
     if rank < 2:
         return "C" * rank
-    # X is no letter of a layout: axes that are folded into the channels.
+    # X is not a letter of layouts; it marks axes that are folded into the channels.
     return channels_first(rank) or "N" + "X" * (rank - 3) + "HW"
 
 
@@ -119,12 +119,12 @@ def _by_letters(item: Array, layout: str) -> Arranged:
 
 
 def _kept(layout: str) -> str:
-    """Return the letters of the axes that are no channels; two T are attention."""
+    """Return the letters of the axes that are not folded into the channels."""
     return "T" if layout.count("T") == 2 else SPATIAL + "T"
 
 
 def _channels_first(item: Array, layout: str) -> Array:
-    """Return an item `(C, ...)`; one with neither channels nor two axes of space is a vector `(C,)`."""
+    """Return an item `(C, ...)`; without a channel axis and with at most one axis of space it is a vector `(C,)`."""
     kept = _kept(layout)
     channels = [axis for axis, letter in enumerate(layout) if letter not in kept]
     space = [axis for axis, letter in enumerate(layout) if letter in kept]
@@ -135,7 +135,7 @@ def _channels_first(item: Array, layout: str) -> Array:
 
 
 def _tokens(values: Array) -> Arranged:
-    """Fold tokens `(C, T)` to the square grid they come from, if they do; one token more is the class token."""
+    """Arrange tokens `(C, T)`: as maps if their number is a square, or a square and one more, the class token."""
     count = values.shape[1]
     for extra in (0, 1):
         side = math.isqrt(count - extra)

@@ -33,7 +33,7 @@ room for the range of each channel at the right."""
 
 @dataclass(frozen=True, slots=True)
 class BandGrid:
-    """Where bands go.
+    """Where bands stand.
 
     Attributes:
         zoom: pixels a sample.
@@ -51,7 +51,7 @@ class BandGrid:
 
     @property
     def words(self) -> str:
-        """The zoom as it is written on a picture."""
+        """The zoom as a picture says it."""
         if self.shrink > 1:
             return f"{self.shrink} samples to 1 px, the one farthest from 0"
         return f"1 sample = {self.zoom} px"
@@ -92,7 +92,7 @@ def choose_bands(channels: int, length: int) -> BandGrid:
 def strongest(sequences: Array, starts: npt.NDArray[np.intp]) -> Array:
     """Return of sequences `(C, L)` the value farthest from 0 in each part, the parts beginning at `starts`: `(C, n)`.
 
-    What oscillates cancels in a mean, and what is left of it is an alias. NaN in a part is NaN.
+    The mean of an oscillation is near 0, and what is left of it is an alias. A part that holds NaN is NaN.
 
     >>> import numpy as np
     >>> strongest(np.array([[0.1, -0.4, 0.3, 0.0, 0.2]]), np.array([0, 2, 4])).tolist()
@@ -105,7 +105,7 @@ def strongest(sequences: Array, starts: npt.NDArray[np.intp]) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class _Bands:
-    """Sequences, and where their bands go on each page."""
+    """Sequences, and where their bands stand on each page."""
 
     prepared: Prepared
     grid: BandGrid
@@ -158,7 +158,7 @@ class _Bands:
             page.text(right, middle + 4, f"{channels[band]}", 11, 170, "r")
 
     def _ranges(self, view: Canvas, channels: npt.NDArray[np.intp]) -> None:
-        """Draw where each channel's range lies within the layer's, which scales of their own hide."""
+        """Draw where each channel's range lies within the layer's, which cannot be seen if each has its own scale."""
         (low, high), shown = self.prepared.statistics.range, self.prepared.statistics.take(channels)
         if not high > low:
             return

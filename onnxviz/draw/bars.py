@@ -1,4 +1,4 @@
-"""Vectors: a bar about zero for each value, and the largest by name."""
+"""Vectors: a bar about zero for each value, and a list of the largest."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ numbers at the left and the gap before the list at the right."""
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What each pixel column of a plot spans.
+    """The range of values in each pixel column of a plot.
 
     Attributes:
-        low, high: from where to where, 0 included: bars stand on it. Infinities reach the edge.
+        low, high: the least and the greatest, with 0 among them: bars stand on it.
         marks: the palette index of NaN or of infinity where a column has one, else 0.
     """
 
@@ -51,9 +51,9 @@ class Columns:
 def draw_bars(prepared: Prepared) -> list[Drawing]:
     """Draw a vector `(C,)` as bars about zero, with its largest values listed, and named where all have a label.
 
-    Where there are more values than pixels, each column keeps the least and the greatest of its values. What is
-    NaN fills its column in the colour of NaN, an infinity reaches the edge in the accent colour. Of a style, theme
-    and colormap are used, and a fixed scale in place of the vector's own range.
+    Where there are more values than pixels, each column shows the least and the greatest of its values. NaN fills
+    its column in the colour of NaN, an infinity reaches the edge in the accent colour. Of a style, theme and colormap
+    are used, and a fixed scale in place of the vector's own range.
     """
     bars = _Bars.of(prepared)
     count = len(bars.values)

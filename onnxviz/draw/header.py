@@ -17,7 +17,7 @@ from onnxviz.draw.text import Face, face, number
 NARROWEST = 640
 """The least width of a page with a header."""
 TALLEST = 178
-"""The rows that a header takes at most: three lines of description and four of notes."""
+"""The most rows that a header takes: with three lines of description and four of notes."""
 
 RULER = 28
 """Pixels that a ruler takes below a drawing."""
@@ -37,8 +37,8 @@ class Header:
 
     Attributes:
         caption: title and second line.
-        notes: what the third line says: the scale, the zoom, the range; it wraps between them.
-        limits: for the colour bar; None leaves it out.
+        notes: scale, zoom, range and the like; they stand in the third line, which wraps between them.
+        limits: the scale that the colour bar shows; None for no bar.
         legend: which of `constant`, `NaN`, `inf`, `-inf` are explained.
         gamma: the exponent of the colours, for the ticks of the bar.
     """
@@ -50,7 +50,7 @@ class Header:
     gamma: float = 1.0
 
     def height(self, width: int, font: str | None = None) -> int:
-        """Return the rows it takes on a page of this width."""
+        """Return the rows of pixels that it takes on a page of this width."""
         lines, notes = self._lines(face(font), width)
         return max(63 + 17 * len(lines) + 16 * len(notes), 96 if self.limits or self.legend else 0)
 
@@ -77,7 +77,7 @@ class Header:
         room = self._room(width)
         parts = [part.strip() for part in self.caption.line.split(" · ") if part.strip()]
         lines = face.lines(parts, 13, room)
-        # The third line of the description takes what is left, its middle given up, so that a header stays a header.
+        # The third line of the description holds all that is left, shortened, so that a header stays small.
         lines[2:] = ["  ·  ".join(lines[2:])] if lines[2:] else []
         return lines, face.lines(self.notes, 12, room)
 
@@ -127,7 +127,7 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
 
 
 def header_width(width: int) -> int:
-    """Return the width of a page that holds so many pixels of maps and a header."""
+    """Return the width of a page with maps of this width and a header."""
     return max(width + 2 * MARGIN, NARROWEST)
 
 

@@ -18,7 +18,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from onnxviz.draw.arrange import ATTENTION, BANDS, BARS, FILMSTRIP, MAPS, NOTHING, Arranged, arrange_axes, fitting
+from onnxviz.draw.arrange import (
+    ATTENTION,
+    BANDS,
+    BARS,
+    FILMSTRIP,
+    MAPS,
+    NOTHING,
+    Arranged,
+    arrange_axes,
+    matching,
+)
 from onnxviz.draw.bands import draw_bands
 from onnxviz.draw.bars import draw_bars, draw_wave
 from onnxviz.draw.filmstrip import draw_filmstrip
@@ -67,7 +77,7 @@ def draw_maps(
     named = arranged.kind == BARS and caption.labels is not None and len(caption.labels) == len(arranged.values)
     line = " · ".join(part for part in (caption.line, *arranged.notes) if part)
     words = Caption(caption.title, line, caption.labels if named else None)
-    known = fitting(statistics, arranged, array, layout)
+    known = matching(statistics, arranged, array, layout)
     prepared = prepare(arranged.values, words, kind.style(style), known)
     return kind.draw(replace(prepared, gamma=kind.gamma))
 

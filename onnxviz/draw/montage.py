@@ -50,9 +50,9 @@ class Montage:
         prepared: the maps, without the channels that are left out.
         grid: where the tiles stand.
         labels: whether names stand under the tiles, else at the left of rows and above columns.
-        aside: pixels at the left of the tiles for the latter.
-        ranges: what is written behind each name, empty where it does not fit under every tile.
-        shares: (C, 2) where each channel's range lies within the layer's, for the bars; None where there are no bars.
+        aside: pixels at the left of the tiles for names of rows.
+        ranges: the range behind each name; empty if they do not fit under every tile.
+        shares: (C, 2) where each channel's range lies within the layer's, for the bars; None for no bars.
     """
 
     prepared: Prepared
@@ -170,7 +170,7 @@ class Montage:
             page.text(corner[1] - 8, middle, name, 11, 165, "r", width=self.aside - 8)
 
     def _mark(self, page: Page, channel: int, y: int, x: int) -> None:
-        """Hatch what has nothing to show, and mark what is not finite."""
+        """Hatch a constant channel, and mark one that is not finite."""
         tile, statistics = self.grid.tile, self.prepared.statistics
         view = page.canvas[y : y + tile.height, x : x + tile.width]
         if statistics.constant[channel]:
@@ -231,7 +231,7 @@ def plan_montage(prepared: Prepared) -> Montage:
 
 
 def _ranges(letters: Face, tile: Tile, names: Sequence[str], statistics: ChannelStatistics) -> list[str]:
-    """Return the range of each channel in words if each fits beside its name, else nothing."""
+    """Return the range of each channel in words, or nothing if one of them does not fit beside its name."""
     if tile.width < 60:
         return []
     texts = []

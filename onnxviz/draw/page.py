@@ -1,4 +1,4 @@
-"""A page: a canvas of palette indices, and words that are laid over it when it becomes an image."""
+"""A page: a canvas of palette indices, and texts that are laid over it when it becomes an image."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class PageText:
 
 
 class Page:
-    """A canvas of palette indices, (height, width) uint8, that begins as background.
+    """A canvas of palette indices, (height, width) uint8, which is all background at first.
 
-    Words are kept apart until `image`, so that `canvas` holds what was drawn and nothing else. `face` is the page's
+    `words` are its texts. They are kept apart until `image`, so that `canvas` holds the drawing alone. `face` is its
     font.
 
     >>> page = Page(200, 40)
@@ -86,11 +86,11 @@ class Page:
         Args:
             x: where it begins (anchor `l`), is centred (`m`) or ends (`r`).
             y: its baseline.
-            text: whatever a model's author wrote; characters the font lacks are replaced.
+            text: any text; characters that the font lacks are replaced.
             size: in pixels.
-            ink: 255 is the theme's ink, less is closer to the background.
+            ink: 255 is the theme's ink, 0 its background.
             anchor: `l`, `m` or `r`.
-            width: at most so many pixels; the middle of a longer text becomes an ellipsis.
+            width: the most pixels that it may take; the middle of a longer text becomes an ellipsis.
         """
         text = self.face.fit(text, size, width) if width is not None else self.face.plain(text)
         length = self.face.width(text, size)
@@ -127,19 +127,19 @@ class Page:
 
 @lru_cache(8192)
 def _ramp(face: Face, text: str, size: int, ink: int) -> Canvas:
-    """Return a text as palette indices, 0 where there is none of it."""
+    """Return a text as palette indices, 0 where no letter is."""
     return _steps(ink)[face.coverage(text, size)]
 
 
 @lru_cache(256)
 def _steps(ink: int) -> Canvas:
-    """Return the palette index of each coverage, (256,); 0 where there is nothing of a letter."""
+    """Return the palette index for each coverage of a pixel by a letter, (256,); 0 for none."""
     steps = (np.arange(256) * ink // 255 * (colours.INK_STEPS - 1) + 127) // 255
     return np.where(steps > 0, colours.INK + steps, 0).astype(np.uint8)
 
 
 def hatch(view: Canvas, step: int = 6, line: int = colours.HATCH_LINE, crossed: bool = False) -> None:
-    """Fill part of a canvas with diagonal lines, which say that there is nothing to see."""
+    """Fill part of a canvas with diagonal lines, the sign for maps that have nothing to show."""
     rows, columns = np.ogrid[: view.shape[0], : view.shape[1]]
     lines = (rows + columns) % step == 0
     if crossed:

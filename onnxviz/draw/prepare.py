@@ -47,18 +47,18 @@ class Prepared:
 
     @property
     def colormap(self) -> str:
-        """The colormap's name, whatever `auto` means for these maps."""
+        """The name of the colormap, also where the style says `auto`."""
         automatic = self.style.colormap == "auto"
         return default_colormap(self.limits.diverging, self.style.theme) if automatic else self.style.colormap
 
     @property
     def framed(self) -> bool:
-        """Whether maps need a line around them, as their own edge would not be seen."""
+        """Whether maps need a line around them, as their edge has the colour of the page."""
         return melts_into_page(self.colormap, self.style.theme, self.limits.diverging)
 
     @property
     def scale_words(self) -> str:
-        """The scale as it is written into a file."""
+        """The scale as a file says it."""
         return f"{self.limits.mode}: {self.limits.words}"
 
     @property

@@ -15,7 +15,7 @@ from onnxviz.layout import Array
 Indices = NDArray[np.uint8]
 Float32s = NDArray[np.float32]
 
-# LEVELS / range rounds up in float32 for a fifth of all channels, and then their maximum has the index LEVELS.
+# LEVELS / range rounds up in float32 for a fifth of all channels, whose maximum would get the index LEVELS.
 _TOP = LEVELS * (1 - 2.0**-20)
 
 
@@ -83,9 +83,9 @@ def quantise_into(
         target: uint8 of any strides; (C, ceil(H / ky), ceil(W / kx)) where the maps are shrunk.
         maps: of any real dtype.
         limits: the ends of the scale, one a channel.
-        statistics: of the same channels; None says that all values are finite.
-        shrink: (ky, kx), by which rows and columns are averaged.
-        gamma: an exponent for the place on the scale, 0..1; 0.5 lifts what is near the low end.
+        statistics: of the same channels; None if all values are finite.
+        shrink: (ky, kx), how many rows and columns of values become one by their mean.
+        gamma: an exponent for the place on the scale, 0..1; 0.5 lifts values near the low end.
     """
     values, scale = as_floats(maps), slopes(limits.low, limits.high, _TOP)
     for block in channel_blocks(values):
@@ -109,9 +109,9 @@ def quantise(
 
 
 def _irregular(levels: Float32s, values: Array, shrink: tuple[int, int], gamma: float) -> Indices:
-    """Return the indices of levels whose values are not all finite; a mean that meets NaN is NaN."""
+    """Return the indices of levels whose values are not all finite; a mean over NaN is NaN."""
     with np.errstate(invalid="ignore", over="ignore"):
-        # A finite value far off the scale may have overflowed, and is not an infinity for that.
+        # The level of a finite value far off the scale may have overflowed; the value is not an infinity.
         levels = np.where(np.isfinite(values), np.clip(levels, 0, _TOP), values).astype(np.float32)
         levels = _shrink(levels, shrink)
     indices = _bend(np.clip(np.nan_to_num(levels), 0, _TOP), gamma).astype(np.uint8)
@@ -122,7 +122,7 @@ def _irregular(levels: Float32s, values: Array, shrink: tuple[int, int], gamma: 
 
 
 def _shrink(levels: Float32s, by: tuple[int, int]) -> Float32s:
-    """Return area means: Pillow's reduction takes half of the time that numpy's means take."""
+    """Return area means, by Pillow, which takes half as long as numpy."""
     if by == (1, 1):
         return levels
     return np.stack([np.asarray(Image.fromarray(plane).reduce((by[1], by[0]))) for plane in levels])

@@ -26,7 +26,7 @@ __all__ = ["Head", "OverviewRow", "draw_overview", "summarise"]
 NAMES_WIDTH = MEAN - MARGIN - 20
 HEADER = 92
 ROW = TILE + 38
-"""In pixels: room for a layer's name, the rows above the input, and those of a layer."""
+"""In pixels: the width of a layer's name, the height above the input, and the height of a layer."""
 
 
 def draw_overview(caption: Caption, head: Head, rows: Sequence[OverviewRow], style: Style) -> Drawing:
@@ -70,7 +70,7 @@ def column_titles(rows: Sequence[OverviewRow], style: Style) -> list[tuple[int, 
 
 
 def _mostly_usual(rows: Sequence[OverviewRow]) -> bool:
-    """Tell whether at least half of the rows of maps stand in columns that can have titles."""
+    """Return whether at least half of the rows of maps stand in columns that can have titles."""
     looks = [(row.look, row.kind) for row in rows if isinstance(row.look, MapsLook)]
     return 2 * sum(kind != BANDS and look.boxes.usual for look, kind in looks) >= len(looks)
 

@@ -26,12 +26,12 @@ PICTURE = (160, 240)
 """The box (height, width) in pixels that the input's picture fills."""
 
 WAVE = (90, 240)
-"""The same of a sequence; where there are no classes it is WIDER times as long."""
+"""The same for a sequence; without classes beside it, it is WIDER times as long."""
 
 WIDER = 3
 CLASS = 26
 BAR_WIDTH = 360
-"""In pixels: the rows of a class, and the bar of one that is certain."""
+"""In pixels: the height of a class, and the length of its bar at the score 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,8 @@ class Head:
     """What stands above the rows.
 
     Attributes:
-        shown: the input, a picture `(H, W, 3) uint8` or samples `(L,)`; None for what is neither.
-        lines: what was fed, in words.
+        shown: the input, a picture `(H, W, 3) uint8` or samples `(L,)`; None if it is neither.
+        lines: words about the input.
         top: the top classes and their scores, the greatest first; empty where the model does not classify.
     """
 
@@ -50,11 +50,11 @@ class Head:
 
     @property
     def height(self) -> int:
-        """The rows that it takes."""
+        """The rows of pixels that it takes."""
         return max(self._size()[0], 24 + 18 * len(self.lines), 26 + CLASS * len(self.top) if self.top else 0)
 
     def draw(self, sheet: Sheet, y: int) -> None:
-        """Draw the input as it was fed, say what it is, and draw the top classes beside it."""
+        """Draw the input as it was fed, the words about it and the top classes beside it."""
         height, width = self._size()
         if self.shown is not None and self.shown.ndim == 1:
             _draw_wave(sheet.page.canvas[y : y + height, MARGIN : MARGIN + width], self.shown)
@@ -72,7 +72,7 @@ class Head:
             _draw_classes(sheet, y, self.top)
 
     def _size(self) -> tuple[int, int]:
-        """Return the pixels (height, width) of what is shown of the input."""
+        """Return the size (height, width) of the input's picture in pixels."""
         if self.shown is None:
             return 0, 0
         if self.shown.ndim == 1:
@@ -82,7 +82,7 @@ class Head:
 
 
 def _draw_wave(view: Canvas, samples: Array) -> None:
-    """Fill part of a canvas with samples, of which each column of pixels spans the least to the greatest."""
+    """Fill part of a canvas with samples; each column of pixels spans its least to its greatest sample."""
     values, width = samples.astype(np.float64), view.shape[1]
     columns = spans(values, min(len(values), width))
     thick = width // len(columns.low)
@@ -91,7 +91,7 @@ def _draw_wave(view: Canvas, samples: Array) -> None:
 
 
 def _draw_classes(sheet: Sheet, y: int, top: Sequence[tuple[str, float]]) -> None:
-    """Draw the scores of the top classes: as shares of one where they can be, else as shares of the greatest."""
+    """Draw the scores of the top classes; bars are shares of 1 if all lie in 0..1, else of the greatest."""
     scores = [score for _, score in top]
     shares = all(0 <= score <= 1 for score in scores)
     whole = 1.0 if shares else max(max(scores), 1e-30)

@@ -1,4 +1,4 @@
-"""What an overview keeps of a layer: small arrays only, so that its maps can be let go."""
+"""A layer in an overview, as small arrays: its maps need not be kept."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from onnxviz.draw.arrange import BANDS, BARS, FILMSTRIP, NOTHING, arrange_axes, fitting
+from onnxviz.draw.arrange import BANDS, BARS, FILMSTRIP, NOTHING, arrange_axes, matching
 from onnxviz.draw.bands import strongest
 from onnxviz.draw.bars import Columns, spans
 from onnxviz.draw.overview.boxes import CURVE, ONE_LINE, SAMPLES, SHOWN, STRIP, THINNEST, Boxes, choose_boxes
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from onnxviz.draw.style import Caption
 
 NAMED = 8
-"""How many of a vector's largest values are told."""
+"""How many of a vector's largest values are named."""
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A number a channel, sorted, the greatest first, and thinned to at most CURVE points."""
+    """One number for each channel, the greatest first, thinned to at most CURVE points."""
 
     points: npt.NDArray[np.float64]
     greatest: float
@@ -36,7 +36,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class MapsLook:
-    """What is shown of maps; sequences are maps of one row. Of a single channel there is its tile only.
+    """The pictures of maps; sequences count as maps of one row. A single channel has its tile alone.
 
     Attributes:
         boxes: where its pictures stand in the row; sequences, which stand one below the other, do not use it.
@@ -58,7 +58,7 @@ class MapsLook:
 
 @dataclass(frozen=True, slots=True)
 class VectorLook:
-    """What is shown of a vector or a single sequence: its bars, and where its largest values are."""
+    """The bars of a vector or a single sequence, its largest values and their indices."""
 
     columns: Columns
     top: tuple[int, ...]
@@ -72,13 +72,13 @@ class OverviewRow:
     Attributes:
         caption: the layer's name, and a line about it.
         kind: the kind of its maps, see `Arranged`.
-        notes: what was assumed or left out when its maps were arranged.
-        channels: how many there are; a vector has as many as values.
+        notes: what was assumed or left out to arrange its maps.
+        channels: how many there are; in a vector each value is one.
         live: how many of them are not constant and have a finite value; in a vector, not zero.
         irregular: how many have values that are not finite.
-        range: the least and the greatest finite value, NaN where there is none.
-        look: what is shown: pictures of the maps, or a vector's bars.
-        curve: the spatial deviation of the channels, None if there is one only; of a vector, the magnitudes.
+        range: the least and the greatest finite value; NaN if no value is finite.
+        look: the pictures of maps, or the bars of a vector.
+        curve: the spatial deviation of the channels, None for a single one; for a vector, the magnitudes.
     """
 
     caption: Caption
@@ -95,7 +95,7 @@ class OverviewRow:
 def summarise(
     array: Array, layout: str | None, caption: Caption, statistics: ChannelStatistics | None = None
 ) -> OverviewRow:
-    """Return what an overview shows of a layer's activation (item 0 of it); the array is not kept.
+    """Return the row of a layer's activation, of item 0; the array is not kept.
 
     Args:
         array: of any rank and dtype.
@@ -109,7 +109,7 @@ def summarise(
         return row
     if arranged.kind == BARS:
         return _vector_row(row, arranged.values.astype(np.float64))
-    return _maps_row(row, arranged.values, fitting(statistics, arranged, array, layout))
+    return _maps_row(row, arranged.values, matching(statistics, arranged, array, layout))
 
 
 def _vector_row(row: OverviewRow, values: npt.NDArray[np.float64]) -> OverviewRow:
@@ -170,7 +170,7 @@ def _look(maps: Array, statistics: ChannelStatistics) -> MapsLook:
 
 
 def _sequences_look(values: Array, statistics: ChannelStatistics) -> MapsLook | VectorLook:
-    """Return what is shown of `(C, L)`, of long ones the strongest samples; of a single one all, as bars."""
+    """Return the pictures of sequences `(C, L)`, long ones by their strongest samples; a single one as bars."""
     if len(values) == 1:
         return _vector_look(values[0].astype(np.float64))
     count = min(SAMPLES, values.shape[1])
@@ -200,7 +200,7 @@ def _range(mean: npt.NDArray[np.float32]) -> tuple[float, float]:
 
 
 def _mean(maps: Array) -> npt.NDArray[np.float32]:
-    """Return the mean over the channels; what is not finite in some of them does not count."""
+    """Return the mean over the channels; values that are not finite do not count."""
     with np.errstate(all="ignore"):
         mean: npt.NDArray[np.float32] = maps.mean(axis=0).astype(np.float32)
         if not np.isfinite(mean).all():
@@ -210,7 +210,7 @@ def _mean(maps: Array) -> npt.NDArray[np.float32]:
 
 
 def _curve(values: npt.NDArray[np.float64]) -> Curve:
-    """Sort and thin: each point is the greatest of those it stands for."""
+    """Sort values and thin them: each point is the greatest of those that it stands for."""
     ordered = np.sort(np.where(np.isfinite(values), values, 0.0))[::-1]
     starts = np.arange(min(CURVE, len(ordered))) * len(ordered) // min(CURVE, len(ordered))
     return Curve(ordered[starts], float(ordered[0]), float(np.median(ordered)))

@@ -27,18 +27,18 @@ if TYPE_CHECKING:
     from onnxviz.draw.overview.row import MapsLook, OverviewRow, VectorLook
 
 FILLED = 0.8
-"""The share of a box's side that a map fills at least."""
+"""The least share of a box's side that a map fills."""
 
 THICKEST, BAND_GAP = 24, 2
-"""Pixels from one sequence to the next at most, and how many of them stay free."""
+"""The most pixels from one sequence to the next, and how many of them stay free."""
 
 NAME_GAP = 8
-"""Pixels between a picture's name and what is said of it."""
+"""Pixels between a picture's name and the words about it."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
-    """A picture in a row: its colours `(h, w, 3)`, whether hatched or framed, its name, and what is said of it."""
+    """A picture in a row: its colours `(h, w, 3)`, whether it is hatched or framed, its name, and words about it."""
 
     colours: npt.NDArray[np.uint8]
     constant: bool
@@ -122,7 +122,7 @@ def enlarged(colours: npt.NDArray[np.uint8], box: tuple[int, int]) -> Image.Imag
 
 
 def tile_limits(row: OverviewRow, look: MapsLook, style: Style) -> Limits:
-    """Return the scale of a row's tiles, which is that of the layer's own picture, whatever few are shown here."""
+    """Return the scale of a row's tiles: that of the layer's own picture, though only a few channels are shown."""
     low, high = row.range
     if style.limits is None and style.scale in ("layer", "symmetric") and not math.isnan(low):
         reach = max(-low, high)
@@ -131,7 +131,7 @@ def tile_limits(row: OverviewRow, look: MapsLook, style: Style) -> Limits:
 
 
 def _pictures(style: Style, row: OverviewRow, look: MapsLook) -> list[_Picture]:
-    """Return the mean, the principal components and the tiles of a layer; of a single channel the tile alone."""
+    """Return the mean, the principal components and the tiles of a layer; the tile alone of a single channel."""
     tiles, framed = _coloured(look.tiles, tile_limits(row, look, style), row, style)
     ends = zip(look.statistics.minimum.tolist(), look.statistics.maximum.tolist(), strict=True)
     ranges = ["NaN" if math.isnan(low) else f"{number(low)} .. {number(high)}" for low, high in ends]
@@ -169,7 +169,7 @@ def _usual_place(place: int) -> tuple[int, int]:
 
 
 def _put(sheet: Sheet, image: Image.Image, corner: tuple[int, int], picture: _Picture) -> None:
-    """Put an image with its corner at (y, x), or hatch its place where there is nothing to see."""
+    """Put an image with its corner at (y, x), or hatch its place if the picture is constant."""
     y, x = corner
     if picture.constant:
         hatch(sheet.page.canvas[y : y + image.height, x : x + image.width])
