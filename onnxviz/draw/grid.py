@@ -178,17 +178,14 @@ def _thickening(values: int, thin: int, wanted: int) -> int:
 def row_view(canvas: NDArray[np.uint8], grid: Grid, place: tuple[int, int], count: int) -> NDArray[np.uint8]:
     """Return `count` tiles of a row whose first has its corner at `place` (y, x), as a view of the canvas.
 
-    The view has the shape (count, rows, down, columns, across): a value is written to all its pixels by broadcasting,
-    and nothing is copied.
+    The view has the shape (count, rows, down, width): broadcasting writes a row of pixels to all its repetitions.
     """
     (y, x), tile = place, grid.tile
-    rows, columns = tile.values
-    down, across = tile.zoom
+    rows, down = tile.values[0], tile.zoom[0]
     # as_strided looks at no border.
     assert y + tile.height <= canvas.shape[0] and x + count * grid.step[1] - tile.gap <= canvas.shape[1]
     line, pixel = canvas.strides
-    strides = grid.step[1] * pixel, down * line, line, across * pixel, pixel
-    return as_strided(canvas[y:, x:], (count, rows, down, columns, across), strides)
+    return as_strided(canvas[y:, x:], (count, rows, down, tile.width), (grid.step[1] * pixel, down * line, line, pixel))
 
 
 def strip_view(

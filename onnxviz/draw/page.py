@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -19,6 +20,9 @@ MARGIN = 28
 
 BARE = 4
 """The same on a page without words."""
+
+_SHARES = {"l": 0.0, "m": 0.5, "r": 1.0}
+"""The share of a text that stands before the place of its anchor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +98,8 @@ class Page:
         """
         text = self.face.fit(text, size, width) if width is not None else self.face.plain(text)
         length = self.face.width(text, size)
-        left = round(x - length * {"l": 0.0, "m": 0.5, "r": 1.0}[anchor])
-        self.words.append(PageText(text, size, ink, left, left + int(np.ceil(length)), round(y)))
+        left = round(x - length * _SHARES[anchor])
+        self.words.append(PageText(text, size, ink, left, left + math.ceil(length), round(y)))
 
     def measure(self, text: str, size: int) -> float:
         """Return the width of a text in pixels."""
@@ -140,8 +144,13 @@ def _steps(ink: int) -> Canvas:
 
 def hatch(view: Canvas, step: int = 6, line: int = colours.HATCH_LINE, crossed: bool = False) -> None:
     """Fill part of a canvas with diagonal lines, the sign for maps that have nothing to show."""
-    rows, columns = np.ogrid[: view.shape[0], : view.shape[1]]
+    view[:] = _hatching(view.shape[0], view.shape[1], step, line, crossed)
+
+
+@lru_cache(4)
+def _hatching(height: int, width: int, step: int, line: int, crossed: bool) -> Canvas:
+    rows, columns = np.ogrid[:height, :width]
     lines = (rows + columns) % step == 0
     if crossed:
         lines |= (columns - rows) % step == 0
-    view[:] = np.where(lines, line, colours.HATCH_BACK)
+    return np.where(lines, line, colours.HATCH_BACK).astype(np.uint8)
