@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from onnxviz.cli import parameters
-from onnxviz.cli.opening import opened as open_source
+from onnxviz.cli import groups, parameters
+from onnxviz.cli.parameters import option
+from onnxviz.cli.stages import open_model
 from onnxviz.cli.terminal import print_json, print_table, say, say_choices
 from onnxviz.layout import shape_text
 from onnxviz.strict_json import number
@@ -23,19 +22,14 @@ TOLERANCE = 1e-3
 
 def expose(
     model: parameters.ModelPath,
-    layers: parameters.Layers = None,
-    exclude: parameters.Exclude = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="OUT", help="The file to write; else MODEL.exposed.onnx.")
-    ] = None,
-    tap: parameters.Tap = "act",
-    only: Annotated[
-        bool, typer.Option("--only", help="Drop the model's own outputs and what they alone need.")
-    ] = False,
-    linked: Annotated[bool, typer.Option("--linked", help="A file of some kB; weights stay in the original.")] = False,
-    verify: Annotated[bool, typer.Option("--verify", help="Run both models and compare their own outputs.")] = False,
-    strip_metadata: Annotated[bool, typer.Option("--strip-metadata", help="Drop the exporter's stack traces.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be exposed; write nothing.")] = False,
+    *,
+    selection: groups.SelectionGroup,
+    output: Annotated[Path | None, option("-o --output", "The file to write; else MODEL.exposed.onnx.", "OUT")] = None,
+    only: Annotated[bool, option("--only", "Drop the model's own outputs and what they alone need.")] = False,
+    linked: Annotated[bool, option("--linked", "A file of some kB; weights stay in the original.")] = False,
+    verify: Annotated[bool, option("--verify", "Run both models and compare their own outputs.")] = False,
+    strip_metadata: Annotated[bool, option("--strip-metadata", "Drop the exporter's stack traces.")] = False,
+    dry_run: Annotated[bool, option("--dry-run", "Show what would be exposed; write nothing.")] = False,
     json: parameters.Json = False,
     force: parameters.Force = False,
     quiet: parameters.Quiet = False,
@@ -47,14 +41,15 @@ def expose(
     Example: onnxviz expose model.onnx --layers 'conv[0],pool' -o exposed.onnx
     """
     from onnxviz.errors import UsageError
+    from onnxviz.model import choices_of, expose_choices
 
     if only and verify:
         raise UsageError("--verify compares the model's own outputs, which --only drops: give one of them")
-    opened = open_source(model, quiet=quiet)
+    opened = open_model(model, quiet=quiet)
     if linked and opened.path != model:
         raise UsageError(f"--linked needs an ONNX file for its weights: first onnxviz convert {model}")
-    choices, remark = opened.choose(layers, exclude=tuple(exclude or ()), tap=tap)
-    exposed = opened.exposing(choices, only=only)
+    choices, remark = choices_of(opened, selection.layers, selection.exclude, selection.tap)
+    exposed = expose_choices(opened, choices, only=only)
     if strip_metadata:
         exposed = exposed.without_metadata()
     beside = opened.file.path.resolve().parent if linked else Path()
@@ -104,12 +99,12 @@ def _written(
     if not verify:
         exposed.save(target, linked=linked, force=force)
         return None
-    from onnxviz.model import open_model
+    from onnxviz.model import Model
     from onnxviz.runtime.devices import runtime
 
-    runtime()  # missed now, and not when the file is there
+    runtime()  # if it is missing, this fails before the file is written
     exposed.save(target, linked=linked, force=force)
-    return open_model(target).verify(opened)
+    return Model.open(target).verify(opened)
 
 
 def _document(exposed: Model, target: Path | None, difference: Difference | None) -> dict[str, object]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from onnxviz.cli import parameters
-from onnxviz.cli.opening import opened as open_source
+from onnxviz.cli import groups, parameters
+from onnxviz.cli.parameters import option
+from onnxviz.cli.stages import open_model
 from onnxviz.cli.terminal import print_json, print_table, say, size_text
 from onnxviz.layout import shape_text
 from onnxviz.version import __version__
@@ -26,13 +25,14 @@ TITLES = ("layer", "kind", "op", "shape", "channels", "depth", "receptive field"
 
 def layers(
     model: parameters.ModelPath,
+    *,
     layers: parameters.Layers = None,
-    all_nodes: Annotated[bool, typer.Option("--all", help="List every node, not only layers of a kind.")] = False,
-    tree: Annotated[bool, typer.Option("--tree", help="Indent the layers by their scopes.")] = False,
+    all_nodes: Annotated[bool, option("--all", "List every node, not only layers of a kind.")] = False,
+    tree: Annotated[bool, option("--tree", "Indent the layers by their scopes.")] = False,
     run: Annotated[
-        str | None,
-        typer.Option("--run", metavar="INPUT", help="Run once to learn the sizes that inference cannot tell."),
+        str | None, option("--run", "Run once to learn the sizes that inference cannot tell.", "INPUT")
     ] = None,
+    feed: groups.FeedGroupIfGiven,
     json: parameters.Json = False,
 ) -> None:
     """List the layers of a model with their shapes, depths and receptive fields; weights are not read.
@@ -40,15 +40,19 @@ def layers(
     Example: onnxviz layers model.onnx --layers 'conv & depth<=4'
     """
     from onnxviz.errors import UsageError
+    from onnxviz.graph.layers.inside import count_unlisted
 
     if all_nodes and layers:
         raise UsageError("--all lists every node, --layers chooses layers: give one of them")
-    opened = open_source(model)
+    if feed is not None and run is None:
+        raise UsageError("options such as --size and --preset say how a model is fed: name the input with --run INPUT")
+    opened = open_model(model)
     if run is not None:
-        opened = opened.measured(run)
+        opened = opened.measured(run, feed=feed)
     shown = _chosen(opened, layers, all_nodes)
-    if opened.unlisted:
-        say(f"{_count_text(opened.unlisted)} nodes inside functions and bodies are not listed: too many, or too deep")
+    unlisted = count_unlisted(opened.graph)
+    if unlisted:
+        say(f"{_count_text(unlisted)} nodes inside functions and bodies are not listed: too many, or too deep")
     if json:
         print_json(_document(str(model), shown))
     elif tree:
@@ -60,15 +64,16 @@ def layers(
 
 
 def _count_text(count: int) -> str:
-    return str(count) if count < 1_000_000_000 else "more than a billion"
+    return str(count) if count < 50_000 else "50,000 or more"
 
 
 def _chosen(model: Model, selections: Sequence[str] | None, every: bool) -> Sequence[Layer]:
-    if not selections:
-        return model.every_layer if every else model.catalogue
-    from onnxviz.model import layers_of
+    from onnxviz.graph.layers.catalogue import catalogue
+    from onnxviz.model import choices_of, layers_of
 
-    choices, _ = model.choose(list(selections))
+    if not selections:
+        return catalogue(model.graph, model.types, every=True) if every else model.catalogue
+    choices, _ = choices_of(model, list(selections))
     for note in dict.fromkeys(choice.note for choice in choices if choice.note):
         say(note)
     return layers_of(choices)

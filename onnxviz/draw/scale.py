@@ -27,12 +27,24 @@ _WORDS = {
     "fixed": "fixed scale {low:.6g} .. {high:.6g}",
 }
 
-# A range this small, relative to the values, is a constant but for rounding.
-_CONSTANT = 1e-6
+CONSTANT = 1e-6
+"""A range this small, as a share of the greatest magnitude, is a constant but for rounding."""
 
-# The share of a channel's magnitudes within the scale `signed`. An edge detector answers weakly to most pixels and
-# strongly to a few: on its whole range all others would have the colour of zero.
-_HELD = 0.98
+HELD = 0.98
+"""The share of a channel's magnitudes within the scale `signed`.
+
+An edge detector answers weakly to most pixels and strongly to a few: on its whole range all others would have the
+colour of zero.
+"""
+
+PERCENTILES = (0.01, 0.99)
+"""The shares of a channel's values below the ends of the scale `percentile`."""
+
+DEVIATIONS = 3
+"""Standard deviations from the mean to the ends of the scale `std`."""
+
+ONE_SIDED = 10
+"""Values count as one-sided while the greatest is at least so many times as large as their dip below zero."""
 
 # The most values of a channel from which that share is found.
 _SAMPLES = 1024
@@ -151,7 +163,7 @@ def channel_blocks(values: Array) -> Iterator[slice]:
 
 def channel_extremes(maps: Array) -> ChannelStatistics:
     """Return the statistics of maps (C, ...) with NaN for mean and deviation, in a fifth of the time."""
-    values = as_floats(maps).reshape(len(maps), -1)
+    values = as_floats(maps).reshape(len(maps), math.prod(maps.shape[1:]))
     if values.size:
         with np.errstate(invalid="ignore"):
             minimum, maximum = values.min(axis=1).astype(np.float64), values.max(axis=1).astype(np.float64)
@@ -205,7 +217,7 @@ def both_signs(low: float, high: float) -> bool:
     >>> both_signs(-2.0, 3.0), both_signs(-0.28, 5.0)
     (True, False)
     """
-    return low < 0 and -10 * low > high
+    return low < 0 and -ONE_SIDED * low > high
 
 
 def parse_scale(text: str) -> tuple[str, float, float]:
@@ -247,12 +259,13 @@ def _ends(mode: str, maps: Array, statistics: ChannelStatistics, fixed: tuple[fl
         reaches = _reaches(maps, statistics)
         return -reaches, reaches
     if mode == "std":
-        return statistics.mean - 3 * statistics.deviation, statistics.mean + 3 * statistics.deviation
+        spread = DEVIATIONS * statistics.deviation
+        return statistics.mean - spread, statistics.mean + spread
     return statistics.minimum.copy(), statistics.maximum.copy()
 
 
 def _reaches(maps: Array, statistics: ChannelStatistics) -> Floats:
-    """Return for each channel the magnitude that the share _HELD of its values does not exceed; if 0, the greatest.
+    """Return for each channel the magnitude that the share HELD of its values does not exceed; if 0, the greatest.
 
     For large maps this is found from evenly spaced values, in a tenth of the time; the share moves by half a percent.
     """
@@ -260,12 +273,12 @@ def _reaches(maps: Array, statistics: ChannelStatistics) -> Floats:
     values = as_floats(maps).reshape(len(maps), -1)
     some = np.abs(values[:, :: max(1, -(-values.shape[1] // _SAMPLES))])
     # numpy sorts with SIMD, faster than it partitions.
-    held = np.sort(some, axis=1)[:, math.ceil((some.shape[1] - 1) * _HELD)].astype(np.float64)
+    held = np.sort(some, axis=1)[:, math.ceil((some.shape[1] - 1) * HELD)].astype(np.float64)
     np.copyto(reaches, held, where=(held > 0) & ~statistics.irregular)
     for channel in np.flatnonzero(statistics.irregular & np.isfinite(reaches)):
         finite = np.sort(np.abs(values[channel][np.isfinite(values[channel])]))
         if finite.size:
-            reaches[channel] = finite[math.ceil((finite.size - 1) * _HELD)] or reaches[channel]
+            reaches[channel] = finite[math.ceil((finite.size - 1) * HELD)] or reaches[channel]
     return reaches
 
 
@@ -278,7 +291,8 @@ def _percentiles(maps: Array, statistics: ChannelStatistics) -> tuple[Floats, Fl
             row = row[np.isfinite(row)]
         if row.size:
             ordered = np.sort(row)
-            first, last = ordered[int((row.size - 1) * 0.01)], ordered[math.ceil((row.size - 1) * 0.99)]
+            below, above = ((row.size - 1) * share for share in PERCENTILES)
+            first, last = ordered[int(below)], ordered[math.ceil(above)]
             if last > first:
                 low[channel], high[channel] = first, last
     return low, high
@@ -287,7 +301,7 @@ def _percentiles(maps: Array, statistics: ChannelStatistics) -> tuple[Floats, Fl
 def _constant(minimum: Floats, maximum: Floats) -> NDArray[np.bool_]:
     with np.errstate(all="ignore"):
         spread = maximum - minimum
-        return spread <= _CONSTANT * np.maximum(np.abs(minimum), np.abs(maximum))
+        return spread <= CONSTANT * np.maximum(np.abs(minimum), np.abs(maximum))
 
 
 def _moments(values: Array) -> Floats:

@@ -7,9 +7,9 @@ from typing import Any
 
 from onnx import AttributeProto
 
-MALFORMED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+MALFORMED = (LookupError, ValueError)
 """What comes of reading a node that breaks its operator's definition: an input, an output or an axis that is not there,
-an attribute of another type. Of such a node nothing is known; its model can be listed all the same."""
+an attribute of another type or size. Of such a node nothing is known; its model can be listed all the same."""
 
 
 def attribute_value(attribute: AttributeProto, default: Any) -> Any:

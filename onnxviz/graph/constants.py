@@ -11,7 +11,7 @@ import onnx
 from onnx import TensorProto, numpy_helper
 
 from onnxviz.errors import ModelError
-from onnxviz.graph.attributes import MALFORMED, attribute_value
+from onnxviz.graph.attributes import attribute_value
 from onnxviz.words import quoted
 
 Stored = TensorProto | onnx.SparseTensorProto | numpy.ndarray[Any, Any]
@@ -29,7 +29,7 @@ def constant_of(node: onnx.NodeProto) -> Stored | None:
         if attribute.name in _CONSTANT_DTYPES and value is not None:
             try:
                 return numpy.asarray(value, dtype=_CONSTANT_DTYPES[attribute.name])
-            except MALFORMED as error:
+            except (TypeError, ValueError, OverflowError) as error:
                 name = quoted(next(iter(node.output), node.name))
                 raise ModelError(f"the Constant {name} is damaged: its {attribute.name} {error}") from None
     return None

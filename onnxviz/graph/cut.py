@@ -12,7 +12,7 @@ onnxruntime computes all nodes of a session, whatever is fetched, so what is not
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy
 import onnx
@@ -20,6 +20,7 @@ import onnx
 from onnxviz.errors import NoMatchError
 from onnxviz.graph.graph import Graph, Node, tensor_spec
 from onnxviz.graph.shapes import infer
+from onnxviz.graph.topology import FunctionKey, every_node, function_key
 from onnxviz.layout import TensorSpec
 from onnxviz.words import near
 
@@ -29,11 +30,11 @@ def cut(graph: Graph, outputs: Sequence[str], types: Mapping[str, TensorSpec] | 
 
     Args:
         graph: the model.
-        outputs: values; those that are no outputs of the model are declared as far as the model itself tells.
+        outputs: values; those that are not outputs of the model are declared as far as the model itself tells.
         types: what else is known of values, for their declarations.
 
     Raises:
-        NoMatchError: An output is no value of the graph, or none is asked for.
+        NoMatchError: An output is not a value of the graph, or none is asked for.
     """
     wanted = tuple(dict.fromkeys(outputs))
     check_values(graph, wanted)
@@ -76,7 +77,7 @@ def assemble(
     part.output.extend(outputs)
     part.value_info.extend(info for info in source.value_info if info.name in names)
     part.quantization_annotation.extend(annotations)
-    model.functions.extend(_called(graph.proto.functions, part.node))
+    model.functions.extend(_called(graph, part.node))
     return Graph.from_proto(model)
 
 
@@ -110,7 +111,7 @@ def declare(graph: Graph, values: Iterable[str], types: Mapping[str, TensorSpec]
 
 
 def check_values(graph: Graph, values: Sequence[str]) -> None:
-    """Refuse names that are no values of the graph.
+    """Refuse names that are not values of the graph.
 
     Raises:
         NoMatchError: Some are not; names those that come near.
@@ -143,7 +144,7 @@ def _typed(spec: TensorSpec, symbols: set[str]) -> onnx.ValueInfoProto | None:
 
 
 def _declare_plainly(graph: Graph, value: str, note: onnx.ValueInfoProto | None) -> onnx.ValueInfoProto | None:
-    """Declare a value that no spec tells: from its tensor or from the model's own note; None where there is none."""
+    """Declare a value without a spec from its tensor or the model's own note; None where it has neither."""
     sparse = {tensor.values.name: tensor for tensor in graph.proto.graph.sparse_initializer}
     if value in graph.initializers:
         tensor = graph.initializers[value]
@@ -177,22 +178,14 @@ def _without_graph(model: onnx.ModelProto) -> onnx.ModelProto:
     return result
 
 
-def _called(functions: Iterable[onnx.FunctionProto], nodes: Iterable[onnx.NodeProto]) -> list[onnx.FunctionProto]:
+def _called(graph: Graph, nodes: Iterable[onnx.NodeProto]) -> list[onnx.FunctionProto]:
     """Return the functions that nodes call, directly or through other functions, in the model's order."""
-    by_key = {(function.domain, function.name, function.overload): function for function in functions}
-    used: set[tuple[str, str, str]] = set()
-    waiting = list(_calls(nodes)) if by_key else []
+    used: set[FunctionKey] = set()
+    waiting = [nodes] if graph.functions else []
     while waiting:
-        key = waiting.pop()
-        if key in by_key and key not in used:
-            used.add(key)
-            waiting.extend(_calls(by_key[key].node))
-    return [function for key, function in by_key.items() if key in used]
-
-
-def _calls(nodes: Iterable[onnx.NodeProto]) -> Iterator[tuple[str, str, str]]:
-    for node in nodes:
-        yield node.domain, node.op_type, node.overload
-        for attribute in node.attribute:
-            for body in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
-                yield from _calls(body.node)
+        for node in every_node(waiting.pop()):
+            key = function_key(node)
+            if key in graph.functions and key not in used:
+                used.add(key)
+                waiting.append(graph.functions[key].node)
+    return [function for key, function in graph.functions.items() if key in used]

@@ -21,11 +21,13 @@ from onnx import TensorProto
 from onnxviz.errors import ModelError
 from onnxviz.graph.attributes import attribute_value
 from onnxviz.graph.constants import Stored, array_of, constant_of, dims_of
-from onnxviz.graph.topology import bodies, captured_values, sorted_model
+from onnxviz.graph.topology import FunctionKey, bodies, captured_values, function_key, sorted_model
 from onnxviz.layout import Dimension, TensorSpec
 from onnxviz.words import quoted
 
 DEFAULT_DOMAINS = ("", "ai.onnx")
+STANDARD_DOMAINS = (*DEFAULT_DOMAINS, "com.microsoft")
+"""ONNX's own domain by both its names, and onnxruntime's."""
 
 _SCOPES_KEY = "pkg.torch.onnx.name_scopes"
 _LARGEST_DIMENSION = 1 << 40
@@ -37,7 +39,17 @@ _RANDOM = frozenset(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Node:
-    """One operator call; `captured` are the outer values that the bodies of an If, Loop or Scan read."""
+    """One operator call.
+
+    Attributes:
+        index: its place in the graph.
+        name: as the file has it, often empty.
+        op: the operator's name as the file has it, whoever defines it.
+        domain: who does: empty for ONNX, else such as `com.microsoft`.
+        captured: the outer values that the bodies of an If, Loop or Scan read.
+        is_call: whether the node calls a function of the model, whatever operator has the same name.
+        has_own_name: whether no other node is called by its name.
+    """
 
     index: int
     name: str
@@ -47,7 +59,13 @@ class Node:
     outputs: tuple[str, ...]
     captured: tuple[str, ...]
     proto: onnx.NodeProto
+    is_call: bool = False
     has_own_name: bool = True
+
+    @property
+    def operator(self) -> str:
+        """The operator of ONNX or onnxruntime that the node calls; empty for a custom one and for a function."""
+        return "" if self.is_call or self.domain not in STANDARD_DOMAINS else self.op
 
     @property
     def key(self) -> str:
@@ -76,6 +94,39 @@ class Node:
                 return attribute_value(attribute, default)
         return default
 
+    def integer(self, name: str, default: int) -> int:
+        """Return an attribute that is a whole number.
+
+        Raises:
+            ValueError: It is anything else.
+        """
+        found = self.attribute(name, default)
+        if not isinstance(found, int):
+            raise ValueError(f"the attribute {name!r} is {found!r}, not a whole number")
+        return found
+
+    def integers(self, name: str) -> tuple[int, ...] | None:
+        """Return an attribute that is a list of whole numbers, None where it is left out.
+
+        Raises:
+            ValueError: It is anything else.
+        """
+        found = self.attribute(name)
+        if found is not None and not (isinstance(found, tuple) and all(isinstance(number, int) for number in found)):
+            raise ValueError(f"the attribute {name!r} is {found!r}, not a list of whole numbers")
+        return found
+
+    def text(self, name: str, default: str) -> str:
+        """Return an attribute that is a text.
+
+        Raises:
+            ValueError: It is anything else.
+        """
+        found = self.attribute(name, default)
+        if not isinstance(found, str):
+            raise ValueError(f"the attribute {name!r} is {found!r}, not a text")
+        return found
+
 
 class Graph:
     """A model's top-level graph. Nothing in it is to be changed: rewrites make a new Graph from a copied proto."""
@@ -91,8 +142,8 @@ class Graph:
         """Parse a model's bytes, weights or no weights in them.
 
         Raises:
-            ModelError: The bytes are damaged, hold no graph, or the graph is no sound one (a cycle, a value made
-                twice or by nothing, a name that is no text).
+            ModelError: The bytes are damaged, hold no graph, or the graph is not sound (a cycle, a value made
+                twice or by nothing, a name that is not text).
         """
         try:
             proto = onnx.ModelProto.FromString(skeleton)
@@ -124,17 +175,16 @@ class Graph:
         return None if stored is None else dims_of(stored)
 
     def is_constant(self, value: str) -> bool:
-        """Tell whether a value is computed from initializers and Constants alone, whatever the inputs."""
+        """Return whether a value is computed from initializers and Constants alone, whatever the inputs."""
         return value in self._constants
 
     @cached_property
     def _constants(self) -> frozenset[str]:
         known = {*self.initializers, *self._sparse}
-        calls = {(function.domain, function.name) for function in self.proto.functions}
         for node in self.nodes:
             given = [value for value in node.inputs if value]
-            opaque = node.op in _RANDOM or node.captured or (node.domain, node.op) in calls or bodies(node.proto)
-            if node.op == "Constant" or (given and not opaque and known.issuperset(given)):
+            opaque = node.op in _RANDOM or node.captured or node.is_call or bodies(node.proto)
+            if node.operator == "Constant" or (given and not opaque and known.issuperset(given)):
                 known.update(output for output in node.outputs if output)
         return frozenset(known)
 
@@ -147,11 +197,11 @@ class Graph:
             if value in self._sparse:
                 return self._sparse[value]
             node = self.producers.get(value)
-            if node is None or node.domain not in DEFAULT_DOMAINS:
+            if node is None:
                 return None
-            if node.op == "Constant":
+            if node.operator == "Constant":
                 return constant_of(node.proto)
-            if node.op != "Identity" or not node.inputs:
+            if node.operator != "Identity" or not node.inputs:
                 return None
             value = node.inputs[0]
         return None
@@ -161,6 +211,9 @@ class Graph:
         self.proto = proto
         self.metadata: Mapping[str, str] = {entry.key: entry.value for entry in proto.metadata_props}
         self.opset: int = next((entry.version for entry in proto.opset_import if entry.domain in DEFAULT_DOMAINS), 1)
+        self.functions: Mapping[FunctionKey, onnx.FunctionProto] = {
+            function_key(function): function for function in proto.functions
+        }
         self.initializers: Mapping[str, TensorProto] = {tensor.name: tensor for tensor in graph.initializer}
         self._sparse: Mapping[str, onnx.SparseTensorProto] = {
             tensor.values.name: tensor for tensor in graph.sparse_initializer
@@ -172,7 +225,8 @@ class Graph:
         self.outputs: tuple[TensorSpec, ...] = tuple(tensor_spec(info) for info in graph.output)
         named = _with_own_names(graph.node)
         self.nodes: tuple[Node, ...] = tuple(
-            _node(index, node, has_own_name=index in named) for index, node in enumerate(graph.node)
+            _node(index, node, is_call=function_key(node) in self.functions, has_own_name=index in named)
+            for index, node in enumerate(graph.node)
         )
         self.producers: Mapping[str, Node] = self._find_producers()
         self.consumers: Mapping[str, tuple[Node, ...]] = self._find_consumers()
@@ -220,7 +274,7 @@ def _check_texts(message: Message, depth: int = 1) -> None:
             texts = (value,) if isinstance(value, str | bytes) else value
             for text in texts:
                 if not isinstance(text, str):
-                    raise ModelError(f"a text in the model ({descriptor.full_name}) is no valid UTF-8: {text[:60]!r}")
+                    raise ModelError(f"a text in the model ({descriptor.full_name}) is not valid UTF-8: {text[:60]!r}")
         elif descriptor.type == FieldDescriptor.TYPE_MESSAGE:
             for part in (value,) if isinstance(value, Message) else value:
                 _check_texts(part, depth + 1)
@@ -268,7 +322,7 @@ def _with_own_names(nodes: Sequence[onnx.NodeProto]) -> frozenset[int]:
     )
 
 
-def _node(index: int, proto: onnx.NodeProto, *, has_own_name: bool) -> Node:
+def _node(index: int, proto: onnx.NodeProto, *, is_call: bool, has_own_name: bool) -> Node:
     return Node(
         index=index,
         name=proto.name,
@@ -278,6 +332,7 @@ def _node(index: int, proto: onnx.NodeProto, *, has_own_name: bool) -> Node:
         outputs=tuple(proto.output),
         captured=captured_values(proto),
         proto=proto,
+        is_call=is_call,
         has_own_name=has_own_name,
     )
 

@@ -12,7 +12,7 @@ what is still to be read. Where the next node would pass the budget, the piece e
    all that cross are outputs anyway, inputs, or values with which fused patterns end. Only where half as much again
    as the budget would be held, any border will do: then results may move in the last digits, as by exposing.
 3. Initializers and what is computed from them alone do not cross: each piece that reads them has its own.
-4. A border that would let go next to nothing is none: the runtime frees by itself what is not wanted.
+4. A border that would let go next to nothing does not count: the runtime frees by itself what nobody asked for.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from itertools import accumulate, pairwise
 import numpy
 
 from onnxviz.graph.cut import assemble, cut, declare, needed_nodes
-from onnxviz.graph.graph import DEFAULT_DOMAINS, Graph, Node
+from onnxviz.graph.graph import Graph, Node
 from onnxviz.layout import TensorSpec
 
 _WORTH = 8
@@ -78,7 +78,7 @@ def plan(
         One segment if all fits, else several, in the order in which they are to be run.
 
     Raises:
-        NoMatchError: a wanted value is none of the graph.
+        NoMatchError: a wanted value is not in the graph.
     """
     flow = _Flow(cut(graph, wanted, types), types, sizes or {})
     borders = [0]
@@ -185,12 +185,12 @@ class _Flow:
         )
 
     def _ends_fusion(self, value: str) -> bool:
-        """Tell whether the runtime fuses nothing across this value: it is an output, or fused patterns end with it."""
+        """Return whether the runtime fuses nothing across a value: it is an output, or ends fused patterns."""
         if value in self.wanted:
             return True
         node = self.graph.producers[value]
-        readers = {reader.op for reader in self.graph.consumers.get(value, ())}
-        return node.domain in DEFAULT_DOMAINS and node.op in _END_FUSIONS and not readers & _GO_ON
+        readers = {reader.operator for reader in self.graph.consumers.get(value, ())}
+        return node.operator in _END_FUSIONS and not readers & _GO_ON
 
     def _crossing(self, values: Iterable[str], weights: Mapping[str, int] | None = None) -> list[int]:
         """Return for each border the number, or the summed weights, of these values that cross it."""

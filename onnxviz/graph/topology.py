@@ -3,27 +3,46 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from graphlib import CycleError, TopologicalSorter
 
 import onnx
 
 from onnxviz.errors import ModelError
 from onnxviz.words import quoted
 
+FunctionKey = tuple[str, str, str]
+"""Domain, name and overload of a function of the model, as a node that calls it gives them."""
 
-def bodies(node: onnx.NodeProto) -> list[onnx.GraphProto]:
-    """Return the graphs that a node holds, such as the branches of an If."""
-    found: list[onnx.GraphProto] = []
+
+def function_key(proto: onnx.NodeProto | onnx.FunctionProto) -> FunctionKey:
+    """Return which function a node would call, or which one a function is; both names of ONNX's domain are one."""
+    name = proto.op_type if isinstance(proto, onnx.NodeProto) else proto.name
+    return "" if proto.domain == "ai.onnx" else proto.domain, name, proto.overload
+
+
+def bodies(node: onnx.NodeProto) -> Sequence[tuple[str, onnx.GraphProto]]:
+    """Return the graphs that a node holds, each with its name: `then_branch` of an If, `branches[0]` of a list."""
+    found: list[tuple[str, onnx.GraphProto]] = []
     for attribute in node.attribute:
         if attribute.HasField("g"):
-            found.append(attribute.g)
-        found.extend(attribute.graphs)
+            found.append((attribute.name, attribute.g))
+        found.extend((f"{attribute.name}[{index}]", body) for index, body in enumerate(attribute.graphs))
     return found
+
+
+def every_node(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
+    """Yield nodes and those of their bodies, at any depth; functions that they call are not entered."""
+    waiting = list(nodes)
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting.extend(inner for _, body in bodies(node) for inner in body.node)
 
 
 def captured_values(node: onnx.NodeProto) -> tuple[str, ...]:
     """Return the outer values that the bodies of a node read, at any depth, each once."""
-    return tuple(dict.fromkeys(value for body in bodies(node) for value in _free_values(body)))
+    return tuple(dict.fromkeys(value for _, body in bodies(node) for value in _free_values(body)))
 
 
 def _free_values(body: onnx.GraphProto) -> Iterator[str]:
@@ -40,9 +59,11 @@ def _free_values(body: onnx.GraphProto) -> Iterator[str]:
 def sorted_model(proto: onnx.ModelProto) -> onnx.ModelProto:
     """Return the model with its nodes in topological order, itself where they are; keeps the file's order in ties."""
     reads = [{value for value in (*node.input, *captured_values(node)) if value} for node in proto.graph.node]
-    order = _topological(reads, [tuple(node.output) for node in proto.graph.node])
-    if order == list(range(len(order))):
+    makers = {value: index for index, node in enumerate(proto.graph.node) for value in node.output if value}
+    needs = [{makers[value] for value in values if value in makers} for values in reads]
+    if all(max(sources, default=-1) < index for index, sources in enumerate(needs)):
         return proto
+    order = _topological(needs, [tuple(node.output) for node in proto.graph.node])
     result = onnx.ModelProto()
     result.CopyFrom(proto)
     del result.graph.node[:]
@@ -50,34 +71,18 @@ def sorted_model(proto: onnx.ModelProto) -> onnx.ModelProto:
     return result
 
 
-def _topological(reads: Sequence[set[str]], outputs: Sequence[tuple[str, ...]]) -> list[int]:
-    makers = {value: index for index, made in enumerate(outputs) for value in made if value}
-    needs = [{makers[value] for value in values if value in makers} for values in reads]
-    users: list[list[int]] = [[] for _ in needs]
-    for index, sources in enumerate(needs):
-        for source in sources:
-            users[source].append(index)
-    missing = [len(sources) for sources in needs]
-    ready = [index for index, count in enumerate(missing) if count == 0]
+def _topological(needs: Sequence[set[int]], outputs: Sequence[tuple[str, ...]]) -> list[int]:
+    sorter = TopologicalSorter(dict(enumerate(needs)))
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        names = ", ".join(quoted(value) for value in outputs[min(error.args[1])] if value)
+        raise ModelError(f"the graph has a cycle: the value {names} is needed to compute itself") from None
     order: list[int] = []
+    ready = sorted(sorter.get_ready())
     while ready:
-        index = heapq.heappop(ready)
-        order.append(index)
-        for user in users[index]:
-            missing[user] -= 1
-            if missing[user] == 0:
-                heapq.heappush(ready, user)
-    if len(order) < len(needs):
-        stuck = min(index for index, count in enumerate(missing) if count)
-        names = ", ".join(quoted(value) for value in outputs[_in_cycle(stuck, needs, missing)] if value)
-        raise ModelError(f"the graph has a cycle: the value {names} is needed to compute itself")
+        order.append(heapq.heappop(ready))
+        sorter.done(order[-1])
+        for index in sorter.get_ready():
+            heapq.heappush(ready, index)
     return order
-
-
-def _in_cycle(start: int, needs: Sequence[set[int]], missing: Sequence[int]) -> int:
-    """Walk back through unfinished nodes until one comes twice: that one lies on a cycle."""
-    seen: set[int] = set()
-    while start not in seen:
-        seen.add(start)
-        start = min(source for source in needs[start] if missing[source])
-    return start

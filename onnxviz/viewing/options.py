@@ -1,4 +1,4 @@
-"""What `view` can be told besides the model and its inputs."""
+"""`ViewOptions`: all that `view` takes besides the model and its inputs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 from onnxviz.draw.style import Style
 from onnxviz.errors import UsageError
-from onnxviz.feed.feeds import FeedOptions
-from onnxviz.model import Selection
+from onnxviz.feed.feed_options import FeedOptions
+from onnxviz.graph.selection.choices import SelectionText
 from onnxviz.reporting.report import SIZE
 from onnxviz.runtime.session import RunOptions
 
@@ -33,7 +33,7 @@ class ViewOptions:
         force: replace a folder that onnxviz did not make.
     """
 
-    layers: Selection | None = None
+    layers: SelectionText | None = None
     exclude: tuple[str, ...] = ()
     tap: str = "act"
     feed: FeedOptions = field(default_factory=FeedOptions)

@@ -61,7 +61,7 @@ class Absorber:
         if len(readers) != 1:
             return value, may
         reader = readers[0]
-        if reader.inputs[:1] == (value,) and reader.op in ("QuantizeLinear", "DequantizeLinear"):
+        if reader.inputs[:1] == (value,) and reader.operator in ("QuantizeLinear", "DequantizeLinear"):
             return self._dequantised(value, reader, may)
         if reader.index in self._families.affine:
             return (reader.outputs[0], may) if "affine" in may else (value, may)
@@ -71,13 +71,13 @@ class Absorber:
         return value, may
 
     def _dequantised(self, value: str, reader: Node, may: frozenset[str]) -> tuple[str, frozenset[str]]:
-        if reader.op == "DequantizeLinear":
+        if reader.operator == "DequantizeLinear":
             # Only what an operator on quantised values made (QLinearConv, QGemm), not a QuantizeLinear node's own.
             maker = self._graph.producers.get(value)
-            follows = maker is not None and maker.op.startswith("Q") and maker.op != "QuantizeLinear"
+            follows = maker is not None and maker.operator.startswith("Q") and maker.operator != "QuantizeLinear"
             return (reader.outputs[0], may) if follows else (value, may)
         readers = self._graph.consumers.get(reader.outputs[0], ())
-        if not readers or any(node.op != "DequantizeLinear" for node in readers):
+        if not readers or any(node.operator != "DequantizeLinear" for node in readers):
             return value, may
         if len(readers) == 1:
             return readers[0].outputs[0], may

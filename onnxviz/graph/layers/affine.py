@@ -2,7 +2,7 @@
 
 Exporters write a convolution's bias as an Add of its own, a batch norm as a Mul and an Add, the range of an output as
 a Mul by 255. Such a node adds, subtracts, multiplies or divides by a constant: one number, or one a channel. A constant
-that differs over space is no part of the layer, nor one that widens the value; a constant less the value, or divided
+that differs over space is not part of the layer, nor one that widens the value; a constant less the value, or divided
 by it, turns the map round and is another map.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from onnxviz.graph.graph import DEFAULT_DOMAINS, Graph, Node
+from onnxviz.graph.graph import Graph, Node
 from onnxviz.graph.operators.axis_letters import Axes
 from onnxviz.layout import Dimension, TensorSpec, channel_axis
 
@@ -77,19 +77,19 @@ class AffineFinder:
 
 def _last_axis(owner: Node, kind: str) -> Sequence[int]:
     """Return the place of the last axis where a layer works along that, whatever is known of its layout."""
-    return (-1,) if kind == "dense" or (kind == "norm" and owner.op not in _CHANNEL_NORMS) else ()
+    return (-1,) if kind == "dense" or (kind == "norm" and owner.operator not in _CHANNEL_NORMS) else ()
 
 
 def _sides(graph: Graph, node: Node) -> tuple[str, str]:
     """Return the value that a node shifts, scales or quantises and the constant by which; else empty texts."""
-    if node.domain not in DEFAULT_DOMAINS or not node.outputs:
+    if not node.outputs:
         return "", ""
-    if node.op in _QUANTISERS:
+    if node.operator in _QUANTISERS:
         return next(iter(node.inputs), ""), ""
-    if node.op in _OPERATORS and len(node.inputs) == 2:
+    if node.operator in _OPERATORS and len(node.inputs) == 2:
         first, second = node.inputs
         if graph.is_constant(second):
             return first, second
-        if node.op in _EITHER_SIDE and graph.is_constant(first):
+        if node.operator in _EITHER_SIDE and graph.is_constant(first):
             return second, first
     return "", ""

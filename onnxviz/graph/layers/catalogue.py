@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from onnxviz.graph.graph import Graph, Node
 from onnxviz.graph.layers.absorption import Absorber
-from onnxviz.graph.layers.families import KINDS, find_families, packed_weights, weight_count, weight_places
+from onnxviz.graph.layers.families import find_families
 from onnxviz.graph.layers.inside import InnerNode, InnerNodes
 from onnxviz.graph.layers.layer import Fields, Layer
 from onnxviz.graph.layers.names import LayerNames, parts_before_last
 from onnxviz.graph.operators.axis_letters import Axes
 from onnxviz.graph.operators.layouts import guess_axes
+from onnxviz.graph.operators.table import KINDS, operator_of, packed_weights, weight_count
 from onnxviz.layout import TensorSpec, channel_axis
 
 __all__ = ["KINDS", "Layer", "catalogue"]
@@ -107,7 +108,7 @@ class _Cataloguer:
         packed = packed_weights(node.proto)
         if packed:
             return packed
-        weights = (node.inputs[place] for place in weight_places(node.op, node.inputs))
+        weights = (node.inputs[place] for place in operator_of(node).weights if place < len(node.inputs))
         return sum(self._elements(value) for value in weights if value and self._graph.is_constant(value))
 
     def _elements(self, value: str) -> int:

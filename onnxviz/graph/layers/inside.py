@@ -6,52 +6,38 @@ only at a call. A function is listed once for each call, since each call compute
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import onnx
 
 from onnxviz.graph.graph import Graph, Node
-from onnxviz.graph.layers.families import dense_sides, operator_kind, packed_weights, weight_count, weight_places
+from onnxviz.graph.operators.table import OPERATORS, UNKNOWN, Operator, packed_weights, weight_count
+from onnxviz.graph.topology import bodies, function_key
 
 # Nested calls double with each level in a hostile file; the largest honest one known has some thousand inner nodes.
 _MOST_NODES = 50_000
 _DEEPEST = 64
 
-_Key = tuple[str, str, str]  # domain, name and overload of a function
+_MOST_COUNTED = 100_000
 
 
 def count_unlisted(graph: Graph) -> int:
-    """Return how many nodes inside functions and bodies are too many, or lie too deep, to be listed."""
-    listed, every = (_Counter(graph).count(levels) for levels in (_DEEPEST, 2 * _DEEPEST))
-    return every - min(listed, _MOST_NODES)
+    """Return how many nodes inside functions and bodies are too many, or lie too deep, to be listed.
 
-
-class _Counter:
-    """Counts inner nodes without walking each call: those of a function are counted once a level."""
-
-    def __init__(self, graph: Graph) -> None:
-        self._nodes = graph.proto.graph.node
-        self._functions = _by_key(graph)
-        self._counts: dict[tuple[_Key, int], int] = {}
-
-    def count(self, levels: int) -> int:
-        """Return the number of nodes inside others, so many levels deep."""
-        return sum(self._inside(proto, levels) for proto in self._nodes)
-
-    def _inside(self, proto: onnx.NodeProto, levels: int) -> int:
-        if not levels:
-            return 0
-        key = (_key(proto), levels)
-        function = self._functions.get(key[0])
-        if function is None:
-            return sum(self._all(body.node, levels - 1) for _, body in _bodies(proto))
-        if key not in self._counts:
-            self._counts[key] = self._all(function.node, levels - 1)
-        return self._counts[key]
-
-    def _all(self, nodes: Iterable[onnx.NodeProto], levels: int) -> int:
-        return sum(1 + self._inside(proto, levels) for proto in nodes)
+    It is a lower bound where there are more than 100,000 nodes inside: a hostile file doubles them with each level.
+    """
+    seen = listed = 0
+    waiting = [(node, 0) for node in graph.proto.graph.node]
+    while waiting and seen < _MOST_COUNTED:
+        node, level = waiting.pop()
+        seen += level > 0
+        listed += 0 < level <= _DEEPEST
+        if level < 2 * _DEEPEST:
+            function = graph.functions.get(function_key(node))
+            holders = [body for _, body in bodies(node)] if function is None else [function]
+            waiting.extend((inner, level + 1) for holder in holders for inner in holder.node)
+    return seen - min(listed, _MOST_NODES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +73,12 @@ class InnerNodes:
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
-        self._functions = _by_key(graph)
         self._left = _MOST_NODES
         self.found: list[InnerNode] = []
 
     def enter(self, node: Node, depths: Mapping[str, int]) -> int:
         """Add all that lies inside a node to `found`; return the greatest depth that its results have."""
-        if _key(node.proto) not in self._functions and not any(_bodies(node.proto)):
+        if not node.is_call and not bodies(node.proto):
             return 0
         reads = node.reads
         frame = _Frame("", "", 0, {value: depths.get(value, 0) for value in reads})
@@ -107,14 +92,14 @@ class InnerNodes:
     def _enter(self, proto: onnx.NodeProto, key: str, place: str, outer: _Frame) -> int:
         if outer.level >= _DEEPEST:
             return 0
-        function = self._functions.get(_key(proto))
+        function = self._graph.functions.get(function_key(proto))
         within = f"{outer.inside} / " if outer.inside else ""
         if function is not None:
             frame = _Frame(f"{outer.path}{key}/", f"{within}{proto.op_type} {place}", outer.level + 1)
             _pass_on(zip(function.input, proto.input, strict=False), outer, frame)
             return self._walk(function.node, function.output, frame)
         deepest = 0
-        for name, body in _bodies(proto):
+        for name, body in bodies(proto):
             frame = _Frame(f"{outer.path}{key}/{name}/", f"{within}{proto.op_type} {place} {name}", outer.level + 1)
             frame.depths, frame.constants = dict(outer.depths), dict(outer.constants)
             entry = max((outer.depths.get(value, 0) for value in proto.input), default=0)
@@ -134,57 +119,39 @@ class InnerNodes:
     def _visit(self, proto: onnx.NodeProto, index: int, frame: _Frame) -> None:
         if self._is_constant(proto, frame):
             return
-        called = _key(proto) in self._functions
-        kind = "other" if called else _kind(proto, frame)
+        called = function_key(proto) in self._graph.functions
+        operator = UNKNOWN if called else OPERATORS.get((proto.domain, proto.op_type), UNKNOWN)
+        kind = _kind(operator, proto, frame)
         depth = max((frame.depths.get(value, 0) for value in proto.input), default=0) + (kind in ("conv", "dense"))
-        places = weight_places(proto.op_type, proto.input)
+        weights = [proto.input[place] for place in operator.weights if place < len(proto.input)]
         packed = packed_weights(proto)
-        parameters = packed or sum(frame.constants.get(proto.input[place], 0) for place in places)
+        parameters = packed or sum(frame.constants.get(value, 0) for value in weights)
         self.found.append(InnerNode(proto, kind, frame.path, frame.inside, depth, parameters))
         key = proto.name or next(filter(None, proto.output), f"#{index}")
         depth = max(depth, self._enter(proto, key, f"#{index}", frame))
         frame.depths.update((output, depth) for output in proto.output if output)
 
     def _is_constant(self, proto: onnx.NodeProto, frame: _Frame) -> bool:
-        """Tell whether a node only makes or turns a constant, and note how many elements that holds."""
+        """Return whether a node only makes or turns a constant, and note how many elements that holds."""
         given = [value for value in proto.input if value]
         if proto.op_type != "Constant" and not (given and all(value in frame.constants for value in given)):
             return False
-        if any(_bodies(proto)) or _key(proto) in self._functions:
+        if bodies(proto) or function_key(proto) in self._graph.functions:
             return False
         size = _constant_size(proto) if proto.op_type == "Constant" else frame.constants[given[0]]
         frame.constants.update((output, size) for output in proto.output if output)
         return True
 
 
-def _by_key(graph: Graph) -> Mapping[_Key, onnx.FunctionProto]:
-    return {(function.domain, function.name, function.overload): function for function in graph.proto.functions}
-
-
-def _key(proto: onnx.NodeProto) -> _Key:
-    """Return which function a node would call."""
-    return proto.domain, proto.op_type, proto.overload
-
-
-def _bodies(proto: onnx.NodeProto) -> Iterator[tuple[str, onnx.GraphProto]]:
-    for attribute in proto.attribute:
-        if attribute.HasField("g"):
-            yield attribute.name, attribute.g
-        for index, body in enumerate(attribute.graphs):
-            yield f"{attribute.name}[{index}]", body
-
-
 def _constant_size(proto: onnx.NodeProto) -> int:
     return next((weight_count(attribute.t.dims) for attribute in proto.attribute if attribute.name == "value"), 0)
 
 
-def _kind(proto: onnx.NodeProto, frame: _Frame) -> str:
-    kind = operator_kind(proto.domain, proto.op_type)
-    sides = dense_sides(proto.op_type) if kind == "dense" else None
-    if sides is None:
-        return kind
-    constant = any(place < len(proto.input) and proto.input[place] in frame.constants for place in sides)
-    return kind if constant else "other"
+def _kind(operator: Operator, proto: onnx.NodeProto, frame: _Frame) -> str:
+    if operator.sides is None:
+        return operator.kind
+    constant = any(place < len(proto.input) and proto.input[place] in frame.constants for place in operator.sides)
+    return operator.kind if constant else "other"
 
 
 def _pass_on(pairs: Iterable[tuple[str, str]], outer: _Frame, inner: _Frame) -> None:

@@ -1,20 +1,80 @@
 """What each node is called and where it lies: as its author wrote it where the model tells, else by its own name.
 
-1. A layer map (see layer_map.py) names the node that makes a mapped value; a convolution, dense or other layer whose
-   own output is not mapped takes the name of the first mapped value among what it absorbs (its bias, a nonlinearity of
-   the same layer). A layer that is a norm or a nonlinearity by itself gives its name to no node before it. The node
-   that makes the mapped value is then called as a part of its layer: `conv1/Relu`.
+1. A layer map, which a conversion leaves in the metadata, names the node that makes a mapped value; a convolution,
+   dense or other layer whose own output is not mapped takes the name of the first mapped value among what it absorbs
+   (its bias, a nonlinearity of the same layer). A layer that is a norm or a nonlinearity by itself gives its name to no
+   node before it. The node that makes the mapped value is then called as a part of its layer: `conv1/Relu`.
 2. PyTorch's newer exporter notes modules: a node that is its module's only layer is called as the module.
 3. Else a node is called by its own name, or where several share that, by its first output.
+
+The layer map is the metadata `onnxviz.layers`: `{"version": 1, "layers": [{"layer", "class", "tensor", "value",
+"layout"}]}`: a layer's path as its author wrote it (`block1/conv`, or a TensorFlow scope), its class or operator, the
+tensor it was there, the value that it is here, and that value's layout where the conversion knows it.
 """
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
+from onnxviz.errors import ModelError
 from onnxviz.graph.graph import Graph, Node
-from onnxviz.graph.layers.layer_map import MappedLayer, read_layer_map
+
+METADATA_LAYERS = "onnxviz.layers"
+
+
+@dataclass(frozen=True, slots=True)
+class MappedLayer:
+    """A layer of the author's: its path, its class, and the layout of its value."""
+
+    path: str
+    kind: str
+    layout: str | None
+
+    @property
+    def only_follows(self) -> bool:
+        """Whether it is a norm or a nonlinearity of its own, which gives its name to no operator before it."""
+        return any(word in self.kind.lower() for word in _FOLLOWERS)
+
+
+_FOLLOWERS = ("relu", "elu", "selu", "activation", "softmax", "sigmoid", "tanh", "softplus", "norm", "dropout")
+
+
+def read_layer_map(metadata: Mapping[str, str]) -> Mapping[str, MappedLayer]:
+    """Return the layers of the author by value; empty where the model has no map.
+
+    Raises:
+        ModelError: The map is there and cannot be read.
+    """
+    text = metadata.get(METADATA_LAYERS)
+    if text is None:
+        return {}
+    try:
+        entries = json.loads(text)["layers"]
+        return {_text(entry["value"]): _mapped(entry) for entry in entries}
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ModelError(f"the model's metadata {METADATA_LAYERS!r} cannot be read: {error!r}") from None
+
+
+def _mapped(entry: Mapping[str, Any]) -> MappedLayer:
+    layout = entry.get("layout")
+    return MappedLayer(_text(entry["layer"]), _text(entry["class"]), None if layout is None else _layout(layout))
+
+
+def _layout(value: Any) -> str:
+    letters = _text(value)
+    if not letters.isascii() or not letters.isupper() or len(set(letters)) != len(letters):
+        raise ValueError(f"{letters!r} is not a layout")
+    return letters
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not a text")
+    return value
 
 
 class LayerNames:
@@ -34,7 +94,7 @@ class LayerNames:
         self._kinds = kinds
 
     def is_mapped(self, node: Node) -> bool:
-        """Tell whether the author knew this node as a layer."""
+        """Return whether the author knew this node as a layer."""
         return node.index in self._named
 
     def name(self, node: Node) -> str:
@@ -85,7 +145,7 @@ class LayerNames:
 def _squeezed(graph: Graph, node: Node, kinds: Sequence[str], values: Sequence[str]) -> Sequence[str]:
     """Return the value behind the Squeeze that alone follows a global pool: in other frameworks both are one layer."""
     readers = graph.consumers.get(values[-1], ()) if values else ()
-    one = kinds[node.index] == "pool" and len(readers) == 1 and readers[0].op in ("Squeeze", "Reshape", "Flatten")
+    one = kinds[node.index] == "pool" and len(readers) == 1 and readers[0].operator in ("Squeeze", "Reshape", "Flatten")
     return readers[0].outputs[:1] if one else ()
 
 

@@ -26,7 +26,7 @@ class Gate:
 
 def find_gates(graph: Graph) -> Mapping[int, Gate]:
     """Return the nonlinearities of the form x * f(x), by the index of their last node."""
-    gates = (_gate(graph, node) for node in graph.nodes if node.op == "Mul")
+    gates = (_gate(graph, node) for node in graph.nodes if node.operator == "Mul")
     return {gate.final.index: gate for gate in gates if gate is not None}
 
 
@@ -34,7 +34,7 @@ def find_attention(graph: Graph) -> Mapping[int, str]:
     """Return, by the index of the product that makes the scores, the value that holds the attention weights."""
     found: dict[int, str] = {}
     for node in graph.nodes:
-        if node.op == "Softmax" and _reaches_product(graph, node):
+        if node.operator == "Softmax" and _reaches_product(graph, node):
             scores = _product_before(graph, node)
             if scores is not None:
                 found[scores.index] = node.outputs[0]
@@ -43,13 +43,13 @@ def find_attention(graph: Graph) -> Mapping[int, str]:
 
 def find_norms(graph: Graph) -> Mapping[int, Gate]:
     """Return the norms that are written as separate operators, by the index of their last node."""
-    norms = (_norm(graph, node) for node in graph.nodes if node.op in ("Div", "Mul"))
+    norms = (_norm(graph, node) for node in graph.nodes if node.operator in ("Div", "Mul"))
     return {norm.final.index: norm for norm in norms if norm is not None}
 
 
 def find_floats(graph: Graph) -> Mapping[int, Node]:
     """Return, by the index of a product of whole numbers, the Mul that scales it to what it stands for."""
-    products = (node for node in graph.nodes if node.op in ("ConvInteger", "MatMulInteger"))
+    products = (node for node in graph.nodes if node.operator in ("ConvInteger", "MatMulInteger"))
     found = {node.index: _scaled_to_floats(graph, node) for node in products}
     return {index: node for index, node in found.items() if node is not None}
 
@@ -73,10 +73,10 @@ def _gate(graph: Graph, product: Node) -> Gate | None:
     while len(open_values) > 1:
         made = [graph.producers[value] for value in open_values if value in graph.producers]
         latest = max(made, key=lambda node: node.index, default=None)
-        if latest is None or latest.op not in _GATE_STEPS or len(members) > _LONGEST_GATE:
+        if latest is None or latest.operator not in _GATE_STEPS or len(members) > _LONGEST_GATE:
             return None
         members.add(latest.index)
-        ops.add(latest.op)
+        ops.add(latest.operator)
         open_values = (open_values - set(latest.outputs)) | _computed(graph, latest)
     if not ops & _NONLINEAR:
         return None
@@ -91,13 +91,13 @@ def _computed(graph: Graph, node: Node) -> set[str]:
 def _scaled(graph: Graph, product: Node, ops: set[str]) -> Node:
     """Return the node that scales the product where the gate's form asks for one, else the product itself."""
     consumers = graph.consumers.get(product.outputs[0], ())
-    if len(consumers) != 1 or consumers[0].op not in ("Mul", "Div"):
+    if len(consumers) != 1 or consumers[0].operator not in ("Mul", "Div"):
         return product
     factors = [graph.constant(value) for value in consumers[0].inputs if value != product.outputs[0]]
     if len(factors) != 1 or factors[0] is None or factors[0].size != 1:
         return product
     factor = float(factors[0].item())
-    scale = factor if consumers[0].op == "Div" else 1 / factor if factor else 0.0
+    scale = factor if consumers[0].operator == "Div" else 1 / factor if factor else 0.0
     return consumers[0] if any(abs(scale - _SCALES.get(op, 0.0)) < 1e-2 for op in ops) else product
 
 
@@ -114,7 +114,7 @@ _PRODUCTS = frozenset({"MatMul", "FusedMatMul"})
 
 
 def _is_product(graph: Graph, node: Node) -> bool:
-    return node.op in _PRODUCTS and len(_computed(graph, node)) == 2
+    return node.operator in _PRODUCTS and len(_computed(graph, node)) == 2
 
 
 def _product_before(graph: Graph, softmax: Node) -> Node | None:
@@ -126,7 +126,7 @@ def _product_before(graph: Graph, softmax: Node) -> Node | None:
         for node in layer:
             if _is_product(graph, node):
                 return node
-        layer = [source for node in layer if node.op in _BEFORE_SOFTMAX for source in before(node)]
+        layer = [source for node in layer if node.operator in _BEFORE_SOFTMAX for source in before(node)]
     return None
 
 
@@ -135,7 +135,7 @@ def _reaches_product(graph: Graph, softmax: Node) -> bool:
     for _ in range(_LONGEST_ATTENTION):
         if any(_is_product(graph, node) for node in layer):
             return True
-        passing = [node for node in layer if node.op in _AFTER_SOFTMAX]
+        passing = [node for node in layer if node.operator in _AFTER_SOFTMAX]
         layer = [reader for node in passing for reader in graph.consumers.get(node.outputs[0], ())]
     return False
 
@@ -144,10 +144,10 @@ def _norm(graph: Graph, final: Node) -> Gate | None:
     """Match `a / sqrt(mean(a^2) + eps)`, or the product with a reciprocal, where `a` is x or x less its mean."""
     if len(final.inputs) != 2:
         return None
-    sides = [final.inputs] if final.op == "Div" else [final.inputs, final.inputs[::-1]]
+    sides = [final.inputs] if final.operator == "Div" else [final.inputs, final.inputs[::-1]]
     for centred, divisor in sides:
         nodes = [final]
-        if final.op == "Mul":
+        if final.operator == "Mul":
             divisor = _back(graph, divisor, "Reciprocal", nodes)
         total = _back(graph, divisor, "Sqrt", nodes)
         squares = _back(graph, _back(graph, total, "Add", nodes), "ReduceMean", nodes)
@@ -160,7 +160,7 @@ def _norm(graph: Graph, final: Node) -> Gate | None:
 def _back(graph: Graph, value: str, op: str, nodes: list[Node]) -> str:
     """Return the computed operand of the node of this operator that makes a value, and note it; else an empty text."""
     node = graph.producers.get(value)
-    if node is None or node.op != op:
+    if node is None or node.operator != op:
         return ""
     nodes.append(node)
     operands = _computed(graph, node)
@@ -169,10 +169,10 @@ def _back(graph: Graph, value: str, op: str, nodes: list[Node]) -> str:
 
 def _is_square(graph: Graph, value: str, of: str, nodes: list[Node]) -> bool:
     node = graph.producers.get(value)
-    if node is None or node.op not in ("Mul", "Pow") or node.inputs[:1] != (of,) or len(node.inputs) != 2:
+    if node is None or node.operator not in ("Mul", "Pow") or node.inputs[:1] != (of,) or len(node.inputs) != 2:
         return False
     nodes.append(node)
-    if node.op == "Mul":
+    if node.operator == "Mul":
         return node.inputs[1] == of
     exponent = graph.constant(node.inputs[1])
     return exponent is not None and exponent.size == 1 and float(exponent.item()) == 2
@@ -181,7 +181,7 @@ def _is_square(graph: Graph, value: str, of: str, nodes: list[Node]) -> bool:
 def _uncentred(graph: Graph, centred: str, nodes: list[Node]) -> str:
     """Return x where a value is x less its mean, else the value itself."""
     node = graph.producers.get(centred)
-    if node is None or node.op != "Sub" or len(node.inputs) != 2:
+    if node is None or node.operator != "Sub" or len(node.inputs) != 2:
         return centred
     mean: list[Node] = []
     if _back(graph, node.inputs[1], "ReduceMean", mean) != node.inputs[0]:
@@ -200,16 +200,16 @@ def _scaled_to_floats(graph: Graph, product: Node) -> Node | None:
 
 def _lone_reader(graph: Graph, value: str, op: str) -> Node | None:
     readers = graph.consumers.get(value, ())
-    return readers[0] if len(readers) == 1 and readers[0].op == op and readers[0].outputs else None
+    return readers[0] if len(readers) == 1 and readers[0].operator == op and readers[0].outputs else None
 
 
 def _is_scale(graph: Graph, value: str) -> bool:
-    """Tell whether a value is a scale: a constant, that of a DynamicQuantizeLinear, or the product of two such."""
+    """Return whether a value is a scale: a constant, that of a DynamicQuantizeLinear, or a product of two such ones."""
     node = graph.producers.get(value)
-    factors = node.inputs if node is not None and node.op == "Mul" else (value,)
+    factors = node.inputs if node is not None and node.operator == "Mul" else (value,)
     return all(graph.is_constant(factor) or _is_scale_of_input(graph, factor) for factor in factors)
 
 
 def _is_scale_of_input(graph: Graph, value: str) -> bool:
     node = graph.producers.get(value)
-    return node is not None and node.op == "DynamicQuantizeLinear" and node.outputs[1:2] == (value,)
+    return node is not None and node.operator == "DynamicQuantizeLinear" and node.outputs[1:2] == (value,)

@@ -1,9 +1,8 @@
-"""Layouts as texts: what becomes of axis letters when axes are merged, dropped or put in."""
+"""Layouts as texts: what becomes of axis letters where axes are merged, split, dropped or put in."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from onnxviz.layout import SPATIAL, Dimension
@@ -17,122 +16,87 @@ class Axes:
     assumed: bool = False
 
 
-def reshape_axes(axes: Axes, before: Sequence[Dimension], after: Sequence[Dimension]) -> Axes | None:
-    """Return the layout after a Reshape, or None where axes are mixed that have no common letter.
+def carried(
+    axes: Axes,
+    links: Sequence[tuple[int, int]],
+    before: Sequence[Dimension],
+    after: Sequence[Dimension],
+    *,
+    may_come_in: Collection[Dimension] = (),
+) -> Axes | None:
+    """Return the layout behind a node, or None where axes are mixed that have no common letter.
 
-    >>> reshape_axes(Axes("NCHW"), ("N", 8, 7, 7), ("N", 8, 49))
+    Args:
+        axes: the layout before the node.
+        links: pairs of an axis before and one behind that mean the same, or of which one is a part of the other.
+        before: the sizes there.
+        after: the sizes behind the node.
+        may_come_in: sizes that an axis behind may have which is linked to none before.
+
+    >>> carried(Axes("NCHW"), [(0, 0), (1, 1), (2, 2), (3, 2)], ("N", 8, 7, 7), ("N", 8, 49))
     Axes(layout='NCT', assumed=False)
     """
-    if len(before) != len(axes.layout):
-        return None
-    layout, assumed = "", axes.assumed
-    for old, new in _groups(before, after):
-        letters = _merged(axes.layout[old], before[old], after[new])
-        if letters is None:
+    if len(before) != len(axes.layout) or any(old >= len(before) or new >= len(after) for old, new in links):
+        return None  # the sizes that the file declares contradict its nodes
+    letters: dict[int, str] = {}
+    assumed = axes.assumed
+    for olds, news in _groups(links):
+        named = _merged(
+            "".join(axes.layout[old] for old in olds), [before[old] for old in olds], [after[new] for new in news]
+        )
+        if named is None:
             return None
-        layout += letters.layout
-        assumed = assumed or letters.assumed
-    mixed = "T" in layout and any(letter in SPATIAL for letter in layout)
-    if len(layout) != len(after) or len(set(layout)) != len(layout) or mixed:
+        letters.update(zip(news, named.layout, strict=True))
+        assumed = assumed or named.assumed
+    if not letters or any(place not in letters and size not in may_come_in for place, size in enumerate(after)):
         return None
-    return Axes(_respaced(layout, axes.layout), assumed)
-
-
-def remove_axes(axes: Axes, places: Iterable[int]) -> Axes | None:
-    """Return the layout without the axes at these places.
-
-    >>> remove_axes(Axes("NCHW"), (2,))
-    Axes(layout='NCL', assumed=False)
-    """
-    rank = len(axes.layout)
-    gone = {place % rank for place in places if -rank <= place < rank}
-    rest = "".join(letter for place, letter in enumerate(axes.layout) if place not in gone)
-    return Axes(_respaced(rest, axes.layout), axes.assumed) if rest else None
-
-
-def insert_axes(axes: Axes, places: Sequence[int]) -> Axes | None:
-    """Name axes of size 1 that are put in: the batch where there is none yet, else one more of space."""
-    rank = len(axes.layout) + len(places)
-    new = {place % rank for place in places}
-    letters, layout = iter(axes.layout), ""
-    for place in range(rank):
-        layout += next(letters, "") if place not in new else "N" if place == 0 and "N" not in axes.layout else "S"
-    spaces = _spaces(sum(letter == "S" or letter in SPATIAL for letter in layout))
-    if spaces is None or ("T" in layout and "S" in layout):
+    layout = _filled([letters.get(place, "") for place in range(len(after))], axes.layout)
+    if layout is None or len(set(layout)) != len(layout):
         return None
-    names = iter(spaces)
-    return Axes(
-        "".join(next(names) if letter == "S" or letter in SPATIAL else letter for letter in layout), axes.assumed
-    )
+    return None if "T" in layout and any(letter in SPATIAL for letter in layout) else Axes(layout, assumed)
 
 
-def _groups(before: Sequence[Dimension], after: Sequence[Dimension]) -> list[tuple[slice, slice]]:
-    """Pair up the runs of axes, old and new, that hold the same elements: first from the left, then from the right."""
-    start = 0
-    while start < min(len(before), len(after)) and before[start] == after[start] is not None:
-        start += 1
-    left = [(slice(place, place + 1), slice(place, place + 1)) for place in range(start)]
-    right: list[tuple[slice, slice]] = []
-    old, new = len(before), len(after)
-    while old > start and new > start:
-        run = _run_from_right(before[start:old], after[start:new])
-        right.append((slice(old - run[0], old), slice(new - run[1], new)))
-        old, new = old - run[0], new - run[1]
-    if old > start or new > start:
-        right.append((slice(start, old), slice(start, new)))
-    return left + right[::-1]
-
-
-def _run_from_right(before: Sequence[Dimension], after: Sequence[Dimension]) -> tuple[int, int]:
-    """Return how many axes at the right end, old and new, have the same product; all of them if sizes are unknown."""
-    old = new = 1
-    while True:
-        first, second = _product_of(before[len(before) - old :]), _product_of(after[len(after) - new :])
-        if first is not None and first == second:
-            return old, new
-        if first is None or second is None:
-            return len(before), len(after)
-        if first < second and old < len(before):
-            old += 1
-        elif second < first and new < len(after):
-            new += 1
+def _groups(links: Iterable[tuple[int, int]]) -> list[tuple[list[int], list[int]]]:
+    """Join links that share an axis: the axes before and behind that hold the same elements."""
+    groups: list[tuple[list[int], list[int]]] = []
+    for old, new in links:
+        for olds, news in groups:
+            if old in olds or new in news:
+                olds.extend({old}.difference(olds))
+                news.extend({new}.difference(news))
+                break
         else:
-            return len(before), len(after)
+            groups.append(([old], [new]))
+    return groups
 
 
-def _product_of(sizes: Sequence[Dimension]) -> int | None:
-    numbers = [size for size in sizes if isinstance(size, int) and size > 0]
-    return math.prod(numbers) if len(numbers) == len(sizes) else None
+def _filled(letters: Sequence[str], before: str) -> str | None:
+    """Name axes that come in: the batch where there is none yet, else one more of space; and space by its number."""
+    named = ["N" if not letter and not place and "N" not in before else letter for place, letter in enumerate(letters)]
+    space = [place for place, letter in enumerate(named) if not letter or letter in SPATIAL]
+    if all(named) and len(space) == sum(letter in SPATIAL for letter in before):
+        return "".join(named)
+    names = _SPACES.get(len(space))
+    if names is None or ("T" in named and "" in named):
+        return None if "" in named else "".join(named)
+    for place, letter in zip(space, names, strict=True):
+        named[place] = letter
+    return "".join(named)
 
 
 def _merged(letters: str, old: Sequence[Dimension], new: Sequence[Dimension]) -> Axes | None:
-    """Name the new axes of one run of old ones."""
-    if len(letters) == len(new) == 1 or not new:
-        return Axes(letters[: len(new)])
-    if not letters:
-        spaces = _spaces(len(new)) if all(size == 1 for size in new) else None
-        return None if spaces is None else Axes(spaces)
+    """Name the axes of a group behind the node by those before it."""
+    if len(letters) == len(new) == 1:
+        return Axes(letters)
     full = "".join(letter for letter, size in zip(letters, old, strict=True) if size != 1) or letters[0]
-    if all(size == 1 for size in new[1:]):
-        spaces = _spaces(len(new) - 1)
-        if spaces is not None and len(full) == 1 and (full in "NC" or len(new) == 1):
-            return Axes(full + spaces)
-    if len(new) == 1 and all(letter in SPATIAL for letter in full):
+    if len(new) > 1:
+        return Axes("HW", assumed=True) if full in ("T", "L") and len(new) == len("HW") else None
+    if all(letter in SPATIAL for letter in full):
         return Axes("T")
-    if len(new) == 1:
-        # Flattened maps: the units of a vector, by habit called its channels.
-        return Axes("C", assumed=True) if "C" in (full[0], full[-1]) and "N" not in full else None
-    return Axes("HW", assumed=True) if full in ("T", "L") and len(new) == len("HW") else None
+    if len(full) == 1:
+        return Axes(full)
+    # Flattened maps: the units of a vector, by habit called its channels.
+    return Axes("C", assumed=True) if "C" in (full[0], full[-1]) and "N" not in full else None
 
 
-def _spaces(count: int) -> str | None:
-    return {0: "", 1: "L", 2: "HW", 3: "DHW"}.get(count)
-
-
-def _respaced(layout: str, before: str) -> str:
-    """Call a single axis of space that is left over `L`, and two `HW`."""
-    left = [letter for letter in layout if letter in SPATIAL]
-    if len(left) == sum(letter in SPATIAL for letter in before):
-        return layout
-    names = iter(_spaces(len(left)) or "".join(left))
-    return "".join(next(names) if letter in SPATIAL else letter for letter in layout)
+_SPACES: Mapping[int, str] = {0: "", 1: "L", 2: "HW", 3: "DHW"}

@@ -1,20 +1,22 @@
 """Which axis of each value is what, followed through the graph from the operators that fix it.
 
-A convolution fixes the axes of what it reads and makes. From there they are carried in both directions: elementwise
-operators keep them, Transpose permutes them, Reshape and Flatten keep, merge or drop them. What only looks right
-(the last axis of a MatMul as channels, flattened maps as units) is carried in a second round and marked as assumed.
+A convolution fixes the axes of what it reads and makes (axis_seeds.py). From there they are carried in both directions,
+as the rules of reads/ say where an axis of an operand lies in the result: elementwise operators keep axes, Transpose
+permutes them, Reshape and Flatten keep, merge or drop them. What only looks right (the last axis of a MatMul as
+channels, flattened maps as units) is carried in a second round and marked as assumed.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from onnxviz.graph.attributes import MALFORMED
 from onnxviz.graph.graph import Graph, Node
-from onnxviz.graph.operators.axis_letters import Axes
-from onnxviz.graph.operators.axis_rules import FIXED, LIKELY, RULES, Found, Rule
+from onnxviz.graph.operators.axis_letters import Axes, carried
+from onnxviz.graph.operators.reads.rule import KnownSizes, Operand, Reads
+from onnxviz.graph.operators.table import operator_of, reads_of
 from onnxviz.layout import Dimension, TensorSpec, channels_first
 
 
@@ -31,14 +33,17 @@ def follow_axes(graph: Graph, types: Mapping[str, TensorSpec]) -> Mapping[str, A
     >>> follow_axes(graph, {spec.name: spec for spec in graph.inputs})["x"].layout
     'NHWC'
     """
-    follower = Follower(graph, types)
-    for round_of_seeds in (FIXED, LIKELY):
+    walk = _Walk(graph, types)
+    for certain in (True, False):
         for node in graph.nodes:
-            seed = round_of_seeds.get(node.op)
+            operator = operator_of(node)
+            seed = operator.fixes if certain else operator.suggests
             if seed is not None:
-                follower.ask(seed, node)
-        follower.spread()
-    return follower.found
+                with suppress(*MALFORMED):
+                    for value, axes in seed(node, walk.sizes):
+                        walk.learn(value, axes)
+        walk.spread()
+    return walk.found
 
 
 def guess_axes(spec: TensorSpec | None) -> Axes | None:
@@ -47,55 +52,106 @@ def guess_axes(spec: TensorSpec | None) -> Axes | None:
     return None if layout is None else Axes(layout, assumed=True)
 
 
-class Follower:
+_COMES_IN: Mapping[str, Sequence[Dimension]] = {
+    **dict.fromkeys(("Squeeze", "Unsqueeze"), (1, None)),
+    **dict.fromkeys(("Reshape", "Flatten"), (1,)),
+}
+"""Sizes of axes that these operators put in or take away, which hold nothing."""
+
+
+class _LearnedSizes(KnownSizes):
+    """Sizes of values; where nothing is known of one but its layout, that tells at least the rank.
+
+    `supposed` is a value with the rank that it is taken to have while it is asked about.
+    """
+
+    def __init__(self, graph: Graph, types: Mapping[str, TensorSpec], found: Mapping[str, Axes]) -> None:
+        super().__init__(graph, types)
+        self.supposed = ("", 0)
+        self._found = found
+
+    def shape(self, value: str) -> tuple[Dimension, ...] | None:
+        known = super().shape(value)
+        if known is not None:
+            return known
+        if value in self._found:
+            return (None,) * len(self._found[value].layout)
+        return (None,) * self.supposed[1] if value == self.supposed[0] else None
+
+
+class _Walk:
     """Layouts found so far and the values whose neighbours are still to be looked at."""
 
     def __init__(self, graph: Graph, types: Mapping[str, TensorSpec]) -> None:
-        self.graph = graph
-        self.types = types
         self.found: dict[str, Axes] = {}
-        self._waiting: deque[str] = deque()
+        self.sizes = _LearnedSizes(graph, types, self.found)
+        self._graph = graph
+        self._waiting: tuple[deque[tuple[str, Axes]], ...] = (deque(), deque(), deque())
 
-    def shape(self, value: str) -> tuple[Dimension, ...] | None:
-        """Return the shape of a value, of a constant too."""
-        spec = self.types.get(value)
-        return spec.shape if spec is not None and spec.shape is not None else self.graph.dims(value)
+    def learn(self, value: str, axes: Axes | None) -> None:
+        """Take a layout of a value that has none yet, as long as its rank agrees.
 
-    def rank(self, value: str) -> int | None:
-        """Return the number of axes of a value."""
-        shape = self.shape(value)
-        return None if shape is None else len(shape)
-
-    def integers(self, node: Node, attribute: str, place: int) -> tuple[int, ...] | None:
-        """Return a list of integers that older opsets keep in an attribute and newer ones in an input."""
-        given = node.attribute(attribute)
-        if given is not None:
-            return tuple(given)
-        if len(node.inputs) <= place or not node.inputs[place]:
-            return None
-        constant = self.graph.constant(node.inputs[place])
-        return None if constant is None else tuple(int(number) for number in constant.ravel())
-
-    def ask(self, rule: Rule, node: Node) -> None:
-        """Learn what a rule tells of a node; one that breaks its operator's definition tells nothing."""
-        with suppress(*MALFORMED):
-            self.learn(rule(node, self))
-
-    def learn(self, found: Found) -> None:
-        """Note layouts of values that have none yet, as long as their rank agrees."""
-        for value, axes in found:
-            if not value or axes is None or value in self.found or self.graph.is_constant(value):
-                continue
-            if self.rank(value) in (None, len(axes.layout)):
-                self.found[value] = axes
-                self._waiting.append(value)
+        Where two ways to a value disagree, a certain layout counts before an assumed one, and of certain ones that with
+        channels before one that lost them on the way, as boxes behind the distributions of a YOLO head.
+        """
+        if not value or axes is None or value in self.found or self._graph.is_constant(value):
+            return
+        if self.sizes.rank(value, len(axes.layout)) == len(axes.layout):
+            self._waiting[2 if axes.assumed else "C" not in axes.layout].append((value, axes))
 
     def spread(self) -> None:
         """Carry what was found over all operators around, until nothing new is found."""
-        while self._waiting:
-            value = self._waiting.popleft()
-            maker = self.graph.producers.get(value)
-            for node in (*((maker,) if maker is not None else ()), *self.graph.consumers.get(value, ())):
-                rule = RULES.get(node.op)
-                if rule is not None and node.inputs and node.outputs:
-                    self.ask(rule, node)
+        while any(self._waiting):
+            value, axes = next(filter(None, self._waiting)).popleft()
+            if value in self.found:
+                continue
+            self.found[value] = axes
+            maker = self._graph.producers.get(value)
+            if maker is not None:
+                self._back(maker, maker.outputs.index(value))
+            for reader in self._graph.consumers.get(value, ()):
+                for place in [place for place, read in enumerate(reader.inputs) if read == value]:
+                    self._on(reader, place)
+
+    def _on(self, node: Node, place: int) -> None:
+        """Carry the layout of an operand to what the node makes."""
+        axes = self.found[node.inputs[place]]
+        for output, value in enumerate(node.outputs):
+            if value and value not in self.found:
+                reads = self._reads(node, place, output, len(axes.layout))
+                if reads is not None:
+                    self.learn(value, self._carried(node, axes, reads, place, output))
+
+    def _back(self, node: Node, output: int) -> None:
+        """Carry the layout of what a node makes to its operands."""
+        axes = self.found[node.outputs[output]]
+        rank = len(axes.layout)
+        for place, value in enumerate(node.inputs):
+            if value and value not in self.found and not self._graph.is_constant(value):
+                # Of an operand of unknown rank, all the axes have to come from the output.
+                is_ranked = self.sizes.shape(value) is not None
+                if not is_ranked and node.operator in _COMES_IN:
+                    continue
+                self.sizes.supposed = (value, rank)
+                reads = self._reads(node, place, output, self.sizes.rank(value, rank))
+                if reads is not None and (is_ranked or {there for _, there in reads.links} == set(range(rank))):
+                    self.learn(value, self._carried(node, axes, reads, place, output, back=True))
+
+    def _reads(self, node: Node, place: int, output: int, rank: int) -> Reads | None:
+        reads = reads_of(Operand(node, place, rank, output, self.sizes))
+        return reads if reads is not None and len(reads.axes) == rank else None
+
+    def _carried(
+        self, node: Node, axes: Axes, reads: Reads, place: int, output: int, *, back: bool = False
+    ) -> Axes | None:
+        links = reads.links
+        before = self._shape(node.inputs[place], len(reads.axes))
+        after = self._shape(node.outputs[output], 1 + max((there for _, there in links), default=-1))
+        if back:
+            links, before, after = [(there, here) for here, there in links], after, before
+        return carried(axes, links, before, after, may_come_in=_COMES_IN.get(node.operator, ()))
+
+    def _shape(self, value: str, least: int) -> tuple[Dimension, ...]:
+        """Return a value's sizes; where its rank is not known, as many unknown ones as the rule speaks of."""
+        known = self.sizes.shape(value)
+        return (None,) * least if known is None else known

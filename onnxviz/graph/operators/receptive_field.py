@@ -17,8 +17,8 @@ from fractions import Fraction
 from typing import Any
 
 from onnxviz.graph.graph import Graph, Node
-from onnxviz.graph.operators.reads import rule_of
-from onnxviz.graph.operators.reads.rule import NOTHING, Call, Pull, Reads, Sizes
+from onnxviz.graph.operators.reads.rule import NOTHING, KnownSizes, Operand, Pull, Reads
+from onnxviz.graph.operators.table import rule_of
 from onnxviz.layout import TensorSpec
 
 
@@ -71,7 +71,7 @@ class Followed:
 class _Axis:
     """Where an axis of the input lies in a value: at `place`, whose position i sees low..high, moved by i * stride.
 
-    `varies` are other axes of the value, such as its channels, whose positions see parts of that, all of it together.
+    `varies`: other axes, such as channels, each of whose positions sees only part of this field.
     """
 
     place: int | None
@@ -119,7 +119,7 @@ def _follow(
     graph: Graph, types: Mapping[str, TensorSpec], source: TensorSpec
 ) -> tuple[dict[str, _Trace], tuple[int, ...]]:
     """Return the trace of each value that depends on the source, and the source's axes of space."""
-    sizes = Sizes(graph, types)
+    sizes = KnownSizes(graph, types)
     count = len(source.shape or ())
     traces: dict[str, _Trace] = {source.name: tuple(_Axis(place) for place in range(count))}
     spatial: set[int] = set()
@@ -137,11 +137,11 @@ def _follow(
     return traces, tuple(sorted(spatial))
 
 
-def _through(node: Node, place: int, output: int, trace: _Trace, sizes: Sizes, spatial: set[int]) -> _Trace | None:
+def _through(node: Node, place: int, output: int, trace: _Trace, sizes: KnownSizes, spatial: set[int]) -> _Trace | None:
     """Return a trace after a node, as the node reads one operand; None where it does not read its values."""
     least = 1 + max((axis.place for axis in trace if axis.place is not None), default=0)
     rank = sizes.rank(node.inputs[place], least)
-    rule = rule_of(Call(node, place, rank, output, sizes))
+    rule = rule_of(Operand(node, place, rank, output, sizes))
     if rule is NOTHING:
         return None
     if rule is None or len(rule.axes) < least:

@@ -16,9 +16,9 @@ import numpy as np
 
 from onnxviz.errors import UsageError
 from onnxviz.graph.graph import Graph, Node
-from onnxviz.graph.operators.reads import rule_of
-from onnxviz.graph.operators.reads.rule import NOTHING, AxisRead, Call, Pull, Reads, Sizes
+from onnxviz.graph.operators.reads.rule import NOTHING, AxisRead, KnownSizes, Operand, Pull, Reads
 from onnxviz.graph.operators.receptive_field import Status, follow_input, main_input
+from onnxviz.graph.operators.table import rule_of
 from onnxviz.layout import TensorSpec
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
@@ -45,10 +45,10 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class _Need:
-    """What is needed of a value: a mask an axis, of which some may be bounds.
+    """What is needed of a value: a mask for each axis; the positions needed lie in the product of the masks.
 
-    At every position of the other masks' product at least one of a mask that is a bound is needed. `loose`: not even
-    that; the product as a whole is a bound.
+    A mask is exact or an upper bound (`bounds`). An upper bound holds at least one needed position wherever the other
+    masks do; `loose` means that not even this is known.
     """
 
     masks: tuple[Mask, ...]
@@ -76,7 +76,7 @@ def region(
     Raises:
         UsageError: The position lies outside the value, or a size is unknown.
     """
-    sizes = Sizes(graph, types)
+    sizes = KnownSizes(graph, types)
     source = main_input(graph)
     if source is None:
         raise UsageError("the model has no input")
@@ -98,14 +98,14 @@ def region(
     return Region(source.name, masks, Status.WHOLE_INPUT if all(mask.all() for mask in masks) else Status.EXACT)
 
 
-def _back(node: Node, output: int, needs: dict[str, _Need], sizes: Sizes, followed: frozenset[str]) -> None:
+def _back(node: Node, output: int, needs: dict[str, _Need], sizes: KnownSizes, followed: frozenset[str]) -> None:
     """Add what an output of a node needs of those of the node's operands that depend on the input."""
     need = needs[node.outputs[output]]
     for place, value in enumerate(node.inputs):
         if value not in followed:
             continue
         shape = _numbers(sizes, value)
-        rule = rule_of(Call(node, place, len(shape), output, sizes))
+        rule = rule_of(Operand(node, place, len(shape), output, sizes))
         if rule is NOTHING:
             continue
         if rule is None or len(rule.axes) != len(shape):
@@ -132,7 +132,7 @@ def _needed(rule: Reads, need: _Need, shape: Sequence[int]) -> _Need:
 
 
 def _may_be_nothing(read: AxisRead, need: _Need) -> bool:
-    """Tell whether the rule may say too much, or takes a part of what is known as a bound only."""
+    """Return whether this read may be too large: the rule is loose, or it maps positions of an upper bound."""
     return read.loose or (read.out is not None and read.pull is not None and need.bounds[read.out])
 
 
@@ -142,7 +142,7 @@ def _is_bound(read: AxisRead, need: _Need) -> bool:
 
 
 def _mixes(rule: Reads, need: _Need, masks: Sequence[Mask]) -> bool:
-    """Tell whether several axes lie along one output axis, whose positions are needed in other pairs than all."""
+    """Return whether several axes lie along one output axis, and not every combination of their positions is needed."""
     along: dict[int, list[int]] = {}
     for axis, read in enumerate(rule.axes):
         if read.out is not None and not read.whole:
@@ -225,7 +225,7 @@ def _position_masks(shape: Sequence[int], value: str, position: Sequence[int], a
     return tuple(masks)
 
 
-def _numbers(sizes: Sizes, value: str) -> tuple[int, ...]:
+def _numbers(sizes: KnownSizes, value: str) -> tuple[int, ...]:
     shape = sizes.shape(value)
     numbers = tuple(size for size in shape or () if isinstance(size, int))
     if shape is None or len(numbers) != len(shape):

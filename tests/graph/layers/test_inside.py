@@ -82,8 +82,8 @@ def nested(depth: int, calls: int) -> Graph:
         (60, 1, 0),
         # 65 levels of a call and a Relu, the last of a Relu alone: 129 nodes, of which 128 lie in the first 64
         (65, 1, 1),
-        # 3 * (2^15 - 1) nodes in 15 levels, each called twice as often, and 2^15 in the last
-        (16, 2, 2**17 - 3 - 50_000),
+        # 3 * (2^14 - 1) nodes in 14 levels, each called twice as often, and 2^14 in the last
+        (15, 2, 2**16 - 3 - 50_000),
     ],
 )
 def test_inner_nodes_that_are_too_many_or_too_deep_are_counted(depth: int, calls: int, unlisted: int) -> None:
@@ -94,8 +94,8 @@ def test_inner_nodes_that_are_too_many_or_too_deep_are_counted(depth: int, calls
     assert len(inner) == total - unlisted
 
 
-def test_a_graph_that_doubles_a_hundred_times_is_counted_at_once() -> None:
-    assert count_unlisted(nested(100, 2)) > 2**98
+def test_a_graph_that_doubles_a_hundred_times_is_counted_up_to_a_bound() -> None:
+    assert 50_000 <= count_unlisted(nested(100, 2)) <= 100_000
 
 
 def test_a_call_lists_the_layers_of_its_own_overload() -> None:

@@ -6,8 +6,10 @@ import pytest
 from onnx import parser
 
 from onnxviz.graph.graph import Graph
-from onnxviz.graph.operators.axis_letters import Axes, reshape_axes
+from onnxviz.graph.operators.axis_letters import Axes, carried
 from onnxviz.graph.operators.layouts import follow_axes, guess_axes
+from onnxviz.graph.operators.reads.rule import KnownSizes, Operand
+from onnxviz.graph.operators.table import reads_of
 from onnxviz.graph.shapes import infer_types
 from onnxviz.layout import TensorSpec
 
@@ -144,6 +146,18 @@ def test_a_product_of_two_computed_values_tells_nothing() -> None:
     assert axes_of("y = MatMul (x, x)", "1,4,4") == {}
 
 
+Shape = tuple[int | str | None, ...]
+
+
+def reshaped(layout: str, before: Shape, after: Shape) -> Axes | None:
+    """Carry a layout over a Reshape between two shapes."""
+    text = f"{HEAD}g (float[] x, int64[{len(after)}] s) => (float[] y) {{ y = Reshape (x, s) }}"
+    graph = Graph.from_proto(parser.parse_model(text))
+    types = {"x": TensorSpec("x", "float32", before), "y": TensorSpec("y", "float32", after)}
+    reads = reads_of(Operand(graph.nodes[0], 0, len(before), 0, KnownSizes(graph, types)))
+    return None if reads is None else carried(Axes(layout), reads.links, before, after, may_come_in=(1,))
+
+
 RESHAPED = [
     ("NCHW", (1, 8, 7, 7), (1, 8, 49), Axes("NCT")),
     ("NHWC", (1, 7, 7, 8), (1, 49, 8), Axes("NTC")),
@@ -152,14 +166,15 @@ RESHAPED = [
     ("NCHW", (None, 8, 7, 7), (None, 392), Axes("NC", assumed=True)),
     ("NTC", (1, 49, 8), (1, 7, 7, 8), Axes("NHWC", assumed=True)),
     ("NCHW", (1, 8, 4, 4), (1, 8, 4, 4), Axes("NCHW")),
+    ("NCHW", (None, 8, 7, 7), (None, 8, 49), Axes("NCT")),
+    ("NCHW", ("N", 8, "h", "w"), ("N", 8, None), Axes("NCT")),
+    ("NCHW", (1, 1, 28, 28), (1, 1, 784), Axes("NCT")),
 ]
 
 
 @pytest.mark.parametrize(("layout", "before", "after", "expected"), RESHAPED)
-def test_reshapes_that_can_be_read(
-    layout: str, before: tuple[int | str | None, ...], after: tuple[int | str | None, ...], expected: Axes
-) -> None:
-    assert reshape_axes(Axes(layout), before, after) == expected
+def test_reshapes_that_can_be_read(layout: str, before: Shape, after: Shape, expected: Axes) -> None:
+    assert reshaped(layout, before, after) == expected
 
 
 MIXED = [
@@ -171,8 +186,8 @@ MIXED = [
 
 
 @pytest.mark.parametrize(("layout", "before", "after"), MIXED)
-def test_reshapes_that_mix_axes_tell_nothing(layout: str, before: tuple[int, ...], after: tuple[int, ...]) -> None:
-    assert reshape_axes(Axes(layout), before, after) is None
+def test_reshapes_that_mix_axes_tell_nothing(layout: str, before: Shape, after: Shape) -> None:
+    assert reshaped(layout, before, after) is None
 
 
 def test_a_guess_by_rank_says_that_it_is_one() -> None:

@@ -16,12 +16,13 @@ import pytest
 from onnx import parser
 
 from onnxviz.graph.graph import Graph
-from onnxviz.graph.operators.reads import RULES
 from onnxviz.graph.operators.receptive_field import Status, receptive_fields
 from onnxviz.graph.operators.region import Region, region
+from onnxviz.graph.operators.table import OPERATORS
 from onnxviz.graph.shapes import infer_types
 from onnxviz.layout import TensorSpec
 
+RULES = {op: known.reads for (domain, op), known in OPERATORS.items() if not domain and known.reads}
 EXACT, BOUND, WHOLE, UNKNOWN = Status.EXACT, Status.UPPER_BOUND, Status.WHOLE_INPUT, Status.UNKNOWN
 
 CONSTANTS = {
@@ -176,6 +177,11 @@ CASES: list[tuple[str, set[Status]]] = [
     ("s = Reshape (x, steps) y, e, f = LSTM <hidden_size=3> (s, lw, lr)", {BOUND}),
     ('y = Einsum <equation="nchw->nwc"> (x)', {BOUND}),
     ("y = CastLike (half, x)", {EXACT}),
+    ("y = Trilu (x)", {BOUND}),
+    ("y = CenterCropPad <axes=[2]> (x, three)", {BOUND}),
+    ("y = ScatterElements <axis=2> (x, place, put)", {BOUND}),
+    ("r = ReduceMax (x, hw) y = ScatterElements <axis=2> (x, place, r)", {BOUND}),
+    ("y = ScatterND (x, point, set)", {BOUND}),
     ("a = Shape (x) y = ConstantOfShape (a)", {EXACT}),
     ("a = Conv <pads=[1,1,1,1]> (x, w3) y = own.Relu (a)", {BOUND}),
 ]  # fmt: skip
@@ -188,6 +194,8 @@ MORE = {
     "u3": "uint8[1,2,2,2] u3 = {1,2,3,4,5,6,7,8}",
     "whole": "uint8[6,6] whole = {" + ",".join(f"{1 + (k * k) % 7}" for k in range(36)) + "}",
     "sc": "float sc = {0.05}", "one": "float[1] one = {1}", "rows": "int64[3] rows = {1,12,6}",
+    "place": "int64[1,2,1,1] place = {3,1}", "put": "float[1,2,1,1] put = {7,8}",
+    "point": "int64[1,4] point = {0,1,2,3}", "set": "float[1] set = {9}",
     "minus": "int64[1] minus = {-1}", "far": "int64[1] far = {-99}", "nhw": "int64[3] nhw = {0,2,3}",
     "nch": "int64[3] nch = {0,1,2}", "nc": "int64[2] nc = {0,1}", "hwc": "int64[3] hwc = {1,2,3}",
     "n1s": "int64[1] n1s = {2}", "lines": "int64[1] lines = {3}", "steps": "int64[3] steps = {12,1,6}",
@@ -277,7 +285,15 @@ def test_every_rule_is_held_against_something() -> None:
 
 
 FORMS_OF_OTHERS = frozenset(
-    {"FusedConv", "GlobalLpPool", "Hardmax", "MatMulNBits", "SimplifiedLayerNormalization", "Upsample"}
+    {
+        "FusedConv",
+        "GlobalLpPool",
+        "Hardmax",
+        "MatMulNBits",
+        "QLinearSoftmax",
+        "SimplifiedLayerNormalization",
+        "Upsample",
+    }
     | {op for op in RULES if op.startswith(("Reduce", "Arg"))}
 )
 

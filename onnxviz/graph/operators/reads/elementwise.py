@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from onnxviz.graph.operators.reads.rule import (
-    GONE,
     MOST_PHASES,
     NOTHING,
-    SOME,
     AxisRead,
-    Call,
+    Operand,
     Pull,
     Reads,
     everything,
@@ -18,68 +16,71 @@ from onnxviz.graph.operators.reads.rule import (
 )
 
 
-def pointwise(call: Call) -> Reads:
+def pointwise(operand: Operand) -> Reads:
     """Each output reads the same position, with numpy's broadcasting.
 
     A size that is not known counts as none that is stretched: fields are those on an input without end.
     """
-    source, result = call.sizes.shape(call.source), call.sizes.shape(call.result)
-    if call.is_lone or (source == result and source is not None):
-        return identity(call.rank)
-    if source is None or len(source) != call.rank:
-        return something(call)
-    rank = len(result) if result is not None else max(call.sizes.rank(value, 0) for value in call.node.inputs if value)
-    shift = rank - call.rank
-    if shift < 0 or (result is None and not _ranks_are_known(call)):
-        return something(call)
+    source, result = operand.sizes.shape(operand.source), operand.sizes.shape(operand.result)
+    if operand.is_lone or (source == result and source is not None):
+        return identity(operand.rank)
+    if source is None or len(source) != operand.rank:
+        return something(operand)
+    ranks = (operand.sizes.rank(value, 0) for value in operand.node.inputs if value)
+    rank = len(result) if result is not None else max(ranks)
+    shift = rank - operand.rank
+    if shift < 0 or (result is None and not _ranks_are_known(operand)):
+        return something(operand)
     reads = []
     for axis, size in enumerate(source):
         made = result[axis + shift] if result is not None else None
+        followed = size != 1 or made == 1
         # A size of 1 that may be stretched is read by every position then.
-        reads.append(AxisRead(axis + shift) if size != 1 or made == 1 else GONE if made is not None else SOME)
+        stretched = AxisRead(None, loose=made is None, like=axis + shift)
+        reads.append(AxisRead(axis + shift) if followed else stretched)
     return Reads(tuple(reads))
 
 
-def _ranks_are_known(call: Call) -> bool:
-    return all(call.sizes.shape(value) is not None for value in call.node.inputs if value)
+def _ranks_are_known(operand: Operand) -> bool:
+    return all(operand.sizes.shape(value) is not None for value in operand.node.inputs if value)
 
 
-def batch_norm(call: Call) -> Reads:
+def batch_norm(operand: Operand) -> Reads:
     """BatchNormalization: its parameters lie along the channels; in training its statistics are over all else."""
-    node = call.node
-    if call.operand:
+    node = operand.node
+    if operand.place:
         return Reads((AxisRead(1),))
-    if call.output:
-        return something(call)
-    return _over_all_but_channels(call) if node.attribute("training_mode", 0) else identity(call.rank)
+    if operand.output:
+        return something(operand)
+    return _over_all_but_channels(operand) if node.integer("training_mode", 0) else identity(operand.rank)
 
 
-def _over_all_but_channels(call: Call) -> Reads:
-    return replaced(call, {axis: AxisRead(axis, whole=True) for axis in range(call.rank) if axis != 1})
+def _over_all_but_channels(operand: Operand) -> Reads:
+    return replaced(operand, {axis: AxisRead(axis, whole=True) for axis in range(operand.rank) if axis != 1})
 
 
-def quantisation(call: Call) -> Reads:
+def quantisation(operand: Operand) -> Reads:
     """QuantizeLinear and DequantizeLinear: scales are one number, or lie along an axis, or are one for each block."""
-    if not call.operand:
-        return identity(call.rank)
-    if not call.rank:
+    if not operand.place:
+        return identity(operand.rank)
+    if not operand.rank:
         return Reads(())
-    rank, block = call.sizes.rank(call.node.inputs[0], 0), int(call.node.attribute("block_size", 0))
+    rank, block = operand.sizes.rank(operand.node.inputs[0], 0), operand.node.integer("block_size", 0)
     if not rank:
-        return something(call)
-    axis = int(call.node.attribute("axis", 1)) % rank
-    if call.rank == 1:
-        return everything(call) if call.sizes.size(call.source, 0) == 1 else Reads((AxisRead(axis),))
-    if call.rank != rank or not 0 < block <= MOST_PHASES:
-        return something(call)
-    return replaced(call, {axis: AxisRead(axis, Pull(((0,),) * block, 1))})
+        return something(operand)
+    axis = operand.node.integer("axis", 1) % rank
+    if operand.rank == 1:
+        return everything(operand) if operand.sizes.size(operand.source, 0) == 1 else Reads((AxisRead(axis),))
+    if operand.rank != rank or not 0 < block <= MOST_PHASES:
+        return something(operand)
+    return replaced(operand, {axis: AxisRead(axis, Pull(((0,),) * block, 1))})
 
 
-def cast_like(call: Call) -> Reads:
+def cast_like(operand: Operand) -> Reads:
     """CastLike: of its second operand the type counts alone."""
-    return NOTHING if call.operand else identity(call.rank)
+    return NOTHING if operand.place else identity(operand.rank)
 
 
-def expand(call: Call) -> Reads:
+def expand(operand: Operand) -> Reads:
     """Expand: broadcasting to a shape."""
-    return something(call) if call.operand or call.sizes.shape(call.result) is None else pointwise(call)
+    return something(operand) if operand.place or operand.sizes.shape(operand.result) is None else pointwise(operand)

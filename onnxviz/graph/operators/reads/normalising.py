@@ -3,60 +3,71 @@
 from __future__ import annotations
 
 from onnxviz.graph.operators.reads.elementwise import pointwise
-from onnxviz.graph.operators.reads.rule import AxisRead, Call, Pull, Reads, also_whole, everything, replaced, something
+from onnxviz.graph.operators.reads.rule import (
+    AxisRead,
+    Operand,
+    Pull,
+    Reads,
+    also_whole,
+    everything,
+    replaced,
+    something,
+)
 
 _FIRST_WITH_ONE_AXIS = 13
 """The operator set from which Softmax and its like read one axis; before, all from their axis on."""
 
 
-def along_axis(call: Call) -> Reads:
+def along_axis(operand: Operand) -> Reads:
     """Softmax and its like: each output reads its line along one axis (from it on, before operator set 13)."""
-    modern = call.sizes.graph.opset >= _FIRST_WITH_ONE_AXIS or call.node.op == "LpNormalization"
-    if modern:
-        return also_whole(call, (call.axis(-1),))
-    return also_whole(call, range(call.axis(1), call.rank))
+    if operand.place:
+        return something(operand)
+    opset = operand.node.integer("opset", operand.sizes.graph.opset)  # QLinearSoftmax says which it follows
+    if opset >= _FIRST_WITH_ONE_AXIS or operand.node.operator == "LpNormalization":
+        return also_whole(operand, (operand.axis(-1),))
+    return also_whole(operand, range(operand.axis(1), operand.rank))
 
 
-def running_sum(call: Call) -> Reads:
+def running_sum(operand: Operand) -> Reads:
     """CumSum: the positions before, or behind; here all of its axis as a bound."""
-    axes = call.sizes.numbers(call.node, 1)
-    if call.operand or axes is None:
-        return something(call)
-    return also_whole(call, (call.counted(int(axes[0])),), loose=True)
+    axes = operand.sizes.integers(operand.node, 1)
+    if operand.place or axes is None:
+        return something(operand)
+    return also_whole(operand, (operand.counted(axes[0]),), loose=True)
 
 
-def last_axes(call: Call) -> Reads:
+def last_axes(operand: Operand) -> Reads:
     """LayerNormalization: statistics over `axis` and all behind it; its parameters are broadcast."""
-    if call.operand:
-        return pointwise(call)
-    return something(call) if call.output else also_whole(call, range(call.axis(-1), call.rank))
+    if operand.place:
+        return pointwise(operand)
+    return something(operand) if operand.output else also_whole(operand, range(operand.axis(-1), operand.rank))
 
 
-def space_normalised(call: Call) -> Reads:
+def space_normalised(operand: Operand) -> Reads:
     """Instance and group normalisation: statistics over space, and over the channels of a group."""
-    if call.operand and call.node.op == "InstanceNormalization":
+    if operand.place and operand.node.operator == "InstanceNormalization":
         return Reads((AxisRead(1),))
-    if call.operand or call.output:
-        return something(call)
-    space = also_whole(call, range(2, call.rank))
-    if call.node.op == "InstanceNormalization":
+    if operand.place or operand.output:
+        return something(operand)
+    space = also_whole(operand, range(2, operand.rank))
+    if operand.node.operator == "InstanceNormalization":
         return space
-    channels = AxisRead(1, whole=True, inner=(1,) if call.node.attribute("num_groups", 0) != 1 else ())
+    channels = AxisRead(1, whole=True, inner=(1,) if operand.node.integer("num_groups", 0) != 1 else ())
     return Reads((space.axes[0], channels, *space.axes[2:]))
 
 
-def mean_variance(call: Call) -> Reads:
+def mean_variance(operand: Operand) -> Reads:
     """MeanVarianceNormalization over its axes."""
-    axes = call.node.attribute("axes") or (0, 2, 3)
-    return also_whole(call, map(call.counted, axes))
+    axes = operand.node.integers("axes") or (0, 2, 3)
+    return also_whole(operand, map(operand.counted, axes))
 
 
-def dynamic_scale(call: Call) -> Reads:
+def dynamic_scale(operand: Operand) -> Reads:
     """DynamicQuantizeLinear: the scale is taken from the whole tensor."""
-    return everything(call) if call.output else also_whole(call, range(call.rank))
+    return everything(operand) if operand.output else also_whole(operand, range(operand.rank))
 
 
-def across_channels(call: Call) -> Reads:
+def across_channels(operand: Operand) -> Reads:
     """LRN: neighbours along the channels, `size` of them."""
-    size = int(call.node.attribute("size"))
-    return replaced(call, {1: AxisRead(1, Pull((range(-((size - 1) // 2), size // 2 + 1),), 1))})
+    size = operand.node.integer("size", 0)
+    return replaced(operand, {1: AxisRead(1, Pull((range(-((size - 1) // 2), size // 2 + 1),), 1))})

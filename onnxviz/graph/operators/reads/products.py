@@ -3,115 +3,116 @@
 from __future__ import annotations
 
 from onnxviz.graph.operators.reads.elementwise import pointwise
-from onnxviz.graph.operators.reads.rule import GONE, AxisRead, Call, Reads, also_whole, something
+from onnxviz.graph.operators.reads.rule import GONE, AxisRead, Operand, Reads, also_whole, something, summed
 
 
-def matmul(call: Call) -> Reads:
+def matmul(operand: Operand) -> Reads:
     """MatMul and its quantised forms."""
-    right = 3 if call.node.op == "QLinearMatMul" else 1
-    if call.operand == 0:
-        return _rows(call, right)
-    return _columns(call) if call.operand == right and call.node.op != "MatMulNBits" else something(call)
+    right = 3 if operand.node.operator == "QLinearMatMul" else 1
+    if operand.place == 0:
+        return _rows(operand, right)
+    followed = operand.place == right and operand.node.operator != "MatMulNBits"
+    return _columns(operand) if followed else something(operand)
 
 
-def fused_matmul(call: Call) -> Reads:
+def fused_matmul(operand: Operand) -> Reads:
     """FusedMatMul: as MatMul, with either side transposed."""
     if (
-        call.operand > 1
-        or call.rank < 2
-        or any(call.node.attribute(name, 0) for name in ("transBatchA", "transBatchB"))
+        operand.place > 1
+        or operand.rank < 2
+        or any(operand.node.integer(name, 0) for name in ("transBatchA", "transBatchB"))
     ):
-        return something(call)
-    found = _columns(call) if call.operand else _rows(call, 1)
-    if not call.node.attribute("transB" if call.operand else "transA", 0):
+        return something(operand)
+    found = _columns(operand) if operand.place else _rows(operand, 1)
+    if not operand.node.integer("transB" if operand.place else "transA", 0):
         return found
     *leading, last, one = found.axes
     return Reads((*leading, one, last))
 
 
-def _rows(call: Call, right: int) -> Reads:
+def _rows(operand: Operand, right: int) -> Reads:
     """The left side (..., M, K); without M where it is one row."""
-    other = call.sizes.rank(call.node.inputs[right], 0)
+    other = operand.sizes.rank(operand.node.inputs[right], 0)
     if not other:
-        return something(call)
-    if call.rank == 1:
+        return something(operand)
+    if operand.rank == 1:
         return Reads((GONE,))
-    shift = max(other - call.rank, 0)
-    return Reads((*_leading(call, shift), AxisRead(shift + call.rank - 2), GONE))
+    shift = max(other - operand.rank, 0)
+    last = summed(shift + operand.rank - 1) if operand.sizes.has_constant_right_side(operand.node) else GONE
+    return Reads((*_leading(operand, shift), AxisRead(shift + operand.rank - 2), last))
 
 
-def _columns(call: Call) -> Reads:
+def _columns(operand: Operand) -> Reads:
     """The right side (..., K, N); without N where it is one column."""
-    other = call.sizes.rank(call.node.inputs[0], 0)
+    other = operand.sizes.rank(operand.node.inputs[0], 0)
     if not other:
-        return something(call)
-    if call.rank == 1:
+        return something(operand)
+    if operand.rank == 1:
         return Reads((GONE,))
-    shift = max(other - call.rank, 0)
-    last = shift + call.rank - (1 if other > 1 else 2)  # a left side of one row leaves no axis of its own
-    return Reads((*_leading(call, shift), GONE, AxisRead(last)))
+    shift = max(other - operand.rank, 0)
+    last = shift + operand.rank - (1 if other > 1 else 2)  # a left side of one row leaves no axis of its own
+    return Reads((*_leading(operand, shift), GONE, AxisRead(last)))
 
 
-def _leading(call: Call, shift: int) -> list[AxisRead]:
+def _leading(operand: Operand, shift: int) -> list[AxisRead]:
     """The axes before the matrices, which are broadcast."""
-    ones = [call.sizes.size(call.source, axis) == 1 for axis in range(call.rank - 2)]
-    return [GONE if one else AxisRead(axis + shift) for axis, one in enumerate(ones)]
+    ones = [operand.sizes.size(operand.source, axis) == 1 for axis in range(operand.rank - 2)]
+    return [summed(axis + shift) if one else AxisRead(axis + shift) for axis, one in enumerate(ones)]
 
 
-def gemm(call: Call) -> Reads:
+def gemm(operand: Operand) -> Reads:
     """Gemm: as MatMul, with either side transposed."""
-    if call.operand == 2:
-        return pointwise(call)
-    if call.operand > 2 or call.rank != 2:
-        return something(call)
-    kept, turned = (0, "transA") if call.operand == 0 else (1, "transB")
+    if operand.place == 2:
+        return pointwise(operand)
+    if operand.place > 2 or operand.rank != 2:
+        return something(operand)
+    kept, turned = (0, "transA") if operand.place == 0 else (1, "transB")
     axes = [AxisRead(kept), GONE] if kept == 0 else [GONE, AxisRead(kept)]
-    return Reads(tuple(reversed(axes) if call.node.attribute(turned, 0) else axes))
+    return Reads(tuple(reversed(axes) if operand.node.integer(turned, 0) else axes))
 
 
-def attention(call: Call) -> Reads:
-    """Attention (ONNX): a row of the query with all keys and values; see `_query` and `_keys`.
-
-    onnxruntime's operator of that name takes one input for all three.
-    """
-    if call.node.domain == "com.microsoft":
-        if call.operand or call.output:
-            return something(call)
-        return also_whole(call, range(1, call.rank), loose=bool(call.node.attribute("unidirectional", 0)))
-    return _attention(call, causal="is_causal")
+def attention(operand: Operand) -> Reads:
+    """Attention (ONNX): a row of the query with all keys and values; see `_query` and `_keys`."""
+    return _attention(operand, causal="is_causal")
 
 
-def fused_attention(call: Call) -> Reads:
+def packed_attention(operand: Operand) -> Reads:
+    """Attention of onnxruntime, which takes one input for query, keys and values."""
+    if operand.place or operand.output:
+        return something(operand)
+    return also_whole(operand, range(1, operand.rank), loose=bool(operand.node.integer("unidirectional", 0)))
+
+
+def fused_attention(operand: Operand) -> Reads:
     """MultiHeadAttention of onnxruntime."""
-    return _attention(call, causal="unidirectional")
+    return _attention(operand, causal="unidirectional")
 
 
-def _attention(call: Call, causal: str) -> Reads:
-    shapes = [call.sizes.rank(value, 0) for value in call.node.inputs[:3] if value]
-    if call.operand > 2 or call.output or len(shapes) != 3 or set(shapes) != {call.rank} or call.rank not in (3, 4):
-        return something(call)
-    if call.node.attribute(causal, 0) or call.node.attribute("kv_num_heads", 0) != call.node.attribute(
-        "q_num_heads", 0
-    ):
-        return something(call)
-    return _query(call) if call.operand == 0 else _keys(call)
+def _attention(operand: Operand, causal: str) -> Reads:
+    node = operand.node
+    ranks = [operand.sizes.rank(value, 0) for value in node.inputs[:3] if value]
+    if operand.place > 2 or operand.output or ranks != [operand.rank] * 3 or operand.rank not in (3, 4):
+        return something(operand)
+    if node.integer(causal, 0) or node.integer("kv_num_heads", 0) != node.integer("q_num_heads", 0):
+        return something(operand)
+    return _query(operand) if operand.place == 0 else _keys(operand)
 
 
-def _query(call: Call) -> Reads:
+def _query(operand: Operand) -> Reads:
     """(N, T, C) or (N, heads, T, C): a row, and of its channels those of a head."""
-    last = call.rank - 1
-    return Reads((*(AxisRead(axis) for axis in range(last)), AxisRead(None, inner=_channels(call))))
+    last = operand.rank - 1
+    return Reads((*(AxisRead(axis) for axis in range(last)), AxisRead(None, inner=_channels(operand))))
 
 
-def _keys(call: Call) -> Reads:
+def _keys(operand: Operand) -> Reads:
     """All rows; of the keys' channels those of a head, of the values' one."""
-    if call.rank == 4 and call.sizes.size(call.source, 1) != call.sizes.size(call.node.inputs[0], 1):
-        return something(call)
-    leading = (AxisRead(axis) for axis in range(call.rank - 2))
-    last = AxisRead(None, inner=_channels(call)) if call.operand == 1 else AxisRead(call.rank - 1)
+    if operand.rank == 4 and operand.sizes.size(operand.source, 1) != operand.sizes.size(operand.node.inputs[0], 1):
+        return something(operand)
+    leading = (AxisRead(axis) for axis in range(operand.rank - 2))
+    last = AxisRead(None, inner=_channels(operand)) if operand.place == 1 else AxisRead(operand.rank - 1)
     return Reads((*leading, GONE, last))
 
 
-def _channels(call: Call) -> tuple[int, ...]:
+def _channels(operand: Operand) -> tuple[int, ...]:
     """Where heads lie in the channels, one channel of the output reads those of its head."""
-    return (2,) if call.rank == 3 else ()
+    return (2,) if operand.rank == 3 else ()

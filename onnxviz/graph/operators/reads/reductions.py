@@ -3,50 +3,53 @@
 from __future__ import annotations
 
 from onnxviz.graph.operators.reads.rule import (
-    GONE,
     AxisRead,
-    Call,
+    Operand,
     Reads,
-    everything,
     identity,
     is_given,
     replaced,
     something,
+    something_in_place,
+    summed,
     without,
 )
 
 
-def over_space(call: Call) -> Reads | None:
+def over_space(operand: Operand) -> Reads | None:
     """Global pooling: all of space is read, channels stay apart."""
-    if call.node.attribute("channels_last", 0):
+    if operand.node.integer("channels_last", 0):
         return None
-    if call.operand:
-        return something(call)
-    axes = (AxisRead(0), AxisRead(1), *(GONE,) * (call.rank - 2))
-    return Reads(axes[: call.rank], spatial=True)
+    if operand.place:
+        return something(operand)
+    axes = (AxisRead(0), AxisRead(1), *map(summed, range(2, operand.rank)))
+    return Reads(axes[: operand.rank], spatial=True)
 
 
-def reduced(call: Call) -> Reads:
+def reduced(operand: Operand) -> Reads:
     """Reductions: the reduced axes are read wholly."""
-    node = call.node
-    if call.operand:
-        return something(call)
-    if node.op in ("ArgMax", "ArgMin"):
-        axes: tuple[int, ...] | None = (int(node.attribute("axis", 0)),)
+    node = operand.node
+    if operand.place:
+        return something(operand)
+    if node.operator in ("ArgMax", "ArgMin"):
+        axes: tuple[int, ...] | None = (node.integer("axis", 0),)
     else:
-        axes = call.sizes.numbers(node, 1, "axes")
+        axes = operand.sizes.integers(node, 1, "axes")
     if axes is None and is_given(node, 1):
-        return something(call)
+        return something_in_place(operand) if node.integer("keepdims", 1) else something(operand)
     if not axes:
-        if node.attribute("noop_with_empty_axes", 0):
-            return identity(call.rank)
-        axes = tuple(range(call.rank))
-    gone = {call.counted(int(axis)) for axis in axes}
-    if len(gone) == call.rank:
-        return everything(call)
-    return replaced(call, dict.fromkeys(gone, GONE)) if node.attribute("keepdims", 1) else without(call.rank, gone)
+        if node.integer("noop_with_empty_axes", 0):
+            return identity(operand.rank)
+        axes = tuple(range(operand.rank))
+    gone = {operand.counted(axis) for axis in axes}
+    if node.integer("keepdims", 1):
+        return replaced(operand, {axis: summed(axis) for axis in gone})
+    return without(operand.rank, gone)
 
 
-def top(call: Call) -> Reads:
-    """TopK: positions along its axis are no longer positions."""
-    return something(call) if call.operand else replaced(call, {call.axis(-1): GONE})
+def top(operand: Operand) -> Reads:
+    """TopK: positions along its axis are not positions any more."""
+    if operand.place:
+        return something(operand)
+    axis = operand.axis(-1)
+    return replaced(operand, {axis: summed(axis)})

@@ -2,69 +2,111 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import takewhile
 
-from onnxviz.graph.operators.reads.rule import GONE, MOST_PHASES, SOME, AxisRead, Call, Pull, Reads, something
+from onnxviz.graph.operators.reads.rule import (
+    GONE,
+    MOST_PHASES,
+    SOME,
+    AxisRead,
+    Operand,
+    Pull,
+    Reads,
+    something,
+    summed,
+    unfollowed,
+)
 from onnxviz.layout import Dimension
 
 
-def reshape(call: Call) -> Reads:
+def reshape(operand: Operand) -> Reads:
     """Each run of axes that holds the same numbers before and behind is followed by itself; see `_regrouped`."""
-    if call.operand:
-        return something(call)
-    source, result = call.sizes.shape(call.source), call.sizes.shape(call.result)
-    if source is None or result is None or len(source) != call.rank:
-        return something(call)
-    axes = [SOME] * call.rank
+    if operand.place:
+        return something(operand)
+    source, result = operand.sizes.shape(operand.source), operand.sizes.shape(operand.result)
+    if source is None or result is None or len(source) != operand.rank:
+        return something(operand)
+    source, result = _with_copied(operand, source, result)
+    axes = [SOME] * operand.rank
     for before, after in _groups(source, result):
         for axis, read in zip(before, _regrouped(source, result, before, after), strict=True):
             axes[axis] = read
     return Reads(tuple(axes))
 
 
-def flatten(call: Call) -> Reads:
+def flatten(operand: Operand) -> Reads:
     """A Reshape to two axes; where shapes are unknown, a lone leading axis stays."""
-    if call.sizes.shape(call.source) is not None and call.sizes.shape(call.result) is not None:
-        return reshape(call)
-    first = AxisRead(0) if call.node.attribute("axis", 1) == 1 else SOME
-    return Reads((first, *(SOME,) * (call.rank - 1)))
+    if operand.sizes.shape(operand.source) is not None and operand.sizes.shape(operand.result) is not None:
+        return reshape(operand)
+    first = AxisRead(0) if operand.node.integer("axis", 1) == 1 else SOME
+    return Reads((first, *(SOME,) * (operand.rank - 1)))
+
+
+def _with_copied(
+    operand: Operand, source: tuple[Dimension, ...], result: tuple[Dimension, ...]
+) -> tuple[tuple[Dimension, ...], tuple[Dimension, ...]]:
+    """Give sizes that a Reshape copies (asked for as 0), and that inference lost, one name on both sides."""
+    asked = operand.sizes.integers(operand.node, 1, "shape") if operand.node.operator == "Reshape" else None
+    if asked is None or len(asked) != len(result) or operand.node.integer("allowzero", 0):
+        return source, result
+    copied = [place for place, size in enumerate(asked) if size == 0 and place < len(source)]
+    names = {place: source[place] if source[place] is not None else f"copied {place}" for place in copied}
+    return (
+        tuple(names.get(place, size) for place, size in enumerate(source)),
+        tuple(names.get(place, size) for place, size in enumerate(result)),
+    )
 
 
 def _groups(
     source: tuple[Dimension, ...], result: tuple[Dimension, ...]
-) -> Iterable[tuple[Sequence[int], Sequence[int]]]:
-    """Pair up the shortest runs of axes that hold the same number of elements: equal ends first, then products."""
-    start, stop = 0, 0
+) -> Iterator[tuple[Sequence[int], Sequence[int]]]:
+    """Pair up the shortest runs of axes that hold the same number of elements.
+
+    Equal sizes at both ends come first, then runs of equal products from the left, then from the right, up to sizes
+    that are not known; what is left between them is one run.
+    """
     shortest = min(len(source), len(result))
-    while stop < shortest and source[-1 - stop] == result[-1 - stop] is not None:
-        stop += 1
-    while start < shortest - stop and source[start] == result[start] is not None:
-        start += 1
+    stop = _count(source[-1 - place] == result[-1 - place] is not None for place in range(shortest))
+    start = _count(source[place] == result[place] is not None for place in range(shortest - stop))
     yield from (((axis,), (axis,)) for axis in range(start))
     i, j = start, start
-    while i < len(source) - stop or j < len(result) - stop:
-        first, second = i, j
-        left: int | None = 1
-        right: int | None = 1
-        while i == first or left != right:
-            if left is None or right is None or (left >= right and j < len(result) - stop and i > first):
-                if j >= len(result) - stop:
-                    break
-                right = _times(right, result[j])
-                j += 1
-            elif i < len(source) - stop:
-                left = _times(left, source[i])
-                i += 1
-            else:
-                break
-        if left != right or left is None or i == first:
-            i, j = len(source) - stop, len(result) - stop
-        yield range(first, i), range(second, j)
-    yield from (((len(source) - k,), (len(result) - k,)) for k in range(stop, 0, -1))
+    last, end = len(source) - stop, len(result) - stop
+    while (run := _run(source[i:last], result[j:end])) is not None:
+        yield range(i, i + run[0]), range(j, j + run[1])
+        i, j = i + run[0], j + run[1]
+    behind: list[tuple[Sequence[int], Sequence[int]]] = []
+    while (run := _run(source[i:last][::-1], result[j:end][::-1])) is not None:
+        behind.append((range(last - run[0], last), range(end - run[1], end)))
+        last, end = last - run[0], end - run[1]
+    if i < last or j < end:
+        yield range(i, last), range(j, end)
+    yield from reversed(behind)
+    yield from (((len(source) - place,), (len(result) - place,)) for place in range(stop, 0, -1))
 
 
-def _times(product: int | None, size: Dimension) -> int | None:
-    return product * size if product is not None and isinstance(size, int) else None
+def _count(equal: Iterable[bool]) -> int:
+    """Return how many come before the first that is not."""
+    return sum(1 for _ in takewhile(bool, equal))
+
+
+def _run(source: Sequence[Dimension], result: Sequence[Dimension]) -> tuple[int, int] | None:
+    """Return how many axes from the left have the same product on both sides, the fewest; None where none are known.
+
+    Ones behind a run belong to it: they hold no other elements.
+    """
+    left = right = 1
+    i = j = 0
+    while i == 0 or j == 0 or left != right:
+        short, at = (source, i) if i == 0 or (j > 0 and left < right) else (result, j)
+        size = short[at] if at < len(short) else None
+        if not isinstance(size, int) or size < 1:
+            return None
+        if short is source:
+            left, i = left * size, i + 1
+        else:
+            right, j = right * size, j + 1
+    return i, j
 
 
 def _regrouped(
@@ -79,16 +121,23 @@ def _regrouped(
     olds = [axis for axis in before if source[axis] != 1]
     news = [axis for axis in after if result[axis] != 1]
     reads = {axis: GONE if source[axis] == 1 else SOME for axis in before}
-    if len(olds) == len(news) == 1:
+    if len(before) == len(after) == 1 and not olds:
+        reads[before[0]] = summed(after[0])
+    elif len(olds) == len(news) == 1:
         reads[olds[0]] = AxisRead(news[0])
-    elif len(olds) == 1 and news and all(isinstance(result[axis], int) for axis in news[1:]):
-        inner = _product(result[axis] for axis in news[1:])
-        reads[olds[0]] = AxisRead(news[0], Pull((range(inner),), inner), inner=tuple(news[1:]), covers=True)
-    elif len(news) == 1 and olds and all(isinstance(source[axis], int) for axis in olds[1:]):
+    elif len(olds) == 1 and news:
+        read = AxisRead(None, loose=True, like=news[0], inner=tuple(news[1:]), covers=True)
+        if all(isinstance(result[axis], int) for axis in news[1:]):
+            inner = _product(result[axis] for axis in news[1:])
+            read = AxisRead(news[0], Pull((range(inner),), inner), inner=tuple(news[1:]), covers=True)
+        reads[olds[0]] = read
+    elif len(news) == 1 and olds:
+        known = all(isinstance(source[axis], int) for axis in olds[1:])
         for place, axis in enumerate(olds):
             inner = _product(source[axis] for axis in olds[place + 1 :])
             phases = inner if not place else inner * _product([source[axis]])
-            if phases <= MOST_PHASES:
+            reads[axis] = unfollowed(news[0])
+            if known and phases <= MOST_PHASES:
                 offsets = tuple((0,) if not place else (phase // inner,) for phase in range(phases))
                 reads[axis] = AxisRead(news[0], Pull(offsets, 0 if place else 1), covers=True)
     return [reads[axis] for axis in before]

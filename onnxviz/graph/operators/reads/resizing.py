@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from onnxviz.graph.graph import Node
-from onnxviz.graph.operators.reads.rule import MOST_PHASES, AxisRead, Call, Pull, Reads, replaced, something
+from onnxviz.graph.operators.reads.rule import (
+    MOST_PHASES,
+    AxisRead,
+    Operand,
+    Pull,
+    Reads,
+    replaced,
+    something,
+    something_in_place,
+)
 
 Taps = Callable[[Fraction], Sequence[int]]
 
@@ -29,21 +39,30 @@ class _Coordinates:
         return any(number.denominator & (number.denominator - 1) for number in (self.pace, self.shift, scale))
 
 
-def resize(call: Call) -> Reads | None:
+def resize(operand: Operand) -> Reads:
     """Each output is interpolated between the positions around its coordinate."""
-    node = call.node
-    if call.operand:
-        return something(call)
-    listed = call.sizes.numbers(node, 4)
-    axes = node.attribute("axes") or tuple(range(call.rank))
-    if node.attribute("keep_aspect_ratio_policy", "stretch") != "stretch" and listed != ():
+    if operand.place:
+        return something(operand)
+    changes = _changes(operand)
+    if changes is None:
+        return Reads(something_in_place(operand).axes, understood=False)
+    return replaced(operand, changes)
+
+
+def _changes(operand: Operand) -> dict[int, AxisRead] | None:
+    node = operand.node
+    listed = operand.sizes.numbers(node, 4)
+    axes = node.integers("axes") or tuple(range(operand.rank))
+    if node.text("keep_aspect_ratio_policy", "stretch") != "stretch" and listed != ():
         return None
-    scales = call.sizes.numbers(node, 1 if _is_old(node) else 2, "scales")
+    scales = operand.sizes.numbers(node, 1 if _is_old(node) else 2, "scales")
     changes = {}
-    for place, axis in enumerate(map(call.counted, axes)):
-        size, wanted = call.sizes.size(call.source, axis), call.sizes.size(call.result, axis)
+    for place, axis in enumerate(map(operand.counted, axes)):
+        size, wanted = operand.sizes.size(operand.source, axis), operand.sizes.size(operand.result, axis)
         if scales:
             # The numbers are float32: 1/3 has to be seen as a third, or the pattern would never repeat.
+            if not math.isfinite(scales[place]):
+                raise ValueError(f"the scale {scales[place]} is not a number")
             scale = Fraction(float(scales[place])).limit_denominator(1 << 12)
         elif size and wanted:
             scale = Fraction(wanted, size)
@@ -55,16 +74,16 @@ def resize(call: Call) -> Reads | None:
         if read is None:
             return None
         changes[axis] = read
-    return replaced(call, changes)
+    return changes
 
 
 def _is_old(node: Node) -> bool:
-    """Tell whether it is an Upsample, or a Resize from when that had no more inputs than an Upsample."""
-    return node.op == "Upsample" or len(node.inputs) == 2
+    """Return whether it is an Upsample, or a Resize from when that had no more inputs than an Upsample."""
+    return node.operator == "Upsample" or len(node.inputs) == 2
 
 
 def _coordinates(node: Node, scale: Fraction, size: int | None, wanted: int | None) -> _Coordinates | None:
-    mode = node.attribute("coordinate_transformation_mode", "asymmetric" if _is_old(node) else "half_pixel")
+    mode = node.text("coordinate_transformation_mode", "asymmetric" if _is_old(node) else "half_pixel")
     if scale <= 0:
         return None
     pace = 1 / scale
@@ -92,7 +111,7 @@ def _resized(node: Node, axis: int, at: _Coordinates | None) -> AxisRead | None:
         return None
     coordinates = [at.pace * phase + at.shift for phase in range(at.pace.denominator)]
     offsets = tuple(tuple(taps(x)) for x in coordinates)
-    loose = bool(node.attribute("antialias", 0))
+    loose = bool(node.integer("antialias", 0))
     if at.is_rounded:
         exact = offsets
         offsets = tuple(tuple(sorted({*taps(x - _ROUNDING), *taps(x), *taps(x + _ROUNDING)})) for x in coordinates)
@@ -102,7 +121,7 @@ def _resized(node: Node, axis: int, at: _Coordinates | None) -> AxisRead | None:
 
 def _interpolation(node: Node, width: Fraction) -> Taps | None:
     """Return which whole positions have a weight at a coordinate; `width` is the kernel's with antialiasing."""
-    mode = node.attribute("mode", "nearest")
+    mode = node.text("mode", "nearest")
     half = Fraction(1, 2)
     if mode == "nearest":
         return {
@@ -110,11 +129,11 @@ def _interpolation(node: Node, width: Fraction) -> Taps | None:
             "round_prefer_ceil": lambda x: ((x + half) // 1,),
             "floor": lambda x: (x // 1,),
             "ceil": lambda x: (-(-x // 1),),
-        }.get(node.attribute("nearest_mode", "floor" if _is_old(node) else "round_prefer_floor"))
+        }.get(node.text("nearest_mode", "floor" if _is_old(node) else "round_prefer_floor"))
     reach = {"linear": 1, "cubic": 2}.get(mode)
     if reach is None:
         return None
-    if node.attribute("antialias", 0):
+    if node.integer("antialias", 0):
         return lambda x: range(-((reach * width - x) // 1), (x + reach * width) // 1 + 1)
     # On a whole position the kernels of both are 1 there and 0 at every other.
     return lambda x: (int(x),) if x.denominator == 1 else range(x // 1 - reach + 1, x // 1 + reach + 1)

@@ -1,7 +1,8 @@
-"""What a rule is: how one output of a node reads one of its operands, axis by axis.
+"""A rule says how one output of a node reads one of its operands, axis by axis.
 
-Axes are those of the tensors as they lie in the graph, so that no layout has to be assumed: a Transpose is a rule as
-any other.
+A 3x3 convolution with stride 2, for one: along axis 2, output i reads the inputs 2i - 1, 2i and 2i + 1; along axis 1,
+each output reads all of the input's channels. Axes are those of the tensors as they lie in the graph, so that no layout
+has to be assumed: a Transpose is a rule like any other.
 """
 
 from __future__ import annotations
@@ -40,12 +41,15 @@ class Pull:
 class AxisRead:
     """How one axis of an operand is read.
 
-    `out` is the output axis along which its positions lie, None where they are gone and all of it is read.
-    `pull` maps the positions (None: one to one, and none is left out). `whole`: each position reads the whole axis
-    besides its own part, as normalisation does. `inner`: output axes whose positions matter too: one position along
-    these reads a part of what the rule says, all of them together read all of it. `covers`: no position is left out by
-    all outputs together, though a `pull` maps them. `loose`: the rule is a bound, and some of it, even all, may not be
-    read.
+    Attributes:
+        out: the output axis along which its positions lie; None where they are gone and all of the axis is read.
+        pull: which positions an output position reads; None where they are read one to one and none is left out.
+        whole: each position reads the whole axis besides its own part, as normalisation does.
+        inner: further output axes. One position along them reads a part of what the rule gives; all positions together
+            read all of it.
+        covers: all outputs together leave no position out, though a `pull` maps them.
+        loose: the rule is an upper bound: some of what it gives, even all, may not be read.
+        like: where `out` is None, the output axis that means the same, such as the channels of a convolution.
     """
 
     out: int | None
@@ -54,19 +58,34 @@ class AxisRead:
     inner: tuple[int, ...] = ()
     covers: bool = False
     loose: bool = False
+    like: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reads:
-    """How an operand is read: an AxisRead for each of its axes.
+    """How an operand is read.
 
-    `spatial` says that the operator slides over axes 2 on; `joins` is the output axis along which the operands lie
-    one behind the other.
+    Attributes:
+        axes: an AxisRead for each axis of the operand.
+        spatial: the operator slides over axes 2 on.
+        joins: the output axis along which the operands lie one behind the other.
+        understood: whether it is known what is read; else only `links` count.
     """
 
     axes: tuple[AxisRead, ...]
     spatial: bool = False
     joins: int | None = None
+    understood: bool = True
+
+    @property
+    def links(self) -> list[tuple[int, int]]:
+        """Pairs of an operand's axis and an output's that mean the same, or of which one is a part of the other."""
+        return [
+            (axis, there)
+            for axis, read in enumerate(self.axes)
+            for there in (read.out if read.out is not None else read.like, *(read.inner if read.covers else ()))
+            if there is not None
+        ]
 
 
 GONE = AxisRead(None)
@@ -75,17 +94,12 @@ NOTHING = Reads(())
 """The operand's values are not read at all (its shape may be)."""
 
 
-class Sizes:
+class KnownSizes:
     """What rules ask of a graph: shapes of values and the numbers in its constants."""
 
     def __init__(self, graph: Graph, types: Mapping[str, TensorSpec]) -> None:
         self.graph = graph
         self._types = types
-        self._functions = {(function.domain, function.name) for function in graph.proto.functions}
-
-    def is_call(self, node: Node) -> bool:
-        """Tell whether a node calls a function of the model, whatever operator has the same name."""
-        return (node.domain, node.op) in self._functions
 
     def shape(self, value: str) -> tuple[Dimension, ...] | None:
         """Return the shape of a value, of an initializer too."""
@@ -109,23 +123,42 @@ class Sizes:
             array = self.graph.constant(node.inputs[place])
             return None if array is None else tuple(array.reshape(-1).tolist())
         found = node.attribute(attribute) if attribute else None
-        return found if found is None or isinstance(found, tuple) else (found,)
+        numbers = found if found is None or isinstance(found, tuple) else (found,)
+        if numbers is not None and not all(isinstance(number, int | float) for number in numbers):
+            raise ValueError(f"the attribute {attribute!r} is {found!r}, not numbers")
+        return numbers
+
+    def integers(self, node: Node, place: int, attribute: str | None = None) -> tuple[int, ...] | None:
+        """Return `numbers` that have to be whole.
+
+        Raises:
+            ValueError: One is not.
+        """
+        found = self.numbers(node, place, attribute)
+        if found is not None and not all(isinstance(number, int) for number in found):
+            raise ValueError(f"{found!r} are not whole numbers")
+        return found
+
+    def has_constant_right_side(self, node: Node) -> bool:
+        """Return whether a product's right side is constant, as weights are."""
+        place = 3 if node.operator == "QLinearMatMul" else 1
+        return is_given(node, place) and self.graph.is_constant(node.inputs[place])
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """One question: the operand of a node, its rank, and which of the node's outputs is meant."""
+class Operand:
+    """An operand of a node, whose `output` it is asked about: at which place it stands, and its rank."""
 
     node: Node
-    operand: int
+    place: int
     rank: int
     output: int
-    sizes: Sizes
+    sizes: KnownSizes
 
     @property
     def source(self) -> str:
         """The value that is read."""
-        return self.node.inputs[self.operand]
+        return self.node.inputs[self.place]
 
     @property
     def result(self) -> str:
@@ -139,20 +172,20 @@ class Call:
 
     def axis(self, default: int) -> int:
         """Return the attribute `axis` counted from the front."""
-        return self.counted(int(self.node.attribute("axis", default)))
+        return self.counted(self.node.integer("axis", default))
 
     def counted(self, axis: int) -> int:
         """Return an axis of the operand counted from the front."""
         if not -self.rank <= axis < self.rank:
-            raise IndexError(f"{axis} is no axis of {self.rank}")
+            raise IndexError(f"there is no axis {axis} of {self.rank}")
         return axis % self.rank
 
 
-Rule = Callable[[Call], Reads | None]
+Rule = Callable[[Operand], Reads | None]
 
 
 def is_given(node: Node, place: int) -> bool:
-    """Tell whether a node has an input at a place, computed or not."""
+    """Return whether a node has an input at a place, computed or not."""
     return place < len(node.inputs) and bool(node.inputs[place])
 
 
@@ -162,24 +195,39 @@ def identity(rank: int) -> Reads:
     return Reads(tuple(AxisRead(axis) for axis in range(rank)))
 
 
-def everything(call: Call) -> Reads:
+def summed(axis: int) -> AxisRead:
+    """Return the rule of an axis of which every output reads all, and which keeps its place and its meaning."""
+    return AxisRead(None, like=axis)
+
+
+def unfollowed(axis: int) -> AxisRead:
+    """Return the rule of an axis that keeps its place and its meaning, of whose positions nothing is known."""
+    return AxisRead(None, loose=True, like=axis)
+
+
+def everything(operand: Operand) -> Reads:
     """Every output reads all of the operand."""
-    return Reads((GONE,) * call.rank)
+    return Reads((GONE,) * operand.rank)
 
 
-def something(call: Call) -> Reads:
-    """Every output reads of the operand what is not known: all of it at most."""
-    return Reads((SOME,) * call.rank)
+def something(operand: Operand) -> Reads:
+    """Every output reads some of the operand, at most all of it."""
+    return Reads((SOME,) * operand.rank)
 
 
-def nothing(call: Call) -> Reads:
+def something_in_place(operand: Operand) -> Reads:
+    """Every output reads of the operand what is not known; its axes keep their places."""
+    return Reads(tuple(map(unfollowed, range(operand.rank))))
+
+
+def nothing(operand: Operand) -> Reads:
     """The output depends on the operand's shape alone."""
     return NOTHING
 
 
-def replaced(call: Call, changes: Mapping[int, AxisRead], *, spatial: bool = False) -> Reads:
+def replaced(operand: Operand, changes: Mapping[int, AxisRead], *, spatial: bool = False) -> Reads:
     """Return the rule of an operand that is read position by position but along some axes."""
-    return Reads(tuple(changes.get(axis, AxisRead(axis)) for axis in range(call.rank)), spatial=spatial)
+    return Reads(tuple(changes.get(axis, AxisRead(axis)) for axis in range(operand.rank)), spatial=spatial)
 
 
 def without(rank: int, gone: Iterable[int]) -> Reads:
@@ -189,8 +237,8 @@ def without(rank: int, gone: Iterable[int]) -> Reads:
     return Reads(tuple(AxisRead(kept.index(axis)) if axis in kept else GONE for axis in range(rank)))
 
 
-def also_whole(call: Call, axes: Iterable[int], *, inner: tuple[int, ...] = (), loose: bool = False) -> Reads:
+def also_whole(operand: Operand, axes: Iterable[int], *, inner: tuple[int, ...] = (), loose: bool = False) -> Reads:
     """Return the rule of an operand that is read position by position, and all of some axes besides."""
     marked = set(axes)
     read = {axis: AxisRead(axis, whole=True, inner=inner, loose=loose) for axis in marked}
-    return replaced(call, read)
+    return replaced(operand, read)
