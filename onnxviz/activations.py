@@ -7,11 +7,11 @@ import os
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from onnxviz.layout import Array
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from onnxviz.draw.style import Drawing
+    from onnxviz.draw.style import Drawing, Style, StyleChanges
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,23 +59,28 @@ class Activation:
 
         return item_channels(self.array, self.layout, item)
 
-    def pages(self, **style: Any) -> list[Image]:
-        """Draw the first item: every page, as Pillow images of mode RGB. Keywords are those of `onnxviz.Style`.
+    def pages(self, style: Style | None = None, **changes: Unpack[StyleChanges]) -> list[Image]:
+        """Draw the first item: every page, as Pillow images of mode RGB.
+
+        Args:
+            style: How it is drawn; None is `onnxviz.Style()`.
+            changes: Fields of the style that are to be others, such as `theme="light"`.
 
         Raises:
             UsageError: A scale, a colormap or a channel that does not exist.
         """
-        return [drawing.image.convert("RGB") for drawing in self._drawings(**style)]
+        return [drawing.image.convert("RGB") for drawing in self._drawings(style, **changes)]
 
-    def montage(self, **style: Any) -> Image:
-        """Draw the first item: the first page, as a Pillow image of mode RGB. Keywords are those of `onnxviz.Style`."""
-        return self._drawings(**style)[0].image.convert("RGB")
+    def montage(self, style: Style | None = None, **changes: Unpack[StyleChanges]) -> Image:
+        """Draw the first item: the first page, as a Pillow image of mode RGB; see `pages`."""
+        return self._drawings(style, **changes)[0].image.convert("RGB")
 
-    def _drawings(self, **style: Any) -> list[Drawing]:
+    def _drawings(self, style: Style | None = None, **changes: Unpack[StyleChanges]) -> list[Drawing]:
         from onnxviz.draw.kinds import draw_maps
         from onnxviz.draw.style import Caption, Style
 
-        return draw_maps(self.array, self.layout, Caption(self.name, self.caption_line), Style(**style))
+        caption = Caption(self.name, self.caption_line)
+        return draw_maps(self.array, self.layout, caption, replace(style or Style(), **changes))
 
     def _repr_png_(self) -> bytes | None:
         return self._drawings()[0].image._repr_png_()

@@ -170,6 +170,16 @@ def test_a_montage_can_be_saved_as_anything_and_takes_channels_as_the_command_do
         item.montage(channels="7-0")
 
 
+def test_a_montage_takes_a_style_and_changes_to_it() -> None:
+    item = Activation("n", "v", "act", np.arange(32, dtype=np.float32).reshape(1, 8, 2, 2), "NCHW")
+    style = onnxviz.Style(theme="light", bare=True)
+    assert np.array_equal(item.montage(style), item.montage(theme="light", bare=True))
+    assert np.array_equal(item.montage(style, theme="dark"), item.montage(bare=True))
+    assert [page.size for page in item.pages(style, rows=1)] == [item.montage(style, rows=1).size]
+    with pytest.raises(TypeError, match="colour"):
+        item.montage(colour="red")  # type: ignore[call-arg]
+
+
 def test_maps_are_channels_first() -> None:
     array = np.arange(12).reshape(1, 2, 2, 3)
     item = onnxviz.Activation("n", "v", "act", array, "NHWC")

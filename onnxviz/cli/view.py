@@ -102,7 +102,7 @@ def open_report(record: ViewRecord) -> None:
 
 
 def _preview(record: ViewRecord) -> None:
-    from onnxviz.draw.terminal import colours, preview
+    from onnxviz.draw.preview import colours, preview
 
     depth = colours(sys.stdout)
     if depth is None:

@@ -1,8 +1,8 @@
 """The colours of a page: what each of its 256 indices means, and which colour that is.
 
-Theme and colormap are palettes only; the same canvas of indices gives dark and light, any colormap.
+Theme and colormap only change the palette: one canvas of indices can be shown dark or light, in any colormap.
 
-The table at the end holds colormaps of others: viridis, magma, inferno and plasma by Nathaniel Smith, Stefan van der
+The table at the end holds these colormaps: viridis, magma, inferno and plasma by Nathaniel Smith, Stefan van der
 Walt and Eric Firing (CC0); cividis by Jamie Nunez, Christopher Anderton and Ryan Renslow (BSD-3-Clause); turbo by
 Anton Mikhailov (Apache-2.0); RdBu by Cynthia Brewer (Apache-2.0); coolwarm by Kenneth Moreland and twilight by
 Bastian Bechtold, as in matplotlib (PSF); vik, berlin and batlow by Fabio Crameri (MIT).
@@ -22,7 +22,7 @@ from onnxviz.errors import UsageError
 from onnxviz.words import near
 
 LEVELS = 232
-"""Indices 0 to 231 are data, from the low end of the scale to the high one; as good as 256 to the eye."""
+"""Indices 0 to 231 are data, from the low end of the scale to the high end; the eye cannot tell them from 256."""
 INK = 232
 """The first of INK_STEPS indices that go from the background to the colour of text."""
 INK_STEPS = 16
@@ -30,11 +30,11 @@ RULE = INK + 9
 """Ticks, rules and bars: the ink at three fifths."""
 FAINT_RULE = INK + 4
 FRAME = INK + 3
-"""Lines around maps whose own edge would not be seen."""
+"""Lines around maps whose edge has the colour of the page."""
 NAN, POSITIVE_INFINITY, NEGATIVE_INFINITY = 248, 249, 250
 HATCH_BACK, HATCH_LINE, PANEL, ACCENT = 251, 252, 253, 254
 
-# A colour whose red, green and blue differ from another's by less than this is hardly told from it.
+# Two colours are hard to tell apart if red, green and blue each differ by less than this.
 _NEAR = 48
 
 Colour = tuple[int, int, int]
@@ -87,7 +87,7 @@ THEMES = {
 
 @cache
 def palette(colormap: str, theme: str) -> Palette:
-    """Return the 256 colours of a page, (256, 3) uint8, not to be written to.
+    """Return the 256 colours of a page, (256, 3) uint8, read-only.
 
     Raises:
         UsageError: the theme or the colormap is unknown.
@@ -111,7 +111,7 @@ def palette(colormap: str, theme: str) -> Palette:
 
 
 def melts_into_page(colormap: str, theme: str, diverging: bool) -> bool:
-    """Tell whether maps need a frame: the colour of nothing, the low end or the middle, is nearly the page's own.
+    """Return whether maps need a frame: zero, the middle or the low end of the colours, looks like the page.
 
     >>> melts_into_page("berlin", "dark", True), melts_into_page("viridis", "dark", False)
     (True, False)
@@ -123,7 +123,7 @@ def melts_into_page(colormap: str, theme: str, diverging: bool) -> bool:
 def default_colormap(diverging: bool, theme: str) -> str:
     """Return the colormap that `auto` means.
 
-    A diverging one has the colour of the page at zero, so that what is far from zero stands out.
+    A diverging colormap has the colour of the page at zero, so that values far from zero stand out.
 
     >>> default_colormap(False, "dark"), default_colormap(True, "dark"), default_colormap(True, "light")
     ('viridis', 'berlin', 'vik')
@@ -135,7 +135,7 @@ def data_colours(colormap: str, count: int = LEVELS) -> Palette:
     """Return `count` colours of a colormap, evenly spaced, (count, 3) uint8; `NAME_r` is NAME reversed.
 
     Raises:
-        UsageError: no such colormap.
+        UsageError: the colormap is unknown.
     """
     table = _table(colormap).astype(np.float64)
     places = np.linspace(0, 255, count)
@@ -143,7 +143,7 @@ def data_colours(colormap: str, count: int = LEVELS) -> Palette:
 
 
 def find_theme(name: str) -> Theme:
-    """Return a theme by name; UsageError names those there are."""
+    """Return a theme by name; for an unknown name raise UsageError, which lists them."""
     if name not in THEMES:
         raise UsageError(f"no theme {name!r}: {' or '.join(THEMES)}")
     return THEMES[name]

@@ -1,8 +1,8 @@
 """Text as small arrays of coverage, from the font that Pillow carries or a given one.
 
 At 8 to 13 px a hinted font loses blanks and decimal points ("2.04" reads "204"), so every character is drawn at four
-times its size and reduced. It is drawn once: words are put together from characters, which makes a page of a thousand
-labels fifteen times faster than asking the font for each.
+times its size and reduced. It is drawn once, and texts are put together from characters: a page of a thousand labels
+takes a fifteenth of the time that asking the font for each would take.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _STAND_INS = {
 
 
 class Face:
-    """A font at any size, and what it makes of text.
+    """A font at any size: how wide texts are in it, and their pixels.
 
     Args:
         path: a TrueType or OpenType file; None is the font that Pillow carries.
@@ -76,7 +76,7 @@ class Face:
         self._font(12)
 
     def fit(self, text: str, size: int, width: float) -> str:
-        """Return the text, its middle given up for an ellipsis where it is wider than `width` pixels."""
+        """Return the text, with an ellipsis in place of its middle if it is wider than `width` pixels."""
         text = self.plain(text)
         if self.width(text, size) <= width:
             return text
@@ -91,7 +91,7 @@ class Face:
         return text[:start].rstrip() + _ELLIPSIS + text[end:].lstrip()
 
     def lines(self, parts: Sequence[str], size: int, width: float) -> list[str]:
-        """Return parts as lines with dots between them, none wider than `width` pixels unless a part alone is."""
+        """Return parts as lines with dots between them, at most `width` pixels wide unless a single part is wider."""
         lines: list[str] = []
         for part in parts:
             longer = f"{lines[-1]}  ·  {part}" if lines else part
@@ -106,7 +106,7 @@ class Face:
         return sum(self._advance(character, size) for character in self.plain(text)) / _OVERSAMPLING
 
     def _plain(self, text: str) -> str:
-        """Return the text in characters that the font has; what has no stand-in is a question mark."""
+        """Return the text in characters that the font has; those without a stand-in become question marks."""
         if all(character in _BUNDLED for character in text) and self._path is None:
             return text
         return "".join(map(self._show, text))
@@ -135,7 +135,7 @@ class Face:
             return character in _BUNDLED
         if unicodedata.category(character)[0] in "CM" or character.isspace():
             return character == " "
-        # A font draws what it lacks as it draws U+FFFF, which is no character, or not at all.
+        # A font draws a character that it lacks like U+FFFF, which is not a character, or leaves it out.
         font = self._font(12)
         mask = bytes(font.getmask(character))
         return any(mask) and mask != bytes(font.getmask("\uffff"))
@@ -172,7 +172,7 @@ class Face:
 
 @lru_cache(8)
 def face(path: str | None = None) -> Face:
-    """Return a font, the same object for the same path, so that what it has drawn is drawn once."""
+    """Return a font; the same path gives the same object, which keeps the characters that it has drawn."""
     return Face(path)
 
 

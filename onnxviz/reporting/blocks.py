@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from onnxviz.draw.arrange import BARS, Arranged
-from onnxviz.draw.scale import Array, ChannelStatistics, Floats, channel_statistics
+from onnxviz.draw.quantise import slopes
+from onnxviz.draw.scale import ChannelStatistics, Floats, channel_blocks, channel_statistics
+from onnxviz.layout import Array
 from onnxviz.reporting.planes import NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY, Codes, Marks, Planes, deflate
 
 STEPS = 256
-
-# Values handled at once, so that they stay in the second-level cache.
-_BLOCK = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +61,10 @@ def quantise(values: Array, statistics: ChannelStatistics) -> Codes:
     """
     flat = values.reshape(len(values), -1)
     codes = np.zeros(flat.shape, np.uint8)
-    low, slope, hard = _slopes(statistics)
-    for block in _blocks(flat):
+    scale = slopes(np.nan_to_num(statistics.minimum), np.nan_to_num(statistics.maximum), STEPS)
+    for block in channel_blocks(flat):
         levels = np.empty(flat[block].shape, np.float32)
-        with np.errstate(all="ignore"):
-            np.subtract(flat[block], low[block].astype(flat.dtype)[:, None], out=levels, casting="unsafe")
-            np.multiply(levels, slope[block].astype(np.float32)[:, None], out=levels)
-        for channel in np.flatnonzero(hard[block]):
-            levels[channel] = _hard_levels(flat[block][channel], statistics, block.start + int(channel))
+        scale.write_levels(levels, flat[block], block)
         if statistics.irregular[block].any():
             levels[~np.isfinite(flat[block])] = 0
         # The greatest value lies on 256, or by rounding a little above it.
@@ -85,7 +77,7 @@ def ends(values: Array, statistics: ChannelStatistics) -> Marks:
     flat = values.reshape(len(values), -1)
     found = np.empty(flat.shape, np.bool_)
     low, high = statistics.minimum[:, None], statistics.maximum[:, None]
-    for block in _blocks(flat):
+    for block in channel_blocks(flat):
         np.equal(flat[block], low[block], out=found[block])
         found[block] |= flat[block] == high[block]
     return found.reshape(values.shape)
@@ -98,31 +90,6 @@ def extras(values: Array) -> Codes:
     plane[values == np.inf] = POSITIVE_INFINITY
     plane[values == -np.inf] = NEGATIVE_INFINITY
     return plane
-
-
-def _blocks(flat: Array) -> Iterator[slice]:
-    """Return channels `(C, values)` as groups that are handled at once."""
-    step = max(1, _BLOCK // max(1, flat.shape[1]))
-    return (slice(start, start + step) for start in range(0, len(flat), step))
-
-
-def _slopes(statistics: ChannelStatistics) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """Return each channel's low end, its codes in a unit, and whether float32 cannot hold them."""
-    low = np.nan_to_num(statistics.minimum, posinf=0, neginf=0)
-    high = np.nan_to_num(statistics.maximum, posinf=0, neginf=0)
-    with np.errstate(all="ignore"):
-        span = high - low
-        slope = np.where(span > 0, STEPS / span, 0.0)
-    return low, slope, (span > 0) & ((slope > 1e37) | (span > 1e37))
-
-
-def _hard_levels(row: NDArray[Any], statistics: ChannelStatistics, channel: int) -> Floats:
-    """Return the levels of a channel whose range overflows or vanishes in float32: all is divided by an end."""
-    low, high = float(statistics.minimum[channel]), float(statistics.maximum[channel])
-    size = max(abs(low), abs(high))
-    with np.errstate(all="ignore"):
-        levels: Floats = (row.astype(np.float64) / size - low / size) * (STEPS / (high / size - low / size))
-    return levels
 
 
 def _fits(values: Floats) -> bool:

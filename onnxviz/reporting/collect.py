@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from onnxviz.activations import Activation
-from onnxviz.draw.arrange import ATTENTION, BANDS, BARS, FILMSTRIP, MAPS, NOTHING, Arranged, arrange_axes, fitting
+from onnxviz.draw.arrange import ATTENTION, BANDS, BARS, FILMSTRIP, MAPS, NOTHING, Arranged, arrange_axes, matching
 from onnxviz.draw.scale import ChannelStatistics
 from onnxviz.layout import spatial_axes
 from onnxviz.reporting.block_store import BlockStore
@@ -78,7 +78,7 @@ class Collector(AbstractContextManager["Collector"]):
             if activation.name not in self.empty:
                 self.empty.append(activation.name)
             return
-        block = make_block(arranged, fitting(statistics, arranged, activation.array, activation.layout))
+        block = make_block(arranged, matching(statistics, arranged, activation.array, activation.layout))
         facts = _facts(activation, arranged, layer, labels)
         part = RunPart(
             block=self.store.add(block.data),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,10 +11,9 @@ import numpy as np
 from onnxviz.activations import Activation
 from onnxviz.classes import Classes, Scores
 from onnxviz.draw.encode import save
-from onnxviz.draw.kinds import Known, draw_maps
-from onnxviz.draw.overview import draw_overview
-from onnxviz.draw.overview_row import OverviewRow, summarise
-from onnxviz.draw.scale import ChannelStatistics, both_signs, channel_statistics
+from onnxviz.draw.kinds import draw_maps
+from onnxviz.draw.overview import Head, OverviewRow, draw_overview, summarise
+from onnxviz.draw.scale import ChannelStatistics, both_signs, channel_extremes, channel_statistics
 from onnxviz.draw.style import Caption, Drawing
 from onnxviz.feed.feed import Feed
 from onnxviz.files import safe_name
@@ -98,7 +97,7 @@ def shared_limits(stream: Stream, inputs: Inputs, scale: str) -> SharedLimits:
 
     def widen(feed: Feed) -> None:
         # Of a run that fails in the middle nothing counts.
-        found = {one.value: channel_statistics(one.maps()).range for one in stream(feed)}
+        found = {one.value: channel_extremes(one.maps()).range for one in stream(feed)}
         for value, (low, high) in found.items():
             before = ranges.get(value, (low, high))
             ranges[value] = float(np.fmin(low, before[0])), float(np.fmax(high, before[1]))
@@ -131,10 +130,12 @@ def _draw_layers(activations: Iterable[Activation], shown: Shown, album: Album, 
         drawn.scores.add(activation)
         if activation.value in chosen:
             statistics = channel_statistics(activation.maps())
+            labels = shown.classes.labels_of(activation.value)
+            caption = Caption(activation.name, activation.caption_line, labels)
             if len(drawn.layers) in in_overview:
-                drawn.rows.append(_row(activation, statistics))
-            known = Known(shown.classes.labels_of(activation.value), statistics)
-            pictures = _draw_pictures(activation, known, album, f"{len(drawn.layers):03}-{safe_name(activation.name)}")
+                drawn.rows.append(summarise(activation.array, activation.layout, caption, statistics))
+            stem = f"{len(drawn.layers):03}-{safe_name(activation.name)}"
+            pictures = _save_pages(_drawings(activation, caption, statistics, album), album, stem)
             layer = LayerRecord(
                 name=activation.name,
                 output=activation.value,
@@ -146,35 +147,28 @@ def _draw_layers(activations: Iterable[Activation], shown: Shown, album: Album, 
                 layer=chosen[activation.value],
                 pictures=pictures,
             )
-            outlets.add(activation, layer, statistics, known.labels)
+            outlets.add(activation, layer, statistics, labels)
             drawn.layers.append(layer)
     return drawn
 
 
-def _draw_pictures(activation: Activation, known: Known, album: Album, stem: str) -> tuple[str, ...]:
-    """Draw a layer and return its pictures' names."""
+def _drawings(activation: Activation, caption: Caption, statistics: ChannelStatistics, album: Album) -> list[Drawing]:
     style = album.options.style
     if activation.value in album.limits:
         style = replace(style, limits=album.limits[activation.value])
-    caption = Caption(activation.name, activation.caption_line)
-    drawings = draw_maps(activation.array, activation.layout, caption, style, known)
+    return draw_maps(activation.array, activation.layout, caption, style, statistics)
+
+
+def _save_pages(drawings: Sequence[Drawing], album: Album, stem: str) -> tuple[str, ...]:
+    """Save the pages of a layer and return their files' names."""
     numbers = [f"-{page + 1}" for page in range(len(drawings))] if len(drawings) > 1 else [""]
     return tuple(album.save(drawing, stem + number) for drawing, number in zip(drawings, numbers, strict=True))
-
-
-def _row(activation: Activation, statistics: ChannelStatistics) -> OverviewRow:
-    return summarise(activation.array, activation.layout, activation.name, activation.caption_line, statistics)
 
 
 def _overview(drawn: _Drawn, feed: Feed, shown: Shown, options: ViewOptions) -> Drawing:
     graph = shown.model.graph
     words = shown_words(len(drawn.rows), len(shown.choices))
-    return draw_overview(
-        title(shown.model.file.origin),
-        f"{len(graph.nodes)} nodes  ·  {words}  ·  opset {graph.opset}",
-        fed_picture(feed),
-        fed_lines(feed.main if feed.fed else None),
-        [(found.name, found.value) for found in drawn.scores.top],
-        drawn.rows,
-        options.style,
-    )
+    line = f"{len(graph.nodes)} nodes  ·  {words}  ·  opset {graph.opset}"
+    top = [(found.name, found.value) for found in drawn.scores.top]
+    head = Head(fed_picture(feed), fed_lines(feed.main if feed.fed else None), top)
+    return draw_overview(Caption(title(shown.model.file.origin), line), head, drawn.rows, options.style)

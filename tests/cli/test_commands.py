@@ -605,8 +605,8 @@ def test_the_preview_is_the_overview_or_the_only_layer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shown: list[str] = []
-    monkeypatch.setattr("onnxviz.draw.terminal.colours", lambda stream: "256")
-    monkeypatch.setattr("onnxviz.draw.terminal.preview", lambda path, truecolor: shown.append(path.name) or "")
+    monkeypatch.setattr("onnxviz.draw.preview.colours", lambda stream: "256")
+    monkeypatch.setattr("onnxviz.draw.preview.preview", lambda path, truecolor: shown.append(path.name) or "")
     for selection in ("conv[0]", "conv[:2]"):
         done = onnxviz_command(
             "view", bundled_model, cat, "--layers", selection, "--show", "--no-html", "-o", tmp_path / "maps"

@@ -13,32 +13,32 @@ from onnxviz.draw import palette
 from onnxviz.draw.arrange import ATTENTION
 from onnxviz.draw.bars import plot, vertical_limits
 from onnxviz.draw.kinds import ATTENTION_GAMMA
-from onnxviz.draw.overview_fit import CAPTION, GAP, LABEL, SAMPLES, STRIP, THINNEST, TILE
-from onnxviz.draw.overview_sheet import MEAN, PROJECTION, TILE_STEP, TILES, Sheet
+from onnxviz.draw.overview.boxes import CAPTION, GAP, LABEL, SAMPLES, STRIP, THINNEST, TILE
+from onnxviz.draw.overview.sheet import MEAN, PROJECTION, TILE_STEP, TILES, Sheet
 from onnxviz.draw.page import hatch
 from onnxviz.draw.quantise import quantise
-from onnxviz.draw.scale import Limits, both_signs, channel_statistics, limits
+from onnxviz.draw.scale import Limits, both_signs, channel_extremes, limits
 from onnxviz.draw.style import Style
 from onnxviz.draw.text import number
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from onnxviz.draw.overview_row import MapsLook, OverviewRow, VectorLook
+    from onnxviz.draw.overview.row import MapsLook, OverviewRow, VectorLook
 
 FILLED = 0.8
-"""The share of a box's side that a map fills at least."""
+"""The least share of a box's side that a map fills."""
 
 THICKEST, BAND_GAP = 24, 2
-"""Pixels from one sequence to the next at most, and how many of them stay free."""
+"""The most pixels from one sequence to the next, and how many of them stay free."""
 
 NAME_GAP = 8
-"""Pixels between a picture's name and what is said of it."""
+"""Pixels between a picture's name and the words about it."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
-    """A picture in a row: its colours `(h, w, 3)`, whether hatched or framed, its name, and what is said of it."""
+    """A picture in a row: its colours `(h, w, 3)`, whether it is hatched or framed, its name, and words about it."""
 
     colours: npt.NDArray[np.uint8]
     constant: bool
@@ -50,17 +50,17 @@ class _Picture:
 def draw_maps_strip(sheet: Sheet, row: OverviewRow, look: MapsLook, y: int) -> None:
     """Draw maps: their mean, their principal components and the most varied channels."""
     pictures = _pictures(sheet.style, row, look)
-    height, width = look.fit.box
+    height, width = look.boxes.size
     measure = sheet.page.measure
-    titled = 2 if sheet.titled and look.fit.usual else 0
+    titled = 2 if sheet.titled and look.boxes.usual else 0
     fit = all(
         measure(each.name, 11) + measure(each.words, 10) + 2 * NAME_GAP <= width + GAP for each in pictures[titled:]
     )
     for place, picture in enumerate(pictures):
-        top, left = _usual_place(place) if look.fit.usual else look.fit.place(place)
-        image = enlarged(picture.colours, look.fit.box)
+        top, left = _usual_place(place) if look.boxes.usual else look.boxes.place(place)
+        image = enlarged(picture.colours, look.boxes.size)
         # Under a column's title a narrow picture stands in the middle, else they follow one another.
-        middle = (width - image.width) // 2 if look.fit.usual else 0
+        middle = (width - image.width) // 2 if look.boxes.usual else 0
         _put(sheet, image, (y + top + (height - image.height) // 2, MEAN + left + middle), picture)
         x, baseline = MEAN + left, y + top + height + 14
         if place >= titled:
@@ -89,8 +89,7 @@ def draw_vector_strip(sheet: Sheet, row: OverviewRow, look: VectorLook, y: int) 
     thick = min(24, STRIP // count)
     view = sheet.page.canvas[y : y + TILE, MEAN : MEAN + thick * count]
     sheet.page.canvas[y : y + TILE, MEAN : MEAN + STRIP] = palette.PANEL
-    low, high = row.range if not math.isnan(row.range[0]) else (0.0, 0.0)
-    plot(view, look.columns, vertical_limits(np.array([low, high])), thick)
+    plot(view, look.columns, vertical_limits(*row.range), thick)
     largest = (f"{index}: {number(value)}" for index, value in zip(look.top, look.values, strict=True))
     words = "values by index, the largest  " + "  ·  ".join(largest)
     sheet.page.text(MEAN, y + TILE + 14, words, 11, 140, width=STRIP)
@@ -123,7 +122,7 @@ def enlarged(colours: npt.NDArray[np.uint8], box: tuple[int, int]) -> Image.Imag
 
 
 def tile_limits(row: OverviewRow, look: MapsLook, style: Style) -> Limits:
-    """Return the scale of a row's tiles, which is that of the layer's own picture, whatever few are shown here."""
+    """Return the scale of a row's tiles: that of the layer's own picture, though only a few channels are shown."""
     low, high = row.range
     if style.limits is None and style.scale in ("layer", "symmetric") and not math.isnan(low):
         reach = max(-low, high)
@@ -132,7 +131,7 @@ def tile_limits(row: OverviewRow, look: MapsLook, style: Style) -> Limits:
 
 
 def _pictures(style: Style, row: OverviewRow, look: MapsLook) -> list[_Picture]:
-    """Return the mean, the principal components and the tiles of a layer; of a single channel the tile alone."""
+    """Return the mean, the principal components and the tiles of a layer; the tile alone of a single channel."""
     tiles, framed = _coloured(look.tiles, tile_limits(row, look, style), row, style)
     ends = zip(look.statistics.minimum.tolist(), look.statistics.maximum.tolist(), strict=True)
     ranges = ["NaN" if math.isnan(low) else f"{number(low)} .. {number(high)}" for low, high in ends]
@@ -143,7 +142,7 @@ def _pictures(style: Style, row: OverviewRow, look: MapsLook) -> list[_Picture]:
     if row.channels == 1:
         return pictures
     mean, (low, high) = look.mean[None], look.mean_range
-    scale = limits(mean, channel_statistics(mean), Style(), both_signs(*row.range))
+    scale = limits(mean, channel_extremes(mean), Style(), both_signs(*row.range))
     colours, framed = _coloured(mean, scale, row, style)
     return [
         _Picture(colours[0], low == high, framed, "mean", f"{number(low)} .. {number(high)}"),
@@ -157,7 +156,7 @@ def _coloured(
 ) -> tuple[npt.NDArray[np.uint8], bool]:
     """Return maps `(n, h, w)` in colours, `(n, h, w, 3)`, and whether they need a frame."""
     gamma = ATTENTION_GAMMA if row.kind == ATTENTION else 1.0
-    indices = quantise(maps, scale, channel_statistics(maps), gamma=gamma)
+    indices = quantise(maps, scale, channel_extremes(maps), gamma=gamma)
     name = style.colormap
     if name == "auto":
         name = "magma" if row.kind == ATTENTION else palette.default_colormap(scale.diverging, style.theme)
@@ -170,7 +169,7 @@ def _usual_place(place: int) -> tuple[int, int]:
 
 
 def _put(sheet: Sheet, image: Image.Image, corner: tuple[int, int], picture: _Picture) -> None:
-    """Put an image with its corner at (y, x), or hatch its place where there is nothing to see."""
+    """Put an image with its corner at (y, x), or hatch its place if the picture is constant."""
     y, x = corner
     if picture.constant:
         hatch(sheet.page.canvas[y : y + image.height, x : x + image.width])

@@ -33,7 +33,7 @@ def preview(path: Path, truecolor: bool) -> str:
     """Return a picture file as lines as wide as the terminal.
 
     Raises:
-        OutputError: The file is gone or is no picture.
+        OutputError: The file is gone or is not a picture.
     """
     try:
         with Image.open(path) as image:
@@ -43,7 +43,7 @@ def preview(path: Path, truecolor: bool) -> str:
 
 
 def colours(stream: TextIO) -> str | None:
-    """Return what a stream shows: `truecolor`, `256`, or None where it is no terminal or wants no colours."""
+    """Return what a stream can show: `truecolor`, `256`, or None if it is not a terminal or colours are turned off."""
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not stream.isatty():
         return None
     return "truecolor" if os.environ.get("COLORTERM", "").lower() in ("truecolor", "24bit") else "256"

@@ -3,51 +3,38 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from onnxviz.draw import palette
 from onnxviz.draw.arrange import BANDS
-from onnxviz.draw.overview_fit import CURVE, TILE
-from onnxviz.draw.overview_head import Head
-from onnxviz.draw.overview_row import Curve, MapsLook, OverviewRow, VectorLook, summarise
-from onnxviz.draw.overview_sheet import CURVES, MEAN, PROJECTION, TILES, WIDTH, Sheet
-from onnxviz.draw.overview_strip import draw_maps_strip, draw_sequences_strip, draw_vector_strip
+from onnxviz.draw.overview.boxes import CURVE, TILE
+from onnxviz.draw.overview.head import Head
+from onnxviz.draw.overview.row import Curve, MapsLook, OverviewRow, VectorLook, summarise
+from onnxviz.draw.overview.sheet import CURVES, MEAN, PROJECTION, TILES, WIDTH, Sheet
+from onnxviz.draw.overview.strips import draw_maps_strip, draw_sequences_strip, draw_vector_strip
 from onnxviz.draw.page import MARGIN, Page
-from onnxviz.draw.style import Drawing, Style
+from onnxviz.draw.style import Caption, Drawing, Style
 from onnxviz.draw.text import number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy.typing as npt
-
-__all__ = ["OverviewRow", "draw_overview", "summarise"]
+__all__ = ["Head", "OverviewRow", "draw_overview", "summarise"]
 
 NAMES_WIDTH = MEAN - MARGIN - 20
 HEADER = 92
 ROW = TILE + 38
-"""In pixels: room for a layer's name, the rows above the input, and those of a layer."""
+"""In pixels: the width of a layer's name, the height above the input, and the height of a layer."""
 
 
-def draw_overview(
-    title: str,
-    line: str,
-    shown: npt.NDArray[Any] | None,
-    fed_lines: Sequence[str],
-    top: Sequence[tuple[str, float]],
-    rows: Sequence[OverviewRow],
-    style: Style,
-) -> Drawing:
+def draw_overview(caption: Caption, head: Head, rows: Sequence[OverviewRow], style: Style) -> Drawing:
     """Draw a whole network at work on one input.
 
     Args:
-        title: the model's name.
-        line: what is to be said of it.
-        shown: the input as it was fed, a picture `(H, W, 3) uint8` or samples `(L,)`; None for what is neither.
-        fed_lines: what was fed, in words.
-        top: the top classes and their scores, the greatest first; empty where the model does not classify.
+        caption: the model's name, and a line about it.
+        head: the input as it was fed, and the top classes.
         rows: a summary of each layer, see `summarise`.
         style: theme, colormap, scale and font are used. With the scale `auto` each tile is on its own range,
             symmetric about zero where the layer has both signs.
@@ -55,18 +42,17 @@ def draw_overview(
     Returns:
         A page of mode RGB, 150 px a layer in height.
     """
-    about = Head(shown, fed_lines, top)
-    head = HEADER + about.height + 44
-    page = Page(WIDTH, head + ROW * len(rows) + MARGIN, style.font)
+    top = HEADER + head.height + 44
+    page = Page(WIDTH, top + ROW * len(rows) + MARGIN, style.font)
     sheet = Sheet(page, style, titled=_mostly_usual(rows))
-    sheet.page.text(MARGIN, 48, title, 28, width=WIDTH - 2 * MARGIN)
-    sheet.page.text(MARGIN, 72, line, 13, 170, width=WIDTH - 2 * MARGIN)
-    about.draw(sheet, HEADER)
+    sheet.page.text(MARGIN, 48, caption.title, 28, width=WIDTH - 2 * MARGIN)
+    sheet.page.text(MARGIN, 72, caption.line, 13, 170, width=WIDTH - 2 * MARGIN)
+    head.draw(sheet, HEADER)
     for x, words in column_titles(rows, style):
-        sheet.page.text(x, head - 14, words, 12, 150)
+        sheet.page.text(x, top - 14, words, 12, 150)
     for place, row in enumerate(rows):
-        _draw_row(sheet, row, head + place * ROW)
-    text = {"Title": title, "Description": line, "Scale": style.scale, "Colormap": style.colormap}
+        _draw_row(sheet, row, top + place * ROW)
+    text = {"Title": caption.title, "Description": caption.line, "Scale": style.scale, "Colormap": style.colormap}
     return Drawing(sheet.image(), True, text)
 
 
@@ -84,9 +70,9 @@ def column_titles(rows: Sequence[OverviewRow], style: Style) -> list[tuple[int, 
 
 
 def _mostly_usual(rows: Sequence[OverviewRow]) -> bool:
-    """Tell whether at least half of the rows of maps stand in columns that can have titles."""
+    """Return whether at least half of the rows of maps stand in columns that can have titles."""
     looks = [(row.look, row.kind) for row in rows if isinstance(row.look, MapsLook)]
-    return 2 * sum(kind != BANDS and look.fit.usual for look, kind in looks) >= len(looks)
+    return 2 * sum(kind != BANDS and look.boxes.usual for look, kind in looks) >= len(looks)
 
 
 def _draw_row(sheet: Sheet, row: OverviewRow, y: int) -> None:
@@ -101,8 +87,8 @@ def _draw_row(sheet: Sheet, row: OverviewRow, y: int) -> None:
 
 
 def _describe(page: Page, row: OverviewRow, y: int) -> None:
-    page.text(MARGIN, y + 16, row.name, 15, width=NAMES_WIDTH)
-    parts = [part.strip() for part in row.line.split(" · ")]
+    page.text(MARGIN, y + 16, row.caption.title, 15, width=NAMES_WIDTH)
+    parts = [part.strip() for part in row.caption.line.split(" · ")]
     lines = [(line, 175) for line in page.face.lines(parts, 12, NAMES_WIDTH)[:2]]
     if not math.isnan(row.range[0]):
         lines.append((f"range {number(row.range[0])} .. {number(row.range[1])}", 140))

@@ -1,30 +1,33 @@
-"""What an overview keeps of a layer: small arrays only, so that its maps can be let go."""
+"""A layer in an overview, as small arrays: its maps need not be kept."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
-from onnxviz.draw.arrange import BANDS, BARS, FILMSTRIP, NOTHING, arrange_axes, fitting
+from onnxviz.draw.arrange import BANDS, BARS, FILMSTRIP, NOTHING, arrange_axes, matching
 from onnxviz.draw.bands import strongest
 from onnxviz.draw.bars import Columns, spans
-from onnxviz.draw.overview_fit import CURVE, ONE_LINE, SAMPLES, SHOWN, STRIP, THINNEST, Fit, fit
+from onnxviz.draw.overview.boxes import CURVE, ONE_LINE, SAMPLES, SHOWN, STRIP, THINNEST, Boxes, choose_boxes
 from onnxviz.draw.projection import pca_rgb
-from onnxviz.draw.scale import Array, ChannelStatistics, channel_statistics
+from onnxviz.draw.scale import ChannelStatistics, channel_statistics
+from onnxviz.layout import Array
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from onnxviz.draw.style import Caption
+
 NAMED = 8
-"""How many of a vector's largest values are told."""
+"""How many of a vector's largest values are named."""
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A number a channel, sorted, the greatest first, and thinned to at most CURVE points."""
+    """One number for each channel, the greatest first, thinned to at most CURVE points."""
 
     points: npt.NDArray[np.float64]
     greatest: float
@@ -33,10 +36,10 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class MapsLook:
-    """What is shown of maps; sequences are maps of one row. Of a single channel there is its tile only.
+    """The pictures of maps; sequences count as maps of one row. A single channel has its tile alone.
 
     Attributes:
-        fit: how its pictures lie in the row; of sequences, one below the other, it says nothing.
+        boxes: where its pictures stand in the row; sequences, which stand one below the other, do not use it.
         mean: the mean over the channels `(h, w) float32`; `mean_range` is that of the mean at full size.
         projection: the three principal components `(h, w, 3) uint8`; `share` is their share of the variance.
         top: the channels with the greatest spatial deviation, the greatest first.
@@ -50,12 +53,12 @@ class MapsLook:
     top: tuple[int, ...]
     tiles: npt.NDArray[np.float32]
     statistics: ChannelStatistics
-    fit: Fit = ONE_LINE
+    boxes: Boxes = ONE_LINE
 
 
 @dataclass(frozen=True, slots=True)
 class VectorLook:
-    """What is shown of a vector or a single sequence: its bars, and where its largest values are."""
+    """The bars of a vector or a single sequence, its largest values and their indices."""
 
     columns: Columns
     top: tuple[int, ...]
@@ -67,20 +70,18 @@ class OverviewRow:
     """A layer in an overview.
 
     Attributes:
-        name: the layer's name.
-        line: its operator and shape, or whatever is to be said of it.
+        caption: the layer's name, and a line about it.
         kind: the kind of its maps, see `Arranged`.
-        notes: what was assumed or left out when its maps were arranged.
-        channels: how many there are; a vector has as many as values.
+        notes: what was assumed or left out to arrange its maps.
+        channels: how many there are; in a vector each value is one.
         live: how many of them are not constant and have a finite value; in a vector, not zero.
         irregular: how many have values that are not finite.
-        range: the least and the greatest finite value, NaN where there is none.
-        look: what is shown: pictures of the maps, or a vector's bars.
-        curve: the spatial deviation of the channels, None if there is one only; of a vector, the magnitudes.
+        range: the least and the greatest finite value; NaN if no value is finite.
+        look: the pictures of maps, or the bars of a vector.
+        curve: the spatial deviation of the channels, None for a single one; for a vector, the magnitudes.
     """
 
-    name: str
-    line: str
+    caption: Caption
     kind: str
     notes: tuple[str, ...] = ()
     channels: int = 0
@@ -92,28 +93,23 @@ class OverviewRow:
 
 
 def summarise(
-    array: npt.NDArray[Any],
-    layout: str | None,
-    name: str,
-    line: str,
-    statistics: ChannelStatistics | None = None,
+    array: Array, layout: str | None, caption: Caption, statistics: ChannelStatistics | None = None
 ) -> OverviewRow:
-    """Return what an overview shows of a layer's activation (item 0 of it); the array is not kept.
+    """Return the row of a layer's activation, of item 0; the array is not kept.
 
     Args:
         array: of any rank and dtype.
         layout: a letter an axis, or None: the rank decides, see `arrange_axes`.
-        name: the layer's name.
-        line: what is to be said of it, such as its operator and shape.
+        caption: the layer's name, and a line about it, such as its operator and shape.
         statistics: those of its `item_channels`, where they are known.
     """
     arranged = arrange_axes(array, layout)
-    row = OverviewRow(name, line, arranged.kind, arranged.notes)
+    row = OverviewRow(caption, arranged.kind, arranged.notes)
     if arranged.kind == NOTHING:
         return row
     if arranged.kind == BARS:
         return _vector_row(row, arranged.values.astype(np.float64))
-    return _maps_row(row, arranged.values, fitting(statistics, arranged, array, layout))
+    return _maps_row(row, arranged.values, matching(statistics, arranged, array, layout))
 
 
 def _vector_row(row: OverviewRow, values: npt.NDArray[np.float64]) -> OverviewRow:
@@ -160,21 +156,21 @@ def _look(maps: Array, statistics: ChannelStatistics) -> MapsLook:
     mean = _mean(maps)
     projection, share = pca_rgb(maps) if len(maps) > 1 else (np.zeros((1, 1, 3), np.uint8), 0.0)
     top = _most_varied(statistics)
-    fitted = fit(1 if len(maps) == 1 else 2 + len(top), *mean.shape)
+    boxes = choose_boxes(1 if len(maps) == 1 else 2 + len(top), *mean.shape)
     return MapsLook(
-        mean=shrink(mean, fitted.box),
+        mean=shrink(mean, boxes.size),
         mean_range=_range(mean),
-        projection=shrink(projection, fitted.box),
+        projection=shrink(projection, boxes.size),
         share=share,
         top=tuple(top.tolist()),
-        tiles=np.stack([shrink(maps[channel].astype(np.float32), fitted.box) for channel in top]),
+        tiles=np.stack([shrink(maps[channel].astype(np.float32), boxes.size) for channel in top]),
         statistics=statistics.take(top),
-        fit=fitted,
+        boxes=boxes,
     )
 
 
 def _sequences_look(values: Array, statistics: ChannelStatistics) -> MapsLook | VectorLook:
-    """Return what is shown of `(C, L)`, of long ones the strongest samples; of a single one all, as bars."""
+    """Return the pictures of sequences `(C, L)`, long ones by their strongest samples; a single one as bars."""
     if len(values) == 1:
         return _vector_look(values[0].astype(np.float64))
     count = min(SAMPLES, values.shape[1])
@@ -204,7 +200,7 @@ def _range(mean: npt.NDArray[np.float32]) -> tuple[float, float]:
 
 
 def _mean(maps: Array) -> npt.NDArray[np.float32]:
-    """Return the mean over the channels; what is not finite in some of them does not count."""
+    """Return the mean over the channels; values that are not finite do not count."""
     with np.errstate(all="ignore"):
         mean: npt.NDArray[np.float32] = maps.mean(axis=0).astype(np.float32)
         if not np.isfinite(mean).all():
@@ -214,13 +210,13 @@ def _mean(maps: Array) -> npt.NDArray[np.float32]:
 
 
 def _curve(values: npt.NDArray[np.float64]) -> Curve:
-    """Sort and thin: each point is the greatest of those it stands for."""
+    """Sort values and thin them: each point is the greatest of those that it stands for."""
     ordered = np.sort(np.where(np.isfinite(values), values, 0.0))[::-1]
     starts = np.arange(min(CURVE, len(ordered))) * len(ordered) // min(CURVE, len(ordered))
     return Curve(ordered[starts], float(ordered[0]), float(np.median(ordered)))
 
 
-def shrink(picture: npt.NDArray[Any], box: tuple[int, int]) -> npt.NDArray[Any]:
+def shrink(picture: Array, box: tuple[int, int]) -> Array:
     """Return a picture `(H, W)` or `(H, W, 3)` that fits a box (height, width) of pixels, by area means.
 
     A long thin picture keeps up to THINNEST pixels across.

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from onnxviz.draw.terminal import colours, half_blocks
+from onnxviz.draw.preview import colours, half_blocks
 
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
 

@@ -1,4 +1,4 @@
-"""An overview in the making: a page of indices, and pictures in colours of their own that are pasted on it."""
+"""A page of palette indices with pictures in colours of their own, on which an overview is drawn."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from onnxviz.draw import palette
-from onnxviz.draw.overview_fit import CURVE, GAP, STRIP, TILE
+from onnxviz.draw.overview.boxes import CURVE, GAP, STRIP, TILE
 from onnxviz.draw.page import MARGIN, Page
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ TILE_STEP = TILE + GAP
 
 
 class Sheet:
-    """What the parts of an overview are drawn on: its `page`, in its `style`; `titled` says whether columns are."""
+    """What the parts of an overview are drawn on: its `page`, in its `style`; `titled`: whether columns have titles."""
 
     def __init__(self, page: Page, style: Style, *, titled: bool) -> None:
         self.page = page

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from onnxviz.draw import palette
 from onnxviz.draw.bars import BAR, plot, spans, vertical_limits
-from onnxviz.draw.overview_sheet import TILES, WIDTH, Sheet
+from onnxviz.draw.overview.sheet import TILES, WIDTH, Sheet
 from onnxviz.draw.page import MARGIN
+from onnxviz.draw.scale import channel_extremes
 from onnxviz.draw.text import number
+from onnxviz.layout import Array
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import numpy.typing as npt
 
     from onnxviz.draw.page import Canvas
 
@@ -26,12 +26,12 @@ PICTURE = (160, 240)
 """The box (height, width) in pixels that the input's picture fills."""
 
 WAVE = (90, 240)
-"""The same of a sequence; where there are no classes it is WIDER times as long."""
+"""The same for a sequence; without classes beside it, it is WIDER times as long."""
 
 WIDER = 3
 CLASS = 26
 BAR_WIDTH = 360
-"""In pixels: the rows of a class, and the bar of one that is certain."""
+"""In pixels: the height of a class, and the length of its bar at the score 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +39,22 @@ class Head:
     """What stands above the rows.
 
     Attributes:
-        shown: the input, a picture `(H, W, 3) uint8` or samples `(L,)`; None for what is neither.
-        lines: what was fed, in words.
+        shown: the input, a picture `(H, W, 3) uint8` or samples `(L,)`; None if it is neither.
+        lines: words about the input.
         top: the top classes and their scores, the greatest first; empty where the model does not classify.
     """
 
-    shown: npt.NDArray[Any] | None
+    shown: Array | None
     lines: Sequence[str]
     top: Sequence[tuple[str, float]]
 
     @property
     def height(self) -> int:
-        """The rows that it takes."""
+        """The rows of pixels that it takes."""
         return max(self._size()[0], 24 + 18 * len(self.lines), 26 + CLASS * len(self.top) if self.top else 0)
 
     def draw(self, sheet: Sheet, y: int) -> None:
-        """Draw the input as it was fed, say what it is, and draw the top classes beside it."""
+        """Draw the input as it was fed, the words about it and the top classes beside it."""
         height, width = self._size()
         if self.shown is not None and self.shown.ndim == 1:
             _draw_wave(sheet.page.canvas[y : y + height, MARGIN : MARGIN + width], self.shown)
@@ -72,7 +72,7 @@ class Head:
             _draw_classes(sheet, y, self.top)
 
     def _size(self) -> tuple[int, int]:
-        """Return the pixels (height, width) of what is shown of the input."""
+        """Return the size (height, width) of the input's picture in pixels."""
         if self.shown is None:
             return 0, 0
         if self.shown.ndim == 1:
@@ -81,17 +81,17 @@ class Head:
         return max(1, round(self.shown.shape[0] * scale)), max(1, round(self.shown.shape[1] * scale))
 
 
-def _draw_wave(view: Canvas, samples: npt.NDArray[Any]) -> None:
-    """Fill part of a canvas with samples, of which each column of pixels spans the least to the greatest."""
+def _draw_wave(view: Canvas, samples: Array) -> None:
+    """Fill part of a canvas with samples; each column of pixels spans its least to its greatest sample."""
     values, width = samples.astype(np.float64), view.shape[1]
     columns = spans(values, min(len(values), width))
     thick = width // len(columns.low)
     view[:] = palette.PANEL
-    plot(view[:, : thick * len(columns.low)], columns, vertical_limits(values), thick)
+    plot(view[:, : thick * len(columns.low)], columns, vertical_limits(*channel_extremes(samples[None]).range), thick)
 
 
 def _draw_classes(sheet: Sheet, y: int, top: Sequence[tuple[str, float]]) -> None:
-    """Draw the scores of the top classes: as shares of one where they can be, else as shares of the greatest."""
+    """Draw the scores of the top classes; bars are shares of 1 if all lie in 0..1, else of the greatest."""
     scores = [score for _, score in top]
     shares = all(0 <= score <= 1 for score in scores)
     whole = 1.0 if shares else max(max(scores), 1e-30)

@@ -1,4 +1,4 @@
-"""How the pictures of a layer lie in its row of an overview: in one line, or wide ones larger and in several."""
+"""Where the pictures of a layer stand in its row of an overview: in one line, wide ones larger and in up to three."""
 
 from __future__ import annotations
 
@@ -37,55 +37,55 @@ SAMPLES = STRIP - LABEL - RANGE
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
-    """How pictures lie in a row.
+class Boxes:
+    """The places for the pictures of a row.
 
     Attributes:
         lines, columns: how many stand below one another, and side by side.
-        box: (height, width) in pixels that each may fill.
+        size: (height, width) of each, in pixels; a picture fills as much of it as its shape allows.
     """
 
     lines: int
     columns: int
-    box: tuple[int, int]
+    size: tuple[int, int]
 
     @property
     def usual(self) -> bool:
-        """Whether they stand below the titles of the columns."""
+        """Whether they stand in one line, below the titles of the columns."""
         return self == ONE_LINE
 
     def place(self, number: int) -> tuple[int, int]:
-        """Return the corner (y, x) of a picture's box, from the corner of the row's first; the usual fit has others.
+        """Return the corner (y, x) of a box, counted from the corner of the first; not for the usual line.
 
-        >>> [Fit(2, 5, (48, 210)).place(number) for number in (0, 1, 5)]
+        >>> [Boxes(2, 5, (48, 210)).place(number) for number in (0, 1, 5)]
         [(0, 0), (0, 216), (64, 0)]
         """
         line, column = divmod(number, self.columns)
-        return line * (self.box[0] + CAPTION), column * (self.box[1] + GAP)
+        return line * (self.size[0] + CAPTION), column * (self.size[1] + GAP)
 
 
-ONE_LINE = Fit(1, 2 + SHOWN, (TILE, TILE))
-"""The usual fit."""
+ONE_LINE = Boxes(1, 2 + SHOWN, (TILE, TILE))
+"""The usual line: mean, principal components and channels, each below its column's title."""
 
 
-def fit(count: int, height: int, width: int) -> Fit:
-    """Return the fit in which `count` pictures of (height, width) values are largest, the usual one if not wide.
+def choose_boxes(count: int, height: int, width: int) -> Boxes:
+    """Return the boxes in which `count` pictures of (height, width) values are largest; the usual line if not wide.
 
-    >>> fit(9, 56, 56) == ONE_LINE, fit(9, 24, 160), fit(1, 4, 2100)
-    (True, Fit(lines=2, columns=5, box=(48, 210)), Fit(lines=1, columns=1, box=(112, 1078)))
+    >>> choose_boxes(9, 56, 56) == ONE_LINE, choose_boxes(9, 24, 160)
+    (True, Boxes(lines=2, columns=5, size=(48, 210)))
     """
     if width < WIDE * height and count > 1:
         return ONE_LINE
-    return max((_in_lines(count, lines) for lines in (1, 2, 3)), key=lambda fitted: _scale(fitted, height, width))
+    return max((_in_lines(count, lines) for lines in (1, 2, 3)), key=lambda boxes: _scale(boxes, height, width))
 
 
-def _in_lines(count: int, lines: int) -> Fit:
+def _in_lines(count: int, lines: int) -> Boxes:
     columns = math.ceil(count / lines)
     high = (TILE + CAPTION) // lines - CAPTION
     if lines == 1 and count > 1:
         return ONE_LINE
-    return Fit(lines, columns, (high, (STRIP + GAP) // columns - GAP))
+    return Boxes(lines, columns, (high, (STRIP + GAP) // columns - GAP))
 
 
-def _scale(fitted: Fit, height: int, width: int) -> float:
-    return min(fitted.box[0] / height, fitted.box[1] / width)
+def _scale(boxes: Boxes, height: int, width: int) -> float:
+    return min(boxes.size[0] / height, boxes.size[1] / width)
