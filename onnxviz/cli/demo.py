@@ -21,7 +21,7 @@ def demo(
         ),
     ] = "cat",
     output: Annotated[Path, option("-o --output", "The folder to make.", "DIR")] = Path("onnxviz-demo"),
-    theme: parameters.Theme = "dark",
+    theme: parameters.ThemeName = "dark",
     device: parameters.DeviceName = "auto",
     show: Annotated[bool, option("--show", "Preview the overview in the terminal.")] = False,
     open_page: parameters.OpenPage = False,

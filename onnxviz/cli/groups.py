@@ -77,7 +77,7 @@ def style_options(
     colormap: Annotated[
         str, option("--colormap", "viridis, magma, gray, vik ...", "NAME", autocompletion=complete_colormaps)
     ] = "auto",
-    theme: parameters.Theme = "dark",
+    theme: parameters.ThemeName = "dark",
     tile: Annotated[int | None, option("--tile", "Size of a map on the picture.", "PX", min=1)] = None,
     columns: Annotated[int | None, option("--columns", "Maps in a row.", "N", min=1)] = None,
     rows: Annotated[int | None, option("--rows", "Rows on a page.", "N", min=1)] = None,

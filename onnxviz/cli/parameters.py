@@ -36,7 +36,7 @@ ModelPath = Annotated[
         metavar="MODEL", help="An ONNX file, or what onnxviz convert takes.", show_default=False, parser=model_path
     ),
 ]
-Inputs = Annotated[
+InputFiles = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="INPUT...",
@@ -53,7 +53,7 @@ Layers = Annotated[
         autocompletion=complete_selection,
     ),
 ]
-Theme = Annotated[str, option("--theme", "dark or light.", "dark|light", "dark light")]
+ThemeName = Annotated[str, option("--theme", "dark or light.", "dark|light", "dark light")]
 DeviceName = Annotated[
     str,
     option(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def view(
     model: parameters.ModelPath,
     *,
-    inputs: parameters.Inputs = None,
+    inputs: parameters.InputFiles = None,
     selection: groups.SelectionGroup,
     folder: Annotated[Path | None, option("-o --output", "The folder to make; else MODEL-INPUT-maps.", "DIR")] = None,
     style: groups.StyleGroup,

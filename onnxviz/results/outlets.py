@@ -17,9 +17,9 @@ from onnxviz.files import writing
 from onnxviz.reporting.collect import Collector
 from onnxviz.reporting.contents import ReportModel, ReportRun
 from onnxviz.reporting.html_file import write_report
-from onnxviz.results.arrays import RunArrays
 from onnxviz.results.folder import REPORT, Folder
 from onnxviz.results.observer import Observer
+from onnxviz.results.raw_arrays import RunArrays
 from onnxviz.results.record import LISTING, Journal, LayerRecord, RunRecord
 
 

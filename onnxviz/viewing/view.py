@@ -22,8 +22,8 @@ from onnxviz.results.observer import Observer
 from onnxviz.results.outlets import Outlets, open_outlets
 from onnxviz.results.record import RunRecord, ViewRecord
 from onnxviz.runtime.devices import check_name
+from onnxviz.viewing.drawing import Album, Shown, Stream, draw_run, shared_limits
 from onnxviz.viewing.options import ViewOptions
-from onnxviz.viewing.pictures import Album, Shown, Stream, draw_run, shared_limits
 
 
 def view(

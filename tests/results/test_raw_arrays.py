@@ -9,7 +9,7 @@ import pytest
 
 from onnxviz.activations import Activation, Activations
 from onnxviz.errors import ExecutionError
-from onnxviz.results.arrays import RunArrays
+from onnxviz.results.raw_arrays import RunArrays
 
 
 def activation(name: str, value: float, size: int = 1000) -> Activation:

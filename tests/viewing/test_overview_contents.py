@@ -11,7 +11,7 @@ from onnxviz.feed.feed import Fed, Feed
 from onnxviz.graph.layers.catalogue import Layer
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.model import choices_of
-from onnxviz.viewing.overview import fed_picture, shown_words, telling_layers, title
+from onnxviz.viewing.overview_contents import fed_picture, shown_words, telling_layers, title
 
 
 def named(*names: str) -> list[Choice]:

@@ -23,7 +23,7 @@ from onnxviz.model import Model
 from onnxviz.results.outlets import Outlets
 from onnxviz.results.record import LayerRecord, RunRecord
 from onnxviz.viewing.options import ViewOptions
-from onnxviz.viewing.overview import fed_lines, fed_picture, shown_words, telling_layers, title
+from onnxviz.viewing.overview_contents import fed_lines, fed_picture, shown_words, telling_layers, title
 
 Stream = Callable[[Feed], Iterator[Activation]]
 """Runs a feed and yields the activations of what is shown and of the class outputs."""
