@@ -1,4 +1,5 @@
-.PHONY: check format lint types floors test page gallery bench zoo openvino mutation tensorflow tensorflow-2.15
+.PHONY: check format lint types floors test lowest pythons page gallery bench zoo openvino mutation tensorflow tensorflow-lowest \
+  tensorflow-2.15
 
 check: format lint types floors test
 
@@ -16,6 +17,15 @@ floors:
 
 test:
 	pytest
+
+lowest:
+	python3 -m venv --clear .venv-lowest
+	.venv-lowest/bin/pip install --quiet --disable-pip-version-check uv
+	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct -e '.[cpu,test]'
+	.venv-lowest/bin/python -m pytest
+
+pythons:
+	python3 tools/pythons.py
 
 gallery:
 	python tools/gallery.py
@@ -44,6 +54,13 @@ tensorflow:
 	python3 -m venv .venv-tensorflow
 	.venv-tensorflow/bin/pip install --quiet '.[tf]'
 	ONNXVIZ_TF_PYTHON=.venv-tensorflow/bin/python pytest tests/conversion
+
+tensorflow-lowest:
+	python3 -m venv --clear .venv-tensorflow-lowest
+	.venv-tensorflow-lowest/bin/pip install --quiet uv
+	.venv-tensorflow-lowest/bin/uv pip install --quiet --python .venv-tensorflow-lowest/bin/python \
+	  --resolution lowest-direct '.[tf]'
+	ONNXVIZ_TF_PYTHON=.venv-tensorflow-lowest/bin/python pytest tests/conversion
 
 tensorflow-2.15:
 	python3.11 -m venv .venv-tensorflow-2.15
