@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from onnxviz.feed.feeds import FeedOptions
     from onnxviz.graph.layers.catalogue import Layer
     from onnxviz.model import Model
-    from onnxviz.model import open_model as open
+    from onnxviz.opening import open
     from onnxviz.reporting.report import ReportOptions, report
     from onnxviz.runtime.session import RunOptions
     from onnxviz.viewing.options import ViewOptions
@@ -43,7 +43,7 @@ _HOMES = {
     "ViewOptions": ("onnxviz.viewing.options", "ViewOptions"),
     "bundled": ("onnxviz.bundled", None),
     "convert": ("onnxviz.conversion.convert", "convert"),
-    "open": ("onnxviz.model", "open_model"),
+    "open": ("onnxviz.opening", "open"),
     "report": ("onnxviz.reporting.report", "report"),
     "view": ("onnxviz.viewing.view", "view"),
 }

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onnxviz.cli import parameters
-from onnxviz.cli.opening import PYTHON
 from onnxviz.cli.terminal import print_json, print_table, say, size_text
+from onnxviz.opening import PYTHON
 from onnxviz.version import __version__
 
 if TYPE_CHECKING:

@@ -38,7 +38,7 @@ def demo(
     Example: onnxviz demo --picture coffee
     """
     from onnxviz import bundled
-    from onnxviz.cli.progress import ProgressWatcher
+    from onnxviz.cli.progress import ProgressObserver
     from onnxviz.cli.view import open_report, report
     from onnxviz.draw.style import Style
     from onnxviz.feed.feeds import FeedOptions
@@ -49,9 +49,9 @@ def demo(
     # A connectome's weights span five orders of magnitude; unscaled, all but a few would be black.
     feed = FeedOptions(transform="log" if picture == "connectome" else "none")
     options = ViewOptions(feed=feed, run=RunOptions(device=device), style=Style(theme=theme), force=force)
-    with ProgressWatcher(quiet=quiet, verbose=verbose, tables=not json) as watcher:
-        record = view(bundled.classifier(), str(bundled.picture(picture)), output, options, watcher)
-    report(record, watcher, json=json, quiet=quiet, show=show)
+    with ProgressObserver(quiet=quiet, verbose=verbose, tables=not json) as observer:
+        record = view(bundled.classifier(), str(bundled.picture(picture)), output, options, observer)
+    report(record, observer, json=json, quiet=quiet, show=show)
     if open_page:
         open_report(record)
     if not quiet:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onnxviz.cli import parameters
-from onnxviz.cli.opening import opened as open_source
+from onnxviz.cli.stages import open_model
 from onnxviz.cli.terminal import print_json, print_table, say, say_choices
 from onnxviz.layout import shape_text
 from onnxviz.strict_json import number
@@ -47,14 +47,15 @@ def expose(
     Example: onnxviz expose model.onnx --layers 'conv[0],pool' -o exposed.onnx
     """
     from onnxviz.errors import UsageError
+    from onnxviz.model import choices_of, expose_choices
 
     if only and verify:
         raise UsageError("--verify compares the model's own outputs, which --only drops: give one of them")
-    opened = open_source(model, quiet=quiet)
+    opened = open_model(model, quiet=quiet)
     if linked and opened.path != model:
         raise UsageError(f"--linked needs an ONNX file for its weights: first onnxviz convert {model}")
-    choices, remark = opened.choose(layers, exclude=tuple(exclude or ()), tap=tap)
-    exposed = opened.exposing(choices, only=only)
+    choices, remark = choices_of(opened, layers, tuple(exclude or ()), tap)
+    exposed = expose_choices(opened, choices, only=only)
     if strip_metadata:
         exposed = exposed.without_metadata()
     beside = opened.file.path.resolve().parent if linked else Path()
@@ -104,12 +105,12 @@ def _written(
     if not verify:
         exposed.save(target, linked=linked, force=force)
         return None
-    from onnxviz.model import open_model
+    from onnxviz.model import Model
     from onnxviz.runtime.devices import runtime
 
     runtime()  # missed now, and not when the file is there
     exposed.save(target, linked=linked, force=force)
-    return open_model(target).verify(opened)
+    return Model.open(target).verify(opened)
 
 
 def _document(exposed: Model, target: Path | None, difference: Difference | None) -> dict[str, object]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onnxviz.cli import parameters
-from onnxviz.cli.opening import opened as open_source
+from onnxviz.cli.stages import open_model
 from onnxviz.cli.terminal import print_json, print_table, say, size_text
 from onnxviz.layout import shape_text
 from onnxviz.version import __version__
@@ -40,15 +40,17 @@ def layers(
     Example: onnxviz layers model.onnx --layers 'conv & depth<=4'
     """
     from onnxviz.errors import UsageError
+    from onnxviz.graph.layers.inside import count_unlisted
 
     if all_nodes and layers:
         raise UsageError("--all lists every node, --layers chooses layers: give one of them")
-    opened = open_source(model)
+    opened = open_model(model)
     if run is not None:
         opened = opened.measured(run)
     shown = _chosen(opened, layers, all_nodes)
-    if opened.unlisted:
-        say(f"{_count_text(opened.unlisted)} nodes inside functions and bodies are not listed: too many, or too deep")
+    unlisted = count_unlisted(opened.graph)
+    if unlisted:
+        say(f"{_count_text(unlisted)} nodes inside functions and bodies are not listed: too many, or too deep")
     if json:
         print_json(_document(str(model), shown))
     elif tree:
@@ -64,11 +66,12 @@ def _count_text(count: int) -> str:
 
 
 def _chosen(model: Model, selections: Sequence[str] | None, every: bool) -> Sequence[Layer]:
-    if not selections:
-        return model.every_layer if every else model.catalogue
-    from onnxviz.model import layers_of
+    from onnxviz.graph.layers.catalogue import catalogue
+    from onnxviz.model import choices_of, layers_of
 
-    choices, _ = model.choose(list(selections))
+    if not selections:
+        return catalogue(model.graph, model.types, every=True) if every else model.catalogue
+    choices, _ = choices_of(model, list(selections))
     for note in dict.fromkeys(choice.note for choice in choices if choice.note):
         say(note)
     return layers_of(choices)

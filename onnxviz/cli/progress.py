@@ -15,15 +15,15 @@ from onnxviz.cli.terminal import say, say_choices, size_text
 from onnxviz.errors import OnnxvizError
 from onnxviz.feed.feeds import Feed
 from onnxviz.graph.selection.choices import Choice
+from onnxviz.results.observer import Observer
+from onnxviz.results.record import LayerRecord, RunRecord
 from onnxviz.runtime.session import Placement
-from onnxviz.viewing.record import LayerRecord, RunRecord
-from onnxviz.viewing.watcher import Watcher
 
 LARGE = 256 * 2**20
 
 
-class ProgressWatcher(Watcher, AbstractContextManager["ProgressWatcher"]):
-    """Tells on stderr what goes on; the bar shows on a terminal only."""
+class ProgressObserver(Observer, AbstractContextManager["ProgressObserver"]):
+    """Says on stderr what goes on; a bar is shown on a terminal only."""
 
     def __init__(self, *, quiet: bool, verbose: bool = False, tables: bool = True) -> None:
         """Begin; `quiet` says errors only, `verbose` every session and layer; `tables` prints one a run."""
@@ -79,7 +79,8 @@ class ProgressWatcher(Watcher, AbstractContextManager["ProgressWatcher"]):
                 self._tables = False
 
     def failed(self, source: str, error: OnnxvizError) -> None:
-        """Nothing yet: the failures are listed at the end."""
+        """End the bar; the failures are listed at the end."""
+        self._end_bar()
 
     def _detail(self, text: str) -> None:
         if self._verbose:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from onnxviz.cli.terminal import print_table
 from onnxviz.layout import shape_text
-from onnxviz.viewing.record import LayerRecord, RunRecord
+from onnxviz.results.record import LayerRecord, RunRecord
 from onnxviz.words import printable
 
 TITLES = ("layer", "tap", "shape", "range")

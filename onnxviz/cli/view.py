@@ -14,8 +14,8 @@ from onnxviz.cli.terminal import say
 from onnxviz.errors import UsageError
 
 if TYPE_CHECKING:
-    from onnxviz.cli.progress import ProgressWatcher
-    from onnxviz.viewing.record import ViewRecord
+    from onnxviz.cli.progress import ProgressObserver
+    from onnxviz.results.record import ViewRecord
 
 
 def _colormaps(incomplete: str) -> list[str]:
@@ -135,8 +135,8 @@ def view(
 
     Example: onnxviz view model.onnx cat.jpg --layers 'conv[0]' -o maps
     """
-    from onnxviz.cli.opening import opened
-    from onnxviz.cli.progress import ProgressWatcher
+    from onnxviz.cli.progress import ProgressObserver
+    from onnxviz.cli.stages import open_model
     from onnxviz.draw.style import Style
     from onnxviz.feed.feeds import FeedOptions
     from onnxviz.runtime.session import RunOptions
@@ -189,19 +189,19 @@ def view(
         fail_fast=fail_fast,
         force=force,
     )
-    with ProgressWatcher(quiet=quiet, verbose=verbose, tables=not json) as watcher:
-        record = run_view(opened(model, quiet=quiet), inputs or [], output, options, watcher)
-    report(record, watcher, json=json, quiet=quiet, show=show)
+    with ProgressObserver(quiet=quiet, verbose=verbose, tables=not json) as observer:
+        record = run_view(open_model(model, quiet=quiet), inputs or [], output, options, observer)
+    report(record, observer, json=json, quiet=quiet, show=show)
     if open_page:
         open_report(record)
     if record.failures:
         raise typer.Exit(4)
 
 
-def report(record: ViewRecord, watcher: ProgressWatcher, *, json: bool, quiet: bool, show: bool) -> None:
+def report(record: ViewRecord, observer: ProgressObserver, *, json: bool, quiet: bool, show: bool) -> None:
     """Say what was done beside the tables of the runs; as JSON, print all of it."""
-    if not quiet and watcher.placed_text:
-        say(watcher.placed_text)
+    if not quiet and observer.placed_text:
+        say(observer.placed_text)
     if json:
         with (record.directory / "view.json").open(encoding="utf-8") as document:
             shutil.copyfileobj(document, sys.stdout)

@@ -30,11 +30,11 @@ def cut(graph: Graph, outputs: Sequence[str], types: Mapping[str, TensorSpec] | 
 
     Args:
         graph: the model.
-        outputs: values; those that are no outputs of the model are declared as far as the model itself tells.
+        outputs: values; those that are not outputs of the model are declared as far as the model itself tells.
         types: what else is known of values, for their declarations.
 
     Raises:
-        NoMatchError: An output is no value of the graph, or none is asked for.
+        NoMatchError: An output is not a value of the graph, or none is asked for.
     """
     wanted = tuple(dict.fromkeys(outputs))
     check_values(graph, wanted)
@@ -111,7 +111,7 @@ def declare(graph: Graph, values: Iterable[str], types: Mapping[str, TensorSpec]
 
 
 def check_values(graph: Graph, values: Sequence[str]) -> None:
-    """Refuse names that are no values of the graph.
+    """Refuse names that are not values of the graph.
 
     Raises:
         NoMatchError: Some are not; names those that come near.
@@ -144,7 +144,7 @@ def _typed(spec: TensorSpec, symbols: set[str]) -> onnx.ValueInfoProto | None:
 
 
 def _declare_plainly(graph: Graph, value: str, note: onnx.ValueInfoProto | None) -> onnx.ValueInfoProto | None:
-    """Declare a value that no spec tells: from its tensor or from the model's own note; None where there is none."""
+    """Declare a value without a spec from its tensor or the model's own note; None where it has neither."""
     sparse = {tensor.values.name: tensor for tensor in graph.proto.graph.sparse_initializer}
     if value in graph.initializers:
         tensor = graph.initializers[value]

@@ -4,7 +4,7 @@ Before: `x -> Conv -> c -> Relu -> r -> Gemm -> y`, outputs `y`. After exposing 
 
 1. A value is exposed once; one that is an output already stays where it is.
 2. New outputs come after the model's own, in graph order, each with its type and rank; unknown sizes stay empty.
-3. An input or an initializer can be exposed as well; a name that is no value of the graph is an error.
+3. An input or an initializer can be exposed as well; a name that is not a value of the graph is an error.
 4. With `only`, the chosen values replace the model's own outputs and the graph is cut to them.
 
 Inputs, nodes, weights, metadata, opsets, functions and custom domains stay, so the checker passes where it passed
@@ -49,7 +49,7 @@ def expose(graph: Graph, values: Sequence[str], types: Mapping[str, TensorSpec],
         only: drop the model's own outputs, and with them all that `values` do not need.
 
     Raises:
-        NoMatchError: a name is no value of the graph.
+        NoMatchError: a name is not a value of the graph.
     """
     check_values(graph, values)
     own = {spec.name for spec in graph.outputs}

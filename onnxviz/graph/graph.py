@@ -142,8 +142,8 @@ class Graph:
         """Parse a model's bytes, weights or no weights in them.
 
         Raises:
-            ModelError: The bytes are damaged, hold no graph, or the graph is no sound one (a cycle, a value made
-                twice or by nothing, a name that is no text).
+            ModelError: The bytes are damaged, hold no graph, or the graph is not sound (a cycle, a value made
+                twice or by nothing, a name that is not text).
         """
         try:
             proto = onnx.ModelProto.FromString(skeleton)
@@ -274,7 +274,7 @@ def _check_texts(message: Message, depth: int = 1) -> None:
             texts = (value,) if isinstance(value, str | bytes) else value
             for text in texts:
                 if not isinstance(text, str):
-                    raise ModelError(f"a text in the model ({descriptor.full_name}) is no valid UTF-8: {text[:60]!r}")
+                    raise ModelError(f"a text in the model ({descriptor.full_name}) is not valid UTF-8: {text[:60]!r}")
         elif descriptor.type == FieldDescriptor.TYPE_MESSAGE:
             for part in (value,) if isinstance(value, Message) else value:
                 _check_texts(part, depth + 1)

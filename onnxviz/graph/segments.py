@@ -12,7 +12,7 @@ what is still to be read. Where the next node would pass the budget, the piece e
    all that cross are outputs anyway, inputs, or values with which fused patterns end. Only where half as much again
    as the budget would be held, any border will do: then results may move in the last digits, as by exposing.
 3. Initializers and what is computed from them alone do not cross: each piece that reads them has its own.
-4. A border that would let go next to nothing is none: the runtime frees by itself what is not wanted.
+4. A border that would let go next to nothing does not count: the runtime frees by itself what nobody asked for.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def plan(
         One segment if all fits, else several, in the order in which they are to be run.
 
     Raises:
-        NoMatchError: a wanted value is none of the graph.
+        NoMatchError: a wanted value is not in the graph.
     """
     flow = _Flow(cut(graph, wanted, types), types, sizes or {})
     borders = [0]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from onnxviz.activations import Activation
+from onnxviz.classes import ClassScore, top_classes
 from onnxviz.feed.preprocessing import model_labels
-from onnxviz.graph.layers.catalogue import Layer
+from onnxviz.graph.layers.catalogue import Layer, catalogue
 from onnxviz.model import Model
-from onnxviz.reporting.classes import ClassScore, top_classes
 
 
 class Known:
@@ -18,7 +18,7 @@ class Known:
         """Take the model that made the activations, where it is at hand; labels of None are the model's own."""
         self._model = model
         self._labels = labels if labels is not None or model is None else model_labels(model.metadata)
-        self._layers = {} if model is None else _by_place(model.every_layer)
+        self._layers = {} if model is None else _by_place(catalogue(model.graph, model.types, every=True))
 
     def layer(self, activation: Activation) -> Layer | None:
         """Return an activation's entry in the catalogue."""

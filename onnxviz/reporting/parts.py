@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from onnxviz.classes import ClassScore
 from onnxviz.draw.scale import ChannelStatistics
-from onnxviz.reporting.classes import ClassScore
 
 if TYPE_CHECKING:
     from onnxviz.feed.fed import Fed

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from onnxviz.activations import Activations
+from onnxviz.classes import ClassScore
 from onnxviz.errors import UsageError
 from onnxviz.feed.fed import Feed
 from onnxviz.feed.options import FeedOptions
 from onnxviz.feed.shown import shown_picture
 from onnxviz.files import writing
 from onnxviz.model import Model
-from onnxviz.reporting.classes import ClassScore
 from onnxviz.reporting.collect import Collector
 from onnxviz.reporting.known import Known
 from onnxviz.reporting.parts import ReportModel, ReportRun

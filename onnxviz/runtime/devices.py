@@ -64,7 +64,7 @@ def runtime() -> Any:
 
 
 def check_name(wish: str) -> None:
-    """Refuse a text that names no device, without a look at what is installed.
+    """Refuse the name of a device that does not exist; what is installed is not looked at.
 
     Raises:
         UsageError: The name is unknown.

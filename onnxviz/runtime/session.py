@@ -63,8 +63,8 @@ class Session:
     ) -> None:
         """Open the graph, on the target if the device was looked for already.
 
-        With `weights_only_quantised` no node of the graph quantises an activation, and its weights are dequantised
-        once, as it is opened.
+        `weights_only_quantised` says that no node of the graph quantises an activation; its weights are then
+        dequantised once, when it is opened.
 
         Raises:
             DeviceError: The device is absent or broken.
@@ -137,7 +137,7 @@ def _checked_placement(session: Any, target: Target, provider: str) -> Placement
 def joined(placements: Sequence[Placement]) -> Placement:
     """Return the placement of several pieces of a run together.
 
-    Where an automatic device took none of their nodes, all run on the CPU, and that is what is returned.
+    Where an automatic device took none of their nodes, all of them run on the CPU, and the answer says so.
     """
     whole = _summed(placements)
     if not whole.automatic or not _idle(whole):
@@ -156,7 +156,7 @@ def _summed(placements: Sequence[Placement]) -> Placement:
 
 
 def check_taken(placement: Placement) -> None:
-    """Refuse a run of which the device that was asked for took nothing.
+    """Refuse a run of which the wanted device took no node.
 
     Raises:
         DeviceError: A device beside the CPU took no node.
@@ -168,7 +168,7 @@ def check_taken(placement: Placement) -> None:
 
 
 def _idle(placement: Placement) -> bool:
-    """Tell whether all nodes run on the CPU although they were placed on another device."""
+    """Return whether another device than the CPU was meant and took no node."""
     return bool(placement.total) and not placement.nodes and placement.provider != PROVIDERS["cpu"]
 
 

@@ -1,4 +1,4 @@
-"""What `view` can be told besides the model and its inputs."""
+"""`ViewOptions`: all that `view` takes besides the model and its inputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`overview.png`: which layers stand in it, and what is said above them."""
+"""The contents of `overview.png`: which layers it shows, and the words above them."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ ROWS = 12
 """How many layers an overview shows at most: two thousand pixels, which can be read at once."""
 
 LINEAR = ("conv", "dense")
-"""Kinds whose own output is linear: what follows them may be absorbed, and is then what is shown."""
+"""Kinds whose own output is linear; where a nonlinearity after them is absorbed, its output is shown instead."""
 
 
 def telling_layers(choices: Sequence[Choice], most: int = ROWS) -> frozenset[int]:
-    """Return the places of at most `most` layers that an overview shows, all of them where they are no more.
+    """Return the places of the layers that an overview shows: all of up to `most`, else a choice of so many.
 
-    Maps come before vectors: a vector is shown where it is the end of the network, and where maps are too few. The
-    first maps and the last are always shown. What follows the first is cut into runs of one scope and size, as many as
-    there are rows for, and rows are shared among the runs by their length. In each row's share the last layer stands
-    for the others, rather one behind a nonlinearity than a linear one.
+    Maps come before vectors: a vector is shown only at the end of the network, or where there are too few maps. The
+    first maps and the last are always shown. The layers between them are cut into stretches of one scope and size, at
+    most one a row, and longer stretches get more rows. A row shows the last layer of its part of a stretch, if possible
+    one behind a nonlinearity.
     """
     if len(choices) <= most:
         return frozenset(range(len(choices)))
@@ -40,7 +40,7 @@ def telling_layers(choices: Sequence[Choice], most: int = ROWS) -> frozenset[int
         return frozenset([*maps, *(part[-1] for part in _parts(vectors, most - len(maps)))])
     end = [vectors[-1]] if vectors and vectors[-1] > maps[-1] else []
     room = most - 1 - len(end)
-    parts = _shares(_runs(maps[1:], choices, room), room)
+    parts = _shares(_stretches(maps[1:], choices, room), room)
     between = [_last_telling(part, choices) for part in parts[:-1]]
     return frozenset([maps[0], *between, maps[-1], *end])
 
@@ -63,7 +63,7 @@ def title(path: Path) -> str:
 
 
 def fed_picture(feed: Feed) -> npt.NDArray[Any] | None:
-    """Return what an overview shows of the input: its picture, or of a sequence the samples `(L,)` of one channel."""
+    """Return the input as an overview shows it: its picture, or the samples `(L,)` of one channel of a sequence."""
     if not feed.fed:
         return None
     fed = feed.main
@@ -78,7 +78,7 @@ def fed_picture(feed: Feed) -> npt.NDArray[Any] | None:
 
 
 def fed_lines(fed: Fed | None) -> list[str]:
-    """Return what is said of the input beside its picture."""
+    """Return the lines beside the picture of the input."""
     if fed is None:
         return ["the model has no input"]
     return [
@@ -88,30 +88,33 @@ def fed_lines(fed: Fed | None) -> list[str]:
     ]
 
 
-def _runs(places: Sequence[int], choices: Sequence[Choice], most: int) -> list[list[int]]:
-    """Return places in runs of one scope, one size or both, whichever makes the most runs that are at most so many.
+def _stretches(places: Sequence[int], choices: Sequence[Choice], most: int) -> list[list[int]]:
+    """Cut places into stretches of one scope, one size or both, whichever gives the most stretches up to `most`.
 
     A scope is tried whole and by its first parts: `stage2/block1` where there are few blocks, else `stage2`.
     """
     scopes = {place: _scope(choices[place]) for place in places}
     sizes = {place: _size(choices[place]) for place in places}
-    found = [_in_runs(places, sizes)]
+    found = [_cut(places, sizes)]
     for parts in range(max(map(len, scopes.values())) + 1):
         outer = {place: scope[:parts] for place, scope in scopes.items()}
-        found += [_in_runs(places, outer), _in_runs(places, {place: (outer[place], sizes[place]) for place in places})]
-    return max((runs for runs in found if len(runs) <= most), key=len)
+        found += [
+            _cut(places, outer),
+            _cut(places, {place: (outer[place], sizes[place]) for place in places}),
+        ]
+    return max((cut for cut in found if len(cut) <= most), key=len)
 
 
-def _in_runs(places: Sequence[int], keys: Mapping[int, Hashable]) -> list[list[int]]:
-    return [list(run) for _, run in groupby(places, keys.__getitem__)]
+def _cut(places: Sequence[int], keys: Mapping[int, Hashable]) -> list[list[int]]:
+    return [list(stretch) for _, stretch in groupby(places, keys.__getitem__)]
 
 
-def _shares(runs: Sequence[Sequence[int]], count: int) -> list[Sequence[int]]:
-    """Cut runs into `count` parts in all, each run into one at least; the longest parts are cut first."""
-    cuts = [1] * len(runs)
-    for _ in range(count - len(runs)):
-        cuts[max(range(len(runs)), key=lambda run: len(runs[run]) / cuts[run])] += 1
-    return [part for run, parts in zip(runs, cuts, strict=True) for part in _parts(run, parts)]
+def _shares(stretches: Sequence[Sequence[int]], count: int) -> list[Sequence[int]]:
+    """Cut stretches into `count` parts in all, each into one at least; the longest parts are cut first."""
+    cuts = [1] * len(stretches)
+    for _ in range(count - len(stretches)):
+        cuts[max(range(len(stretches)), key=lambda place: len(stretches[place]) / cuts[place])] += 1
+    return [part for stretch, parts in zip(stretches, cuts, strict=True) for part in _parts(stretch, parts)]
 
 
 def _parts(places: Sequence[int], count: int) -> Iterable[Sequence[int]]:
@@ -134,7 +137,7 @@ def _is_linear(choice: Choice) -> bool:
 
 
 def _is_vector(choice: Choice) -> bool:
-    """Tell whether a layer has one value a channel: no axis of space or tokens, or only such of one position."""
+    """Return whether a layer has one value for each channel: its axes of space and tokens, if any, have size 1."""
     layer = choice.layer
     if layer is None or layer.shape is None:
         return False

@@ -221,7 +221,7 @@ def test_no_graph_and_an_empty_graph_are_refused():
 
 def test_a_name_that_is_no_text_is_refused():
     content = model([make_node("Relu", ["x"], ["y"])]).SerializeToString()
-    with pytest.raises(ModelError, match=r"a text in the model \(onnx.NodeProto.op_type\) is no valid UTF-8: b'Re"):
+    with pytest.raises(ModelError, match=r"a text in the model \(onnx.NodeProto.op_type\) is not valid UTF-8: b'Re"):
         Graph.from_bytes(content.replace(b"Relu", b"Re\xff\xfe"))
 
 

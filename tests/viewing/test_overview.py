@@ -10,6 +10,7 @@ import onnxviz
 from onnxviz.feed.fed import Fed, Feed
 from onnxviz.graph.layers.catalogue import Layer
 from onnxviz.graph.selection.choices import Choice
+from onnxviz.model import choices_of
 from onnxviz.viewing.overview import fed_picture, shown_words, telling_layers, title
 
 
@@ -92,7 +93,7 @@ def test_what_follows_a_nonlinearity_is_preferred() -> None:
 
 
 def test_every_stage_of_the_bundled_model_is_shown(bundled_model: Path) -> None:
-    choices, _ = onnxviz.open(bundled_model).choose("conv,pool")
+    choices, _ = choices_of(onnxviz.open(bundled_model), "conv,pool")
     assert shown(list(choices), 12) == [
         "stem/conv",
         "stage1/block1/depthwise",
@@ -111,7 +112,7 @@ def test_every_stage_of_the_bundled_model_is_shown(bundled_model: Path) -> None:
 
 @pytest.mark.parametrize("most", range(3, 50))
 def test_there_are_as_many_rows_as_there_is_room_for(bundled_model: Path, most: int) -> None:
-    choices, _ = onnxviz.open(bundled_model).choose("conv,pool")
+    choices, _ = choices_of(onnxviz.open(bundled_model), "conv,pool")
     names = shown(list(choices), most)
     assert len(names) == most
     assert {"stem/conv", "head/conv", "head/pool"} <= set(names)
@@ -128,13 +129,13 @@ def test_sizes_that_are_not_known_are_told_apart_by_their_stride(tmp_path: Path)
         y = Conv <strides = [2, 2]> (f, w)
     }"""
     onnx.save(onnx.parser.parse_model(text), tmp_path / "net.onnx")
-    choices, _ = onnxviz.open(tmp_path / "net.onnx").choose("conv")
+    choices, _ = choices_of(onnxviz.open(tmp_path / "net.onnx"), "conv")
     assert shown(list(choices), 4) == ["a", "b", "f", "y"]
 
 
 def test_blocks_of_the_newer_pytorch_exporter_are_the_modules_around_layers() -> None:
     model = onnxviz.open(Path(__file__).parent.parent / "fixtures" / "torch_dynamo.onnx")
-    choices, _ = model.choose("all")
+    choices, _ = choices_of(model, "all")
     places = telling_layers(choices, len(choices) - 1)
     assert 0 in places
     assert len(choices) - 1 in places

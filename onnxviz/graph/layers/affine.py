@@ -2,7 +2,7 @@
 
 Exporters write a convolution's bias as an Add of its own, a batch norm as a Mul and an Add, the range of an output as
 a Mul by 255. Such a node adds, subtracts, multiplies or divides by a constant: one number, or one a channel. A constant
-that differs over space is no part of the layer, nor one that widens the value; a constant less the value, or divided
+that differs over space is not part of the layer, nor one that widens the value; a constant less the value, or divided
 by it, turns the map round and is another map.
 """
 

@@ -71,7 +71,7 @@ class Followed:
 class _Axis:
     """Where an axis of the input lies in a value: at `place`, whose position i sees low..high, moved by i * stride.
 
-    `varies` are other axes of the value, such as its channels, whose positions see parts of that, all of it together.
+    `varies`: other axes, such as channels, each of whose positions sees only part of this field.
     """
 
     place: int | None

@@ -45,10 +45,10 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class _Need:
-    """What is needed of a value: a mask an axis, of which some may be bounds.
+    """What is needed of a value: a mask for each axis; the positions needed lie in the product of the masks.
 
-    At every position of the other masks' product at least one of a mask that is a bound is needed. `loose`: not even
-    that; the product as a whole is a bound.
+    A mask is exact or an upper bound (`bounds`). An upper bound holds at least one needed position wherever the other
+    masks do; `loose` means that not even this is known.
     """
 
     masks: tuple[Mask, ...]
@@ -132,7 +132,7 @@ def _needed(rule: Reads, need: _Need, shape: Sequence[int]) -> _Need:
 
 
 def _may_be_nothing(read: AxisRead, need: _Need) -> bool:
-    """Tell whether the rule may say too much, or takes a part of what is known as a bound only."""
+    """Return whether this read may be too large: the rule is loose, or it maps positions of an upper bound."""
     return read.loose or (read.out is not None and read.pull is not None and need.bounds[read.out])
 
 
@@ -142,7 +142,7 @@ def _is_bound(read: AxisRead, need: _Need) -> bool:
 
 
 def _mixes(rule: Reads, need: _Need, masks: Sequence[Mask]) -> bool:
-    """Tell whether several axes lie along one output axis, whose positions are needed in other pairs than all."""
+    """Return whether several axes lie along one output axis, and not every combination of their positions is needed."""
     along: dict[int, list[int]] = {}
     for axis, read in enumerate(rule.axes):
         if read.out is not None and not read.whole:

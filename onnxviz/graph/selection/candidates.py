@@ -22,35 +22,35 @@ Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """Sets of things: those meant as layers, from which the tap is taken, and those meant as the values they are."""
+class Matches:
+    """What a selection matched: layers, to which `--tap` applies, and values named exactly, to which it does not."""
 
     tapped: int = 0
     literal: int = 0
 
     @property
     def all(self) -> int:
-        """The things meant either way."""
+        """All that was matched."""
         return self.tapped | self.literal
 
     def __bool__(self) -> bool:
         return bool(self.all)
 
-    def __or__(self, other: Places) -> Places:
-        return Places(self.tapped | other.tapped, self.literal | other.literal)
+    def __or__(self, other: Matches) -> Matches:
+        return Matches(self.tapped | other.tapped, self.literal | other.literal)
 
-    def __and__(self, other: Places) -> Places:
+    def __and__(self, other: Matches) -> Matches:
         both = self.all & other.all
         literal = both & (self.literal | other.literal)
-        return Places(both & ~literal, literal)
+        return Matches(both & ~literal, literal)
 
-    def only(self, numbers: int) -> Places:
+    def only(self, numbers: int) -> Matches:
         """Keep what is in a set of numbers."""
-        return Places(self.tapped & numbers, self.literal & numbers)
+        return Matches(self.tapped & numbers, self.literal & numbers)
 
 
 @dataclass(frozen=True, slots=True)
-class Thing:
+class Candidate:
     """A value of the graph with the layer or else the node that makes it; `order` is its place in the graph."""
 
     value: str
@@ -65,7 +65,7 @@ class Thing:
 
     @property
     def kind(self) -> str:
-        """Its kind; `other` where it is no layer."""
+        """Its kind; `other` where it is not a layer."""
         return self.layer.kind if self.layer else "other"
 
     @property
@@ -96,66 +96,66 @@ class Thing:
         return {"node": self.node.name, "op": self.node.op, "scope": self.node.scope}.get(field)
 
 
-class Things:
-    """The numbered things of a model: all its layers, and of the other nodes and values those that were asked for."""
+class Candidates:
+    """The candidates of a model, numbered: all its layers, and those other nodes and values that were asked for."""
 
     def __init__(self, graph: Graph, layers: Sequence[Layer], tap: str) -> None:
         self.graph = graph
         self.tap = tap
         self.notes: dict[int, str] = {}
-        self._things: list[Thing] = []
+        self._candidates: list[Candidate] = []
         self._numbers: dict[str, int] = {}
         for layer in layers:
-            number = self._add(Thing(layer.output, None, layer, self._order(layer.output, layer)))
+            number = self._add(Candidate(layer.output, None, layer, self._order(layer.output, layer)))
             if not layer.inside:
                 self._numbers.setdefault(layer.output, number)
 
-    def __getitem__(self, number: int) -> Thing:
-        return self._things[number]
+    def __getitem__(self, number: int) -> Candidate:
+        return self._candidates[number]
 
-    def layers(self) -> Iterator[tuple[int, Thing]]:
+    def layers(self) -> Iterator[tuple[int, Candidate]]:
         """Give all layers with their numbers, those inside bodies included."""
-        return ((number, thing) for number, thing in enumerate(self._things) if thing.layer)
+        return ((number, candidate) for number, candidate in enumerate(self._candidates) if candidate.layer)
 
     @cached_property
     def others(self) -> int:
-        """The set of all nodes that are no layers of a kind."""
+        """The set of all nodes that are not layers of a kind."""
         numbers = (self._of_node(node) for node in self.graph.nodes)
         return mask(number for number in numbers if number is not None and self[number].kind == "other")
 
     def is_name(self, name: str) -> bool:
-        """Tell whether a value or node of the graph has exactly this name."""
+        """Return whether a value or node of the graph has exactly this name."""
         return self._is_value(name) or name in self._nodes
 
-    def named(self, name: str) -> Places:
+    def named(self, name: str) -> Matches:
         """Return what has exactly this name: a value before nodes before layers before what lies in a body."""
         if self._is_value(name):
             number = self._of_value(name)
             self._note_twin(name, number)
-            return Places(literal=1 << number)
+            return Matches(literal=1 << number)
         nodes = self._of_nodes(name)
         layered = mask(number for number in nodes if self[number].layer)
-        return Places(layered or self._layer_names.get(name, 0) or mask(nodes) or self._body_names.get(name, 0))
+        return Matches(layered or self._layer_names.get(name, 0) or mask(nodes) or self._body_names.get(name, 0))
 
-    def around(self, thing: Thing) -> Sequence[str]:
+    def around(self, candidate: Candidate) -> Sequence[str]:
         """Return the outputs of the node at top level that holds a layer in a body or function."""
-        return self.graph.nodes[thing.layer.index].outputs if thing.layer else ()
+        return self.graph.nodes[candidate.layer.index].outputs if candidate.layer else ()
 
     def body_of(self, name: str) -> str | None:
-        """Tell which body or function holds a value or node of this name that is no layer."""
+        """Return which body or function holds a value or node of this name that is not a layer."""
         return self._body_values.get(name)
 
     def words(self, *fields: str) -> list[str]:
         """Return all that layers have in these fields of text."""
-        return list(dict.fromkeys(thing.text(field) for field in fields for _, thing in self.layers()))
+        return list(dict.fromkeys(candidate.text(field) for field in fields for _, candidate in self.layers()))
 
     def all_names(self) -> list[str]:
         """Return every name that can be selected."""
         return [*self.words("node", "value", "scope"), *self._nodes, *self.graph.producers, *self._sources]
 
-    def _add(self, thing: Thing) -> int:
-        self._things.append(thing)
-        return len(self._things) - 1
+    def _add(self, candidate: Candidate) -> int:
+        self._candidates.append(candidate)
+        return len(self._candidates) - 1
 
     def _order(self, value: str, layer: Layer | None = None) -> tuple[int, int]:
         node = None if layer is not None and layer.inside else self.graph.producers.get(value)
@@ -168,7 +168,9 @@ class Things:
 
     def _of_value(self, value: str) -> int:
         if value not in self._numbers:
-            self._numbers[value] = self._add(Thing(value, self.graph.producers.get(value), None, self._order(value)))
+            self._numbers[value] = self._add(
+                Candidate(value, self.graph.producers.get(value), None, self._order(value))
+            )
         return self._numbers[value]
 
     def _of_node(self, node: Node) -> int | None:
@@ -207,17 +209,19 @@ class Things:
     @cached_property
     def _layer_names(self) -> Mapping[str, int]:
         """Layers by the name that is shown and by their node's."""
-        top = [(number, thing) for number, thing in self.layers() if not thing.inside]
-        return grouped((name, number) for number, thing in top for name in {thing.name, thing.text("node")} - {""})
+        top = [(number, candidate) for number, candidate in self.layers() if not candidate.inside]
+        return grouped(
+            (name, number) for number, candidate in top for name in {candidate.name, candidate.text("node")} - {""}
+        )
 
     @cached_property
     def _body_names(self) -> Mapping[str, int]:
         """Layers inside bodies and functions by any name of theirs."""
-        inner = [(number, thing) for number, thing in self.layers() if thing.inside]
+        inner = [(number, candidate) for number, candidate in self.layers() if candidate.inside]
         return grouped(
             (name, number)
-            for number, thing in inner
-            for name in {thing.name, thing.text("node"), thing.tapped("op"), thing.tapped("act")} - {""}
+            for number, candidate in inner
+            for name in {candidate.name, candidate.text("node"), candidate.tapped("op"), candidate.tapped("act")} - {""}
         )
 
     @cached_property

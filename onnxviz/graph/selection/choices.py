@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from onnxviz.errors import NoMatchError, UnsupportedError, UsageError
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.layer import Layer
-from onnxviz.graph.selection.candidates import Places, Things, members
+from onnxviz.graph.selection.candidates import Candidates, Matches, members
 from onnxviz.graph.selection.evaluation import Evaluation
 from onnxviz.graph.selection.grammar import KEYWORDS, Condition, Factor, Selection, Term, Word, exact, parse
 from onnxviz.graph.selection.messages import all_inside, inside_body, pointed
@@ -129,16 +129,16 @@ def select(
         UsageError: The tap is unknown.
     """
     require_tap(tap)
-    things = Things(graph, layers, tap)
-    chosen = [_read(one, things) for one in ([text] if isinstance(text, str) else list(text) or [""])]
-    left_out = [_read(one, things) for one in exclude]
+    candidates = Candidates(graph, layers, tap)
+    chosen = [_read(one, candidates) for one in ([text] if isinstance(text, str) else list(text) or [""])]
+    left_out = [_read(one, candidates) for one in exclude]
     for bodies in (False, True):
-        evaluation = Evaluation(things, bodies=bodies)
-        places = evaluation.run(chosen, left_out)
-        if places:
-            first, *rest = _choices(things, places)
+        evaluation = Evaluation(candidates, bodies=bodies)
+        matches = evaluation.run(chosen, left_out)
+        if matches:
+            first, *rest = _choices(candidates, matches)
             return (replace(first, note="; ".join(filter(None, (first.note, *evaluation.notes)))), *rest)
-    raise NoMatchError(_nothing(things, chosen, left_out))
+    raise NoMatchError(_nothing(candidates, chosen, left_out))
 
 
 def matched_values(text: Sequence[str], *, graph: Graph, layers: Sequence[Layer], tap: str) -> frozenset[str]:
@@ -148,20 +148,24 @@ def matched_values(text: Sequence[str], *, graph: Graph, layers: Sequence[Layer]
         SelectionError: A selection cannot be read.
         NoMatchError: A name is not in the model.
     """
-    things = Things(graph, layers, tap)
-    places = Evaluation(things, bodies=False).run([_read(one, things) for one in text], []) if text else Places()
-    tapped = (things[number].tapped(tap) for number in members(places.tapped))
-    return frozenset((*tapped, *(things[number].value for number in members(places.literal))))
+    candidates = Candidates(graph, layers, tap)
+    matches = (
+        Evaluation(candidates, bodies=False).run([_read(one, candidates) for one in text], []) if text else Matches()
+    )
+    tapped = (candidates[number].tapped(tap) for number in members(matches.tapped))
+    return frozenset((*tapped, *(candidates[number].value for number in members(matches.literal))))
 
 
 def require_tap(tap: str) -> None:
-    """Refuse what is no tap.
+    """Refuse an unknown tap.
 
     Raises:
-        UsageError: It is none.
+        UsageError: It is neither `act` nor `op`.
     """
     if tap not in TAPS:
-        raise UsageError(f"`{shown(tap)}` is no tap; `act` is after the norm and nonlinearity, `op` the bare operator")
+        raise UsageError(
+            f"`{shown(tap)}` is not a tap; `act` is after the norm and nonlinearity, `op` the bare operator"
+        )
 
 
 def default_choices(
@@ -193,51 +197,53 @@ def default_choices(
         ) from None
 
 
-def _read(text: str, things: Things) -> Selection:
+def _read(text: str, candidates: Candidates) -> Selection:
     """Parse a selection, unless the whole text is the name of a node or value."""
     for whole in dict.fromkeys((text, text.strip())):
-        if whole not in KEYWORDS and things.named(whole):
+        if whole not in KEYWORDS and candidates.named(whole):
             return exact(whole)
     return parse(text)
 
 
-def _choices(things: Things, places: Places) -> list[Choice]:
+def _choices(candidates: Candidates, matches: Matches) -> list[Choice]:
     """Return the choices in graph order, each value once: under its own name where that was asked for."""
     found: dict[str, tuple[tuple[int, int], Choice]] = {}
-    for literal, numbers in ((True, places.literal), (False, places.tapped)):
-        for number in sorted(members(numbers), key=lambda number: things[number].order):
-            thing = things[number]
-            if thing.inside:
-                raise UnsupportedError(inside_body(thing.name, thing.inside, things.around(thing)))
+    for literal, numbers in ((True, matches.literal), (False, matches.tapped)):
+        for number in sorted(members(numbers), key=lambda number: candidates[number].order):
+            candidate = candidates[number]
+            if candidate.inside:
+                raise UnsupportedError(inside_body(candidate.name, candidate.inside, candidates.around(candidate)))
             if literal:
-                choice = Choice(thing.value, thing.value, "value", thing.layer, things.notes.get(number, ""))
+                choice = Choice(
+                    candidate.value, candidate.value, "value", candidate.layer, candidates.notes.get(number, "")
+                )
             else:
-                choice = Choice(thing.name, thing.tapped(things.tap), things.tap, thing.layer)
-            found.setdefault(choice.value, (thing.order, choice))
+                choice = Choice(candidate.name, candidate.tapped(candidates.tap), candidates.tap, candidate.layer)
+            found.setdefault(choice.value, (candidate.order, choice))
     return [choice for _, choice in sorted(found.values(), key=lambda pair: pair[0])]
 
 
-def _nothing(things: Things, chosen: Sequence[Selection], left_out: Sequence[Selection]) -> str:
+def _nothing(candidates: Candidates, chosen: Sequence[Selection], left_out: Sequence[Selection]) -> str:
     """Say that nothing is left, and why where it can be told."""
     text = ", ".join(selection.text for selection in chosen)
     factors = [factor for selection in chosen for term in selection.terms for factor in term.factors]
-    why = ", or all of it is excluded" if left_out else _why(things, factors[0]) if len(factors) == 1 else ""
+    why = ", or all of it is excluded" if left_out else _why(candidates, factors[0]) if len(factors) == 1 else ""
     return pointed(text, chosen[0].place, f"matches nothing{why}; {_COMMAND}")
 
 
-def _why(things: Things, factor: Factor) -> str:
+def _why(candidates: Candidates, factor: Factor) -> str:
     primary = factor.primary
     if factor.index is not None and not isinstance(primary, Selection):
         whole = Selection("", (Term(False, (Factor(primary),), 0, 0),), False)
-        count = Evaluation(things, bodies=False).run([whole], []).all.bit_count()
+        count = Evaluation(candidates, bodies=False).run([whole], []).all.bit_count()
         if count:
             return f": there are {count} without the index"
     match primary:
         case Word():
-            kinds = dict.fromkeys(thing.kind for _, thing in things.layers())
+            kinds = dict.fromkeys(candidate.kind for _, candidate in candidates.layers())
             return f": the model has {', '.join(kinds)}" if kinds else ": the model has no layers"
-        case Condition(field="op", value=str(op)) if any(node.op == op for node in things.graph.nodes):
-            return f" among the layers; `other & op={shown(op)}` takes nodes that are no layers"
+        case Condition(field="op", value=str(op)) if any(node.op == op for node in candidates.graph.nodes):
+            return f" among the layers; `other & op={shown(op)}` takes nodes that are not layers"
         case Condition(field=field, value=str(wanted)):
-            return near(wanted, things.words(field))
+            return near(wanted, candidates.words(field))
     return ""

@@ -73,7 +73,7 @@ class Factor:
 
     @property
     def reaches_others(self) -> bool:
-        """Whether it asks for nodes that are no layers."""
+        """Whether it asks for nodes that are not layers."""
         match self.primary:
             case Selection(reaches_others=reaches):
                 return reaches
@@ -222,11 +222,13 @@ class _Parser:
         if operator not in _OPERATORS:
             instead = _MISSPELT.get(operator)
             offer = f"write `{instead}`" if instead else f"comparisons are {' '.join(_OPERATORS)}"
-            raise self.error(f"`{shown(operator)}` is no comparison; {offer}")
+            raise self.error(f"`{shown(operator)}` is not a comparison; {offer}")
         fields = (*TEXT_FIELDS, *NUMBER_FIELDS)
         if word not in fields:
             close = near(word, fields) or f"; fields are {' '.join(fields)}"
-            raise self.error(f"`{shown(word)}` is no field{close}; a name with `{operator}` in it needs quotes", start)
+            raise self.error(
+                f"`{shown(word)}` is not a field{close}; a name with `{operator}` in it needs quotes", start
+            )
         self.place = found.end()
         return operator
 
@@ -241,7 +243,7 @@ class _Parser:
                 raise self.error(f"`{name}` is text, and `{operator}` compares numbers; use = or !=", place)
             return Condition(name, operator, value, literal, start)
         if not _NUMBER.fullmatch(value):
-            raise self.error(f"`{name}` is compared with a number, and `{shown(value)}` is none", place)
+            raise self.error(f"`{name}` is compared with a number, and `{shown(value)}` is not one", place)
         number = Fraction(value)
         return Condition(name, operator, int(number) if number.denominator == 1 else number, literal, start)
 

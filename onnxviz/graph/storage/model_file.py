@@ -69,7 +69,7 @@ class ModelFile:
             except (ModelError, OSError) as error:
                 what = what_it_is(path, reader)
                 if what:
-                    raise NotAModelError(f"'{path}' is no ONNX model: {what}") from None
+                    raise NotAModelError(f"'{path}' is not an ONNX model: {what}") from None
                 kind = type(error) if isinstance(error, ModelError) else ModelError
                 raise kind(f"'{path}': {error}") from None
 
@@ -126,7 +126,7 @@ def _location(target: Path, folder: Path) -> str:
     try:
         location.encode()
     except UnicodeEncodeError:
-        raise ModelError(f"its name {location!r} is no valid UTF-8 text, as ONNX needs it; rename the file") from None
+        raise ModelError(f"its name {location!r} is not valid UTF-8 text, as ONNX needs it; rename the file") from None
     return location
 
 

@@ -1,4 +1,4 @@
-"""What a file is that is no ONNX model, told by what is in it, so that the error can say what to do instead."""
+"""What a file is that is not an ONNX model, by its content, so that the error can say what to do instead."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TENSORFLOW_JS = "a TensorFlow.js model; convert the SavedModel or Keras file tha
 
 
 def what_it_is(path: Path, reader: Reader) -> str:
-    """Say what a file that is no ONNX model is, and which way leads on, or nothing if that cannot be told."""
+    """Say what a file that is not an ONNX model is, and which way leads on, or nothing if that cannot be told."""
     if reader.size == 0:
         return "the file is empty"
     head = reader.read(0, min(reader.size, 4096))

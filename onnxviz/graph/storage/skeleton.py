@@ -101,7 +101,7 @@ class _Writer:
             for top in fields(self.reader, 0, self.reader.size)
         )
         if graphs == 0:
-            raise NotAModelError("it holds no graph, so it is no ONNX model")
+            raise NotAModelError("it holds no graph, so it is not an ONNX model")
         if graphs > 1:
             # protobuf merges the two, other readers keep the last: there is no one truth to show.
             raise ModelError(f"it holds {graphs} graph fields where a model has one")
@@ -136,7 +136,7 @@ class _Writer:
         return self._message(kind, part.payload, part.end, depth + 1)
 
     def _as_it_is(self, part: Field) -> bool:
-        """Tell whether a field is too small to hold weights, and holds no reference either."""
+        """Return whether a field is too small to hold weights, and holds no reference either."""
         return part.length <= INLINE_LIMIT and b"location" not in self.reader.read(part.payload, part.length)
 
     def _range(self, start: int, end: int) -> list[bytes]:
@@ -211,7 +211,7 @@ class _Writer:
         try:
             return texts[_ENTRY_KEY].decode(), texts[_ENTRY_VALUE].decode()
         except UnicodeDecodeError:
-            raise ModelError(f"the file is damaged at byte {entry.start}: a location is no valid UTF-8 text") from None
+            raise ModelError(f"the file is damaged at byte {entry.start}: a location is not valid UTF-8 text") from None
 
 
 def _referable(data: Field, element_type: int) -> bool:
@@ -230,13 +230,13 @@ def _checked(entries: Mapping[str, str]) -> External:
     location = entries.get("location", "")
     steps = location.replace("\\", "/").split("/")
     if not location or "\0" in location or _MEMORY_ADDRESS in location or len(location) > _LONGEST_LOCATION:
-        raise ModelError(f"its external data have a location that is no file: {location[:80]!r}")
+        raise ModelError(f"its external data have a location that is not a file: {location[:80]!r}")
     if steps[0] == "" or PureWindowsPath(location).drive or ".." in steps:
         raise ModelError(f"its external data lie outside the model's folder: {location!r}; such a model is not opened")
     try:
         offset, length = int(entries.get("offset") or 0), int(entries.get("length") or -1)
     except ValueError:
-        raise ModelError(f"its external data in {location!r} have an offset or length that is no number") from None
+        raise ModelError(f"its external data in {location!r} have an offset or length that is not a number") from None
     if offset < 0 or length < -1:
         raise ModelError(f"its external data in {location!r} have a negative offset or length")
     return External(location, offset, max(length, 0))

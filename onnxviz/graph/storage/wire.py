@@ -135,7 +135,7 @@ def open_reader(path: Path) -> Reader:
                 f"'{path}' is a folder, not an ONNX file; a TensorFlow SavedModel becomes one by: onnxviz convert"
             )
         if path.exists() and not path.is_file():
-            raise ModelError(f"'{path}' is no regular file")
+            raise ModelError(f"'{path}' is not a regular file")
         return Reader(path)
     except FileNotFoundError:
         raise ModelError(f"there is no file '{path}'") from None
@@ -154,7 +154,7 @@ def fields(reader: Reader, start: int, end: int) -> Iterator[Field]:
         key, place = varint(start, end)
         number, wire_type = key >> 3, key & 7
         if not 0 < number <= _LARGEST_FIELD:
-            raise ModelError(f"the file is damaged at byte {start}: there is no field of number {number}")
+            raise ModelError(f"the file is damaged at byte {start}: there is not a field of number {number}")
         value = 0
         if wire_type == DELIMITED:
             length, payload = varint(place, end)

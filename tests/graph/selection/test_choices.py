@@ -217,7 +217,7 @@ def test_the_tap_is_after_the_nonlinearity_unless_asked() -> None:
     assert chosen("conv", tap="op") == ["c0", "c1", "c2", "c3"]
     assert chosen("/stem/conv/Conv", tap="op") == ["c0"]
     assert chosen("all", tap="op") == ["c0", "r0", "p0", "c1", "n1", "r1", "c2", "c3", "sum", "score"]
-    assert "`raw` is no tap" in refusal(UsageError, "conv", tap="raw")
+    assert "`raw` is not a tap" in refusal(UsageError, "conv", tap="raw")
 
 
 def test_a_choice_says_how_it_is_shown() -> None:
@@ -385,16 +385,16 @@ def test_a_term_that_matches_nothing_beside_others_is_said() -> None:
         ("conv[::0]", 5, "the step of a slice cannot be 0"),
         ("conv[٣]", 5, "an index is an integer or a slice"),
         ("conv[0][1]", 7, "one index a factor"),
-        ("depth==4", 5, "`==` is no comparison; write `=`"),
+        ("depth==4", 5, "`==` is not a comparison; write `=`"),
         ("depth=>4", 5, "write `>=`"),
         ("depth<>4", 5, "write `!=`"),
         ("op~=Conv", 3, "write `!=`"),
-        ("dept<4", 0, "`dept` is no field; near: `depth`"),
-        ("xyz=4", 0, "`xyz` is no field; fields are kind op dtype scope node value depth channels"),
+        ("dept<4", 0, "`dept` is not a field; near: `depth`"),
+        ("xyz=4", 0, "`xyz` is not a field; fields are kind op dtype scope node value depth channels"),
         ("depth<", 6, "a value is missing after `depth<`"),
-        ("depth<four", 6, "`depth` is compared with a number, and `four` is none"),
-        ("depth<1e9", 6, "and `1e9` is none"),
-        ("depth<1/0", 6, "and `1/0` is none"),
+        ("depth<four", 6, "`depth` is compared with a number, and `four` is not one"),
+        ("depth<1e9", 6, "and `1e9` is not one"),
+        ("depth<1/0", 6, "and `1/0` is not one"),
         ("op<Conv", 3, "`op` is text, and `<` compares numbers"),
         ("(" * 65 + "conv" + ")" * 65, 64, "parentheses nest deeper than 64"),
     ],
@@ -417,11 +417,11 @@ def test_what_cannot_be_read_is_pointed_at(text: str, place: int, message: str) 
         ("downsample", "near: `layer1.layer1.0.downsample`, `/layer1/layer1.0/downsample/Conv`"),
         ("MaxPool", "`op=MaxPool` takes the nodes of that operator"),
         ("Flatten", "`other & op=Flatten` takes the nodes of that operator"),
-        ('"layer1.**"', "nothing is called `layer1.**`, for a * in quotes is no glob"),
+        ('"layer1.**"', "nothing is called `layer1.**`, for a * in quotes is not a glob"),
         ("resize", "matches nothing: the model has conv, act, pool, norm, add, dense;"),
         ("conv[4]", "matches nothing: there are 4 without the index;"),
         ("op=Maxpool", "matches nothing; near: `MaxPool`"),
-        ("op=Flatten", "matches nothing among the layers; `other & op=Flatten` takes nodes that are no layers"),
+        ("op=Flatten", "matches nothing among the layers; `other & op=Flatten` takes nodes that are not layers"),
     ],
 )
 def test_what_is_not_there_comes_with_advice(text: str, message: str) -> None:

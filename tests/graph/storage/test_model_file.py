@@ -289,13 +289,13 @@ def referring(location, offset="0", length="1600"):
         (("..\\b",), "lie outside the model's folder"),
         (("/etc/passwd",), "lie outside the model's folder"),
         (("C:\\data",), "lie outside the model's folder"),
-        (("",), "have a location that is no file: ''"),
-        (("*/_ORT_MEM_ADDR_/*",), "have a location that is no file"),
-        (("a\0b",), "have a location that is no file"),
-        (("x" * 5000,), "have a location that is no file"),
+        (("",), "have a location that is not a file: ''"),
+        (("*/_ORT_MEM_ADDR_/*",), "have a location that is not a file"),
+        (("a\0b",), "have a location that is not a file"),
+        (("x" * 5000,), "have a location that is not a file"),
         (("m.data", "-8"), "in 'm.data' have a negative offset or length"),
         (("m.data", "0", "-5"), "in 'm.data' have a negative offset or length"),
-        (("m.data", "zero"), "in 'm.data' have an offset or length that is no number"),
+        (("m.data", "zero"), "in 'm.data' have an offset or length that is not a number"),
     ],
 )
 def test_references_that_lead_out_or_nowhere_are_refused(tmp_path, reference, text):
@@ -391,12 +391,12 @@ def test_errors_name_the_file(tmp_path):
     path.write_bytes(BUNDLED.read_bytes()[:100_000])
     with pytest.raises(ModelError, match=r"'.*half\.onnx': the file is truncated at byte 100000: its field 7 at byte"):
         ModelFile.open(path)
-    with pytest.raises(NotAModelError, match=r"'.*empty\.onnx' is no ONNX model: the file is empty"):
+    with pytest.raises(NotAModelError, match=r"'.*empty\.onnx' is not an ONNX model: the file is empty"):
         (tmp_path / "empty.onnx").touch()
         ModelFile.open(tmp_path / "empty.onnx")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="such names exist on Linux only")
 def test_a_file_name_that_is_no_text_is_told(tmp_path):
-    with pytest.raises(ModelError, match="no valid UTF-8 text, as ONNX needs it; rename the file"):
+    with pytest.raises(ModelError, match="not valid UTF-8 text, as ONNX needs it; rename the file"):
         ModelFile.open(saved(add(array("w", LARGE)), tmp_path / os.fsdecode(b"m\xff.onnx")))

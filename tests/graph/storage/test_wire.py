@@ -97,7 +97,7 @@ def test_reads_far_apart_back_and_across_the_window_are_right(reader_of):
         (b"\x08" + b"\xff" * 20, "the file is damaged at byte 1: a number has no end"),
         (b"\x08\x80", "the file is damaged at byte 1: a number has no end"),
         (b"\x08", "the file is damaged at byte 1: a number has no end"),
-        (b"\x00\x00", "the file is damaged at byte 0: there is no field of number 0"),
+        (b"\x00\x00", "the file is damaged at byte 0: there is not a field of number 0"),
         (b"\x0b", "the file is damaged at byte 0: wire type 3 does not occur in ONNX"),
         (b"\x0d\x01\x02", "the file is truncated at byte 3: its field 1 at byte 0 goes on to byte 5"),
     ],
@@ -144,5 +144,5 @@ def test_what_cannot_be_opened_is_one_clear_error(tmp_path):
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
 def test_a_pipe_is_refused_instead_of_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(ModelError, match="is no regular file"):
+    with pytest.raises(ModelError, match="is not a regular file"):
         open_reader(tmp_path / "pipe")

@@ -48,7 +48,7 @@ def reduced(operand: Operand) -> Reads:
 
 
 def top(operand: Operand) -> Reads:
-    """TopK: positions along its axis are no longer positions."""
+    """TopK: positions along its axis are not positions any more."""
     if operand.place:
         return something(operand)
     axis = operand.axis(-1)

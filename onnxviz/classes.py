@@ -1,10 +1,12 @@
-"""Class names, which outputs of a model may hold their scores, and what a run says of them."""
+"""The classes of a classifier: their names, the outputs that may hold their scores, and the strongest of a run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from onnxviz.activations import Activation
 from onnxviz.errors import InputError
@@ -13,54 +15,79 @@ from onnxviz.graph.cut import cut
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.layout import Dimension, shape_text
 from onnxviz.model import Model
-from onnxviz.reporting.classes import ClassScore, top_classes
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScore:
+    """A class with its score: its name, its unit and the value of that."""
+
+    name: str
+    index: int
+    value: float
 
 
 @dataclass(frozen=True, slots=True)
 class Classes:
-    """The class names if there are any, whether they were asked for, and the outputs that may hold scores."""
+    """The class names, or None; whether the user gave them; and the outputs that may hold their scores."""
 
     labels: tuple[str, ...] | None
     asked: bool
     outputs: tuple[Choice, ...]
 
     def labels_of(self, value: str) -> tuple[str, ...] | None:
-        """Return the names of a value's units, if it may hold scores."""
+        """Return a class name for each unit of a value; None if it is not an output that may hold scores."""
         return self.labels if any(choice.value == value for choice in self.outputs) else None
 
 
 class Scores:
-    """What one run says of classes: `top`, of the first output that has scores."""
+    """The scores of one run: `top` are the strongest classes of the first output that has scores."""
 
     def __init__(self, classes: Classes) -> None:
-        """Begin with nothing seen."""
+        """Begin without a score."""
         self.top: tuple[ClassScore, ...] = ()
         self._classes = classes
         self._values = {choice.value for choice in classes.outputs}
         self._shapes: dict[str, tuple[int, ...]] = {}
 
     def add(self, activation: Activation) -> None:
-        """Take an activation of the run; only those of class outputs matter."""
+        """Take an activation of the run; all but those of class outputs are passed over."""
         if activation.value in self._values:
             self._shapes[activation.name] = activation.array.shape
             self.top = self.top or top_classes(activation, self._classes.labels)
 
     def check(self) -> None:
-        """Refuse names that were asked for and that no output had a unit for.
+        """Refuse names that the user gave and that fit no output of the run.
 
         Raises:
-            InputError: no output had as many units.
+            InputError: No output had as many units as there are names.
         """
         labels = self._classes.labels if self._classes.asked else None
         if labels is not None and not any(shape[-1:] == (len(labels),) for shape in self._shapes.values()):
             raise _unfit(labels, self._shapes)
 
 
+def top_classes(scores: Activation, labels: Sequence[str] | None, count: int = 5) -> tuple[ClassScore, ...]:
+    """Return the strongest classes of the first item, strongest first.
+
+    The result is empty unless there is a label for each unit or the scores are a distribution: not negative, sum 1.
+    """
+    array = scores.array[0] if scores.array.ndim == 2 and len(scores.array) else scores.array
+    if array.ndim != 1 or array.size < 2 or not np.isfinite(array).all():
+        return ()
+    values = array.astype(np.float64)
+    named = labels is not None and len(labels) == values.size
+    if not named and not (values.min() >= 0 and abs(values.sum() - 1) < 1e-3):
+        return ()
+    order = np.argsort(-values, kind="stable")[:count]
+    names = labels if named and labels is not None else [f"class {unit}" for unit in range(values.size)]
+    return tuple(ClassScore(names[unit], int(unit), float(values[unit])) for unit in order)
+
+
 def find_classes(model: Model, choices: Sequence[Choice], given: tuple[str, ...] | Path | None) -> Classes:
-    """Return the classes by the names given, in a file or themselves, else by the model's own.
+    """Return the classes of a model, by the names that are given, or in a file that is, else by the model's own.
 
     Raises:
-        InputError: The file cannot be read, or the names given fit no output.
+        InputError: The file cannot be read, or the names that are given fit no output.
     """
     labels = read_labels(given) if isinstance(given, Path) else given
     if labels is not None:
@@ -75,8 +102,8 @@ def class_outputs(
 ) -> tuple[Choice, ...]:
     """Return the model's outputs that may hold class scores, where running up to them costs little more.
 
-    A selection at the front of a deep model is not made to run the whole of it: at least half of the nodes must be
-    needed anyway, or the labels be `asked` for.
+    Classes must not make a selection at the front of a deep model run all of it: they come only if the choices need
+    half of the nodes anyway, or if the user `asked` for them by giving labels.
     """
     candidates = [
         spec.name
@@ -93,7 +120,7 @@ def class_outputs(
 
 
 def _may_be_scores(shape: Sequence[Dimension] | None, labels: Sequence[str] | None) -> bool:
-    """Tell whether a shape may be that of scores; what is not known of it may fit the labels, if there are any."""
+    """Return whether a shape may be that of scores; an unknown size may fit the labels, if there are any."""
     if shape is None:
         return bool(labels)
     return len(shape) in (1, 2) and (not labels or not isinstance(shape[-1], int) or shape[-1] == len(labels))
@@ -106,10 +133,10 @@ def read_labels(path: Path) -> tuple[str, ...]:
         InputError: It cannot be read.
     """
     try:
-        # Windows' editors begin a text with a mark of its encoding, which is no letter of the first class.
+        # Windows' editors begin a text with a mark of its encoding, which is not a letter of the first class.
         return tuple(path.read_text(encoding="utf-8-sig").splitlines())
     except UnicodeDecodeError:
-        raise InputError(f"the labels {path} cannot be read: they are no UTF-8 text") from None
+        raise InputError(f"the labels {path} cannot be read: they are not UTF-8 text") from None
     except FileNotFoundError:
         raise InputError(f"the labels {path} cannot be read: there is no such file") from None
     except IsADirectoryError:
@@ -119,10 +146,10 @@ def read_labels(path: Path) -> tuple[str, ...]:
 
 
 def check_labels(model: Model, labels: Sequence[str]) -> None:
-    """Refuse class names that no output has a unit for; where an output's size is unknown they may fit.
+    """Refuse class names that fit no output; an output of unknown size may fit.
 
     Raises:
-        InputError: no output has as many units.
+        InputError: No output has as many units as there are names.
     """
     shapes = {spec.name: model.types.get(spec.name, spec).shape for spec in model.outputs}
     if not any(_may_be_scores(shape, labels) for shape in shapes.values()):
