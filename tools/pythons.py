@@ -1,6 +1,6 @@
 """Runs the tests with every supported Python that is at hand, each in an environment of its own.
 
-    python tools/pythons.py [pytest's arguments]      environments .venv-3.11, .venv-3.12 ...; those of PATH and of pyenv
+    python tools/pythons.py [ARGUMENT...]      those of PATH and of pyenv; .venv-3.11 ...; pytest takes the arguments
 
 Fails where one of them fails, and says at the end which were run, with the versions of the packages.
 """
