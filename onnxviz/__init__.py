@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from onnxviz import bundled
     from onnxviz.activations import Activation, Activations
     from onnxviz.conversion.convert import convert
-    from onnxviz.conversion.options import ConvertOptions
+    from onnxviz.conversion.convert_options import ConvertOptions
     from onnxviz.draw.style import Style
     from onnxviz.errors import OnnxvizError
-    from onnxviz.feed.feeds import FeedOptions
-    from onnxviz.graph.layers.catalogue import Layer
+    from onnxviz.feed.feed_options import FeedOptions
+    from onnxviz.graph.layers.layer import Layer
     from onnxviz.model import Model
     from onnxviz.opening import open
     from onnxviz.reporting.report import ReportOptions, report
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "Activation": ("onnxviz.activations", "Activation"),
     "Activations": ("onnxviz.activations", "Activations"),
-    "ConvertOptions": ("onnxviz.conversion.options", "ConvertOptions"),
-    "FeedOptions": ("onnxviz.feed.feeds", "FeedOptions"),
-    "Layer": ("onnxviz.graph.layers.catalogue", "Layer"),
+    "ConvertOptions": ("onnxviz.conversion.convert_options", "ConvertOptions"),
+    "FeedOptions": ("onnxviz.feed.feed_options", "FeedOptions"),
+    "Layer": ("onnxviz.graph.layers.layer", "Layer"),
     "Model": ("onnxviz.model", "Model"),
     "OnnxvizError": ("onnxviz.errors", "OnnxvizError"),
     "ReportOptions": ("onnxviz.reporting.report", "ReportOptions"),

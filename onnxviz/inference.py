@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 
 from onnxviz.activations import Activation, Activations
-from onnxviz.errors import ExecutionError, InputError, RunError, UnsupportedError
-from onnxviz.feed.feeds import Feed, make_feed
-from onnxviz.feed.options import FeedOptions
-from onnxviz.feed.targets import open_sizes, picture_input
+from onnxviz.errors import ExecutionError, RunError, UnsupportedError
+from onnxviz.feed.feed import Feed
+from onnxviz.feed.feed_options import FeedOptions
+from onnxviz.feed.free_sizes import open_sizes
+from onnxviz.feed.input_shapes import picture_input
+from onnxviz.feed.make import make_feed
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.operators.layouts import follow_axes
 from onnxviz.graph.operators.region import Region, region
@@ -50,11 +52,6 @@ class Inference:
         """
         if isinstance(source, Feed):
             return source
-        if isinstance(source, list | tuple):
-            raise InputError(
-                f"a list of {len(source)} inputs is {len(source)} runs, and one run is fed here: give them one by one, "
-                "or a batch as one array (numpy.stack)"
-            )
         return make_feed(self._inputs, source, options or FeedOptions(), self.graph.metadata)
 
     def executor(

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from onnxviz.errors import ExecutionError, InputError, OnnxvizError, UsageError
-from onnxviz.feed.feeds import MAIN, RANDOM_WAY, Feed, FeedOptions, sources
-from onnxviz.feed.items import STANDARD_INPUT
+from onnxviz.feed.feed import Feed
+from onnxviz.feed.feed_options import FeedOptions
+from onnxviz.feed.find import MAIN, find_sources
+from onnxviz.feed.load import STANDARD_INPUT
+from onnxviz.feed.make import RANDOM_WAY
 from onnxviz.model import Model
 
 
@@ -95,10 +98,10 @@ def _sources(model: Model, given: Any, options: FeedOptions) -> Iterator[Any]:
         raise UsageError(f"give a picture or another input, or ask for noise: {RANDOM_WAY}")
     if all(isinstance(entry, str | Path) for entry in entries):
         # Together: NAME=FILE among them belongs to the run of each other one.
-        yield from sources([str(entry) for entry in entries], model.inputs)
+        yield from find_sources([str(entry) for entry in entries], model.inputs)
         return
     for entry in entries:
-        yield from sources([str(entry)], model.inputs) if isinstance(entry, str | Path) else [entry]
+        yield from find_sources([str(entry)], model.inputs) if isinstance(entry, str | Path) else [entry]
 
 
 def _name(source: Any, place: int) -> str:

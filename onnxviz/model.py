@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from onnxviz.errors import NoMatchError, RunError, UsageError
 from onnxviz.graph.expose import expose, strip_metadata
 from onnxviz.graph.graph import Graph
-from onnxviz.graph.layers.catalogue import Layer, catalogue
+from onnxviz.graph.layers.catalogue import catalogue
+from onnxviz.graph.layers.layer import Layer
 from onnxviz.graph.layers.layer_table import LayerTable
 from onnxviz.graph.selection.choices import Choice, SelectionText, choose
 from onnxviz.graph.shapes import fix_inputs, infer_types
@@ -28,8 +29,8 @@ from onnxviz.words import listed
 if TYPE_CHECKING:
     from onnxviz.activations import Activation, Activations
     from onnxviz.differences import Difference
-    from onnxviz.feed.fed import Feed
-    from onnxviz.feed.options import FeedOptions
+    from onnxviz.feed.feed import Feed
+    from onnxviz.feed.feed_options import FeedOptions
     from onnxviz.graph.operators.region import Region
     from onnxviz.inference import Inference, ModelSession
     from onnxviz.runtime.session import RunOptions
@@ -259,7 +260,7 @@ class Model:
             RunError: onnxruntime is missing or fails, or they share no output.
         """
         from onnxviz.differences import difference
-        from onnxviz.feed.options import FeedOptions
+        from onnxviz.feed.feed_options import FeedOptions
 
         fed = original.feed(None, FeedOptions(random=True))
         own = {spec.name for spec in self.outputs}

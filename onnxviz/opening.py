@@ -45,7 +45,7 @@ def open(
     if not is_folder(path) and not is_tensorflow(path):
         return Model.open(path)
     from onnxviz.conversion.cache import cached
-    from onnxviz.conversion.options import ConvertOptions
+    from onnxviz.conversion.convert_options import ConvertOptions
 
     found = cached(path, ConvertOptions(python=tensorflow_python()), stage=stage)
     converted(found)

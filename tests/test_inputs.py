@@ -9,7 +9,8 @@ from PIL import Image
 
 import onnxviz
 from onnxviz.errors import InputError, OnnxvizError, UsageError
-from onnxviz.feed.feeds import Feed, FeedOptions
+from onnxviz.feed.feed import Feed
+from onnxviz.feed.feed_options import FeedOptions
 from onnxviz.inputs import Inputs
 
 X = np.array([[[[1, -2], [3, 0]]]], np.float32)

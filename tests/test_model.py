@@ -18,7 +18,7 @@ from PIL import Image
 import onnxviz
 from onnxviz.activations import Activation, Activations, RawWriter
 from onnxviz.errors import InputError, NoMatchError, OutputError, RunError, UnsupportedError, UsageError
-from onnxviz.feed.options import FeedOptions
+from onnxviz.feed.feed_options import FeedOptions
 from onnxviz.model import choices_of
 from onnxviz.runtime.session import RunOptions
 from tests.models import model_of
@@ -139,7 +139,7 @@ def test_what_is_no_file_of_activations_is_refused(tmp_path: Path) -> None:
     refused("holds no activations .* the layout '<img", facts=json.dumps([fact | {"layout": "<img src=x>"}]), **array)
     refused("holds no activations", facts="[" * 100_000, **array)
     (tmp_path / "no.npz").write_bytes(b"no")
-    with pytest.raises(InputError, match="is no array that can be read"):
+    with pytest.raises(InputError, match="cannot be read as an array"):
         Activations.load(tmp_path / "no.npz")
 
 

@@ -1,4 +1,4 @@
-"""`onnxviz devices`: what onnxruntime can run on here, and why not on the rest."""
+"""`onnxviz devices`: on what onnxruntime can run here, and why not on the rest."""
 
 from __future__ import annotations
 

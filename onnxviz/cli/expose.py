@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from onnxviz.cli import parameters
+from onnxviz.cli import groups, parameters
+from onnxviz.cli.parameters import option
 from onnxviz.cli.stages import open_model
 from onnxviz.cli.terminal import print_json, print_table, say, say_choices
 from onnxviz.layout import shape_text
@@ -23,19 +22,14 @@ TOLERANCE = 1e-3
 
 def expose(
     model: parameters.ModelPath,
-    layers: parameters.Layers = None,
-    exclude: parameters.Exclude = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="OUT", help="The file to write; else MODEL.exposed.onnx.")
-    ] = None,
-    tap: parameters.Tap = "act",
-    only: Annotated[
-        bool, typer.Option("--only", help="Drop the model's own outputs and what they alone need.")
-    ] = False,
-    linked: Annotated[bool, typer.Option("--linked", help="A file of some kB; weights stay in the original.")] = False,
-    verify: Annotated[bool, typer.Option("--verify", help="Run both models and compare their own outputs.")] = False,
-    strip_metadata: Annotated[bool, typer.Option("--strip-metadata", help="Drop the exporter's stack traces.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be exposed; write nothing.")] = False,
+    *,
+    selection: groups.SelectionGroup,
+    output: Annotated[Path | None, option("-o --output", "The file to write; else MODEL.exposed.onnx.", "OUT")] = None,
+    only: Annotated[bool, option("--only", "Drop the model's own outputs and what they alone need.")] = False,
+    linked: Annotated[bool, option("--linked", "A file of some kB; weights stay in the original.")] = False,
+    verify: Annotated[bool, option("--verify", "Run both models and compare their own outputs.")] = False,
+    strip_metadata: Annotated[bool, option("--strip-metadata", "Drop the exporter's stack traces.")] = False,
+    dry_run: Annotated[bool, option("--dry-run", "Show what would be exposed; write nothing.")] = False,
     json: parameters.Json = False,
     force: parameters.Force = False,
     quiet: parameters.Quiet = False,
@@ -54,7 +48,7 @@ def expose(
     opened = open_model(model, quiet=quiet)
     if linked and opened.path != model:
         raise UsageError(f"--linked needs an ONNX file for its weights: first onnxviz convert {model}")
-    choices, remark = choices_of(opened, layers, tuple(exclude or ()), tap)
+    choices, remark = choices_of(opened, selection.layers, selection.exclude, selection.tap)
     exposed = expose_choices(opened, choices, only=only)
     if strip_metadata:
         exposed = exposed.without_metadata()
@@ -108,7 +102,7 @@ def _written(
     from onnxviz.model import Model
     from onnxviz.runtime.devices import runtime
 
-    runtime()  # missed now, and not when the file is there
+    runtime()  # if it is missing, this fails before the file is written
     exposed.save(target, linked=linked, force=force)
     return Model.open(target).verify(opened)
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from onnxviz.cli import parameters
+from onnxviz.cli import groups, parameters
+from onnxviz.cli.parameters import option
 from onnxviz.cli.stages import open_model
 from onnxviz.cli.terminal import print_json, print_table, say, size_text
 from onnxviz.layout import shape_text
@@ -26,13 +25,14 @@ TITLES = ("layer", "kind", "op", "shape", "channels", "depth", "receptive field"
 
 def layers(
     model: parameters.ModelPath,
+    *,
     layers: parameters.Layers = None,
-    all_nodes: Annotated[bool, typer.Option("--all", help="List every node, not only layers of a kind.")] = False,
-    tree: Annotated[bool, typer.Option("--tree", help="Indent the layers by their scopes.")] = False,
+    all_nodes: Annotated[bool, option("--all", "List every node, not only layers of a kind.")] = False,
+    tree: Annotated[bool, option("--tree", "Indent the layers by their scopes.")] = False,
     run: Annotated[
-        str | None,
-        typer.Option("--run", metavar="INPUT", help="Run once to learn the sizes that inference cannot tell."),
+        str | None, option("--run", "Run once to learn the sizes that inference cannot tell.", "INPUT")
     ] = None,
+    feed: groups.FeedGroupIfGiven,
     json: parameters.Json = False,
 ) -> None:
     """List the layers of a model with their shapes, depths and receptive fields; weights are not read.
@@ -44,9 +44,11 @@ def layers(
 
     if all_nodes and layers:
         raise UsageError("--all lists every node, --layers chooses layers: give one of them")
+    if feed is not None and run is None:
+        raise UsageError("options such as --size and --preset say how a model is fed: name the input with --run INPUT")
     opened = open_model(model)
     if run is not None:
-        opened = opened.measured(run)
+        opened = opened.measured(run, feed=feed)
     shown = _chosen(opened, layers, all_nodes)
     unlisted = count_unlisted(opened.graph)
     if unlisted:

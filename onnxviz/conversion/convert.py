@@ -1,20 +1,21 @@
-"""`convert`: a TensorFlow or Keras model becomes an ONNX file, every layer under the name its author knew."""
+"""`convert`: a TensorFlow or Keras model becomes an ONNX file, with every layer under the name its author gave it."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from onnxviz.conversion.applications import known_preprocessing
-from onnxviz.conversion.live import check_live, save_live
-from onnxviz.conversion.options import Agreement, Converted, ConvertOptions
-from onnxviz.conversion.run_child import run_child
-from onnxviz.conversion.source import Source, find_source
+from onnxviz.conversion.child.exchange import Facts, Request
+from onnxviz.conversion.child_process import ask_child
+from onnxviz.conversion.convert_options import Agreement, Converted, ConvertOptions
+from onnxviz.conversion.keras_preprocessing import known_preprocessing
+from onnxviz.conversion.live_model import check_live, save_live
+from onnxviz.conversion.source import ConversionSource, find_source
 from onnxviz.conversion.verify import verify
 from onnxviz.errors import ConversionError, RunError, UsageError
 from onnxviz.files import check_apart, check_space, writing
@@ -29,16 +30,16 @@ def convert(
     *,
     stage: Callable[[str], None] = lambda name: None,
 ) -> Converted:
-    """Convert a TensorFlow or Keras model to ONNX, in another process, and prove that both agree.
+    """Convert a TensorFlow or Keras model to ONNX, in another process, and check that both compute the same.
 
     `source` is a path (a SavedModel folder, `.keras`, `.h5`, a frozen `.pb`, a checkpoint's `.meta`, a `.tflite`) or a
-    Keras model of the caller's. `output` is by default the source's name with `.onnx` in the current folder. `stage` is
-    told what goes on.
+    Keras model in the caller's program. `output` is by default the source's name with `.onnx` in the current folder.
+    `stage` is called with the name of each stage.
 
     Raises:
-        ModelError: The source is missing, damaged, holds code, or cannot be converted; the text says which.
+        ModelError: The source is missing or damaged, holds code, or cannot be converted; the text says which.
         ConversionError: TensorFlow or tf2onnx is missing or fails.
-        OutputError: The output exists and `force` is not set, is or lies in the source, or cannot be written.
+        OutputError: The output exists and `force` is not set, is the source or lies in it, or cannot be written.
         VerificationError: The converted model does not agree with TensorFlow; nothing is written.
     """
     options = options or ConvertOptions()
@@ -52,17 +53,19 @@ def convert(
         stage("saving the model")
         found = save_live(source, Path(folder))
         target = Path(output) if output is not None else Path(f"{default_stem(found.path)}.onnx")
-        # Its code has run in this program already.
+        # The model's code has run in this program already.
         return _converted(found, target, replace(options, trust=True), stage)
 
 
-def _converted(found: Source, target: Path, options: ConvertOptions, stage: Callable[[str], None]) -> Converted:
+def _converted(
+    found: ConversionSource, target: Path, options: ConvertOptions, stage: Callable[[str], None]
+) -> Converted:
     check_apart(target, (found.path, *found.files))
     if options.verify:
         _check_runtime()
     with writing(target, force=options.force) as file, tempfile.TemporaryDirectory(prefix="onnxviz-") as folder:
         place = Path(folder)
-        facts = run_child(_request(found, options, place), options.python, place, stage)
+        facts = ask_child(_request(found, options, place), options.python, place, stage)
         agreement = None
         if options.verify:
             stage("comparing with TensorFlow")
@@ -77,7 +80,7 @@ def _converted(found: Source, target: Path, options: ConvertOptions, stage: Call
         kind=found.kind,
         inputs=tuple(facts["inputs"]),
         outputs=tuple(facts["outputs"]),
-        layers=int(facts["layers"]),
+        layers=facts["layers"],
         agreement=agreement,
         remarks=(*_remarks(found, facts), *_uncompared(agreement)),
         versions=facts["versions"],
@@ -87,7 +90,7 @@ def _converted(found: Source, target: Path, options: ConvertOptions, stage: Call
 
 
 def default_stem(source: Path) -> str:
-    """Return the name of a source without what only says its kind.
+    """Return the name of a source without its ending.
 
     >>> default_stem(Path("models/net.keras")), default_stem(Path("saved_model/"))
     ('net', 'saved_model')
@@ -102,14 +105,14 @@ def _check_options(options: ConvertOptions) -> None:
 
 
 def _check_runtime() -> None:
-    """Miss what verifies now and not after minutes of conversion."""
+    """Check for onnxruntime, which verifies, before minutes of conversion and not after them."""
     try:
         runtime()
     except RunError as error:
         raise ConversionError(f"{error}\nwithout comparing: onnxviz convert --no-verify") from None
 
 
-def _request(source: Source, options: ConvertOptions, folder: Path) -> dict[str, Any]:
+def _request(source: ConversionSource, options: ConvertOptions, folder: Path) -> Request:
     return {
         "source": str(source.path.resolve()),
         "kind": source.kind,
@@ -122,25 +125,25 @@ def _request(source: Source, options: ConvertOptions, folder: Path) -> dict[str,
         "fold": options.fold,
         "opset": options.opset,
         "trust": options.trust,
-        "preprocessing": [asdict(known) for known in known_preprocessing()],
+        "preprocessing": known_preprocessing(),
     }
 
 
-def _remarks(source: Source, facts: Mapping[str, Any]) -> tuple[str, ...]:
+def _remarks(source: ConversionSource, facts: Facts) -> tuple[str, ...]:
     remarks = [f"the source is {source.words}"]
-    guessed = facts.get("guessed") or {}
-    for what in ("inputs", "outputs"):
-        if guessed.get(what):
-            remarks.append(f"{what} guessed: {', '.join(facts[what])} (--{what} names others)")
+    ends = {"inputs": facts["inputs"], "outputs": facts["outputs"]}
+    for what, guessed in facts.get("guessed", {}).items():
+        if guessed:
+            remarks.append(f"{what} guessed: {', '.join(ends[what])} (--{what} names others)")
     if facts.get("preprocessing"):
         remarks.append(f"pixels are scaled as keras.applications does for {facts['preprocessing']}")
     if facts.get("signature"):
         remarks.append(f"signature {facts['signature']}")
     if facts["lost"]:
-        remarks.append(f"no values of the converted model, so not to be seen: {listed(facts['lost'])}")
+        remarks.append(f"not values of the converted model, so nothing shows them: {listed(facts['lost'])}")
     return tuple(remarks)
 
 
 def _uncompared(agreement: Agreement | None) -> tuple[str, ...]:
     random = agreement.random if agreement is not None else ()
-    return (f"not compared, for TensorFlow itself gives them anew in each run: {listed(random)}",) if random else ()
+    return (f"not compared, because TensorFlow gives other values in each run: {listed(random)}",) if random else ()

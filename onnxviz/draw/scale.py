@@ -26,12 +26,24 @@ _WORDS = {
     "fixed": "fixed scale {low:.6g} .. {high:.6g}",
 }
 
-# A range this small beside the values is what rounding leaves of a constant.
-_CONSTANT = 1e-6
+CONSTANT = 1e-6
+"""A range this small, as a share of the greatest magnitude, is what rounding leaves of a constant."""
 
-# The share of a channel's magnitudes that the scale `signed` holds. An edge detector answers most pixels with little
-# and a few with much: on its whole range all but those few are the colour of zero.
-_HELD = 0.98
+HELD = 0.98
+"""The share of a channel's magnitudes that the scale `signed` holds.
+
+An edge detector answers most pixels with little and a few with much: on its whole range all but those few are the
+colour of zero.
+"""
+
+PERCENTILES = (0.01, 0.99)
+"""The shares of a channel's values below the ends of the scale `percentile`."""
+
+DEVIATIONS = 3
+"""Standard deviations from the mean to the ends of the scale `std`."""
+
+ONE_SIDED = 10
+"""Values count as one-sided while the greatest is at least so many times as large as their dip below zero."""
 
 # Values of a channel by which that share is told, at most.
 _SAMPLES = 1024
@@ -198,7 +210,7 @@ def both_signs(low: float, high: float) -> bool:
     >>> both_signs(-2.0, 3.0), both_signs(-0.28, 5.0)
     (True, False)
     """
-    return low < 0 and -10 * low > high
+    return low < 0 and -ONE_SIDED * low > high
 
 
 def parse_scale(text: str) -> tuple[str, float, float]:
@@ -240,12 +252,13 @@ def _ends(mode: str, maps: Array, statistics: ChannelStatistics, fixed: tuple[fl
         reaches = _reaches(maps, statistics)
         return -reaches, reaches
     if mode == "std":
-        return statistics.mean - 3 * statistics.deviation, statistics.mean + 3 * statistics.deviation
+        spread = DEVIATIONS * statistics.deviation
+        return statistics.mean - spread, statistics.mean + spread
     return statistics.minimum.copy(), statistics.maximum.copy()
 
 
 def _reaches(maps: Array, statistics: ChannelStatistics) -> Floats:
-    """Return the magnitude that the share _HELD of each channel's values does not exceed, its greatest if that is 0.
+    """Return the magnitude that the share HELD of each channel's values does not exceed, its greatest if that is 0.
 
     Of large maps evenly spaced values stand for all: sorting these takes a tenth of the time, and moves the share by
     half a percent.
@@ -254,12 +267,12 @@ def _reaches(maps: Array, statistics: ChannelStatistics) -> Floats:
     values = as_floats(maps).reshape(len(maps), -1)
     some = np.abs(values[:, :: max(1, -(-values.shape[1] // _SAMPLES))])
     # Sorted whole, which numpy does with SIMD and therefore faster than it partitions.
-    held = np.sort(some, axis=1)[:, math.ceil((some.shape[1] - 1) * _HELD)].astype(np.float64)
+    held = np.sort(some, axis=1)[:, math.ceil((some.shape[1] - 1) * HELD)].astype(np.float64)
     np.copyto(reaches, held, where=(held > 0) & ~statistics.irregular)
     for channel in np.flatnonzero(statistics.irregular & np.isfinite(reaches)):
         finite = np.sort(np.abs(values[channel][np.isfinite(values[channel])]))
         if finite.size:
-            reaches[channel] = finite[math.ceil((finite.size - 1) * _HELD)] or reaches[channel]
+            reaches[channel] = finite[math.ceil((finite.size - 1) * HELD)] or reaches[channel]
     return reaches
 
 
@@ -272,7 +285,8 @@ def _percentiles(maps: Array, statistics: ChannelStatistics) -> tuple[Floats, Fl
             row = row[np.isfinite(row)]
         if row.size:
             ordered = np.sort(row)
-            first, last = ordered[int((row.size - 1) * 0.01)], ordered[math.ceil((row.size - 1) * 0.99)]
+            below, above = ((row.size - 1) * share for share in PERCENTILES)
+            first, last = ordered[int(below)], ordered[math.ceil(above)]
             if last > first:
                 low[channel], high[channel] = first, last
     return low, high
@@ -281,7 +295,7 @@ def _percentiles(maps: Array, statistics: ChannelStatistics) -> tuple[Floats, Fl
 def _constant(minimum: Floats, maximum: Floats) -> NDArray[np.bool_]:
     with np.errstate(all="ignore"):
         spread = maximum - minimum
-        return spread <= _CONSTANT * np.maximum(np.abs(minimum), np.abs(maximum))
+        return spread <= CONSTANT * np.maximum(np.abs(minimum), np.abs(maximum))
 
 
 def _moments(values: Array) -> Floats:

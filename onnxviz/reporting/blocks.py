@@ -1,4 +1,4 @@
-"""A layer of one run as a block: every channel's values as 8 bits on the channel's own range, deflated."""
+"""A layer of one run as a block of bytes: 8 bits a value, on the range of the value's channel, deflated."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from onnxviz.reporting.planes import NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY, 
 
 STEPS = 256
 
-# Values handled at once: they stay in the second-level cache.
+# Values handled at once, so that they stay in the second-level cache.
 _BLOCK = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A layer of one run, as it stands in the page.
+    """A layer of one run, as the page holds it.
 
     Attributes:
-        data: deflated (zlib): codes `(C, *extent) uint8`, then the plane of extras where there is one, then the bits of
-            the ends; or the values of a vector.
+        data: a zlib stream: codes `(C, *extent) uint8`, the plane of extras if there is one, the bits of the ends; or
+            the values of a vector.
         extent: the sizes of space; empty for a vector.
-        statistics: of the channels that are stored, over the whole map.
-        exact: whether the values stand there as they are, and not as codes.
-        extra: whether a plane of the same size says where a value is not finite.
-        wide: whether float64 holds what float32 cannot: the ends of the channels, the values of a vector.
+        statistics: of the stored channels, over the whole map.
+        exact: whether `data` holds the values themselves, not codes.
+        extra: whether `data` has a plane of extras, for values that are not finite.
+        wide: whether the ends of the channels, or the values of a vector, need float64.
     """
 
     data: bytes
@@ -42,7 +42,7 @@ class Block:
 
 
 def make_block(arranged: Arranged, statistics: ChannelStatistics | None = None) -> Block:
-    """Return what was arranged to be drawn as a block; `statistics`, if they are known, are of the same channels."""
+    """Return arranged maps as a block; `statistics` are those of `arranged.values`, if they are known."""
     values = arranged.values
     found = statistics if statistics is not None else channel_statistics(values)
     wide = not (_fits(found.minimum) and _fits(found.maximum))
@@ -57,8 +57,8 @@ def make_block(arranged: Arranged, statistics: ChannelStatistics | None = None) 
 def quantise(values: Array, statistics: ChannelStatistics) -> Codes:
     """Return values (C, ...) as codes of the same shape, each channel on its own range.
 
-    A code stands for `low + (code + 0.5) * (high - low) / 256`, at most range / 512 off; for `low` where the channel
-    has a single value. What is not finite has the code 0.
+    A code stands for `low + (code + 0.5) * (high - low) / 256`, at most range / 512 off; in a channel of a single
+    value it stands for that value. Values that are not finite have the code 0.
 
     >>> quantise(np.array([[0.0, 1.0, 2.0, 4.0]]), channel_statistics(np.array([[0.0, 1.0, 2.0, 4.0]])))
     array([[  0,  64, 128, 255]], dtype=uint8)
@@ -81,7 +81,7 @@ def quantise(values: Array, statistics: ChannelStatistics) -> Codes:
 
 
 def ends(values: Array, statistics: ChannelStatistics) -> Marks:
-    """Return a plane that is true where a value is its channel's minimum or maximum itself, and not only near it."""
+    """Return a plane that is true where a value equals the minimum or the maximum of its channel."""
     flat = values.reshape(len(values), -1)
     found = np.empty(flat.shape, np.bool_)
     low, high = statistics.minimum[:, None], statistics.maximum[:, None]
@@ -92,7 +92,7 @@ def ends(values: Array, statistics: ChannelStatistics) -> Marks:
 
 
 def extras(values: Array) -> Codes:
-    """Return a plane that is 0 for finite values, else says which kind it is."""
+    """Return a plane that is 0 for finite values, else NAN, POSITIVE_INFINITY or NEGATIVE_INFINITY."""
     plane = np.zeros(values.shape, np.uint8)
     plane[np.isnan(values)] = NAN
     plane[values == np.inf] = POSITIVE_INFINITY
@@ -101,7 +101,7 @@ def extras(values: Array) -> Codes:
 
 
 def _blocks(flat: Array) -> Iterator[slice]:
-    """Cut channels `(C, values)` into groups that are handled at once."""
+    """Return channels `(C, values)` as groups that are handled at once."""
     step = max(1, _BLOCK // max(1, flat.shape[1]))
     return (slice(start, start + step) for start in range(0, len(flat), step))
 
@@ -126,6 +126,6 @@ def _hard_levels(row: NDArray[Any], statistics: ChannelStatistics, channel: int)
 
 
 def _fits(values: Floats) -> bool:
-    """Tell whether float32 holds numbers as they are; NaN is none that matters."""
+    """Return whether float32 holds all these numbers exactly, or as NaN."""
     with np.errstate(all="ignore"):
         return bool(np.array_equal(values.astype(np.float32).astype(np.float64), values, equal_nan=True))

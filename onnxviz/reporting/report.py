@@ -1,4 +1,4 @@
-"""`report`: activations as one page that opens from the disk."""
+"""`report`: activations as one HTML page that opens from the disk."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from typing import Any
 from onnxviz.activations import Activations
 from onnxviz.classes import ClassScore
 from onnxviz.errors import UsageError
-from onnxviz.feed.fed import Feed
-from onnxviz.feed.options import FeedOptions
-from onnxviz.feed.shown import shown_picture
+from onnxviz.feed.feed import Feed
+from onnxviz.feed.feed_options import FeedOptions
+from onnxviz.feed.make import shown_picture
 from onnxviz.files import writing
 from onnxviz.model import Model
 from onnxviz.reporting.collect import Collector
-from onnxviz.reporting.known import Known
-from onnxviz.reporting.parts import ReportModel, ReportRun
-from onnxviz.reporting.write import write_report
+from onnxviz.reporting.contents import ReportModel, ReportRun
+from onnxviz.reporting.html_file import write_report
+from onnxviz.reporting.model_facts import ModelFacts
 
 SIZE = 40_000_000
 """Bytes that a report takes at most, unless another size is asked for."""
 
-# A notebook keeps what it shows, twice escaped: beyond this it grows too heavy to open.
+# A notebook stores what it shows, escaped twice: with larger reports it becomes too large to open.
 _LARGEST_INLINE = 16_000_000
 
 
@@ -34,10 +34,10 @@ class ReportOptions:
     """How `report` works.
 
     Attributes:
-        size: bytes that the file takes at most; channels that vary little are left out first, then maps are halved.
-        feed: how the source was fed, as it was given to `Model.run`.
-        labels: a class name for each unit of the model's output; None takes the model's own.
-        force: replace a file that exists.
+        size: the most bytes that the file may take; channels that vary little are left out, then maps are halved.
+        feed: how the source was fed, as given to `Model.run`.
+        labels: a class name for each unit of the model's output; None means the model's own names.
+        force: whether to replace a file that exists.
     """
 
     size: int = SIZE
@@ -48,7 +48,7 @@ class ReportOptions:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A report that was written: its file, and what it says was left out (often nothing)."""
+    """A report that was written: its file, and its sentence about what was left out, often empty."""
 
     path: Path
     left_out: str
@@ -59,7 +59,7 @@ class Report:
             name = html.escape(str(self.path))
             return f"<p>{name} holds {size / 1e6:,.0f} MB, too much to show in a notebook: open the file.</p>"
         page = html.escape(self.path.read_text(encoding="utf-8"), quote=True)
-        # Scripts run, but in an origin of their own: the page reaches neither the notebook nor its cookies.
+        # Scripts run in an origin of their own: the page can reach neither the notebook nor its cookies.
         return (
             '<iframe title="onnxviz report" sandbox="allow-scripts allow-downloads" width="100%" height="720" '
             f'style="border:0" srcdoc="{page}"></iframe>'
@@ -80,32 +80,32 @@ def report(
         maps: the activations of a run, or of several runs by their names.
         path: the file.
         model: the model that made them; the page then knows each layer's kind and receptive field.
-        source: what was fed, as in `Model.run`, or a Feed; of several runs a mapping by the same names. Without a
-            model, a picture.
+        source: what was fed, as in `Model.run`, or a Feed; for several runs a mapping by the same names. Without a
+            model it is a picture.
         options: the size, how the source was fed, class names.
 
     Raises:
-        OutputError: The file exists and `options.force` is not set, or it cannot be written.
-        InputError: The source cannot be fed.
-        UsageError: There is nothing to show, or the source does not fit.
+        OutputError: the file exists and `options.force` is not set, or it cannot be written.
+        InputError: the source cannot be fed.
+        UsageError: there is nothing to show, or the sources do not match the runs.
     """
     options = options or ReportOptions()
     runs = {"": maps} if isinstance(maps, Activations) else dict(maps)
     sources = {"": source} if isinstance(maps, Activations) else _sources(source, runs)
     if not all(isinstance(activations, Activations) for activations in runs.values()):
-        raise UsageError("a report is of Activations, or of several by the names of their runs")
+        raise UsageError("a report takes Activations, or a mapping of several by the names of their runs")
     if not any(runs.values()):
         raise UsageError("a report needs at least one activation")
     target = Path(path)
     if model is not None:
         model.file.check_apart(target)
-    known = Known(model, options.labels)
+    facts = ModelFacts(model, options.labels)
     with writing(target, force=options.force) as file, Collector(target.parent) as collected:
         for name, activations in runs.items():
             feed = _feed(model, sources.get(name), options.feed)
             for activation in activations.values():
-                collected.add(activation, known.layer(activation), labels=known.labels(activation))
-            collected.end_run(_run(name, feed, known.classes(activations.values())))
+                collected.add(activation, facts.layer(activation), labels=facts.labels(activation))
+            collected.end_run(_run(name, feed, facts.classes(activations.values())))
         about = ReportModel(model.path.name if model is not None else "")
         left_out = write_report(file, about, collected, options.size)
     return Report(target, left_out)

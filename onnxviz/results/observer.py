@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from onnxviz.conversion.cache import Cached
     from onnxviz.errors import OnnxvizError
-    from onnxviz.feed.feeds import Feed
+    from onnxviz.feed.feed import Feed
     from onnxviz.graph.selection.choices import Choice
     from onnxviz.results.record import LayerRecord, RunRecord
     from onnxviz.runtime.session import Placement

@@ -12,11 +12,11 @@ from typing import BinaryIO
 from onnxviz.activations import Activation
 from onnxviz.draw.scale import ChannelStatistics
 from onnxviz.errors import ExecutionError, InputError
-from onnxviz.feed.feeds import Feed
+from onnxviz.feed.feed import Feed
 from onnxviz.files import writing
 from onnxviz.reporting.collect import Collector
-from onnxviz.reporting.parts import ReportModel, ReportRun
-from onnxviz.reporting.write import write_report
+from onnxviz.reporting.contents import ReportModel, ReportRun
+from onnxviz.reporting.html_file import write_report
 from onnxviz.results.arrays import RunArrays
 from onnxviz.results.folder import REPORT, Folder
 from onnxviz.results.observer import Observer

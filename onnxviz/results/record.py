@@ -15,8 +15,8 @@ from typing import Any
 
 from onnxviz.classes import ClassScore
 from onnxviz.draw.scale import ChannelStatistics
-from onnxviz.feed.feeds import Fed
-from onnxviz.graph.layers.catalogue import Layer
+from onnxviz.feed.feed import Fed
+from onnxviz.graph.layers.layer import Layer
 from onnxviz.strict_json import number, numbers
 from onnxviz.version import __version__
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from onnxviz.draw.style import Style
 from onnxviz.errors import UsageError
-from onnxviz.feed.feeds import FeedOptions
+from onnxviz.feed.feed_options import FeedOptions
 from onnxviz.graph.selection.choices import SelectionText
 from onnxviz.reporting.report import SIZE
 from onnxviz.runtime.session import RunOptions

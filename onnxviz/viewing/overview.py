@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from onnxviz.feed.feeds import Fed, Feed
+from onnxviz.feed.feed import Fed, Feed
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.layout import SPATIAL
 

@@ -16,7 +16,7 @@ from onnxviz.draw.overview import draw_overview
 from onnxviz.draw.overview_row import OverviewRow, summarise
 from onnxviz.draw.scale import ChannelStatistics, both_signs, channel_statistics
 from onnxviz.draw.style import Caption, Drawing
-from onnxviz.feed.feeds import Feed
+from onnxviz.feed.feed import Feed
 from onnxviz.files import safe_name
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.inputs import Inputs

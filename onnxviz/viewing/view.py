@@ -11,12 +11,12 @@ from typing import Any
 
 from onnxviz.classes import find_classes
 from onnxviz.draw.kinds import check_style
-from onnxviz.feed.feeds import Feed
+from onnxviz.feed.feed import Feed
 from onnxviz.files import making_folder, safe_name
 from onnxviz.inputs import Inputs
 from onnxviz.model import Model, choices_of
 from onnxviz.opening import open
-from onnxviz.reporting.parts import ReportModel
+from onnxviz.reporting.contents import ReportModel
 from onnxviz.results.folder import REPORT, Folder, default_directory, is_ours, paths_of
 from onnxviz.results.observer import Observer
 from onnxviz.results.outlets import Outlets, open_outlets

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onnxviz.feed.geometry import Geometry, Placement, crop, letterbox, squash
+from onnxviz.feed.geometry import Geometry, PictureFit, crop, letterbox, squash
 from onnxviz.feed.pictures import place
 
 SIDES = st.integers(1, 3000)
@@ -13,7 +13,7 @@ SIZES = st.tuples(SIDES, SIDES)
 
 
 @st.composite
-def placements(draw: st.DrawFn) -> Placement:
+def placements(draw: st.DrawFn) -> PictureFit:
     picture, fed = draw(SIZES), draw(SIZES)
     rule = draw(st.sampled_from(["squash", "crop", "letterbox"]))
     if rule == "crop":
@@ -22,7 +22,7 @@ def placements(draw: st.DrawFn) -> Placement:
 
 
 @given(placements())
-def test_the_box_lies_in_the_picture_and_its_edges_are_those_of_what_is_drawn(placement: Placement) -> None:
+def test_the_box_lies_in_the_picture_and_its_edges_are_those_of_what_is_drawn(placement: PictureFit) -> None:
     left, top, right, bottom = placement.box
     height, width = placement.geometry.picture
     assert 0 <= left < right <= width

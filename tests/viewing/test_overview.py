@@ -7,7 +7,7 @@ import onnx
 import pytest
 
 import onnxviz
-from onnxviz.feed.fed import Fed, Feed
+from onnxviz.feed.feed import Fed, Feed
 from onnxviz.graph.layers.catalogue import Layer
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.model import choices_of

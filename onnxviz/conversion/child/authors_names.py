@@ -11,8 +11,8 @@ _COUNTED = re.compile(r"_\d+$")
 def authors_names(names: list[str]) -> list[str]:
     """Return the names without TensorFlow's calls and without the counter that Keras 3 appends when it traces again.
 
-    The counter is taken off only where all scopes at a place end in the one that the whole model ends in, so that
-    names stay different. What is then called `conv_1` was called so by its author. Names without a scope stay.
+    The counter goes only where all scopes at a level end in the same counter as the model's own scope, so that names
+    stay different. A layer that is then still called `conv_1` was called so by its author. Names without a scope stay.
 
     >>> authors_names(["StatefulPartitionedCall/net_1/a_1/convolution", "StatefulPartitionedCall/net_1/b_2_1/Relu"])
     ['net/a/convolution', 'net/b_2/Relu']
@@ -31,13 +31,13 @@ def authors_names(names: list[str]) -> list[str]:
 
 
 def _below(split: list[list[str]], counter: str) -> bool:
-    """Tell whether the scopes right below the model's own end in its counter too."""
+    """Return whether the scopes right below the model's own end in its counter too."""
     scopes = {parts[1] for parts in split if len(parts) > 2}
     return bool(scopes) and all(scope.endswith(counter) for scope in scopes)
 
 
 def _without(split: list[list[str]], counter: str) -> list[list[str]]:
-    """Take the counter off the scopes at the first place, and further down as long as all scopes there have it."""
+    """Take the counter off the scopes of the first level, and of further levels as long as all scopes there have it."""
     scopes = {parts[0] for parts in split if len(parts) > 1}
     if not scopes or not all(scope.endswith(counter) for scope in scopes):
         return split

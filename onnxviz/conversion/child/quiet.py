@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import logging
 import os
 import threading
 import time
+from types import ModuleType
 from typing import Any
 
-from .report import Refusal
+from .exchange import Refusal
 
 SETTINGS = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -23,17 +25,17 @@ SETTINGS = {
 
 
 def check_installed() -> None:
-    """Look for what converting needs, without importing it.
+    """Check that TensorFlow and tf2onnx are installed, without importing them.
 
     Raises:
         Refusal: Something is not installed.
     """
     for name in ("tensorflow", "tf2onnx"):
-        if not _is_installed(name):
+        if importlib.util.find_spec(name) is None:
             raise Refusal(f"no {name}", "missing")
 
 
-def prepare() -> tuple[Any, Any]:
+def prepare() -> tuple[ModuleType, ModuleType]:
     """Return the modules tensorflow and tf2onnx, quiet.
 
     Raises:
@@ -49,7 +51,7 @@ def prepare() -> tuple[Any, Any]:
 
 
 def end_with_parent(parent: int) -> None:
-    """End this process soon after its parent has gone, however that went."""
+    """End this process within a second after its parent has ended, whatever ended it."""
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -60,13 +62,7 @@ def end_with_parent(parent: int) -> None:
         threading.Thread(target=watch, daemon=True).start()
 
 
-def _is_installed(name: str) -> bool:
-    import importlib.util
-
-    return importlib.util.find_spec(name) is not None
-
-
-def _imported(name: str) -> Any:
+def _imported(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError as error:

@@ -40,7 +40,7 @@ def values(proto: onnx.ModelProto, names: list[str]) -> list[np.ndarray]:
 def stripped(
     nodes: list[onnx.NodeProto], public: list[str], kept: list[str]
 ) -> tuple[onnx.ModelProto, dict[str, Kept]]:
-    """Strip, and hold that all that was asked for still has its value, in the order that is told."""
+    """Strip, and check that public and kept tensors still have their values, in the order that `strip` returns."""
     proto = model(nodes, public + kept)
     expected = values(proto, public + kept)
     where = strip(proto, kept)
