@@ -26,8 +26,9 @@ from onnxviz.graph.selection.choices import Choice
 from onnxviz.graph.shapes import fix_inputs, infer_types
 from onnxviz.graph.storage.model_file import ModelFile
 from onnxviz.layout import TensorSpec, spatial_axes
+from onnxviz.runtime.devices import Placement
 from onnxviz.runtime.executor import Executor, Piece
-from onnxviz.runtime.session import Placement, RunOptions
+from onnxviz.runtime.session import RunOptions
 
 Types = Mapping[str, TensorSpec]
 Shapes = Mapping[str, tuple[int, ...]]

@@ -17,7 +17,7 @@ from onnxviz.graph.selection.choices import Choice
 from onnxviz.layout import shape_text
 from onnxviz.results.observer import Observer
 from onnxviz.results.record import LayerRecord, RunRecord
-from onnxviz.runtime.session import Placement
+from onnxviz.runtime.devices import Placement
 from onnxviz.words import printable
 
 LARGE = 256 * 2**20

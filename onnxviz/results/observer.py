@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from onnxviz.feed.feed import Feed
     from onnxviz.graph.selection.choices import Choice
     from onnxviz.results.record import LayerRecord, RunRecord
-    from onnxviz.runtime.session import Placement
+    from onnxviz.runtime.devices import Placement
 
 
 class Observer:

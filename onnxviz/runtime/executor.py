@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from onnxviz.errors import OnnxvizError
-from onnxviz.runtime.devices import PROVIDERS, Target, target_of
-from onnxviz.runtime.session import Placement, RunOptions, Session, check_taken, joined
+from onnxviz.runtime.devices import PROVIDERS, Placement, target_of
+from onnxviz.runtime.session import RunOptions, Session, check_taken, joined
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,7 @@ class Executor:
         self._keep = keep
         self._placed = placed
         self._weights_only_quantised = weights_only_quantised
-        self._target = target_of(options.device)
-        provider = PROVIDERS[self._target.device.partition(":")[0]]
-        self.placement = Placement(self._target.device, provider, self._target.reason, 0, 0, self._target.automatic)
+        self.placement = self._target = target_of(options.device)
         self._kept: tuple[bytes, Session] | None = None
 
     def run(self, pieces: Sequence[Piece], feed: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -103,7 +101,7 @@ class Executor:
         except OnnxvizError:
             if not self._target.automatic or self._target.device == "cpu":
                 raise
-            self._target = Target("cpu", f"{self._target.device} cannot open the model")
+            self._target = Placement("cpu", PROVIDERS["cpu"], f"{self._target.device} cannot open the model")
             return self._opened(skeleton)
 
     def _session(self, piece: Piece, placements: list[Placement]) -> Session:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from onnxviz.errors import DeviceError, ExecutionError, OnnxvizError, RunError, UnsupportedError
-from onnxviz.runtime.devices import PROVIDERS, Target, providers_of, runtime, target_of
+from onnxviz.runtime.devices import PROVIDERS, Placement, providers_of, runtime, target_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +37,6 @@ class RunOptions:
         return "disabled" if self.exact else "all" if self.many else "extended"
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """Where a session's nodes run: the device, why it was taken, and how many of the nodes it got.
-
-    An `automatic` device was not asked for by name, so that the CPU may take its place.
-    """
-
-    device: str
-    provider: str
-    reason: str
-    nodes: int | None
-    total: int | None
-    automatic: bool = False
-
-
 class Session:
     """A graph in onnxruntime, opened from a skeleton whose weights lie in files under `folder`."""
 
@@ -60,7 +45,7 @@ class Session:
         skeleton: bytes,
         folder: Path,
         options: RunOptions,
-        target: Target | None = None,
+        target: Placement | None = None,
         *,
         weights_only_quantised: bool = False,
     ) -> None:
@@ -76,7 +61,7 @@ class Session:
         """
         ort = runtime()
         target = target or target_of(options.device)
-        providers, first = providers_of(target.device)
+        providers = providers_of(target.device)
         settings = _session_options(ort, folder, options)
         if weights_only_quantised:
             # onnxruntime otherwise keeps DequantizeLinear of a weight and runs it every time: 125 ms against 48.
@@ -87,7 +72,7 @@ class Session:
                 self._session = ort.InferenceSession(skeleton, settings, providers=providers, enable_fallback=False)
         except Exception as error:  # onnxruntime's exceptions share no base class
             raise explained(error, "open the model") from None
-        self.placement = _checked_placement(self._session, target, first)
+        self.placement = _checked_placement(self._session, target)
         self.inputs: tuple[str, ...] = tuple(value.name for value in self._session.get_inputs())
 
     def run(self, feed: Mapping[str, Any], outputs: Sequence[str]) -> list[Any]:
@@ -120,21 +105,20 @@ def _session_options(ort: Any, folder: Path, options: RunOptions) -> Any:
     return settings
 
 
-def _checked_placement(session: Any, target: Target, provider: str) -> Placement:
-    if session.get_providers()[0] != provider:
+def _checked_placement(session: Any, target: Placement) -> Placement:
+    if session.get_providers()[0] != target.provider:
         raise DeviceError(
             f"device {target.device!r} does not work here: onnxruntime fell back to the CPU; see `onnxviz devices`"
         )
-    nodes = total = None
     try:
         parts = session.get_provider_graph_assignment_info()
     except Exception:  # a build without the record: the provider list above is then all that can be known
         parts = []
-    if parts:
-        counts = [(part.ep_name, len(part.get_nodes())) for part in parts]
-        total = sum(count for _, count in counts)
-        nodes = sum(count for name, count in counts if name == provider)
-    return Placement(target.device, provider, target.reason, nodes, total, target.automatic)
+    if not parts:
+        return replace(target, nodes=None, total=None)
+    counts = [(part.ep_name, len(part.get_nodes())) for part in parts]
+    nodes = sum(count for name, count in counts if name == target.provider)
+    return replace(target, nodes=nodes, total=sum(count for _, count in counts))
 
 
 def joined(placements: Sequence[Placement]) -> Placement:
@@ -171,7 +155,6 @@ def check_taken(placement: Placement) -> None:
 
 
 def _idle(placement: Placement) -> bool:
-    """Return whether another device than the CPU was meant and took no node."""
     return bool(placement.total) and not placement.nodes and placement.provider != PROVIDERS["cpu"]
 
 

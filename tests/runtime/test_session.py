@@ -11,9 +11,9 @@ import pytest
 from onnx import helper
 
 from onnxviz.errors import DeviceError, ExecutionError, RunError, UnsupportedError, UsageError
-from onnxviz.runtime.devices import devices, providers_of
+from onnxviz.runtime.devices import Placement, devices, providers_of
 from onnxviz.runtime.executor import Executor, Piece
-from onnxviz.runtime.session import Placement, RunOptions, Session, check_taken, joined
+from onnxviz.runtime.session import RunOptions, Session, check_taken, joined
 
 
 def model(op: str, domain: str = "") -> bytes:

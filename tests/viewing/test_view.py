@@ -19,7 +19,8 @@ from onnxviz.errors import ExecutionError, InputError, OnnxvizError, Unsupported
 from onnxviz.results.folder import is_ours
 from onnxviz.results.observer import Observer
 from onnxviz.results.record import LayerRecord, RunRecord, ViewRecord
-from onnxviz.runtime.session import Placement, RunOptions
+from onnxviz.runtime.devices import Placement
+from onnxviz.runtime.session import RunOptions
 from onnxviz.viewing.options import ViewOptions
 from tests.models import model_of
 
@@ -230,7 +231,7 @@ def test_the_numbers_of_a_layer_are_found_once(
         found.append(maps.shape)
         return channel_statistics(maps)
 
-    for room in ("draw.prepare", "draw.overview.row", "reporting.blocks", "viewing.pictures"):
+    for room in ("draw.prepare", "draw.overview.row", "reporting.blocks", "viewing.drawing"):
         monkeypatch.setattr(f"onnxviz.{room}.channel_statistics", counted)
     monkeypatch.setattr("onnxviz.draw.prepare.channel_extremes", counted)
     onnxviz.view(doubling_model, X, tmp_path / "maps", ViewOptions(layers="conv"))
