@@ -8,7 +8,6 @@ import sys
 from contextlib import suppress
 from io import TextIOWrapper
 
-from onnxviz.cli.ending import ReaderGoneError
 from onnxviz.errors import OnnxvizError
 
 
@@ -25,7 +24,7 @@ def main() -> None:
     with suppress(ValueError):  # not in the main thread
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 
-    from onnxviz.cli.app import app
+    from onnxviz.cli.app import ReaderGoneError, app
 
     try:
         app()

@@ -11,7 +11,6 @@ from onnxviz.cli import parameters
 from onnxviz.cli.parameters import option
 from onnxviz.cli.terminal import print_json, print_table, say, size_text
 from onnxviz.opening import PYTHON
-from onnxviz.version import __version__
 
 if TYPE_CHECKING:
     from onnxviz.conversion.convert_options import Converted
@@ -81,7 +80,7 @@ def convert(
         for remark in converted.remarks:
             say(remark)
     if json:
-        print_json(_document(converted))
+        _print_document(converted)
     else:
         _print(converted)
 
@@ -115,29 +114,27 @@ def _print(converted: Converted) -> None:
     print_table(("", ""), rows, left=(True, True))
 
 
-def _document(converted: Converted) -> dict[str, object]:
+def _print_document(converted: Converted) -> None:
     agreement = converted.agreement
-    return {
-        "schema": "onnxviz.convert/1",
-        "onnxviz": __version__,
-        "file": str(converted.path),
-        "source": converted.source,
-        "kind": converted.kind,
-        "inputs": list(converted.inputs),
-        "outputs": list(converted.outputs),
-        "layers": converted.layers,
-        "verify": None
-        if agreement is None
-        else {
-            "max_rel": agreement.output,
-            "max_rel_layers": agreement.layer,
-            "worst": agreement.worst,
-            "compared": agreement.compared,
-            "tolerance": agreement.tolerance,
-            "random": list(agreement.random),
-        },
-        "remarks": list(converted.remarks),
-        "versions": dict(converted.versions),
-        "cpu_seconds": converted.cpu_seconds,
-        "peak_bytes": converted.peak_bytes,
+    verify = agreement and {
+        "max_rel": agreement.output,
+        "max_rel_layers": agreement.layer,
+        "worst": agreement.worst,
+        "compared": agreement.compared,
+        "tolerance": agreement.tolerance,
+        "random": agreement.random,
     }
+    print_json(
+        "onnxviz.convert/1",
+        file=str(converted.path),
+        source=converted.source,
+        kind=converted.kind,
+        inputs=converted.inputs,
+        outputs=converted.outputs,
+        layers=converted.layers,
+        verify=verify,
+        remarks=converted.remarks,
+        versions=dict(converted.versions),
+        cpu_seconds=converted.cpu_seconds,
+        peak_bytes=converted.peak_bytes,
+    )

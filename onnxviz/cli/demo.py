@@ -36,7 +36,7 @@ def demo(
     """
     from onnxviz import bundled
     from onnxviz.cli.progress import ProgressObserver
-    from onnxviz.cli.view import open_report, report
+    from onnxviz.cli.view import report
     from onnxviz.draw.style import Style
     from onnxviz.feed.feed_options import FeedOptions
     from onnxviz.runtime.session import RunOptions
@@ -48,9 +48,7 @@ def demo(
     options = ViewOptions(feed=feed, run=RunOptions(device=device), style=Style(theme=theme), force=force)
     with ProgressObserver(quiet=quiet, verbose=verbose, tables=not json) as observer:
         record = view(bundled.classifier(), str(bundled.picture(picture)), output, options, observer)
-    report(record, observer, json=json, quiet=quiet, show=show)
-    if open_page:
-        open_report(record)
+    report(record, observer, json=json, quiet=quiet, show=show, open_page=open_page)
     if not quiet:
         say(f"open {record.report_path or output / record.runs[0].overview} first")
         say("your own: onnxviz view MODEL PICTURE; its layers: onnxviz layers MODEL")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from onnxviz.cli import parameters
 from onnxviz.cli.terminal import print_json, print_table, say
-from onnxviz.version import __version__
 
 
 def devices(json: parameters.Json = False) -> None:
@@ -19,19 +20,7 @@ def devices(json: parameters.Json = False) -> None:
     found = found_devices()
     wheels = overlapping_wheels()
     if json:
-        listed = [
-            {"name": each.name, "provider": each.provider, "usable": each.usable, "reason": each.reason}
-            for each in found
-        ]
-        print_json(
-            {
-                "schema": "onnxviz.devices/1",
-                "onnxviz": __version__,
-                "onnxruntime": version,
-                "wheels": list(wheels),
-                "devices": listed,
-            }
-        )
+        print_json("onnxviz.devices/1", onnxruntime=version, wheels=wheels, devices=list(map(asdict, found)))
     else:
         rows = [(each.name, "yes" if each.usable else "no", each.provider, each.reason) for each in found]
         print_table(("device", "usable", "provider", "why"), rows, left=(True,) * 4)

@@ -11,7 +11,6 @@ from onnxviz.cli.stages import open_model
 from onnxviz.cli.terminal import print_json, print_table, say, say_choices
 from onnxviz.layout import shape_text
 from onnxviz.strict_json import number
-from onnxviz.version import __version__
 
 if TYPE_CHECKING:
     from onnxviz.differences import Difference
@@ -62,7 +61,12 @@ def expose(
         own = {spec.name for spec in opened.outputs}
         say(_done(sum(choice.value not in own for choice in choices), target, dry_run=dry_run))
     if json:
-        print_json(_document(exposed, None if dry_run else target, difference))
+        print_json(
+            "onnxviz.expose/1",
+            file=None if dry_run else str(target),
+            outputs=[{"name": choice.value, "layer": choice.name, "tap": choice.tap} for choice in choices],
+            verify=difference and {"max_abs": number(difference.max_abs), "max_rel": number(difference.max_rel)},
+        )
     else:
         rows = [
             (choice.name, choice.tap, choice.value, shape_text(spec.shape if spec else None))
@@ -85,35 +89,19 @@ def expose(
 
 
 def _done(count: int, target: Path, *, dry_run: bool) -> str:
-    """Return what was exposed, or would be, in words."""
     if not count:
-        return (
-            f"every value is an output already: {target} {'would have' if dry_run else 'has'} the model's own outputs"
-        )
+        has = "would have" if dry_run else "has"
+        return f"every value is an output already: {target} {has} the model's own outputs"
     return f"{'would expose' if dry_run else 'exposed'} {count} value{'s' * (count != 1)} in {target}"
 
 
 def _written(
     exposed: Model, opened: Model, target: Path, *, linked: bool, force: bool, verify: bool
 ) -> Difference | None:
-    if not verify:
-        exposed.save(target, linked=linked, force=force)
-        return None
     from onnxviz.model import Model
     from onnxviz.runtime.devices import runtime
 
-    runtime()  # if it is missing, this fails before the file is written
+    if verify:
+        runtime()  # if it is missing, this fails before the file is written
     exposed.save(target, linked=linked, force=force)
-    return Model.open(target).verify(opened)
-
-
-def _document(exposed: Model, target: Path | None, difference: Difference | None) -> dict[str, object]:
-    return {
-        "schema": "onnxviz.expose/1",
-        "onnxviz": __version__,
-        "file": None if target is None else str(target),
-        "outputs": [{"name": choice.value, "layer": choice.name, "tap": choice.tap} for choice in exposed.exposed],
-        "verify": None
-        if difference is None
-        else {"max_abs": number(difference.max_abs), "max_rel": number(difference.max_rel)},
-    }
+    return Model.open(target).verify(opened) if verify else None

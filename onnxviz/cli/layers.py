@@ -10,7 +10,6 @@ from onnxviz.cli.parameters import option
 from onnxviz.cli.stages import open_model
 from onnxviz.cli.terminal import print_json, print_table, say, size_text
 from onnxviz.layout import shape_text
-from onnxviz.version import __version__
 from onnxviz.words import printable
 
 if TYPE_CHECKING:
@@ -21,6 +20,12 @@ if TYPE_CHECKING:
     from onnxviz.model import Model
 
 TITLES = ("layer", "kind", "op", "shape", "channels", "depth", "receptive field", "bytes")
+
+MEMBERS = (
+    *("name", "node", "op", "kind", "scope", "inside", "output", "act", "shape", "dtype", "layout", "layout_assumed"),
+    *("channels", "depth", "parameters", "bytes", "receptive_field"),
+)
+"""What the JSON document has of a layer, in its order."""
 
 
 def layers(
@@ -54,7 +59,7 @@ def layers(
     if unlisted:
         say(f"{_count_text(unlisted)} nodes inside functions and bodies are not listed: too many, or too deep")
     if json:
-        print_json(_document(str(model), shown))
+        print_json("onnxviz.layers/1", model=str(model), layers=[_document(layer) for layer in shown])
     elif tree:
         _print_tree(shown)
     else:
@@ -121,31 +126,7 @@ def _print_tree(layers: Sequence[Layer]) -> None:
         print("  " * len(scopes) + printable(text))
 
 
-def _document(path: str, layers: Sequence[Layer]) -> dict[str, object]:
-    return {
-        "schema": "onnxviz.layers/1",
-        "onnxviz": __version__,
-        "model": path,
-        "layers": [
-            {
-                "name": layer.name,
-                "node": layer.node,
-                "op": layer.op,
-                "kind": layer.kind,
-                "scope": layer.scope,
-                "inside": layer.inside or None,
-                "output": layer.output,
-                "act": layer.act,
-                "shape": None if layer.shape is None else list(layer.shape),
-                "dtype": layer.dtype,
-                "layout": layer.layout,
-                "layout_assumed": layer.layout_assumed,
-                "channels": layer.channels,
-                "depth": layer.depth,
-                "parameters": layer.parameters,
-                "bytes": layer.bytes,
-                "receptive_field": layer.receptive_field.as_json() if layer.receptive_field else None,
-            }
-            for layer in layers
-        ],
-    }
+def _document(layer: Layer) -> dict[str, object]:
+    field = layer.receptive_field
+    every = {name: getattr(layer, name) for name in MEMBERS}
+    return every | {"inside": layer.inside or None, "receptive_field": field.as_json() if field else None}

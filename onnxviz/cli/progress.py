@@ -52,7 +52,12 @@ class ProgressObserver(Observer, AbstractContextManager["ProgressObserver"]):
         if map_bytes > LARGE:
             say(f"the maps of {layers} layers take {size_text(map_bytes)}; they are drawn and freed piece by piece")
         if sys.stderr.isatty() and not self._verbose:
-            self._begin_bar(layers)
+            from rich.console import Console
+            from rich.progress import Progress
+
+            self._bar = Progress(console=Console(stderr=True), transient=True)
+            self._task = self._bar.add_task("layers", total=layers)
+            self._bar.start()
 
     def placed(self, placement: Placement) -> None:
         """Keep the sentence about the device for the end."""
@@ -86,14 +91,6 @@ class ProgressObserver(Observer, AbstractContextManager["ProgressObserver"]):
     def _detail(self, text: str) -> None:
         if self._verbose:
             say(f"{time.perf_counter() - self._start:7.2f} s  {text}")
-
-    def _begin_bar(self, layers: int) -> None:
-        from rich.console import Console
-        from rich.progress import Progress
-
-        self._bar = Progress(console=Console(stderr=True), transient=True)
-        self._task = self._bar.add_task("layers", total=layers)
-        self._bar.start()
 
     def _end_bar(self) -> None:
         # Needed before a table is printed: while the bar lives, rich sends standard output to its own console.

@@ -10,6 +10,7 @@ from io import TextIOWrapper
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from onnxviz.version import __version__
 from onnxviz.words import printable
 
 if TYPE_CHECKING:
@@ -33,11 +34,12 @@ def speak_utf8() -> None:
         sys.stdout.reconfigure(encoding="utf-8")
 
 
-def print_json(document: dict[str, Any]) -> None:
-    """Print one strict JSON document."""
+def print_json(schema: str, **members: Any) -> None:
+    """Print one strict JSON document: its schema, such as `onnxviz.layers/1`, onnxviz's version, and its members."""
     import json
 
     speak_utf8()
+    document = {"schema": schema, "onnxviz": __version__, **members}
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1)
     # A file's name that is not UTF-8 cannot be encoded as text; its bytes are written as escapes.
     print(text.encode("utf-8", "backslashreplace").decode("utf-8"))
@@ -107,7 +109,6 @@ def _columns(letter: str) -> int:
 
 
 def _leading(text: str, width: int) -> str:
-    """Return as many letters as fit in `width` columns."""
     for count, taken in enumerate(accumulate(map(_columns, text))):
         if taken > width:
             return text[:count]
@@ -131,9 +132,7 @@ def size_text(count: int | None) -> str:
     """
     if count is None:
         return "?"
-    value = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if value < 1024 or unit == "GiB":
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1024
-    return ""
+    if count < 1024:
+        return f"{count} B"
+    power = min(3, (count.bit_length() - 1) // 10)
+    return f"{count / 1024**power:.1f} {'KMG'[power - 1]}iB"

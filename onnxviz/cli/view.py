@@ -12,6 +12,7 @@ import typer
 from onnxviz.cli import groups, parameters
 from onnxviz.cli.parameters import option
 from onnxviz.cli.terminal import say
+from onnxviz.errors import UsageError
 
 if TYPE_CHECKING:
     from onnxviz.cli.progress import ProgressObserver
@@ -26,7 +27,16 @@ def view(
     folder: Annotated[Path | None, option("-o --output", "The folder to make; else MODEL-INPUT-maps.", "DIR")] = None,
     style: groups.StyleGroup,
     same_scale: parameters.SameScale = False,
-    output: groups.OutputGroup,
+    format: Annotated[str, option("--format", "png, jpg, webp or tiff.", "NAME", "png jpg webp tiff")] = "png",
+    raw: Annotated[Path | None, option("--raw", "Store the arrays unscaled as well.", "FILE.npz")] = None,
+    html: Annotated[
+        Path | None, option("--html", "The page to explore; else report.html beside the pictures.", "FILE")
+    ] = None,
+    no_html: Annotated[bool, option("--no-html", "Make no page to explore.")] = False,
+    html_size: Annotated[
+        str, option("--html-size", "The page's largest size; it says what that takes.", "SIZE")
+    ] = "40MB",
+    open_page: parameters.OpenPage = False,
     labels: parameters.Labels = None,
     feed: groups.FeedGroup,
     run: groups.RunGroup,
@@ -50,6 +60,10 @@ def view(
     from onnxviz.viewing.options import ViewOptions
     from onnxviz.viewing.view import view as run_view
 
+    if raw is not None and raw.suffix.lower() != ".npz":
+        raise UsageError(f"--raw writes a .npz file, not {raw.name}")
+    if no_html and (html is not None or open_page):
+        raise UsageError(f"--no-html excludes {'--html' if html is not None else '--open'}")
     options = ViewOptions(
         layers=selection.layers,
         exclude=selection.exclude,
@@ -57,10 +71,10 @@ def view(
         feed=feed,
         run=run,
         style=style,
-        format=output.format,
-        raw=output.raw,
-        html=output.html,
-        html_size=output.html_size,
+        format=format,
+        raw=raw,
+        html=html if html is not None else not no_html,
+        html_size=parameters.byte_count(html_size, "--html-size", 1000),
         labels=labels,
         same_scale=same_scale,
         fail_fast=fail_fast,
@@ -68,15 +82,15 @@ def view(
     )
     with ProgressObserver(quiet=quiet, verbose=verbose, tables=not json) as observer:
         record = run_view(open_model(model, quiet=quiet), inputs or [], folder, options, observer)
-    report(record, observer, json=json, quiet=quiet, show=show)
-    if output.open_page:
-        open_report(record)
+    report(record, observer, json=json, quiet=quiet, show=show, open_page=open_page)
     if record.failures:
         raise typer.Exit(4)
 
 
-def report(record: ViewRecord, observer: ProgressObserver, *, json: bool, quiet: bool, show: bool) -> None:
-    """Say what was done beside the tables of the runs; with `json` print view.json."""
+def report(
+    record: ViewRecord, observer: ProgressObserver, *, json: bool, quiet: bool, show: bool, open_page: bool
+) -> None:
+    """Say what was done beside the tables of the runs; with `json` print view.json, then preview and open the page."""
     if not quiet and observer.placed_text:
         say(observer.placed_text)
     if json:
@@ -91,14 +105,11 @@ def report(record: ViewRecord, observer: ProgressObserver, *, json: bool, quiet:
         say(f"pictures are in {record.directory}")
         if record.report_path is not None:
             say(f"to explore: {record.report_path}{f' ({record.left_out})' if record.left_out else ''}")
+    if open_page and record.report_path is not None:
+        import webbrowser
 
-
-def open_report(record: ViewRecord) -> None:
-    """Open the page in the browser, or say that no browser could be started."""
-    import webbrowser
-
-    if record.report_path is not None and not webbrowser.open(record.report_path.resolve().as_uri()):
-        say(f"no browser could be started: open {record.report_path} yourself")
+        if not webbrowser.open(record.report_path.resolve().as_uri()):
+            say(f"no browser could be started: open {record.report_path} yourself")
 
 
 def _preview(record: ViewRecord) -> None:
