@@ -6,12 +6,11 @@ import json
 import os
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, BinaryIO, Self, Unpack
 
 import numpy as np
 
@@ -132,7 +131,7 @@ class Activations(Mapping[str, Activation]):
         Raises:
             OutputError: The file exists and `force` is not given, or it cannot be written.
         """
-        with RawWriter(Path(path), force=force) as raw:
+        with RawWriter.open(Path(path), force=force) as raw:
             for item in self._items.values():
                 raw.add(item)
 
@@ -167,20 +166,27 @@ def _checked(fact: Mapping[str, Any], array: Array) -> Activation:
 class RawWriter:
     """Writes activations to one `.npz` file, one after the other, so that memory stays flat; `len` counts them."""
 
-    def __init__(self, path: Path, *, force: bool) -> None:
-        """Prepare to write `path`, which appears whole when the block ends, or not at all."""
-        self._file = writing(path, force=force)
+    def __init__(self, target: BinaryIO) -> None:
+        """Begin the archive in an open file; `open` also ends it."""
+        self._target = target
+        self._archive = zipfile.ZipFile(target, "w", zipfile.ZIP_STORED)
         self._facts: list[dict[str, str | None]] = []
         self._starts: list[int] = []
 
-    def __enter__(self) -> Self:
-        with ExitStack() as stack:
-            self._target = stack.enter_context(self._file)
-            self._archive = zipfile.ZipFile(self._target, "w", zipfile.ZIP_STORED)
-            stack.push(self._close)
-            stack.push(self._finish)
-            self._stack = stack.pop_all()
-        return self
+    @classmethod
+    @contextmanager
+    def open(cls, path: Path, *, force: bool) -> Iterator[Self]:
+        """Write `path`, which appears whole when the block ends, or not at all."""
+        with writing(path, force=force) as target:
+            raw = cls(target)
+            try:
+                yield raw
+                raw._end()
+            except BaseException:
+                # The archive is let go: its file is removed, and the error, such as a full disk, is the one to see.
+                with suppress(Exception):
+                    raw._archive.close()
+                raise
 
     def __len__(self) -> int:
         return len(self._facts)
@@ -205,23 +211,10 @@ class RawWriter:
             self._target.truncate(self._starts[count])
             del self._facts[count:], self._starts[count:]
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
-        return self._stack.__exit__(kind, error, trace)
-
-    def _finish(self, kind: type[BaseException] | None, *details: object) -> None:
-        """Write the names and facts, unless something failed, and end the archive."""
-        if kind is None:
-            self._write("names", np.array([fact["name"] for fact in self._facts], dtype=np.str_))
-            self._write("facts", np.array(json.dumps(self._facts)))
-            self._archive.close()
-
-    def _close(self, kind: type[BaseException] | None, *details: object) -> None:
-        """Let an archive go that could not be ended: its file is removed, and the error, such as a full disk, known."""
-        if kind is not None:
-            with suppress(Exception):
-                self._archive.close()
+    def _end(self) -> None:
+        self._write("names", np.array([fact["name"] for fact in self._facts], dtype=np.str_))
+        self._write("facts", np.array(json.dumps(self._facts)))
+        self._archive.close()
 
     def _write(self, name: str, array: Array) -> None:
         with self._archive.open(f"{name}.npy", "w", force_zip64=True) as member:

@@ -191,8 +191,7 @@ class Model:
         """
         from onnxviz.activations import Activations
 
-        choices, _ = choices_of(self, layers, exclude, tap)
-        return Activations(self._stream(choices, source, feed, run))
+        return Activations(self.stream(source, layers=layers, exclude=exclude, tap=tap, feed=feed, run=run))
 
     def stream(
         self,
@@ -206,7 +205,7 @@ class Model:
     ) -> Iterator[Activation]:
         """Yield what `run` returns one activation at a time, in graph order; `RunOptions.memory` bounds the memory."""
         choices, _ = choices_of(self, layers, exclude, tap)
-        return self._stream(choices, source, feed, run)
+        return self.inference.stream(choices, self.feed(source, feed), self.inference.executor(run))
 
     def measured(self, source: Any, *, feed: FeedOptions | None = None, run: RunOptions | None = None) -> Model:
         """Return this model with the sizes of one run where inference could tell none.
@@ -269,11 +268,6 @@ class Model:
             raise RunError("nothing to verify: the model's own outputs were dropped")
         ours, theirs = (model.inference.values(both, fed, options) for model in (self, original))
         return difference(ours, theirs)
-
-    def _stream(
-        self, choices: Sequence[Choice], source: Any, feed: FeedOptions | None, run: RunOptions | None
-    ) -> Iterator[Activation]:
-        return self.inference.stream(choices, self.feed(source, feed), self.inference.executor(run))
 
     def __repr__(self) -> str:
         return f"<Model {self.path.name!r}: {len(self.graph.nodes)} nodes, {len(self.layers)} layers>"

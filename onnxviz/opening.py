@@ -47,13 +47,8 @@ def open(
     from onnxviz.conversion.cache import cached
     from onnxviz.conversion.convert_options import ConvertOptions
 
-    found = cached(path, ConvertOptions(python=tensorflow_python()), stage=stage)
+    python = os.environ.get(PYTHON)
+    found = cached(path, ConvertOptions(python=Path(python) if python else None), stage=stage)
     converted(found)
     model = Model.open(found.path)
     return Model(replace(model.file, made_from=(path, *found.source.files)), model.graph)
-
-
-def tensorflow_python() -> Path | None:
-    """Return the interpreter with TensorFlow that the environment names; None if it does not name one."""
-    named = os.environ.get(PYTHON)
-    return Path(named) if named else None

@@ -155,7 +155,7 @@ def test_a_raw_file_that_cannot_be_ended_is_an_error_and_leaves_nothing(
 ) -> None:
     item = Activation("a", "a", "act", np.ones((1, 1)), "NC")
     monkeypatch.setattr(json, "dumps", lambda document: 1 / 0)
-    with pytest.raises(ZeroDivisionError), RawWriter(tmp_path / "a.npz", force=False) as raw:
+    with pytest.raises(ZeroDivisionError), RawWriter.open(tmp_path / "a.npz", force=False) as raw:
         raw.add(item)
     assert not list(tmp_path.iterdir())
 

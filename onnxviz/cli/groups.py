@@ -7,11 +7,10 @@ A command takes a group with a parameter such as `style: StyleGroup`, and `expan
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from onnxviz.cli import parameters
-from onnxviz.cli.completion import complete_colormaps, complete_selection
+from onnxviz.cli.completion import complete_colormaps
 from onnxviz.cli.parameters import option
 
 if TYPE_CHECKING:
@@ -40,26 +39,6 @@ def expanded(command: Callable[..., None]) -> Callable[..., None]:
 
     run.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
     return run
-
-
-@dataclass(frozen=True, slots=True)
-class SelectionOptions:
-    """Which layers are meant, and which of their values."""
-
-    layers: list[str] | None
-    exclude: tuple[str, ...]
-    tap: str
-
-
-def selection_options(
-    layers: parameters.Layers = None,
-    exclude: Annotated[
-        list[str] | None, option("--exclude", "What to leave out.", "SEL", autocompletion=complete_selection)
-    ] = None,
-    tap: Annotated[str, option("--tap", "act: after norm and nonlinearity; op: before.", "act|op", "act op")] = "act",
-) -> SelectionOptions:
-    """Make the options of a selection."""
-    return SelectionOptions(layers, tuple(exclude or ()), tap)
 
 
 def style_options(
@@ -184,7 +163,6 @@ def run_options(
     return RunOptions(device=device, exact=exact, threads=threads, memory=parameters.byte_count(memory))
 
 
-SelectionGroup = Annotated[SelectionOptions, selection_options]
 StyleGroup = Annotated["Style", style_options]
 FeedGroup = Annotated["FeedOptions", feed_options]
 FeedGroupIfGiven = Annotated["FeedOptions | None", feed_options_if_given]

@@ -57,7 +57,8 @@ def layers(
     shown = _chosen(opened, layers, all_nodes)
     unlisted = count_unlisted(opened.graph)
     if unlisted:
-        say(f"{_count_text(unlisted)} nodes inside functions and bodies are not listed: too many, or too deep")
+        count = str(unlisted) if unlisted < 50_000 else "50,000 or more"
+        say(f"{count} nodes inside functions and bodies are not listed: too many, or too deep")
     if json:
         print_json("onnxviz.layers/1", model=str(model), layers=[_document(layer) for layer in shown])
     elif tree:
@@ -66,10 +67,6 @@ def layers(
         print_table(TITLES, [_row(layer) for layer in shown], left=(True, True, True, True, False, False, True, False))
         if not shown:
             say("no layers of a kind worth looking at; --all lists every node")
-
-
-def _count_text(count: int) -> str:
-    return str(count) if count < 50_000 else "50,000 or more"
 
 
 def _chosen(model: Model, selections: Sequence[str] | None, every: bool) -> Sequence[Layer]:

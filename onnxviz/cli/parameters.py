@@ -53,6 +53,10 @@ Layers = Annotated[
         autocompletion=complete_selection,
     ),
 ]
+Exclude = Annotated[
+    list[str] | None, option("--exclude", "What to leave out.", "SEL", autocompletion=complete_selection)
+]
+Tap = Annotated[str, option("--tap", "act: after norm and nonlinearity; op: before.", "act|op", "act op")]
 ThemeName = Annotated[str, option("--theme", "dark or light.", "dark|light", "dark light")]
 DeviceName = Annotated[
     str,

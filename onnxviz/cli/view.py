@@ -23,7 +23,9 @@ def view(
     model: parameters.ModelPath,
     *,
     inputs: parameters.InputFiles = None,
-    selection: groups.SelectionGroup,
+    layers: parameters.Layers = None,
+    exclude: parameters.Exclude = None,
+    tap: parameters.Tap = "act",
     folder: Annotated[Path | None, option("-o --output", "The folder to make; else MODEL-INPUT-maps.", "DIR")] = None,
     style: groups.StyleGroup,
     same_scale: parameters.SameScale = False,
@@ -65,9 +67,9 @@ def view(
     if no_html and (html is not None or open_page):
         raise UsageError(f"--no-html excludes {'--html' if html is not None else '--open'}")
     options = ViewOptions(
-        layers=selection.layers,
-        exclude=selection.exclude,
-        tap=selection.tap,
+        layers=layers,
+        exclude=tuple(exclude or ()),
+        tap=tap,
         feed=feed,
         run=run,
         style=style,

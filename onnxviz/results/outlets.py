@@ -5,11 +5,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from onnxviz.activations import Activation
+from onnxviz.activations import Activation, RawWriter
 from onnxviz.draw.scale import ChannelStatistics
 from onnxviz.errors import ExecutionError, InputError
 from onnxviz.feed.feed import Feed
@@ -19,8 +19,26 @@ from onnxviz.reporting.contents import ReportModel, ReportRun
 from onnxviz.reporting.html_file import write_report
 from onnxviz.results.folder import REPORT, Folder
 from onnxviz.results.observer import Observer
-from onnxviz.results.raw_arrays import RunArrays
 from onnxviz.results.record import LISTING, Journal, LayerRecord, RunRecord
+
+
+class RunArrays(RawWriter):
+    """Writes the arrays of all runs to one `.npz` file, one in memory at a time; nothing stays of a run that fails."""
+
+    _prefix = ""
+    _begin = 0
+
+    def begin_run(self, directory: str) -> None:
+        """Begin a run, whose arrays are named after its directory, `.` for none."""
+        self._prefix, self._begin = "" if directory == "." else f"{directory}/", len(self)
+
+    def add(self, item: Activation) -> None:
+        """Write an activation of the run that is under way."""
+        super().add(replace(item, name=self._prefix + item.name))
+
+    def drop_run(self) -> None:
+        """Cut the file back to where the run that is under way began."""
+        self.cut(self._begin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +69,11 @@ class Outlets:
         try:
             yield
         except (InputError, ExecutionError):
-            self._drop_run()
+            self.journal.drop_run()
+            if self.report is not None:
+                self.report.collected.drop_run()
+            if self.arrays is not None:
+                self.arrays.drop_run()
             if directory != ".":
                 shutil.rmtree(self.made / directory)
             raise
@@ -78,13 +100,6 @@ class Outlets:
         self.journal.end_run(run, feed.fed)
         self.observer.ended(run, layers, self.path / run.directory)
 
-    def _drop_run(self) -> None:
-        self.journal.drop_run()
-        if self.report is not None:
-            self.report.collected.drop_run()
-        if self.arrays is not None:
-            self.arrays.drop_run()
-
     def write_report(self, about: ReportModel, size: int) -> str:
         """Write the page of at most `size` bytes, if there is one, and return what was left out to keep to that."""
         return "" if self.report is None else write_report(self.report.file, about, self.report.collected, size)
@@ -100,7 +115,7 @@ def open_outlets(
     Raises:
         OutputError: A file exists, or cannot be written.
     """
-    arrays = stack.enter_context(RunArrays(folder.arrays, force=force)) if folder.arrays is not None else None
+    arrays = stack.enter_context(RunArrays.open(folder.arrays, force=force)) if folder.arrays is not None else None
     report = None
     if folder.page is not None:
         page = made / REPORT if folder.report == REPORT else folder.page

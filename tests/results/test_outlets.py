@@ -9,7 +9,7 @@ import pytest
 
 from onnxviz.activations import Activation, Activations
 from onnxviz.errors import ExecutionError
-from onnxviz.results.raw_arrays import RunArrays
+from onnxviz.results.outlets import RunArrays
 
 
 def activation(name: str, value: float, size: int = 1000) -> Activation:
@@ -18,7 +18,7 @@ def activation(name: str, value: float, size: int = 1000) -> Activation:
 
 def test_a_run_that_fails_is_cut_off(tmp_path: Path) -> None:
     sizes: list[int] = []
-    with RunArrays(tmp_path / "a.npz", force=False) as arrays:
+    with RunArrays.open(tmp_path / "a.npz", force=False) as arrays:
         (part,) = tmp_path.iterdir()
         for place, fails in enumerate((True, False, True, True, False, True)):
             arrays.begin_run(f"{place:03}-run")
@@ -40,14 +40,14 @@ def test_a_run_that_fails_is_cut_off(tmp_path: Path) -> None:
 
 
 def test_the_only_run_has_the_names_of_its_layers(tmp_path: Path) -> None:
-    with RunArrays(tmp_path / "a.npz", force=False) as arrays:
+    with RunArrays.open(tmp_path / "a.npz", force=False) as arrays:
         arrays.begin_run(".")
         arrays.add(activation("conv", 1))
     assert list(Activations.load(tmp_path / "a.npz")) == ["conv"]
 
 
 def test_nothing_is_left_where_the_whole_fails(tmp_path: Path) -> None:
-    with pytest.raises(ExecutionError), RunArrays(tmp_path / "a.npz", force=False) as arrays:
+    with pytest.raises(ExecutionError), RunArrays.open(tmp_path / "a.npz", force=False) as arrays:
         arrays.begin_run("000-a")
         arrays.add(activation("conv", 1))
         raise ExecutionError("no")
@@ -56,7 +56,7 @@ def test_nothing_is_left_where_the_whole_fails(tmp_path: Path) -> None:
 
 def test_memory_stays_flat(tmp_path: Path) -> None:
     array = activation("conv", 1, size=100_000)  # 400 kB
-    with RunArrays(tmp_path / "a.npz", force=False) as arrays:
+    with RunArrays.open(tmp_path / "a.npz", force=False) as arrays:
         tracemalloc.start()
         for place in range(20):
             arrays.begin_run(f"{place}")
