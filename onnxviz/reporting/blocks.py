@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
 
 import numpy as np
 
@@ -10,44 +10,31 @@ from onnxviz.draw.arrange import BARS, Arranged
 from onnxviz.draw.quantise import slopes
 from onnxviz.draw.scale import ChannelStatistics, Floats, channel_blocks, channel_statistics
 from onnxviz.layout import Array
+from onnxviz.reporting.block_store import BlockStore
+from onnxviz.reporting.contents import RunPart
 from onnxviz.reporting.planes import NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY, Codes, Marks, Planes, deflate
 
 STEPS = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A layer of one run, as the page holds it.
+def store_block(
+    store: BlockStore, shape: tuple[int, ...], arranged: Arranged, statistics: ChannelStatistics | None = None
+) -> RunPart:
+    """Store the arranged maps of an activation of this shape as a block, and return what the index says of it.
 
-    Attributes:
-        data: a zlib stream: codes `(C, *extent) uint8`, the plane of extras if there is one, the bits of the ends; or
-            the values of a vector.
-        extent: the sizes of space; empty for a vector.
-        statistics: of the stored channels, over the whole map.
-        exact: whether `data` holds the values themselves, not codes.
-        extra: whether `data` has a plane of extras, for values that are not finite.
-        wide: whether the ends of the channels, or the values of a vector, need float64.
+    The block is a zlib stream: codes `(C, *extent) uint8`, the plane of extras if there is one, the bits of the ends;
+    or the values of a vector. `statistics` are those of `arranged.values`, if they are known.
     """
-
-    data: bytes
-    extent: tuple[int, ...]
-    statistics: ChannelStatistics
-    exact: bool
-    extra: bool
-    wide: bool
-
-
-def make_block(arranged: Arranged, statistics: ChannelStatistics | None = None) -> Block:
-    """Return arranged maps as a block; `statistics` are those of `arranged.values`, if they are known."""
-    values = arranged.values
+    values, exact = arranged.values, arranged.kind == BARS
     found = statistics if statistics is not None else channel_statistics(values)
     wide = not (_fits(found.minimum) and _fits(found.maximum))
-    if arranged.kind == BARS:
-        plain = np.ascontiguousarray(values, "<f8" if wide else "<f4")
-        return Block(deflate(plain.tobytes()), (), found, exact=True, extra=False, wide=wide)
-    extra = bool(found.irregular.any())
-    planes = Planes(quantise(values, found), extras(values) if extra else None, ends(values, found))
-    return Block(planes.packed(), values.shape[1:], found, exact=False, extra=extra, wide=wide)
+    extra = not exact and bool(found.irregular.any())
+    if exact:
+        data = deflate(np.ascontiguousarray(values, "<f8" if wide else "<f4").tobytes())
+    else:
+        data = Planes(quantise(values, found), extras(values) if extra else None, ends(values, found)).packed()
+    extent = () if exact else values.shape[1:]
+    return RunPart(store.add(data), shape, extent, found, _live(found, extent), exact=exact, extra=extra, wide=wide)
 
 
 def quantise(values: Array, statistics: ChannelStatistics) -> Codes:
@@ -90,6 +77,12 @@ def extras(values: Array) -> Codes:
     plane[values == np.inf] = POSITIVE_INFINITY
     plane[values == -np.inf] = NEGATIVE_INFINITY
     return plane
+
+
+def _live(statistics: ChannelStatistics, extent: tuple[int, ...]) -> int:
+    low = statistics.minimum
+    shown = low != 0 if math.prod(extent) == 1 else ~statistics.constant
+    return int(np.count_nonzero(shown & ~np.isnan(low)))
 
 
 def _fits(values: Floats) -> bool:

@@ -2,39 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from onnxviz.activations import Activation
 from onnxviz.draw.arrange import ATTENTION, BANDS, BARS, FILMSTRIP, MAPS, NOTHING, Arranged, arrange_axes, matching
 from onnxviz.draw.scale import ChannelStatistics
 from onnxviz.layout import spatial_axes
 from onnxviz.reporting.block_store import BlockStore
-from onnxviz.reporting.blocks import Block, make_block
+from onnxviz.reporting.blocks import store_block
 from onnxviz.reporting.contents import LayerFacts, LayerPart, ReportRun, RunPart
 
 if TYPE_CHECKING:
     from onnxviz.graph.layers.catalogue import Layer
 
 FORMS = {MAPS: "map", ATTENTION: "map", BANDS: "band", FILMSTRIP: "volume", BARS: "vector"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Key:
-    """Activations with the same key in two runs are one layer; `number` tells apart those alike within a run."""
-
-    name: str
-    value: str
-    form: str
-    channels: int
-    number: int
 
 
 MOST_RUNS = 32
@@ -54,7 +39,9 @@ class Collector(AbstractContextManager["Collector"]):
         self.runs: list[ReportRun] = []
         self.further = 0
         self.empty: list[str] = []
-        self._layers: dict[_Key, tuple[LayerFacts, dict[int, RunPart]]] = {}
+        # Activations with the same name, value, form and channels in two runs are one layer; a number tells apart those
+        # alike within a run.
+        self._layers: dict[tuple[str, str, str, int, int], tuple[LayerFacts, dict[int, RunPart]]] = {}
 
     def add(
         self,
@@ -78,18 +65,9 @@ class Collector(AbstractContextManager["Collector"]):
             if activation.name not in self.empty:
                 self.empty.append(activation.name)
             return
-        block = make_block(arranged, matching(statistics, arranged, activation.array, activation.layout))
-        facts = _facts(activation, arranged, layer, labels)
-        part = RunPart(
-            block=self.store.add(block.data),
-            shape=activation.array.shape,
-            extent=block.extent,
-            statistics=block.statistics,
-            live=_live(block),
-            exact=block.exact,
-            extra=block.extra,
-            wide=block.wide,
-        )
+        array, facts = activation.array, _facts(activation, arranged, layer, labels)
+        known = matching(statistics, arranged, array, activation.layout)
+        part = store_block(self.store, array.shape, arranged, known)
         self._place(facts, len(arranged.values)).setdefault(len(self.runs), part)
 
     def drop_run(self) -> None:
@@ -112,21 +90,15 @@ class Collector(AbstractContextManager["Collector"]):
     def layers(self) -> tuple[LayerPart, ...]:
         """Return all layers, each with what every run has of it."""
         return tuple(
-            LayerPart(facts, key.channels, tuple(map(parts.get, range(len(self.runs)))), tuple(range(key.channels)))
-            for key, (facts, parts) in self._layers.items()
+            LayerPart(facts, channels, tuple(map(parts.get, range(len(self.runs)))), tuple(range(channels)))
+            for (_, _, _, channels, _), (facts, parts) in self._layers.items()
         )
 
     def _place(self, facts: LayerFacts, channels: int) -> dict[int, RunPart]:
         """Return the parts of the layer to which the current run adds; layers that look the same are kept apart."""
-        keys = (_Key(facts.name, facts.output, facts.form, channels, number) for number in count())
+        keys = ((facts.name, facts.output, facts.form, channels, number) for number in count())
         places = (self._layers.setdefault(key, (facts, {}))[1] for key in keys)
         return next(parts for parts in places if len(self.runs) not in parts)
-
-
-def _live(block: Block) -> int:
-    low = block.statistics.minimum
-    shown = low != 0 if math.prod(block.extent) == 1 else ~block.statistics.constant
-    return int(np.count_nonzero(shown & ~np.isnan(low)))
 
 
 def _facts(activation: Activation, arranged: Arranged, layer: Layer | None, labels: Sequence[str] | None) -> LayerFacts:

@@ -77,11 +77,13 @@ class RunPart:
     Attributes:
         block: the number of its block in the store.
         shape: of the activation.
-        extent: the stored sizes of space.
-        statistics: of the stored channels.
+        extent: the stored sizes of space; empty for a vector.
+        statistics: of the stored channels, over the whole map.
         live: how many channels of the layer, stored or not, have something to show: a single value other than 0, or
             a map that is not constant and has finite values.
-        exact, extra, wide: see `Block`.
+        exact: whether the block holds the values themselves, not codes.
+        extra: whether it has a plane of extras, for values that are not finite.
+        wide: whether the ends of the channels, or the values of a vector, need float64.
     """
 
     block: int

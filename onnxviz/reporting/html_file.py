@@ -72,7 +72,6 @@ class _Fitted:
 
 
 def _head(page: PageFiles) -> bytes:
-    """Return what the file holds before the index."""
     head = (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{page.policy}">\n'
@@ -99,16 +98,14 @@ def _further(collected: Collector) -> str:
 
 def _reduced(layers: Sequence[LayerPart]) -> str:
     """Return a sentence about what was left out to keep to the size, empty if that is nothing."""
-    fewer = [layer for layer in layers if len(layer.kept) < layer.channels]
-    halved = [layer for layer in layers if layer.halved]
-    if not fewer and not halved:
-        return ""
-    parts = []
-    if fewer:
-        parts.append(f"only the channels that vary most are kept in {len(fewer)} of {len(layers)} layers")
-    if halved:
-        parts.append(f"the maps of {len(halved)} of {len(layers)} layers are halved to means")
-    return f"To keep the file small, {', and '.join(parts)}; a larger --html-size shows more."
+    fewer = sum(len(layer.kept) < layer.channels for layer in layers)
+    halved = sum(layer.halved > 0 for layer in layers)
+    parts = [
+        f"only the channels that vary most are kept in {fewer} of {len(layers)} layers" if fewer else "",
+        f"the maps of {halved} of {len(layers)} layers are halved to means" if halved else "",
+    ]
+    said = ", and ".join(filter(None, parts))
+    return f"To keep the file small, {said}; a larger --html-size shows more." if said else ""
 
 
 def _empty(names: Sequence[str]) -> str:

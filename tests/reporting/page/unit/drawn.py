@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import base64
 import json
+import tempfile
+from pathlib import Path
 
 import numpy as np
 
@@ -16,7 +18,8 @@ from onnxviz.draw.scale import MODES, channel_statistics, limits
 from onnxviz.draw.style import Style
 from onnxviz.draw.text import number
 from onnxviz.reporting.appearance import appearance
-from onnxviz.reporting.blocks import make_block
+from onnxviz.reporting.block_store import BlockStore
+from onnxviz.reporting.blocks import store_block
 
 RANDOM = np.random.default_rng(0)
 
@@ -49,7 +52,9 @@ def layer(maps: np.ndarray) -> dict[str, object]:
     """Return maps as a report stores them, and the scales on which a picture shows them."""
     found = channel_statistics(maps)
     # The layout keeps maps of one value maps.
-    block = make_block(arrange_axes(maps[None], "NCHW"))
+    with BlockStore(Path(tempfile.gettempdir())) as store:
+        part = store_block(store, maps[None].shape, arrange_axes(maps[None], "NCHW"))
+        block = store.read(part.block)
     columns = {"low": found.minimum, "high": found.maximum, "mean": found.mean, "std": found.deviation}
     scales = {}
     for mode in MODES:
@@ -62,13 +67,13 @@ def layer(maps: np.ndarray) -> dict[str, object]:
         }
     return {
         "shape": maps.shape,
-        "block": base64.b64encode(block.data).decode(),
+        "block": base64.b64encode(block).decode(),
         "entry": {
             "stats": {name: base64.b64encode(each.astype("<f4").tobytes()).decode() for name, each in columns.items()},
             "nan": found.nan.tolist(),
             "inf": found.inf.tolist(),
-            "extra": block.extra,
-            "exact": block.exact,
+            "extra": part.extra,
+            "exact": part.exact,
         },
         "constant": found.constant.tolist(),
         "scales": scales,
