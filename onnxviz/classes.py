@@ -91,7 +91,9 @@ def find_classes(model: Model, choices: Sequence[Choice], given: tuple[str, ...]
     """
     labels = read_labels(given) if isinstance(given, Path) else given
     if labels is not None:
-        check_labels(model, labels)
+        shapes = {spec.name: model.types.get(spec.name, spec).shape for spec in model.outputs}
+        if not any(_may_be_scores(shape, labels) for shape in shapes.values()):
+            raise _unfit(labels, shapes)
     asked = labels is not None
     labels = labels if labels is not None else model_labels(model.metadata)
     return Classes(labels, asked, class_outputs(model, choices, labels, asked=asked))
@@ -143,17 +145,6 @@ def read_labels(path: Path) -> tuple[str, ...]:
         raise InputError(f"the labels {path} cannot be read: that is a folder") from None
     except OSError as error:
         raise InputError(f"the labels {path} cannot be read: {error.strerror}") from None
-
-
-def check_labels(model: Model, labels: Sequence[str]) -> None:
-    """Refuse class names that fit no output; an output of unknown size may fit.
-
-    Raises:
-        InputError: No output has as many units as there are names.
-    """
-    shapes = {spec.name: model.types.get(spec.name, spec).shape for spec in model.outputs}
-    if not any(_may_be_scores(shape, labels) for shape in shapes.values()):
-        raise _unfit(labels, shapes)
 
 
 def _unfit(labels: Sequence[str], shapes: Mapping[str, Sequence[Dimension] | None]) -> InputError:

@@ -9,6 +9,7 @@ from onnxviz.cli import parameters
 from onnxviz.cli.parameters import option
 from onnxviz.cli.stages import open_model
 from onnxviz.cli.terminal import print_json, print_table, say, say_choices
+from onnxviz.errors import UsageError, VerificationError
 from onnxviz.layout import shape_text
 from onnxviz.strict_json import number
 
@@ -41,7 +42,6 @@ def expose(
 
     Example: onnxviz expose model.onnx --layers 'conv[0],pool' -o exposed.onnx
     """
-    from onnxviz.errors import UsageError
     from onnxviz.model import choices_of, expose_choices
 
     if only and verify:
@@ -82,8 +82,6 @@ def expose(
                 f"{difference.max_rel:.3g} of the largest value"
             )
     if difference is not None and difference.max_rel > TOLERANCE:
-        from onnxviz.errors import VerificationError
-
         raise VerificationError(
             f"exposing moved the model's own outputs by {difference.max_abs:.3g} ({difference.max_rel:.3g} of the "
             f"largest value, tolerance {TOLERANCE}): an exposed value stopped a fusion; the file was written"

@@ -61,8 +61,9 @@ class _Fitted:
 
     def _take(self, layers: tuple[LayerPart, ...], more: str = "") -> None:
         self.layers = layers
-        parts = (_further(self._collected), _empty(self._collected.empty), _reduced(layers), more)
-        self.left_out = " ".join(part for part in parts if part)
+        empty = listed(map(shown, self._collected.empty))
+        parts = (_further(self._collected), empty and f"{empty}: no numbers to show.", _reduced(layers), more)
+        self.left_out = " ".join(filter(None, parts))
         self.index = index_text(self._model, self._runs, layers, self.left_out)
 
     def _size(self) -> int:
@@ -106,7 +107,3 @@ def _reduced(layers: Sequence[LayerPart]) -> str:
     ]
     said = ", and ".join(filter(None, parts))
     return f"To keep the file small, {said}; a larger --html-size shows more." if said else ""
-
-
-def _empty(names: Sequence[str]) -> str:
-    return f"{listed(map(shown, names))}: no numbers to show." if names else ""

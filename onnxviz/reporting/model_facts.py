@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import product
 
 from onnxviz.activations import Activation
 from onnxviz.classes import ClassScore, top_classes
@@ -46,8 +47,7 @@ class ModelFacts:
 def _by_name_and_value(layers: Iterable[Layer]) -> dict[tuple[str, str], Layer]:
     """Return layers by (name, value); ("", value) finds the first layer with that value, whatever its name."""
     found: dict[tuple[str, str], Layer] = {}
-    for layer in layers:
-        for tap in ("op", "act"):
-            for name in (layer.name, ""):
-                found.setdefault((name, layer.value(tap)), layer)
+    for layer, tap in product(layers, ("op", "act")):
+        for name in (layer.name, ""):
+            found.setdefault((name, layer.value(tap)), layer)
     return found

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from onnxviz.draw.scale import Floats
 from onnxviz.reporting.block_store import BlockStore
+from onnxviz.reporting.blocks import NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY, Codes, Planes
 from onnxviz.reporting.contents import LayerPart, RunPart
-from onnxviz.reporting.planes import NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY, Codes, Planes
 
 FEWEST = 16
 """Channels that a layer keeps as long as its maps can be halved instead."""

@@ -115,7 +115,8 @@ def _tried(name: str, provider: str) -> Device:
     try:
         session = ort.InferenceSession(_ONE_RELU, options, providers=[provider])
     except Exception as error:  # onnxruntime raises many unrelated kinds here; each means that it does not work
-        return Device(name, provider, False, _first_line(error))
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        return Device(name, provider, False, lines[0][:300])
     if session.get_providers()[0] != provider:
         return Device(name, provider, False, "onnxruntime lists it, but its libraries or its hardware are missing")
     return Device(name, provider, True, "works")
@@ -146,11 +147,6 @@ def overlapping_wheels() -> tuple[str, ...]:
 def _how_to_get(name: str) -> str:
     extra = EXTRAS.get(name)
     return f"pip install 'onnxviz[{extra}]' in an environment of its own" if extra else "it needs a build of its own"
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0][:300] if text else type(error).__name__
 
 
 # ModelProto of `y = Relu(x)`, float32 of shape (1,), IR 8, opset 13: written out since this room does not know onnx.

@@ -98,10 +98,8 @@ def _stretches(places: Sequence[int], choices: Sequence[Choice], most: int) -> l
     found = [_cut(places, sizes)]
     for parts in range(max(map(len, scopes.values())) + 1):
         outer = {place: scope[:parts] for place, scope in scopes.items()}
-        found += [
-            _cut(places, outer),
-            _cut(places, {place: (outer[place], sizes[place]) for place in places}),
-        ]
+        both = {place: (outer[place], sizes[place]) for place in places}
+        found += [_cut(places, outer), _cut(places, both)]
     return max((cut for cut in found if len(cut) <= most), key=len)
 
 

@@ -51,7 +51,9 @@ def view(
     check_name(options.run.device)
     choices, remark = choices_of(model, options.layers, options.exclude, options.tap)
     observer.chosen(choices, remark)
-    folder = _folder(options, Path(directory) if directory is not None else default_directory(model, inputs))
+    path = Path(directory) if directory is not None else default_directory(model, inputs)
+    page = path / REPORT if options.html is True else Path(options.html) if options.html else None
+    folder = Folder(path, options.raw, page)
     folder.check(model, [*paths_of(inputs), *_read_files(options)])
     shown = Shown(model, choices, find_classes(model, choices, options.labels))
     with ExitStack() as stack:
@@ -76,11 +78,6 @@ def view(
         )
         outlets.journal.end(record)
     return record
-
-
-def _folder(options: ViewOptions, path: Path) -> Folder:
-    page = path / REPORT if options.html is True else Path(options.html) if options.html else None
-    return Folder(path, options.raw, page)
 
 
 def _read_files(options: ViewOptions) -> list[Path]:
