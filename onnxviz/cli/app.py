@@ -8,7 +8,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable
-from typing import Annotated, Any, ParamSpec
+from typing import Annotated, Any
 
 import typer
 import typer.core
@@ -24,8 +24,6 @@ Exit codes: 0 done; 1 a bug of ours; 2 usage, a selection's grammar included; 3 
 honoured, or nothing matches; 4 input data; 5 runtime, device or converter missing or failing; 6 output exists or
 cannot be written; 7 verification past its tolerance; 130 interrupted.
 """
-
-Parameters = ParamSpec("Parameters")
 
 COMMANDS = {
     command.__name__: command
@@ -46,16 +44,16 @@ class Commands(typer.core.TyperGroup):
         return name, outline and _with_options(name or ""), rest
 
 
-def printing(command: Callable[Parameters, None]) -> Callable[Parameters, None]:
+def printing(command: Callable[..., None]) -> Callable[..., None]:
     """Return a command that flushes its output, and says so when it is interrupted; typer then ends with exit code 130.
 
     The command raises a ReaderGoneError when nobody reads its output, and an OutputError when the output is full.
     """
 
     @functools.wraps(command)
-    def guarded(*arguments: Parameters.args, **options: Parameters.kwargs) -> None:
+    def guarded(**options: Any) -> None:
         try:
-            command(*arguments, **options)
+            command(**options)
             sys.stdout.flush()
         except KeyboardInterrupt:
             print("onnxviz: interrupted; nothing that was not finished is kept", file=sys.stderr)

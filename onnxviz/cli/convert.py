@@ -58,7 +58,10 @@ def convert(
     from onnxviz.errors import UsageError
 
     if clear_cache:
-        _clear_cache()
+        from onnxviz.conversion.cache import cache_folder, clear
+
+        count, freed = clear()
+        print(f"removed {count} converted models, {size_text(freed)}, from {cache_folder()}")
         return
     if source is None:
         raise UsageError("name what to convert: onnxviz convert SOURCE -o OUT.onnx")
@@ -83,13 +86,6 @@ def convert(
         _print_document(converted)
     else:
         _print(converted)
-
-
-def _clear_cache() -> None:
-    from onnxviz.conversion.cache import cache_folder, clear
-
-    count, freed = clear()
-    print(f"removed {count} converted models, {size_text(freed)}, from {cache_folder()}")
 
 
 def _names(texts: list[str] | None) -> tuple[str, ...]:

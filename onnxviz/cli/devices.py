@@ -16,11 +16,12 @@ def devices(json: parameters.Json = False) -> None:
     from onnxviz.runtime.devices import devices as found_devices
     from onnxviz.runtime.devices import overlapping_wheels, runtime
 
-    version = runtime().__version__
     found = found_devices()
     wheels = overlapping_wheels()
     if json:
-        print_json("onnxviz.devices/1", onnxruntime=version, wheels=wheels, devices=list(map(asdict, found)))
+        print_json(
+            "onnxviz.devices/1", onnxruntime=runtime().__version__, wheels=wheels, devices=list(map(asdict, found))
+        )
     else:
         rows = [(each.name, "yes" if each.usable else "no", each.provider, each.reason) for each in found]
         print_table(("device", "usable", "provider", "why"), rows, left=(True,) * 4)

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import html
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
-from onnxviz.activations import Activations
-from onnxviz.classes import ClassScore
+from onnxviz.activations import Activation, Activations
+from onnxviz.classes import ClassScore, top_classes
 from onnxviz.errors import UsageError
 from onnxviz.feed.feed import Feed
 from onnxviz.feed.feed_options import FeedOptions
 from onnxviz.feed.make import shown_picture
+from onnxviz.feed.preprocessing import model_labels
 from onnxviz.files import writing
+from onnxviz.graph.layers.catalogue import catalogue
+from onnxviz.graph.layers.layer import Layer
 from onnxviz.model import Model
 from onnxviz.reporting.collect import Collector
 from onnxviz.reporting.contents import ReportModel, ReportRun
 from onnxviz.reporting.html_file import write_report
-from onnxviz.reporting.model_facts import ModelFacts
 
 SIZE = 40_000_000
 """Bytes that a report takes at most, unless another size is asked for."""
@@ -109,6 +112,46 @@ def report(
         about = ReportModel(model.path.name if model is not None else "")
         left_out = write_report(file, about, collected, options.size)
     return Report(target, left_out)
+
+
+class ModelFacts:
+    """What a model says of its activations: their layers, the names of their units, the strongest classes."""
+
+    def __init__(self, model: Model | None, labels: Sequence[str] | None) -> None:
+        """Take the model that made the activations, or None; `labels` of None means the model's own class names."""
+        self._model = model
+        self._labels = labels if labels is not None or model is None else model_labels(model.metadata)
+        self._layers = {} if model is None else _by_name_and_value(catalogue(model.graph, model.types, every=True))
+
+    def layer(self, activation: Activation) -> Layer | None:
+        """Return an activation's entry in the catalogue."""
+        found = self._layers.get((activation.name, activation.value))
+        return found or self._layers.get(("", activation.value))
+
+    def labels(self, activation: Activation) -> Sequence[str] | None:
+        """Return the class names for an output of the model, or for any activation if the model is unknown."""
+        return self._labels if self._is_output(activation) else None
+
+    def classes(self, activations: Iterable[Activation]) -> tuple[ClassScore, ...]:
+        """Return the strongest classes of the first activation that holds scores."""
+        tried = (
+            top_classes(activation, self._labels)
+            for activation in activations
+            if self._is_output(activation) and (self._labels is not None or self._model is not None)
+        )
+        return next((found for found in tried if found), ())
+
+    def _is_output(self, activation: Activation) -> bool:
+        return self._model is None or any(spec.name == activation.value for spec in self._model.outputs)
+
+
+def _by_name_and_value(layers: Iterable[Layer]) -> dict[tuple[str, str], Layer]:
+    """Return layers by (name, value); ("", value) finds the first layer with that value, whatever its name."""
+    found: dict[tuple[str, str], Layer] = {}
+    for layer, tap in product(layers, ("op", "act")):
+        for name in (layer.name, ""):
+            found.setdefault((name, layer.value(tap)), layer)
+    return found
 
 
 def _feed(model: Model | None, source: Any, options: FeedOptions) -> Feed | None:

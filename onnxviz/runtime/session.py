@@ -82,10 +82,9 @@ class Session:
             ExecutionError: onnxruntime refuses the feed or fails.
         """
         try:
-            results: list[Any] = self._session.run(list(outputs), {name: feed[name] for name in self.inputs})
+            return list(self._session.run(list(outputs), {name: feed[name] for name in self.inputs}))
         except Exception as error:
             raise explained(error, "run the model", ExecutionError) from None
-        return results
 
 
 def _session_options(ort: Any, folder: Path, options: RunOptions) -> Any:

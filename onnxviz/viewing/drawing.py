@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -39,11 +39,6 @@ class Shown:
     model: Model
     choices: tuple[Choice, ...]
     classes: Classes
-
-    @property
-    def source(self) -> str:
-        """What was named to open the model."""
-        return str(self.model.file.origin)
 
     @property
     def asked(self) -> list[Choice]:
@@ -135,7 +130,7 @@ def _draw_layers(activations: Iterable[Activation], shown: Shown, album: Album, 
             if len(drawn.layers) in in_overview:
                 drawn.rows.append(summarise(activation.array, activation.layout, caption, statistics))
             stem = f"{len(drawn.layers):03}-{safe_name(activation.name)}"
-            pictures = _save_pages(_drawings(activation, caption, statistics, album), album, stem)
+            pictures = _save_pages(activation, caption, statistics, album, stem)
             layer = LayerRecord(
                 name=activation.name,
                 output=activation.value,
@@ -152,15 +147,14 @@ def _draw_layers(activations: Iterable[Activation], shown: Shown, album: Album, 
     return drawn
 
 
-def _drawings(activation: Activation, caption: Caption, statistics: ChannelStatistics, album: Album) -> list[Drawing]:
+def _save_pages(
+    activation: Activation, caption: Caption, statistics: ChannelStatistics, album: Album, stem: str
+) -> tuple[str, ...]:
+    """Draw the pages of a layer, save them and return their files' names."""
     style = album.options.style
     if activation.value in album.limits:
         style = replace(style, limits=album.limits[activation.value])
-    return draw_maps(activation.array, activation.layout, caption, style, statistics)
-
-
-def _save_pages(drawings: Sequence[Drawing], album: Album, stem: str) -> tuple[str, ...]:
-    """Save the pages of a layer and return their files' names."""
+    drawings = draw_maps(activation.array, activation.layout, caption, style, statistics)
     numbers = [f"-{page + 1}" for page in range(len(drawings))] if len(drawings) > 1 else [""]
     return tuple(album.save(drawing, stem + number) for drawing, number in zip(drawings, numbers, strict=True))
 

@@ -54,11 +54,13 @@ def view(
     path = Path(directory) if directory is not None else default_directory(model, inputs)
     page = path / REPORT if options.html is True else Path(options.html) if options.html else None
     folder = Folder(path, options.raw, page)
-    folder.check(model, [*paths_of(inputs), *_read_files(options)])
+    read = [Path(each) for each in (options.labels, options.style.font) if isinstance(each, str | Path)]
+    folder.check(model, [*paths_of(inputs), *read])
     shown = Shown(model, choices, find_classes(model, choices, options.labels))
     with ExitStack() as stack:
         made = stack.enter_context(making_folder(folder.path, force=options.force, ours=is_ours))
-        outlets = open_outlets(stack, made, folder, shown.source, force=options.force, observer=observer)
+        source = str(model.file.origin)
+        outlets = open_outlets(stack, made, folder, source, force=options.force, observer=observer)
         given = Inputs(model, inputs, options.feed, failed=observer.failed, fail_fast=options.fail_fast)
         executor = model.inference.executor(options.run, keep=given.several, placed=observer.placed)
         stream = partial(model.inference.stream, shown.asked, executor=executor)
@@ -66,7 +68,7 @@ def view(
         runs = _draw_all(stream, given, shown, Album(made, ".", options, limits), outlets)
         device, level = executor.placement.device, options.run.level
         record = ViewRecord(
-            model=shown.source,
+            model=source,
             directory=folder.path,
             device=device,
             level=level,
@@ -78,11 +80,6 @@ def view(
         )
         outlets.journal.end(record)
     return record
-
-
-def _read_files(options: ViewOptions) -> list[Path]:
-    labels = [options.labels] if isinstance(options.labels, Path) else []
-    return [*labels, *([Path(options.style.font)] if options.style.font is not None else [])]
 
 
 def _draw_all(stream: Stream, inputs: Inputs, shown: Shown, album: Album, outlets: Outlets) -> tuple[RunRecord, ...]:
