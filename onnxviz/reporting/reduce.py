@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxviz.draw.scale import Floats
 from onnxviz.reporting.block_store import BlockStore
 from onnxviz.reporting.blocks import NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY, Codes, Planes
 from onnxviz.reporting.contents import LayerPart, RunPart
@@ -128,15 +127,11 @@ def _reduced(layer: LayerPart, reduction: Reduction, store: BlockStore) -> Layer
 
 def _strongest(layer: LayerPart, count: int) -> tuple[int, ...]:
     """Return the channels that vary most in space in any run, in index order."""
-    shares = [_shares(run.statistics.deviation) for run in layer.runs if run is not None]
+    deviations = [run.statistics.deviation for run in layer.runs if run is not None]
+    known = [np.where(np.isfinite(deviation), deviation, 0) for deviation in deviations]
+    shares = [deviation / (deviation.max() or 1) for deviation in known]  # of each run's greatest, to compare runs
     order = np.argsort(-np.max(shares, axis=0), kind="stable")
     return tuple(sorted(int(channel) for channel in order[:count]))
-
-
-def _shares(deviation: Floats) -> Floats:
-    """Return deviations as shares of the run's greatest, to compare runs; 0 for channels without a finite one."""
-    known = np.where(np.isfinite(deviation), deviation, 0)
-    return np.asarray(known / (known.max() or 1), np.float64)
 
 
 def _reduced_run(run: RunPart, kept: tuple[int, ...], halved: int, store: BlockStore) -> RunPart:
