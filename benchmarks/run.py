@@ -69,6 +69,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--detector", type=Path, help="ch_PP-OCRv4_det_infer.onnx of the zoo")
     arguments = parser.parse_args()
+    if arguments.work:
+        arguments.work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=arguments.work) as name:
         rows(Path(name), arguments.rounds, arguments.detector and arguments.detector.resolve())
 

@@ -11,10 +11,17 @@ from pathlib import Path
 class ConvertOptions:
     """How to convert.
 
-    `inputs` and `outputs` name tensors of a graph that does not name its own. `signature` is one of a SavedModel's.
-    Every layer stays visible, or with `fold` only those that `keep` names. `opset` is 9 to 18. `python` is the
-    interpreter that has TensorFlow, by default this one. `trust` lets code in the source run. `verify` compares with
-    TensorFlow. `force` replaces an existing file.
+    Attributes:
+        inputs: names of the input tensors, for a graph that does not name its own.
+        outputs: names of the output tensors, likewise.
+        signature: one of a SavedModel's signatures.
+        keep: names of layers that stay visible with `fold`.
+        fold: keep only the layers of `keep` as values, which gives a smaller graph.
+        opset: the version of ONNX's operators, 9 to 18.
+        python: the interpreter that has TensorFlow; None takes this one.
+        trust: let code in the source run.
+        verify: compare the model with TensorFlow on the same random input.
+        force: replace a file that exists.
     """
 
     inputs: Sequence[str] = ()

@@ -21,8 +21,19 @@ _PLACES = ("size", "resize", "filter", "channel_order")
 class FeedOptions:
     """How inputs are made; None means not given.
 
-    `size` is `(H, W)`; `dims` gives sizes to the model's symbols. Inputs that nothing is given for are filled with
-    noise by `random`, a seed or True for seed 0, or with one number by `constant`.
+    Attributes:
+        preset: a named preprocessing, such as `imagenet`; None takes the model's own.
+        range: (low, high), to which the pixel values 0..255 are brought.
+        mean: subtracted after that: one number, or one a channel as fed.
+        std: divides after that, likewise.
+        size: (H, W) to feed; None takes the model's own.
+        resize: `squash`, `crop` or `letterbox`.
+        filter: `nearest`, `bilinear`, `bicubic` or `lanczos`.
+        channel_order: `rgb` or `bgr`.
+        transform: `none`, or `log` for matrices whose numbers differ by orders of magnitude.
+        dims: a size for each symbol of the model, such as `{"sequence": 16}`.
+        random: fill inputs that nothing is given for with noise: a seed, or True for seed 0.
+        constant: fill inputs that nothing is given for with this number.
     """
 
     preset: str | None = None

@@ -35,7 +35,7 @@ def cut(graph: Graph, outputs: Sequence[str], types: Mapping[str, TensorSpec] | 
         types: what else is known of values, for their declarations.
 
     Raises:
-        NoMatchError: An output is not a value of the graph, or none is asked for.
+        NoMatchError: An output is not a value of the graph, or there are no outputs.
     """
     wanted = tuple(dict.fromkeys(outputs))
     check_values(graph, wanted)

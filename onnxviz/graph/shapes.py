@@ -12,8 +12,8 @@ from onnxviz.graph.graph import Graph, dtype_name, tensor_spec
 from onnxviz.layout import Dimension, TensorSpec
 
 # onnx 1.23 counts up to these in C++ before it looks at the shapes: an axis of 2^31 in a LayerNormalization ends the
-# process, 2^31 outputs of a Split take 16 GB.
-_COUNTED = frozenset({"axis", "num_outputs"})
+# process, 2^31 outputs of a Split take 16 GB. onnx 1.22 divides by the square of a block's size, which 2^32 makes zero.
+_COUNTED = frozenset({"axis", "num_outputs", "blocksize"})
 _LARGEST_COUNT = 1 << 16
 # Names that onnx's inference makes up for sizes which it does not know.
 _INVENTED = re.compile(r"unk__\d+")
@@ -70,7 +70,7 @@ def infer(graph: Graph) -> onnx.ModelProto | None:
 
 
 def _without_absurd_nodes(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the model without nodes that ask for an axis or a number of outputs that no tensor has."""
+    """Return the model without nodes that ask for an axis, a block or a number of outputs that no tensor has."""
     if not any(_is_absurd(node) for holder in _holders(proto) for node in holder.node):
         return proto
     rest = onnx.ModelProto()
@@ -89,6 +89,8 @@ def _holders(proto: onnx.ModelProto) -> list[onnx.GraphProto | onnx.FunctionProt
 def _is_absurd(node: onnx.NodeProto) -> bool:
     return any(
         (attribute.name in _COUNTED and abs(attribute.i) > _LARGEST_COUNT)
+        # onnx 1.23 reads the sizes at such a place, which lies before the first of them.
+        or (attribute.name == "batch_dims" and attribute.i < 0)
         or any(_is_absurd(inner) for body in (attribute.g, *attribute.graphs) for inner in body.node)
         for attribute in node.attribute
     )

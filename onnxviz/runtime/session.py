@@ -15,11 +15,14 @@ from onnxviz.runtime.devices import PROVIDERS, Target, providers_of, runtime, ta
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """How to run: the device, the optimisation level and the threads.
+    """How to run: the device, the optimisation level, the threads and the memory.
 
-    `exact` turns all of onnxruntime's optimisation off, the only level at which exposing a value never changes a bit.
-    `many` optimises for many runs: weights are rearranged once, at the cost of memory. `memory` bounds the maps that
-    one piece of the graph holds at a time, in bytes. `threads` of 0 means one a core.
+    Attributes:
+        device: `auto`, `cpu`, `cuda`, `cuda:N`, `openvino` or another that `onnxviz devices` lists.
+        exact: turn off all of onnxruntime's optimisation; only then does exposing a value never change a bit.
+        many: optimise for many runs: weights are rearranged once, at the cost of memory.
+        threads: threads of one operator; 0 means one a core.
+        memory: bytes of maps that are held at a time; a model that needs more runs in pieces.
     """
 
     device: str = "auto"

@@ -23,6 +23,9 @@ class ViewOptions:
         layers: a selection, or None for `conv,pool`.
         exclude: selections to take away.
         tap: `act` (after norm and nonlinearity) or `op` (the node's own output).
+        feed: how inputs are made.
+        run: the device and how it runs.
+        style: how the pictures are drawn.
         format: the pictures' file format: png, jpg, webp or tiff.
         raw: a `.npz` file for the arrays, unscaled.
         labels: class names, or a file of them, one a line; None takes the model's own.

@@ -66,7 +66,7 @@ def check_names(nodes: Collection[NodeDef], names: list[str], what: str) -> list
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return the end of a sentence that offers the known names near to one, empty where none is near.
+    """Return the end of a sentence that offers the known names near to one, empty where no name is near.
 
     >>> did_you_mean("stem/cnv", ["stem/conv", "head"]), did_you_mean("x", ["head"])
     ('; did you mean stem/conv?', '')

@@ -47,7 +47,7 @@ def window(operand: Operand) -> Reads | None:
 
 
 def _steps(node: Node, count: int) -> tuple[Sequence[int], Sequence[int]]:
-    """Return strides and dilations along each axis of space; none is below 1."""
+    """Return strides and dilations along each axis of space, all of them 1 or more."""
     strides, dilations = node.integers("strides") or (1,) * count, node.integers("dilations") or (1,) * count
     if min(*strides, *dilations, 1) < 1:
         raise ValueError(f"no window has strides {strides} and dilations {dilations}")
