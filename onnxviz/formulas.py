@@ -46,11 +46,7 @@ def readable(symbol: str) -> str:
 
 
 def _multiple(formula: str) -> str | None:
-    """Return a formula as `a*symbol/b+c`; None if it has several symbols, or is not a line through its symbol's sizes.
-
-    Raises:
-        ValueError, ZeroDivisionError, SyntaxError: It is not a formula.
-    """
+    """Return a formula as `a*symbol/b+c`; None if it has several symbols, or is not linear in its symbol."""
     tree, names = _parsed(formula)
     first, second, third = (_value(tree, Fraction(_STEP * count)) for count in (1, 2, 3))
     slope = (second - first) / _STEP
@@ -68,13 +64,9 @@ def _parsed(formula: str) -> tuple[ast.expr, set[str]]:
     if "".join(tokens) != "".join(formula.split()) or len(tokens) > _MOST_TOKENS or tokens.count("(") > _MOST_BRACKETS:
         raise ValueError(f"{formula!r} is not a formula")
     followers = [*tokens[1:], ""]
-    names = {token for token, after in zip(tokens, followers, strict=True) if _is_name(token) and after != "("}
+    names = {token for token, after in zip(tokens, followers, strict=True) if token[0].isidentifier() and after != "("}
     text = " ".join("x" if token in names else token.lower() for token in tokens)
     return ast.parse(text, mode="eval").body, names
-
-
-def _is_name(token: str) -> bool:
-    return token[0].isalpha() or token[0] == "_"
 
 
 def _value(node: ast.expr, symbol: Fraction) -> Fraction:

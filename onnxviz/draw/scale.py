@@ -80,8 +80,7 @@ class ChannelStatistics:
     @property
     def live(self) -> NDArray[np.bool_]:
         """(C,) whether a channel varies and has a finite value."""
-        live: NDArray[np.bool_] = ~self.constant & ~np.isnan(self.minimum)
-        return live
+        return ~self.constant & ~np.isnan(self.minimum)
 
     @property
     def range(self) -> tuple[float, float]:
