@@ -80,10 +80,8 @@ def _value(node: ast.expr, symbol: Fraction) -> Fraction:
             return -_value(operand, symbol)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
             return Fraction(_OPERATORS[type(op)](_value(left, symbol), _value(right, symbol)))
-        case ast.Call(func=ast.Name(id="floor"), args=[argument]):
-            return Fraction(floor(_value(argument, symbol)))
-        case ast.Call(func=ast.Name(id="ceil" | "ceiling"), args=[argument]):
-            return Fraction(ceil(_value(argument, symbol)))
+        case ast.Call(func=ast.Name(id="floor" | "ceil" | "ceiling" as name), args=[argument]):
+            return Fraction((floor if name == "floor" else ceil)(_value(argument, symbol)))
         case ast.Call(func=ast.Name(id="max" | "min" as name), args=[_, _, *_] as arguments):
             values = [_value(argument, symbol) for argument in arguments]
             return max(values) if name == "max" else min(values)

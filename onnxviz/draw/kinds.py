@@ -131,10 +131,8 @@ WAVE = PictureKind(draw_wave, _whole_style)
 
 def _nothing(arranged: Arranged, caption: Caption, style: Style) -> Drawing:
     """Return a page that says why there is nothing on it."""
-    text = {"Title": caption.title, "Description": caption.line}
-    if style.bare:
-        return Drawing(Page(2 * BARE, 2 * BARE).image("viridis", style.theme), text=text)
-    header = Header(caption, arranged.notes)
-    page = Page(480, header.height(480, style.font) + MARGIN, style.font)
-    header.draw(page)
-    return Drawing(page.image("viridis", style.theme), text=text)
+    page, header = Page(2 * BARE, 2 * BARE), Header(caption, arranged.notes)
+    if not style.bare:
+        page = Page(480, header.height(480, style.font) + MARGIN, style.font)
+        header.draw(page)
+    return Drawing(page.image("viridis", style.theme), text={"Title": caption.title, "Description": caption.line})

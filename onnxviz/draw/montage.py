@@ -151,7 +151,6 @@ class Montage:
         view[:] = indices.repeat(tile.zoom[1], axis=2)[:, :, None]
 
     def _row(self, page: Page, row: int, corner: tuple[int, int]) -> None:
-        """Draw the tiles of a row and the words that belong to them."""
         grid, first = self.grid, row * self.grid.columns
         channels = self._tiles(page, row, corner)
         if self.shares is not None:
@@ -160,7 +159,7 @@ class Montage:
             baseline = corner[0] + grid.step[0] - grid.tile.gap - 4
             for column, channel in enumerate(channels.tolist()):
                 self._label(page, channel, first + column, (baseline, corner[1] + column * grid.step[1]))
-        if not self.labels and row % math.ceil(13 / grid.step[0]) == 0:
+        elif row % math.ceil(13 / grid.step[0]) == 0:
             middle = corner[0] + grid.tile.height / 2 + 4
             name = self.prepared.name(int(channels[0]))
             page.text(corner[1] - 8, middle, name, 11, 165, "r", width=self.aside - 8)

@@ -101,14 +101,11 @@ class Page:
         """Return a copy of the canvas with the words on it."""
         canvas = self.canvas.copy()
         for word in self.words:
-            self._ink(canvas, word)
+            top, left = word.baseline - word.size, word.left
+            ramp = _ramp(self.face, word.text, word.size, word.ink)[max(-top, 0) :, max(-left, 0) :]
+            target = canvas[max(top, 0) :, max(left, 0) :][: ramp.shape[0], : ramp.shape[1]]
+            np.maximum(target, ramp[: target.shape[0], : target.shape[1]], out=target)
         return canvas
-
-    def _ink(self, canvas: Canvas, word: PageText) -> None:
-        top, left = word.baseline - word.size, word.left
-        ramp = _ramp(self.face, word.text, word.size, word.ink)[max(-top, 0) :, max(-left, 0) :]
-        target = canvas[max(top, 0) :, max(left, 0) :][: ramp.shape[0], : ramp.shape[1]]
-        np.maximum(target, ramp[: target.shape[0], : target.shape[1]], out=target)
 
 
 @lru_cache(8192)

@@ -25,7 +25,6 @@ Pixels = npt.NDArray[Any]
 _REFUSED_FORMATS = ("EPS", "WMF")
 PICTURE_CHANNELS = (1, 3, 4)
 """Numbers of channels that a picture can have: grey, RGB, RGBA."""
-_BROKEN = (*BROKEN, Image.DecompressionBombError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +152,7 @@ def _reading(name: str) -> Iterator[None]:
     """Turn what Pillow raises for a broken file into an InputError; the block calls Pillow and nothing of ours."""
     try:
         yield
-    except _BROKEN as error:
+    except (*BROKEN, Image.DecompressionBombError) as error:
         if isinstance(error, Image.DecompressionBombError):
             raise InputError(f"{name} has more pixels than Pillow's limit allows: {error}") from error
         reason = "the file ends too early" if "truncated" in str(error) else str(error) or type(error).__name__
