@@ -48,12 +48,6 @@ def ask_child(request: Request, python: Path | None, folder: Path, stage: Callab
 
 def _started(python: Path | None, request: Path, output: Any) -> subprocess.Popen[bytes]:
     program = str(python or sys.executable)
-    # A group of its own: Ctrl-C reaches this process alone, which then ends the group whole.
-    flags: dict[str, Any] = (
-        {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
-        if os.name == "nt"
-        else {"start_new_session": True}
-    )
     # The other Python may be older, and must not import what these variables name for this one.
     kept = {name: text for name, text in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
     environment = {**(os.environ if python is None else kept), "PYTHONIOENCODING": "utf-8"}
@@ -64,7 +58,9 @@ def _started(python: Path | None, request: Path, output: Any) -> subprocess.Pope
             stdout=output,
             stderr=output,
             env=environment,
-            **flags,
+            # A group of its own: Ctrl-C reaches this process alone, which then ends the group whole.
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
     except OSError as error:
         raise ConversionError(f"'{program}' cannot be run as a Python: {error.strerror or error}") from None
@@ -97,9 +93,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _read(report: Path) -> Facts:
     """Return the facts in the last whole line of a report, none where there is no such line yet."""
-    with suppress(OSError, ValueError):
-        lines = report.read_text(encoding="utf-8").split("\n")[:-1]
-        facts: Facts = json.loads(lines[-1]) if lines else {}
+    with suppress(OSError, ValueError, IndexError):
+        facts: Facts = json.loads(report.read_text(encoding="utf-8").split("\n")[-2])
         if isinstance(facts, dict):
             return facts
     return {}
