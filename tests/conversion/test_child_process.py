@@ -137,7 +137,7 @@ def test_an_interrupt_ends_all_and_leaves_nothing(
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def test_it_ends_when_its_parent_was_killed(tmp_path: Path) -> None:
     child = (
-        "import os, time; from onnxviz.conversion.child.quiet import end_with_parent; "
+        "import os, time; from onnxviz.conversion.child.job import end_with_parent; "
         "end_with_parent(os.getppid()); print(os.getpid(), flush=True); time.sleep(60)"
     )
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"

@@ -41,15 +41,9 @@ def _without(split: list[list[str]], counter: str) -> list[list[str]]:
     scopes = {parts[0] for parts in split if len(parts) > 1}
     if not scopes or not all(scope.endswith(counter) for scope in scopes):
         return split
-    result: list[list[str]] = []
     below: dict[str, list[list[str]]] = {}
     for parts in split:
         if len(parts) > 1:
             below.setdefault(parts[0], []).append(parts[1:])
     renamed = {scope: iter(_without(rest, counter)) for scope, rest in below.items()}
-    for parts in split:
-        if len(parts) > 1:
-            result.append([parts[0][: -len(counter)], *next(renamed[parts[0]])])
-        else:
-            result.append(parts)
-    return result
+    return [[parts[0][: -len(counter)], *next(renamed[parts[0]])] if len(parts) > 1 else parts for parts in split]

@@ -44,9 +44,7 @@ def read_configuration(path: str) -> Configuration:
     Raises:
         Refusal: The file holds no configuration, or it cannot be read.
     """
-    if zipfile.is_zipfile(path):
-        return _from_zip(path)
-    return _from_hdf5(path)
+    return _from_zip(path) if zipfile.is_zipfile(path) else _from_hdf5(path)
 
 
 def check_configuration(configuration: Configuration) -> None:
@@ -67,15 +65,13 @@ def check_supported(configuration: Configuration) -> None:
     Raises:
         Refusal: The model is subclassed.
     """
-    tree = configuration.tree
-    kind = tree.get("class_name") if isinstance(tree, dict) else None
-    module = str(tree.get("module") or "keras") if isinstance(tree, dict) else ""
-    if kind in ("Functional", "Sequential", "Model") and _is_known(module):
-        return
-    raise Refusal(
-        f"the file holds a subclassed model ({kind}), which only the program that defines it can build\n"
-        "in that program: model.export('folder'), then: onnxviz convert folder"
-    )
+    tree = configuration.tree if isinstance(configuration.tree, dict) else {}
+    kind = tree.get("class_name")
+    if kind not in ("Functional", "Sequential", "Model") or not _is_known(str(tree.get("module") or "keras")):
+        raise Refusal(
+            f"the file holds a subclassed model ({kind}), which only the program that defines it can build\n"
+            "in that program: model.export('folder'), then: onnxviz convert folder"
+        )
 
 
 def names_own(configuration: Configuration) -> bool:
@@ -89,10 +85,10 @@ def names_own(configuration: Configuration) -> bool:
 def _from_zip(path: str) -> Configuration:
     try:
         with zipfile.ZipFile(path) as archive:
-            if "config.json" not in archive.namelist():
+            names = archive.namelist()
+            if "config.json" not in names:
                 raise Refusal("the zip archive holds no config.json: it is not a Keras file")
             tree = json.loads(_bounded(archive, "config.json"))
-            names = archive.namelist()
             metadata = json.loads(_bounded(archive, "metadata.json")) if "metadata.json" in names else {}
     except (zipfile.BadZipFile, OSError, ValueError, RecursionError, EOFError) as error:
         raise Refusal(f"the Keras file is damaged: {error}") from error

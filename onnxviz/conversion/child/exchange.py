@@ -6,6 +6,7 @@ Both sides import these types. Between them everything is JSON.
 from __future__ import annotations
 
 import json
+import sys
 import time
 from typing import TypedDict
 
@@ -57,7 +58,7 @@ class Failure(TypedDict, total=False):
     type: str
 
 
-class KeptTensor(TypedDict):
+class Kept(TypedDict):
     """The ONNX value of a kept tensor; transposed by `order`, if there is one, it is the TensorFlow tensor."""
 
     value: str
@@ -107,7 +108,7 @@ class Facts(TypedDict, total=False):
     lost: list[str]
     preprocessing: str
     layers: int
-    where: dict[str, KeptTensor]
+    where: dict[str, Kept]
     done: bool
     error: Failure
     cpu_seconds: float
@@ -131,7 +132,6 @@ class FactsFile:
     """
 
     def __init__(self, path: str) -> None:
-        """Begin to collect facts for the file at `path`."""
         self._path = path
         self.facts: Facts = {"stage": ""}
 
@@ -142,8 +142,7 @@ class FactsFile:
 
     def finish(self, facts: Facts) -> None:
         """Add the last facts and what the work cost."""
-        self.facts.update(facts)
-        self.facts.update({"cpu_seconds": round(time.process_time(), 2), "peak_bytes": peak_bytes()})
+        self.facts.update({**facts, "cpu_seconds": round(time.process_time(), 2), "peak_bytes": peak_bytes()})
         self._write()
 
     def _write(self) -> None:
@@ -157,7 +156,5 @@ def peak_bytes() -> int | None:
         import resource
     except ImportError:
         return None
-    import sys
-
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

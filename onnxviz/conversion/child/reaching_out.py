@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator
 
 from .exchange import Refusal
 from .graph_def import GraphDef, MetaGraphDef, NodeDef, OpDef
-from .graph_nodes import called, node_of
+from .graph_nodes import ancestors, called
 
 _INSIDE = re.compile(
     "|".join(
@@ -106,7 +106,9 @@ def check_saved_model(parts: Iterable[MetaGraphDef]) -> None:
         writers = _writing_functions(graph)
         for function in graph.library.function:
             if function.signature.name not in writers:
-                _check_calls(function.node_def, writers)
+                for node in function.node_def:
+                    if called(node) & writers:
+                        raise _refusal("SaveV2", node.name)
         for name in _functions_for_loading(part):
             if name in writers:
                 raise _refusal("SaveV2", name)
@@ -125,24 +127,15 @@ def _writing_functions(graph: GraphDef) -> set[str]:
     """Return the functions that write checkpoints, by themselves or by what they call."""
     functions = {function.signature.name: function for function in graph.library.function}
     writers = {name for name, function in functions.items() if any(node.op in _WRITERS for node in function.node_def)}
-    while True:
-        # A function of another name that calls a writer does not belong to saving: `_check_calls` refuses it.
-        more = {
-            name
-            for name, function in functions.items()
-            if name not in writers
-            and name.startswith(_SAVING)
-            and any(called(node) & writers for node in function.node_def)
-        }
-        if not more:
-            return writers
+    # A function of another name that calls a writer does not belong to saving: `check_saved_model` refuses it.
+    saving = {name: function for name, function in functions.items() if name.startswith(_SAVING)}
+    while more := {
+        name
+        for name, function in saving.items()
+        if name not in writers and any(called(node) & writers for node in function.node_def)
+    }:
         writers |= more
-
-
-def _check_calls(nodes: Iterable[NodeDef], writers: set[str]) -> None:
-    for node in nodes:
-        if called(node) & writers:
-            raise _refusal("SaveV2", node.name)
+    return writers
 
 
 def _functions_for_loading(part: MetaGraphDef) -> Iterator[str]:
@@ -156,22 +149,15 @@ def _functions_for_loading(part: MetaGraphDef) -> Iterator[str]:
 
 def _check_what_loading_runs(part: MetaGraphDef, writers: set[str]) -> None:
     """Follow what TensorFlow 1's loader runs: the restore operator and the initialisers."""
-    nodes = {node.name: node for node in part.graph_def.node}
-    waiting = [node_of(part.saver_def.restore_op_name)] if part.saver_def.restore_op_name else []
+    roots = [part.saver_def.restore_op_name]
     for key in ("saved_model_main_op", "legacy_init_op", "table_initializer"):
-        waiting.extend(node_of(name) for name in part.collection_def[key].node_list.value)
+        roots.extend(part.collection_def[key].node_list.value)
     for name, signature in part.signature_def.items():
         if name.startswith("__saved_model"):
-            waiting.extend(node_of(info.name) for info in signature.outputs.values())
-    seen: set[str] = set()
-    while waiting:
-        node = nodes.get(waiting.pop())
-        if node is None or node.name in seen:
-            continue
-        seen.add(node.name)
+            roots.extend(info.name for info in signature.outputs.values())
+    for node in ancestors(part.graph_def, roots).values():
         if node.op in _WRITERS or called(node) & writers:
             raise _refusal(node.op, node.name)
-        waiting.extend(node_of(name) for name in node.input)
 
 
 def _refusal(operator: str, place: str) -> Refusal:

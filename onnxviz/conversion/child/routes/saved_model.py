@@ -49,11 +49,6 @@ def _input_names(tensorflow: ModuleType, function: Any, inputs: list[str]) -> li
 
 
 def _parts(folder: str) -> list[MetaGraphDef]:
-    """Return the meta graphs of a SavedModel.
-
-    Raises:
-        Refusal: The file is damaged or holds none.
-    """
     from tensorflow.python.saved_model import loader_impl
 
     try:
