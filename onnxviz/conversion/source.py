@@ -57,8 +57,11 @@ def find_source(path: Path) -> ConversionSource:
             _refuse_folder(path) if path.is_dir() else _refuse_file(path)
     except OSError as error:
         raise ModelError(f"'{path}' cannot be read: {error.strerror or error}") from None
-    if kind == "keras":
-        _check_keras(path)
+    if kind == "keras" and zipfile.is_zipfile(path):  # HDF5 takes h5py, which only the other Python must have
+        try:
+            check_supported(read_configuration(str(path)))
+        except Refusal as refusal:
+            raise UnsupportedError(f"'{path}': {refusal}") from None
     return ConversionSource(path, kind)
 
 
@@ -132,15 +135,6 @@ def _is_onnx(path: Path) -> bool:
         ModelFile.open(path)
         return True
     return False
-
-
-def _check_keras(path: Path) -> None:
-    if not zipfile.is_zipfile(path):
-        return  # reading HDF5 takes h5py, which only the other Python must have
-    try:
-        check_supported(read_configuration(str(path)))
-    except Refusal as refusal:
-        raise UnsupportedError(f"'{path}': {refusal}") from None
 
 
 def _is_keras_archive(path: Path) -> bool:

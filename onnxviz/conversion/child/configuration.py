@@ -54,8 +54,7 @@ def check_configuration(configuration: Configuration) -> None:
         Refusal: It does; the text names the layer.
     """
     for entry in _entries(configuration.tree):
-        why = _danger(entry)
-        if why:
+        if why := _danger(entry):
             raise Refusal(f"{why}\nif you trust whoever made the file: onnxviz convert --trust")
 
 
@@ -92,10 +91,13 @@ def _from_zip(path: str) -> Configuration:
             metadata = json.loads(_bounded(archive, "metadata.json")) if "metadata.json" in names else {}
     except (zipfile.BadZipFile, OSError, ValueError, RecursionError, EOFError) as error:
         raise Refusal(f"the Keras file is damaged: {error}") from error
+    module = ""
     if isinstance(tree, dict):
         tree.pop("compile_config", None)  # loading leaves losses and optimizers out
+        module = str(tree.get("module") or "")
     version = str(metadata.get("keras_version", "")) if isinstance(metadata, dict) else ""
-    return Configuration(tree, version, version.startswith("2.") or _names_legacy_keras(tree))
+    is_of_keras_2 = module.startswith(("tf_keras", "keras.src.engine", "keras.engine"))
+    return Configuration(tree, version, version.startswith("2.") or is_of_keras_2)
 
 
 def _bounded(archive: zipfile.ZipFile, name: str) -> bytes:
@@ -124,11 +126,6 @@ def _from_hdf5(path: str) -> Configuration:
         )
     version = version.decode("utf-8", "replace") if isinstance(version, bytes) else str(version)
     return Configuration(tree, version, not version.startswith("3"))
-
-
-def _names_legacy_keras(tree: object) -> bool:
-    module = str(tree.get("module") or "") if isinstance(tree, dict) else ""
-    return module.startswith(("tf_keras", "keras.src.engine", "keras.engine"))
 
 
 def _entries(tree: Any) -> Iterator[dict[str, Any]]:

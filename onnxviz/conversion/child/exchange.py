@@ -26,7 +26,8 @@ class KnownPreprocessing(TypedDict):
 class Request(TypedDict):
     """One conversion; `kind` is a key of `KINDS` in `conversion/source.py`, the other fields are as in ConvertOptions.
 
-    `reference` is where to store TensorFlow's results (`.npz`), None for no verification.
+    `reference` is where to store TensorFlow's results (`.npz`), None for no verification. `report` is the file to
+    report to, and `parent` the process whose end ends the child.
     """
 
     source: str
@@ -41,11 +42,6 @@ class Request(TypedDict):
     opset: int
     trust: bool
     preprocessing: list[KnownPreprocessing]
-
-
-class SentRequest(Request):
-    """A request with the file to report to, and the process whose end ends the child."""
-
     report: str
     parent: int
 

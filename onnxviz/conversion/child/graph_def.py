@@ -21,20 +21,13 @@ class NodeDef(Protocol):
 
 
 class OpDef(Protocol):
-    """What TensorFlow knows of an operator, or a function's signature."""
+    """What TensorFlow knows of an operator."""
 
     name: str
     is_stateful: bool
     input_arg: Sequence[Any]
     output_arg: Sequence[Any]
     attr: Sequence[Any]
-
-
-class FunctionDef(Protocol):
-    """A function of a graph's library."""
-
-    signature: OpDef
-    node_def: Sequence[NodeDef]
 
 
 class GraphDef(Protocol):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import copy
 import difflib
 from collections.abc import Collection, Iterable, MutableSequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from .exchange import Refusal
-from .graph_def import FunctionDef, GraphDef, NodeDef
+from .graph_def import GraphDef, NodeDef
 
 # Nothing reads these, as nothing reads an output, but nobody means them as a result.
 _NO_RESULTS = frozenset(
@@ -114,7 +114,7 @@ def called(node: NodeDef) -> set[str]:
     return names
 
 
-def _called_functions(graph: GraphDef, nodes: list[NodeDef]) -> list[FunctionDef]:
+def _called_functions(graph: GraphDef, nodes: list[NodeDef]) -> list[Any]:
     known = {function.signature.name: function for function in graph.library.function}
     needed: set[str] = set()
     waiting = list(nodes)

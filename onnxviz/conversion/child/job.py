@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from .configuration import check_configuration, read_configuration
-from .exchange import FactsFile, Refusal, SentRequest
+from .exchange import FactsFile, Refusal, Request
 
 REFUSED, FAILED = 3, 4
 SETTINGS = {
@@ -33,7 +33,7 @@ SETTINGS = {
 def carry_out(path: str) -> int:
     """Carry out the request in a file and return the exit code; the result is in the report that the request names."""
     with open(path, encoding="utf-8") as file:
-        request: SentRequest = json.load(file)
+        request: Request = json.load(file)
     report = FactsFile(request["report"])
     end_with_parent(request["parent"])
     try:
@@ -48,7 +48,7 @@ def carry_out(path: str) -> int:
     return 0
 
 
-def _convert(request: SentRequest, report: FactsFile) -> None:
+def _convert(request: Request, report: FactsFile) -> None:
     for name in ("tensorflow", "tf2onnx"):
         if importlib.util.find_spec(name) is None:
             raise Refusal(f"no {name}", "missing")

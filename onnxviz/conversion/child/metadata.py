@@ -49,9 +49,8 @@ def _layout_in_onnx(layout: str | None, order: list[int] | None) -> str | None:
     """
     if order is None:
         return layout
-    if layout is None:
-        layout = {3: "NLC", 4: "NHWC", 5: "NDHWC"}.get(len(order))
-    if layout is None or len(layout) != len(order):
+    layout = layout or {3: "NLC", 4: "NHWC", 5: "NDHWC"}.get(len(order), "")
+    if len(layout) != len(order):
         return None
     letters = dict(zip(order, layout))
     return "".join(letters[place] for place in range(len(order)))

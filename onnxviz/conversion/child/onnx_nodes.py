@@ -64,16 +64,15 @@ def check_operators(proto: ModelProto) -> None:
                 places.setdefault(node.op_type, []).append(node.name)
         elif not node.domain.startswith(("ai.onnx", "com.microsoft")):
             places.setdefault(f"{node.domain}.{node.op_type}", []).append(node.name)
-    if not places:
-        return
     lines = [
         f"{op} at {', '.join(names[:3])}{' and more' if names[3:] else ''}" for op, names in sorted(places.items())
     ]
-    raise Refusal(
-        f"tf2onnx has no translation of {'; '.join(lines)}\n"
-        "the part before it converts: onnxviz convert --outputs, with the tensor that it reads",
-        "unsupported",
-    )
+    if lines:
+        raise Refusal(
+            f"tf2onnx has no translation of {'; '.join(lines)}\n"
+            "the part before it converts: onnxviz convert --outputs, with the tensor that it reads",
+            "unsupported",
+        )
 
 
 def _all_nodes(graph: GraphProto) -> Iterator[NodeProto]:

@@ -58,12 +58,16 @@ _SAVING = ("__inference__traced_save", "__inference_signature_wrapper_traced_sav
 
 def stays_inside(definition: OpDef) -> bool:
     """Return whether an operator, given as TensorFlow defines it, cannot reach outside the model."""
+    from tensorflow.core.framework import types_pb2
+
     if definition.is_stateful:
         return bool(_INSIDE.fullmatch(definition.name))
     given = [part.name for part in (*definition.input_arg, *definition.attr)]
     if definition.name in _REACHING or any(_OUTSIDE.search(name) for name in given):
         return False
-    return not _handles_variant(definition) or bool(_LISTS.fullmatch(definition.name))
+    variants = (types_pb2.DT_VARIANT, types_pb2.DT_VARIANT_REF)
+    handles_variant = any(part.type in variants for part in (*definition.input_arg, *definition.output_arg))
+    return not handles_variant or bool(_LISTS.fullmatch(definition.name))
 
 
 def check_graph(graph: GraphDef, passed: frozenset[str] = frozenset()) -> None:
@@ -114,13 +118,6 @@ def check_saved_model(parts: Iterable[MetaGraphDef]) -> None:
                 raise _refusal("SaveV2", name)
         # Loaders differ: TensorFlow 2's runs functions only, and takes over where there is one meta graph.
         _check_what_loading_runs(part, writers)
-
-
-def _handles_variant(definition: OpDef) -> bool:
-    from tensorflow.core.framework import types_pb2
-
-    kinds = (types_pb2.DT_VARIANT, types_pb2.DT_VARIANT_REF)
-    return any(part.type in kinds for part in (*definition.input_arg, *definition.output_arg))
 
 
 def _writing_functions(graph: GraphDef) -> set[str]:

@@ -42,7 +42,7 @@ def compute(runner: GraphRunner | LiteRunner, loaded: Loaded, kept: list[str], p
     entries: list[StoredTensor] = []
     arrays: dict[str, Any] = {}
     total = 0
-    for name, value, other, repeated in zip(wanted, values, moved, repeats):
+    for name, value, other, same in zip(wanted, values, moved, repeats):
         if value is None:
             continue
         array, output = numpy.asarray(value), name in loaded.outputs
@@ -52,9 +52,7 @@ def compute(runner: GraphRunner | LiteRunner, loaded: Loaded, kept: list[str], p
         key = f"t{len(arrays)}"
         arrays[key] = array
         rounding, step = _gap(array, other), runner.step(name, array)
-        entries.append(
-            StoredTensor(tensor=name, key=key, output=output, repeats=repeated, rounding=rounding, step=step)
-        )
+        entries.append(StoredTensor(tensor=name, key=key, output=output, repeats=same, rounding=rounding, step=step))
     inputs = {loaded.renames.get(name, name): f"x{place}" for place, name in enumerate(feed)}
     arrays.update(zip(inputs.values(), feed.values()))
     numpy.savez(path, **arrays)

@@ -46,10 +46,9 @@ class GraphRunner:
             ValueError: The graph does not take the feed.
         """
         try:
-            results: list[Any] = self._session.run(wanted, feed)
+            return list(self._session.run(wanted, feed))
         except self._errors as error:
             raise ValueError(" ".join(str(error.message).split())) from error
-        return results
 
     def step(self, name: str, array: npt.NDArray[Any]) -> float:
         """Return 0, because nothing is quantised."""

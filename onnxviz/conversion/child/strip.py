@@ -152,10 +152,7 @@ def _rename(node: NodeProto, names: dict[str, str]) -> None:
 
 
 def _order(node: NodeProto) -> list[int]:
-    for attribute in node.attribute:
-        if attribute.name == "perm":
-            return list(attribute.ints)
-    return []
+    return next((list(attribute.ints) for attribute in node.attribute if attribute.name == "perm"), [])
 
 
 def _undoes(first: NodeProto, second: NodeProto) -> bool:
