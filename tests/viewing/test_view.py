@@ -230,7 +230,7 @@ def test_the_numbers_of_a_layer_are_found_once(
         found.append(maps.shape)
         return channel_statistics(maps)
 
-    for room in ("draw.prepare", "draw.overview.row", "reporting.blocks", "viewing.pictures"):
+    for room in ("draw.prepare", "draw.overview.row", "reporting.blocks", "viewing.drawing"):
         monkeypatch.setattr(f"onnxviz.{room}.channel_statistics", counted)
     monkeypatch.setattr("onnxviz.draw.prepare.channel_extremes", counted)
     onnxviz.view(doubling_model, X, tmp_path / "maps", ViewOptions(layers="conv"))
