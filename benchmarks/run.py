@@ -69,6 +69,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--detector", type=Path, help="ch_PP-OCRv4_det_infer.onnx of the zoo")
     arguments = parser.parse_args()
+    if arguments.work:
+        arguments.work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=arguments.work) as name:
         rows(Path(name), arguments.rounds, arguments.detector and arguments.detector.resolve())
 
@@ -216,11 +218,11 @@ def maps(folder: Path, channels: int, side: int, rounds: int) -> None:
     """Compare drawing alone: the cost of an empty process with the same imports is taken away on both sides."""
     np.save(folder / "maps.npy", np.random.default_rng(0).standard_normal((channels, side, side)).astype(np.float32))
     ours = (
-        "import numpy; from pathlib import Path; from onnxviz.draw.montage import draw_montage; "
+        "import numpy; from pathlib import Path; from onnxviz.draw.kinds import draw_maps; "
         "from onnxviz.draw.encode import save; from onnxviz.draw.style import Caption, Style\n"
         "a = numpy.load('maps.npy')\n"
         "for _ in range({}):\n"
-        "  for page, d in enumerate(draw_montage(a, Caption('maps'), Style(tile={side}))):\n"
+        "  for page, d in enumerate(draw_maps(a, 'CHW', Caption('maps'), Style(tile={side}))):\n"
         "    save(d.image, Path(f'm{{page}}.png'), enlarged=d.enlarged, small=False, text=d.text)"
     )
     empty = "import matplotlib; matplotlib.use('Agg'); import matplotlib.pyplot, numpy"

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from onnxviz import bundled
     from onnxviz.activations import Activation, Activations
     from onnxviz.conversion.convert import convert
-    from onnxviz.conversion.options import ConvertOptions
+    from onnxviz.conversion.convert_options import ConvertOptions
     from onnxviz.draw.style import Style
     from onnxviz.errors import OnnxvizError
-    from onnxviz.feed.feeds import FeedOptions
-    from onnxviz.graph.layers.catalogue import Layer
+    from onnxviz.feed.feed_options import FeedOptions
+    from onnxviz.graph.layers.layer import Layer
     from onnxviz.model import Model
-    from onnxviz.model import open_model as open
+    from onnxviz.opening import open
     from onnxviz.reporting.report import ReportOptions, report
     from onnxviz.runtime.session import RunOptions
     from onnxviz.viewing.options import ViewOptions
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "Activation": ("onnxviz.activations", "Activation"),
     "Activations": ("onnxviz.activations", "Activations"),
-    "ConvertOptions": ("onnxviz.conversion.options", "ConvertOptions"),
-    "FeedOptions": ("onnxviz.feed.feeds", "FeedOptions"),
-    "Layer": ("onnxviz.graph.layers.catalogue", "Layer"),
+    "ConvertOptions": ("onnxviz.conversion.convert_options", "ConvertOptions"),
+    "FeedOptions": ("onnxviz.feed.feed_options", "FeedOptions"),
+    "Layer": ("onnxviz.graph.layers.layer", "Layer"),
     "Model": ("onnxviz.model", "Model"),
     "OnnxvizError": ("onnxviz.errors", "OnnxvizError"),
     "ReportOptions": ("onnxviz.reporting.report", "ReportOptions"),
@@ -43,7 +43,7 @@ _HOMES = {
     "ViewOptions": ("onnxviz.viewing.options", "ViewOptions"),
     "bundled": ("onnxviz.bundled", None),
     "convert": ("onnxviz.conversion.convert", "convert"),
-    "open": ("onnxviz.model", "open_model"),
+    "open": ("onnxviz.opening", "open"),
     "report": ("onnxviz.reporting.report", "report"),
     "view": ("onnxviz.viewing.view", "view"),
 }

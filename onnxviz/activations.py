@@ -1,4 +1,4 @@
-"""Named arrays with what is known of them: drawn, written to one file and read again."""
+"""Named arrays with their place in the network: drawn, written to one file and read again."""
 
 from __future__ import annotations
 
@@ -6,24 +6,22 @@ import json
 import os
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, Self, Unpack
 
 import numpy as np
 
 from onnxviz.errors import InputError
 from onnxviz.files import writing
+from onnxviz.layout import Array
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from onnxviz.draw.style import Drawing
-
-Array = np.ndarray[Any, Any]
+    from onnxviz.draw.style import Drawing, Style, StyleChanges
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,23 +58,28 @@ class Activation:
 
         return item_channels(self.array, self.layout, item)
 
-    def pages(self, **style: Any) -> list[Image]:
-        """Draw the first item: every page, as Pillow images of mode RGB. Keywords are those of `onnxviz.Style`.
+    def pages(self, style: Style | None = None, **changes: Unpack[StyleChanges]) -> list[Image]:
+        """Draw the first item: every page, as Pillow images of mode RGB.
+
+        Args:
+            style: How it is drawn; None is `onnxviz.Style()`.
+            changes: Fields of the style that are to be others, such as `theme="light"`.
 
         Raises:
             UsageError: A scale, a colormap or a channel that does not exist.
         """
-        return [drawing.image.convert("RGB") for drawing in self._drawings(**style)]
+        return [drawing.image.convert("RGB") for drawing in self._drawings(style, **changes)]
 
-    def montage(self, **style: Any) -> Image:
-        """Draw the first item: the first page, as a Pillow image of mode RGB. Keywords are those of `onnxviz.Style`."""
-        return self._drawings(**style)[0].image.convert("RGB")
+    def montage(self, style: Style | None = None, **changes: Unpack[StyleChanges]) -> Image:
+        """Draw the first item: the first page, as a Pillow image of mode RGB; see `pages`."""
+        return self._drawings(style, **changes)[0].image.convert("RGB")
 
-    def _drawings(self, **style: Any) -> list[Drawing]:
+    def _drawings(self, style: Style | None = None, **changes: Unpack[StyleChanges]) -> list[Drawing]:
         from onnxviz.draw.kinds import draw_maps
         from onnxviz.draw.style import Caption, Style
 
-        return draw_maps(self.array, self.layout, Caption(self.name, self.caption_line), Style(**style))
+        caption = Caption(self.name, self.caption_line)
+        return draw_maps(self.array, self.layout, caption, replace(style or Style(), **changes))
 
     def _repr_png_(self) -> bytes | None:
         return self._drawings()[0].image._repr_png_()
@@ -89,7 +92,7 @@ class Activations(Mapping[str, Activation]):
     """Activations by name, in graph order."""
 
     def __init__(self, items: Iterable[Activation]) -> None:
-        """Take activations; a name that stands twice is told apart by its value, its tap or a number."""
+        """Take activations; of those with one name the later get their value, their tap or a number behind it."""
         self._items: dict[str, Activation] = {}
         for item in items:
             numbered = (f"{item.name} ({number})" for number in count(2))
@@ -128,7 +131,7 @@ class Activations(Mapping[str, Activation]):
         Raises:
             OutputError: The file exists and `force` is not given, or it cannot be written.
         """
-        with RawWriter(Path(path), force=force) as raw:
+        with RawWriter.open(Path(path), force=force) as raw:
             for item in self._items.values():
                 raw.add(item)
 
@@ -137,7 +140,7 @@ class Activations(Mapping[str, Activation]):
         """Read what `save`, or `onnxviz view --raw`, has written.
 
         Raises:
-            InputError: The file is missing, broken or no such file.
+            InputError: The file is missing, is broken or does not hold activations.
         """
         from onnxviz.feed.arrays import opened_npz
 
@@ -145,62 +148,73 @@ class Activations(Mapping[str, Activation]):
         with opened_npz(Path(path), name) as members:
             try:
                 facts = json.loads(str(members["facts"]))
-                return cls(_told(fact, members[f"{place:04}"]) for place, fact in enumerate(facts))
+                return cls(_checked(fact, members[f"{place:04}"]) for place, fact in enumerate(facts))
             except (KeyError, ValueError, TypeError, RecursionError) as error:
                 raise InputError(f"{name} holds no activations written by onnxviz: {error}") from None
 
 
-def _told(fact: Mapping[str, Any], array: Array) -> Activation:
-    """Return an array with what a file says of it, which is text whatever the file holds."""
+def _checked(fact: Mapping[str, Any], array: Array) -> Activation:
+    """Return an array with the facts that a file has of it, checked: a file may hold anything."""
     layout = fact["layout"]
     if layout is not None and not (isinstance(layout, str) and layout.isalpha() and len(layout) == array.ndim):
-        raise ValueError(f"the layout {layout!r} is none of an array of {array.ndim} axes")
+        raise ValueError(f"the layout {layout!r} does not fit an array of {array.ndim} axes")
     if fact["tap"] not in ("act", "op", "value"):
-        raise ValueError(f"{fact['tap']!r} is no tap")
+        raise ValueError(f"{fact['tap']!r} is not a tap")
     return Activation(str(fact["name"]), str(fact["value"]), fact["tap"], array, layout, str(fact["op"]))
 
 
-class RawWriter(AbstractContextManager["RawWriter"]):
-    """Writes activations to one `.npz` file, one after the other, so that memory stays flat."""
+class RawWriter:
+    """Writes activations to one `.npz` file, one after the other, so that memory stays flat; `len` counts them."""
 
-    def __init__(self, path: Path, *, force: bool) -> None:
-        """Prepare to write `path`, which appears whole when the block ends, or not at all."""
-        self._file = writing(path, force=force)
+    def __init__(self, target: BinaryIO) -> None:
+        """Begin the archive in an open file; `open` also ends it."""
+        self._target = target
+        self._archive = zipfile.ZipFile(target, "w", zipfile.ZIP_STORED)
         self._facts: list[dict[str, str | None]] = []
+        self._starts: list[int] = []
 
-    def __enter__(self) -> RawWriter:
-        with ExitStack() as stack:
-            self._archive = zipfile.ZipFile(stack.enter_context(self._file), "w", zipfile.ZIP_STORED)
-            stack.push(self._close)
-            stack.push(self._finish)
-            self._stack = stack.pop_all()
-        return self
+    @classmethod
+    @contextmanager
+    def open(cls, path: Path, *, force: bool) -> Iterator[Self]:
+        """Write `path`, which appears whole when the block ends, or not at all."""
+        with writing(path, force=force) as target:
+            raw = cls(target)
+            try:
+                yield raw
+                raw._end()
+            except BaseException:
+                # The archive is let go: its file is removed, and the error, such as a full disk, is the one to see.
+                with suppress(Exception):
+                    raw._archive.close()
+                raise
+
+    def __len__(self) -> int:
+        return len(self._facts)
 
     def add(self, item: Activation) -> None:
         """Write one activation, unscaled."""
+        self._starts.append(self._archive.start_dir)
         texts = item.array.dtype.kind == "O"  # onnxruntime's texts; as objects they could only be pickled
         self._write(f"{len(self._facts):04}", item.array.astype(np.str_) if texts else item.array)
         self._facts.append(
             {"name": item.name, "value": item.value, "tap": item.tap, "layout": item.layout, "op": item.op}
         )
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
-        return self._stack.__exit__(kind, error, trace)
+    def cut(self, count: int) -> None:
+        """Cut the file back to its first `count` activations."""
+        if count < len(self):
+            # zipfile takes nothing back: its list of members, and the place where it goes on, are set as they were.
+            self._archive.start_dir = self._starts[count]
+            for member in self._archive.infolist()[count:]:
+                self._archive.filelist.remove(member)
+                del self._archive.NameToInfo[member.filename]
+            self._target.truncate(self._starts[count])
+            del self._facts[count:], self._starts[count:]
 
-    def _finish(self, kind: type[BaseException] | None, *details: object) -> None:
-        """Write what tells the arrays apart, unless something failed, and end the archive."""
-        if kind is None:
-            self._write("names", np.array([fact["name"] for fact in self._facts], dtype=np.str_))
-            self._write("facts", np.array(json.dumps(self._facts)))
-            self._archive.close()
-
-    def _close(self, kind: type[BaseException] | None, *details: object) -> None:
-        """Let an archive go that could not be ended: its file is thrown away, and a full disk has been told."""
-        if kind is not None:
-            with suppress(Exception):
-                self._archive.close()
+    def _end(self) -> None:
+        self._write("names", np.array([fact["name"] for fact in self._facts], dtype=np.str_))
+        self._write("facts", np.array(json.dumps(self._facts)))
+        self._archive.close()
 
     def _write(self, name: str, array: Array) -> None:
         with self._archive.open(f"{name}.npy", "w", force_zip64=True) as member:

@@ -1,18 +1,18 @@
 """Everything that onnxviz raises on purpose, each with the exit code of the command line.
 
 OnnxvizError
-├── UsageError          2  an option or an argument that cannot be honoured
-│   └── SelectionError  2  a selection that cannot be read; points at the place
-├── ModelError          3  the model is missing, broken or cannot be honoured
-│   ├── NotAModelError  3  the file is no ONNX model; says what it is
-│   ├── UnsupportedError 3 a sound model that asks for what onnxviz or the runtime does not do
+├── UsageError          2  an option or argument that does not fit
+│   └── SelectionError  2  a selection that cannot be read; points at the mistake
+├── ModelError          3  the model is missing, broken or cannot be used
+│   ├── NotAModelError  3  the file is not an ONNX model; says what it is
+│   ├── UnsupportedError 3 a valid model that needs what onnxviz or the runtime does not do
 │   └── NoMatchError    3  a selection that matches nothing
-├── InputError          4  the picture, array or matrix that was to be fed
+├── InputError          4  a picture, array, matrix or sound that cannot be fed
 ├── RunError            5  the runtime is missing or failed
-│   ├── ExecutionError  5  the runtime failed on what was fed; another input may run
+│   ├── ExecutionError  5  the runtime failed on this input; another may run
 │   ├── DeviceError     5  the device that was asked for does not work
 │   └── ConversionError 5  the converter is missing or failed
-├── OutputError         6  what was to be written exists already or cannot be written
+├── OutputError         6  a file or folder exists already or cannot be written
 └── VerificationError   7  results differ by more than the tolerance
 """
 
@@ -26,27 +26,27 @@ class OnnxvizError(Exception):
 
 
 class UsageError(OnnxvizError):
-    """An option or an argument that cannot be honoured."""
+    """An option or argument that does not fit the command, the model or another option."""
 
     exit_code = 2
 
 
 class SelectionError(UsageError):
-    """A selection that cannot be read; the text quotes it and points at the place."""
+    """A selection that cannot be read; the text quotes it and points at the mistake."""
 
 
 class ModelError(OnnxvizError):
-    """The model is missing, broken or cannot be honoured."""
+    """The model is missing, broken or cannot be used."""
 
     exit_code = 3
 
 
 class NotAModelError(ModelError):
-    """The file is no ONNX model; the text says what it is."""
+    """The file is not an ONNX model; the text says what it is."""
 
 
 class UnsupportedError(ModelError):
-    """A sound model that asks for what onnxviz or the runtime does not do."""
+    """A valid model that needs what onnxviz or the runtime does not do."""
 
 
 class NoMatchError(ModelError):
@@ -54,7 +54,7 @@ class NoMatchError(ModelError):
 
 
 class InputError(OnnxvizError):
-    """A picture, array or matrix that cannot be fed."""
+    """A picture, array, matrix or sound that cannot be fed."""
 
     exit_code = 4
 
@@ -66,7 +66,7 @@ class RunError(OnnxvizError):
 
 
 class ExecutionError(RunError):
-    """The runtime opened the model and failed on what was fed; another input may run."""
+    """The runtime opened the model and failed on this input; another may run."""
 
 
 class DeviceError(RunError):
@@ -78,7 +78,7 @@ class ConversionError(RunError):
 
 
 class OutputError(OnnxvizError):
-    """What was to be written exists already or cannot be written."""
+    """A file or folder exists already or cannot be written."""
 
     exit_code = 6
 

@@ -1,7 +1,7 @@
-"""Files and folders that appear whole or not at all, names that every system allows, and bytes copied in place.
+"""Files and folders that appear whole or not at all, names that every system allows, and fast copies of bytes.
 
-What is being written lies beside its goal as `NAME.part` and takes the goal's name only when it is complete;
-on an error or an interrupt it is removed, and what stood there before stands there still.
+While a file or folder is written, it lies beside its goal as `NAME.part`; it takes the goal's name when it is complete.
+On an error or an interrupt it is removed, and the goal stays as it was.
 """
 
 from __future__ import annotations
@@ -18,27 +18,26 @@ from typing import BinaryIO, NoReturn, TypeVar
 
 from onnxviz.errors import ModelError, OutputError
 
-Made = TypeVar("Made")
+New = TypeVar("New")
 
-PAGE = 4096
-BLOCK = 1 << 20
-"""Bytes that are copied at a time where the system does not copy by itself."""
+_PAGE = 4096
+# Bytes that are copied at a time where the system does not copy by itself.
+_BLOCK = 1 << 20
 
-RESERVED = frozenset(
+# Names that Windows keeps for devices, whatever follows the first dot.
+_RESERVED = frozenset(
     ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(10))]
 )
-"""Names that Windows keeps for devices, whatever follows the first dot."""
-
-WANTING = {errno.ENOSYS, errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF, errno.ETXTBSY}
-"""What copy_file_range answers where the system or the file system lacks it."""
+# The errors of copy_file_range where the system or the file system does not have it.
+_UNSUPPORTED = {errno.ENOSYS, errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF, errno.ETXTBSY}
 
 
 @contextmanager
 def writing(path: Path, *, force: bool) -> Iterator[BinaryIO]:
-    """Open a new file that takes the name `path` when the block ends well, and vanishes when it does not.
+    """Open a new file that takes the name `path` when the block ends well, and is removed when it does not.
 
     Raises:
-        OutputError: `path` exists and `force` is not set, is no plain file, or cannot be written (full disk,
+        OutputError: `path` exists and `force` is not set, is not a plain file, or cannot be written (full disk,
             missing folder, no permission).
     """
     path = Path(path)
@@ -64,10 +63,10 @@ def making_folder(path: Path, *, force: bool, ours: Callable[[Path], bool]) -> I
     Args:
         path: the goal; a link to a folder stands for the folder it leads to.
         force: replace whatever folder is there.
-        ours: tells whether an existing folder is one that onnxviz made and may be replaced unasked.
+        ours: returns whether an existing folder was made by onnxviz and may be replaced without `force`.
 
     Raises:
-        OutputError: the folder is there and may not be replaced, or cannot be written.
+        OutputError: The folder is there and may not be replaced, or cannot be written.
     """
     shown, path = Path(path), Path(os.path.realpath(path))
     _check_folder(path, shown, force, ours)
@@ -84,10 +83,10 @@ def making_folder(path: Path, *, force: bool, ours: Callable[[Path], bool]) -> I
 
 
 def safe_name(text: str, limit: int = 60) -> str:
-    """Return a file name that Windows, macOS and Linux all allow, as like `text` as can be.
+    """Return `text` as a file name that Windows, macOS and Linux all allow, changed as little as possible.
 
     Letters and digits of every script stay; separators, control characters and punctuation that some system
-    refuses become `_`. What is longer than `limit` characters is cut and ends with eight digits of its hash.
+    refuses become `_`. A name longer than `limit` characters is cut and ends with eight digits of the text's hash.
 
     >>> safe_name("/layer1/layer1.0/conv1/Conv")
     'layer1_layer1.0_conv1_Conv'
@@ -102,62 +101,54 @@ def safe_name(text: str, limit: int = 60) -> str:
 
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
         name = f"{name[: limit - 9].rstrip('._-')}-{digest}"
-    return f"_{name}" if name.split(".")[0].rstrip().upper() in RESERVED else name
+    return f"_{name}" if name.split(".")[0].rstrip().upper() in _RESERVED else name
 
 
 def copy_range(source_fd: int, target: BinaryIO, offset: int, length: int) -> None:
-    """Append `length` bytes of a file, from `offset` on, to `target`; inside the system's kernel where that is fast.
+    """Append `length` bytes of a file, from `offset` on, to `target`; the system's kernel copies them if that is fast.
 
-    The kernel shares blocks between files or copies whole pages where both places lie alike within a page. Where
+    The kernel shares blocks between files or copies whole pages if both places have the same offset within a page. If
     they do not, it takes 1.6 times as long as large blocks that end with the target's pages (0.41 s against 0.25 s
     for 1.1 GB on ext4; cp: 0.26 s).
 
     Raises:
-        ModelError: the source ends before the range does.
+        ModelError: The source ends before the range does.
     """
     target.flush()
     shift = offset - target.tell()
-    done = _copy_in_kernel(source_fd, target, offset, length) if shift % PAGE == 0 else 0
+    done = _copy_in_kernel(source_fd, target, offset, length) if shift % _PAGE == 0 else 0
     _copy_in_blocks(source_fd, target, offset + done, length - done)
 
 
-def read_at(descriptor: int, length: int, offset: int) -> bytes:
-    """Read up to `length` bytes at `offset`; where the system has no pread, by a seek and a read."""
-    if hasattr(os, "pread"):
-        return os.pread(descriptor, length, offset)
-    os.lseek(descriptor, offset, os.SEEK_SET)
-    return os.read(descriptor, length)
-
-
 def is_folder(path: str | os.PathLike[str]) -> bool:
-    """Tell whether a path is a folder; what may not be looked at is none, and is told when it is opened."""
+    """Return whether a path is a folder. A path that may not be read counts as a file: opening it gives the error."""
     return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises PermissionError in a folder that may not be entered
 
 
 def is_plain_file(path: str | os.PathLike[str]) -> bool:
-    """Tell whether a path is a file; what may not be looked at is none."""
+    """Return whether a path is a file; one that may not be read does not count."""
     return os.path.isfile(path)  # noqa: PTH113 - as above
 
 
 def check_space(path: Path, size: int) -> None:
-    """Refuse to begin a file of `size` bytes for which the disk has no room.
+    """Refuse to begin a file of `size` bytes if the disk has no room for it.
 
     Raises:
-        OutputError: fewer bytes are free.
+        OutputError: Fewer bytes are free.
     """
     try:
         free = shutil.disk_usage(path.parent).free
     except OSError:
-        return  # no answer is no reason to refuse: a full disk is met while writing
+        return  # unknown: a disk that turns out to be full is an error while writing
     if free < size:
         raise OutputError(f"cannot write {path}: it needs {size / 1e6:,.0f} MB and {free / 1e6:,.0f} MB are free")
 
 
 def check_apart(path: Path, sources: Iterable[Path]) -> None:
-    """Refuse to write what the model is read from: one of these files and folders, or a file in one of the folders.
+    """Refuse a goal that the model is read from: one of these files and folders, or a file in one of the folders.
 
     Raises:
-        OutputError: It is one of them.
+        OutputError: The goal is one of them.
     """
     for source in sources:
         if source.exists() and (
@@ -171,7 +162,7 @@ def _check_file(path: Path, force: bool) -> None:
     if not os.path.lexists(path):
         return
     if path.exists() and not stat.S_ISREG(path.stat().st_mode):
-        raise OutputError(f"cannot write {path}: it is {'a folder' if path.is_dir() else 'no plain file'}")
+        raise OutputError(f"cannot write {path}: it is {'a folder' if path.is_dir() else 'not a plain file'}")
     if not force:
         raise OutputError(f"{path} exists: --force (in Python force=True) overwrites it")
 
@@ -191,8 +182,8 @@ def _check_folder(path: Path, shown: Path, force: bool, ours: Callable[[Path], b
         )
 
 
-def _make_beside(path: Path, suffix: str, make: Callable[[Path], Made]) -> tuple[Path, Made]:
-    """Make something new beside `path` under a name that nobody has: NAME.part, NAME.2.part and so on."""
+def _make_beside(path: Path, suffix: str, make: Callable[[Path], New]) -> tuple[Path, New]:
+    """Make something new beside `path` under the first free name of NAME.part, NAME.2.part and so on."""
     stem = path.name[:60]
     for number in range(1, 1000):
         place = path.with_name(f"{stem}.{suffix}" if number == 1 else f"{stem}.{number}.{suffix}")
@@ -210,7 +201,7 @@ def _make_beside(path: Path, suffix: str, make: Callable[[Path], Made]) -> tuple
 
 
 def _put_in_place(part: Path, path: Path) -> None:
-    """Rename `part` to `path`, whose old folder is set aside first and set back if that fails."""
+    """Rename `part` to `path`; an old folder there is moved aside first, and back if that fails."""
     if not path.exists():
         part.rename(path)
         return
@@ -229,7 +220,7 @@ def _put_in_place(part: Path, path: Path) -> None:
 
 
 def _remove(folder: Path) -> None:
-    """Remove a folder with all in it, to the end even when an interrupt comes meanwhile."""
+    """Remove a folder and all its files; an interrupt is raised only when all are gone."""
     try:
         shutil.rmtree(folder, ignore_errors=True)
     except BaseException:
@@ -244,7 +235,7 @@ def _stays(letter: str) -> bool:
 
 
 def _copy_in_kernel(source_fd: int, target: BinaryIO, offset: int, length: int) -> int:
-    """Copy by copy_file_range what it takes, and return how many bytes that was."""
+    """Copy with copy_file_range as far as it goes, and return how many bytes were copied."""
     if not hasattr(os, "copy_file_range"):
         return 0
     try:
@@ -256,10 +247,10 @@ def _copy_in_kernel(source_fd: int, target: BinaryIO, offset: int, length: int) 
         while done < length:
             count = os.copy_file_range(source_fd, target_fd, min(length - done, 1 << 30), offset + done)
             if not count:
-                break  # the end, or a file system that answers nothing: plain reading tells which
+                break  # the end, or a file system that copies nothing: plain reading finds out
             done += count
     except OSError as error:
-        if error.errno not in WANTING:
+        if error.errno not in _UNSUPPORTED:
             raise
     finally:
         target.seek(os.lseek(target_fd, 0, os.SEEK_CUR))
@@ -267,23 +258,24 @@ def _copy_in_kernel(source_fd: int, target: BinaryIO, offset: int, length: int) 
 
 
 def _copy_in_blocks(source_fd: int, target: BinaryIO, offset: int, length: int) -> None:
-    end, block = offset + length, BLOCK - target.tell() % PAGE
+    end, block = offset + length, _BLOCK - target.tell() % _PAGE
     # One buffer for all: a new megabyte each time costs as much as the copy, where the system hands out fresh pages.
-    buffer = memoryview(bytearray(min(BLOCK, length)))
+    buffer = memoryview(bytearray(min(_BLOCK, length)))
     while offset < end:
         count = _read_into(source_fd, buffer[: min(block, end - offset)], offset)
         if not count:
             raise ModelError(f"the model's file ends {end - offset:,} bytes too early: it changed while it was copied")
         target.write(buffer[:count])
         offset += count
-        block = BLOCK
+        block = _BLOCK
 
 
 def _read_into(descriptor: int, buffer: memoryview, offset: int) -> int:
-    """Fill a buffer from `offset` on and return how much was read; where the system has no preadv, by way of bytes."""
+    """Fill a buffer from `offset` on and return how much was read; without preadv in the system by seek and read."""
     if hasattr(os, "preadv"):
         return os.preadv(descriptor, [buffer], offset)
-    content = read_at(descriptor, len(buffer), offset)
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    content = os.read(descriptor, len(buffer))
     buffer[: len(content)] = content
     return len(content)
 

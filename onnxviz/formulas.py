@@ -1,48 +1,44 @@
-"""Sizes that exporters write as formulas, such as `floor(height/2 - 1/2) + 1`, said as what they come to."""
+"""Sizes that exporters write as formulas, such as `floor(height/2 - 1/2) + 1`, shortened to `height/2` for the eye."""
 
 from __future__ import annotations
 
-import math
+import ast
 import operator
 import re
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from functools import lru_cache
+from math import ceil, floor
 
 _LONGEST_SHOWN = 24
-_LONGEST_READ = 1000
-_DEEPEST = 40
+# They bound the depth of the tree and, with factors below 2**30, the digits of its numbers: files may hold any text.
+_LONGEST_READ, _MOST_TOKENS, _MOST_BRACKETS = 1000, 300, 40
 # The symbol is put at multiples of this number, which every usual stride divides.
 _STEP = 2**12 * 3**3 * 5 * 7
 
 _TOKEN = re.compile(r"//|[-+*/(),]|[0-9]{1,9}(?![\w.])|[A-Za-z_][\w.:]*")
-_SUMS: Mapping[str, Callable[[Fraction, Fraction], Fraction]] = {"+": operator.add, "-": operator.sub}
-_PRODUCTS: Mapping[str, Callable[[Fraction, Fraction], Fraction]] = {
-    "*": operator.mul,
-    "/": operator.truediv,
-    "//": lambda one, other: Fraction(one // other),
-}
-_FUNCTIONS: Mapping[str, Callable[..., Fraction]] = {
-    "floor": lambda number: Fraction(math.floor(number)),
-    "ceil": lambda number: Fraction(math.ceil(number)),
-    "ceiling": lambda number: Fraction(math.ceil(number)),
-    "max": max,
-    "min": min,
+_OPERATORS: Mapping[type[ast.operator], Callable[[Fraction, Fraction], Fraction | int]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
 }
 
 
 @lru_cache(maxsize=4096)
 def readable(symbol: str) -> str:
-    """Return a symbolic size for the eye: a formula as what it comes to where its divisions leave no rest.
+    """Return a symbolic size for the eye; a formula becomes the multiple of its symbol that it equals.
 
-    A formula that stays long, as one of several symbols, is `?`; a long name is cut.
+    Divisions are taken to leave no remainder, as those of strides do for the sizes that a model is made for. A formula
+    without such a multiple, for example one of several symbols, stays, or is `?` if it is long; a long name is cut.
 
     >>> readable("floor(floor(height/2 - 1/2)/2) + 1"), readable("2*s0 - 1"), readable("batch")
     ('height/4', '2*s0-1', 'batch')
     """
     try:
         text = _multiple(symbol)
-    except (ValueError, TypeError, ZeroDivisionError):
+    except (ValueError, ZeroDivisionError, SyntaxError, RecursionError, MemoryError):  # the last two from the parser
         text = symbol
     if text is None:
         return symbol if len(symbol) <= _LONGEST_SHOWN else "?"
@@ -50,79 +46,43 @@ def readable(symbol: str) -> str:
 
 
 def _multiple(formula: str) -> str | None:
-    """Return a formula of one symbol as `a*symbol/b+c`, None where it is no such.
-
-    Raises:
-        ValueError, TypeError, ZeroDivisionError: It is no formula.
-    """
-    readers = [_Reader(formula, _STEP * count) for count in (1, 2, 3)]
-    first, second, third = (reader.read() for reader in readers)
+    """Return a formula as `a*symbol/b+c`; None if it has several symbols, or is not linear in its symbol."""
+    tree, names = _parsed(formula)
+    first, second, third = (_value(tree, Fraction(_STEP * count)) for count in (1, 2, 3))
     slope = (second - first) / _STEP
     rest = first - slope * _STEP
-    if len(readers[0].names) != 1 or slope <= 0 or third - second != second - first or rest.denominator != 1:
+    if len(names) != 1 or slope <= 0 or third - second != second - first or rest.denominator != 1:
         return None
     times = "" if slope.numerator == 1 else f"{slope.numerator}*"
     parts = "" if slope.denominator == 1 else f"/{slope.denominator}"
-    return f"{times}{readers[0].names.pop()}{parts}{f'{int(rest):+}' if rest else ''}"
+    return f"{times}{names.pop()}{parts}{f'{int(rest):+}' if rest else ''}"
 
 
-class _Reader:
-    """Works out a formula with one number in place of each of its symbols, which it notes in `names`."""
-
-    def __init__(self, formula: str, number: int) -> None:
-        self.names: set[str] = set()
-        self._number = Fraction(number)
-        self._left = _TOKEN.findall(formula)[::-1] if len(formula) <= _LONGEST_READ else []
-        if "".join(reversed(self._left)) != "".join(formula.split()) or self._left.count("(") > _DEEPEST:
-            raise ValueError(f"{formula!r} is no formula")
-
-    def read(self) -> Fraction:
-        """Return what the formula comes to.
-
-        Raises:
-            ValueError, TypeError, ZeroDivisionError: It is no formula.
-        """
-        result = self._chain(_SUMS)
-        if self._left:
-            raise ValueError(f"{self._left[-1]!r} does not belong here")
-        return result
-
-    def _chain(self, operators: Mapping[str, Callable[[Fraction, Fraction], Fraction]]) -> Fraction:
-        """Read operands with these operators between them: a sum of products, or a product of single things."""
-        inner = operators is _SUMS
-        result = self._chain(_PRODUCTS) if inner else self._single()
-        while self._left and self._left[-1] in operators:
-            apply = operators[self._left.pop()]
-            result = apply(result, self._chain(_PRODUCTS) if inner else self._single())
-        return result
-
-    def _single(self) -> Fraction:
-        token = self._left.pop() if self._left else ""
-        if token == "-" and self._left[-1:] != ["-"]:
-            return -self._single()
-        if token == "(":
-            return self._until_closed()[0]
-        if token.isdigit():
-            return Fraction(int(token))
-        if self._left[-1:] == ["("]:
-            self._left.pop()
-            return _function(token)(*self._until_closed())
-        if not re.match("[A-Za-z_]", token):
-            raise ValueError(f"{token!r} does not belong here")
-        self.names.add(token)
-        return self._number
-
-    def _until_closed(self) -> list[Fraction]:
-        given = [self._chain(_SUMS)]
-        while self._left and self._left[-1] == ",":
-            self._left.pop()
-            given.append(self._chain(_SUMS))
-        if not self._left or self._left.pop() != ")":
-            raise ValueError("a bracket is not closed")
-        return given
+def _parsed(formula: str) -> tuple[ast.expr, set[str]]:
+    """Return a formula as a tree in which every symbol is called `x`, and the symbols' own names."""
+    tokens = _TOKEN.findall(formula) if len(formula) <= _LONGEST_READ else []
+    if "".join(tokens) != "".join(formula.split()) or len(tokens) > _MOST_TOKENS or tokens.count("(") > _MOST_BRACKETS:
+        raise ValueError(f"{formula!r} is not a formula")
+    followers = [*tokens[1:], ""]
+    names = {token for token, after in zip(tokens, followers, strict=True) if token[0].isidentifier() and after != "("}
+    text = " ".join("x" if token in names else token.lower() for token in tokens)
+    return ast.parse(text, mode="eval").body, names
 
 
-def _function(name: str) -> Callable[..., Fraction]:
-    if name.lower() not in _FUNCTIONS:
-        raise ValueError(f"{name!r} is no function that is known")
-    return _FUNCTIONS[name.lower()]
+def _value(node: ast.expr, symbol: Fraction) -> Fraction:
+    """Return what a formula comes to with a number in place of its symbol."""
+    match node:
+        case ast.Constant(value=int(number)):
+            return Fraction(number)
+        case ast.Name():
+            return symbol
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return -_value(operand, symbol)
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
+            return Fraction(_OPERATORS[type(op)](_value(left, symbol), _value(right, symbol)))
+        case ast.Call(func=ast.Name(id="floor" | "ceil" | "ceiling" as name), args=[argument]):
+            return Fraction((floor if name == "floor" else ceil)(_value(argument, symbol)))
+        case ast.Call(func=ast.Name(id="max" | "min" as name), args=[_, _, *_] as arguments):
+            values = [_value(argument, symbol) for argument in arguments]
+            return max(values) if name == "max" else min(values)
+    raise ValueError("a part of it is not a number, a symbol, a sum, a product or a function that is known")

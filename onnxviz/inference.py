@@ -1,4 +1,4 @@
-"""Runs of a model: what is fed, the pieces of graph that a run takes, and the activations that come out."""
+"""From a model, a feed and a choice of values to activations: plans the pieces of graph to run, and runs them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ import numpy as np
 
 from onnxviz.activations import Activation, Activations
 from onnxviz.errors import ExecutionError, RunError, UnsupportedError
-from onnxviz.feed.feeds import Feed, make_feed
-from onnxviz.feed.options import FeedOptions
-from onnxviz.feed.targets import open_sizes, picture_input
+from onnxviz.feed.feed import Feed
+from onnxviz.feed.feed_options import FeedOptions
+from onnxviz.feed.free_sizes import open_sizes
+from onnxviz.feed.input_shapes import picture_input
+from onnxviz.feed.make import make_feed
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.operators.layouts import follow_axes
 from onnxviz.graph.operators.region import Region, region
@@ -24,122 +26,136 @@ from onnxviz.graph.selection.choices import Choice
 from onnxviz.graph.shapes import fix_inputs, infer_types
 from onnxviz.graph.storage.model_file import ModelFile
 from onnxviz.layout import TensorSpec, spatial_axes
-from onnxviz.runtime.executor import Piece, Runner
-from onnxviz.runtime.session import Placement, RunOptions
+from onnxviz.runtime.devices import Placement
+from onnxviz.runtime.executor import Executor, Piece
+from onnxviz.runtime.session import RunOptions
 
 Types = Mapping[str, TensorSpec]
 Shapes = Mapping[str, tuple[int, ...]]
 
 
-class Runs:
+class Inference:
     """Feeds and runs one graph, whose weights stay in its file."""
 
     def __init__(self, file: ModelFile, graph: Graph, types: Types) -> None:
-        """Take the graph and what is known of its values before anything is fed."""
+        """Take the graph, and the type and shape of its values before anything is fed."""
         self.file = file
         self.graph = graph
         self.types = types
         self._last_fed: tuple[Shapes | None, Types] = (None, {})
         self._last_plan: tuple[object, Sequence[Piece]] = (None, ())
 
-    def feed(self, source: Any, options: FeedOptions | None) -> Feed:
-        """Turn a source into what the graph takes; a Feed is taken as it is.
+    def feed(self, source: Any, options: FeedOptions | None = None) -> Feed:
+        """Turn the source of one run into what the graph takes; a Feed is returned as it is.
 
         Raises:
-            InputError: It cannot be fed.
+            InputError: It cannot be fed, or is a list, which means several runs.
         """
         if isinstance(source, Feed):
             return source
         return make_feed(self._inputs, source, options or FeedOptions(), self.graph.metadata)
 
-    def runner(
-        self, options: RunOptions, *, keep: bool = False, placed: Callable[[Placement], None] = lambda placement: None
-    ) -> Runner:
-        """Return what runs this graph on one device (see `Runner`).
+    def executor(
+        self,
+        options: RunOptions | None = None,
+        *,
+        keep: bool = False,
+        placed: Callable[[Placement], None] = lambda placement: None,
+    ) -> Executor:
+        """Return what runs this graph on one device; `keep` and `placed` are those of `Executor`.
 
         Raises:
-            ModelError: The file with the weights changed, or is not all there.
+            ModelError: The file with the weights changed since it was opened, or is incomplete.
             RunError: onnxruntime is missing.
         """
         self.file.check_unchanged()
         self.file.check_complete()
         quantised = self._weights_only_quantised
-        return Runner(self.file.folder, options, keep=keep, placed=placed, weights_only_quantised=quantised)
+        folder, options = self.file.folder, options or RunOptions()
+        return Executor(folder, options, keep=keep, placed=placed, weights_only_quantised=quantised)
 
-    def stream(self, choices: Sequence[Choice], fed: Feed, runner: Runner) -> Iterator[Activation]:
-        """Yield an activation for each choice as the pieces of the graph run."""
+    def stream(self, choices: Sequence[Choice], fed: Feed, executor: Executor) -> Iterator[Activation]:
+        """Plan a run, and yield an activation for each choice as the pieces of the graph run.
+
+        Raises:
+            UnsupportedError: A choice is a weight.
+        """
         self.check_run(choices)
-        pieces = self.pieces([choice.value for choice in choices], fed, runner.options.memory)
-        return self.carry_out(pieces, choices, fed, runner)
+        pieces = self.pieces([choice.value for choice in choices], fed, executor.options.memory)
+        return self.carry_out(pieces, choices, fed, executor)
 
     def carry_out(
-        self, pieces: Sequence[Piece], choices: Sequence[Choice], fed: Feed, runner: Runner
+        self, pieces: Sequence[Piece], choices: Sequence[Choice], fed: Feed, executor: Executor
     ) -> Iterator[Activation]:
-        """Yield an activation for each choice as the pieces run; a choice that is fed is handed out first."""
+        """Yield an activation for each choice as the pieces run; those of inputs come first, as they were fed."""
         named = {choice.value: choice for choice in choices}
         for value in [name for name in fed.arrays if name in named]:
             yield self.activation(named.pop(value), fed.arrays[value].copy())
         with self.advising(fed):
-            for value, array in runner.run(pieces, fed.arrays):
+            for value, array in executor.run(pieces, fed.arrays):
                 if value in named:
                     yield self.activation(named[value], array)
 
     def pieces(self, values: Sequence[str], fed: Feed, memory: int) -> Sequence[Piece]:
-        """Plan a run: the graph cut to what the values need, in pieces whose maps fit in the memory given.
+        """Plan a run: the graph cut to what the values need, in pieces whose maps fit in `memory` bytes.
 
-        Pieces of the same values are equal whatever the sizes fed, so that an open session serves all of them.
+        Plans for the same values are equal whatever sizes are fed, so that one open session serves all of them.
         """
         key = tuple(values), _shapes(fed), memory
         if self._last_plan[0] != key:
             types = self._fed_types(fed)
             sizes = {name: size for name, spec in types.items() if (size := item_bytes(spec)) is not None}
-            # What is fed bounds the pieces, and they are declared without it: onnxruntime's inference of some models
-            # fails once their inputs' sizes are fixed (silero_vad's If).
+            # The sizes fed decide where the pieces end, but do not go into them: onnxruntime's inference of some models
+            # fails once the sizes of their inputs are fixed (silero_vad's If).
             self._last_plan = key, self._planned(values, _without_sizes(types), memory, sizes)
         return self._last_plan[1]
 
     def whole(self, values: Sequence[str]) -> Sequence[Piece]:
-        """Return the graph cut to what the values need in one piece, or in none where nothing needs to run."""
+        """Return the graph cut to what the values need, in one piece; in no piece where all of them are inputs."""
         return self._planned(values, self.types, sys.maxsize, {})
 
-    def map_bytes(self, values: Sequence[str], fed: Feed) -> int:
-        """Estimate the bytes of the maps of some values for a feed; values of unknown size count nothing."""
+    def map_bytes(self, choices: Sequence[Choice], fed: Feed) -> int:
+        """Estimate the bytes of the maps of what is chosen; values of unknown size count as 0."""
         types = self._fed_types(fed)
-        return sum(map_bytes(types[value]) or 0 for value in values if value in types)
+        return sum(map_bytes(types[choice.value]) or 0 for choice in choices if choice.value in types)
 
-    def sizes(self, values: Sequence[str], fed: Feed, runner: Runner) -> Types:
-        """Run, and return type and shape of the values as they came out, those that are tensors."""
-        pieces = self.pieces(values, fed, runner.options.memory)
+    def sizes(self, values: Sequence[str], fed: Feed, executor: Executor) -> Types:
+        """Run, and return type and shape of those values that came out as tensors."""
+        pieces = self.pieces(values, fed, executor.options.memory)
         with self.advising(fed):
             return {
                 value: TensorSpec(value, str(array.dtype), array.shape)
-                for value, array in runner.run(pieces, fed.arrays)
+                for value, array in executor.run(pieces, fed.arrays)
                 if isinstance(array, np.ndarray)
             }
 
     def region(self, choice: Choice, position: Sequence[int], fed: Feed) -> Region:
-        """Return which pixels of what was fed a position on a map of the choice depends on."""
+        """Return which pixels of the feed a position on a map of the choice depends on."""
         graph = fix_inputs(self.graph, _shapes(fed))
         layout = choice.layer.layout if choice.layer is not None else None
         return region(graph, self._fed_types(fed), choice.value, position, spatial_axes(layout))
 
-    def values(self, names: Sequence[str], fed: Feed, options: RunOptions) -> list[Any]:
-        """Run the whole graph, uncut, and return some of its outputs."""
-        return self.runner(options).open(self.graph.to_bytes()).run(fed.arrays, names)
+    def values(self, names: Sequence[str], fed: Feed, options: RunOptions | None = None) -> list[Any]:
+        """Run the whole graph, uncut, and return the named outputs."""
+        return self.executor(options).open(self.graph.to_bytes()).run(fed.arrays, names)
 
     def activation(self, choice: Choice, array: Any) -> Activation:
-        """Return an array that a run gave with what is known of its value."""
+        """Return an array of a run with the name, layout and operator of its choice.
+
+        Raises:
+            UnsupportedError: It is not a tensor but a sequence or map.
+        """
         if not isinstance(array, np.ndarray):
-            raise UnsupportedError(f"{choice.name!r} is no tensor but a {type(array).__name__}; it cannot be shown")
+            raise UnsupportedError(f"{choice.name!r} is not a tensor but a {type(array).__name__}; it cannot be shown")
         layer = choice.layer
         layout = layer.layout if layer is not None and len(layer.layout or "") == array.ndim else None
         if layout is not None and layout.count("T") == 1 and not self._takes_pictures:
-            layout = layout.replace("T", "L")  # steps of time or words, no patches of a picture
+            layout = layout.replace("T", "L")  # steps of time or words, not patches of a picture
         return Activation(choice.name, choice.value, choice.tap, array, layout, layer.op if layer is not None else "")
 
     @contextmanager
     def advising(self, fed: Feed) -> Iterator[None]:
-        """Add to onnxruntime's error which of the sizes that were fed are a choice."""
+        """Add to an error of onnxruntime which sizes of the feed could have been others."""
         try:
             yield
         except ExecutionError as error:
@@ -149,7 +165,7 @@ class Runs:
             raise ExecutionError(f"{error}\n{choice}") from None
 
     def check_run(self, choices: Sequence[Choice]) -> None:
-        """Refuse what no run computes.
+        """Refuse weights, which no run computes.
 
         Raises:
             UnsupportedError: A choice is a weight.
@@ -190,33 +206,38 @@ class Runs:
 
 
 class ModelSession(AbstractContextManager["ModelSession"]):
-    """A model opened once for many runs on one device; `placement` tells where its nodes are."""
+    """A model opened once for many runs on one device; `placement` says where its nodes run."""
 
-    def __init__(self, runs: Runs, choices: Sequence[Choice], options: RunOptions) -> None:
+    def __init__(self, inference: Inference, choices: Sequence[Choice], options: RunOptions) -> None:
         """Open the graph, cut to what the choices need.
 
         Raises:
             DeviceError: The device took no node.
         """
-        runs.check_run(choices)
-        self._runs = runs
+        inference.check_run(choices)
+        self._inference = inference
         self._choices = choices
-        self._pieces = runs.whole([choice.value for choice in choices])
-        runner = runs.runner(options, keep=True)
+        self._pieces = inference.whole([choice.value for choice in choices])
+        executor = inference.executor(options, keep=True)
         for piece in self._pieces:
-            runner.prepare(piece)
-        self._runner: Runner | None = runner
-        self.placement = runner.placement
+            executor.prepare(piece)
+        self._executor: Executor | None = executor
+        self.placement = executor.placement
 
     def run(self, source: Any, feed: FeedOptions | None = None) -> Activations:
-        """Run once on a source (see `Model.run`) and return the activations."""
-        if self._runner is None:
+        """Run once on one source (see `Model.run`) and return the activations.
+
+        Raises:
+            InputError: The source cannot be fed, or is a list, which means several runs.
+            RunError: onnxruntime fails, or the session is closed.
+        """
+        if self._executor is None:
             raise RunError("the session is closed")
-        fed = self._runs.feed(source, feed)
-        return Activations(self._runs.carry_out(self._pieces, self._choices, fed, self._runner))
+        fed = self._inference.feed(source, feed)
+        return Activations(self._inference.carry_out(self._pieces, self._choices, fed, self._executor))
 
     def __exit__(self, *details: object) -> None:
-        self._runner = None
+        self._executor = None
 
 
 def _shapes(fed: Feed) -> Shapes:
@@ -224,7 +245,7 @@ def _shapes(fed: Feed) -> Shapes:
 
 
 def _without_sizes(types: Types) -> Types:
-    """Return types with their ranks alone; sizes that the file claims may be those of another input."""
+    """Return types with their ranks but no sizes: those that the file claims may be of another input."""
     return {
         name: replace(spec, shape=None if spec.shape is None else (None,) * len(spec.shape))
         for name, spec in types.items()

@@ -1,6 +1,6 @@
-"""Which axis of an array is what: axis letters and the description of a tensor.
+"""Layouts, which name the axes of an array, and the description of a tensor.
 
-A layout is a string with one letter an axis: `N` batch, `C` channel, `D`, `H`, `W` space, `L` length,
+A layout is a string with one letter for each axis: `N` batch, `C` channel, `D`, `H`, `W` space, `L` length,
 `T` tokens or time. `NCHW` is the layout of most convolutions.
 """
 
@@ -9,6 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:  # `onnxviz --help` loads this module, and no numpy
+    from typing import Any
+
+    import numpy.typing as npt
+
+Array: TypeAlias = "npt.NDArray[Any]"
+"""An array of any dtype and rank."""
 
 SPATIAL = "DHWL"
 
@@ -18,7 +27,7 @@ Dimension = int | str | None
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
-    """What is known of a tensor: its name, numpy's name of its dtype, its shape and its layout."""
+    """What is known about a tensor: its name, its dtype as numpy calls it, its shape and its layout."""
 
     name: str
     dtype: str | None = None
@@ -27,7 +36,7 @@ class TensorSpec:
 
 
 def channel_axis(layout: str | None) -> int | None:
-    """Return the place of the channel axis, or None.
+    """Return the index of the channel axis, or None.
 
     >>> channel_axis("NHWC")
     3
@@ -37,7 +46,7 @@ def channel_axis(layout: str | None) -> int | None:
 
 
 def spatial_axes(layout: str | None) -> tuple[int, ...]:
-    """Return the places of the axes of space, in order.
+    """Return the indices of the axes of space, in order.
 
     >>> spatial_axes("NCHW")
     (2, 3)
@@ -46,7 +55,7 @@ def spatial_axes(layout: str | None) -> tuple[int, ...]:
 
 
 def channels_first(rank: int) -> str | None:
-    """Return the layout in which ONNX's convolutions of this rank keep their maps, or None.
+    """Return the layout of maps of this rank in ONNX's convolutions, or None.
 
     >>> channels_first(4)
     'NCHW'
@@ -55,7 +64,7 @@ def channels_first(rank: int) -> str | None:
 
 
 def shape_text(shape: Sequence[Dimension] | None) -> str:
-    """Return a shape for the eye, its symbols as formulas.py tells them; long ones are set apart by blanks.
+    """Return a shape as text, with symbols shortened by `formulas.readable`; blanks go around `x` if one is long.
 
     >>> shape_text(("N", 3, None, 224)), shape_text(()), shape_text(None)
     ('Nx3x?x224', 'scalar', '?')

@@ -20,6 +20,6 @@ def number(value: float) -> float | None:
 
 
 def numbers(values: np.ndarray[Any, Any]) -> list[float | None]:
-    """Return the numbers of an array for strict JSON: None for each that is not finite."""
+    """Return the numbers of a flat array for strict JSON, None for each that is not finite."""
     listed: list[float] = values.tolist()
     return list(listed) if all(map(math.isfinite, listed)) else [number(value) for value in listed]

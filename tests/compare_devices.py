@@ -10,6 +10,7 @@ import sys
 import numpy as np
 
 import onnxviz
+from onnxviz.model import choices_of
 
 TOLERANCE = 1e-3
 
@@ -17,12 +18,12 @@ TOLERANCE = 1e-3
 def main(one: str, other: str) -> int:
     model = onnxviz.open(onnxviz.bundled.classifier())
     picture = onnxviz.bundled.picture("cat")
-    choices, _ = model.choose(None)
+    choices, _ = choices_of(model, None)
     maps = {}
     for device in (one, other):
-        runner = model.runner(onnxviz.RunOptions(device=device))
-        maps[device] = list(model.stream_choices(choices, model.feed(picture), runner))
-        print(f"{device}: {runner.placement.nodes} of {runner.placement.total} nodes")
+        executor = model.inference.executor(onnxviz.RunOptions(device=device))
+        maps[device] = list(model.inference.stream(choices, model.feed(picture), executor))
+        print(f"{device}: {executor.placement.nodes} of {executor.placement.total} nodes")
     worst = max(
         float(np.abs(a.array - b.array).max() / np.abs(a.array).max())
         for a, b in zip(maps[one], maps[other], strict=True)

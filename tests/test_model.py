@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import inspect
 import json
 import re
+import traceback
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,8 +18,8 @@ from PIL import Image
 import onnxviz
 from onnxviz.activations import Activation, Activations, RawWriter
 from onnxviz.errors import InputError, NoMatchError, OutputError, RunError, UnsupportedError, UsageError
-from onnxviz.feed.options import FeedOptions
-from onnxviz.inference import Runs
+from onnxviz.feed.feed_options import FeedOptions
+from onnxviz.model import choices_of
 from onnxviz.runtime.session import RunOptions
 from tests.models import model_of
 
@@ -133,11 +135,11 @@ def test_what_is_no_file_of_activations_is_refused(tmp_path: Path) -> None:
     fact = {"name": "a", "value": "a", "tap": "act", "layout": "NC", "op": ""}
     array = {"0000": np.ones((1, 2))}
     refused("holds no activations written by onnxviz: 'facts", x=np.ones(2))
-    refused("holds no activations .* no tap", facts=json.dumps([fact | {"tap": "<img>"}]), **array)
+    refused("holds no activations .* is not a tap", facts=json.dumps([fact | {"tap": "<img>"}]), **array)
     refused("holds no activations .* the layout '<img", facts=json.dumps([fact | {"layout": "<img src=x>"}]), **array)
     refused("holds no activations", facts="[" * 100_000, **array)
     (tmp_path / "no.npz").write_bytes(b"no")
-    with pytest.raises(InputError, match="is no array that can be read"):
+    with pytest.raises(InputError, match="cannot be read as an array"):
         Activations.load(tmp_path / "no.npz")
 
 
@@ -153,7 +155,7 @@ def test_a_raw_file_that_cannot_be_ended_is_an_error_and_leaves_nothing(
 ) -> None:
     item = Activation("a", "a", "act", np.ones((1, 1)), "NC")
     monkeypatch.setattr(json, "dumps", lambda document: 1 / 0)
-    with pytest.raises(ZeroDivisionError), RawWriter(tmp_path / "a.npz", force=False) as raw:
+    with pytest.raises(ZeroDivisionError), RawWriter.open(tmp_path / "a.npz", force=False) as raw:
         raw.add(item)
     assert not list(tmp_path.iterdir())
 
@@ -166,6 +168,16 @@ def test_a_montage_can_be_saved_as_anything_and_takes_channels_as_the_command_do
     assert not np.array_equal(some, item.montage())
     with pytest.raises(UsageError, match="numbers and ranges"):
         item.montage(channels="7-0")
+
+
+def test_a_montage_takes_a_style_and_changes_to_it() -> None:
+    item = Activation("n", "v", "act", np.arange(32, dtype=np.float32).reshape(1, 8, 2, 2), "NCHW")
+    style = onnxviz.Style(theme="light", bare=True)
+    assert np.array_equal(item.montage(style), item.montage(theme="light", bare=True))
+    assert np.array_equal(item.montage(style, theme="dark"), item.montage(bare=True))
+    assert [page.size for page in item.pages(style, rows=1)] == [item.montage(style, rows=1).size]
+    with pytest.raises(TypeError, match="colour"):
+        item.montage(colour="red")  # type: ignore[call-arg]
 
 
 def test_maps_are_channels_first() -> None:
@@ -189,7 +201,7 @@ def test_wrong_words(doubling_model: Path) -> None:
     with pytest.raises(NoMatchError):
         model.select("norm")
     with pytest.raises(NoMatchError, match="matches nothing, or all of it is excluded"):
-        model.choose(None, exclude=["all"])
+        choices_of(model, None, ["all"])
 
 
 def test_a_region_is_what_a_position_sees(bundled_model: Path, cat: Path) -> None:
@@ -200,14 +212,6 @@ def test_a_region_is_what_a_position_sees(bundled_model: Path, cat: Path) -> Non
     assert [np.flatnonzero(mask).tolist() for mask in seen.masks] == [[8, 9, 10], [222, 223]]
     with pytest.raises(UsageError, match="a region is of one layer; 'conv' selects 49"):
         model.region("conv", (0, 0), str(cat))
-
-
-def test_public_names() -> None:
-    assert set(onnxviz.__all__) <= set(dir(onnxviz))
-    for name in onnxviz.__all__:
-        getattr(onnxviz, name)
-    with pytest.raises(AttributeError, match="no attribute 'nope'"):
-        onnxviz.nope  # noqa: B018
 
 
 def test_an_error_of_the_runtime_names_the_sizes_that_are_a_choice(tmp_path: Path) -> None:
@@ -273,7 +277,7 @@ def test_what_is_handed_out_can_be_changed_while_the_model_runs(tmp_path: Path) 
     options = RunOptions(memory=16)
     x = np.ones((1, 1, 2, 2), np.float32)
     fed = model.feed(x)
-    assert len(Runs(model.file, model.graph, model.types).pieces(["a", "b", "c"], fed, options.memory)) == 2
+    assert len(model.inference.pieces(["a", "b", "c"], fed, options.memory)) == 2
     seen = []
     for activation in model.stream(fed, layers="x,conv", run=options):
         seen.append(float(activation.array.max()))
@@ -294,14 +298,13 @@ def test_pieces_are_the_same_whatever_size_is_fed(tmp_path: Path, memory: int) -
             [end] e = Neg (c)
         }""",
     )
-    runs = Runs(model.file, model.graph, model.types)
     feeds = [model.feed(np.full((1, 1, size, size), -1, np.float32)) for size in (4, 5)]
-    plans = [runs.pieces(["a", "b", "c"], fed, memory) for fed in feeds]
+    plans = [model.inference.pieces(["a", "b", "c"], fed, memory) for fed in feeds]
     assert (len(plans[0]) == 1) == (memory > 64)
     assert plans[0] == plans[1]
-    runner = model.runner(onnxviz.RunOptions(memory=memory))
+    executor = model.inference.executor(onnxviz.RunOptions(memory=memory))
     for fed in feeds:
-        maps = list(model.stream_choices(model.choose("a, b, c")[0], fed, runner))
+        maps = list(model.inference.stream(choices_of(model, "a, b, c")[0], fed, executor))
         assert [float(activation.array.min()) for activation in maps] == [-2, 0, 0]
         assert {activation.array.shape for activation in maps} == {fed.arrays["x"].shape}
 
@@ -343,12 +346,12 @@ def test_selections_of_layers_and_texts(tmp_path: Path) -> None:
         model.select([three], exclude=["conv"])
     for given in ([three], {"one": "first"}, "conv", None):
         with pytest.raises(NoMatchError, match="nothing is called `tow`"):
-            model.choose(given, exclude=["tow"])
+            choices_of(model, given, ["tow"])
     with pytest.raises(NoMatchError, match="the layer 'two' is of another model: nothing makes 'other' in this one"):
         model.select([replace(two, act="other")])
     with pytest.raises(UsageError, match="a selection is a text or a layer, not int"):
         model.select(["conv", 3])  # type: ignore[list-item]
-    with pytest.raises(NoMatchError, match="'x' can be exposed and viewed, but is no layer"):
+    with pytest.raises(NoMatchError, match="'x' can be exposed and viewed, but is not a layer"):
         model.select("x")
     x = np.ones((1, 1, 2, 2), np.float32)
     assert list(model.run(x, layers={"three": "last", "one": "first"})) == ["first", "last"]
@@ -439,3 +442,39 @@ def test_a_picture_is_fed_in_the_layout_that_the_graph_has(tmp_path: Path) -> No
     fed = model.feed(Image.fromarray(picture), FeedOptions(preset="raw", size=(2, 4)))
     assert fed.main.layout == "NHWC"
     assert model.run(fed, layers="conv")["conv"].array.tolist() == [[[[321.0] * 4] * 2]]
+
+
+@pytest.mark.parametrize("source", [[X, X], (X,), [], ["a.npy", "b.npy"], [[[[1, 2], [3, 4]]]]])
+def test_a_list_is_several_runs_and_never_one(doubling_model: Path, source: list[object]) -> None:
+    model = onnxviz.open(doubling_model)
+    refused = f"a list of {len(source)} inputs is {len(source)} runs, and one run is fed here: .* a batch as one array"
+    for once in (model.run, model.stream, model.feed, model.measured, model.session("conv").run):
+        with pytest.raises(InputError, match=refused):
+            once(source)
+
+
+def test_a_batch_is_one_array_and_numbers_for_an_input_may_be_written_out(tmp_path: Path) -> None:
+    text = "g (float[N,1,2,2] x) => (float[N,1,2,2] y) <float[1,1,1,1] w = {2}> { [conv] y = Conv (x, w) }"
+    model = model_of(tmp_path / "free.onnx", text)
+    assert model.run(np.concatenate([X, X + 1]), layers="conv")["conv"].array[:, 0, 0, 0].tolist() == [2, 4]
+    assert model.run({"x": X.tolist()}, layers="conv")["conv"].array[0, 0, 1].tolist() == [6, 0]
+
+
+def test_a_run_takes_few_calls_of_ours_down_to_onnxruntime(
+    doubling_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stacks: list[list[str]] = []
+
+    def noted(session: object, outputs: list[str], feed: dict[str, object]) -> list[np.ndarray]:
+        frames = traceback.walk_stack(inspect.currentframe())
+        ours = [frame.f_code.co_qualname for frame, _ in frames if frame.f_globals["__name__"].startswith("onnxviz.")]
+        stacks.append(ours[::-1])
+        return [np.zeros(1, np.float32) for _ in outputs]
+
+    monkeypatch.setattr(onnxruntime.InferenceSession, "run", noted)
+    model = onnxviz.open(doubling_model)
+    model.run(X, layers="conv")
+    with model.session("conv") as session:
+        session.run(X)
+    assert [stack[0] for stack in stacks] == ["Model.run", "ModelSession.run"]
+    assert all(stack[-1] == "Session.run" and len(stack) <= 6 for stack in stacks), stacks

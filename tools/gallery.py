@@ -13,7 +13,7 @@ import numpy as np
 
 import onnxviz
 from onnxviz.draw.encode import save
-from onnxviz.draw.kinds import Known, draw_maps
+from onnxviz.draw.kinds import draw_maps
 from onnxviz.draw.style import Caption, Style
 from onnxviz.viewing.options import ViewOptions
 
@@ -45,8 +45,8 @@ def main() -> None:
     for theme in THEMES:
         for name, kind in chosen.items():
             item = maps[name]
-            caption = Caption(item.name, item.caption_line)
-            draw(kind, theme, item.array, item.layout, caption, labels if kind == "classes" else None)
+            caption = Caption(item.name, item.caption_line, labels if kind == "classes" else None)
+            draw(kind, theme, item.array, item.layout, caption)
         draw("bands", theme, chirp_bands(), "NCL", Caption("filters on a chirp", "64 band passes, rectified"))
         draw("filmstrip", theme, volume(), "NCDHW", Caption("blurred balls", "4 channels of a 9 x 48 x 48 volume"))
         draw("broken", theme, broken(maps["stem/conv"].array), "NCHW", Caption("NaN, infinities, dead channels"))
@@ -62,15 +62,8 @@ def page(model: onnxviz.Model) -> None:
     onnxviz.report(runs, GALLERY / "report.html", model=model, source=feeds, options=options)
 
 
-def draw(
-    kind: str,
-    theme: str,
-    array: np.ndarray,
-    layout: str | None,
-    caption: Caption,
-    labels: tuple[str, ...] | None = None,
-) -> None:
-    drawing = draw_maps(array, layout, caption, Style(theme=theme, small=True), Known(labels))[0]
+def draw(kind: str, theme: str, array: np.ndarray, layout: str | None, caption: Caption) -> None:
+    drawing = draw_maps(array, layout, caption, Style(theme=theme, small=True))[0]
     save(drawing.image, GALLERY / f"{kind}-{theme}.png", enlarged=drawing.enlarged, small=True, text=drawing.text)
 
 

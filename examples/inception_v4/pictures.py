@@ -17,7 +17,7 @@ import onnxviz
 from onnxviz.draw.encode import save
 from onnxviz.draw.kinds import draw_maps
 from onnxviz.draw.style import Caption, Style
-from onnxviz.feed.feeds import FeedOptions
+from onnxviz.feed.feed_options import FeedOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs" / "inception_v4"

@@ -8,24 +8,23 @@ import sys
 from contextlib import suppress
 from io import TextIOWrapper
 
-from onnxviz.cli.printing import ReaderGoneError
 from onnxviz.errors import OnnxvizError
 
 
 def main() -> None:
-    """Run the command line; each documented error becomes one message and its exit code."""
+    """Run the command line; an error of the documented kinds becomes one message and an exit code."""
     # numpy's algebra is small here, and its threads would spin against onnxruntime's: an overview of 58 layers took
     # 1.26 s of CPU on busy cores, 0.39 s with one thread.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # A pipe on Windows is of the system's code page, which lacks most of the letters that a name may have.
+    # A pipe on Windows takes the system's code page, which lacks most of the letters that a name may have.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    # Being told to end takes away what is half-written and ends the converter, as Ctrl-C does.
+    # SIGTERM removes what is half-written and ends the converter, as Ctrl-C does.
     with suppress(ValueError):  # not in the main thread
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 
-    from onnxviz.cli.app import app
+    from onnxviz.cli.app import ReaderGoneError, app
 
     try:
         app()

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onnxviz.cli import parameters
-from onnxviz.cli.opening import PYTHON
+from onnxviz.cli.parameters import option
 from onnxviz.cli.terminal import print_json, print_table, say, size_text
-from onnxviz.version import __version__
+from onnxviz.opening import PYTHON
 
 if TYPE_CHECKING:
-    from onnxviz.conversion.options import Converted
+    from onnxviz.conversion.convert_options import Converted
 
 
 def convert(
@@ -25,33 +25,22 @@ def convert(
             show_default=False,
         ),
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="OUT", help="The file to write; else SOURCE.onnx.")
-    ] = None,
-    inputs: Annotated[
-        list[str] | None, typer.Option("--inputs", metavar="A:0,B:0", help="Input tensors of a graph, not guessed.")
-    ] = None,
+    output: Annotated[Path | None, option("-o --output", "The file to write; else SOURCE.onnx.", "OUT")] = None,
+    inputs: Annotated[list[str] | None, option("--inputs", "Input tensors of a graph, not guessed.", "A:0,B:0")] = None,
     outputs: Annotated[
-        list[str] | None, typer.Option("--outputs", metavar="A:0,B:0", help="Output tensors of a graph, not guessed.")
+        list[str] | None, option("--outputs", "Output tensors of a graph, not guessed.", "A:0,B:0")
     ] = None,
-    signature: Annotated[
-        str | None, typer.Option("--signature", metavar="NAME", help="Which signature of a SavedModel.")
-    ] = None,
-    keep: Annotated[
-        list[str] | None, typer.Option("--keep", metavar="LAYER", help="With --fold: keep this layer; repeatable.")
-    ] = None,
-    fold: Annotated[
-        bool, typer.Option("--fold", help="Fold batch norms and the like: a smaller graph, fewer layers.")
-    ] = False,
-    opset: Annotated[int, typer.Option("--opset", metavar="N", help="The ONNX opset to write, 9 to 18.")] = 17,
+    signature: Annotated[str | None, option("--signature", "Which signature of a SavedModel.", "NAME")] = None,
+    keep: Annotated[list[str] | None, option("--keep", "With --fold: keep this layer; repeatable.", "LAYER")] = None,
+    fold: Annotated[bool, option("--fold", "Fold batch norms and the like: a smaller graph, fewer layers.")] = False,
+    opset: Annotated[int, option("--opset", "The ONNX opset to write, 9 to 18.", "N")] = 17,
     python: Annotated[
-        Path | None,
-        typer.Option("--python", metavar="PATH", envvar=PYTHON, help="The Python that has TensorFlow; else this one."),
+        Path | None, option("--python", "The Python that has TensorFlow; else this one.", "PATH", envvar=PYTHON)
     ] = None,
-    trust: Annotated[bool, typer.Option("--trust", help="Let code in the source run.")] = False,
-    no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not compare with TensorFlow.")] = False,
+    trust: Annotated[bool, option("--trust", "Let code in the source run.")] = False,
+    no_verify: Annotated[bool, option("--no-verify", "Do not compare with TensorFlow.")] = False,
     clear_cache: Annotated[
-        bool, typer.Option("--clear-cache", help="Remove what view, layers and expose converted, and stop.")
+        bool, option("--clear-cache", "Remove what view, layers and expose converted, and stop.")
     ] = False,
     json: parameters.Json = False,
     force: parameters.Force = False,
@@ -65,11 +54,14 @@ def convert(
     """
     from onnxviz.cli.stages import StageLine
     from onnxviz.conversion.convert import convert as run_convert
-    from onnxviz.conversion.options import ConvertOptions
+    from onnxviz.conversion.convert_options import ConvertOptions
     from onnxviz.errors import UsageError
 
     if clear_cache:
-        _clear_cache()
+        from onnxviz.conversion.cache import cache_folder, clear
+
+        count, freed = clear()
+        print(f"removed {count} converted models, {size_text(freed)}, from {cache_folder()}")
         return
     if source is None:
         raise UsageError("name what to convert: onnxviz convert SOURCE -o OUT.onnx")
@@ -91,16 +83,9 @@ def convert(
         for remark in converted.remarks:
             say(remark)
     if json:
-        print_json(_document(converted))
+        _print_document(converted)
     else:
         _print(converted)
-
-
-def _clear_cache() -> None:
-    from onnxviz.conversion.cache import cache_folder, clear
-
-    count, freed = clear()
-    print(f"removed {count} converted models, {size_text(freed)}, from {cache_folder()}")
 
 
 def _names(texts: list[str] | None) -> tuple[str, ...]:
@@ -125,29 +110,27 @@ def _print(converted: Converted) -> None:
     print_table(("", ""), rows, left=(True, True))
 
 
-def _document(converted: Converted) -> dict[str, object]:
+def _print_document(converted: Converted) -> None:
     agreement = converted.agreement
-    return {
-        "schema": "onnxviz.convert/1",
-        "onnxviz": __version__,
-        "file": str(converted.path),
-        "source": converted.source,
-        "kind": converted.kind,
-        "inputs": list(converted.inputs),
-        "outputs": list(converted.outputs),
-        "layers": converted.layers,
-        "verify": None
-        if agreement is None
-        else {
-            "max_rel": agreement.output,
-            "max_rel_layers": agreement.layer,
-            "worst": agreement.worst,
-            "compared": agreement.compared,
-            "tolerance": agreement.tolerance,
-            "random": list(agreement.random),
-        },
-        "remarks": list(converted.remarks),
-        "versions": dict(converted.versions),
-        "cpu_seconds": converted.cpu_seconds,
-        "peak_bytes": converted.peak_bytes,
+    verify = agreement and {
+        "max_rel": agreement.output,
+        "max_rel_layers": agreement.layer,
+        "worst": agreement.worst,
+        "compared": agreement.compared,
+        "tolerance": agreement.tolerance,
+        "random": agreement.random,
     }
+    print_json(
+        "onnxviz.convert/1",
+        file=str(converted.path),
+        source=converted.source,
+        kind=converted.kind,
+        inputs=converted.inputs,
+        outputs=converted.outputs,
+        layers=converted.layers,
+        verify=verify,
+        remarks=converted.remarks,
+        versions=dict(converted.versions),
+        cpu_seconds=converted.cpu_seconds,
+        peak_bytes=converted.peak_bytes,
+    )

@@ -5,29 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from onnxviz.cli import parameters
+from onnxviz.cli.parameters import option
 from onnxviz.cli.terminal import say
 
 
 def demo(
     picture: Annotated[
         str,
-        typer.Option(
+        option(
             "--picture",
-            metavar="NAME|FILE",
-            help="cat, coffee, rocket, camera, connectome or a file.",
-            autocompletion=parameters.one_of("cat", "coffee", "rocket", "camera", "connectome"),
+            "cat, coffee, rocket, camera, connectome or a file.",
+            "NAME|FILE",
+            "cat coffee rocket camera connectome",
         ),
     ] = "cat",
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The folder to make.")] = Path(
-        "onnxviz-demo"
-    ),
-    theme: parameters.Theme = "dark",
+    output: Annotated[Path, option("-o --output", "The folder to make.", "DIR")] = Path("onnxviz-demo"),
+    theme: parameters.ThemeName = "dark",
     device: parameters.DeviceName = "auto",
-    show: Annotated[bool, typer.Option("--show", help="Preview the overview in the terminal.")] = False,
-    open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    show: Annotated[bool, option("--show", "Preview the overview in the terminal.")] = False,
+    open_page: parameters.OpenPage = False,
     json: parameters.Json = False,
     force: parameters.Force = False,
     quiet: parameters.Quiet = False,
@@ -38,22 +35,20 @@ def demo(
     Example: onnxviz demo --picture coffee
     """
     from onnxviz import bundled
-    from onnxviz.cli.progress import ProgressWatcher
-    from onnxviz.cli.view import open_report, report
+    from onnxviz.cli.progress import ProgressObserver
+    from onnxviz.cli.view import report
     from onnxviz.draw.style import Style
-    from onnxviz.feed.feeds import FeedOptions
+    from onnxviz.feed.feed_options import FeedOptions
     from onnxviz.runtime.session import RunOptions
     from onnxviz.viewing.options import ViewOptions
     from onnxviz.viewing.view import view
 
-    # A connectome's weights span five orders of magnitude; unscaled, all but a few would be black.
+    # A connectome's weights span five orders of magnitude; without a logarithm all but a few would be black.
     feed = FeedOptions(transform="log" if picture == "connectome" else "none")
     options = ViewOptions(feed=feed, run=RunOptions(device=device), style=Style(theme=theme), force=force)
-    with ProgressWatcher(quiet=quiet, verbose=verbose, tables=not json) as watcher:
-        record = view(bundled.classifier(), str(bundled.picture(picture)), output, options, watcher)
-    report(record, watcher, json=json, quiet=quiet, show=show)
-    if open_page:
-        open_report(record)
+    with ProgressObserver(quiet=quiet, verbose=verbose, tables=not json) as observer:
+        record = view(bundled.classifier(), str(bundled.picture(picture)), output, options, observer)
+    report(record, observer, json=json, quiet=quiet, show=show, open_page=open_page)
     if not quiet:
         say(f"open {record.report_path or output / record.runs[0].overview} first")
         say("your own: onnxviz view MODEL PICTURE; its layers: onnxviz layers MODEL")

@@ -1,10 +1,11 @@
-"""`onnxviz devices`: what onnxruntime can run on here, and why not on the rest."""
+"""`onnxviz devices`: on what onnxruntime can run here, and why not on the rest."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from onnxviz.cli import parameters
 from onnxviz.cli.terminal import print_json, print_table, say
-from onnxviz.version import __version__
 
 
 def devices(json: parameters.Json = False) -> None:
@@ -15,22 +16,11 @@ def devices(json: parameters.Json = False) -> None:
     from onnxviz.runtime.devices import devices as found_devices
     from onnxviz.runtime.devices import overlapping_wheels, runtime
 
-    version = runtime().__version__
     found = found_devices()
     wheels = overlapping_wheels()
     if json:
-        listed = [
-            {"name": each.name, "provider": each.provider, "usable": each.usable, "reason": each.reason}
-            for each in found
-        ]
         print_json(
-            {
-                "schema": "onnxviz.devices/1",
-                "onnxviz": __version__,
-                "onnxruntime": version,
-                "wheels": list(wheels),
-                "devices": listed,
-            }
+            "onnxviz.devices/1", onnxruntime=runtime().__version__, wheels=wheels, devices=list(map(asdict, found))
         )
     else:
         rows = [(each.name, "yes" if each.usable else "no", each.provider, each.reason) for each in found]

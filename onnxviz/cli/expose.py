@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from onnxviz.cli import parameters
-from onnxviz.cli.opening import opened as open_source
+from onnxviz.cli.parameters import option
+from onnxviz.cli.stages import open_model
 from onnxviz.cli.terminal import print_json, print_table, say, say_choices
+from onnxviz.errors import UsageError, VerificationError
 from onnxviz.layout import shape_text
 from onnxviz.strict_json import number
-from onnxviz.version import __version__
 
 if TYPE_CHECKING:
     from onnxviz.differences import Difference
@@ -23,19 +22,16 @@ TOLERANCE = 1e-3
 
 def expose(
     model: parameters.ModelPath,
+    *,
     layers: parameters.Layers = None,
     exclude: parameters.Exclude = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="OUT", help="The file to write; else MODEL.exposed.onnx.")
-    ] = None,
     tap: parameters.Tap = "act",
-    only: Annotated[
-        bool, typer.Option("--only", help="Drop the model's own outputs and what they alone need.")
-    ] = False,
-    linked: Annotated[bool, typer.Option("--linked", help="A file of some kB; weights stay in the original.")] = False,
-    verify: Annotated[bool, typer.Option("--verify", help="Run both models and compare their own outputs.")] = False,
-    strip_metadata: Annotated[bool, typer.Option("--strip-metadata", help="Drop the exporter's stack traces.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be exposed; write nothing.")] = False,
+    output: Annotated[Path | None, option("-o --output", "The file to write; else MODEL.exposed.onnx.", "OUT")] = None,
+    only: Annotated[bool, option("--only", "Drop the model's own outputs and what they alone need.")] = False,
+    linked: Annotated[bool, option("--linked", "A file of some kB; weights stay in the original.")] = False,
+    verify: Annotated[bool, option("--verify", "Run both models and compare their own outputs.")] = False,
+    strip_metadata: Annotated[bool, option("--strip-metadata", "Drop the exporter's stack traces.")] = False,
+    dry_run: Annotated[bool, option("--dry-run", "Show what would be exposed; write nothing.")] = False,
     json: parameters.Json = False,
     force: parameters.Force = False,
     quiet: parameters.Quiet = False,
@@ -46,15 +42,15 @@ def expose(
 
     Example: onnxviz expose model.onnx --layers 'conv[0],pool' -o exposed.onnx
     """
-    from onnxviz.errors import UsageError
+    from onnxviz.model import choices_of, expose_choices
 
     if only and verify:
         raise UsageError("--verify compares the model's own outputs, which --only drops: give one of them")
-    opened = open_source(model, quiet=quiet)
+    opened = open_model(model, quiet=quiet)
     if linked and opened.path != model:
         raise UsageError(f"--linked needs an ONNX file for its weights: first onnxviz convert {model}")
-    choices, remark = opened.choose(layers, exclude=tuple(exclude or ()), tap=tap)
-    exposed = opened.exposing(choices, only=only)
+    choices, remark = choices_of(opened, layers, exclude or (), tap)
+    exposed = expose_choices(opened, choices, only=only)
     if strip_metadata:
         exposed = exposed.without_metadata()
     beside = opened.file.path.resolve().parent if linked else Path()
@@ -67,7 +63,12 @@ def expose(
         own = {spec.name for spec in opened.outputs}
         say(_done(sum(choice.value not in own for choice in choices), target, dry_run=dry_run))
     if json:
-        print_json(_document(exposed, None if dry_run else target, difference))
+        print_json(
+            "onnxviz.expose/1",
+            file=None if dry_run else str(target),
+            outputs=[{"name": choice.value, "layer": choice.name, "tap": choice.tap} for choice in choices],
+            verify=difference and {"max_abs": number(difference.max_abs), "max_rel": number(difference.max_rel)},
+        )
     else:
         rows = [
             (choice.name, choice.tap, choice.value, shape_text(spec.shape if spec else None))
@@ -81,8 +82,6 @@ def expose(
                 f"{difference.max_rel:.3g} of the largest value"
             )
     if difference is not None and difference.max_rel > TOLERANCE:
-        from onnxviz.errors import VerificationError
-
         raise VerificationError(
             f"exposing moved the model's own outputs by {difference.max_abs:.3g} ({difference.max_rel:.3g} of the "
             f"largest value, tolerance {TOLERANCE}): an exposed value stopped a fusion; the file was written"
@@ -90,35 +89,19 @@ def expose(
 
 
 def _done(count: int, target: Path, *, dry_run: bool) -> str:
-    """Return what was exposed, or would be, in words."""
     if not count:
-        return (
-            f"every value is an output already: {target} {'would have' if dry_run else 'has'} the model's own outputs"
-        )
+        has = "would have" if dry_run else "has"
+        return f"every value is an output already: {target} {has} the model's own outputs"
     return f"{'would expose' if dry_run else 'exposed'} {count} value{'s' * (count != 1)} in {target}"
 
 
 def _written(
     exposed: Model, opened: Model, target: Path, *, linked: bool, force: bool, verify: bool
 ) -> Difference | None:
-    if not verify:
-        exposed.save(target, linked=linked, force=force)
-        return None
-    from onnxviz.model import open_model
+    from onnxviz.model import Model
     from onnxviz.runtime.devices import runtime
 
-    runtime()  # missed now, and not when the file is there
+    if verify:
+        runtime()  # if it is missing, this fails before the file is written
     exposed.save(target, linked=linked, force=force)
-    return open_model(target).verify(opened)
-
-
-def _document(exposed: Model, target: Path | None, difference: Difference | None) -> dict[str, object]:
-    return {
-        "schema": "onnxviz.expose/1",
-        "onnxviz": __version__,
-        "file": None if target is None else str(target),
-        "outputs": [{"name": choice.value, "layer": choice.name, "tap": choice.tap} for choice in exposed.exposed],
-        "verify": None
-        if difference is None
-        else {"max_abs": number(difference.max_abs), "max_rel": number(difference.max_rel)},
-    }
+    return Model.open(target).verify(opened) if verify else None

@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from onnxviz.cli import parameters
-from onnxviz.cli.opening import opened as open_source
+from onnxviz.cli import groups, parameters
+from onnxviz.cli.parameters import option
+from onnxviz.cli.stages import open_model
 from onnxviz.cli.terminal import print_json, print_table, say, size_text
 from onnxviz.layout import shape_text
-from onnxviz.version import __version__
 from onnxviz.words import printable
 
 if TYPE_CHECKING:
@@ -23,16 +21,23 @@ if TYPE_CHECKING:
 
 TITLES = ("layer", "kind", "op", "shape", "channels", "depth", "receptive field", "bytes")
 
+MEMBERS = (
+    *("name", "node", "op", "kind", "scope", "inside", "output", "act", "shape", "dtype", "layout", "layout_assumed"),
+    *("channels", "depth", "parameters", "bytes", "receptive_field"),
+)
+"""What the JSON document has of a layer, in its order."""
+
 
 def layers(
     model: parameters.ModelPath,
+    *,
     layers: parameters.Layers = None,
-    all_nodes: Annotated[bool, typer.Option("--all", help="List every node, not only layers of a kind.")] = False,
-    tree: Annotated[bool, typer.Option("--tree", help="Indent the layers by their scopes.")] = False,
+    all_nodes: Annotated[bool, option("--all", "List every node, not only layers of a kind.")] = False,
+    tree: Annotated[bool, option("--tree", "Indent the layers by their scopes.")] = False,
     run: Annotated[
-        str | None,
-        typer.Option("--run", metavar="INPUT", help="Run once to learn the sizes that inference cannot tell."),
+        str | None, option("--run", "Run once to learn the sizes that inference cannot tell.", "INPUT")
     ] = None,
+    feed: groups.FeedGroupIfGiven,
     json: parameters.Json = False,
 ) -> None:
     """List the layers of a model with their shapes, depths and receptive fields; weights are not read.
@@ -40,17 +45,22 @@ def layers(
     Example: onnxviz layers model.onnx --layers 'conv & depth<=4'
     """
     from onnxviz.errors import UsageError
+    from onnxviz.graph.layers.inside import count_unlisted
 
     if all_nodes and layers:
         raise UsageError("--all lists every node, --layers chooses layers: give one of them")
-    opened = open_source(model)
+    if feed is not None and run is None:
+        raise UsageError("options such as --size and --preset say how a model is fed: name the input with --run INPUT")
+    opened = open_model(model)
     if run is not None:
-        opened = opened.measured(run)
+        opened = opened.measured(run, feed=feed)
     shown = _chosen(opened, layers, all_nodes)
-    if opened.unlisted:
-        say(f"{_count_text(opened.unlisted)} nodes inside functions and bodies are not listed: too many, or too deep")
+    unlisted = count_unlisted(opened.graph)
+    if unlisted:
+        count = str(unlisted) if unlisted < 50_000 else "50,000 or more"
+        say(f"{count} nodes inside functions and bodies are not listed: too many, or too deep")
     if json:
-        print_json(_document(str(model), shown))
+        print_json("onnxviz.layers/1", model=str(model), layers=[_document(layer) for layer in shown])
     elif tree:
         _print_tree(shown)
     else:
@@ -59,16 +69,13 @@ def layers(
             say("no layers of a kind worth looking at; --all lists every node")
 
 
-def _count_text(count: int) -> str:
-    return str(count) if count < 50_000 else "50,000 or more"
-
-
 def _chosen(model: Model, selections: Sequence[str] | None, every: bool) -> Sequence[Layer]:
-    if not selections:
-        return model.every_layer if every else model.catalogue
-    from onnxviz.model import layers_of
+    from onnxviz.graph.layers.catalogue import catalogue
+    from onnxviz.model import choices_of, layers_of
 
-    choices, _ = model.choose(list(selections))
+    if not selections:
+        return catalogue(model.graph, model.types, every=True) if every else model.catalogue
+    choices, _ = choices_of(model, list(selections))
     for note in dict.fromkeys(choice.note for choice in choices if choice.note):
         say(note)
     return layers_of(choices)
@@ -116,31 +123,7 @@ def _print_tree(layers: Sequence[Layer]) -> None:
         print("  " * len(scopes) + printable(text))
 
 
-def _document(path: str, layers: Sequence[Layer]) -> dict[str, object]:
-    return {
-        "schema": "onnxviz.layers/1",
-        "onnxviz": __version__,
-        "model": path,
-        "layers": [
-            {
-                "name": layer.name,
-                "node": layer.node,
-                "op": layer.op,
-                "kind": layer.kind,
-                "scope": layer.scope,
-                "inside": layer.inside or None,
-                "output": layer.output,
-                "act": layer.act,
-                "shape": None if layer.shape is None else list(layer.shape),
-                "dtype": layer.dtype,
-                "layout": layer.layout,
-                "layout_assumed": layer.layout_assumed,
-                "channels": layer.channels,
-                "depth": layer.depth,
-                "parameters": layer.parameters,
-                "bytes": layer.bytes,
-                "receptive_field": layer.receptive_field.as_json() if layer.receptive_field else None,
-            }
-            for layer in layers
-        ],
-    }
+def _document(layer: Layer) -> dict[str, object]:
+    field = layer.receptive_field
+    every = {name: getattr(layer, name) for name in MEMBERS}
+    return every | {"inside": layer.inside or None, "receptive_field": field.as_json() if field else None}

@@ -1,18 +1,19 @@
-"""The options that several commands share, and how their texts become values."""
+"""Options that several commands share, and the functions that turn their texts into values."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from onnxviz.cli.completion import complete_selection, one_of
 from onnxviz.errors import UsageError
 
 
 def model_path(text: str) -> Path:
-    """Return a model's path; an empty text, such as an unset variable of a shell, is not the current folder.
+    """Return a model's path. An empty text, such as an unset variable of a shell, does not mean the current folder.
 
     Raises:
         UsageError: The text is empty.
@@ -22,18 +23,11 @@ def model_path(text: str) -> Path:
     return Path(text)
 
 
-def one_of(*names: str) -> Callable[[str], list[str]]:
-    """Return what completes the value of an option in a shell: those of the names that begin as it does."""
-
-    def complete(incomplete: str) -> list[str]:
-        return [name for name in names if name.startswith(incomplete)]
-
-    return complete
-
-
-def named(option: str, metavar: str, text: str, *names: str) -> Any:
-    """Return an option whose value is one of some names, which a shell completes; typer's own type is not public."""
-    return typer.Option(option, metavar=metavar, help=text, autocompletion=one_of(*names))
+def option(names: str, text: str, metavar: str | None = None, values: str = "", **more: Any) -> Any:
+    """Return an option; `values` are those that a shell completes. Typer's own type for it is not public."""
+    if values:
+        more["autocompletion"] = one_of(values)
+    return typer.Option(*names.split(), metavar=metavar, help=text, **more)
 
 
 ModelPath = Annotated[
@@ -42,89 +36,49 @@ ModelPath = Annotated[
         metavar="MODEL", help="An ONNX file, or what onnxviz convert takes.", show_default=False, parser=model_path
     ),
 ]
+InputFiles = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="INPUT...",
+        help="Pictures, .npy, .npz, .csv, .wav, folders, globs, NAME=FILE, or -.",
+        show_default=False,
+    ),
+]
 Layers = Annotated[
     list[str] | None,
-    typer.Option("--layers", metavar="SEL", help="What to take, such as conv or 'conv[0],pool'; may be repeated."),
+    option(
+        "--layers",
+        "What to take, such as conv or 'conv[0],pool'; may be repeated.",
+        "SEL",
+        autocompletion=complete_selection,
+    ),
 ]
-Exclude = Annotated[list[str] | None, typer.Option("--exclude", metavar="SEL", help="What to leave out.")]
-Tap = Annotated[
-    str,
-    named("--tap", "act|op", "act: after norm and nonlinearity; op: before.", "act", "op"),
+Exclude = Annotated[
+    list[str] | None, option("--exclude", "What to leave out.", "SEL", autocompletion=complete_selection)
 ]
-Theme = Annotated[
-    str,
-    named("--theme", "dark|light", "dark or light.", "dark", "light"),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace what exists.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but results and errors.")]
-Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Say each session and each layer with the seconds since the start.")
-]
+Tap = Annotated[str, option("--tap", "act: after norm and nonlinearity; op: before.", "act|op", "act op")]
+ThemeName = Annotated[str, option("--theme", "dark or light.", "dark|light", "dark light")]
 DeviceName = Annotated[
     str,
-    named(
-        "--device",
-        "NAME",
-        "auto, cpu, cuda, cuda:1, openvino ...",
-        "auto",
-        "cpu",
-        "cuda",
-        "tensorrt",
-        "openvino",
-        "directml",
-        "coreml",
+    option(
+        "--device", "auto, cpu, cuda, cuda:1, openvino ...", "NAME", "auto cpu cuda tensorrt openvino directml coreml"
     ),
 ]
-Exact = Annotated[bool, typer.Option("--exact", help="Turn off all of onnxruntime's optimisation.")]
-Threads = Annotated[int, typer.Option("--threads", metavar="N", min=0, help="Threads; 0 means one a core.")]
-Memory = Annotated[str, typer.Option("--memory", metavar="SIZE", help="Bound of the maps held at a time.")]
-Preset = Annotated[
-    str | None,
-    named(
-        "--preset",
-        "NAME",
-        "imagenet, inception, caffe, zero-one ...",
-        "imagenet",
-        "inception",
-        "caffe",
-        "efficientnet-lite",
-        "yolo",
-        "zero-one",
-        "raw",
-    ),
-]
-Range = Annotated[str | None, typer.Option("--range", metavar="LO,HI", help="What 0..255 is brought to.")]
-Mean = Annotated[str | None, typer.Option("--mean", metavar="M[,M,M]", help="Taken away after that.")]
-Std = Annotated[str | None, typer.Option("--std", metavar="S[,S,S]", help="Divided by after that.")]
-Size = Annotated[str | None, typer.Option("--size", metavar="HxW", help="Size to feed, such as 224x224 or 640.")]
-Resize = Annotated[
-    str | None,
-    named("--resize", "HOW", "squash, crop or letterbox.", "squash", "crop", "letterbox"),
-]
-Filter = Annotated[
-    str | None,
-    named("--filter", "NAME", "nearest, bilinear, bicubic or lanczos.", "nearest", "bilinear", "bicubic", "lanczos"),
-]
-Order = Annotated[
-    str | None,
-    named("--channel-order", "rgb|bgr", "Order of the channels fed.", "rgb", "bgr"),
-]
-Transform = Annotated[
-    str,
-    named("--transform", "none|log", "For matrices with heavy tails: log.", "none", "log"),
-]
-Dim = Annotated[list[str] | None, typer.Option("--dim", metavar="NAME=N", help="A size for a symbol; repeatable.")]
-Random = Annotated[bool, typer.Option("--random", help="Feed noise where nothing is given.")]
-Seed = Annotated[int | None, typer.Option("--seed", metavar="N", min=0, help="The seed of that noise; else 0.")]
-Constant = Annotated[float | None, typer.Option("--constant", metavar="X", help="Feed one number everywhere.")]
+SameScale = Annotated[bool, option("--same-scale", "One scale for a layer of all inputs; runs each twice.")]
+Labels = Annotated[Path | None, option("--labels", "Class names, one a line; else the model's own.", "FILE")]
+FailFast = Annotated[bool, option("--fail-fast", "Stop at the first input that cannot be used.")]
+OpenPage = Annotated[bool, option("--open", "Open the page in the browser.")]
+Json = Annotated[bool, option("--json", "Print one JSON document.")]
+Force = Annotated[bool, option("--force", "Replace what exists.")]
+Quiet = Annotated[bool, option("--quiet -q", "Say nothing but results and errors.")]
+Verbose = Annotated[bool, option("--verbose -v", "Say each session and each layer with the seconds since the start.")]
 
 
 def floats(text: str | None, option: str) -> tuple[float, ...] | None:
     """Return the numbers of a comma-separated text.
 
     Raises:
-        UsageError: One of them is no number.
+        UsageError: One of them is not a number.
     """
     if text is None:
         return None

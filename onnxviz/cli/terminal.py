@@ -1,4 +1,4 @@
-"""Printing: results on stdout, all else on stderr; names escaped, tables folded to the terminal's width."""
+"""Printing: results go to stdout, all else to stderr; names are escaped, tables fit the terminal's width."""
 
 from __future__ import annotations
 
@@ -10,43 +10,46 @@ from io import TextIOWrapper
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from onnxviz.version import __version__
 from onnxviz.words import printable
 
 if TYPE_CHECKING:
     from onnxviz.graph.selection.choices import Choice
 
 PADDED = 60
-"""Characters up to which a cell of a piped table widens its column."""
+"""The most characters of a cell that widens its column in a piped table."""
 
 NARROWEST = 12
-"""Characters below which a column of a terminal's table is not folded."""
+"""The fewest characters to which a column of a terminal's table is folded."""
 
 
 def say(text: str) -> None:
-    """Tell something beside the result, on stderr."""
+    """Print a message beside the result, on stderr."""
     print("\n".join(map(printable, text.split("\n"))), file=sys.stderr)
 
 
 def speak_utf8() -> None:
-    """Have standard output take JSON, which is UTF-8 whatever the system's code page."""
+    """Make standard output take UTF-8, which JSON is whatever the system's code page."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")
 
 
-def print_json(document: dict[str, Any]) -> None:
-    """Print one strict JSON document."""
+def print_json(schema: str, **members: Any) -> None:
+    """Print one strict JSON document: its schema, such as `onnxviz.layers/1`, onnxviz's version, and its members."""
     import json
 
     speak_utf8()
+    document = {"schema": schema, "onnxviz": __version__, **members}
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1)
-    # What was no UTF-8 in a file's name is no text; as an escape it is.
+    # A file's name that is not UTF-8 cannot be encoded as text; its bytes are written as escapes.
     print(text.encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
 def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]], *, left: Sequence[bool]) -> None:
-    """Print rows under titles, folded to the terminal's width; piped, all stands whole, two blanks apart at least.
+    """Print rows under titles. On a terminal they are folded to its width; in a pipe each cell is whole.
 
-    A long name then moves what follows it in its own row alone: one of 300 characters does not make every row as long.
+    In a pipe a cell of more than PADDED characters moves the rest of its own row only, so that one name of 300
+    characters does not make every row as long. `left` names the columns that are aligned at the left.
     """
     cells = [[printable(cell) for cell in row] for row in (titles, *rows)]
     columns = list(zip(*cells, strict=True))
@@ -65,7 +68,7 @@ def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]], *, left: S
 
 
 def fitted(widths: Sequence[int], room: int) -> list[int]:
-    """Return column widths that add up to `room`: the widest are narrowed, none below NARROWEST.
+    """Return column widths that add up to `room`; the widest are narrowed, but not below NARROWEST.
 
     >>> fitted([40, 4, 30], 60)
     [28, 4, 28]
@@ -77,7 +80,7 @@ def fitted(widths: Sequence[int], room: int) -> list[int]:
 
 
 def folded(text: str, width: int) -> str:
-    """Return a text with its middle left out where it takes more than `width` columns.
+    """Return a text that takes at most `width` columns; the middle of a longer one is left out.
 
     >>> folded("stage2/block1/depthwise", 13)
     'stage2...wise'
@@ -91,7 +94,7 @@ def folded(text: str, width: int) -> str:
 
 
 def width_of(text: str) -> int:
-    """Return how many columns of a terminal a text takes: two for the letters of East Asia, none for marks.
+    """Return how many columns of a terminal a text takes: two for an East Asian letter, none for a combining mark.
 
     >>> width_of("conv"), width_of("\\u7573\\u307f\\u8fbc\\u307f")
     (4, 8)
@@ -106,7 +109,6 @@ def _columns(letter: str) -> int:
 
 
 def _leading(text: str, width: int) -> str:
-    """Return as many letters as fit in `width` columns."""
     for count, taken in enumerate(accumulate(map(_columns, text))):
         if taken > width:
             return text[:count]
@@ -114,7 +116,7 @@ def _leading(text: str, width: int) -> str:
 
 
 def say_choices(choices: Sequence[Choice], remark: str) -> None:
-    """Tell what a selection came to where that may surprise: the default, notes, and which value is meant."""
+    """Say what was selected where that may surprise: the default, notes, and which value of a layer is meant."""
     notes = [remark, *(choice.note for choice in choices)]
     if any(choice.tap == "act" and choice.layer and choice.layer.act != choice.layer.output for choice in choices):
         notes.append("a layer means after its norm and nonlinearity; --tap op for the raw convolution")
@@ -123,16 +125,14 @@ def say_choices(choices: Sequence[Choice], remark: str) -> None:
 
 
 def size_text(count: int | None) -> str:
-    """Return a number of bytes as people read it.
+    """Return a number of bytes in the unit that fits.
 
     >>> size_text(1605632)
     '1.5 MiB'
     """
     if count is None:
         return "?"
-    value = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if value < 1024 or unit == "GiB":
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1024
-    return ""
+    if count < 1024:
+        return f"{count} B"
+    power = min(3, (count.bit_length() - 1) // 10)
+    return f"{count / 1024**power:.1f} {'KMG'[power - 1]}iB"

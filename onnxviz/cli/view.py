@@ -9,121 +9,43 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from onnxviz.cli import parameters
+from onnxviz.cli import groups, parameters
+from onnxviz.cli.parameters import option
 from onnxviz.cli.terminal import say
 from onnxviz.errors import UsageError
 
 if TYPE_CHECKING:
-    from onnxviz.cli.progress import ProgressWatcher
-    from onnxviz.viewing.record import ViewRecord
-
-
-def _colormaps(incomplete: str) -> list[str]:
-    from onnxviz.draw.palette import COLORMAPS
-
-    return parameters.one_of("auto", *COLORMAPS)(incomplete)
+    from onnxviz.cli.progress import ProgressObserver
+    from onnxviz.results.record import ViewRecord
 
 
 def view(
     model: parameters.ModelPath,
-    inputs: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="INPUT...",
-            help="Pictures, .npy, .npz, .csv, .wav, folders, globs, NAME=FILE, or -.",
-            show_default=False,
-        ),
-    ] = None,
+    *,
+    inputs: parameters.InputFiles = None,
     layers: parameters.Layers = None,
     exclude: parameters.Exclude = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="DIR", help="The folder to make; else MODEL-INPUT-maps.")
-    ] = None,
     tap: parameters.Tap = "act",
-    scale: Annotated[
-        str,
-        parameters.named(
-            "--scale",
-            "MODE",
-            "auto, channel, signed, layer, percentile, symmetric, std or fixed:LO,HI.",
-            "auto",
-            "channel",
-            "signed",
-            "layer",
-            "percentile",
-            "symmetric",
-            "std",
-            "fixed:",
-        ),
-    ] = "auto",
-    colormap: Annotated[
-        str,
-        typer.Option("--colormap", metavar="NAME", help="viridis, magma, gray, vik ...", autocompletion=_colormaps),
-    ] = "auto",
-    theme: parameters.Theme = "dark",
-    tile: Annotated[
-        int | None, typer.Option("--tile", metavar="PX", min=1, help="Size of a map on the picture.")
-    ] = None,
-    columns: Annotated[int | None, typer.Option("--columns", metavar="N", min=1, help="Maps in a row.")] = None,
-    rows: Annotated[int | None, typer.Option("--rows", metavar="N", min=1, help="Rows on a page.")] = None,
-    order: Annotated[
-        str,
-        parameters.named("--order", "HOW", "index, deviation or mean.", "index", "deviation", "mean"),
-    ] = "index",
-    top: Annotated[
-        int | None, typer.Option("--top", metavar="K", min=1, help="Only the first K of that order.")
-    ] = None,
-    channels: Annotated[
-        str | None, typer.Option("--channels", metavar="LIST", help="Only these, such as 0-15,32; both ends in.")
-    ] = None,
-    format: Annotated[
-        str,
-        parameters.named("--format", "NAME", "png, jpg, webp or tiff.", "png", "jpg", "webp", "tiff"),
-    ] = "png",
-    small: Annotated[bool, typer.Option("--small", help="Smaller files in more time.")] = False,
-    bare: Annotated[bool, typer.Option("--bare", help="The maps alone: no title, captions, bars or rulers.")] = False,
-    font: Annotated[str | None, typer.Option("--font", metavar="FILE", help="A TrueType or OpenType font.")] = None,
-    same_scale: Annotated[
-        bool, typer.Option("--same-scale", help="One scale for a layer of all inputs; runs each twice.")
-    ] = False,
-    raw: Annotated[
-        Path | None, typer.Option("--raw", metavar="FILE.npz", help="Store the arrays unscaled as well.")
-    ] = None,
+    folder: Annotated[Path | None, option("-o --output", "The folder to make; else MODEL-INPUT-maps.", "DIR")] = None,
+    style: groups.StyleGroup,
+    same_scale: parameters.SameScale = False,
+    format: Annotated[str, option("--format", "png, jpg, webp or tiff.", "NAME", "png jpg webp tiff")] = "png",
+    raw: Annotated[Path | None, option("--raw", "Store the arrays unscaled as well.", "FILE.npz")] = None,
     html: Annotated[
-        Path | None,
-        typer.Option("--html", metavar="FILE", help="The page to explore; else report.html beside the pictures."),
+        Path | None, option("--html", "The page to explore; else report.html beside the pictures.", "FILE")
     ] = None,
-    no_html: Annotated[bool, typer.Option("--no-html", help="Make no page to explore.")] = False,
+    no_html: Annotated[bool, option("--no-html", "Make no page to explore.")] = False,
     html_size: Annotated[
-        str, typer.Option("--html-size", metavar="SIZE", help="The page's largest size; it says what that takes.")
+        str, option("--html-size", "The page's largest size; it says what that takes.", "SIZE")
     ] = "40MB",
-    open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
-    labels: Annotated[
-        Path | None, typer.Option("--labels", metavar="FILE", help="Class names, one a line; else the model's own.")
-    ] = None,
-    preset: parameters.Preset = None,
-    range: parameters.Range = None,
-    mean: parameters.Mean = None,
-    std: parameters.Std = None,
-    size: parameters.Size = None,
-    resize: parameters.Resize = None,
-    filter: parameters.Filter = None,
-    channel_order: parameters.Order = None,
-    transform: parameters.Transform = "none",
-    dim: parameters.Dim = None,
-    random: parameters.Random = False,
-    seed: parameters.Seed = None,
-    constant: parameters.Constant = None,
-    device: parameters.DeviceName = "auto",
-    exact: parameters.Exact = False,
-    threads: parameters.Threads = 0,
-    memory: parameters.Memory = "512MiB",
+    open_page: parameters.OpenPage = False,
+    labels: parameters.Labels = None,
+    feed: groups.FeedGroup,
+    run: groups.RunGroup,
     show: Annotated[
-        bool, typer.Option("--show", help="Preview in the terminal: the overview, or the picture of a single layer.")
+        bool, option("--show", "Preview in the terminal: the overview, or the picture of a single layer.")
     ] = False,
-    fail_fast: Annotated[
-        bool, typer.Option("--fail-fast", help="Stop at the first input that cannot be used.")
-    ] = False,
+    fail_fast: parameters.FailFast = False,
     json: parameters.Json = False,
     force: parameters.Force = False,
     quiet: parameters.Quiet = False,
@@ -135,11 +57,8 @@ def view(
 
     Example: onnxviz view model.onnx cat.jpg --layers 'conv[0]' -o maps
     """
-    from onnxviz.cli.opening import opened
-    from onnxviz.cli.progress import ProgressWatcher
-    from onnxviz.draw.style import Style
-    from onnxviz.feed.feeds import FeedOptions
-    from onnxviz.runtime.session import RunOptions
+    from onnxviz.cli.progress import ProgressObserver
+    from onnxviz.cli.stages import open_model
     from onnxviz.viewing.options import ViewOptions
     from onnxviz.viewing.view import view as run_view
 
@@ -151,35 +70,9 @@ def view(
         layers=layers,
         exclude=tuple(exclude or ()),
         tap=tap,
-        feed=FeedOptions(
-            preset=preset,
-            range=parameters.pair(range, "--range"),
-            mean=parameters.floats(mean, "--mean"),
-            std=parameters.floats(std, "--std"),
-            size=parameters.size(size),
-            resize=resize,
-            filter=filter,
-            channel_order=channel_order,
-            transform=transform,
-            dims=parameters.dims(dim),
-            random=(seed or 0) if random or seed is not None else None,
-            constant=constant,
-        ),
-        run=RunOptions(device=device, exact=exact, threads=threads, memory=parameters.byte_count(memory)),
-        style=Style(
-            scale=scale,
-            colormap=colormap,
-            theme=theme,
-            tile=tile,
-            columns=columns,
-            rows=rows,
-            order=order,
-            top=top,
-            channels=channels,
-            font=font,
-            small=small,
-            bare=bare,
-        ),
+        feed=feed,
+        run=run,
+        style=style,
         format=format,
         raw=raw,
         html=html if html is not None else not no_html,
@@ -189,19 +82,19 @@ def view(
         fail_fast=fail_fast,
         force=force,
     )
-    with ProgressWatcher(quiet=quiet, verbose=verbose, tables=not json) as watcher:
-        record = run_view(opened(model, quiet=quiet), inputs or [], output, options, watcher)
-    report(record, watcher, json=json, quiet=quiet, show=show)
-    if open_page:
-        open_report(record)
+    with ProgressObserver(quiet=quiet, verbose=verbose, tables=not json) as observer:
+        record = run_view(open_model(model, quiet=quiet), inputs or [], folder, options, observer)
+    report(record, observer, json=json, quiet=quiet, show=show, open_page=open_page)
     if record.failures:
         raise typer.Exit(4)
 
 
-def report(record: ViewRecord, watcher: ProgressWatcher, *, json: bool, quiet: bool, show: bool) -> None:
-    """Say what was done beside the tables of the runs; as JSON, print all of it."""
-    if not quiet and watcher.placed_text:
-        say(watcher.placed_text)
+def report(
+    record: ViewRecord, observer: ProgressObserver, *, json: bool, quiet: bool, show: bool, open_page: bool
+) -> None:
+    """Say what was done beside the tables of the runs; with `json` print view.json, then preview and open the page."""
+    if not quiet and observer.placed_text:
+        say(observer.placed_text)
     if json:
         with (record.directory / "view.json").open(encoding="utf-8") as document:
             shutil.copyfileobj(document, sys.stdout)
@@ -214,18 +107,15 @@ def report(record: ViewRecord, watcher: ProgressWatcher, *, json: bool, quiet: b
         say(f"pictures are in {record.directory}")
         if record.report_path is not None:
             say(f"to explore: {record.report_path}{f' ({record.left_out})' if record.left_out else ''}")
+    if open_page and record.report_path is not None:
+        import webbrowser
 
-
-def open_report(record: ViewRecord) -> None:
-    """Open the page in the browser; where there is none, say so."""
-    import webbrowser
-
-    if record.report_path is not None and not webbrowser.open(record.report_path.resolve().as_uri()):
-        say(f"no browser could be started: open {record.report_path} yourself")
+        if not webbrowser.open(record.report_path.resolve().as_uri()):
+            say(f"no browser could be started: open {record.report_path} yourself")
 
 
 def _preview(record: ViewRecord) -> None:
-    from onnxviz.draw.terminal import colours, preview
+    from onnxviz.draw.preview import colours, preview
 
     depth = colours(sys.stdout)
     if depth is None:

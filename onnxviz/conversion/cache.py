@@ -1,7 +1,7 @@
-"""Converted models kept for the next time: each under a digest of its source and of what converted it.
+"""Converted models, kept for the next time: each under a digest of its source and of what converted it.
 
-A source is converted once, however often it is looked at. What was used longest ago goes when all take more than
-`LIMIT` bytes; `clear` removes all.
+A source is converted once, however often it is opened. When all models take more than `LIMIT` bytes, those used longest
+ago go; `clear` removes all.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from onnxviz.conversion.convert import convert, default_stem
-from onnxviz.conversion.options import Converted, ConvertOptions
-from onnxviz.conversion.source import Source, find_source
+from onnxviz.conversion.convert_options import Converted, ConvertOptions
+from onnxviz.conversion.source import ConversionSource, find_source
 from onnxviz.errors import ModelError, OutputError
 from onnxviz.files import safe_name
 from onnxviz.version import __version__
@@ -28,7 +28,7 @@ from onnxviz.version import __version__
 LIMIT = 4 << 30
 FOLDER = "ONNXVIZ_CACHE"
 _FORMAT = "1"
-# Other things may lie in the folder that ONNXVIZ_CACHE names: only folders with our names are ever removed.
+# The folder that ONNXVIZ_CACHE names may hold other things: only folders with our names are ever removed.
 _PREFIX = "onnxviz-"
 _OURS = re.compile(rf"{_PREFIX}[0-9a-f]{{32}}")
 _GRACE = 24 * 3600  # seconds
@@ -44,17 +44,17 @@ for name in ("tensorflow", "tensorflow-cpu", "tf2onnx", "tf_keras", "keras"):
 
 @dataclass(frozen=True, slots=True)
 class Cached:
-    """A converted model in the cache; `converted` tells of the conversion where it was done just now."""
+    """A converted model in the cache; `converted` describes the conversion, None if that was done earlier."""
 
     path: Path
-    source: Source
+    source: ConversionSource
     converted: Converted | None
 
 
 def cached(
     source: Path, options: ConvertOptions | None = None, *, stage: Callable[[str], None] = lambda name: None
 ) -> Cached:
-    """Return the ONNX model of a source, converted now if it was not before.
+    """Return the ONNX model of a source, converted now if it is not in the cache.
 
     Raises:
         OnnxvizError: As `convert` does.
@@ -84,7 +84,7 @@ def cached(
 
 
 def cache_folder() -> Path:
-    """Return where converted models are kept: what the variable ONNXVIZ_CACHE names, else the system's usual place."""
+    """Return the folder of converted models: what ONNXVIZ_CACHE names, else the system's usual place for caches."""
     if named := os.environ.get(FOLDER):
         return Path(named)
     home = Path.home()
@@ -107,7 +107,7 @@ def clear() -> tuple[int, int]:
 
 
 def trim(limit: int, spare: Path) -> None:
-    """Remove what was used longest ago until the rest takes `limit` bytes, `spare` not among it."""
+    """Remove the models used longest ago until the rest takes `limit` bytes, but never the model at `spare`."""
     entries = sorted(_entries(), key=lambda entry: entry[2])
     total = sum(size for _, size, _ in entries)
     for folder, size, _ in entries:
@@ -118,7 +118,7 @@ def trim(limit: int, spare: Path) -> None:
             total -= size
 
 
-def digest(source: Source, options: ConvertOptions) -> str:
+def digest(source: ConversionSource, options: ConvertOptions) -> str:
     """Return the name of a conversion: a digest of the source's bytes, the options and the versions that convert.
 
     Raises:
@@ -142,17 +142,15 @@ def digest(source: Source, options: ConvertOptions) -> str:
 
 
 def _versions(python: Path | None) -> str:
-    """Return the versions that an interpreter has of what converts; of one that does not start, nothing."""
+    """Return an interpreter's versions of the libraries that convert, an empty text if it does not start."""
     with suppress(OSError, subprocess.SubprocessError):
-        done = subprocess.run(
-            [str(python or sys.executable), "-c", _VERSIONS], capture_output=True, text=True, timeout=60, check=False
-        )
-        return done.stdout
+        command = [str(python or sys.executable), "-c", _VERSIONS]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout
     return ""
 
 
 def _entries() -> Iterator[tuple[Path, int, float]]:
-    """Give each folder of the cache that is ours and that nobody converts into, its bytes and when it was last used."""
+    """Give each folder that is ours and that no process writes to, with its bytes and the time of its last use."""
     with suppress(OSError):
         for folder in cache_folder().iterdir():
             with suppress(OSError):  # another process may remove what it has just made
@@ -162,5 +160,5 @@ def _entries() -> Iterator[tuple[Path, int, float]]:
 
 
 def _is_busy(folder: Path) -> bool:
-    """Tell a folder without a whole model in it, unless whoever was to write one began long ago, and was killed."""
+    """Return whether another process may still be writing here: there is no model yet and the folder is recent."""
     return not any(folder.glob("*.onnx")) and time.time() - folder.stat().st_mtime < _GRACE

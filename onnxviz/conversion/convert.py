@@ -1,25 +1,45 @@
-"""`convert`: a TensorFlow or Keras model becomes an ONNX file, every layer under the name its author knew."""
+"""`convert`: a TensorFlow or Keras model becomes an ONNX file, with every layer under the name its author gave it."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from onnxviz.conversion.applications import known_preprocessing
-from onnxviz.conversion.live import check_live, save_live
-from onnxviz.conversion.options import Agreement, Converted, ConvertOptions
-from onnxviz.conversion.run_child import run_child
-from onnxviz.conversion.source import Source, find_source
+from onnxviz.conversion.child.exchange import Facts, KnownPreprocessing, Request
+from onnxviz.conversion.child_process import ask_child
+from onnxviz.conversion.convert_options import Agreement, Converted, ConvertOptions
+from onnxviz.conversion.live_model import check_live, save_live
+from onnxviz.conversion.source import KINDS, ConversionSource, find_source
 from onnxviz.conversion.verify import verify
 from onnxviz.errors import ConversionError, RunError, UsageError
+from onnxviz.feed.preprocessing import METADATA_PREPROCESSING, PRESETS
 from onnxviz.files import check_apart, check_space, writing
 from onnxviz.runtime.devices import runtime
 from onnxviz.words import listed
+
+# How the networks of keras.applications want their pixels, by the names that Keras gives their models. The modes are
+# those of `keras.applications.imagenet_utils.preprocess_input`: tf (-1..1), caffe (BGR less a mean), torch (mean and
+# deviation of ImageNet). The newer networks scale by a layer of their own and take 0..255, unless they were made
+# without it. Names of scopes and files prove nothing: other authors use them too, for networks fed in other ways.
+_PRESETS = (
+    (r"vgg(16|19)|resnet(50|101|152)", "caffe"),
+    (r"densenet(121|169|201)", "imagenet"),
+    (
+        r"mobilenet_\d\.\d\d_\d+|mobilenetv2_\d\.\d\d_\d+|inception_v3|inception_resnet_v2|xception|"
+        r"resnet(50|101|152)v2|nasnet_(mobile|large)|NASNet",
+        "inception",
+    ),
+    (
+        r"efficientnetb[0-7]|efficientnetv2-(b[0-3]|s|m|l)|MobileNetV3(Small|Large)|"
+        r"convnext_(tiny|small|base|large|xlarge)|regnet[xy]\d{3}",
+        "raw",
+    ),
+)
 
 
 def convert(
@@ -29,40 +49,43 @@ def convert(
     *,
     stage: Callable[[str], None] = lambda name: None,
 ) -> Converted:
-    """Convert a TensorFlow or Keras model to ONNX, in another process, and prove that both agree.
+    """Convert a TensorFlow or Keras model to ONNX, in another process, and check that both compute the same.
 
     `source` is a path (a SavedModel folder, `.keras`, `.h5`, a frozen `.pb`, a checkpoint's `.meta`, a `.tflite`) or a
-    Keras model of the caller's. `output` is by default the source's name with `.onnx` in the current folder. `stage` is
-    told what goes on.
+    Keras model in the caller's program. `output` is by default the source's name with `.onnx` in the current folder.
+    `stage` is called with the name of each stage.
 
     Raises:
-        ModelError: The source is missing, damaged, holds code, or cannot be converted; the text says which.
+        ModelError: The source is missing or damaged, holds code, or cannot be converted; the text says which.
         ConversionError: TensorFlow or tf2onnx is missing or fails.
-        OutputError: The output exists and `force` is not set, is or lies in the source, or cannot be written.
+        OutputError: The output exists and `force` is not set, is the source or lies in it, or cannot be written.
         VerificationError: The converted model does not agree with TensorFlow; nothing is written.
     """
     options = options or ConvertOptions()
-    _check_options(options)
+    if not 9 <= options.opset <= 18:
+        raise UsageError(f"tf2onnx writes the opsets 9 to 18, not {options.opset}")
     if isinstance(source, str | os.PathLike):
-        found = find_source(Path(source))
-        target = Path(output) if output is not None else Path(f"{default_stem(found.path)}.onnx")
-        return _converted(found, target, options, stage)
+        return _converted(find_source(Path(source)), output, options, stage)
     check_live(source)
     with tempfile.TemporaryDirectory(prefix="onnxviz-") as folder:
         stage("saving the model")
-        found = save_live(source, Path(folder))
-        target = Path(output) if output is not None else Path(f"{default_stem(found.path)}.onnx")
-        # Its code has run in this program already.
-        return _converted(found, target, replace(options, trust=True), stage)
+        # The model's code has run in this program already.
+        return _converted(save_live(source, Path(folder)), output, replace(options, trust=True), stage)
 
 
-def _converted(found: Source, target: Path, options: ConvertOptions, stage: Callable[[str], None]) -> Converted:
+def _converted(
+    found: ConversionSource,
+    output: str | os.PathLike[str] | None,
+    options: ConvertOptions,
+    stage: Callable[[str], None],
+) -> Converted:
+    target = Path(f"{default_stem(found.path)}.onnx" if output is None else output)
     check_apart(target, (found.path, *found.files))
     if options.verify:
         _check_runtime()
     with writing(target, force=options.force) as file, tempfile.TemporaryDirectory(prefix="onnxviz-") as folder:
         place = Path(folder)
-        facts = run_child(_request(found, options, place), options.python, place, stage)
+        facts = ask_child(_request(found, options, place), options.python, place, stage)
         agreement = None
         if options.verify:
             stage("comparing with TensorFlow")
@@ -77,9 +100,9 @@ def _converted(found: Source, target: Path, options: ConvertOptions, stage: Call
         kind=found.kind,
         inputs=tuple(facts["inputs"]),
         outputs=tuple(facts["outputs"]),
-        layers=int(facts["layers"]),
+        layers=facts["layers"],
         agreement=agreement,
-        remarks=(*_remarks(found, facts), *_uncompared(agreement)),
+        remarks=_remarks(found, facts, agreement),
         versions=facts["versions"],
         cpu_seconds=facts.get("cpu_seconds"),
         peak_bytes=facts.get("peak_bytes"),
@@ -87,7 +110,7 @@ def _converted(found: Source, target: Path, options: ConvertOptions, stage: Call
 
 
 def default_stem(source: Path) -> str:
-    """Return the name of a source without what only says its kind.
+    """Return the name of a source without its ending.
 
     >>> default_stem(Path("models/net.keras")), default_stem(Path("saved_model/"))
     ('net', 'saved_model')
@@ -96,20 +119,15 @@ def default_stem(source: Path) -> str:
     return path.name if path.is_dir() else path.stem
 
 
-def _check_options(options: ConvertOptions) -> None:
-    if not 9 <= options.opset <= 18:
-        raise UsageError(f"tf2onnx writes the opsets 9 to 18, not {options.opset}")
-
-
 def _check_runtime() -> None:
-    """Miss what verifies now and not after minutes of conversion."""
+    """Check for onnxruntime, which verifies, before minutes of conversion and not after them."""
     try:
         runtime()
     except RunError as error:
         raise ConversionError(f"{error}\nwithout comparing: onnxviz convert --no-verify") from None
 
 
-def _request(source: Source, options: ConvertOptions, folder: Path) -> dict[str, Any]:
+def _request(source: ConversionSource, options: ConvertOptions, folder: Path) -> Request:
     return {
         "source": str(source.path.resolve()),
         "kind": source.kind,
@@ -122,25 +140,38 @@ def _request(source: Source, options: ConvertOptions, folder: Path) -> dict[str,
         "fold": options.fold,
         "opset": options.opset,
         "trust": options.trust,
-        "preprocessing": [asdict(known) for known in known_preprocessing()],
+        "preprocessing": known_preprocessing(),
+        "report": str(folder / "report.json"),
+        "parent": os.getpid(),
     }
 
 
-def _remarks(source: Source, facts: Mapping[str, Any]) -> tuple[str, ...]:
-    remarks = [f"the source is {source.words}"]
-    guessed = facts.get("guessed") or {}
-    for what in ("inputs", "outputs"):
-        if guessed.get(what):
-            remarks.append(f"{what} guessed: {', '.join(facts[what])} (--{what} names others)")
+def known_preprocessing() -> list[KnownPreprocessing]:
+    """Return for each family of networks how its models are recognised, and what to write into their metadata."""
+    # Keras squashes a picture to the size of the input.
+    return [
+        {
+            "pattern": pattern,
+            "layers": ["Rescaling", "Normalization"] if preset == "raw" else [],
+            "key": METADATA_PREPROCESSING,
+            "text": replace(PRESETS[preset], resize="squash").to_json(),
+        }
+        for pattern, preset in _PRESETS
+    ]
+
+
+def _remarks(source: ConversionSource, facts: Facts, agreement: Agreement | None) -> tuple[str, ...]:
+    remarks = [f"the source is {KINDS[source.kind]}"]
+    ends = {"inputs": facts["inputs"], "outputs": facts["outputs"]}
+    for what, guessed in facts.get("guessed", {}).items():
+        if guessed:
+            remarks.append(f"{what} guessed: {', '.join(ends[what])} (--{what} names others)")
     if facts.get("preprocessing"):
         remarks.append(f"pixels are scaled as keras.applications does for {facts['preprocessing']}")
     if facts.get("signature"):
         remarks.append(f"signature {facts['signature']}")
     if facts["lost"]:
-        remarks.append(f"no values of the converted model, so not to be seen: {listed(facts['lost'])}")
+        remarks.append(f"not values of the converted model, so nothing shows them: {listed(facts['lost'])}")
+    if agreement is not None and agreement.random:
+        remarks.append(f"not compared, because TensorFlow gives other values in each run: {listed(agreement.random)}")
     return tuple(remarks)
-
-
-def _uncompared(agreement: Agreement | None) -> tuple[str, ...]:
-    random = agreement.random if agreement is not None else ()
-    return (f"not compared, for TensorFlow itself gives them anew in each run: {listed(random)}",) if random else ()

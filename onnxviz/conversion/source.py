@@ -1,4 +1,4 @@
-"""What a source is, found by looking inside it: its name says little."""
+"""What kind of source a file or folder is, found by its content, because its name says little."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from onnxviz.conversion.child.configuration import check_supported, read_configuration
-from onnxviz.conversion.child.report import Refusal
+from onnxviz.conversion.child.exchange import Refusal
 from onnxviz.errors import ModelError, NotAModelError, UnsupportedError
 from onnxviz.graph.storage.model_file import ModelFile
 from onnxviz.graph.storage.other_formats import TENSORFLOW_JS, what_it_is
@@ -26,20 +26,15 @@ KINDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """A source of a known kind, one of `KINDS`, and for the reader words for it."""
+class ConversionSource:
+    """A source and its kind, a key of `KINDS`."""
 
     path: Path
     kind: str
 
     @property
-    def words(self) -> str:
-        """What it is, as a reader would say it."""
-        return KINDS[self.kind]
-
-    @property
     def files(self) -> tuple[Path, ...]:
-        """All files that it is made of, in the order of their names."""
+        """All files of the source, in the order of their names."""
         if self.path.is_dir():
             return tuple(sorted(path for path in self.path.rglob("*") if path.is_file()))
         if self.kind == "checkpoint":
@@ -48,13 +43,13 @@ class Source:
         return (self.path,)
 
 
-def find_source(path: Path) -> Source:
-    """Tell what a file or folder is.
+def find_source(path: Path) -> ConversionSource:
+    """Return what kind of source a file or folder is.
 
     Raises:
         ModelError: It is missing or damaged.
-        NotAModelError: It is nothing that can be converted; the text says what it is.
-        UnsupportedError: It is of a kind that onnxviz does not convert; the text says which way works.
+        NotAModelError: It is not something that can be converted; the text says what it is.
+        UnsupportedError: It is of a kind that onnxviz does not convert; the text says what to do instead.
     """
     try:
         kind = _kind(path)
@@ -62,21 +57,23 @@ def find_source(path: Path) -> Source:
             _refuse_folder(path) if path.is_dir() else _refuse_file(path)
     except OSError as error:
         raise ModelError(f"'{path}' cannot be read: {error.strerror or error}") from None
-    if kind == "keras":
-        _check_keras(path)
-    return Source(path, kind)
+    if kind == "keras" and zipfile.is_zipfile(path):  # HDF5 takes h5py, which only the other Python must have
+        try:
+            check_supported(read_configuration(str(path)))
+        except Refusal as refusal:
+            raise UnsupportedError(f"'{path}': {refusal}") from None
+    return ConversionSource(path, kind)
 
 
 def is_tensorflow(path: Path) -> bool:
-    """Tell quickly whether a path may be a source to convert and is no ONNX model; nothing is raised."""
-    try:
+    """Return quickly whether a path may be a source to convert, and not an ONNX model; never raises."""
+    with suppress(OSError):
         return bool(_kind(path))
-    except OSError:
-        return False
+    return False
 
 
 def _kind(path: Path) -> str:
-    """Return the kind of a source by its first bytes, empty for what is none."""
+    """Return the kind of a source by its first bytes, an empty text for what is not a source."""
     if path.is_dir():
         return "saved_model" if any((path / name).is_file() for name in _GRAPHS) else ""
     if not path.is_file() or path.name in _GRAPHS or _holds_weights(path):
@@ -104,7 +101,7 @@ def _refuse_folder(path: Path) -> NoReturn:
     inner = [name for name in names if (path / name / "saved_model.pb").is_file()]
     if inner:
         raise ModelError(f"'{path}' holds SavedModels ({', '.join(inner[:3])}): convert one of them")
-    raise NotAModelError(f"'{path}' is a folder without a saved_model.pb: it is no SavedModel")
+    raise NotAModelError(f"'{path}' is a folder without a saved_model.pb: it is not a SavedModel")
 
 
 def _refuse_file(path: Path) -> NoReturn:
@@ -123,13 +120,13 @@ def _refuse_file(path: Path) -> NoReturn:
     if what:
         raise NotAModelError(f"'{path}' cannot be converted: {what}")
     raise NotAModelError(
-        f"'{path}' is no model that onnxviz can convert; it converts SavedModel folders, .keras, .h5, frozen .pb, "
+        f"'{path}' is not a model that onnxviz can convert; it converts SavedModel folders, .keras, .h5, frozen .pb, "
         ".meta checkpoints and .tflite"
     )
 
 
 def _holds_weights(path: Path) -> bool:
-    """Tell by its name a file that holds weights of a checkpoint."""
+    """Return whether a file holds weights of a checkpoint, by its name."""
     return path.suffix == ".index" or ".data-" in path.name
 
 
@@ -140,37 +137,26 @@ def _is_onnx(path: Path) -> bool:
     return False
 
 
-def _check_keras(path: Path) -> None:
-    if not zipfile.is_zipfile(path):
-        return  # reading HDF5 takes a library that only the other Python need have
-    try:
-        check_supported(read_configuration(str(path)))
-    except Refusal as refusal:
-        raise UnsupportedError(f"'{path}': {refusal}") from None
-
-
 def _is_keras_archive(path: Path) -> bool:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return "config.json" in archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError):
-        return False
+    with suppress(zipfile.BadZipFile, OSError, ValueError), zipfile.ZipFile(path) as archive:
+        return "config.json" in archive.namelist()
+    return False
 
 
 def _frozen_or_meta(head: bytes, path: Path) -> str:
-    """Tell a GraphDef, which begins with a node that has a name and an operator, and a MetaGraphDef."""
+    """Return the kind of a GraphDef, which begins with a node (a name and an operator), or of a MetaGraphDef."""
     message = _first_message(head, 1)
     if message is None:
         return ""
     name = _first_message(message, 1)
     if name and b"\x12" in message[len(name) :] and _is_name(name):
         return "frozen"
-    # A MetaGraphDef begins with its description, whose third field holds the stripped operators or the tags.
+    # A MetaGraphDef begins with a message as well, its description: the ending, or an `.index` beside it, decides.
     return "checkpoint" if path.suffix == ".meta" or (path.with_suffix(".index")).exists() else ""
 
 
 def _first_message(data: bytes, number: int) -> bytes | None:
-    """Return the content of a message's first field, cut where `data` is, if it has this number and a length."""
+    """Return the content of a message's first field, as far as `data` goes; None if it is another field or a number."""
     if not data or data[0] != number << 3 | 2:
         return None
     length = shift = 0
@@ -183,11 +169,8 @@ def _first_message(data: bytes, number: int) -> bytes | None:
 
 
 def _is_name(data: bytes) -> bool:
-    try:
-        text = data.decode("ascii")
-    except UnicodeDecodeError:
-        return False
-    return 0 < len(text) < 1000 and (text[0].isalnum() or text[0] in "._>") and text.isprintable()
+    text = data.decode("latin-1")
+    return 0 < len(text) < 1000 and text.isascii() and text.isprintable() and (text[0].isalnum() or text[0] in "._>")
 
 
 _GRAPHS = ("saved_model.pb", "saved_model.pbtxt")

@@ -1,16 +1,16 @@
-"""The proof that a converted model is the same: onnxruntime's results on the input that TensorFlow computed on.
+"""The check that a converted model computes the same: onnxruntime runs it on the input that TensorFlow ran on.
 
-A tensor may differ by 1e-4 of its largest magnitude, or by eight times what moving the input by one unit in its last
-place moved it in TensorFlow itself, whichever is more: rounding in another order is no fault of the conversion, and a
-deep net with random weights turns it into 1e-3. More than 1e-2 is never passed over, but where numbers of 8 bits are:
-eight of their steps, for both round in different places.
+The tolerance of a tensor is 1e-4 of its largest magnitude, or if that is more, eight times as far as it moved in
+TensorFlow itself when the input moved by one unit in its last place. Rounding in another order is not a fault of the
+conversion, and a deep net with random weights turns it into 1e-3. The tolerance never exceeds 1e-2, except for 8-bit
+numbers: eight of their steps, because both sides round in different places.
 
-What TensorFlow does not give again when it is run again is not compared, and said.
+A tensor that differs between two runs of TensorFlow is not compared, and the result names it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from onnxviz.conversion.options import Agreement
+from onnxviz.conversion.child.exchange import Facts, StoredTensor
+from onnxviz.conversion.convert_options import Agreement
 from onnxviz.differences import difference
 from onnxviz.errors import VerificationError
 from onnxviz.graph.expose import expose
@@ -32,51 +33,64 @@ LARGEST_TOLERANCE = 1e-2
 _ROUNDINGS = 8
 
 
-def verify(model: Path, facts: Mapping[str, Any], arrays: Path) -> Agreement:
+# A value of the model, the order of axes that transposes it to a tensor, and that tensor.
+_Pair = tuple[str, Sequence[int] | None, StoredTensor]
+
+
+def verify(model: Path, facts: Facts, arrays: Path) -> Agreement:
     """Run the model on the stored input and compare its outputs and kept layers with TensorFlow's.
 
     Raises:
         VerificationError: A value differs by more than its tolerance, or has another shape.
         UnsupportedError: onnxruntime cannot open the model.
     """
-    reference, where = facts["reference"], facts["where"]
-    renames = facts.get("renames", {})
+    reference = facts["reference"]
     file = ModelFile.open(model)
     graph = Graph.from_bytes(file.skeleton)
-    entries = []
-    random = tuple(entry["tensor"] for entry in reference["values"] if not entry["repeats"])
-    for entry in (entry for entry in reference["values"] if entry["repeats"]):
-        kept = where.get(entry["tensor"], {})
-        value = kept.get("value") or renames.get(entry["tensor"], entry["tensor"])
-        if value in graph.producers:
-            entries.append((value, kept.get("order"), entry))
-        elif entry["output"]:
-            raise VerificationError(f"the converted model has no output '{value}'")
-    if not any(entry["output"] for _, _, entry in entries):
-        why = "change from run to run on the same input" if random else "are no numbers"
+    random = tuple(stored["tensor"] for stored in reference["values"] if not stored["repeats"])
+    pairs = _pairs(graph, facts)
+    if not any(stored["output"] for _, _, stored in pairs):
+        why = "change from run to run on the same input" if random else "are not numbers"
         raise VerificationError(
             f"nothing can be proved: TensorFlow's own outputs {why}; nothing was written\n"
-            "unseen: onnxviz convert --no-verify"
+            "without verifying: onnxviz convert --no-verify"
         )
-    exposed = expose(graph, list(dict.fromkeys(value for value, _, _ in entries)), infer_types(graph)).graph
-    options = RunOptions(device="cpu", exact=True)
-    session = Session(exposed.to_bytes(), file.folder, options)
+    names = list(dict.fromkeys(value for value, _, _ in pairs))
+    exposed = expose(graph, names, infer_types(graph)).graph
+    session = Session(exposed.to_bytes(), file.folder, RunOptions(device="cpu", exact=True))
     with np.load(arrays, allow_pickle=False) as stored:
         feed = {name: stored[key] for name, key in reference["inputs"].items()}
-        names = list(dict.fromkeys(value for value, _, _ in entries))
         results = dict(zip(names, session.run(feed, names), strict=True))
-        return replace(_agreement(entries, results, stored), random=random)
+        return replace(_agreement(pairs, results, stored), random=random)
 
 
-def _agreement(entries: list[Any], results: Mapping[str, Any], stored: Any) -> Agreement:
+def _pairs(graph: Graph, facts: Facts) -> list[_Pair]:
+    """Return what can be compared: the stored tensors that repeat and are values of the model."""
+    pairs: list[_Pair] = []
+    for stored in facts["reference"]["values"]:
+        if not stored["repeats"]:
+            continue
+        tensor = stored["tensor"]
+        kept = facts["where"].get(tensor)
+        value = kept["value"] if kept else facts.get("renames", {}).get(tensor, tensor)
+        if value in graph.producers:
+            pairs.append((value, kept["order"] if kept else None, stored))
+        elif stored["output"]:
+            raise VerificationError(f"the converted model has no output '{value}'")
+    return pairs
+
+
+def _agreement(
+    pairs: Sequence[_Pair], results: Mapping[str, npt.NDArray[Any]], arrays: Mapping[str, npt.NDArray[Any]]
+) -> Agreement:
     output = layer = tolerance = 0.0
     worst, worst_ratio = "", -1.0
-    for value, order, entry in entries:
+    for value, order, stored in pairs:
         found = results[value] if order is None else np.transpose(results[value], order)
-        gap = _gap(found, stored[entry["key"]], value)
-        own = min(max(TOLERANCE, _ROUNDINGS * entry["rounding"]), LARGEST_TOLERANCE)
-        allowed = max(own, _ROUNDINGS * entry["step"])
-        output = max(output, gap) if entry["output"] else output
+        gap = _gap(found, arrays[stored["key"]], value)
+        own = min(max(TOLERANCE, _ROUNDINGS * stored["rounding"]), LARGEST_TOLERANCE)
+        allowed = max(own, _ROUNDINGS * stored["step"])
+        output = max(output, gap) if stored["output"] else output
         layer = max(layer, gap)
         if gap / allowed > worst_ratio:
             worst, worst_ratio, tolerance = value, gap / allowed, allowed
@@ -85,7 +99,7 @@ def _agreement(entries: list[Any], results: Mapping[str, Any], stored: Any) -> A
             f"the converted model differs from TensorFlow by {worst_ratio * tolerance:.2g} of the largest value at "
             f"'{worst}', tolerance {tolerance:.2g}; nothing was written\nall the same: onnxviz convert --no-verify"
         )
-    return Agreement(output, layer, worst, len(entries), tolerance)
+    return Agreement(output, layer, worst, len(pairs), tolerance)
 
 
 def _gap(found: npt.NDArray[Any], expected: npt.NDArray[Any], value: str) -> float:

@@ -1,1 +1,1 @@
-"""Arrays to pictures: feature maps as montages, bands, bars and filmstrips, drawn with numpy and Pillow alone."""
+"""Arrays to pictures: feature maps as montages, bands, bars and filmstrips, drawn with numpy and Pillow."""

@@ -1,18 +1,14 @@
-"""Which picture suits an array: its axes put in order, by its layout or by its rank."""
+"""Which kind of picture suits an array, and its axes in the order that this kind draws."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from onnxviz.draw.scale import ChannelStatistics, as_floats
-from onnxviz.layout import SPATIAL, channels_first
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
+from onnxviz.layout import SPATIAL, Array, channels_first
 
 NO_NUMBERS = "OSUTMm"
 """numpy's kinds of dtypes that hold texts, objects or times."""
@@ -26,17 +22,17 @@ class Arranged:
 
     Attributes:
         kind: `maps` (C, H, W), `bands` (C, L), `bars` (C,), `filmstrip` (C, D, H, W), `attention`
-            (heads, T, T) or `nothing` (the array has no values, or none that are numbers).
+            (heads, T, T) or `nothing` (the array is empty, or holds no numbers).
         values: float32 or float64 in the shape of the kind; a view where the array allows it.
         notes: what was done or assumed, for the caption.
     """
 
     kind: str
-    values: npt.NDArray[Any]
+    values: Array
     notes: tuple[str, ...] = ()
 
 
-def arrange_axes(array: npt.NDArray[Any], layout: str | None) -> Arranged:
+def arrange_axes(array: Array, layout: str | None) -> Arranged:
     """Take item 0 of an array and put its axes in the order of a picture.
 
     A layout has one letter an axis; N is the batch, C the channels, T tokens, D, H, W, L space; two T make
@@ -49,19 +45,17 @@ def arrange_axes(array: npt.NDArray[Any], layout: str | None) -> Arranged:
         >>> arranged.kind, arranged.values.shape, arranged.notes
         ('maps', (3, 5, 6), ('item 0 of 2',))
     """
-    if not array.size:
-        return Arranged(NOTHING, np.empty(0, np.float32), ("no values",))
-    if array.dtype.kind in NO_NUMBERS:
-        return Arranged(NOTHING, np.empty(0, np.float32), ("no numbers",))
+    if not array.size or array.dtype.kind in NO_NUMBERS:
+        return Arranged(NOTHING, np.empty(0, np.float32), ("no numbers" if array.size else "no values",))
     values, letters, notes = _item(array, layout)
     arranged = _by_letters(as_floats(values), letters)
     return replace(arranged, notes=(*notes, *arranged.notes))
 
 
-def item_channels(array: npt.NDArray[Any], layout: str | None, item: int = 0) -> npt.NDArray[Any]:
-    """Return one item of an array with its channels first, `(C, ...)`, as its picture shows them and no value left out.
+def item_channels(array: Array, layout: str | None, item: int = 0) -> Array:
+    """Return one item of an array with its channels first, `(C, ...)`, in the order of its picture, with every value.
 
-    Complex numbers become magnitudes; what holds no numbers has no channels.
+    Complex numbers become magnitudes. An array that holds no numbers has no channels.
 
     >>> item_channels(np.zeros((2, 5, 6, 3)), "NHWC", 1).shape, item_channels(np.zeros((2, 7)), None).shape
     ((3, 5, 6), (7,))
@@ -72,12 +66,12 @@ def item_channels(array: npt.NDArray[Any], layout: str | None, item: int = 0) ->
     return _channels_first(values, letters)
 
 
-def fitting(
-    statistics: ChannelStatistics | None, arranged: Arranged, array: npt.NDArray[Any], layout: str | None
+def matching(
+    statistics: ChannelStatistics | None, arranged: Arranged, array: Array, layout: str | None
 ) -> ChannelStatistics | None:
-    """Return the statistics of an array's `item_channels` only where its picture has the same channels.
+    """Return the statistics of an array's `item_channels` if its picture has the same channels, else None.
 
-    It has others where axes are folded, without a class token, and of complex numbers.
+    The picture has other channels where axes were folded or a class token was left out.
     """
     if array.dtype.kind in NO_NUMBERS + "c":
         return None
@@ -86,7 +80,7 @@ def fitting(
     return statistics if same else None
 
 
-def _item(array: npt.NDArray[Any], layout: str | None, item: int = 0) -> tuple[npt.NDArray[Any], str, list[str]]:
+def _item(array: Array, layout: str | None, item: int = 0) -> tuple[Array, str, list[str]]:
     """Return an item without its batch axis, a letter for each axis that is left, and notes."""
     notes = ["magnitudes of complex numbers"] if array.dtype.kind == "c" else []
     if layout is None or len(layout) != array.ndim:
@@ -105,11 +99,11 @@ def _item(array: npt.NDArray[Any], layout: str | None, item: int = 0) -> tuple[n
 def _assumed(rank: int) -> str:
     if rank < 2:
         return "C" * rank
-    # X is no letter of a layout: axes that are folded into the channels.
+    # X is not a letter of layouts; it marks axes that are folded into the channels.
     return channels_first(rank) or "N" + "X" * (rank - 3) + "HW"
 
 
-def _by_letters(item: npt.NDArray[Any], layout: str) -> Arranged:
+def _by_letters(item: Array, layout: str) -> Arranged:
     """Arrange an item (no batch axis) whose layout has a letter an axis."""
     values = np.ascontiguousarray(_channels_first(item, layout))
     space = [letter for letter in layout if letter in _kept(layout)]
@@ -123,12 +117,12 @@ def _by_letters(item: npt.NDArray[Any], layout: str) -> Arranged:
 
 
 def _kept(layout: str) -> str:
-    """Return the letters of the axes that are no channels; two T are attention."""
+    """Return the letters of the axes that are not folded into the channels."""
     return "T" if layout.count("T") == 2 else SPATIAL + "T"
 
 
-def _channels_first(item: npt.NDArray[Any], layout: str) -> npt.NDArray[Any]:
-    """Return an item `(C, ...)`; one with neither channels nor two axes of space is a vector `(C,)`."""
+def _channels_first(item: Array, layout: str) -> Array:
+    """Return an item `(C, ...)`; without a channel axis and with at most one axis of space it is a vector `(C,)`."""
     kept = _kept(layout)
     channels = [axis for axis, letter in enumerate(layout) if letter not in kept]
     space = [axis for axis, letter in enumerate(layout) if letter in kept]
@@ -138,8 +132,8 @@ def _channels_first(item: npt.NDArray[Any], layout: str) -> npt.NDArray[Any]:
     return values.reshape(math.prod(item.shape[axis] for axis in channels), *(item.shape[axis] for axis in space))
 
 
-def _tokens(values: npt.NDArray[Any]) -> Arranged:
-    """Fold tokens `(C, T)` to the square grid they come from, if they do; one token more is the class token."""
+def _tokens(values: Array) -> Arranged:
+    """Arrange tokens `(C, T)`: as maps if their number is a square, or a square and one more, the class token."""
     count = values.shape[1]
     for extra in (0, 1):
         side = math.isqrt(count - extra)
@@ -149,7 +143,7 @@ def _tokens(values: npt.NDArray[Any]) -> Arranged:
     return _by_shape(values)
 
 
-def _by_shape(values: npt.NDArray[Any]) -> Arranged:
+def _by_shape(values: Array) -> Arranged:
     """Choose the picture of `(C, ...)` by the axes of space that are longer than 1."""
     channels, *space = values.shape
     long = [size for size in space if size > 1]

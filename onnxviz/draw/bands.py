@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
-from onnxviz.draw import palette, ruler
+from onnxviz.draw import palette
 from onnxviz.draw.grid import PAGE
-from onnxviz.draw.header import Header, header_width
-from onnxviz.draw.montage import choose_channels, legend
-from onnxviz.draw.page import BARE, MARGIN, Page, hatch
+from onnxviz.draw.header import RULER, Header, draw_ruler, header_width
+from onnxviz.draw.page import BARE, MARGIN, Canvas, Page, hatch
+from onnxviz.draw.prepare import Prepared
 from onnxviz.draw.quantise import quantise
-from onnxviz.draw.scale import ChannelStatistics, Limits, as_floats, channel_statistics, limits
-from onnxviz.draw.style import Caption, Drawing, Style
-from onnxviz.draw.text import number
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from onnxviz.draw.page import Canvas
+from onnxviz.draw.scale import as_floats
+from onnxviz.draw.style import Drawing
+from onnxviz.layout import Array
 
 WIDTH = 1200
 TALLEST = 24
@@ -33,7 +28,7 @@ room for the range of each channel at the right."""
 
 @dataclass(frozen=True, slots=True)
 class BandGrid:
-    """Where bands go.
+    """Where bands stand.
 
     Attributes:
         zoom: pixels a sample.
@@ -51,27 +46,26 @@ class BandGrid:
 
     @property
     def words(self) -> str:
-        """The zoom as it is written on a picture."""
+        """The zoom as a picture says it."""
         if self.shrink > 1:
             return f"{self.shrink} samples to 1 px, the one farthest from 0"
         return f"1 sample = {self.zoom} px"
 
 
-def draw_bands(
-    maps: npt.NDArray[Any], caption: Caption, style: Style, statistics: ChannelStatistics | None = None
-) -> list[Drawing]:
+def draw_bands(prepared: Prepared) -> list[Drawing]:
     """Draw sequences `(C, L)`: channels downwards, their samples across; a page where there are not too many.
 
     Of longer sequences each pixel shows the strongest of a whole number of samples, shorter ones are enlarged by a
     whole factor. Constant channels are hatched, and where each channel has a scale of its own, its range within the
     layer's stands at the right.
     """
-    statistics = channel_statistics(maps) if statistics is None else statistics
-    channels = choose_channels(maps, statistics, style)
-    grid = choose_bands(len(channels), maps.shape[1])
-    bands = _Bands(maps, statistics, limits(maps, statistics, style), grid, style)
-    pages = -(-len(channels) // grid.page_rows)
-    return [bands.page(channels[page * grid.page_rows :][: grid.page_rows], caption) for page in range(pages)]
+    channels = prepared.channels
+    grid = choose_bands(len(channels), prepared.maps.shape[1])
+    bands = _Bands(prepared, grid)
+    facts = {"Scale": prepared.scale_words, "Range": prepared.range_words, "Zoom": grid.words}
+    enlarged = grid.zoom > 1 or grid.thickness > 1
+    groups = (channels[start : start + grid.page_rows] for start in range(0, len(channels), grid.page_rows))
+    return [prepared.drawing(bands.page(group), enlarged, **facts) for group in groups]
 
 
 def choose_bands(channels: int, length: int) -> BandGrid:
@@ -90,10 +84,10 @@ def choose_bands(channels: int, length: int) -> BandGrid:
     return BandGrid(zoom, shrink, thickness, -(-length // shrink) * zoom, min(page_rows, channels))
 
 
-def strongest(sequences: npt.NDArray[Any], starts: npt.NDArray[np.intp]) -> npt.NDArray[Any]:
+def strongest(sequences: Array, starts: npt.NDArray[np.intp]) -> Array:
     """Return of sequences `(C, L)` the value farthest from 0 in each part, the parts beginning at `starts`: `(C, n)`.
 
-    What oscillates cancels in a mean, and what is left of it is an alias. NaN in a part is NaN.
+    The mean of an oscillation is near 0, and what is left of it is an alias. A part that holds NaN is NaN.
 
     >>> import numpy as np
     >>> strongest(np.array([[0.1, -0.4, 0.3, 0.0, 0.2]]), np.array([0, 2, 4])).tolist()
@@ -106,67 +100,44 @@ def strongest(sequences: npt.NDArray[Any], starts: npt.NDArray[np.intp]) -> npt.
 
 @dataclass(frozen=True, slots=True)
 class _Bands:
-    """All that the pages of one layer share."""
+    """Sequences, and where their bands stand on each page."""
 
-    maps: npt.NDArray[Any]
-    statistics: ChannelStatistics
-    scale: Limits
+    prepared: Prepared
     grid: BandGrid
-    style: Style
 
-    @property
-    def colormap(self) -> str:
-        """The colormap that the style means."""
-        if self.style.colormap != "auto":
-            return self.style.colormap
-        return palette.default_colormap(self.scale.diverging, self.style.theme)
-
-    def page(self, channels: npt.NDArray[np.intp], caption: Caption) -> Drawing:
+    def page(self, channels: npt.NDArray[np.intp]) -> Page:
         """Draw the bands of some channels."""
+        prepared, style, own = self.prepared, self.prepared.style, self.prepared.limits.own
         height = len(channels) * self.grid.thickness
-        if self.style.bare:
+        if style.bare:
             page = Page(self.grid.width + 2 * BARE, height + 2 * BARE)
             self._fill(page.canvas, (BARE, BARE), channels)
-            return self._drawing(page, caption)
-        shown = self.statistics.take(channels)
-        header = Header(caption, self._notes(channels), self.scale, legend(self.maps, self.statistics, channels))
-        right = RANGE_BAR + 12 if self.scale.own else 0
-        width = header_width(AXIS + self.grid.width + right)
-        top, left = header.height(width, self.style.font), MARGIN + AXIS
-        page = Page(width, top + height + ruler.HEIGHT + MARGIN, self.style.font)
+            return page
+        header = Header(prepared.caption, self._notes(channels), prepared.limits, prepared.legend(channels))
+        width = header_width(AXIS + self.grid.width + (RANGE_BAR + 12 if own else 0))
+        top, left = header.height(width, style.font), MARGIN + AXIS
+        page = Page(width, top + height + RULER + MARGIN, style.font)
         header.draw(page)
         self._fill(page.canvas, (top, left), channels)
         self._number(page, (top, left - 8), channels)
-        if self.scale.own:
+        if own:
             start = left + self.grid.width + 12
-            self._ranges(page.canvas[top : top + height, start : start + RANGE_BAR], shown)
+            self._ranges(page.canvas[top : top + height, start : start + RANGE_BAR], channels)
             page.text(start + RANGE_BAR, top + height + 20, "ranges", 11, 150, "r")
-        ruler.draw_ruler(page, (top + height, left), self.grid.width, self.maps.shape[1])
-        return self._drawing(page, caption)
-
-    def _drawing(self, page: Page, caption: Caption) -> Drawing:
-        text = {
-            "Title": caption.title,
-            "Description": caption.line,
-            "Colormap": self.colormap,
-            "Scale": f"{self.scale.mode}: {self.scale.words}",
-            "Range": self._range_words(),
-            "Zoom": self.grid.words,
-        }
-        enlarged = self.grid.zoom > 1 or self.grid.thickness > 1
-        return Drawing(page.image(self.colormap, self.style.theme), enlarged, text)
+        draw_ruler(page, (top + height, left), self.grid.width, prepared.maps.shape[1])
+        return page
 
     def _fill(self, canvas: Canvas, corner: tuple[int, int], channels: npt.NDArray[np.intp]) -> None:
         """Draw the bands themselves, the first with its corner at (y, x)."""
-        (top, left), grid, shown = corner, self.grid, self.statistics.take(channels)
+        (top, left), grid, shown = corner, self.grid, self.prepared.statistics.take(channels)
         bottom, right = top + len(channels) * grid.thickness, left + grid.width
-        if palette.melts_into_page(self.colormap, self.style.theme, self.scale.diverging):
+        if self.prepared.framed:
             canvas[top - 1 : bottom + 1, left - 1 : right + 1] = palette.FRAME
         view = canvas[top:bottom, left:right]
-        values = self.maps[channels]
+        values = self.prepared.maps[channels]
         if grid.shrink > 1:
             values = strongest(values, np.arange(0, values.shape[1], grid.shrink))
-        bands = quantise(values[:, None], self.scale.take(channels), shown)[:, 0].repeat(grid.zoom, axis=1)
+        bands = quantise(values[:, None], self.prepared.limits.take(channels), shown)[:, 0].repeat(grid.zoom, axis=1)
         for offset in range(grid.thickness):
             view[offset :: grid.thickness] = bands
         for place in np.flatnonzero(shown.constant):
@@ -181,9 +152,9 @@ class _Bands:
             middle = top + band * self.grid.thickness + self.grid.thickness / 2
             page.text(right, middle + 4, f"{channels[band]}", 11, 170, "r")
 
-    def _ranges(self, view: Canvas, shown: ChannelStatistics) -> None:
-        """Draw where each channel's range lies within the layer's, which scales of their own hide."""
-        low, high = self.statistics.range
+    def _ranges(self, view: Canvas, channels: npt.NDArray[np.intp]) -> None:
+        """Draw where each channel's range lies within the layer's, which cannot be seen if each has its own scale."""
+        (low, high), shown = self.prepared.statistics.range, self.prepared.statistics.take(channels)
         if not high > low:
             return
         starts, ends = (
@@ -199,10 +170,9 @@ class _Bands:
             view[row : row + thick, first : max(first + 1, math.ceil(ends[band]))] = palette.RULE
 
     def _notes(self, channels: npt.NDArray[np.intp]) -> list[str]:
-        count = len(self.maps)
-        notes = [self.scale.words, self.grid.words, self._range_words()]
-        live = int(np.count_nonzero(self.statistics.live))
-        irregular = int(np.count_nonzero(self.statistics.irregular))
+        count, statistics = len(self.prepared.maps), self.prepared.statistics
+        notes = [self.prepared.limits.words, self.grid.words, self.prepared.range_words]
+        live, irregular = int(statistics.live.sum()), int(statistics.irregular.sum())
         notes += [f"live {live} of {count}"] if live < count else []
         notes += [f"not finite in {irregular}"] if irregular else []
         if len(channels) < count:
@@ -210,7 +180,3 @@ class _Bands:
             which = f"channels {channels[0]} to {channels[-1]}" if adjacent else f"{len(channels)} channels"
             notes.append(f"{which} of {count}")
         return notes
-
-    def _range_words(self) -> str:
-        low, high = self.statistics.range
-        return "no finite value" if math.isnan(low) else f"range {number(low)} .. {number(high)}"

@@ -1,25 +1,19 @@
-"""Vectors: a bar about zero for each value, and the largest by name."""
+"""Vectors: a bar about zero for each value, and a list of the largest."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
-from onnxviz.draw import palette, ruler
-from onnxviz.draw.header import Header, ticks
-from onnxviz.draw.page import BARE, MARGIN, Page
-from onnxviz.draw.scale import parse_scale
-from onnxviz.draw.style import Caption, Drawing, Style
+from onnxviz.draw import palette
+from onnxviz.draw.header import RULER, Header, draw_ruler, ticks
+from onnxviz.draw.page import BARE, MARGIN, Canvas, Page
+from onnxviz.draw.prepare import Prepared
+from onnxviz.draw.style import Drawing
 from onnxviz.draw.text import number
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import numpy.typing as npt
-
-    from onnxviz.draw.page import Canvas
 
 BAR = round(palette.LEVELS * 0.62)
 """The palette index of a bar: a clear colour of every colormap, on dark and on light."""
@@ -36,10 +30,10 @@ numbers at the left and the gap before the list at the right."""
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What each pixel column of a plot spans.
+    """The range of values in each pixel column of a plot.
 
     Attributes:
-        low, high: from where to where, 0 included: bars stand on it. Infinities reach the edge.
+        low, high: the least and the greatest, with 0 among them: bars stand on it.
         marks: the palette index of NaN or of infinity where a column has one, else 0.
     """
 
@@ -48,84 +42,80 @@ class Columns:
     marks: npt.NDArray[np.uint8]
 
 
-def draw_bars(
-    values: npt.NDArray[Any], caption: Caption, style: Style, labels: Sequence[str] | None = None
-) -> list[Drawing]:
-    """Draw a vector `(C,)` as bars about zero, with its largest values listed and named by `labels`.
+def draw_bars(prepared: Prepared) -> list[Drawing]:
+    """Draw a vector `(C,)` as bars about zero, with its largest values listed, and named where all have a label.
 
-    Where there are more values than pixels, each column keeps the least and the greatest of its values. What is
-    NaN fills its column in the colour of NaN, an infinity reaches the edge in the accent colour.
-
-    Args:
-        values: a vector; NaN and infinities are allowed.
-        caption: the words above.
-        style: theme and colormap are used, and a fixed scale in place of the vector's own range.
-        labels: names, used where there is one for each value.
+    Where there are more values than pixels, each column shows the least and the greatest of its values. NaN fills
+    its column in the colour of NaN, an infinity reaches the edge in the accent colour. Of a style, theme and colormap
+    are used, and a fixed scale in place of the vector's own range.
     """
-    plot = _Plot.of(values, style)
-    count = len(plot.values)
-    names = labels if labels is not None and len(labels) == count else None
-    live = [f"live {np.count_nonzero(plot.values)} of {count}"] if count > 1 else []
-    page, (top, right) = plot.page(caption, live, LIST_GAP + (300 if names else 110))
-    if not style.bare:
-        _list(page, (top, right + LIST_GAP), plot.values, names)
-    return [plot.drawing(page, caption)]
+    bars = _Bars.of(prepared)
+    count = len(bars.values)
+    live = [f"live {np.count_nonzero(bars.values)} of {count}"] if count > 1 else []
+    page, (top, right) = bars.page(live, LIST_GAP + (300 if prepared.caption.labels else 110))
+    if not prepared.style.bare:
+        _list(page, (top, right + LIST_GAP), bars.values, prepared.caption.labels)
+    return [bars.drawing(page)]
 
 
-def draw_wave(samples: npt.NDArray[Any], caption: Caption, style: Style) -> list[Drawing]:
-    """Draw a single sequence `(L,)`, such as a sound, as bars about zero; see `draw_bars`."""
-    plot = _Plot.of(samples, style)
-    page, _ = plot.page(caption, [], 0)
-    return [plot.drawing(page, caption)]
+def draw_wave(prepared: Prepared) -> list[Drawing]:
+    """Draw a single sequence `(1, L)`, such as a sound, as bars about zero; see `draw_bars`."""
+    bars = _Bars.of(prepared)
+    page, _ = bars.page([], 0)
+    return [bars.drawing(page)]
 
 
 @dataclass(frozen=True, slots=True)
-class _Plot:
+class _Bars:
     """Bars about zero: the values, what each column spans, how thick the bars are, and the ends of the axis."""
 
+    prepared: Prepared
     values: npt.NDArray[np.float64]
     columns: Columns
     thick: int
-    limits: tuple[float, float]
-    style: Style
+    ends: tuple[float, float]
 
     @classmethod
-    def of(cls, values: npt.NDArray[Any], style: Style) -> _Plot:
-        values = np.asarray(values, np.float64).reshape(-1)
+    def of(cls, prepared: Prepared) -> _Bars:
+        values, scale = np.asarray(prepared.maps, np.float64).reshape(-1), prepared.limits
         columns = spans(values, min(len(values), WIDEST))
-        mode, *ends = parse_scale(style.scale)
-        given = style.limits or ((ends[0], ends[1]) if mode == "fixed" else None)
-        thick = min(THICKEST, WIDEST // len(columns.low))
-        return cls(values, columns, thick, vertical_limits(values, given), style)
+        given = (float(scale.low[0]), float(scale.high[0])) if scale.mode == "fixed" else prepared.statistics.range
+        return cls(prepared, values, columns, min(THICKEST, WIDEST // len(columns.low)), vertical_limits(*given))
 
     @property
     def width(self) -> int:
         """Pixels of all bars."""
         return self.thick * len(self.columns.low)
 
-    def page(self, caption: Caption, notes: Sequence[str], aside: int) -> tuple[Page, tuple[int, int]]:
+    def page(self, notes: Sequence[str], aside: int) -> tuple[Page, tuple[int, int]]:
         """Return a page with the bars and `aside` pixels to their right, and where their upper right corner is."""
-        if self.style.bare:
+        style = self.prepared.style
+        if style.bare:
             page, top, left = Page(self.width + 2 * BARE, HEIGHT + 2 * BARE), BARE, BARE
         else:
             width = max(2 * MARGIN + AXIS + self.width + aside, 480)
-            header = Header(caption, [*_range_words(self.values), *notes, *self._zoom()])
-            top, left = header.height(width, self.style.font), MARGIN + AXIS
-            page = Page(width, top + HEIGHT + ruler.HEIGHT + MARGIN, self.style.font)
+            header = Header(self.prepared.caption, [self._range_words(), *self._irregular(), *notes, *self._zoom()])
+            top, left = header.height(width, style.font), MARGIN + AXIS
+            page = Page(width, top + HEIGHT + RULER + MARGIN, style.font)
             header.draw(page)
-            ruler.draw_ruler(page, (top + HEIGHT, left), self.width, len(self.values))
+            draw_ruler(page, (top + HEIGHT, left), self.width, len(self.values))
         view = page.canvas[top : top + HEIGHT, left : left + self.width]
         view[:] = palette.PANEL
-        if not self.style.bare:
-            _axis(page, view, (top, left), self.limits)
-        plot(view, self.columns, self.limits, self.thick)
+        if not style.bare:
+            _axis(page, view, (top, left), self.ends)
+        plot(view, self.columns, self.ends, self.thick)
         return page, (top, left + self.width)
 
-    def drawing(self, page: Page, caption: Caption) -> Drawing:
-        colormap = "viridis" if self.style.colormap == "auto" else self.style.colormap
-        ends = _range_words(self.values)[0]
-        text = {"Title": caption.title, "Description": caption.line, "Colormap": colormap, "Range": ends}
-        return Drawing(page.image(colormap, self.style.theme), self.thick > 1, text)
+    def drawing(self, page: Page) -> Drawing:
+        return self.prepared.drawing(page, self.thick > 1, Range=self._range_words())
+
+    def _range_words(self) -> str:
+        low, high = self.prepared.statistics.range
+        return f"value {number(low)}" if len(self.values) == 1 and low == high else self.prepared.range_words
+
+    def _irregular(self) -> list[str]:
+        count = len(self.values) - np.count_nonzero(np.isfinite(self.values))
+        return [f"not finite {count}"] if count else []
 
     def _zoom(self) -> list[str]:
         values, columns = len(self.values), len(self.columns.low)
@@ -149,11 +139,13 @@ def spans(values: npt.NDArray[np.float64], width: int) -> Columns:
     return Columns(np.minimum(low, 0.0), np.maximum(high, 0.0), marks.astype(np.uint8))
 
 
-def vertical_limits(values: npt.NDArray[np.float64], given: tuple[float, float] | None = None) -> tuple[float, float]:
-    """Return the values at the bottom and the top of the plot; 0 is always inside, and they differ."""
-    finite = values[np.isfinite(values)]
-    low, high = given or (float(finite.min(initial=0.0)), float(finite.max(initial=0.0)))
-    low, high = min(low, 0.0), max(high, 0.0)
+def vertical_limits(low: float, high: float) -> tuple[float, float]:
+    """Return the values at the bottom and the top of a plot of this range; 0 is always inside, and they differ.
+
+    >>> vertical_limits(1.0, 3.0), vertical_limits(float("nan"), float("nan"))
+    ((0.0, 3.0), (0.0, 1.0))
+    """
+    low, high = float(np.fmin(low, 0.0)), float(np.fmax(high, 0.0))
     return (low, high) if high > low else (0.0, 1.0)
 
 
@@ -161,7 +153,8 @@ def plot(view: Canvas, columns: Columns, limits: tuple[float, float], thick: int
     """Draw bars `thick` pixels wide into part of a canvas; from 4 pixels on they have a gap between them."""
     gap = 1 if thick >= 4 else 0
     top, bottom = (_rows(part, limits, len(view)) for part in (columns.high, columns.low))
-    rows = np.arange(len(view))[:, None]
+    # Of 16 bits, which numpy compares four times faster than 64.
+    rows = np.arange(len(view), dtype=np.int16)[:, None]
     inside = (rows >= top) & (rows <= bottom) | (columns.marks == palette.NAN)
     inside[:, (columns.low == columns.high) & (columns.marks == 0)] = False
     colours = np.where(columns.marks == 0, BAR, columns.marks).astype(np.uint8)
@@ -170,12 +163,12 @@ def plot(view: Canvas, columns: Columns, limits: tuple[float, float], thick: int
     view[_rows(np.zeros(1), limits, len(view))[0]] = palette.RULE
 
 
-def _rows(values: npt.NDArray[np.float64], limits: tuple[float, float], height: int) -> npt.NDArray[np.int64]:
+def _rows(values: npt.NDArray[np.float64], limits: tuple[float, float], height: int) -> npt.NDArray[np.int16]:
     """Return the row of each value, counted from the top."""
     low, high = limits
     inside = np.clip(values, low, high)
     # Halves first, since the difference of two large numbers can overflow.
-    return np.rint((high / 2 - inside / 2) / (high / 2 - low / 2) * (height - 1)).astype(np.int64)
+    return np.rint((high / 2 - inside / 2) / (high / 2 - low / 2) * (height - 1)).astype(np.int16)
 
 
 def _axis(page: Page, view: Canvas, place: tuple[int, int], limits: tuple[float, float]) -> None:
@@ -197,14 +190,3 @@ def _list(page: Page, place: tuple[int, int], values: npt.NDArray[np.float64], n
         page.text(left + 96, baseline, number(float(values[index])), 12, 170, "r")
         if names:
             page.text(left + 112, baseline, names[index], 12, 170, width=page.width - left - 112 - MARGIN // 2)
-
-
-def _range_words(values: npt.NDArray[np.float64]) -> list[str]:
-    """Return the range in words, and how many values are not finite."""
-    finite = values[np.isfinite(values)]
-    if not finite.size:
-        return ["no finite value", f"not finite {len(values)}"]
-    low, high = number(float(finite.min())), number(float(finite.max()))
-    one = f"all {low}" if len(values) > 1 else f"value {low}"
-    ends = f"range {low} .. {high}" if finite.min() < finite.max() else one
-    return [ends, *([f"not finite {len(values) - finite.size}"] if finite.size < len(values) else [])]

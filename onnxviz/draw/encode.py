@@ -18,17 +18,17 @@ from onnxviz.errors import OutputError, UsageError
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
 
 _DPI = (300, 300)
-"""What print asks for; a program that lays out text takes a picture without it for one of 72 or 96."""
+"""Dots per inch, the usual number for print; programs assume 72 or 96 for a file that does not say it."""
 
 _IMAGE_DESCRIPTION = 270
 _LONGEST = {"JPEG": 65_500, "WEBP": 16_383}
 
 
 def save(image: Image.Image, path: Path, *, enlarged: bool, small: bool, text: Mapping[str, str]) -> None:
-    """Write an image to a file whose suffix tells the format; see `encode`.
+    """Write an image to a file, in the format of its suffix; see `encode`.
 
     Raises:
-        UsageError: the suffix is none of a format that is written.
+        UsageError: pictures are not written in this format.
         OutputError: the file cannot be written.
     """
     content = encode(image, path.suffix, enlarged=enlarged, small=small, text=text)
@@ -48,10 +48,10 @@ def encode(
         suffix: `.png`, `.jpg`, `.jpeg`, `.webp`, `.tif` or `.tiff`.
         enlarged: whether pixels repeat those beside them.
         small: fewer bytes in more time.
-        text: goes into the text chunks of a PNG, and as one text into the other formats that have a place for it.
+        text: written as text chunks into a PNG, as one text into JPEG, WebP and TIFF.
 
     Raises:
-        UsageError: no such format, or a picture too large for it.
+        UsageError: pictures are not written in this format, or this one is too large for it.
     """
     name = file_format(suffix)
     if max(image.size) > _LONGEST.get(name, 1 << 31):
@@ -76,7 +76,7 @@ def file_format(suffix: str) -> str:
     'JPEG'
 
     Raises:
-        UsageError: none of those that are written.
+        UsageError: pictures are not written in this format.
     """
     if suffix.lower() not in FORMATS:
         raise UsageError(f"pictures are not written as {suffix or 'a file without suffix'!r}: {', '.join(FORMATS)}")
@@ -88,13 +88,12 @@ def _png(enlarged: bool, small: bool, text: Mapping[str, str]) -> dict[str, Any]
     info.add_text("Software", "onnxviz")
     for key, value in text.items():
         info.add_text(key, value)
-    if small:
-        return {"compress_level": 6, "pnginfo": info, "dpi": _DPI}
-    if enlarged:
-        # Run lengths do not see that a row repeats the one above: 1.4 to 3.4 times the bytes.
-        return {"compress_level": 1, "pnginfo": info, "dpi": _DPI}
-    # Half of the time of the default strategy for the same bytes.
-    return {"compress_level": 1, "compress_type": zlib.Z_RLE, "pnginfo": info, "dpi": _DPI}
+    options = {"compress_level": 6 if small else 1, "pnginfo": info, "dpi": _DPI}
+    if not small and not enlarged:
+        # Half of the time of the default strategy for the same bytes; but where a row repeats the one above, which run
+        # lengths do not see, 1.4 to 3.4 times the bytes.
+        options["compress_type"] = zlib.Z_RLE
+    return options
 
 
 def _jpeg(enlarged: bool, small: bool, text: Mapping[str, str]) -> dict[str, Any]:

@@ -3,46 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from onnxviz.draw.montage import live_channels, plan_montage
-from onnxviz.draw.scale import channel_statistics, limits
-from onnxviz.draw.style import Caption, Drawing, Style
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
+from onnxviz.draw.montage import draw_montage
+from onnxviz.draw.prepare import Prepared
+from onnxviz.draw.scale import channel_extremes
+from onnxviz.draw.style import Caption, Drawing
 
 SLICES = 9
 """How many slices of a volume are drawn at most."""
 
 
-def draw_filmstrip(maps: npt.NDArray[Any], caption: Caption, style: Style) -> list[Drawing]:
+def draw_filmstrip(volumes: Prepared) -> list[Drawing]:
     """Draw volumes `(C, D, H, W)`: rows are channels, columns are slices, evenly chosen where there are many.
 
     All slices of a channel are on one scale, that of the whole channel, even if only some are drawn; the bar under
     each shows its own range within the layer's.
     """
-    statistics = channel_statistics(maps)
-    channels, folded = live_channels(maps, statistics, style)
-    notes = [f"live {int(statistics.live.sum())} of {len(maps)}, constant ones not drawn"] if folded else []
-    slices = choose_slices(maps.shape[1], style.columns or SLICES)
+    volumes = volumes.without_constant()
+    maps, channels, statistics = volumes.maps, volumes.channels, volumes.statistics
+    slices = choose_slices(maps.shape[1], volumes.style.columns or SLICES)
     tiles = maps[channels][:, slices].reshape(-1, *maps.shape[2:])
-    names = [f"{channel} · {place}" for channel in channels for place in slices]
-    notes.insert(0, "rows are channels, columns are slices" + _which(slices, maps.shape[1]))
-    caption = replace(caption, line=" · ".join(part for part in (caption.line, *notes) if part))
-    # Naming the channels keeps the montage from leaving out constant slices, which would break the rows.
-    order = replace(style, columns=len(slices), order="index", top=None, channels=tuple(range(len(tiles))))
     repeated = np.repeat(channels, len(slices))
-    own = replace(channel_statistics(tiles), constant=statistics.constant[repeated])
-    scale = limits(maps, statistics, style).take(repeated)
-    montage = replace(plan_montage(tiles, order, names, own), limits=scale)
-    text = {"Title": caption.title, "Description": caption.line, "Colormap": montage.colormap, **montage.facts}
-    return [
-        Drawing(page.image(montage.colormap, style.theme), montage.grid.tile.enlarged, text)
-        for page in montage.pages(caption)
-    ]
+    labels = [f"{channel} · {place}" for channel in channels for place in slices]
+    return draw_montage(
+        Prepared(
+            maps=tiles,
+            caption=Caption(volumes.caption.title, _line(volumes, slices), labels),
+            # With `top` the montage leaves no constant slice out, which would break the rows.
+            style=replace(volumes.style, columns=len(slices), order="index", top=len(tiles)),
+            statistics=replace(channel_extremes(tiles), constant=statistics.constant[repeated]),
+            limits=volumes.limits.take(repeated),
+            channels=np.arange(len(tiles)),
+        )
+    )
 
 
 def choose_slices(depth: int, most: int = SLICES) -> list[int]:
@@ -57,7 +52,11 @@ def choose_slices(depth: int, most: int = SLICES) -> list[int]:
     return places
 
 
-def _which(slices: list[int], depth: int) -> str:
-    if len(slices) == depth:
-        return ""
-    return f" {', '.join(map(str, slices))} of {depth}"
+def _line(volumes: Prepared, slices: list[int]) -> str:
+    """Return the caption's line with what rows and columns are, and how many channels are left out."""
+    depth, live = volumes.maps.shape[1], int(volumes.statistics.live.sum())
+    which = "" if len(slices) == depth else f" {', '.join(map(str, slices))} of {depth}"
+    parts = [volumes.caption.line, f"rows are channels, columns are slices{which}"]
+    if volumes.folded:
+        parts.append(f"live {live} of {len(volumes.maps)}, constant ones not drawn")
+    return " · ".join(part for part in parts if part)

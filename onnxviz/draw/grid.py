@@ -1,4 +1,4 @@
-"""Where the maps of a montage go: how far each is enlarged, how many stand in a row, what fits on a page."""
+"""Where the maps of a montage stand: how far each is enlarged, how many are in a row, how many on a page."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from onnxviz.errors import UsageError
 PAGE = 2000
 """The longest side of a page, in pixels."""
 
-# What margins, header and labels leave of a page.
+# What is left of a page beside margins, header and labels.
 _LARGEST = PAGE - 260
 _ASPECT = 1.4
-# What a last row that is not full costs, as a logarithm of the aspect.
+# How much a last row that is not full counts against an arrangement, in the logarithm of the aspect.
 _RAGGED = 0.15
-# Up to so many maps, the size in pixels that their longer side comes near to, and a share of it that the shorter has.
+# (count, pixels): up to this many maps, the longer side comes near to this many pixels.
 _TILES = ((1, 512), (4, 256), (48, 128), (160, 96), (math.inf, 64))
 _THINNEST, _THIN_SHARE = 8, 8
 
@@ -54,7 +54,7 @@ class Tile:
 
     @property
     def words(self) -> str:
-        """The zoom as it is written on a picture."""
+        """The zoom as a picture says it."""
         down, across = (f"{zoom}:{shrink}" for zoom, shrink in zip(self.zoom, self.shrink, strict=True))
         text = across if down == across else f"{across} across, {down} down"
         return text if self.shrink == (1, 1) else f"{text} area mean"
@@ -62,14 +62,14 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """The order of tiles on pages.
+    """Where the tiles stand on the pages.
 
     Attributes:
         columns: tiles in a row.
         rows: rows in all.
         page_rows: rows on a page; the last page may have fewer.
         step: (down, across), pixels from one tile to the next.
-        tile: what stands in each place.
+        tile: the size of each.
     """
 
     columns: int
@@ -89,7 +89,7 @@ class Grid:
         return self.columns * self.step[1] - self.tile.gap
 
     def height(self, rows: int) -> int:
-        """Pixels that so many rows take, what stands below the tiles included."""
+        """Return the pixels that rows take, with what stands below their tiles."""
         return rows * self.step[0] - self.tile.gap
 
 
@@ -97,7 +97,7 @@ def choose_tile(count: int, height: int, width: int, style: Style) -> Tile:
     """Return how maps of (height, width) are drawn: enlarged by whole factors, or shrunk by whole factors.
 
     The longer side comes near to the style's tile, else to 128 pixels, more where there are few maps and less where
-    there are many; a map larger than that is drawn as it is up to a third of a page.
+    there are many. A larger map keeps its size up to a third of a page.
 
     >>> choose_tile(32, 7, 7, Style()).words, choose_tile(32, 149, 149, Style()).words
     ('18:1', '1:1')
@@ -116,12 +116,12 @@ def choose_tile(count: int, height: int, width: int, style: Style) -> Tile:
     thin = max(_THINNEST, wanted // _THIN_SHARE)
     shrink = min(by, max(1, height // thin)), min(by, max(1, width // thin))
     rows, columns = -(-height // shrink[0]), -(-width // shrink[1])
-    zoom = max(factor, _thickening(rows, thin, wanted)), max(factor, _thickening(columns, thin, wanted))
-    return Tile(rows * zoom[0], columns * zoom[1], zoom, shrink, 2 if columns * zoom[1] < 48 else 4)
+    down, across = (max(factor, -(-min(thin, wanted) // values)) for values in (rows, columns))
+    return Tile(rows * down, columns * across, (down, across), shrink, 2 if columns * across < 48 else 4)
 
 
 def check_sizes(style: Style) -> None:
-    """Refuse a tile, columns or rows less than 1, and a tile that is larger than a page, with a UsageError."""
+    """Raise UsageError for a tile, columns or rows below 1, and for a tile that is larger than a page."""
     for name in ("tile", "columns", "rows"):
         size = getattr(style, name)
         if size is not None and size < 1:
@@ -131,9 +131,9 @@ def check_sizes(style: Style) -> None:
 
 
 def arrange(count: int, tile: Tile, strip: int, style: Style, room: tuple[int, int]) -> Grid:
-    """Return the order of `count` tiles, each with `strip` pixels below it, on pages with (height, width) of room.
+    """Return where `count` tiles stand, each with `strip` pixels below it, on pages with (height, width) of room.
 
-    Pages have equal numbers of rows but for the last.
+    All pages but the last have the same number of rows.
     """
     step = tile.height + strip + tile.gap, tile.width + tile.gap
     most_rows, most_columns = (max(1, (space + tile.gap) // length) for space, length in zip(room, step, strict=True))
@@ -147,7 +147,7 @@ def arrange(count: int, tile: Tile, strip: int, style: Style, room: tuple[int, i
 
 
 def near_aspect(count: int, step: tuple[int, int]) -> int:
-    """Return the number of columns that makes a page of about 1.4 : 1, rather with a full last row than without.
+    """Return the number of columns for a page of about 1.4 : 1; one that fills the last row is preferred.
 
     >>> near_aspect(32, (131, 116)), near_aspect(384, (94, 74))
     (8, 24)
@@ -160,7 +160,7 @@ def near_aspect(count: int, step: tuple[int, int]) -> int:
 
 
 def _sizes(count: int, style: Style) -> tuple[int, int]:
-    """Return the pixels that a map's longer side comes near to, and those beyond which it is shrunk."""
+    """Return the pixels that a map's longer side comes near to, and the most that it may have."""
     if style.tile:
         return min(style.tile, _LARGEST), min(style.tile * 3 // 2, _LARGEST)
     wanted, largest = next(size for most, size in _TILES if count <= most), PAGE // 3
@@ -171,24 +171,14 @@ def _sizes(count: int, style: Style) -> tuple[int, int]:
     return wanted, largest
 
 
-def _thickening(values: int, thin: int, wanted: int) -> int:
-    return min(math.ceil(thin / values), math.ceil(wanted / values))
-
-
 def row_view(canvas: NDArray[np.uint8], grid: Grid, place: tuple[int, int], count: int) -> NDArray[np.uint8]:
     """Return `count` tiles of a row whose first has its corner at `place` (y, x), as a view of the canvas.
 
-    The view has the shape (count, rows, down, columns, across): a value is written to all its pixels by broadcasting,
-    and nothing is copied.
+    The view has the shape (count, rows, down, width): broadcasting writes a row of pixels to all its repetitions.
     """
-    (y, x), tile = place, grid.tile
-    rows, columns = tile.values
-    down, across = tile.zoom
-    # as_strided looks at no border.
-    assert y + tile.height <= canvas.shape[0] and x + count * grid.step[1] - tile.gap <= canvas.shape[1]
-    line, pixel = canvas.strides
-    strides = grid.step[1] * pixel, down * line, line, across * pixel, pixel
-    return as_strided(canvas[y:, x:], (count, rows, down, columns, across), strides)
+    strips = strip_view(canvas, grid, place, (count, grid.tile.height))
+    # Cut one axis in two, which never copies.
+    return strips.reshape(count, grid.tile.values[0], grid.tile.zoom[0], grid.tile.width)
 
 
 def strip_view(
@@ -199,6 +189,7 @@ def strip_view(
     `size` is how many there are and how many pixels each is high; the view has the shape (count, height, width).
     """
     (y, x), (count, height) = place, size
+    # as_strided looks at no border.
     assert y + height <= canvas.shape[0] and x + count * grid.step[1] - grid.tile.gap <= canvas.shape[1]
     line, pixel = canvas.strides
     return as_strided(canvas[y:, x:], (count, height, grid.tile.width), (grid.step[1] * pixel, line, pixel))

@@ -1,4 +1,4 @@
-"""What stands above the maps of any kind: name, description, scale in words, colour bar, legend."""
+"""What frames maps of any kind: above them name, description, scale in words, colour bar and legend; below a ruler."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from onnxviz.draw.text import Face, face, number
 NARROWEST = 640
 """The least width of a page with a header."""
 TALLEST = 178
-"""The rows that a header takes at most: three lines of description and four of notes."""
+"""The most rows that a header takes: with three lines of description and four of notes."""
+
+RULER = 28
+"""Pixels that a ruler takes below a drawing."""
 
 _BAR = 220
 _ENDS = {
@@ -34,8 +37,8 @@ class Header:
 
     Attributes:
         caption: title and second line.
-        notes: what the third line says: the scale, the zoom, the range; it wraps between them.
-        limits: for the colour bar; None leaves it out.
+        notes: scale, zoom, range and the like; they stand in the third line, which wraps between them.
+        limits: the scale that the colour bar shows; None for no bar.
         legend: which of `constant`, `NaN`, `inf`, `-inf` are explained.
         gamma: the exponent of the colours, for the ticks of the bar.
     """
@@ -47,7 +50,7 @@ class Header:
     gamma: float = 1.0
 
     def height(self, width: int, font: str | None = None) -> int:
-        """Return the rows it takes on a page of this width."""
+        """Return the rows of pixels that it takes on a page of this width."""
         lines, notes = self._lines(face(font), width)
         return max(63 + 17 * len(lines) + 16 * len(notes), 96 if self.limits or self.legend else 0)
 
@@ -74,7 +77,7 @@ class Header:
         room = self._room(width)
         parts = [part.strip() for part in self.caption.line.split(" · ") if part.strip()]
         lines = face.lines(parts, 13, room)
-        # The third line of the description takes what is left, its middle given up, so that a header stays a header.
+        # The third line of the description holds all that is left, shortened, so that a header stays small.
         lines[2:] = ["  ·  ".join(lines[2:])] if lines[2:] else []
         return lines, face.lines(self.notes, 12, room)
 
@@ -97,7 +100,7 @@ def colour_bar(page: Page, x: int, y: int, limits: Limits, gamma: float = 1.0, w
         share = (value - low) / (high - low) if high > low else 0.5
         place = x + round(min(max(share, 0.0), 1.0) ** gamma * (width - 1))
         text = number(value)
-        half = page.measure(text, 11) / 2
+        half = page.face.width(text, 11) / 2
         centre = min(max(place, x + half - 8), x + width - half + 8)
         if centre - half < free:
             continue
@@ -124,14 +127,28 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
 
 
 def header_width(width: int) -> int:
-    """Return the width of a page that holds so many pixels of maps and a header."""
+    """Return the width of a page with maps of this width and a header."""
     return max(width + 2 * MARGIN, NARROWEST)
+
+
+def draw_ruler(page: Page, place: tuple[int, int], width: int, count: int) -> None:
+    """Number `count` indices along the bottom of a drawing whose lower left corner is at `place` (y, x).
+
+    A tick stands at the left of what it numbers, or under its middle where that is 8 pixels wide or more.
+    """
+    top, left = place
+    middle = width // count // 2 if width // count >= 8 else 0
+    for index in ticks(0, count - 1, min(10, max(2, width // 50))):
+        if index == int(index):
+            x = left + int(index * width / count) + middle
+            page.canvas[top + 2 : top + 7, x] = RULE
+            page.text(x, top + 20, f"{int(index)}", 11, 170, "m")
 
 
 def _draw_legend(page: Page, names: Sequence[str]) -> None:
     x = page.width - MARGIN
     for name in names:
-        x -= math.ceil(page.measure(name, 11))
+        x -= math.ceil(page.face.width(name, 11))
         page.text(x, 80, name, 11, 165)
         x -= 18
         swatch = page.canvas[71:81, x : x + 14]

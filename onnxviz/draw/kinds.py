@@ -1,42 +1,48 @@
-"""An activation of any shape as pictures: the kind of drawing that suits its layout."""
+"""An activation of any shape as pictures: the kind of picture that suits its layout.
+
+Every kind takes one road. `arrange_axes` turns the array into maps `(C, ...)` and names their kind; `prepare` works
+out, once, their statistics, their scale and which channels are drawn; the kind's function takes this `Prepared` and
+returns the pages. To add a kind:
+
+1. Write `draw/NAME.py` with a function `draw_NAME(prepared: Prepared) -> list[Drawing]`. It lays a `Header` and what
+   it draws on a `Page` and ends with `prepared.drawing(page, ...)`; with the style `bare` it draws without words.
+2. If the array alone tells the kind, give it a name in `arrange.py`, and a `PictureKind` in `KINDS`, which says what a
+   style means for it. A kind that needs more than the array (a picture to lie over, a second activation, patches of
+   inputs) has its own entry beside `draw_maps`: it calls `prepare` for each array, with limits in the style where
+   several share a scale, and hands on what it needs besides.
+3. Add it to `tools/gallery.py` and to `tests/draw`, and look at it in both themes.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
 
-from onnxviz.draw.arrange import ATTENTION, BANDS, BARS, FILMSTRIP, NOTHING, Arranged, arrange_axes, fitting
+from onnxviz.draw.arrange import ATTENTION, BANDS, BARS, FILMSTRIP, MAPS, NOTHING, Arranged, arrange_axes, matching
 from onnxviz.draw.bands import draw_bands
 from onnxviz.draw.bars import draw_bars, draw_wave
 from onnxviz.draw.filmstrip import draw_filmstrip
 from onnxviz.draw.grid import check_sizes
 from onnxviz.draw.header import Header
-from onnxviz.draw.montage import check_order, draw_montage
+from onnxviz.draw.montage import draw_montage
 from onnxviz.draw.page import BARE, MARGIN, Page
 from onnxviz.draw.palette import default_colormap, palette
+from onnxviz.draw.prepare import Prepared, check_order, prepare
 from onnxviz.draw.scale import ChannelStatistics, parse_scale
 from onnxviz.draw.style import Caption, Drawing, Style, channel_numbers
 from onnxviz.draw.text import face
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import numpy.typing as npt
+from onnxviz.layout import Array
 
 ATTENTION_GAMMA = 0.5
 """The exponent of attention's colours: its rows are spiky, and on a linear scale all but the peaks is black."""
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What is known of an activation: names of a vector's values, and the statistics of its `item_channels`."""
-
-    labels: Sequence[str] | None = None
-    statistics: ChannelStatistics | None = None
-
-
 def draw_maps(
-    array: npt.NDArray[Any], layout: str | None, caption: Caption, style: Style, known: Known | None = None
+    array: Array,
+    layout: str | None,
+    caption: Caption,
+    style: Style,
+    statistics: ChannelStatistics | None = None,
 ) -> list[Drawing]:
     """Draw item 0 of an activation, as one page or several.
 
@@ -47,31 +53,27 @@ def draw_maps(
     Args:
         array: of any rank and of any dtype; NaN and infinities are shown.
         layout: a letter an axis, such as `NHWC` or `NTC`; None or one that does not fit: the rank decides.
-        caption: the words above.
+        caption: the words above; labels are used for a vector of as many values.
         style: how it is drawn.
-        known: what need not be found out.
+        statistics: those of its `item_channels`, where they are known.
+
+    Raises:
+        UsageError: the style names something that does not exist, such as a channel that the layer does not have.
     """
     arranged = arrange_axes(array, layout)
     if arranged.kind == NOTHING:
         return [_nothing(arranged, caption, style)]
-    known = known or Known()
-    statistics = fitting(known.statistics, arranged, array, layout)
-    caption = Caption(caption.title, " · ".join(part for part in (caption.line, *arranged.notes) if part))
-    if arranged.kind == BARS:
-        return draw_bars(arranged.values, caption, style, known.labels)
-    if arranged.kind == BANDS and len(arranged.values) == 1:
-        return draw_wave(arranged.values[0], caption, style)
-    if arranged.kind == BANDS:
-        return draw_bands(arranged.values, caption, style, statistics)
-    if arranged.kind == FILMSTRIP:
-        return draw_filmstrip(arranged.values, caption, style)
-    if arranged.kind == ATTENTION:
-        return draw_montage(arranged.values, caption, attention_style(style), gamma=ATTENTION_GAMMA)
-    return draw_montage(arranged.values, caption, style, statistics=statistics)
+    kind = WAVE if arranged.kind == BANDS and len(arranged.values) == 1 else KINDS[arranged.kind]
+    named = arranged.kind == BARS and caption.labels is not None and len(caption.labels) == len(arranged.values)
+    line = " · ".join(part for part in (caption.line, *arranged.notes) if part)
+    words = Caption(caption.title, line, caption.labels if named else None)
+    known = matching(statistics, arranged, array, layout)
+    prepared = prepare(arranged.values, words, kind.style(style), known)
+    return kind.draw(replace(prepared, gamma=kind.gamma))
 
 
 def check_style(style: Style) -> None:
-    """Refuse a style before there is anything to draw with it; whether a layer has a channel is only known there.
+    """Check a style before there is anything to draw; whether a layer has a channel only `prepare` can say.
 
     Raises:
         UsageError: a scale, colormap, theme, order, font, size or list of channels that does not exist.
@@ -95,13 +97,42 @@ def attention_style(style: Style) -> Style:
     )
 
 
+def _whole_style(style: Style) -> Style:
+    """Return the style of a vector or a wave, of which all values are drawn, in order and in one colour."""
+    colormap = "viridis" if style.colormap == "auto" else style.colormap
+    return replace(style, colormap=colormap, channels=None, order="index", top=None)
+
+
+@dataclass(frozen=True, slots=True)
+class PictureKind:
+    """How a kind of picture is made.
+
+    Attributes:
+        draw: draws it.
+        style: returns what a style means for it.
+        gamma: the exponent of its colours.
+    """
+
+    draw: Callable[[Prepared], list[Drawing]]
+    style: Callable[[Style], Style] = lambda style: style
+    gamma: float = 1.0
+
+
+KINDS = {
+    MAPS: PictureKind(draw_montage),
+    BANDS: PictureKind(draw_bands),
+    BARS: PictureKind(draw_bars, _whole_style),
+    FILMSTRIP: PictureKind(draw_filmstrip),
+    ATTENTION: PictureKind(draw_montage, attention_style, ATTENTION_GAMMA),
+}
+WAVE = PictureKind(draw_wave, _whole_style)
+"""The kinds by what `arrange_axes` calls them, and that of a single sequence."""
+
+
 def _nothing(arranged: Arranged, caption: Caption, style: Style) -> Drawing:
     """Return a page that says why there is nothing on it."""
-    text = {"Title": caption.title, "Description": caption.line}
-    if style.bare:
-        return Drawing(Page(2 * BARE, 2 * BARE).image("viridis", style.theme), text=text)
-    header = Header(caption, arranged.notes)
-    height = header.height(480, style.font)
-    page = Page(480, height + MARGIN, style.font)
-    header.draw(page)
-    return Drawing(page.image("viridis", style.theme), text=text)
+    page, header = Page(2 * BARE, 2 * BARE), Header(caption, arranged.notes)
+    if not style.bare:
+        page = Page(480, header.height(480, style.font) + MARGIN, style.font)
+        header.draw(page)
+    return Drawing(page.image("viridis", style.theme), text={"Title": caption.title, "Description": caption.line})

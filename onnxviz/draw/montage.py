@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,15 +13,12 @@ from onnxviz.draw import grid as grids
 from onnxviz.draw.grid import Grid, Tile
 from onnxviz.draw.header import TALLEST, Header, header_width
 from onnxviz.draw.page import BARE, MARGIN, Page, hatch
-from onnxviz.draw.palette import FAINT_RULE, FRAME, HATCH_BACK, NAN, RULE, default_colormap, melts_into_page
+from onnxviz.draw.palette import FAINT_RULE, FRAME, HATCH_BACK, NAN, RULE
+from onnxviz.draw.prepare import Prepared
 from onnxviz.draw.quantise import quantise_into
-from onnxviz.draw.scale import Array, ChannelStatistics, Limits, channel_statistics, limits
-from onnxviz.draw.style import Caption, Drawing, Style, channel_numbers
+from onnxviz.draw.scale import ChannelStatistics
+from onnxviz.draw.style import Drawing
 from onnxviz.draw.text import Face, face, number
-from onnxviz.errors import UsageError
-
-_FOLDED = 0.2
-"""The share of constant channels above which they are not drawn."""
 
 _LABEL_ROWS = 15
 _ABOVE = 16
@@ -31,225 +28,129 @@ _NARROWEST_LABELLED = 28
 _RANGE_GAP = 8
 
 
-def draw_montage(
-    maps: Array,
-    caption: Caption,
-    style: Style,
-    names: Sequence[str] | None = None,
-    statistics: ChannelStatistics | None = None,
-    *,
-    gamma: float = 1.0,
-) -> list[Drawing]:
+def draw_montage(prepared: Prepared) -> list[Drawing]:
     """Draw maps (C, H, W) as tiles on pages of at most 2000 px a side.
 
-    Args:
-        maps: of any real dtype; NaN and infinities are shown as such.
-        caption: the words above.
-        style: how to draw.
-        names: what to write under each channel, its index if None.
-        statistics: of the maps, if they are known already. The range bars and the scale `channel` go by them.
-        gamma: an exponent for the colours; 0.5 lifts what is near the low end.
+    Constant channels are left out where they are many. Where each channel has a scale of its own, a bar under its
+    tile shows its range within the layer's.
 
     Raises:
-        UsageError: the style cannot be honoured.
+        UsageError: the style's tile, columns or rows cannot be drawn.
     """
-    montage = plan_montage(maps, style, names, statistics, gamma)
-    colormap = montage.colormap
-    text = {"Title": caption.title, "Description": caption.line, "Colormap": colormap, **montage.facts}
-    return [
-        Drawing(page.image(colormap, style.theme), montage.grid.tile.enlarged, text) for page in montage.pages(caption)
-    ]
-
-
-def choose_channels(maps: Array, statistics: ChannelStatistics, style: Style) -> NDArray[np.intp]:
-    """Return which channels of maps (C, ...) are drawn, in order, by the style's channels, order and top.
-
-    Raises:
-        UsageError: a channel that the maps do not have, or an unknown order.
-    """
-    count = len(statistics.minimum)
-    named = None if style.channels is None else channel_numbers(style.channels)
-    outside = [channel for channel in named or () if not -count <= channel < count]
-    if outside:
-        raise UsageError(f"no channel {outside[0]}: the layer has {count}, 0 to {count - 1}")
-    chosen = np.arange(count) if named is None else np.array(named, np.intp)
-    chosen = chosen % max(count, 1)
-    check_order(style.order)
-    if style.order != "index":
-        strength = statistics.deviation if style.order == "deviation" else _mean_magnitudes(maps)
-        chosen = chosen[np.argsort(-np.nan_to_num(strength[chosen], nan=-np.inf), kind="stable")]
-    if style.top is not None and style.top < 1:
-        raise UsageError(f"top must be 1 or more, not {style.top}")
-    return chosen[: style.top]
-
-
-def live_channels(maps: Array, statistics: ChannelStatistics, style: Style) -> tuple[NDArray[np.intp], bool]:
-    """Return the channels that are drawn and whether constant ones were left out, which are then many."""
-    channels = choose_channels(maps, statistics, style)
-    constant = statistics.constant[channels]
-    many = constant.sum() > max(8, _FOLDED * len(channels)) and not constant.all()
-    if style.channels is not None or style.top is not None or not many:
-        return channels, False
-    return channels[~constant], True
-
-
-def _mean_magnitudes(maps: Array) -> NDArray[np.float64]:
-    """Return the mean of the absolute values of each channel of maps (C, ...)."""
-    with np.errstate(all="ignore"):
-        means: NDArray[np.float64] = np.abs(maps.reshape(len(maps), -1)).mean(axis=1, dtype=np.float64)
-        return means
-
-
-def legend(maps: Array, statistics: ChannelStatistics, channels: NDArray[np.intp]) -> list[str]:
-    """Return which of `constant`, `NaN`, `inf` and `-inf` some channels of maps (C, ...) show."""
-    shown = statistics.take(channels)
-    infinite = shown.inf > 0
-    values = maps[channels[infinite]] if infinite.any() else np.zeros(0)
-    found = {
-        "constant": bool(shown.constant.any()),
-        "NaN": bool(shown.nan.any()),
-        "inf": bool((values == np.inf).any()),
-        "-inf": bool((values == -np.inf).any()),
-    }
-    return [name for name, there in found.items() if there]
-
-
-def check_order(order: str) -> None:
-    """Refuse an order that is none of ours, with a UsageError."""
-    if order not in ("index", "deviation", "mean"):
-        raise UsageError(f"no order {order!r}: index, deviation or mean")
+    montage = plan_montage(prepared)
+    tile, facts = montage.grid.tile, {"Scale": prepared.scale_words, "Range": prepared.range_words}
+    return [prepared.drawing(page, tile.enlarged, **facts, Zoom=tile.words) for page in montage.pages()]
 
 
 @dataclass(frozen=True, slots=True)
 class Montage:
-    """All that is decided before a pixel is drawn.
+    """Where everything on the pages of a montage stands.
 
     Attributes:
-        maps: (C, H, W), all channels.
-        channels: those that are drawn, in order.
-        names: of all channels.
-        statistics: of all channels.
-        limits: the scale of all channels.
-        grid: where they go.
-        style: as it was asked for.
+        prepared: the maps, without the channels that are left out.
+        grid: where the tiles stand.
         labels: whether names stand under the tiles, else at the left of rows and above columns.
-        aside: pixels at the left of the tiles for the latter.
-        framed: whether tiles have a line around them, as their own edge would not be seen.
-        ranges: what is written behind each name, empty where it does not fit under every tile.
-        shares: (C, 2) where each channel's range lies within the layer's, for the bars; None where there are no bars.
-        folded: whether constant channels are left out.
-        gamma: the exponent of the colours.
+        aside: pixels at the left of the tiles for names of rows.
+        ranges: the range behind each name; empty if they do not fit under every tile.
+        shares: (C, 2) where each channel's range lies within the layer's, for the bars; None for no bars.
     """
 
-    maps: Array
-    channels: NDArray[np.intp]
-    names: Sequence[str]
-    statistics: ChannelStatistics
-    limits: Limits
+    prepared: Prepared
     grid: Grid
-    style: Style
     labels: bool
     aside: int
-    framed: bool
     ranges: Sequence[str]
     shares: NDArray[np.float64] | None
-    folded: bool
-    gamma: float
 
-    @property
-    def colormap(self) -> str:
-        """The colormap's name."""
-        return _colormap(self.style, self.limits)
-
-    @property
-    def range(self) -> str:
-        """The layer's range in words."""
-        low, high = self.statistics.range
-        if math.isnan(low):
-            return "no finite value"
-        return f"range {number(low)} .. {number(high)}" if low < high else f"all {number(low)}"
-
-    @property
-    def facts(self) -> dict[str, str]:
-        """What a file's text says of the picture."""
-        return {"Scale": f"{self.limits.mode}: {self.limits.words}", "Range": self.range, "Zoom": self.grid.tile.words}
-
-    @property
-    def in_order(self) -> bool:
-        """Whether all channels are drawn in their own order, so that a row and a column tell the channel."""
-        return len(self.channels) == len(self.maps) and bool((np.diff(self.channels) == 1).all())
-
-    def pages(self, caption: Caption) -> Iterator[Page]:
+    def pages(self) -> Iterator[Page]:
         """Draw the pages one after the other."""
-        for number_of_page in range(self.grid.pages):
-            yield self._page(caption, number_of_page)
+        for page_number in range(self.grid.pages):
+            yield self._page(page_number)
 
-    def _page(self, caption: Caption, number_of_page: int) -> Page:
+    def _page(self, page_number: int) -> Page:
         grid, aside, above = self.grid, self.aside, 0 if self.labels else _ABOVE
-        first = number_of_page * grid.page_rows
+        style, folded = self.prepared.style, self.prepared.folded
+        first = page_number * grid.page_rows
         rows = range(first, min(grid.rows, first + grid.page_rows))
-        if self.style.bare:
+        if style.bare:
             page = Page(grid.width + 2 * BARE, grid.height(len(rows)) + 2 * BARE)
             for place, row in enumerate(rows):
                 self._tiles(page, row, (BARE + place * grid.step[0], BARE))
             return page
-        header = self._header(caption, number_of_page)
+        header = self._header(page_number)
         width = header_width(grid.width + aside)
-        top = header.height(width, self.style.font) + (20 if self.folded else 0)
-        page = Page(width, top + above + grid.height(len(rows)) + MARGIN, self.style.font)
+        top = header.height(width, style.font) + (20 if folded else 0)
+        page = Page(width, top + above + grid.height(len(rows)) + MARGIN, style.font)
         header.draw(page)
-        if self.folded:
+        if folded:
             self._fold_strip(page, top - 24)
         for place, row in enumerate(rows):
             self._row(page, row, (top + above + place * grid.step[0], MARGIN + aside))
-        if not self.labels and self.in_order:
+        # Row and column give the channel where all are drawn in their own order.
+        if not self.labels and np.array_equal(self.prepared.channels, np.arange(len(self.prepared.maps))):
             self._column_labels(page, top + above - 6, MARGIN + aside)
         return page
 
-    def _header(self, caption: Caption, number_of_page: int) -> Header:
-        statistics = self.statistics
+    def _header(self, page_number: int) -> Header:
+        prepared, count = self.prepared, len(self.prepared.maps)
+        statistics, caption, order = prepared.statistics, prepared.caption, prepared.style.order
         live, irregular = int(statistics.live.sum()), int(statistics.irregular.sum())
-        notes = [self.limits.words, self.grid.tile.words, self.range]
-        if self.gamma != 1:
-            notes.insert(1, f"gamma {self.gamma:g}")
-        if self.style.order != "index":
-            notes.append(f"greatest {'deviation' if self.style.order == 'deviation' else 'mean'} first")
-        if not self.folded and len(self.channels) < len(self.maps):
-            notes.append(f"{len(self.channels)} of {len(self.maps)} channels")
-        if live < len(self.maps):
-            notes.append(f"live {live} of {len(self.maps)}{', constant ones not drawn' if self.folded else ''}")
+        notes = [prepared.limits.words, self.grid.tile.words, prepared.range_words]
+        if prepared.gamma != 1:
+            notes.insert(1, f"gamma {prepared.gamma:g}")
+        if order != "index":
+            notes.append(f"greatest {order} first")
+        if not prepared.folded and len(prepared.channels) < count:
+            notes.append(f"{len(prepared.channels)} of {count} channels")
+        if live < count:
+            notes.append(f"live {live} of {count}{', constant ones not drawn' if prepared.folded else ''}")
         if irregular:
             notes.append(f"not finite in {irregular}")
         if self.grid.pages > 1:
             line = f"{caption.line} · " if caption.line else ""
-            caption = Caption(caption.title, f"{line}page {number_of_page + 1} of {self.grid.pages}")
-        return Header(caption, notes, self.limits, legend(self.maps, self.statistics, self.channels), self.gamma)
+            caption = replace(caption, line=f"{line}page {page_number + 1} of {self.grid.pages}")
+        return Header(caption, notes, prepared.limits, prepared.legend(prepared.channels), prepared.gamma)
 
     def _fold_strip(self, page: Page, y: int) -> None:
         """Draw one tick a channel, live or constant, in place of the channels that are left out."""
-        count, width = len(self.maps), page.width - 2 * MARGIN
-        ticks = ~self.statistics.constant[np.arange(width) * count // width]
+        statistics, width = self.prepared.statistics, page.width - 2 * MARGIN
+        count = len(statistics.constant)
+        ticks = ~statistics.constant[np.arange(width) * count // width]
         page.canvas[y : y + 8, MARGIN : MARGIN + width] = np.where(ticks, RULE, HATCH_BACK)
         page.text(MARGIN, y + 18, "0", 10, 135)
         page.text(MARGIN + width, y + 18, str(count - 1), 10, 135, "r")
-        live = int(self.statistics.live.sum())
-        page.text(MARGIN + width / 2, y + 18, f"live {live} of {count}", 10, 150, "m")
+        page.text(MARGIN + width / 2, y + 18, f"live {int(statistics.live.sum())} of {count}", 10, 150, "m")
 
     def _tiles(self, page: Page, row: int, corner: tuple[int, int]) -> NDArray[np.intp]:
         """Draw the tiles of a row, whose first has its corner at (y, x), and return their channels."""
-        grid = self.grid
-        channels = self.channels[row * grid.columns :][: grid.columns]
-        if self.framed:
+        grid, statistics = self.grid, self.prepared.statistics
+        channels = self.prepared.channels[row * grid.columns :][: grid.columns]
+        if self.prepared.framed:
             for column in range(len(channels)):
                 y, x = corner[0] - 1, corner[1] + column * grid.step[1] - 1
                 page.canvas[y : y + grid.tile.height + 2, x : x + grid.tile.width + 2] = FRAME
-        _write_row(page, grid, corner, self.maps, channels, self.limits, self.statistics, self.gamma)
-        for column in np.flatnonzero((self.statistics.constant | self.statistics.irregular)[channels]).tolist():
+        self._write(grids.row_view(page.canvas, grid, corner, len(channels)), channels)
+        for column in np.flatnonzero((statistics.constant | statistics.irregular)[channels]).tolist():
             self._mark(page, int(channels[column]), corner[0], corner[1] + column * grid.step[1])
         return channels
 
+    def _write(self, view: NDArray[np.uint8], channels: NDArray[np.intp]) -> None:
+        """Write channels into the `row_view` of their tiles."""
+        prepared, tile = self.prepared, self.grid.tile
+        adjacent = len(channels) == channels[-1] - channels[0] + 1 and bool((np.diff(channels) == 1).all())
+        part = slice(int(channels[0]), int(channels[-1]) + 1) if adjacent else channels
+        maps, scale, gamma = prepared.maps[part], prepared.limits.take(part), prepared.gamma
+        statistics = prepared.statistics.take(part) if prepared.statistics.irregular[part].any() else None
+        if not tile.enlarged:
+            quantise_into(view[:, :, 0], maps, scale, statistics, shrink=tile.shrink, gamma=gamma)
+            return
+        # Quantised first and repeated after, which is two to three times cheaper than the other way round, as repeating
+        # across before down is than both at once.
+        indices = np.empty((len(channels), *tile.values), np.uint8)
+        quantise_into(indices, maps, scale, statistics, shrink=tile.shrink, gamma=gamma)
+        view[:] = indices.repeat(tile.zoom[1], axis=2)[:, :, None]
+
     def _row(self, page: Page, row: int, corner: tuple[int, int]) -> None:
-        """Draw the tiles of a row and the words to them."""
         grid, first = self.grid, row * self.grid.columns
         channels = self._tiles(page, row, corner)
         if self.shares is not None:
@@ -257,14 +158,15 @@ class Montage:
         if self.labels:
             baseline = corner[0] + grid.step[0] - grid.tile.gap - 4
             for column, channel in enumerate(channels.tolist()):
-                self._label(page, channel, first + column, baseline, corner[1] + column * grid.step[1])
-        if not self.labels and row % math.ceil(13 / grid.step[0]) == 0:
+                self._label(page, channel, first + column, (baseline, corner[1] + column * grid.step[1]))
+        elif row % math.ceil(13 / grid.step[0]) == 0:
             middle = corner[0] + grid.tile.height / 2 + 4
-            page.text(corner[1] - 8, middle, self.names[channels[0]], 11, 165, "r", width=self.aside - 8)
+            name = self.prepared.name(int(channels[0]))
+            page.text(corner[1] - 8, middle, name, 11, 165, "r", width=self.aside - 8)
 
     def _mark(self, page: Page, channel: int, y: int, x: int) -> None:
-        """Hatch what has nothing to show, and mark what is not finite."""
-        tile, statistics = self.grid.tile, self.statistics
+        """Hatch a constant channel, and mark one that is not finite."""
+        tile, statistics = self.grid.tile, self.prepared.statistics
         view = page.canvas[y : y + tile.height, x : x + tile.width]
         if statistics.constant[channel]:
             hatch(view, 6 if tile.width >= 24 else 4)
@@ -277,19 +179,20 @@ class Montage:
     def _bars(self, page: Page, channels: NDArray[np.intp], corner: tuple[int, int]) -> None:
         """Draw the range bars of a row, whose first has its corner at (y, x)."""
         assert self.shares is not None
-        width, ink = self.grid.tile.width, np.where(self.statistics.constant[channels], FAINT_RULE, RULE)
+        width, constant = self.grid.tile.width, self.prepared.statistics.constant[channels]
         # Where nothing is finite, the ends are NaN, and nothing lies between them.
         start, end = self.shares[channels].T[:, :, None] * width
         left, pixels = np.minimum(np.floor(start), width - 1), np.arange(width)
         inside = (pixels >= left) & (pixels < np.maximum(left + 1, np.ceil(end)))
         bars = grids.strip_view(page.canvas, self.grid, corner, (len(channels), 3))
-        bars[:] = np.where(inside, ink[:, None], HATCH_BACK)[:, None]
+        bars[:] = np.where(inside, np.where(constant, FAINT_RULE, RULE)[:, None], HATCH_BACK)[:, None]
 
-    def _label(self, page: Page, channel: int, place: int, y: int, x: int) -> None:
-        muted = bool(self.statistics.constant[channel])
-        page.text(x, y, self.names[channel], 11, 120 if muted else 215)
+    def _label(self, page: Page, channel: int, place: int, corner: tuple[int, int]) -> None:
+        (y, x), name = corner, self.prepared.name(channel)
+        muted = bool(self.prepared.statistics.constant[channel])
+        page.text(x, y, name, 11, 120 if muted else 215)
         if self.ranges:
-            x += math.ceil(page.measure(self.names[channel], 11)) + _RANGE_GAP
+            x += math.ceil(page.face.width(name, 11)) + _RANGE_GAP
             page.text(x, y, self.ranges[place], 10, 110 if muted else 150)
 
     def _column_labels(self, page: Page, y: int, x: int) -> None:
@@ -299,51 +202,31 @@ class Montage:
             page.text(x + column * step + self.grid.tile.width / 2, y, f"+{column}", 11, 140, "m")
 
 
-def plan_montage(
-    maps: Array,
-    style: Style,
-    names: Sequence[str] | None = None,
-    statistics: ChannelStatistics | None = None,
-    gamma: float = 1.0,
-) -> Montage:
-    """Decide where everything goes; see `draw_montage`."""
-    if maps.ndim != 3 or 0 in maps.shape:
-        raise UsageError(f"nothing to draw in an array of shape {' x '.join(map(str, maps.shape))}")
-    statistics = statistics or channel_statistics(maps)
-    scale = limits(maps, statistics, style)
-    channels, folded = live_channels(maps, statistics, style)
-    names = names or [str(channel) for channel in range(len(maps))]
-    tile = grids.choose_tile(len(channels), maps.shape[1], maps.shape[2], style)
-    letters, drawn = face(style.font), [names[channel] for channel in channels]
-    widest = max(letters.width(name, 11) for name in drawn)
+def plan_montage(prepared: Prepared) -> Montage:
+    """Decide where everything stands; see `draw_montage`."""
+    prepared = prepared.without_constant()
+    statistics, style, channels = prepared.statistics, prepared.style, prepared.channels
+    tile = grids.choose_tile(len(channels), prepared.maps.shape[1], prepared.maps.shape[2], style)
+    letters, names = face(style.font), [prepared.name(channel) for channel in channels.tolist()]
+    widest = max(letters.width(name, 11) for name in names)
     labels = not style.bare and tile.width >= max(_NARROWEST_LABELLED, widest)
     aside, above = (0, 0) if labels or style.bare else (min(max(40, math.ceil(widest) + 8), 200), _ABOVE)
-    bars = not style.bare and scale.own and tile.width >= 16 and statistics.range[1] > statistics.range[0]
-    ranges = _ranges(letters, tile, drawn, statistics.take(channels)) if labels and scale.own else []
-    room = grids.PAGE - TALLEST - above - MARGIN - (20 if folded else 0), grids.PAGE - 2 * MARGIN - aside
+    own = prepared.limits.own
+    bars = not style.bare and own and tile.width >= 16 and statistics.range[1] > statistics.range[0]
     strip = _LABEL_ROWS * labels + _BAR_ROWS * bars
-    grid = grids.arrange(len(channels), tile, strip, style, room)
-    shares = _shares(statistics) if bars else None
+    room = grids.PAGE - TALLEST - above - MARGIN - (20 if prepared.folded else 0), grids.PAGE - 2 * MARGIN - aside
     return Montage(
-        maps=maps,
-        channels=channels,
-        names=names,
-        statistics=statistics,
-        limits=scale,
-        grid=grid,
-        style=style,
+        prepared=prepared,
+        grid=grids.arrange(len(channels), tile, strip, style, room),
         labels=labels,
         aside=aside,
-        framed=melts_into_page(_colormap(style, scale), style.theme, scale.diverging),
-        ranges=ranges,
-        shares=shares,
-        folded=folded,
-        gamma=gamma,
+        ranges=_ranges(letters, tile, names, statistics.take(channels)) if labels and own else [],
+        shares=_shares(statistics) if bars else None,
     )
 
 
 def _ranges(letters: Face, tile: Tile, names: Sequence[str], statistics: ChannelStatistics) -> list[str]:
-    """Return the range of each channel in words if each fits beside its name, else nothing."""
+    """Return the range of each channel in words, or nothing if one of them does not fit beside its name."""
     if tile.width < 60:
         return []
     texts = []
@@ -363,33 +246,3 @@ def _shares(statistics: ChannelStatistics) -> NDArray[np.float64]:
     ends = np.stack([statistics.minimum, statistics.maximum], axis=1)
     # Halves, since the range itself may overflow.
     return (ends / 2 - low / 2) / (high / 2 - low / 2)
-
-
-def _write_row(
-    page: Page,
-    grid: Grid,
-    corner: tuple[int, int],
-    maps: Array,
-    channels: NDArray[np.intp],
-    scale: Limits,
-    statistics: ChannelStatistics,
-    gamma: float = 1.0,
-) -> None:
-    """Draw the tiles of one row."""
-    tile = grid.tile
-    view = grids.row_view(page.canvas, grid, corner, len(channels))
-    adjacent = len(channels) == channels[-1] - channels[0] + 1 and bool((np.diff(channels) == 1).all())
-    part = slice(int(channels[0]), int(channels[-1]) + 1) if adjacent else channels
-    row_scale = scale.take(part)
-    row_statistics = statistics.take(part) if statistics.irregular[part].any() else None
-    if not tile.enlarged:
-        quantise_into(view[:, :, 0, :, 0], maps[part], row_scale, row_statistics, shrink=tile.shrink, gamma=gamma)
-        return
-    # Quantised first and repeated after, which is two to three times cheaper than the other way round.
-    indices = np.empty((len(channels), *tile.values), np.uint8)
-    quantise_into(indices, maps[part], row_scale, row_statistics, shrink=tile.shrink, gamma=gamma)
-    view[:] = indices[:, :, None, :, None]
-
-
-def _colormap(style: Style, scale: Limits) -> str:
-    return default_colormap(scale.diverging, style.theme) if style.colormap == "auto" else style.colormap

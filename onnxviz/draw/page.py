@@ -1,7 +1,8 @@
-"""A page: a canvas of palette indices, and words that are laid over it when it becomes an image."""
+"""A page: a canvas of palette indices, and texts that are laid over it when it becomes an image."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,10 +21,13 @@ MARGIN = 28
 BARE = 4
 """The same on a page without words."""
 
+_SHARES = {"l": 0.0, "m": 0.5, "r": 1.0}
+"""The share of a text that stands before the place of its anchor."""
+
 
 @dataclass(frozen=True, slots=True)
-class Word:
-    """A text on a page and its box: columns `left` to `right`, rows `top` to `bottom`, the baseline at `baseline`."""
+class PageText:
+    """A text on a page: its columns `left` to `right`, and its `baseline`, from which capitals reach `size` rows up."""
 
     text: str
     size: int
@@ -32,21 +36,11 @@ class Word:
     right: int
     baseline: int
 
-    @property
-    def top(self) -> int:
-        """The first row that capital letters reach."""
-        return self.baseline - self.size
-
-    @property
-    def bottom(self) -> int:
-        """The row below the longest descender."""
-        return self.baseline + self.size // 3
-
 
 class Page:
-    """A canvas of palette indices, (height, width) uint8, that begins as background.
+    """A canvas of palette indices, (height, width) uint8, which is all background at first.
 
-    Words are kept apart until `image`, so that `canvas` holds what was drawn and nothing else. `face` is the page's
+    `words` are its texts. They are kept apart until `image`, so that `canvas` holds the drawing alone. `face` is its
     font.
 
     >>> page = Page(200, 40)
@@ -58,7 +52,7 @@ class Page:
 
     def __init__(self, width: int, height: int, font: str | None = None) -> None:
         self.canvas: Canvas = np.full((height, width), colours.INK, np.uint8)
-        self.words: list[Word] = []
+        self.words: list[PageText] = []
         self.face = face(font)
 
     @property
@@ -86,20 +80,16 @@ class Page:
         Args:
             x: where it begins (anchor `l`), is centred (`m`) or ends (`r`).
             y: its baseline.
-            text: whatever a model's author wrote; characters the font lacks are replaced.
+            text: any text; characters that the font lacks are replaced.
             size: in pixels.
-            ink: 255 is the theme's ink, less is closer to the background.
+            ink: 255 is the theme's ink, 0 its background.
             anchor: `l`, `m` or `r`.
-            width: at most so many pixels; the middle of a longer text becomes an ellipsis.
+            width: the most pixels that it may take; the middle of a longer text becomes an ellipsis.
         """
         text = self.face.fit(text, size, width) if width is not None else self.face.plain(text)
         length = self.face.width(text, size)
-        left = round(x - length * {"l": 0.0, "m": 0.5, "r": 1.0}[anchor])
-        self.words.append(Word(text, size, ink, left, left + int(np.ceil(length)), round(y)))
-
-    def measure(self, text: str, size: int) -> float:
-        """Return the width of a text in pixels."""
-        return self.face.width(text, size)
+        left = round(x - length * _SHARES[anchor])
+        self.words.append(PageText(text, size, ink, left, left + math.ceil(length), round(y)))
 
     def image(self, colormap: str, theme: str) -> Image.Image:
         """Return the page as an image of mode P."""
@@ -111,37 +101,35 @@ class Page:
         """Return a copy of the canvas with the words on it."""
         canvas = self.canvas.copy()
         for word in self.words:
-            self._ink(canvas, word)
+            top, left = word.baseline - word.size, word.left
+            ramp = _ramp(self.face, word.text, word.size, word.ink)[max(-top, 0) :, max(-left, 0) :]
+            target = canvas[max(top, 0) :, max(left, 0) :][: ramp.shape[0], : ramp.shape[1]]
+            np.maximum(target, ramp[: target.shape[0], : target.shape[1]], out=target)
         return canvas
-
-    def _ink(self, canvas: Canvas, word: Word) -> None:
-        ramp, top, left = _ramp(self.face, word.text, word.size, word.ink), word.baseline - word.size, word.left
-        if top < 0 or left < 0:
-            ramp, top, left = ramp[max(-top, 0) :, max(-left, 0) :], max(top, 0), max(left, 0)
-        height, width = ramp.shape
-        target = canvas[top : top + height, left : left + width]
-        if target.shape != ramp.shape:
-            ramp = ramp[: target.shape[0], : target.shape[1]]
-        np.maximum(target, ramp, out=target)
 
 
 @lru_cache(8192)
 def _ramp(face: Face, text: str, size: int, ink: int) -> Canvas:
-    """Return a text as palette indices, 0 where there is none of it."""
+    """Return a text as palette indices, 0 where no letter is."""
     return _steps(ink)[face.coverage(text, size)]
 
 
 @lru_cache(256)
 def _steps(ink: int) -> Canvas:
-    """Return the palette index of each coverage, (256,); 0 where there is nothing of a letter."""
+    """Return the palette index for each coverage of a pixel by a letter, (256,); 0 for none."""
     steps = (np.arange(256) * ink // 255 * (colours.INK_STEPS - 1) + 127) // 255
     return np.where(steps > 0, colours.INK + steps, 0).astype(np.uint8)
 
 
 def hatch(view: Canvas, step: int = 6, line: int = colours.HATCH_LINE, crossed: bool = False) -> None:
-    """Fill part of a canvas with diagonal lines, which say that there is nothing to see."""
-    rows, columns = np.ogrid[: view.shape[0], : view.shape[1]]
+    """Fill part of a canvas with diagonal lines, the sign for maps that have nothing to show."""
+    view[:] = _hatching(view.shape[0], view.shape[1], step, line, crossed)
+
+
+@lru_cache(4)
+def _hatching(height: int, width: int, step: int, line: int, crossed: bool) -> Canvas:
+    rows, columns = np.ogrid[:height, :width]
     lines = (rows + columns) % step == 0
     if crossed:
         lines |= (columns - rows) % step == 0
-    view[:] = np.where(lines, line, colours.HATCH_BACK)
+    return np.where(lines, line, colours.HATCH_BACK).astype(np.uint8)

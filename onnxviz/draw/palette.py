@@ -1,8 +1,8 @@
 """The colours of a page: what each of its 256 indices means, and which colour that is.
 
-Theme and colormap are palettes only; the same canvas of indices gives dark and light, any colormap.
+Theme and colormap only change the palette: one canvas of indices can be shown dark or light, in any colormap.
 
-The table at the end holds colormaps of others: viridis, magma, inferno and plasma by Nathaniel Smith, Stefan van der
+The table at the end holds these colormaps: viridis, magma, inferno and plasma by Nathaniel Smith, Stefan van der
 Walt and Eric Firing (CC0); cividis by Jamie Nunez, Christopher Anderton and Ryan Renslow (BSD-3-Clause); turbo by
 Anton Mikhailov (Apache-2.0); RdBu by Cynthia Brewer (Apache-2.0); coolwarm by Kenneth Moreland and twilight by
 Bastian Bechtold, as in matplotlib (PSF); vik, berlin and batlow by Fabio Crameri (MIT).
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import base64
 import zlib
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cache
 
 import numpy as np
@@ -22,7 +22,7 @@ from onnxviz.errors import UsageError
 from onnxviz.words import near
 
 LEVELS = 232
-"""Indices 0 to 231 are data, from the low end of the scale to the high one; as good as 256 to the eye."""
+"""Indices 0 to 231 are data, from the low end of the scale to the high end; the eye cannot tell them from 256."""
 INK = 232
 """The first of INK_STEPS indices that go from the background to the colour of text."""
 INK_STEPS = 16
@@ -30,26 +30,26 @@ RULE = INK + 9
 """Ticks, rules and bars: the ink at three fifths."""
 FAINT_RULE = INK + 4
 FRAME = INK + 3
-"""Lines around maps whose own edge would not be seen."""
+"""Lines around maps whose edge has the colour of the page."""
 NAN, POSITIVE_INFINITY, NEGATIVE_INFINITY = 248, 249, 250
 HATCH_BACK, HATCH_LINE, PANEL, ACCENT = 251, 252, 253, 254
 
-# A colour whose red, green and blue differ from another's by less than this is hardly told from it.
+# Two colours are hard to tell apart if red, green and blue each differ by less than this.
 _NEAR = 48
 
 Colour = tuple[int, int, int]
 Palette = NDArray[np.uint8]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Theme:
-    """The colours of everything on a page but the data."""
+    """The colours of everything on a page but the data; from NaN to the accent in the order of their indices."""
 
     background: Colour
     ink: Colour
     nan: Colour
-    positive_infinity: Colour
-    negative_infinity: Colour
+    positive_infinity: Colour = (255, 255, 255)
+    negative_infinity: Colour = (0, 0, 0)
     hatch_back: Colour
     hatch_line: Colour
     panel: Colour
@@ -62,8 +62,6 @@ THEMES = {
         background=(17, 19, 23),
         ink=(232, 235, 240),
         nan=(255, 64, 196),
-        positive_infinity=(255, 255, 255),
-        negative_infinity=(0, 0, 0),
         hatch_back=(30, 33, 39),
         hatch_line=(58, 63, 72),
         panel=(26, 29, 34),
@@ -74,8 +72,6 @@ THEMES = {
         background=(255, 255, 255),
         ink=(24, 28, 34),
         nan=(230, 0, 150),
-        positive_infinity=(255, 255, 255),
-        negative_infinity=(0, 0, 0),
         hatch_back=(241, 242, 244),
         hatch_line=(205, 209, 215),
         panel=(246, 247, 249),
@@ -87,7 +83,7 @@ THEMES = {
 
 @cache
 def palette(colormap: str, theme: str) -> Palette:
-    """Return the 256 colours of a page, (256, 3) uint8, not to be written to.
+    """Return the 256 colours of a page, (256, 3) uint8, read-only.
 
     Raises:
         UsageError: the theme or the colormap is unknown.
@@ -97,21 +93,13 @@ def palette(colormap: str, theme: str) -> Palette:
     colours[:LEVELS] = data_colours(colormap)
     steps = np.linspace(0, 1, INK_STEPS)[:, None]
     colours[INK : INK + INK_STEPS] = np.rint(np.array(look.background) * (1 - steps) + np.array(look.ink) * steps)
-    colours[NAN : ACCENT + 1] = [
-        look.nan,
-        look.positive_infinity,
-        look.negative_infinity,
-        look.hatch_back,
-        look.hatch_line,
-        look.panel,
-        look.accent,
-    ]
+    colours[NAN : ACCENT + 1] = astuple(look)[2:-1]
     colours.flags.writeable = False
     return colours
 
 
 def melts_into_page(colormap: str, theme: str, diverging: bool) -> bool:
-    """Tell whether maps need a frame: the colour of nothing, the low end or the middle, is nearly the page's own.
+    """Return whether maps need a frame: zero, the middle or the low end of the colours, looks like the page.
 
     >>> melts_into_page("berlin", "dark", True), melts_into_page("viridis", "dark", False)
     (True, False)
@@ -123,7 +111,7 @@ def melts_into_page(colormap: str, theme: str, diverging: bool) -> bool:
 def default_colormap(diverging: bool, theme: str) -> str:
     """Return the colormap that `auto` means.
 
-    A diverging one has the colour of the page at zero, so that what is far from zero stands out.
+    A diverging colormap has the colour of the page at zero, so that values far from zero stand out.
 
     >>> default_colormap(False, "dark"), default_colormap(True, "dark"), default_colormap(True, "light")
     ('viridis', 'berlin', 'vik')
@@ -135,7 +123,7 @@ def data_colours(colormap: str, count: int = LEVELS) -> Palette:
     """Return `count` colours of a colormap, evenly spaced, (count, 3) uint8; `NAME_r` is NAME reversed.
 
     Raises:
-        UsageError: no such colormap.
+        UsageError: the colormap is unknown.
     """
     table = _table(colormap).astype(np.float64)
     places = np.linspace(0, 255, count)
@@ -143,7 +131,7 @@ def data_colours(colormap: str, count: int = LEVELS) -> Palette:
 
 
 def find_theme(name: str) -> Theme:
-    """Return a theme by name; UsageError names those there are."""
+    """Return a theme by name; for an unknown name raise UsageError, which lists them."""
     if name not in THEMES:
         raise UsageError(f"no theme {name!r}: {' or '.join(THEMES)}")
     return THEMES[name]
@@ -187,21 +175,7 @@ def _bundled() -> dict[str, Palette]:
     return {name: table.T for name, table in zip(COLORMAPS, curves, strict=True)}
 
 
-COLORMAPS = (
-    "viridis",
-    "magma",
-    "inferno",
-    "plasma",
-    "cividis",
-    "turbo",
-    "gray",
-    "coolwarm",
-    "RdBu_r",
-    "vik",
-    "berlin",
-    "batlow",
-    "twilight",
-)
+COLORMAPS = tuple("viridis magma inferno plasma cividis turbo gray coolwarm RdBu_r vik berlin batlow twilight".split())
 
 # Printed by tools/colormaps.py, which says how it is packed.
 _PACKED = (

@@ -1,38 +1,35 @@
-"""Maps of any number of channels as one RGB picture: their three principal components."""
+"""Maps with any number of channels as one RGB picture: their three principal components."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import numpy.typing as npt
+from onnxviz.layout import Array
 
 SAMPLE = 4096
-"""Pixels at most from which the components are found; all pixels are then projected."""
+"""The most pixels from which the components are found; all pixels are then projected."""
 
 SAMPLE_OF_MANY = 576
-"""The same above 512 channels, where the matrix to decompose is pixels by pixels (its cost grows with the cube)."""
+"""The same for more than 512 channels: the matrix is then pixels by pixels, and its cost grows with their cube."""
 
 WHOLE = 64
 KRYLOV_STEPS = 8
-"""Up to which size a matrix is decomposed whole, and how often a larger one is multiplied."""
+"""A matrix of up to WHOLE rows is decomposed at once, a larger one in KRYLOV_STEPS multiplications."""
 
 BLOCK = 1 << 18
-"""Values that are projected at a time, so that no second copy of large maps is made."""
+"""Values that are projected at once, which saves a second copy of large maps."""
 
 
-def pca_rgb(maps: npt.NDArray[Any]) -> tuple[npt.NDArray[np.uint8], float]:
+def pca_rgb(maps: Array) -> tuple[npt.NDArray[np.uint8], float]:
     """Project maps `(C, H, W)` on their three principal components, as an RGB picture `(H, W, 3) uint8`.
 
     Red is the first component, green the second, blue the third; each is stretched from its 1st to its 99th
-    percentile, and where there is no such component the colour is 0; a single component is grey. The same maps always
-    give the same picture: pixels are sampled on a regular grid, and the sign of a component is chosen so that its
-    longer tail is bright. Values that are not finite count as their channel's mean.
+    percentile. A component that does not exist is 0; one component alone is grey. The same maps always give the same
+    picture: pixels are sampled on a regular grid, and the sign of a component is chosen so that its longer tail is
+    bright. Values that are not finite count as their channel's mean.
 
     Returns:
         The picture and the share of the variance (0..1) that it shows; 0 where nothing varies.
@@ -45,16 +42,17 @@ def pca_rgb(maps: npt.NDArray[Any]) -> tuple[npt.NDArray[np.uint8], float]:
         >>> bool((picture[:, :, 0] == picture[:, :, 2]).all())
         True
     """
-    _, height, width = maps.shape
+    channels, height, width = maps.shape
     picture = np.zeros((height * width, 3), np.uint8)
     if maps.size:
         mean, scale = _mean_and_scale(maps)
         axes, share = principal_axes(_centred(_sample(maps), mean, scale))
         if len(axes):
             values = np.empty((len(axes), height * width), np.float32)
-            for rows in _row_blocks(maps):
-                part = slice(rows.start * width, rows.stop * width)
-                np.matmul(axes, _centred(maps[:, rows], mean, scale), out=values[:, part])
+            step = max(1, BLOCK // (channels * width))
+            for start in range(0, height, step):
+                part = values[:, start * width : (start + step) * width]
+                np.matmul(axes, _centred(maps[:, start : start + step], mean, scale), out=part)
             picture[:, : len(axes) if len(axes) > 1 else 3] = _stretched(values).T
             return picture.reshape(height, width, 3), share
     return picture.reshape(height, width, 3), 0.0
@@ -103,7 +101,7 @@ def leading_eigenvectors(
 
 
 def _signed(axes: npt.NDArray[np.float64], centred: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """Turn each axis so that the longer tail of its values is positive; where both are alike, its largest weight."""
+    """Turn each axis so that the longer tail of its values is positive or, if they are alike, its largest weight."""
     cubes = (axes.astype(np.float32) @ centred).astype(np.float64) ** 3
     skew = cubes.sum(axis=1)
     largest = axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)]
@@ -111,8 +109,8 @@ def _signed(axes: npt.NDArray[np.float64], centred: npt.NDArray[np.float32]) -> 
     return np.where(np.where(alike, largest, skew)[:, None] < 0, -axes, axes)
 
 
-def _sample(maps: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return a regular grid of pixels of every map (a stride over flat pixels could hit one column only)."""
+def _sample(maps: Array) -> Array:
+    """Return pixels of every map on a regular grid; a stride over the flat pixels could meet a single column."""
     channels, height, width = maps.shape
     pixels = SAMPLE if channels <= 512 else SAMPLE_OF_MANY
     step = min(height, math.ceil(math.sqrt(max(1.0, height * width / pixels))))
@@ -120,10 +118,10 @@ def _sample(maps: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return maps[:, ::step, :: max(1, -(-width * rows // pixels))]
 
 
-def _mean_and_scale(maps: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], np.float32]:
-    """Return the mean of every channel `(C, 1)` over the sample, and what brings the values near 1.
+def _mean_and_scale(maps: Array) -> tuple[Array, np.float32]:
+    """Return the mean of every channel `(C, 1)` over the sample, and a factor that brings the values near 1.
 
-    Squares of large float32 numbers overflow and those of small ones vanish, so they are scaled first.
+    Without this factor squares of large float32 numbers overflow, and those of small ones vanish.
     """
     sample = _sample(maps).reshape(len(maps), -1)
     sample = sample.astype(np.result_type(maps.dtype, np.float32), copy=False)
@@ -138,7 +136,7 @@ def _mean_and_scale(maps: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], np.float3
     return mean.astype(sample.dtype)[:, None], np.float32(1 / far if usable else 1)
 
 
-def _centred(maps: npt.NDArray[Any], mean: npt.NDArray[Any], scale: np.float32) -> npt.NDArray[np.float32]:
+def _centred(maps: Array, mean: Array, scale: np.float32) -> npt.NDArray[np.float32]:
     """Return maps `(C, h, w)` as scaled differences from the means `(C, h * w)`, 0 where they are not finite."""
     with np.errstate(over="ignore", invalid="ignore"):
         values: npt.NDArray[np.float32] = (maps.reshape(len(maps), -1) - mean).astype(np.float32, copy=False)
@@ -147,14 +145,6 @@ def _centred(maps: npt.NDArray[Any], mean: npt.NDArray[Any], scale: np.float32) 
     if not finite:
         np.nan_to_num(values, copy=False, nan=0, posinf=0, neginf=0)
     return values
-
-
-def _row_blocks(maps: npt.NDArray[Any]) -> Iterator[slice]:
-    """Cut the rows of maps `(C, H, W)` into pieces of about BLOCK values."""
-    channels, height, width = maps.shape
-    step = max(1, BLOCK // (channels * width))
-    for start in range(0, height, step):
-        yield slice(start, min(start + step, height))
 
 
 def _stretched(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:

@@ -2,22 +2,68 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from onnxviz.draw.palette import LEVELS, NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY
-from onnxviz.draw.scale import Array, ChannelStatistics, Floats, Limits, as_floats
+from onnxviz.draw.scale import ChannelStatistics, Floats, Limits, as_floats, channel_blocks
+from onnxviz.layout import Array
 
 Indices = NDArray[np.uint8]
 Float32s = NDArray[np.float32]
 
-# LEVELS / range rounds up in float32 for a fifth of all channels, and then their maximum has the index LEVELS.
+# LEVELS / range rounds up in float32 for a fifth of all channels, whose maximum would get the index LEVELS.
 _TOP = LEVELS * (1 - 2.0**-20)
 
-# Values handled at once, about 256 KiB of float32: they stay in the second-level cache, and no second array of the
-# size of the maps is needed.
-_BLOCK = 1 << 16
+
+@dataclass(frozen=True, slots=True)
+class Slopes:
+    """How the values of each channel become levels: 0 at the low end of its range, `top` at the high end.
+
+    Attributes:
+        low, high: (C,) float64, the ends of the range, finite.
+        slope: (C,) float64, levels per unit of the value; 1 where the range is empty.
+        hard: (C,) whether the range or the slope is too large for float32.
+        top: the level of the high end.
+    """
+
+    low: Floats
+    high: Floats
+    slope: Floats
+    hard: NDArray[np.bool_]
+    top: float
+
+    def write_levels(self, target: Float32s, values: Array, channels: slice) -> None:
+        """Write the levels of some channels, values (n, ...) float32 or float64, into an array of the same shape."""
+        column = (-1, *[1] * (values.ndim - 1))
+        # First subtract, then multiply: a * slope + offset would lose all bits of values far from zero.
+        with np.errstate(all="ignore"):
+            np.subtract(values, self.low[channels].astype(values.dtype).reshape(column), out=target, casting="unsafe")
+            np.multiply(target, self.slope[channels].astype(np.float32).reshape(column), out=target)
+            for place in np.flatnonzero(self.hard[channels]):
+                target[place] = self._hard_levels(values[place], channels.start + int(place))
+
+    def _hard_levels(self, values: Array, channel: int) -> Floats:
+        """Return the levels of a channel in float64, everything divided by the end that is farther from 0."""
+        size = max(abs(self.low[channel]), abs(self.high[channel]))
+        start, end = self.low[channel] / size, self.high[channel] / size
+        levels: Floats = (values.astype(np.float64) / size - start) * (self.top / (end - start))
+        return levels
+
+
+def slopes(low: Floats, high: Floats, top: float) -> Slopes:
+    """Return how channels with these ends, (C,) float64 and finite, become levels from 0 to `top`.
+
+    >>> slopes(np.array([0.0, 1.0]), np.array([4.0, 1.0]), 256).slope
+    array([64.,  1.])
+    """
+    with np.errstate(all="ignore"):
+        span = high - low
+        slope = np.where(span > 0, top / span, 1.0)
+    return Slopes(low, high, slope, (slope > 1e37) | (span > 1e37), top)
 
 
 def quantise_into(
@@ -37,18 +83,14 @@ def quantise_into(
         target: uint8 of any strides; (C, ceil(H / ky), ceil(W / kx)) where the maps are shrunk.
         maps: of any real dtype.
         limits: the ends of the scale, one a channel.
-        statistics: of the same channels; None says that all values are finite.
-        shrink: (ky, kx), by which rows and columns are averaged.
-        gamma: an exponent for the place on the scale, 0..1; 0.5 lifts what is near the low end.
+        statistics: of the same channels; None if all values are finite.
+        shrink: (ky, kx), how many rows and columns of values become one by their mean.
+        gamma: an exponent for the place on the scale, 0..1; 0.5 lifts values near the low end.
     """
-    values = as_floats(maps)
-    step = max(1, _BLOCK // max(1, values[0].size)) if len(values) else 1
-    buffer = np.empty((min(step, len(values)), *values.shape[1:]), np.float32)
-    slope, hard = _slopes(limits)
-    for start in range(0, len(values), step):
-        block = slice(start, start + step)
-        levels = buffer[: len(values[block])]
-        _normalise(levels, values[block], limits.low[block], limits.high[block], slope[block], hard[block])
+    values, scale = as_floats(maps), slopes(limits.low, limits.high, _TOP)
+    for block in channel_blocks(values):
+        levels = np.empty(values[block].shape, np.float32)
+        scale.write_levels(levels, values[block], block)
         if statistics is not None and bool(statistics.irregular[block].any()):
             target[block] = _irregular(levels, values[block], shrink, gamma)
             continue
@@ -66,33 +108,10 @@ def quantise(
     return target
 
 
-def _slopes(limits: Limits) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return the levels in a unit of each channel, and for which channels float32 cannot hold them."""
-    with np.errstate(all="ignore"):
-        span = limits.high - limits.low
-        slope = np.where(span > 0, _TOP / span, 1.0)
-    return slope, ~np.isfinite(slope) | (slope > 1e37) | (span > 1e37)
-
-
-def _normalise(
-    levels: Float32s, values: Array, low: Floats, high: Floats, slope: Floats, hard: NDArray[np.bool_]
-) -> None:
-    # First subtract, then multiply: a * slope + offset would lose all bits of values far from zero.
-    with np.errstate(all="ignore"):
-        lows = low.astype(values.dtype)[:, None, None]
-        np.subtract(values, lows, out=levels, casting="unsafe")
-        np.multiply(levels, slope.astype(np.float32)[:, None, None], out=levels)
-        for channel in np.flatnonzero(hard):
-            # Ranges that overflow or vanish in float32: everything is divided by the greater end.
-            size = max(abs(low[channel]), abs(high[channel]))
-            start, end = low[channel] / size, high[channel] / size
-            levels[channel] = (values[channel].astype(np.float64) / size - start) * (_TOP / (end - start))
-
-
 def _irregular(levels: Float32s, values: Array, shrink: tuple[int, int], gamma: float) -> Indices:
-    """Return the indices of levels whose values are not all finite; a mean that meets NaN is NaN."""
+    """Return the indices of levels whose values are not all finite; a mean over NaN is NaN."""
     with np.errstate(invalid="ignore", over="ignore"):
-        # A finite value far off the scale may have overflowed, and is not an infinity for that.
+        # The level of a finite value far off the scale may have overflowed; the value is not an infinity.
         levels = np.where(np.isfinite(values), np.clip(levels, 0, _TOP), values).astype(np.float32)
         levels = _shrink(levels, shrink)
     indices = _bend(np.clip(np.nan_to_num(levels), 0, _TOP), gamma).astype(np.uint8)
@@ -103,7 +122,7 @@ def _irregular(levels: Float32s, values: Array, shrink: tuple[int, int], gamma: 
 
 
 def _shrink(levels: Float32s, by: tuple[int, int]) -> Float32s:
-    """Return area means: Pillow's reduction takes half of the time that numpy's means take."""
+    """Return area means, by Pillow, which takes half as long as numpy."""
     if by == (1, 1):
         return levels
     return np.stack([np.asarray(Image.fromarray(plane).reduce((by[1], by[0]))) for plane in levels])
@@ -112,5 +131,4 @@ def _shrink(levels: Float32s, by: tuple[int, int]) -> Float32s:
 def _bend(levels: Float32s, gamma: float) -> Float32s:
     if gamma == 1:
         return levels
-    bent: Float32s = np.power(np.maximum(levels, 0) / np.float32(_TOP), np.float32(gamma)) * np.float32(_TOP)
-    return bent
+    return np.power(np.maximum(levels, 0) / np.float32(_TOP), np.float32(gamma)) * np.float32(_TOP)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,8 +11,8 @@ from numpy.typing import NDArray
 
 from onnxviz.draw.style import Style
 from onnxviz.errors import UsageError
+from onnxviz.layout import Array
 
-Array = NDArray[np.generic]
 Floats = NDArray[np.float64]
 
 MODES = ("auto", "channel", "signed", "layer", "percentile", "symmetric", "std")
@@ -26,14 +27,26 @@ _WORDS = {
     "fixed": "fixed scale {low:.6g} .. {high:.6g}",
 }
 
-# A range this small beside the values is what rounding leaves of a constant.
-_CONSTANT = 1e-6
+CONSTANT = 1e-6
+"""A range this small, as a share of the greatest magnitude, is a constant but for rounding."""
 
-# The share of a channel's magnitudes that the scale `signed` holds. An edge detector answers most pixels with little
-# and a few with much: on its whole range all but those few are the colour of zero.
-_HELD = 0.98
+HELD = 0.98
+"""The share of a channel's magnitudes within the scale `signed`.
 
-# Values of a channel by which that share is told, at most.
+An edge detector answers weakly to most pixels and strongly to a few: on its whole range all others would have the
+colour of zero.
+"""
+
+PERCENTILES = (0.01, 0.99)
+"""The shares of a channel's values below the ends of the scale `percentile`."""
+
+DEVIATIONS = 3
+"""Standard deviations from the mean to the ends of the scale `std`."""
+
+ONE_SIDED = 10
+"""Values count as one-sided while the greatest is at least so many times as large as their dip below zero."""
+
+# The most values of a channel from which that share is found.
 _SAMPLES = 1024
 
 # Values handled at once: they stay in the second-level cache.
@@ -42,12 +55,13 @@ _BLOCK = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class ChannelStatistics:
-    """What is known of each channel, over its finite values; NaN where a channel has none.
+    """Numbers about each channel, over its finite values.
 
     Attributes:
-        minimum, maximum, mean, deviation: (C,) float64; the deviation is the spatial one, over n.
+        minimum, maximum, mean, deviation: (C,) float64, NaN where no value is finite; the deviation is that over
+            space, divided by n.
         nan, inf: (C,) how many values are NaN or infinite.
-        constant: (C,) whether all values are finite and the same but for rounding; never for maps of one value.
+        constant: (C,) whether all values are finite and the same but for rounding; False for maps of one value.
     """
 
     minimum: Floats
@@ -65,30 +79,29 @@ class ChannelStatistics:
 
     @property
     def live(self) -> NDArray[np.bool_]:
-        """(C,) whether a channel has something to show: it is not constant, and has a finite value."""
-        live: NDArray[np.bool_] = ~self.constant & ~np.isnan(self.minimum)
-        return live
+        """(C,) whether a channel varies and has a finite value."""
+        return ~self.constant & ~np.isnan(self.minimum)
 
     @property
     def range(self) -> tuple[float, float]:
-        """The least and the greatest finite value of the layer, NaN where there is none."""
-        return _least(self.minimum), _greatest(self.maximum)
+        """The least and the greatest finite value of the layer; NaN if no value is finite."""
+        return float(np.fmin.reduce(self.minimum, initial=np.nan)), float(np.fmax.reduce(self.maximum, initial=np.nan))
 
     def take(self, channels: NDArray[np.intp] | slice) -> ChannelStatistics:
-        """Return the statistics of some channels, in the order given."""
+        """Return the statistics of some channels, in this order."""
         return ChannelStatistics(*(getattr(self, name)[channels] for name in self.__slots__))
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The ends of the scale.
+    """The ends of the scale on which channels are drawn.
 
     Attributes:
         low, high: (C,) float64, finite, low <= high.
         mode: the mode that `auto` became: `channel`, `signed`, `layer`, `percentile`, `symmetric`, `std` or `fixed`.
-        words: the mode as it is written on a picture.
-        clips: whether values may lie outside.
-        diverging: whether zero is in the middle, so that a diverging colormap belongs to it.
+        words: the mode as a picture says it.
+        clips: whether values may lie outside; they are drawn as the nearer end.
+        diverging: whether zero is in the middle, which asks for a diverging colormap.
     """
 
     low: Floats
@@ -104,12 +117,12 @@ class Limits:
         return self.mode in ("channel", "signed", "percentile", "std")
 
     def take(self, channels: NDArray[np.intp] | slice) -> Limits:
-        """Return the scale of some channels, in the order given."""
+        """Return the scale of some channels, in this order."""
         return replace(self, low=self.low[channels], high=self.high[channels])
 
 
 def as_floats(maps: Array) -> Array:
-    """Return maps as float32 or float64, whichever holds their values; an array of these types is returned as it is.
+    """Return maps as float32 or float64, which of them holds their values; an array of these types is not copied.
 
     numpy finds the minimum of float16 fifty times slower than that of float32.
     """
@@ -131,8 +144,8 @@ def channel_statistics(maps: Array) -> ChannelStatistics:
     counts = np.zeros((2, len(values)), np.int64)
     if values.size:
         with np.errstate(all="ignore"):
-            for start in range(0, len(values), step := max(1, _BLOCK // values.shape[1])):
-                columns[:, start : start + step] = _moments(values[start : start + step])
+            for block in channel_blocks(values):
+                columns[:, block] = _moments(values[block])
         # NaN shows in a minimum and infinity in either end, so finite channels need no pass of their own.
         for channel in np.flatnonzero(~np.isfinite(columns).all(axis=0)):
             columns[:, channel], counts[:, channel] = _careful(values[channel].astype(np.float64))
@@ -141,9 +154,15 @@ def channel_statistics(maps: Array) -> ChannelStatistics:
     return ChannelStatistics(minimum, maximum, mean, deviation, counts[0], counts[1], constant)
 
 
+def channel_blocks(values: Array) -> Iterator[slice]:
+    """Cut channels (C, ...) into groups that are worked on at once, about 256 KiB of float32 each."""
+    step = max(1, _BLOCK // max(1, math.prod(values.shape[1:])))
+    return (slice(start, start + step) for start in range(0, len(values), step))
+
+
 def channel_extremes(maps: Array) -> ChannelStatistics:
-    """Return the statistics of maps (C, ...) without mean and deviation, which are NaN: a tenth of the work."""
-    values = as_floats(maps).reshape(len(maps), -1)
+    """Return the statistics of maps (C, ...) with NaN for mean and deviation, in a fifth of the time."""
+    values = as_floats(maps).reshape(len(maps), math.prod(maps.shape[1:]))
     if values.size:
         with np.errstate(invalid="ignore"):
             minimum, maximum = values.min(axis=1).astype(np.float64), values.max(axis=1).astype(np.float64)
@@ -157,17 +176,17 @@ def channel_extremes(maps: Array) -> ChannelStatistics:
 def limits(maps: Array, statistics: ChannelStatistics, style: Style, signed: bool | None = None) -> Limits:
     """Return the ends of the scale of maps (C, ...).
 
-    `auto` is `signed` where values have both signs, else `channel`. Maps of a single value have no range of their own:
-    `symmetric` and `layer` take their places.
+    `auto` is `signed` where values have both signs, else `channel`. Maps of a single value have no range of their own;
+    for them it is `symmetric` or `layer`.
 
     Args:
         maps: of any real dtype.
-        statistics: theirs.
-        style: the scale that is asked for.
-        signed: whether the layer has both signs, where these maps are only some of it; None goes by their range.
+        statistics: of the same channels.
+        style: its `scale` and `limits` are used.
+        signed: whether the layer has both signs, if these maps are a part of it; None: their range decides.
 
     Raises:
-        UsageError: the style's scale is none of ours.
+        UsageError: the style's scale does not exist.
     """
     mode, low, high = parse_scale(style.scale)
     if style.limits is not None:
@@ -177,7 +196,7 @@ def limits(maps: Array, statistics: ChannelStatistics, style: Style, signed: boo
         both = both_signs(*statistics.range) if signed is None else signed
         mode = ("symmetric" if single else "signed") if both else "layer" if single else "channel"
     lows, highs = _ends(mode, maps, statistics, (low, high))
-    # Channels without a finite value get a scale all the same.
+    # Channels without a finite value get the scale 0..1.
     empty = ~(np.isfinite(lows) & np.isfinite(highs))
     return Limits(
         low=np.where(empty, 0.0, lows),
@@ -190,15 +209,14 @@ def limits(maps: Array, statistics: ChannelStatistics, style: Style, signed: boo
 
 
 def both_signs(low: float, high: float) -> bool:
-    """Tell whether a range reaches below zero by more than a tenth of what it reaches above.
+    """Return whether a range reaches below zero by more than a tenth of what it reaches above.
 
-    SiLU and GELU dip to -0.28 and -0.17 and are one-sided to the eye: on a symmetric scale half of the colours would
-    be left for that dip.
+    SiLU and GELU go down to -0.28 and -0.17 only: on a symmetric scale half of the colours would be spent on that.
 
     >>> both_signs(-2.0, 3.0), both_signs(-0.28, 5.0)
     (True, False)
     """
-    return low < 0 and -10 * low > high
+    return low < 0 and -ONE_SIDED * low > high
 
 
 def parse_scale(text: str) -> tuple[str, float, float]:
@@ -208,7 +226,7 @@ def parse_scale(text: str) -> tuple[str, float, float]:
     ('fixed', -1.0, 2.5)
 
     Raises:
-        UsageError: it is none of ours.
+        UsageError: the scale does not exist.
     """
     if text in MODES:
         return text, 0.0, 0.0
@@ -240,39 +258,40 @@ def _ends(mode: str, maps: Array, statistics: ChannelStatistics, fixed: tuple[fl
         reaches = _reaches(maps, statistics)
         return -reaches, reaches
     if mode == "std":
-        return statistics.mean - 3 * statistics.deviation, statistics.mean + 3 * statistics.deviation
+        spread = DEVIATIONS * statistics.deviation
+        return statistics.mean - spread, statistics.mean + spread
     return statistics.minimum.copy(), statistics.maximum.copy()
 
 
 def _reaches(maps: Array, statistics: ChannelStatistics) -> Floats:
-    """Return the magnitude that the share _HELD of each channel's values does not exceed, its greatest if that is 0.
+    """Return for each channel the magnitude that the share HELD of its values does not exceed; if 0, the greatest.
 
-    Of large maps evenly spaced values stand for all: sorting these takes a tenth of the time, and moves the share by
-    half a percent.
+    For large maps this is found from evenly spaced values, in a tenth of the time; the share moves by half a percent.
     """
     reaches = np.fmax(np.abs(statistics.minimum), np.abs(statistics.maximum))
     values = as_floats(maps).reshape(len(maps), -1)
     some = np.abs(values[:, :: max(1, -(-values.shape[1] // _SAMPLES))])
-    # Sorted whole, which numpy does with SIMD and therefore faster than it partitions.
-    held = np.sort(some, axis=1)[:, math.ceil((some.shape[1] - 1) * _HELD)].astype(np.float64)
+    # numpy sorts with SIMD, faster than it partitions.
+    held = np.sort(some, axis=1)[:, math.ceil((some.shape[1] - 1) * HELD)].astype(np.float64)
     np.copyto(reaches, held, where=(held > 0) & ~statistics.irregular)
     for channel in np.flatnonzero(statistics.irregular & np.isfinite(reaches)):
         finite = np.sort(np.abs(values[channel][np.isfinite(values[channel])]))
         if finite.size:
-            reaches[channel] = finite[math.ceil((finite.size - 1) * _HELD)] or reaches[channel]
+            reaches[channel] = finite[math.ceil((finite.size - 1) * HELD)] or reaches[channel]
     return reaches
 
 
 def _percentiles(maps: Array, statistics: ChannelStatistics) -> tuple[Floats, Floats]:
     """Return the 1st and the 99th percentile of each channel, its ends where they are the same."""
     values = as_floats(maps).reshape(len(maps), -1)
-    low, high = statistics.minimum.copy(), statistics.maximum.copy()
+    low, high, irregular = statistics.minimum.copy(), statistics.maximum.copy(), statistics.irregular
     for channel, row in enumerate(values):
-        if statistics.irregular[channel]:
+        if irregular[channel]:
             row = row[np.isfinite(row)]
         if row.size:
             ordered = np.sort(row)
-            first, last = ordered[int((row.size - 1) * 0.01)], ordered[math.ceil((row.size - 1) * 0.99)]
+            below, above = ((row.size - 1) * share for share in PERCENTILES)
+            first, last = ordered[int(below)], ordered[math.ceil(above)]
             if last > first:
                 low[channel], high[channel] = first, last
     return low, high
@@ -281,12 +300,12 @@ def _percentiles(maps: Array, statistics: ChannelStatistics) -> tuple[Floats, Fl
 def _constant(minimum: Floats, maximum: Floats) -> NDArray[np.bool_]:
     with np.errstate(all="ignore"):
         spread = maximum - minimum
-        return spread <= _CONSTANT * np.maximum(np.abs(minimum), np.abs(maximum))
+        return spread <= CONSTANT * np.maximum(np.abs(minimum), np.abs(maximum))
 
 
 def _moments(values: Array) -> Floats:
-    """Return minimum, maximum, mean and deviation of each row; not finite where a row is not, or its squares."""
-    # The mean is taken off before squaring, and what it was wrong by afterwards.
+    """Return minimum, maximum, mean and deviation of each row; not finite where its values or their squares are not."""
+    # The mean is subtracted before squaring, and its rounding error afterwards.
     mean = values.mean(axis=1)
     centred = values - mean[:, None]
     rest = centred.mean(axis=1, dtype=np.float64)
@@ -305,11 +324,3 @@ def _careful(row: Floats) -> tuple[Floats, tuple[int, int]]:
     size = float(np.abs(finite).max()) or 1.0
     parts = finite / size
     return np.array([finite.min(), finite.max(), parts.mean() * size, parts.std() * size]), counts
-
-
-def _least(values: Floats) -> float:
-    return float(np.fmin.reduce(values, initial=np.nan))
-
-
-def _greatest(values: Floats) -> float:
-    return float(np.fmax.reduce(values, initial=np.nan))

@@ -1,9 +1,10 @@
-"""What the drawing functions take besides an array, and what they hand back."""
+"""What the drawing functions take besides an array, and what they return."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 from PIL import Image
 
@@ -16,18 +17,18 @@ class Style:
 
     Attributes:
         scale: `auto`, `channel`, `signed`, `layer`, `percentile`, `symmetric`, `std` or `fixed:LOW,HIGH`.
-        colormap: a name of a colormap, or `auto`: viridis, or a diverging one where values have both signs.
+        colormap: its name, or `auto`: viridis, or a diverging one where values have both signs.
         theme: `dark` or `light`.
         tile: the wanted size of a map's longer side, in pixels; None chooses it by the number of maps.
         columns: maps in a row; None chooses a page of about 1.4 : 1.
         rows: rows of maps on a page; None fills the page.
-        order: `index`, `deviation` (spatial deviation, greatest first) or `mean` (mean of the absolute value).
-        top: draw only the first so many of that order.
-        channels: draw these channels only: numbers, or a text such as `0-15,32`, both ends in.
+        order: `index`, `deviation` (over space) or `mean` (of the absolute value); the greatest first.
+        top: how many to draw, the first of that order.
+        channels: draw these only: numbers, or a text such as `0-15,32`, where 15 is drawn, too.
         font: a TrueType or OpenType file; None takes the font that Pillow carries.
-        small: smaller files in more time.
-        limits: a scale given from outside, (low, high), for pictures on the same scale; it overrides `scale`.
-        bare: the maps alone, without title, captions, bars and rulers; an overview keeps its words.
+        small: make smaller files, in more time.
+        limits: the ends of the scale, (low, high), for pictures on one scale; `scale` is then not used.
+        bare: draw the maps alone, without title, captions, bars and rulers; an overview keeps its words.
     """
 
     scale: str = "auto"
@@ -45,12 +46,37 @@ class Style:
     bare: bool = False
 
 
+class StyleChanges(TypedDict, total=False):
+    """The fields of `Style` as keywords, for type checkers and completion."""
+
+    scale: str
+    colormap: str
+    theme: str
+    tile: int | None
+    columns: int | None
+    rows: int | None
+    order: str
+    top: int | None
+    channels: str | Sequence[int] | None
+    font: str | None
+    small: bool
+    limits: tuple[float, float] | None
+    bare: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """The words above a picture: the layer's name, and a line with its operator, shape, dtype and tap."""
+    """The words on a picture.
+
+    Attributes:
+        title: the layer's name.
+        line: what is said of it: operator, shape, dtype and tap.
+        labels: a name for each channel, such as class names; None numbers them.
+    """
 
     title: str
     line: str = ""
+    labels: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +85,8 @@ class Drawing:
 
     Attributes:
         image: the page, mode P for maps and RGB for an overview.
-        enlarged: whether its pixels repeat those of the maps, which decides how a PNG is best compressed.
-        text: what goes into the file's text chunks: the scale, the range, the colormap.
+        enlarged: whether pixels of the maps are repeated, which decides how a PNG is best compressed.
+        text: what the file says about it: title, scale, range, colormap.
     """
 
     image: Image.Image
@@ -75,7 +101,7 @@ def channel_numbers(channels: str | Sequence[int]) -> tuple[int, ...]:
     (0, 1, 2, 7)
 
     Raises:
-        UsageError: a text that is no list of numbers and ranges.
+        UsageError: the text is not a list of numbers and ranges.
     """
     if not isinstance(channels, str):
         return tuple(dict.fromkeys(channels))

@@ -1,15 +1,15 @@
 """Text as small arrays of coverage, from the font that Pillow carries or a given one.
 
 At 8 to 13 px a hinted font loses blanks and decimal points ("2.04" reads "204"), so every character is drawn at four
-times its size and reduced. It is drawn once: words are put together from characters, which makes a page of a thousand
-labels fifteen times faster than asking the font for each.
+times its size and reduced. It is drawn once, and texts are put together from characters: a page of a thousand labels
+takes a fifteenth of the time that asking the font for each would take.
 """
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +55,7 @@ _STAND_INS = {
 
 
 class Face:
-    """A font at any size, and what it makes of text.
+    """A font at any size: how wide texts are in it, and their pixels.
 
     Args:
         path: a TrueType or OpenType file; None is the font that Pillow carries.
@@ -66,17 +66,17 @@ class Face:
 
     def __init__(self, path: str | None = None) -> None:
         self._path = path
-        self._fonts: dict[int, ImageFont.FreeTypeFont] = {}
-        self._shown: dict[str, str] = {}
         self.plain = lru_cache(8192)(self._plain)
         self.width = lru_cache(8192)(self._width)
         self.coverage = lru_cache(8192)(self._coverage)
+        self._show = cache(self._find)
+        self._font = cache(lambda size: _load(path, size * _OVERSAMPLING))
         self._glyph = lru_cache(4096)(self._draw_glyph)
         self._advance = lru_cache(4096)(self._measure_glyph)
         self._font(12)
 
     def fit(self, text: str, size: int, width: float) -> str:
-        """Return the text, its middle given up for an ellipsis where it is wider than `width` pixels."""
+        """Return the text, with an ellipsis in place of its middle if it is wider than `width` pixels."""
         text = self.plain(text)
         if self.width(text, size) <= width:
             return text
@@ -91,7 +91,7 @@ class Face:
         return text[:start].rstrip() + _ELLIPSIS + text[end:].lstrip()
 
     def lines(self, parts: Sequence[str], size: int, width: float) -> list[str]:
-        """Return parts as lines with dots between them, none wider than `width` pixels unless a part alone is."""
+        """Return parts as lines with dots between them, at most `width` pixels wide unless a single part is wider."""
         lines: list[str] = []
         for part in parts:
             longer = f"{lines[-1]}  ·  {part}" if lines else part
@@ -102,19 +102,13 @@ class Face:
         return lines
 
     def _width(self, text: str, size: int) -> float:
-        """Return the width of a text in pixels."""
         return sum(self._advance(character, size) for character in self.plain(text)) / _OVERSAMPLING
 
     def _plain(self, text: str) -> str:
-        """Return the text in characters that the font has; what has no stand-in is a question mark."""
+        """Return the text in characters that the font has; those without a stand-in become question marks."""
         if all(character in _BUNDLED for character in text) and self._path is None:
             return text
         return "".join(map(self._show, text))
-
-    def _show(self, character: str) -> str:
-        if character not in self._shown:
-            self._shown[character] = self._find(character)
-        return self._shown[character]
 
     def _find(self, character: str) -> str:
         if self._has(character):
@@ -135,7 +129,7 @@ class Face:
             return character in _BUNDLED
         if unicodedata.category(character)[0] in "CM" or character.isspace():
             return character == " "
-        # A font draws what it lacks as it draws U+FFFF, which is no character, or not at all.
+        # A font draws a character that it lacks like U+FFFF, which is not a character, or leaves it out.
         font = self._font(12)
         mask = bytes(font.getmask(character))
         return any(mask) and mask != bytes(font.getmask("\uffff"))
@@ -164,15 +158,10 @@ class Face:
     def _measure_glyph(self, character: str, size: int) -> int:
         return round(self._font(size).getlength(character))
 
-    def _font(self, size: int) -> ImageFont.FreeTypeFont:
-        if size not in self._fonts:
-            self._fonts[size] = _load(self._path, size * _OVERSAMPLING)
-        return self._fonts[size]
-
 
 @lru_cache(8)
 def face(path: str | None = None) -> Face:
-    """Return a font, the same object for the same path, so that what it has drawn is drawn once."""
+    """Return a font; the same path gives the same object, which keeps the characters that it has drawn."""
     return Face(path)
 
 

@@ -1,1 +1,1 @@
-"""What goes in: pictures, arrays, matrices and sounds become the arrays that a model takes."""
+"""Feeding: pictures, arrays, matrices and sounds become the arrays that a model takes."""

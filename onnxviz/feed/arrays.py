@@ -1,4 +1,4 @@
-"""Arrays from .npy and .npz files, and how an array is made to fit an input without changing its numbers."""
+"""Reads arrays from .npy and .npz files, and casts them to an input's dtype without changing their numbers."""
 
 from __future__ import annotations
 
@@ -8,27 +8,24 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from onnxviz.errors import InputError
+from onnxviz.layout import Array
 
-Array = npt.NDArray[Any]
-
-# An archive may unpack to so many bytes whatever its own size, and beyond them to so many times its size.
+# An archive may unpack to this many bytes, or to this many times its own size if that is more.
 _UNPACKED = 1 << 30
 _PACKING = 20
 
-# All that numpy and zipfile raise for damaged files: a .npy header is parsed as Python (tokenize), and zipfile has a
-# RuntimeError for encryption and a NotImplementedError, which is one, for kinds of compression.
-_BROKEN = (
+BROKEN = (
+    ArithmeticError,
     AttributeError,
     EOFError,
-    KeyError,
+    LookupError,
     MemoryError,
     OSError,
     RuntimeError,
@@ -36,40 +33,34 @@ _BROKEN = (
     TypeError,
     ValueError,
     struct.error,
-    tokenize.TokenError,
-    zipfile.BadZipFile,
     zlib.error,
 )
+"""What numpy, zipfile and Pillow raise for damaged files: some on purpose, others where they trust what they read."""
+
+# A .npy header is parsed as Python (tokenize), and zipfile has a RuntimeError for encryption and a NotImplementedError,
+# which is one, for kinds of compression.
+_BROKEN = (*BROKEN, tokenize.TokenError, zipfile.BadZipFile)
 
 
 def read_npy(source: Path | bytes, name: str) -> Array:
     """Read one array from a .npy file; pickled objects are refused.
 
     Raises:
-        InputError: the file is missing, broken, empty or holds something other than numbers.
+        InputError: The file is missing, broken, empty or holds something other than numbers.
     """
-    try:
-        if isinstance(source, bytes):
-            return _checked(np.load(io.BytesIO(source), allow_pickle=False), name)
-        with source.open("rb") as stream:
-            if stream.read(6) != b"\x93NUMPY":
-                raise ValueError("it does not begin as a .npy file")
-        # Mapping first checks the size that the header claims against the file's own, and allocates nothing.
-        return _checked(np.array(np.load(source, mmap_mode="r", allow_pickle=False), order="C"), name)
-    except FileNotFoundError as error:
-        raise InputError(f"{name}: there is no such file") from error
-    except _BROKEN as error:
-        raise _broken(name, error) from error
+    with _reading(name):
+        array = np.load(io.BytesIO(source), allow_pickle=False) if isinstance(source, bytes) else _mapped(source)
+    return _checked(array, name)
 
 
 def read_npz(source: Path | bytes, name: str) -> Mapping[str, Array]:
     """Read the arrays of a .npz file by name; pickled objects are refused.
 
     Raises:
-        InputError: the file is missing, broken, empty or holds something other than numbers.
+        InputError: The file is missing, broken, empty or holds something other than numbers.
     """
     with opened_npz(source, name) as archive:
-        members = {key: _checked(archive[key], f"{name}[{key!r}]") for key in archive}
+        members = {key: _checked(array, f"{name}[{key!r}]") for key, array in archive.items()}
     if not members:
         raise InputError(f"{name} holds no array")
     return members
@@ -77,32 +68,28 @@ def read_npz(source: Path | bytes, name: str) -> Mapping[str, Array]:
 
 @contextmanager
 def opened_npz(source: Path | bytes, name: str) -> Iterator[Mapping[str, Array]]:
-    """Open a .npz file for its arrays to be read one by one; pickled objects are refused.
+    """Open a .npz file, whose arrays are read when they are asked for; pickled objects are refused.
 
     Raises:
-        InputError: the file is missing, broken or unpacks to far more than its size; also for what the block raises
-            because a member is missing or broken.
+        InputError: The file is missing, broken or unpacks to far more than its size; also when a broken array is read.
     """
-    try:
-        # Opened here: numpy leaves a file open that turns out to be broken.
-        with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as stream:
+    with ExitStack() as stack:
+        with _reading(name):
+            # Opened here: numpy leaves a file open that turns out to be broken.
+            stream = stack.enter_context(io.BytesIO(source) if isinstance(source, bytes) else source.open("rb"))
             if stream.read(2) != b"PK":
                 raise ValueError("it does not begin as a .npz file")
             stream.seek(0)
-            with np.load(stream, allow_pickle=False) as archive:
-                _check_unpacked(archive.zip.infolist(), name)
-                yield archive
-    except FileNotFoundError as error:
-        raise InputError(f"{name}: there is no such file") from error
-    except _BROKEN as error:
-        raise _broken(name, error) from error
+            archive = stack.enter_context(np.load(stream, allow_pickle=False))
+        _check_unpacked(archive.zip.infolist(), name)
+        yield _Archive(archive, name)
 
 
 def cast(array: Array, dtype: str, name: str, notes: list[str]) -> Array:
-    """Return an array with the input's dtype, said in `notes`; a cast that would change its numbers is refused.
+    """Return an array in the input's dtype; a cast is noted, and refused if it would change the numbers.
 
     Raises:
-        InputError: its numbers do not fit the dtype.
+        InputError: The numbers do not fit the dtype.
     """
     wanted = numbers_dtype(dtype)
     if array.dtype == wanted:
@@ -121,10 +108,11 @@ def cast(array: Array, dtype: str, name: str, notes: list[str]) -> Array:
 
 
 def numbers_dtype(name: str) -> np.dtype[Any]:
-    """Return numpy's own dtype of a name, for numbers.
+    """Return numpy's own dtype of a name.
 
     Raises:
-        InputError: numpy has none such, as for bfloat16 (which onnx may have added to it, but runtimes do not take).
+        InputError: It is not a dtype of numbers in numpy; bfloat16, which onnx may have added, counts as none either,
+            as runtimes do not take it.
     """
     try:
         dtype = np.dtype(name)
@@ -133,6 +121,51 @@ def numbers_dtype(name: str) -> np.dtype[Any]:
     if dtype.kind not in "biuf" or not dtype.isbuiltin:
         raise InputError(f"the input is of dtype {name}, which numpy does not have as a number: it cannot be fed")
     return dtype
+
+
+class _Archive(Mapping[str, Array]):
+    """The arrays of an open .npz file."""
+
+    def __init__(self, arrays: Mapping[str, Array], name: str) -> None:
+        self._arrays = arrays
+        self._name = name
+
+    def __getitem__(self, key: str) -> Array:
+        if key not in self._arrays:
+            raise KeyError(f"{key} is not a file in the archive")
+        with _reading(self._name):
+            return self._arrays[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+
+@contextmanager
+def _reading(name: str) -> Iterator[None]:
+    """Turn what numpy raises for a broken file into an InputError; the block calls numpy and nothing else of weight."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise InputError(f"{name}: there is no such file") from error
+    except _BROKEN as error:
+        text = str(error)
+        if "pickle" in text.lower() or "Python objects" in text:
+            raise InputError(
+                f"{name} holds Python objects, which are not read: they could run code; save plain numbers"
+            ) from error
+        why = (text or type(error).__name__).splitlines()[0]
+        raise InputError(f"{name} cannot be read as an array: {why}") from error
+
+
+def _mapped(path: Path) -> Array:
+    with path.open("rb") as stream:
+        if stream.read(6) != b"\x93NUMPY":
+            raise ValueError("it does not begin as a .npy file")
+    # Mapping first checks the size that the header claims against the file's own, and allocates nothing.
+    return np.array(np.load(path, mmap_mode="r", allow_pickle=False), order="C")
 
 
 def _check_unpacked(entries: Sequence[zipfile.ZipInfo], name: str) -> None:
@@ -154,10 +187,3 @@ def _checked(array: Array, name: str) -> Array:
         raise InputError(f"{name} is empty: its shape is {'x'.join(map(str, array.shape))}")
     # Files may hold the other byte order, which no runtime takes.
     return array.astype(array.dtype.newbyteorder("="), copy=False)
-
-
-def _broken(name: str, error: BaseException) -> InputError:
-    if "pickle" in str(error).lower() or "Python objects" in str(error):
-        return InputError(f"{name} holds Python objects, which are not read: they could run code; save plain numbers")
-    why = (str(error) or type(error).__name__).splitlines()[0]
-    return InputError(f"{name} is no array that can be read: {why}")

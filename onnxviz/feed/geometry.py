@@ -1,4 +1,4 @@
-"""Where a picture lies in the array that is fed, and the way back.
+"""Places a picture in the array that is fed, and maps positions of that array back to the picture.
 
 Positions are `(y, x)` in pixels; the centre of pixel `i` lies at `i`, its edges at `i - 0.5` and `i + 0.5`.
 """
@@ -17,10 +17,7 @@ class Geometry:
     """The map between positions of the fed array and pixels of the upright picture it was made from.
 
     Along each axis `picture = (fed + 0.5) * scale + offset - 0.5`: `scale` is in picture pixels a fed pixel, `offset`
-    the picture's edge coordinate of the fed array's first edge.
-
-    >>> Geometry(picture=(100, 200), fed=(50, 50), scale=(2.0, 4.0), offset=(0.0, 0.0)).to_picture(0, 49)
-    (0.5, 197.5)
+    is where the first edge of the fed array lies in the picture, in edge coordinates. Padding lies outside of it.
     """
 
     picture: Size
@@ -33,20 +30,13 @@ class Geometry:
         """Return the geometry of a picture that is fed as it is."""
         return cls(size, size, (1.0, 1.0), (0.0, 0.0))
 
-    def to_picture(self, y: float, x: float) -> Pair:
-        """Return where a position of the fed array lies in the picture; outside of it where the array was padded."""
-        return (
-            (y + 0.5) * self.scale[0] + self.offset[0] - 0.5,
-            (x + 0.5) * self.scale[1] + self.offset[1] - 0.5,
-        )
-
 
 @dataclass(frozen=True, slots=True)
-class Placement:
-    """A part of the picture and the part of the fed array it is drawn into.
+class PictureFit:
+    """The part of a picture that is fed, and the part of the fed array into which it is drawn.
 
     `box` is `(left, top, right, bottom)` in edge coordinates of the picture, as Pillow's resize takes it; `corner` and
-    `size` are the first pixel and the size of what is drawn in the fed array.
+    `size` are the first pixel and the size, both `(y, x)`, of the part that is drawn into.
     """
 
     geometry: Geometry
@@ -55,25 +45,25 @@ class Placement:
     size: Size
 
 
-def squash(picture: Size, fed: Size) -> Placement:
-    """Place the whole picture on the whole array; its aspect may change."""
+def squash(picture: Size, fed: Size) -> PictureFit:
+    """Return the whole picture on the whole array; its aspect may change."""
     scale = (picture[0] / fed[0], picture[1] / fed[1])
-    return Placement(Geometry(picture, fed, scale, (0.0, 0.0)), (0.0, 0.0, picture[1], picture[0]), (0, 0), fed)
+    return PictureFit(Geometry(picture, fed, scale, (0.0, 0.0)), (0.0, 0.0, picture[1], picture[0]), (0, 0), fed)
 
 
-def crop(picture: Size, fed: Size, fraction: float) -> Placement:
-    """Place the picture's central part of the array's aspect, `fraction` of the largest such part, on the array."""
+def crop(picture: Size, fed: Size, fraction: float) -> PictureFit:
+    """Return the middle of the picture on the array: `fraction` of the largest part that has the array's aspect."""
     height = min(picture[0], picture[1] * fed[0] / fed[1]) * fraction
     width = min(picture[1], picture[0] * fed[1] / fed[0]) * fraction
     top, left = (picture[0] - height) / 2, (picture[1] - width) / 2
     geometry = Geometry(picture, fed, (height / fed[0], width / fed[1]), (top, left))
     # Rounding must not carry the box out of the picture: Pillow refuses such a box.
     box = (left, top, min(left + width, float(picture[1])), min(top + height, float(picture[0])))
-    return Placement(geometry, box, (0, 0), fed)
+    return PictureFit(geometry, box, (0, 0), fed)
 
 
-def letterbox(picture: Size, fed: Size) -> Placement:
-    """Place the whole picture in the middle of the array, its aspect kept; the rest is padding."""
+def letterbox(picture: Size, fed: Size) -> PictureFit:
+    """Return the whole picture in the middle of the array with its own aspect; the rest is padding."""
     ratio = min(fed[0] / picture[0], fed[1] / picture[1])
     size = (
         min(fed[0], max(1, round(picture[0] * ratio))),
@@ -83,4 +73,4 @@ def letterbox(picture: Size, fed: Size) -> Placement:
     corner = ((fed[0] - size[0]) // 2, (fed[1] - size[1]) // 2)
     scale = (picture[0] / size[0], picture[1] / size[1])
     geometry = Geometry(picture, fed, scale, (-corner[0] * scale[0], -corner[1] * scale[1]))
-    return Placement(geometry, (0.0, 0.0, picture[1], picture[0]), corner, size)
+    return PictureFit(geometry, (0.0, 0.0, picture[1], picture[0]), corner, size)

@@ -1,4 +1,4 @@
-"""Matrices of numbers (.csv, .tsv), such as a connectome, as grey pictures.
+"""Reads matrices of numbers (.csv, .tsv), such as a connectome, and shows them as grey pictures.
 
 The smallest number becomes black, the largest white. With the transform `log`, for heavy tails, the numbers first go
 through `sign(v) * log10(1 + |v| / m)`, where m is the median of the absolute values that are not zero: zero stays zero,
@@ -18,22 +18,20 @@ import numpy.typing as npt
 from onnxviz.errors import InputError
 from onnxviz.feed.pictures import Picture
 
-Rows = list[list[str]]
-
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """Finite numbers `(H, W)` float64 and what is to be said of how they were read."""
+    """Finite numbers `(H, W)` float64, and notes on how they were read."""
 
     values: npt.NDArray[np.float64]
     notes: tuple[str, ...] = ()
 
 
 def read_matrix(path: Path, name: str) -> Matrix:
-    """Read a table of numbers; a first row or column of names is left out, and that is said.
+    """Read a table of numbers; a first row or column of names is left out, which is noted.
 
     Raises:
-        InputError: the file is missing or empty, a row is short or a cell is no finite number.
+        InputError: The file is missing or empty, its rows differ in length, or a cell is not a finite number.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -42,12 +40,12 @@ def read_matrix(path: Path, name: str) -> Matrix:
     except OSError as error:
         raise InputError(f"{name} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise InputError(f"{name} is no text: a matrix is a table of numbers, a row a line") from error
+        raise InputError(f"{name} is not text: a matrix is a table of numbers, a row a line") from error
     return _parse(text, name, "\t" if path.suffix.lower() == ".tsv" else None)
 
 
 def matrix_picture(matrix: Matrix, transform: str) -> Picture:
-    """Return a matrix as a grey picture, float32 in 0..255; the formulas are this module's."""
+    """Return a matrix as a grey picture, float32 in 0..255, by the formulas at the top of this module."""
     values, notes = matrix.values, list(matrix.notes)
     if transform == "log":
         values = log_transform(values)
@@ -83,32 +81,28 @@ def _parse(text: str, name: str, delimiter: str | None) -> Matrix:
     lines = text.splitlines()
     delimiter = delimiter or _delimiter(lines)
     try:
-        numbered = [
-            (number, row)
-            for number, row in enumerate(csv.reader(lines, delimiter=delimiter, strict=True), 1)
-            if any(cell.strip() for cell in row)
-        ]
+        read = enumerate(csv.reader(lines, delimiter=delimiter, strict=True), 1)
+        rows = {number: row for number, row in read if any(cell.strip() for cell in row)}
     except csv.Error as error:
-        raise InputError(f"{name} is no table: {error}") from error
-    if not numbered:
+        raise InputError(f"{name} is not a table: {error}") from error
+    if not rows:
         raise InputError(f"{name} is empty: a matrix is a table of numbers, a row a line")
-    rows, notes = [row for _, row in numbered], []
-    first = numbered[0][0]
-    if len(rows) > 1 and not any(_is_number(cell) for cell in rows[0][1:] or rows[0]):
-        rows, first = rows[1:], numbered[1][0]
-        numbered = numbered[1:]
+    first, notes = min(rows), []
+    if len(rows) > 1 and not any(_is_number(cell) for cell in rows[first][1:] or rows[first]):
+        del rows[first]
+        first = min(rows)
         notes.append("its first row, names, is left out")
-    names = len(rows[0]) > 1 and not any(_is_number(row[0]) for row in rows)
+    names = len(rows[first]) > 1 and not any(_is_number(row[0]) for row in rows.values())
     if names:
-        rows = [row[1:] for row in rows]
+        rows = {number: row[1:] for number, row in rows.items()}
         notes.append("its first column, names, is left out")
-    width = len(rows[0])
-    for (number, _), row in zip(numbered, rows, strict=True):
+    width = len(rows[first])
+    for number, row in rows.items():
         if len(row) != width:
             raise InputError(f"{name}: line {number} has {len(row)} cells, line {first} has {width}")
     values = [
         [_number(cell, name, number, place + names) for place, cell in enumerate(row, 1)]
-        for (number, _), row in zip(numbered, rows, strict=True)
+        for number, row in rows.items()
     ]
     return Matrix(np.array(values, dtype=np.float64), tuple(notes))
 
@@ -129,6 +123,6 @@ def _is_number(cell: str) -> bool:
 def _number(cell: str, name: str, line: int, column: int) -> float:
     number = float(cell) if _is_number(cell) else math.nan
     if not math.isfinite(number):
-        said = f"{cell.strip()!r} is no finite number" if cell.strip() else "an empty cell is no number"
-        raise InputError(f"{name}: line {line}, column {column}: {said}")
+        why = f"{cell.strip()!r} is not a finite number" if cell.strip() else "the cell is empty"
+        raise InputError(f"{name}: line {line}, column {column}: {why}")
     return number

@@ -1,9 +1,11 @@
-"""Picture files, PIL images and pixel arrays as upright pixels in 0..255."""
+"""Reads picture files, Pillow images and arrays of pixels as upright pixels in 0..255, and resizes them."""
 
 from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,29 +15,23 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from onnxviz.errors import InputError
-from onnxviz.feed.geometry import Placement
+from onnxviz.feed.arrays import BROKEN
+from onnxviz.feed.geometry import PictureFit
 
 Pixels = npt.NDArray[Any]
 """Pixels `(H, W, C)` in 0..255, uint8 or float32."""
 
-_FILTERS = {
-    "nearest": Image.Resampling.NEAREST,
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-    "lanczos": Image.Resampling.LANCZOS,
-}
-# These are drawn by other programs, from code in the file.
+# Pillow has these drawn by other programs, from code in the file.
 _REFUSED_FORMATS = ("EPS", "WMF")
-PICTURE_MODES = (1, 3, 4)
+PICTURE_CHANNELS = (1, 3, 4)
 """Numbers of channels that a picture can have: grey, RGB, RGBA."""
-_ARRAY_WAY = "give other numbers of channels or ranges of values as an array (.npy)"
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
     """Upright pixels `(H, W, C)` in 0..255, C one of 1 (grey), 3 (RGB), 4 (RGBA, alpha not multiplied in).
 
-    Pixels are uint8, or float32 where the source had finer steps; `notes` are things to be said of it.
+    Pixels are uint8, or float32 where the source had finer steps; `notes` say how they were read.
     """
 
     pixels: Pixels
@@ -51,46 +47,29 @@ def open_picture(source: Path | bytes | Image.Image, name: str) -> Picture:
     """Decode a picture: turned as EXIF says, palettes, 16 bit and transparency resolved, first frame.
 
     Raises:
-        InputError: it is missing, broken, no picture, above Pillow's limit on pixels, or of values without a range.
+        InputError: It is missing, broken, not a picture, above Pillow's limit on pixels, or of values without a range.
     """
-    notes: list[str] = []
     with warnings.catch_warnings():
         # Pillow warns of half of what it refuses (and of broken EXIF); the limit is checked below instead.
         warnings.simplefilter("ignore")
-        try:
-            if isinstance(source, Image.Image):
-                return Picture(_decode(source, name, notes), tuple(notes))
-            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
-                _check(image, name, notes)
-                return Picture(_decode(image, name, notes), tuple(notes))
-        except InputError:
-            raise
-        except FileNotFoundError as error:
-            raise InputError(f"{name}: there is no such file") from error
-        except (PermissionError, IsADirectoryError) as error:
-            raise InputError(f"{name} cannot be read: {error.strerror}") from error
-        except Image.DecompressionBombError as error:
-            raise InputError(f"{name} has more pixels than Pillow's limit allows: {error}") from error
-        except UnidentifiedImageError as error:
-            raise InputError(f"{name} {_unidentified(source)}") from error
-        except Exception as error:
-            # Pillow's readers meet broken files with errors of any kind (struct, index, syntax, arithmetic).
-            reason = "the file ends too early" if "truncated" in str(error) else str(error) or type(error).__name__
-            raise InputError(f"{name} is a broken picture: {reason}") from error
+        if isinstance(source, Image.Image):
+            return _decoded(source, name, [])
+        with _opened(source, name) as image:
+            return _decoded(image, name, _checked(image, name))
 
 
 def picture_from_array(array: npt.NDArray[Any], name: str) -> Picture:
-    """Take an array `(H, W)`, `(H, W, C)` or `(C, H, W)` as pixels: uint8, uint16, or floats in 0..255.
+    """Return an array `(H, W)`, `(H, W, C)` or `(C, H, W)` as a picture: uint8, uint16, or other numbers in 0..255.
 
     Raises:
-        InputError: it has other axes or another dtype.
+        InputError: It has other axes, another dtype or numbers that are not finite.
     """
     if array.ndim == 2:
         array = array[:, :, None]
-    if array.ndim == 3 and array.shape[2] not in (1, 3, 4) and array.shape[0] in (1, 3, 4):
+    if array.ndim == 3 and array.shape[2] not in PICTURE_CHANNELS and array.shape[0] in PICTURE_CHANNELS:
         array = array.transpose(1, 2, 0)
     shape = "x".join(map(str, array.shape))
-    if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or 0 in array.shape:
+    if array.ndim != 3 or array.shape[2] not in PICTURE_CHANNELS or 0 in array.shape:
         raise InputError(
             f"{name} has shape {shape}: as a picture it must be HxW, HxWxC or CxHxW with 1, 3 or 4 channels; "
             "without preprocessing options an array is fed as it is"
@@ -101,19 +80,21 @@ def picture_from_array(array: npt.NDArray[Any], name: str) -> Picture:
         return Picture(array.astype(np.float32) / np.float32(257))
     if array.dtype.kind not in "fiu":
         raise InputError(f"{name} has dtype {array.dtype}: pixels must be numbers")
-    return Picture(_finite(array.astype(np.float32), name), ("its numbers are taken as pixels in 0..255",))
+    array = array.astype(np.float32)
+    if not np.isfinite(array).all():
+        raise InputError(f"{name} holds NaN or infinite numbers, which are not pixels")
+    return Picture(array, ("its numbers are taken as pixels in 0..255",))
 
 
 def with_channels(pixels: Pixels, channels: int) -> Pixels:
-    """Return pixels with 1 (grey by ITU-R 601), 3 or 4 channels; transparency is laid on white unless 4 are wanted."""
+    """Return pixels with 1 (grey by ITU-R BT.601), 3 or 4 channels; for 1 or 3, transparent pixels go on white."""
     has = pixels.shape[2]
     if has == channels:
         return pixels
     if has == 4:
         alpha = pixels[..., 3:].astype(np.float32) / 255
         on_white = pixels[..., :3] * alpha + 255 * (1 - alpha)
-        pixels = _like(on_white.astype(np.float32), pixels)
-        return with_channels(pixels, channels)
+        return with_channels(_like(on_white.astype(np.float32), pixels), channels)
     if channels == 1:
         return _like((pixels @ np.array([0.299, 0.587, 0.114], np.float32))[..., None], pixels)
     colour = np.repeat(pixels, 3, axis=2) if has == 1 else pixels
@@ -122,101 +103,134 @@ def with_channels(pixels: Pixels, channels: int) -> Pixels:
     return np.concatenate([colour, np.full_like(colour[..., :1], 255)], axis=2)
 
 
-def place(pixels: Pixels, placement: Placement, resample: str, pad: int) -> Pixels:
-    """Return the pixels of the fed array: the placement's box resized by a filter, with grey `pad` around it."""
-    drawn = _resized(pixels, placement, resample)
-    height, width = placement.geometry.fed
-    if placement.size == (height, width):
+def place(pixels: Pixels, fit: PictureFit, resample: str, pad: int) -> Pixels:
+    """Return the pixels of the fed array: the part of the picture in `fit`, resized, with grey `pad` around it."""
+    drawn = _resized(pixels, fit, resample)
+    if fit.size == fit.geometry.fed:
         return drawn
-    canvas = np.full((height, width, pixels.shape[2]), pad, dtype=pixels.dtype)
+    canvas = np.full((*fit.geometry.fed, pixels.shape[2]), pad, dtype=pixels.dtype)
     canvas[..., 3:] = 255
-    top, left = placement.corner
-    canvas[top : top + placement.size[0], left : left + placement.size[1]] = drawn
+    top, left = fit.corner
+    canvas[top : top + fit.size[0], left : left + fit.size[1]] = drawn
     return canvas
 
 
 def as_rgb(pixels: Pixels) -> npt.NDArray[np.uint8]:
-    """Return pixels as uint8 RGB `(H, W, 3)`, for the eye."""
+    """Return pixels as uint8 RGB `(H, W, 3)`, to be shown."""
     return _rounded(with_channels(pixels, 3))
 
 
-def _resized(pixels: Pixels, placement: Placement, resample: str) -> Pixels:
-    size = (placement.size[1], placement.size[0])
-    resampling = _FILTERS[resample]
+def _resized(pixels: Pixels, fit: PictureFit, resample: str) -> Pixels:
+    size = (fit.size[1], fit.size[0])
+    resampling = Image.Resampling[resample.upper()]
     if pixels.dtype == np.uint8:
         image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-        resized = np.array(image.resize(size, resampling, box=placement.box))
-        return resized.reshape(*placement.size, pixels.shape[2])
+        resized = np.array(image.resize(size, resampling, box=fit.box))
+        return resized.reshape(*fit.size, pixels.shape[2])
     planes = [
-        np.array(Image.fromarray(np.ascontiguousarray(pixels[..., index])).resize(size, resampling, placement.box))
+        np.array(Image.fromarray(np.ascontiguousarray(pixels[..., index])).resize(size, resampling, fit.box))
         for index in range(pixels.shape[2])
     ]
-    # Bicubic and Lanczos overshoot at edges; 8 bit pixels are clipped by Pillow, these by us.
-    clipped: Pixels = np.clip(np.stack(planes, axis=2), 0, 255).astype(np.float32)
-    return clipped
+    # Bicubic and Lanczos overshoot at edges; Pillow clips pixels of 8 bit, but not these.
+    return np.stack(planes, axis=2).clip(0, 255).astype(np.float32)
 
 
-def _check(image: Image.Image, name: str, notes: list[str]) -> None:
+def _opened(source: Path | bytes, name: str) -> Image.Image:
+    with _reading(name):
+        try:
+            return Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+        except FileNotFoundError as error:
+            raise InputError(f"{name}: there is no such file") from error
+        except (PermissionError, IsADirectoryError) as error:
+            raise InputError(f"{name} cannot be read: {error.strerror}") from error
+        except UnidentifiedImageError as error:
+            raise InputError(f"{name} {_unidentified(source)}") from error
+
+
+@contextmanager
+def _reading(name: str) -> Iterator[None]:
+    """Turn what Pillow raises for a broken file into an InputError; the block calls Pillow and nothing of ours."""
+    try:
+        yield
+    except (*BROKEN, Image.DecompressionBombError) as error:
+        if isinstance(error, Image.DecompressionBombError):
+            raise InputError(f"{name} has more pixels than Pillow's limit allows: {error}") from error
+        reason = "the file ends too early" if "truncated" in str(error) else str(error) or type(error).__name__
+        raise InputError(f"{name} is a broken picture: {reason}") from error
+
+
+def _checked(image: Image.Image, name: str) -> list[str]:
+    """Refuse a picture by its header, before it is decoded; return notes on what will be left out."""
     if image.format in _REFUSED_FORMATS:
-        raise InputError(f"{name} is a drawing ({image.format}), no picture: save it as PNG first")
+        raise InputError(f"{name} is a drawing ({image.format}), not a picture: save it as PNG first")
     limit = Image.MAX_IMAGE_PIXELS
     if limit is not None and image.width * image.height > limit:
         raise InputError(
             f"{name} has {image.width}x{image.height} pixels, more than Pillow's limit of {limit} "
             "(a guard against decompression bombs): make it smaller first"
         )
-    frames = getattr(image, "n_frames", 1)
-    if frames > 1:
-        notes.append(f"the first of {frames} frames is fed")
+    with _reading(name):
+        frames = getattr(image, "n_frames", 1)
+    return [f"the first of {frames} frames is fed"] if frames > 1 else []
 
 
-def _decode(image: Image.Image, name: str, notes: list[str]) -> Pixels:
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I;16"):
-        return _of_16_bit(np.asarray(image), notes)
-    if image.mode in ("I", "F"):
-        return _of_wide_values(np.asarray(image), name, notes)
+def _decoded(image: Image.Image, name: str, notes: list[str]) -> Picture:
+    with _reading(name):
+        image = ImageOps.exif_transpose(image)
+    mode = _mode(image, name)
+    with _reading(name):
+        values = np.array(image if image.mode == mode else image.convert(mode))
+    if mode.startswith("I;16"):
+        values = _of_16_bit(values, notes)
+    elif mode in ("I", "F"):
+        values = _of_wide_values(values, name, notes)
+    return Picture(values[..., None] if values.ndim == 2 else values, tuple(notes))
+
+
+def _mode(image: Image.Image, name: str) -> str:
+    """Return the mode, in Pillow's terms, in which a picture's values are read."""
     if image.mode == "LAB":
         raise InputError(f"{name} has Lab colours, which are not understood: save it as RGB first")
+    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+        return image.mode
     if image.has_transparency_data:
-        image = image.convert("RGBA")
-    elif image.mode not in ("L", "RGB"):
-        image = image.convert("L" if image.mode == "1" else "RGB")
-    pixels = np.array(image)
-    return pixels[..., None] if pixels.ndim == 2 else pixels
+        return "RGBA"
+    return "L" if image.mode in ("1", "L") else "RGB"
 
 
 def _of_16_bit(values: npt.NDArray[Any], notes: list[str]) -> Pixels:
     largest = int(values.max())
     if 0 < largest < 8192:
         notes.append(f"16 bit picture whose largest value is {largest} of 65535: it is fed as dark as it is")
-    grey: Pixels = values.astype(np.float32) / np.float32(257)
-    return grey[..., None]
+    return values.astype(np.float32) / np.float32(257)
 
 
 def _of_wide_values(values: npt.NDArray[Any], name: str, notes: list[str]) -> Pixels:
     low, high = float(values.min()), float(values.max())
     if low >= 0 and high <= 1 and values.dtype.kind == "f":
         notes.append("its values lie in 0..1 and are taken as black to white")
-        return values.astype(np.float32)[..., None] * np.float32(255)
+        return values.astype(np.float32) * np.float32(255)
     if low >= 0 and high <= 255:
-        return values.astype(np.float32)[..., None]
+        return values.astype(np.float32)
     if low >= 0 and high <= 65535 and values.dtype.kind != "f":
         return _of_16_bit(values, notes)
-    raise InputError(f"{name} has values from {low:g} to {high:g}, whose black and white are unknown; {_ARRAY_WAY}")
+    raise InputError(
+        f"{name} has values from {low:g} to {high:g}, whose black and white are unknown; "
+        "give other numbers of channels or ranges of values as an array (.npy)"
+    )
 
 
-def _unidentified(source: Path | bytes | Image.Image) -> str:
+def _unidentified(source: Path | bytes) -> str:
     if isinstance(source, Path) and not source.stat().st_size:
         return "is empty"
     suffix = source.suffix.lower() if isinstance(source, Path) else ""
     if suffix and suffix not in Image.registered_extensions():
-        return f"cannot be fed: {suffix} is none of the pictures, .npy, .npz, .csv, .tsv and .wav that can"
-    return "is text, no picture" if _is_text(source) else "is no picture that Pillow can open"
+        return f"cannot be fed: {suffix} is not among the kinds that can (pictures, .npy, .npz, .csv, .tsv and .wav)"
+    return "is text, not a picture" if _is_text(source) else "is not a picture that Pillow can open"
 
 
-def _is_text(source: Path | bytes | Image.Image) -> bool:
-    """Tell whether a file begins with UTF-8 text: printable characters and blanks."""
+def _is_text(source: Path | bytes) -> bool:
+    """Return whether a file begins with UTF-8 text: printable characters and blanks."""
     start = source if isinstance(source, bytes) else b""
     if isinstance(source, Path):
         with source.open("rb") as file:
@@ -224,12 +238,6 @@ def _is_text(source: Path | bytes | Image.Image) -> bool:
     # The last character may be cut.
     text = start[:512].decode("utf-8", "replace").rstrip("\ufffd")
     return all(letter.isprintable() or letter.isspace() for letter in text) and "\ufffd" not in text
-
-
-def _finite(values: npt.NDArray[np.float32], name: str) -> npt.NDArray[np.float32]:
-    if not np.isfinite(values).all():
-        raise InputError(f"{name} holds NaN or infinite numbers, which are no pixels")
-    return values
 
 
 def _like(values: npt.NDArray[np.float32], pixels: Pixels) -> Pixels:

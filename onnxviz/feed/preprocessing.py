@@ -1,4 +1,4 @@
-"""How pixels become the numbers a model was trained on: presets, the model's own metadata, the formula.
+"""Preprocessing: how pixels become the numbers that a model was trained on. Presets, the model's metadata, the formula.
 
 value = (pixel / 255 * (high - low) + low - mean) / std        pixel in 0..255, mean and std by channel as fed
 """
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from onnxviz.errors import ModelError, UsageError
-from onnxviz.feed.geometry import Placement, Size, crop, letterbox, squash
+from onnxviz.feed.geometry import PictureFit, Size, crop, letterbox, squash
 
 METADATA_PREPROCESSING = "onnxviz.preprocessing"
 METADATA_LABELS = "onnxviz.labels"
@@ -29,10 +29,10 @@ CHANNEL_ORDERS = ("rgb", "bgr")
 class Preprocessing:
     """What is done to a picture before a model sees it.
 
-    `range` is what 0..255 is brought to before `mean` is taken away and `std` divides; both have one number, or one a
-    channel in the order in which the channels are fed. `size` is `(H, W)`, None for the model's own. `crop_fraction`
-    is the share of the largest central part that `crop` keeps; `pad` the grey of `letterbox`, in 0..255; `multiple`
-    what a free size is rounded to.
+    `range` is what 0..255 is brought to before `mean` is subtracted and the result divided by `std`; these have one
+    number, or one for each channel in the order in which channels are fed. `size` is `(H, W)`, None for the model's
+    own. `crop` keeps the share `crop_fraction` of the largest central part that fits; `letterbox` fills up with the
+    grey `pad`, in 0..255; a size that the model leaves open is rounded to a multiple of `multiple`.
 
     >>> lite = PRESETS["efficientnet-lite"]
     >>> lite.normalise(np.array([[[0, 127, 255]]], dtype=np.uint8)).tolist()
@@ -52,18 +52,11 @@ class Preprocessing:
     multiple: int = 32
 
     def __post_init__(self) -> None:
-        """Refuse numbers that cannot be honoured.
-
-        Raises:
-            UsageError: a value is out of its domain.
-        """
-        for field, value, choices in (
-            ("resize", self.resize, RESIZES),
-            ("filter", self.filter, FILTERS),
-            ("channel order", self.channel_order, CHANNEL_ORDERS),
-        ):
+        """Raise UsageError for values that make no sense."""
+        for name, choices in (("resize", RESIZES), ("filter", FILTERS), ("channel_order", CHANNEL_ORDERS)):
+            value = getattr(self, name)
             if value not in choices:
-                raise UsageError(f"{field} {value!r} is not known: it is one of {', '.join(choices)}")
+                raise UsageError(f"{name.replace('_', ' ')} {value!r} is not known: it is one of {', '.join(choices)}")
         numbers = (*self.range, *self.mean, *self.std, self.crop_fraction)
         if not all(math.isfinite(number) for number in numbers):
             raise UsageError("range, mean, std and crop fraction must be finite numbers")
@@ -80,48 +73,37 @@ class Preprocessing:
         if self.multiple < 1:
             raise UsageError(f"multiple must be at least 1, not {self.multiple}")
 
-    def place(self, picture: Size, fed: Size) -> Placement:
-        """Return where a picture of one size lies in an array of another."""
+    def place(self, picture: Size, fed: Size) -> PictureFit:
+        """Return how a picture of one size is drawn into an array of another."""
         if self.resize == "crop":
             return crop(picture, fed, self.crop_fraction)
         return letterbox(picture, fed) if self.resize == "letterbox" else squash(picture, fed)
 
     def normalise(self, pixels: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """Return the values of RGB pixels `(H, W, C)` in 0..255, channels in the order fed, float32."""
+        """Return RGB pixels `(H, W, C)` in 0..255 as the values that are fed, float32, in the model's channel order."""
         channels = pixels.shape[-1]
         low, high = self.range
         mean, std = per_channel(self.mean, channels, 0.0), per_channel(self.std, channels, 1.0)
         # Factors in float64 first: one multiplication and one addition a pixel, exact for powers of two.
         factor = ((high - low) / 255 / std).astype(np.float32)
         addend = ((low - mean) / std).astype(np.float32)
-        values = self._ordered(pixels).astype(np.float32)
+        if self.channel_order == "bgr" and channels >= 3:
+            pixels = pixels[..., [2, 1, 0, *range(3, channels)]]
+        values = pixels.astype(np.float32)
         values *= factor
         values += addend
         return values
 
-    def pixels(self, values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """Return the RGB pixels `(H, W, C)` in 0..255 of values; the inverse of `normalise`."""
-        channels = values.shape[-1]
-        low, high = self.range
-        mean, std = per_channel(self.mean, channels, 0.0), per_channel(self.std, channels, 1.0)
-        pixels = (values.astype(np.float64) * std + mean - low) / (high - low) * 255
-        return self._ordered(pixels).astype(np.float32)
-
-    def _ordered(self, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        if self.channel_order == "rgb" or pixels.shape[-1] < 3:
-            return pixels
-        return pixels[..., [2, 1, 0, *range(3, pixels.shape[-1])]]
-
     def to_json(self) -> str:
-        """Return the text that a model keeps under the metadata key `onnxviz.preprocessing`."""
+        """Return the text that is kept in a model under the metadata key `onnxviz.preprocessing`."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Preprocessing:
-        """Read such a text; what it leaves out is taken from its `preset`, else from `zero-one`.
+        """Read the text of `to_json`; what it leaves out is taken from its `preset`, else from `zero-one`.
 
         Raises:
-            ModelError: the text cannot be read.
+            ModelError: The text cannot be read.
         """
         try:
             return _from_mapping(json.loads(text))
@@ -132,15 +114,14 @@ class Preprocessing:
             ) from error
 
 
-def _preset(name: str, **values: Any) -> tuple[str, Preprocessing]:
-    return name, Preprocessing(name=name, **values)
-
-
-PRESETS: Mapping[str, Preprocessing] = dict(
-    (
-        _preset("imagenet", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), resize="crop", crop_fraction=0.875),
-        _preset("inception", range=(-1.0, 1.0), resize="crop", crop_fraction=0.875),
-        _preset(
+PRESETS: Mapping[str, Preprocessing] = {
+    preset.name: preset
+    for preset in (
+        Preprocessing(
+            "imagenet", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), resize="crop", crop_fraction=0.875
+        ),
+        Preprocessing("inception", range=(-1.0, 1.0), resize="crop", crop_fraction=0.875),
+        Preprocessing(
             "caffe",
             range=(0.0, 255.0),
             mean=(103.939, 116.779, 123.68),
@@ -148,19 +129,19 @@ PRESETS: Mapping[str, Preprocessing] = dict(
             channel_order="bgr",
             crop_fraction=0.875,
         ),
-        _preset("efficientnet-lite", range=(0.0, 255.0), mean=(127.0,), std=(128.0,), filter="bicubic"),
-        _preset("yolo", resize="letterbox"),
-        _preset("zero-one"),
-        _preset("raw", range=(0.0, 255.0)),
+        Preprocessing("efficientnet-lite", range=(0.0, 255.0), mean=(127.0,), std=(128.0,), filter="bicubic"),
+        Preprocessing("yolo", resize="letterbox"),
+        Preprocessing("zero-one"),
+        Preprocessing("raw", range=(0.0, 255.0)),
     )
-)
+}
 
 
 def per_channel(numbers: tuple[float, ...], channels: int, neutral: float) -> npt.NDArray[np.float64]:
-    """Return one number a channel: one number serves all, three are averaged for grey, alpha gets `neutral`.
+    """Return one number for each channel: one number serves all, three are averaged for grey, alpha gets `neutral`.
 
     Raises:
-        UsageError: there are neither one number nor one a channel, and no such rule fits.
+        UsageError: The numbers are neither one, nor as many as the channels, nor three for grey or RGBA.
     """
     if len(numbers) == 1:
         numbers = numbers * min(channels, 3)
@@ -174,9 +155,10 @@ def per_channel(numbers: tuple[float, ...], channels: int, neutral: float) -> np
 
 
 def model_preprocessing(metadata: Mapping[str, str]) -> Preprocessing | None:
-    """Return what a model says of its own preprocessing, or None.
+    """Return the preprocessing in a model's metadata, or None.
 
-    Read are the key `onnxviz.preprocessing` (a JSON object) and what Ultralytics writes: `imgsz`, `stride` and `task`.
+    It is read from the key `onnxviz.preprocessing` (a JSON object), or from `imgsz`, `stride` and `task` as Ultralytics
+    writes them.
 
     Raises:
         ModelError: `onnxviz.preprocessing` is there and cannot be read.
@@ -184,8 +166,7 @@ def model_preprocessing(metadata: Mapping[str, str]) -> Preprocessing | None:
     if METADATA_PREPROCESSING in metadata:
         return Preprocessing.from_json(metadata[METADATA_PREPROCESSING])
     sides = _literal(metadata.get("imgsz", ""))
-    if isinstance(sides, int):
-        sides = [sides, sides]
+    sides = [sides, sides] if isinstance(sides, int) else sides
     if not {"imgsz", "stride", "names"} <= metadata.keys() or not _is_size(sides):
         return None
     stride = _literal(metadata["stride"])
@@ -211,7 +192,7 @@ def model_labels(metadata: Mapping[str, str]) -> tuple[str, ...] | None:
 
 def _from_mapping(values: Any) -> Preprocessing:
     if not isinstance(values, dict):
-        raise ValueError("it is no JSON object")
+        raise ValueError("it is not a JSON object")
     given = dict(values)
     preset = given.pop("preset", None)
     if preset is not None and preset not in PRESETS:
@@ -234,7 +215,7 @@ def _is_size(value: Any) -> bool:
 
 
 def _literal(text: str) -> Any:
-    # Ultralytics writes Python literals; a long or deep text is no such thing.
+    # Ultralytics writes Python literals, which are neither long nor deep.
     if not text or len(text) > 1_000_000:
         return None
     try:

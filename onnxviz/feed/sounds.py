@@ -1,7 +1,7 @@
-"""Sound files (.wav) as samples; the rate is told and never changed.
+"""Reads sound files (.wav) as samples; the rate is kept beside them and never changed.
 
-The chunks of RIFF are read here: Python's `wave` refuses samples of floats, and before 3.12 files whose format is told
-by an extended header, as those of more than two channels or 16 bit are.
+The chunks of RIFF are read here, as Python's `wave` refuses samples of floats and, before 3.12, files with an extended
+header, which those of more than two channels or 16 bit have.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Sound:
 
 @dataclass(frozen=True, slots=True)
 class _Format:
-    """What the chunk `fmt ` says: the kind of samples, channels, rate in Hz and bytes a sample."""
+    """The content of the chunk `fmt `: the kind of samples, channels, rate in Hz and bytes a sample."""
 
     kind: int
     channels: int
@@ -42,10 +42,10 @@ class _Format:
 
 
 def read_sound(path: Path, name: str) -> Sound:
-    """Read a .wav file of PCM, 8 (unsigned), 16, 24 or 32 bit, whose full scale becomes 1, or of floats as they are.
+    """Read a .wav file: floats as they are; 8 (unsigned), 16, 24 or 32 bit PCM in -1..1, where 1 is full scale.
 
     Raises:
-        InputError: the file is missing, broken, compressed or holds no sound.
+        InputError: The file is missing, broken, compressed or holds no samples.
     """
     try:
         with path.open("rb") as file:
@@ -55,7 +55,7 @@ def read_sound(path: Path, name: str) -> Sound:
     except OSError as error:
         raise InputError(f"{name} cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise InputError(f"{name} is no sound that can be read: {error}; {_OTHERWISE}") from error
+        raise InputError(f"{name} cannot be read as a sound: {error}; {_OTHERWISE}") from error
     frames = len(data) // (form.channels * form.width)
     if not frames:
         raise InputError(f"{name} holds no sound")
@@ -64,7 +64,7 @@ def read_sound(path: Path, name: str) -> Sound:
 
 
 def _read(file: BinaryIO) -> tuple[_Format, bytes]:
-    """Return the format and the bytes of the samples; ValueError says what is wrong."""
+    """Return the format and the bytes of the samples; a ValueError says what is broken."""
     start = file.read(12)
     if start[:4] != b"RIFF" or start[8:] != b"WAVE":
         raise ValueError("it does not begin as a RIFF file of sound" if start else "it is empty")
@@ -75,13 +75,13 @@ def _read(file: BinaryIO) -> tuple[_Format, bytes]:
         elif name == b"data":
             if form is None:
                 raise ValueError("its samples come before their format")
-            # The header may claim more than the file holds; what is recorded into a pipe claims 4 GiB.
+            # The header may claim more than the file holds: recorders that write into a pipe claim 4 GiB.
             return form, file.read(size)
     raise ValueError("it ends before its samples")
 
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
-    """Yield the name and the size of each chunk, the file standing at its first byte."""
+    """Yield the name and size of each chunk while the file is at the chunk's first byte."""
     while len(head := file.read(8)) == 8:
         name, size = struct.unpack("<4sI", head)
         begin = file.tell()
@@ -112,10 +112,8 @@ def _samples(data: bytes, form: _Format) -> npt.NDArray[np.float32]:
             return np.frombuffer(data, f"<f{form.width}").astype(np.float32)
     if form.width == 1:
         return (np.frombuffer(data, np.uint8).astype(np.float32) - 128) / np.float32(128)
-    if form.width == 2:
-        return np.frombuffer(data, "<i2").astype(np.float32) / np.float32(32768)
-    if form.width == 4:
-        return (np.frombuffer(data, "<i4").astype(np.float64) / 2**31).astype(np.float32)
+    if form.width in (2, 4):
+        return np.frombuffer(data, f"<i{form.width}").astype(np.float32) / np.float32(2 ** (8 * form.width - 1))
     # 24 bit: three bytes become the upper three of an int32.
     wide: npt.NDArray[Any] = np.zeros((len(data) // 3, 4), np.uint8)
     wide[:, 1:] = np.frombuffer(data, np.uint8).reshape(-1, 3)

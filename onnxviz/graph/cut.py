@@ -18,7 +18,8 @@ import numpy
 import onnx
 
 from onnxviz.errors import NoMatchError
-from onnxviz.graph.graph import Graph, Node, tensor_spec
+from onnxviz.graph.graph import Graph, tensor_spec
+from onnxviz.graph.node import Node
 from onnxviz.graph.shapes import infer
 from onnxviz.graph.topology import FunctionKey, every_node, function_key
 from onnxviz.layout import TensorSpec
@@ -34,7 +35,7 @@ def cut(graph: Graph, outputs: Sequence[str], types: Mapping[str, TensorSpec] | 
         types: what else is known of values, for their declarations.
 
     Raises:
-        NoMatchError: An output is not a value of the graph, or none is asked for.
+        NoMatchError: An output is not a value of the graph, or there are no outputs.
     """
     wanted = tuple(dict.fromkeys(outputs))
     check_values(graph, wanted)

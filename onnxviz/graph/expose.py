@@ -30,7 +30,7 @@ _KEPT_KEYS = frozenset({"pkg.torch.onnx.name_scopes"})
 class Exposed:
     """A graph with more outputs: those that were added, and those that were asked for and were outputs already.
 
-    Of the `unranked` among the added nothing tells how many axes they have, so that they are declared without a shape.
+    The `unranked` are those among the added whose number of axes is not known: they are declared without a shape.
     """
 
     graph: Graph

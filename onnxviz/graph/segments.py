@@ -25,7 +25,8 @@ from itertools import accumulate, pairwise
 import numpy
 
 from onnxviz.graph.cut import assemble, cut, declare, needed_nodes
-from onnxviz.graph.graph import Graph, Node
+from onnxviz.graph.graph import Graph
+from onnxviz.graph.node import Node
 from onnxviz.layout import TensorSpec
 
 _WORTH = 8

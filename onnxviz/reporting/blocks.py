@@ -1,78 +1,101 @@
-"""A layer of one run as a block: every channel's values as 8 bits on the channel's own range, deflated."""
+"""A layer of one run as a block of bytes: 8 bits a value, on the range of the value's channel, deflated."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+import zlib
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onnxviz.draw.arrange import BARS, Arranged
-from onnxviz.draw.scale import Array, ChannelStatistics, Floats, channel_statistics
-from onnxviz.reporting.planes import NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY, Codes, Marks, Planes, deflate
+from onnxviz.draw.quantise import slopes
+from onnxviz.draw.scale import ChannelStatistics, Floats, channel_blocks, channel_statistics
+from onnxviz.layout import Array
+from onnxviz.reporting.block_store import BlockStore
+from onnxviz.reporting.contents import RunPart
+
+Codes = NDArray[np.uint8]
+Marks = NDArray[np.bool_]
+
+NAN, POSITIVE_INFINITY, NEGATIVE_INFINITY = 1, 2, 3
+"""What a plane of extras holds for a value that is not finite; it holds 0 for a finite one."""
 
 STEPS = 256
 
-# Values handled at once: they stay in the second-level cache.
-_BLOCK = 1 << 16
-
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """A layer of one run, as it stands in the page.
+class Planes:
+    """The maps of a layer in one run as they are stored, each plane `(C, *extent)`.
 
     Attributes:
-        data: deflated (zlib): codes `(C, *extent) uint8`, then the plane of extras where there is one, then the bits of
-            the ends; or the values of a vector.
-        extent: the sizes of space; empty for a vector.
-        statistics: of the channels that are stored, over the whole map.
-        exact: whether the values stand there as they are, and not as codes.
-        extra: whether a plane of the same size says where a value is not finite.
-        wide: whether float64 holds what float32 cannot: the ends of the channels, the values of a vector.
+        codes: see `quantise`.
+        extra: see `extras`; None where all values are finite.
+        ends: marks values equal to the channel's minimum or maximum, so that an exact zero after ReLU can be told from
+            a small value with the same code. Stored as one bit for each code 0 and 255.
     """
 
-    data: bytes
-    extent: tuple[int, ...]
-    statistics: ChannelStatistics
-    exact: bool
-    extra: bool
-    wide: bool
+    codes: Codes
+    extra: Codes | None
+    ends: Marks
+
+    @classmethod
+    def unpacked(cls, data: bytes, extra: bool, shape: tuple[int, ...]) -> Planes:
+        """Return the planes that `packed` wrote; `extra` says whether a plane of extras is among them."""
+        plain = np.frombuffer(zlib.decompress(data), np.uint8)
+        count = math.prod(shape)
+        codes = plain[:count].reshape(shape)
+        marks = plain[count : 2 * count].reshape(shape) if extra else None
+        ends, places = np.zeros(shape, np.bool_), _at_ends(codes)
+        ends[places] = np.unpackbits(plain[(1 + extra) * count :], count=int(places.sum()))
+        return cls(codes, marks, ends)
+
+    def packed(self) -> bytes:
+        """Return the planes as one zlib stream."""
+        bits = np.packbits(self.ends[_at_ends(self.codes)])
+        return deflate(*(plane.data for plane in (self.codes, self.extra, bits) if plane is not None))
+
+    def take(self, channels: NDArray[np.intp]) -> Planes:
+        """Return the planes of some channels, in the order given."""
+        return Planes(self.codes[channels], None if self.extra is None else self.extra[channels], self.ends[channels])
 
 
-def make_block(arranged: Arranged, statistics: ChannelStatistics | None = None) -> Block:
-    """Return what was arranged to be drawn as a block; `statistics`, if they are known, are of the same channels."""
-    values = arranged.values
+def store_block(
+    store: BlockStore, shape: tuple[int, ...], arranged: Arranged, statistics: ChannelStatistics | None = None
+) -> RunPart:
+    """Store the arranged maps of an activation of this shape as a block, and return what the index says of it.
+
+    The block is a zlib stream: codes `(C, *extent) uint8`, the plane of extras if there is one, the bits of the ends;
+    or the values of a vector. `statistics` are those of `arranged.values`, if they are known.
+    """
+    values, exact = arranged.values, arranged.kind == BARS
     found = statistics if statistics is not None else channel_statistics(values)
     wide = not (_fits(found.minimum) and _fits(found.maximum))
-    if arranged.kind == BARS:
-        plain = np.ascontiguousarray(values, "<f8" if wide else "<f4")
-        return Block(deflate(plain.tobytes()), (), found, exact=True, extra=False, wide=wide)
-    extra = bool(found.irregular.any())
-    planes = Planes(quantise(values, found), extras(values) if extra else None, ends(values, found))
-    return Block(planes.packed(), values.shape[1:], found, exact=False, extra=extra, wide=wide)
+    extra = not exact and bool(found.irregular.any())
+    if exact:
+        data = deflate(np.ascontiguousarray(values, "<f8" if wide else "<f4").tobytes())
+    else:
+        data = Planes(quantise(values, found), extras(values) if extra else None, ends(values, found)).packed()
+    extent = () if exact else values.shape[1:]
+    return RunPart(store.add(data), shape, extent, found, _live(found, extent), exact=exact, extra=extra, wide=wide)
 
 
 def quantise(values: Array, statistics: ChannelStatistics) -> Codes:
     """Return values (C, ...) as codes of the same shape, each channel on its own range.
 
-    A code stands for `low + (code + 0.5) * (high - low) / 256`, at most range / 512 off; for `low` where the channel
-    has a single value. What is not finite has the code 0.
+    A code stands for `low + (code + 0.5) * (high - low) / 256`, at most range / 512 off; in a channel of a single
+    value it stands for that value. Values that are not finite have the code 0.
 
     >>> quantise(np.array([[0.0, 1.0, 2.0, 4.0]]), channel_statistics(np.array([[0.0, 1.0, 2.0, 4.0]])))
     array([[  0,  64, 128, 255]], dtype=uint8)
     """
     flat = values.reshape(len(values), -1)
     codes = np.zeros(flat.shape, np.uint8)
-    low, slope, hard = _slopes(statistics)
-    for block in _blocks(flat):
+    scale = slopes(np.nan_to_num(statistics.minimum), np.nan_to_num(statistics.maximum), STEPS)
+    for block in channel_blocks(flat):
         levels = np.empty(flat[block].shape, np.float32)
-        with np.errstate(all="ignore"):
-            np.subtract(flat[block], low[block].astype(flat.dtype)[:, None], out=levels, casting="unsafe")
-            np.multiply(levels, slope[block].astype(np.float32)[:, None], out=levels)
-        for channel in np.flatnonzero(hard[block]):
-            levels[channel] = _hard_levels(flat[block][channel], statistics, block.start + int(channel))
+        scale.write_levels(levels, flat[block], block)
         if statistics.irregular[block].any():
             levels[~np.isfinite(flat[block])] = 0
         # The greatest value lies on 256, or by rounding a little above it.
@@ -81,18 +104,18 @@ def quantise(values: Array, statistics: ChannelStatistics) -> Codes:
 
 
 def ends(values: Array, statistics: ChannelStatistics) -> Marks:
-    """Return a plane that is true where a value is its channel's minimum or maximum itself, and not only near it."""
+    """Return a plane that is true where a value equals the minimum or the maximum of its channel."""
     flat = values.reshape(len(values), -1)
     found = np.empty(flat.shape, np.bool_)
     low, high = statistics.minimum[:, None], statistics.maximum[:, None]
-    for block in _blocks(flat):
+    for block in channel_blocks(flat):
         np.equal(flat[block], low[block], out=found[block])
         found[block] |= flat[block] == high[block]
     return found.reshape(values.shape)
 
 
 def extras(values: Array) -> Codes:
-    """Return a plane that is 0 for finite values, else says which kind it is."""
+    """Return a plane that is 0 for finite values, else NAN, POSITIVE_INFINITY or NEGATIVE_INFINITY."""
     plane = np.zeros(values.shape, np.uint8)
     plane[np.isnan(values)] = NAN
     plane[values == np.inf] = POSITIVE_INFINITY
@@ -100,32 +123,27 @@ def extras(values: Array) -> Codes:
     return plane
 
 
-def _blocks(flat: Array) -> Iterator[slice]:
-    """Cut channels `(C, values)` into groups that are handled at once."""
-    step = max(1, _BLOCK // max(1, flat.shape[1]))
-    return (slice(start, start + step) for start in range(0, len(flat), step))
+def deflate(*parts: bytes | memoryview) -> bytes:
+    """Return bytes as a zlib stream.
+
+    Run-length coding takes a sixth of the time of level 6, and 2 % fewer bytes on the maps of the bundled model.
+    """
+    packer = zlib.compressobj(1, strategy=zlib.Z_RLE)
+    return b"".join([*(packer.compress(part) for part in parts), packer.flush()])
 
 
-def _slopes(statistics: ChannelStatistics) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """Return each channel's low end, its codes in a unit, and whether float32 cannot hold them."""
-    low = np.nan_to_num(statistics.minimum, posinf=0, neginf=0)
-    high = np.nan_to_num(statistics.maximum, posinf=0, neginf=0)
-    with np.errstate(all="ignore"):
-        span = high - low
-        slope = np.where(span > 0, STEPS / span, 0.0)
-    return low, slope, (span > 0) & ((slope > 1e37) | (span > 1e37))
+def _at_ends(codes: Codes) -> Marks:
+    """Return where codes are 0 or 255: as uint8, only these two are below 2 when 1 is added."""
+    return codes + np.uint8(1) < 2
 
 
-def _hard_levels(row: NDArray[Any], statistics: ChannelStatistics, channel: int) -> Floats:
-    """Return the levels of a channel whose range overflows or vanishes in float32: all is divided by an end."""
-    low, high = float(statistics.minimum[channel]), float(statistics.maximum[channel])
-    size = max(abs(low), abs(high))
-    with np.errstate(all="ignore"):
-        levels: Floats = (row.astype(np.float64) / size - low / size) * (STEPS / (high / size - low / size))
-    return levels
+def _live(statistics: ChannelStatistics, extent: tuple[int, ...]) -> int:
+    low = statistics.minimum
+    shown = low != 0 if math.prod(extent) == 1 else ~statistics.constant
+    return int(np.count_nonzero(shown & ~np.isnan(low)))
 
 
 def _fits(values: Floats) -> bool:
-    """Tell whether float32 holds numbers as they are; NaN is none that matters."""
+    """Return whether float32 holds all these numbers exactly, or as NaN."""
     with np.errstate(all="ignore"):
         return bool(np.array_equal(values.astype(np.float32).astype(np.float64), values, equal_nan=True))

@@ -1,7 +1,7 @@
-"""The page's own parts, joined: its modules become one classic script, so that a browser opens it from a disk.
+"""The page's own files, joined: its modules become one classic script, its style sheets one style.
 
-Browsers refuse `import` between files that are opened from a disk. The modules keep to what can be joined by leaving
-lines out: `import { name } from './other.js';` and `export` before a declaration. Anything fancier is refused.
+Browsers refuse `import` in pages that are opened from a disk. Modules can be joined because they use two forms only,
+which are taken out: `import { name } from './other.js';` and `export` before a declaration. Other forms are refused.
 """
 
 from __future__ import annotations
@@ -12,19 +12,21 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from importlib.resources import files
 
 _IMPORT = re.compile(r"""^import\s*\{([^}]*)\}\s*from\s*["']\./([\w-]+\.js)["'];[ \t]*\n""", re.M)
 _EXPORT = re.compile(r"^export (?=(?:async )?function\b|const\b|let\b|class\b)", re.M)
 _DECLARED = re.compile(r"^(?:export )?(?:async )?(?:function\*?|const|let|class) +([\w$]+)", re.M)
+_EXPORTED = re.compile(r"^export (?:async )?(?:function\*?|const|let|class) +([\w$]+)", re.M)
 _FANCY = re.compile(r"^(?:import|export)\b.*|^(?!\s*(?:\*|//|/\*)).*\bimport\s*\(.*|^var\b.*", re.M)
 _PLACES = {"base.css": 0, "narrow.css": 2}
 _FORBIDDEN = ("</script", "<script", "<!--", "\r")
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """The parts of the page that are the same in every report: text, and what is allowed to run of it."""
+class PageFiles:
+    """What is the same in every report: the body, the style and the script."""
 
     body: str
     style: str
@@ -32,7 +34,7 @@ class Page:
 
     @property
     def policy(self) -> str:
-        """The Content-Security-Policy: this script and this style, pictures from the page itself, and nothing else."""
+        """The Content-Security-Policy: this script, this style, pictures within the page, and nothing else."""
         return (
             f"default-src 'none'; script-src '{_digest(self.script)}'; style-src '{_digest(self.style)}'; "
             "img-src data: blob:; base-uri 'none'; form-action 'none'"
@@ -40,20 +42,20 @@ class Page:
 
 
 @cache
-def load_page() -> Page:
-    """Return the page's parts, as they lie beside this file."""
+def load_page() -> PageFiles:
+    """Return the page's files, joined."""
     folder = files("onnxviz.reporting") / "page"
     texts = {entry.name: entry.read_text(encoding="utf-8") for entry in folder.iterdir() if entry.is_file()}
     modules = {name: text for name, text in texts.items() if name.endswith(".js")}
     styles = {name: text for name, text in texts.items() if name.endswith(".css")}
-    return Page(texts["report.html"].strip(), join_styles(styles), join_modules(modules))
+    return PageFiles(texts["report.html"].strip(), join_styles(styles), join_modules(modules))
 
 
 def join_styles(styles: Mapping[str, str]) -> str:
-    """Return style sheets as one: `base.css` first, `narrow.css` last, which changes what the others say.
+    """Return style sheets as one: `base.css` first, and last `narrow.css`, whose rules override the others.
 
     Raises:
-        ValueError: a sheet would end its own element.
+        ValueError: a sheet holds `</style`, which would end its element.
     """
     for name, text in styles.items():
         if "</style" in text.lower():
@@ -62,7 +64,7 @@ def join_styles(styles: Mapping[str, str]) -> str:
 
 
 def join_modules(modules: Mapping[str, str]) -> str:
-    """Return modules as one classic script, those that are imported before those that import them.
+    """Return modules as one classic script, each after those that it imports.
 
     >>> print(join_modules({"b.js": "import { a } from './a.js';\\na();\\n", "a.js": "export function a() {}\\n"}))
     (() => {
@@ -72,7 +74,7 @@ def join_modules(modules: Mapping[str, str]) -> str:
     })();
 
     Raises:
-        ValueError: a module holds what cannot be joined, or two declare the same name.
+        ValueError: a module uses a form that cannot be joined, or two declare the same name.
     """
     joined = "".join(_plain(name, modules[name]) for name in _in_order(modules))
     owners: dict[str, str] = {}
@@ -95,34 +97,20 @@ def _plain(name: str, text: str) -> str:
 
 
 def _in_order(modules: Mapping[str, str]) -> list[str]:
-    order: list[str] = []
-    under_way: list[str] = []
-
-    def visit(name: str, importer: str) -> None:
-        if name in order:
-            return
-        if name not in modules:
-            raise ValueError(f"{importer} imports {name}, which is not there")
-        if name in under_way:
-            raise ValueError(f"modules import each other: {', '.join([*under_way, name])}")
-        under_way.append(name)
-        for names, other in _IMPORT.findall(modules[name]):
-            visit(other, name)
-            _check_names(names, other, modules[other], name)
-        under_way.pop()
-        order.append(name)
-
-    for name in sorted(modules):
-        visit(name, "the page")
-    return order
-
-
-def _check_names(names: str, module: str, text: str, importer: str) -> None:
-    for name in (part.strip() for part in names.split(",")):
-        if name and not re.search(
-            rf"^export (?:async )?(?:function\*?|const|let|class) +{re.escape(name)}\b", text, re.M
-        ):
-            raise ValueError(f"{importer} imports {name!r} from {module}, which exports no such name")
+    imported: dict[str, list[str]] = {name: [] for name in sorted(modules)}
+    for importer, others in imported.items():
+        for names, other in _IMPORT.findall(modules[importer]):
+            if other not in modules:
+                raise ValueError(f"{importer} imports {other}, which is not there")
+            exported = {"", *_EXPORTED.findall(modules[other])}
+            for name in (part.strip() for part in names.split(",")):
+                if name not in exported:
+                    raise ValueError(f"{importer} imports {name!r} from {other}, which exports no such name")
+            others.append(other)
+    try:
+        return list(TopologicalSorter(imported).static_order())
+    except CycleError as error:
+        raise ValueError(f"modules import each other: {', '.join(error.args[1])}") from None
 
 
 def _digest(text: str) -> str:

@@ -1,24 +1,20 @@
-"""Activations to blocks, each seen once, run by run."""
+"""Turns activations into blocks as they come, run by run, and keeps none of them."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from onnxviz.activations import Activation
-from onnxviz.draw.arrange import ATTENTION, BANDS, BARS, FILMSTRIP, MAPS, NOTHING, Arranged, arrange_axes, fitting
+from onnxviz.draw.arrange import ATTENTION, BANDS, BARS, FILMSTRIP, MAPS, NOTHING, Arranged, arrange_axes, matching
 from onnxviz.draw.scale import ChannelStatistics
 from onnxviz.layout import spatial_axes
-from onnxviz.reporting.blocks import Block, make_block
-from onnxviz.reporting.parts import LayerFacts, LayerPart, ReportRun, RunPart
-from onnxviz.reporting.store import BlockStore
+from onnxviz.reporting.block_store import BlockStore
+from onnxviz.reporting.blocks import store_block
+from onnxviz.reporting.contents import LayerFacts, LayerPart, ReportRun, RunPart
 
 if TYPE_CHECKING:
     from onnxviz.graph.layers.catalogue import Layer
@@ -26,34 +22,26 @@ if TYPE_CHECKING:
 FORMS = {MAPS: "map", ATTENTION: "map", BANDS: "band", FILMSTRIP: "volume", BARS: "vector"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Key:
-    """What makes two runs' activations the same layer; `number` tells apart those that are alike in one run."""
-
-    name: str
-    value: str
-    form: str
-    channels: int
-    number: int
-
-
 MOST_RUNS = 32
-"""Inputs that a page shows at most: more share its bytes so thinly that there is little to see of each."""
+"""Inputs that a page shows at most: with more, too few bytes are left for each."""
 
 
 class Collector(AbstractContextManager["Collector"]):
-    """Takes the activations of one run after the other and puts them away in `store`.
+    """Takes the activations of one run after the other and stores their blocks in `store`.
 
-    Runs beyond MOST_RUNS are counted in `further` and let go, so that memory and disk stay flat over thousands.
+    Runs beyond MOST_RUNS are only counted, in `further`: memory and disk stay flat over thousands of inputs. `empty`
+    names the layers without numbers to show.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Begin with nothing; blocks lie in a nameless file in `folder` until the block ends."""
+        """Begin with no run; until it is closed, blocks lie in a temporary file in `folder`."""
         self.store = BlockStore(folder)
         self.runs: list[ReportRun] = []
         self.further = 0
         self.empty: list[str] = []
-        self._layers: dict[_Key, tuple[LayerFacts, dict[int, RunPart]]] = {}
+        # Activations with the same name, value, form and channels in two runs are one layer; a number tells apart those
+        # alike within a run.
+        self._layers: dict[tuple[str, str, str, int, int], tuple[LayerFacts, dict[int, RunPart]]] = {}
 
     def add(
         self,
@@ -62,12 +50,12 @@ class Collector(AbstractContextManager["Collector"]):
         statistics: ChannelStatistics | None = None,
         labels: Sequence[str] | None = None,
     ) -> None:
-        """Take an activation of the run that is under way.
+        """Take an activation of the current run.
 
         Args:
-            activation: its first item is stored, as it would be drawn.
+            activation: its first item is stored, arranged as it would be drawn.
             layer: its entry in the catalogue.
-            statistics: those of `activation.maps()`, where they are known.
+            statistics: those of `activation.maps()`, if they are known.
             labels: a class name for each unit.
         """
         if len(self.runs) == MOST_RUNS:
@@ -77,29 +65,20 @@ class Collector(AbstractContextManager["Collector"]):
             if activation.name not in self.empty:
                 self.empty.append(activation.name)
             return
-        block = make_block(arranged, fitting(statistics, arranged, activation.array, activation.layout))
-        facts = _facts(activation, arranged, layer, labels)
-        part = RunPart(
-            self.store.add(block.data),
-            activation.array.shape,
-            block.extent,
-            block.statistics,
-            _live(block),
-            block.exact,
-            block.extra,
-            block.wide,
-        )
+        array, facts = activation.array, _facts(activation, arranged, layer, labels)
+        known = matching(statistics, arranged, array, activation.layout)
+        part = store_block(self.store, array.shape, arranged, known)
         self._place(facts, len(arranged.values)).setdefault(len(self.runs), part)
 
     def drop_run(self) -> None:
-        """Forget the activations of a run that failed; their blocks stay in the store, and are not written."""
+        """Forget the current run, which failed; its blocks stay in the store, but are not written."""
         for key, (_, parts) in list(self._layers.items()):
             parts.pop(len(self.runs), None)
             if not parts:
                 del self._layers[key]
 
     def end_run(self, run: ReportRun) -> None:
-        """Say what the run was whose activations were added."""
+        """End the current run: `run` says what the activations added since the last one belong to."""
         if len(self.runs) < MOST_RUNS:
             self.runs.append(run)
         else:
@@ -111,42 +90,36 @@ class Collector(AbstractContextManager["Collector"]):
     def layers(self) -> tuple[LayerPart, ...]:
         """Return all layers, each with what every run has of it."""
         return tuple(
-            LayerPart(facts, key.channels, tuple(map(parts.get, range(len(self.runs)))), tuple(range(key.channels)))
-            for key, (facts, parts) in self._layers.items()
+            LayerPart(facts, channels, tuple(map(parts.get, range(len(self.runs)))), tuple(range(channels)))
+            for (_, _, _, channels, _), (facts, parts) in self._layers.items()
         )
 
     def _place(self, facts: LayerFacts, channels: int) -> dict[int, RunPart]:
-        """Return where the run under way puts its part of a layer; layers that look the same have a place each."""
-        keys = (_Key(facts.name, facts.output, facts.form, channels, number) for number in count())
+        """Return the parts of the layer to which the current run adds; layers that look the same are kept apart."""
+        keys = ((facts.name, facts.output, facts.form, channels, number) for number in count())
         places = (self._layers.setdefault(key, (facts, {}))[1] for key in keys)
         return next(parts for parts in places if len(self.runs) not in parts)
 
 
-def _live(block: Block) -> int:
-    low = block.statistics.minimum
-    shown = low != 0 if math.prod(block.extent) == 1 else ~block.statistics.constant
-    return int(np.count_nonzero(shown & ~np.isnan(low)))
-
-
 def _facts(activation: Activation, arranged: Arranged, layer: Layer | None, labels: Sequence[str] | None) -> LayerFacts:
     return LayerFacts(
-        activation.name,
-        activation.value,
-        activation.tap,
-        activation.op,
-        str(activation.array.dtype),
-        activation.layout,
-        FORMS[arranged.kind],
-        _axes(activation, arranged),
-        arranged.notes,
-        arranged.kind == ATTENTION,
-        layer,
-        tuple(labels) if labels is not None and len(labels) == len(arranged.values) else None,
+        name=activation.name,
+        output=activation.value,
+        tap=activation.tap,
+        op=activation.op,
+        dtype=str(activation.array.dtype),
+        layout=activation.layout,
+        form=FORMS[arranged.kind],
+        axes=_axes(activation, arranged),
+        notes=arranged.notes,
+        attention=arranged.kind == ATTENTION,
+        layer=layer,
+        labels=tuple(labels) if labels is not None and len(labels) == len(arranged.values) else None,
     )
 
 
 def _axes(activation: Activation, arranged: Arranged) -> tuple[int, ...]:
-    """Return which axis of space each stored axis is, counted among the array's axes of space."""
+    """Return for each stored axis of space its place among the array's axes of space; empty where that is unknown."""
     stored = () if arranged.kind == BARS else arranged.values.shape[1:]
     layout = activation.layout or ""
     if len(layout) != activation.array.ndim:

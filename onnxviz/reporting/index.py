@@ -1,4 +1,4 @@
-"""What the page knows of its runs and layers: the JSON in front of the blocks."""
+"""The index: JSON in front of the blocks, with all that the page knows of its runs and layers."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxviz.draw.encode import png
-from onnxviz.draw.palette import COLORMAPS, data_colours
 from onnxviz.layout import spatial_axes
-from onnxviz.reporting.parts import LayerPart, ReportModel, ReportRun, RunPart
+from onnxviz.reporting.appearance import appearance
+from onnxviz.reporting.contents import LayerPart, ReportModel, ReportRun, RunPart
 from onnxviz.strict_json import number
 from onnxviz.version import __version__
 
 SCHEMA = "onnxviz.report/1"
 
-# What could end the element, open a comment or end a line of script; all else that is not ASCII is escaped by json.
+# These could end the element or open a comment; json escapes what is not ASCII.
 _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 
 
 def index_text(
     model: ReportModel, runs: Sequence[Mapping[str, Any]], layers: Sequence[LayerPart], left_out: str
 ) -> str:
-    """Return the index as JSON that can stand between tags, whatever names say: ASCII without `<`, `>` and `&`.
+    """Return the index as JSON that is safe between tags, whatever the names are: ASCII without `<`, `>` and `&`.
 
-    `runs` are what `run_document` made of each.
+    `runs` are those that `run_document` returned.
     """
     document = {
         "schema": SCHEMA,
@@ -38,7 +38,7 @@ def index_text(
         "left_out": left_out,
         "runs": list(runs),
         "layers": [_layer(layer) for layer in layers],
-        "colormaps": _colormaps(),
+        **appearance(),
     }
     text = json.dumps(document, allow_nan=False, separators=(",", ":"))
     for mark, escape in _ESCAPES.items():
@@ -47,7 +47,7 @@ def index_text(
 
 
 def run_document(run: ReportRun) -> dict[str, Any]:
-    """Return what the index says of a run, with its picture as a PNG."""
+    """Return the entry of a run in the index, its picture as a PNG."""
     return {
         "name": run.name,
         "source": {name: _file_name(source) for name, source in run.source.items()},
@@ -58,7 +58,7 @@ def run_document(run: ReportRun) -> dict[str, Any]:
 
 
 def _file_name(source: str) -> str:
-    """Return where an input came from without its folders: a report is handed on, and they are nobody's business."""
+    """Return an input's file without its folders, which are private: a report is handed on to others."""
     return re.split(r"[/\\]", source)[-1]
 
 
@@ -100,7 +100,7 @@ def _layer(part: LayerPart) -> dict[str, Any]:
 
 
 def _field(part: LayerPart, run: RunPart) -> dict[str, Any] | None:
-    """Return the receptive field, where the stored positions tell of which they are."""
+    """Return the receptive field; None where the stored axes cannot be mapped to its axes."""
     field = part.facts.layer.receptive_field if part.facts.layer else None
     if field is None:
         return None
@@ -132,7 +132,3 @@ def _run_part(run: RunPart, first: RunPart) -> dict[str, Any]:
 def _packed(values: NDArray[np.float64], wide: bool) -> str:
     with np.errstate(all="ignore"):
         return base64.b64encode(values.astype("<f8" if wide else "<f4").tobytes()).decode()
-
-
-def _colormaps() -> dict[str, list[str]]:
-    return {name: [bytes(colour).hex() for colour in data_colours(name, 256)] for name in COLORMAPS}

@@ -1,45 +1,44 @@
-"""A report that would be too large: weak channels are left out first, then maps are halved.
+"""Makes a report smaller: channels that vary little are left out, then maps are halved.
 
-Each layer may take the same number of bytes. A layer that takes less stays whole; one that takes more keeps the
-channels that vary most in space, as many as fit, and where these would be fewer than sixteen, its maps are halved.
+Each layer may take the same number of bytes. A layer that takes less stays whole. One that takes more keeps the
+channels that vary most in space, as many as fit; if fewer than FEWEST would fit, its maps are halved first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from onnxviz.draw.scale import Floats
-from onnxviz.reporting.halve import halve_planes
-from onnxviz.reporting.parts import LayerPart, RunPart
-from onnxviz.reporting.planes import Planes
-from onnxviz.reporting.store import BlockStore
+from onnxviz.reporting.block_store import BlockStore
+from onnxviz.reporting.blocks import NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY, Codes, Planes
+from onnxviz.reporting.contents import LayerPart, RunPart
 
 FEWEST = 16
 """Channels that a layer keeps as long as its maps can be halved instead."""
 SMALLEST = 8
-"""Maps whose longest side is no longer are not halved."""
+"""The longest side of maps that are not halved any more."""
+CHANNEL_BYTES = 36
+"""Roughly what a channel of a run takes in the index: four numbers as base64, two counts, its number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reduction:
-    """How many of a layer's channels stay, and how often its maps are halved; `size` estimates what that takes."""
+    """How many channels of a layer stay, how often its maps are halved, and the bytes that this takes, estimated."""
 
     channels: int
     halved: int
     size: float
 
 
-CHANNEL_BYTES = 36
-"""What a channel of a run takes in the index, about: four numbers as base64, two counts, its number."""
-
-
 def fit(layers: Sequence[LayerPart], store: BlockStore, room: int) -> tuple[LayerPart, ...]:
     """Return the layers reduced until they weigh no more than `room` bytes.
 
-    Vectors stay whole. What is left when nothing can be reduced any more may still be larger.
+    Vectors stay whole. The layers may still weigh more when nothing is left to reduce.
     """
     fitted, aim = tuple(layers), room
     size, share = weight(fitted, store), 2
@@ -47,14 +46,40 @@ def fit(layers: Sequence[LayerPart], store: BlockStore, room: int) -> tuple[Laye
         share = _fair_share(layers, store, aim)
         fitted = tuple(_reduced(layer, _reduction(layer, store, share), store) for layer in layers)
         size = weight(fitted, store)
-        # What stays may deflate worse than what was left out: then the aim was wrong by so much.
+        # Channels that stay may deflate worse than those left out: the aim is corrected by that factor.
         aim = int(aim * min(0.98, room / size))
     return fitted
 
 
 def weight(layers: Sequence[LayerPart], store: BlockStore) -> int:
-    """Return the bytes that all blocks take as base64, and their channels in the index."""
+    """Return the bytes that all blocks take as base64, together with their channels in the index."""
     return sum(_weight(layer, store) for layer in layers)
+
+
+def halve(codes: Codes) -> Codes:
+    """Return codes (C, ...) with each axis of space at half its size, rounded up: rounded means of boxes of 2.
+
+    >>> halve(np.array([[[0, 10, 7], [20, 31, 8]]], np.uint8))
+    array([[[15,  8]]], dtype=uint8)
+    """
+    boxes = _boxes(codes)
+    total = np.sum(boxes, axis=0, dtype=np.uint16)
+    return np.asarray((total + len(boxes) // 2) // len(boxes), np.uint8)
+
+
+def halve_extras(extra: Codes) -> Codes:
+    """Return a plane of extras halved: the kind of a box's mean, which is NaN for a box with both infinities."""
+    boxes = _boxes(extra)
+    nan, up, down = (
+        np.any([box == kind for box in boxes], axis=0) for kind in (NAN, POSITIVE_INFINITY, NEGATIVE_INFINITY)
+    )
+    return np.select([nan | (up & down), up, down], [NAN, POSITIVE_INFINITY, NEGATIVE_INFINITY], 0).astype(np.uint8)
+
+
+def halve_planes(planes: Planes) -> Planes:
+    """Return planes halved; the mean of a box equals an end of the range only where all of its values are ends."""
+    extra = None if planes.extra is None else halve_extras(planes.extra)
+    return Planes(halve(planes.codes), extra, np.all(_boxes(planes.ends), axis=0))
 
 
 def _weight(layer: LayerPart, store: BlockStore) -> int:
@@ -87,7 +112,7 @@ def _reduction(layer: LayerPart, store: BlockStore, share: int) -> Reduction:
 
 
 def _extent(layer: LayerPart) -> tuple[int, ...]:
-    """Return the longest sizes of space that any run has."""
+    """Return for each axis of space the greatest size in any run."""
     extents = [run.extent for run in layer.runs if run is not None]
     return tuple(max(sizes) for sizes in zip(*extents, strict=True))
 
@@ -102,15 +127,11 @@ def _reduced(layer: LayerPart, reduction: Reduction, store: BlockStore) -> Layer
 
 def _strongest(layer: LayerPart, count: int) -> tuple[int, ...]:
     """Return the channels that vary most in space in any run, in index order."""
-    shares = [_shares(run.statistics.deviation) for run in layer.runs if run is not None]
+    deviations = [run.statistics.deviation for run in layer.runs if run is not None]
+    known = [np.where(np.isfinite(deviation), deviation, 0) for deviation in deviations]
+    shares = [deviation / (deviation.max() or 1) for deviation in known]  # of each run's greatest, to compare runs
     order = np.argsort(-np.max(shares, axis=0), kind="stable")
     return tuple(sorted(int(channel) for channel in order[:count]))
-
-
-def _shares(deviation: Floats) -> Floats:
-    """Return deviations as shares of the run's greatest, so that runs compare; channels without one come last."""
-    known = np.where(np.isfinite(deviation), deviation, 0)
-    return np.asarray(known / (known.max() or 1), np.float64)
 
 
 def _reduced_run(run: RunPart, kept: tuple[int, ...], halved: int, store: BlockStore) -> RunPart:
@@ -121,3 +142,14 @@ def _reduced_run(run: RunPart, kept: tuple[int, ...], halved: int, store: BlockS
         planes = halve_planes(planes)
     statistics = run.statistics.take(channels)
     return replace(run, block=store.add(planes.packed()), extent=planes.codes.shape[1:], statistics=statistics)
+
+
+def _boxes(planes: NDArray[Any]) -> list[NDArray[Any]]:
+    """Return the first, second, ... value of every box of 2; the last row or column is doubled if it has no partner."""
+    padding = [(0, 0), *((0, size % 2 if size > 1 else 0) for size in planes.shape[1:])]
+    padded = np.pad(planes, padding, mode="edge")
+    steps = [(0, 1) if size > 1 else (0,) for size in padded.shape[1:]]
+    return [
+        padded[(slice(None), *(slice(start, None, len(step)) for start, step in zip(starts, steps, strict=True)))]
+        for starts in product(*steps)
+    ]

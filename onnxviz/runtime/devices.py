@@ -37,11 +37,17 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """The device that sessions are opened on, why, and whether it was found here instead of asked for by name."""
+class Placement:
+    """Where nodes run: the device, why it was taken, and how many of the nodes it got; 0 before a session is opened.
+
+    An `automatic` device was not asked for by name, so that the CPU may take its place.
+    """
 
     device: str
+    provider: str
     reason: str
+    nodes: int | None = 0
+    total: int | None = 0
     automatic: bool = False
 
 
@@ -64,7 +70,7 @@ def runtime() -> Any:
 
 
 def check_name(wish: str) -> None:
-    """Refuse a text that names no device, without a look at what is installed.
+    """Refuse the name of a device that does not exist; what is installed is not looked at.
 
     Raises:
         UsageError: The name is unknown.
@@ -76,8 +82,8 @@ def check_name(wish: str) -> None:
         )
 
 
-def providers_of(wish: str) -> tuple[list[str | tuple[str, dict[str, Any]]], str]:
-    """Return onnxruntime's provider list for a device name such as `cpu` or `cuda:1`, and the first provider's name.
+def providers_of(wish: str) -> list[str | tuple[str, dict[str, Any]]]:
+    """Return onnxruntime's provider list for a device name such as `cpu` or `cuda:1`.
 
     Raises:
         UsageError: The name is unknown.
@@ -88,10 +94,8 @@ def providers_of(wish: str) -> tuple[list[str | tuple[str, dict[str, Any]]], str
     provider = PROVIDERS[name]
     if provider not in runtime().get_available_providers():
         raise DeviceError(f"device {name!r} is not in the installed onnxruntime; {_how_to_get(name)}")
-    options: dict[str, Any] = {"device_id": number} if number else {}
-    first: str | tuple[str, dict[str, Any]] = (provider, options) if options else provider
-    cpu = PROVIDERS["cpu"]
-    return ([first] if provider == cpu else [first, cpu]), provider
+    first = (provider, {"device_id": number}) if number else provider
+    return [first] if name == "cpu" else [first, PROVIDERS["cpu"]]
 
 
 def devices() -> tuple[Device, ...]:
@@ -106,16 +110,19 @@ def devices() -> tuple[Device, ...]:
 
 def _tried(name: str, provider: str) -> Device:
     ort = runtime()
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
     try:
-        session = ort.InferenceSession(_ONE_RELU, _quiet(ort), providers=[provider])
+        session = ort.InferenceSession(_ONE_RELU, options, providers=[provider])
     except Exception as error:  # onnxruntime raises many unrelated kinds here; each means that it does not work
-        return Device(name, provider, False, _first_line(error))
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        return Device(name, provider, False, lines[0][:300])
     if session.get_providers()[0] != provider:
         return Device(name, provider, False, "onnxruntime lists it, but its libraries or its hardware are missing")
     return Device(name, provider, True, "works")
 
 
-def target_of(wish: str) -> Target:
+def target_of(wish: str) -> Placement:
     """Return the device that a wish means here; for `auto` accelerators are tried with a model of one node.
 
     Raises:
@@ -124,40 +131,22 @@ def target_of(wish: str) -> Target:
     """
     check_name(wish)
     if wish != "auto":
-        return Target(wish, "asked for")
+        return Placement(wish, PROVIDERS[wish.partition(":")[0]], "asked for")
     available = runtime().get_available_providers()
     for name in ACCELERATORS:
         if PROVIDERS[name] in available and _tried(name, PROVIDERS[name]).usable:
-            return Target(name, f"{name} works here", automatic=True)
-    return Target("cpu", "no accelerator was found", automatic=True)
+            return Placement(name, PROVIDERS[name], f"{name} works here", automatic=True)
+    return Placement("cpu", PROVIDERS["cpu"], "no accelerator was found", automatic=True)
 
 
 def overlapping_wheels() -> tuple[str, ...]:
     """Return the onnxruntime wheels installed over each other; more than one leaves only the last one's files."""
-    found = []
-    for wheel in WHEELS:
-        try:
-            importlib.metadata.version(wheel)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-        found.append(wheel)
-    return tuple(found)
+    return tuple(wheel for wheel in WHEELS if any(importlib.metadata.distributions(name=wheel)))
 
 
 def _how_to_get(name: str) -> str:
     extra = EXTRAS.get(name)
     return f"pip install 'onnxviz[{extra}]' in an environment of its own" if extra else "it needs a build of its own"
-
-
-def _quiet(ort: Any) -> Any:
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    return options
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0][:300] if text else type(error).__name__
 
 
 # ModelProto of `y = Relu(x)`, float32 of shape (1,), IR 8, opset 13: written out since this room does not know onnx.

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from onnxviz.errors import OnnxvizError
-from onnxviz.runtime.devices import PROVIDERS, Target, target_of
-from onnxviz.runtime.session import Placement, RunOptions, Session, check_taken, joined
+from onnxviz.runtime.devices import PROVIDERS, Placement, target_of
+from onnxviz.runtime.session import RunOptions, Session, check_taken, joined
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +21,10 @@ class Piece:
     outputs: tuple[str, ...]
 
 
-class Runner:
+class Executor:
     """Runs plans on one device, which is looked for once.
 
-    `placement` tells where the last run lies, before the first one the device with no nodes on it yet.
+    `placement` is where the last run was placed. Before the first run it names the device and counts no nodes.
     """
 
     def __init__(
@@ -41,9 +41,9 @@ class Runner:
         Args:
             folder: where the files with the weights lie.
             options: how to run.
-            keep: hold the session of a plan of one piece for the next run, at the cost of its memory in between.
-            placed: is told, at each session that is opened, where the pieces of the run so far lie together.
-            weights_only_quantised: what the graph quantises is weights only (see `Session`).
+            keep: keep the session of a plan of one piece open for the next run, at the cost of its memory.
+            placed: called with the placement of the run so far whenever a session was opened.
+            weights_only_quantised: the graph quantises weights, never activations (see `Session`).
 
         Raises:
             UsageError: The device's name is unknown.
@@ -54,15 +54,13 @@ class Runner:
         self._keep = keep
         self._placed = placed
         self._weights_only_quantised = weights_only_quantised
-        self._target = target_of(options.device)
-        provider = PROVIDERS[self._target.device.partition(":")[0]]
-        self.placement = Placement(self._target.device, provider, self._target.reason, 0, 0, self._target.automatic)
+        self.placement = self._target = target_of(options.device)
         self._kept: tuple[bytes, Session] | None = None
 
     def run(self, pieces: Sequence[Piece], feed: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-        """Run the pieces in order and yield each output with its value as soon as it is there.
+        """Run the pieces in order and yield the name and the array of each output as soon as it is there.
 
-        A value is let go once no later piece reads it, so memory is bounded by the largest piece, whatever the depth.
+        An array is let go once no later piece reads it, so the largest piece bounds the memory, whatever the depth.
 
         Raises:
             DeviceError: The device that was asked for took no node of any piece.
@@ -83,7 +81,7 @@ class Runner:
             alive = {name: value for name, value in (alive | values).items() if name in later}
             for name in piece.outputs:
                 value = values.pop(name)
-                # What a later piece reads is not handed out to be changed.
+                # The caller may change what it gets: what a later piece reads is copied.
                 yield name, value.copy() if name in later and hasattr(value, "copy") else value
 
     def prepare(self, piece: Piece) -> None:
@@ -97,17 +95,17 @@ class Runner:
         check_taken(self.placement)
 
     def open(self, skeleton: bytes) -> Session:
-        """Open a graph on the device; one that nobody asked for and that fails gives way to the CPU."""
+        """Open a graph on the device; where an automatic device fails, on the CPU."""
         try:
             return self._opened(skeleton)
         except OnnxvizError:
             if not self._target.automatic or self._target.device == "cpu":
                 raise
-            self._target = Target("cpu", f"{self._target.device} cannot open the model")
+            self._target = Placement("cpu", PROVIDERS["cpu"], f"{self._target.device} cannot open the model")
             return self._opened(skeleton)
 
     def _session(self, piece: Piece, placements: list[Placement]) -> Session:
-        """Return the session for a piece, the kept one or a new one, and note where the run lies with it."""
+        """Return the session for a piece, the kept one or a new one, and add its placement to that of the run."""
         opened = self._kept is None or self._kept[0] != piece.skeleton
         if opened:
             self._kept = None  # let go before the next is opened: two would take twice the memory

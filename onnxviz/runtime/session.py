@@ -10,16 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from onnxviz.errors import DeviceError, ExecutionError, OnnxvizError, RunError, UnsupportedError
-from onnxviz.runtime.devices import PROVIDERS, Target, providers_of, runtime, target_of
+from onnxviz.runtime.devices import PROVIDERS, Placement, providers_of, runtime, target_of
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """How to run: the device, the optimisation level and the threads.
+    """How to run: the device, the optimisation level, the threads and the memory.
 
-    `exact` turns all of onnxruntime's optimisation off, the only level at which exposing a value never changes a bit.
-    `many` optimises for many runs: weights are rearranged once, at the cost of memory. `memory` bounds the maps that
-    one piece of the graph holds at a time, in bytes. `threads` of 0 means one a core.
+    Attributes:
+        device: `auto`, `cpu`, `cuda`, `cuda:N`, `openvino` or another that `onnxviz devices` lists.
+        exact: turn off all of onnxruntime's optimisation; only then does exposing a value never change a bit.
+        many: optimise for many runs: weights are rearranged once, at the cost of memory.
+        threads: threads of one operator; 0 means one a core.
+        memory: bytes of maps that are held at a time; a model that needs more runs in pieces.
     """
 
     device: str = "auto"
@@ -34,21 +37,6 @@ class RunOptions:
         return "disabled" if self.exact else "all" if self.many else "extended"
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """Where a session's nodes run: the device, why it was taken, and how many of the nodes it got.
-
-    An `automatic` device was not asked for by name, so that the CPU may take its place.
-    """
-
-    device: str
-    provider: str
-    reason: str
-    nodes: int | None
-    total: int | None
-    automatic: bool = False
-
-
 class Session:
     """A graph in onnxruntime, opened from a skeleton whose weights lie in files under `folder`."""
 
@@ -57,14 +45,14 @@ class Session:
         skeleton: bytes,
         folder: Path,
         options: RunOptions,
-        target: Target | None = None,
+        target: Placement | None = None,
         *,
         weights_only_quantised: bool = False,
     ) -> None:
         """Open the graph, on the target if the device was looked for already.
 
-        With `weights_only_quantised` no node of the graph quantises an activation, and its weights are dequantised
-        once, as it is opened.
+        `weights_only_quantised` says that no node of the graph quantises an activation; its weights are then
+        dequantised once, when it is opened.
 
         Raises:
             DeviceError: The device is absent or broken.
@@ -73,7 +61,7 @@ class Session:
         """
         ort = runtime()
         target = target or target_of(options.device)
-        providers, first = providers_of(target.device)
+        providers = providers_of(target.device)
         settings = _session_options(ort, folder, options)
         if weights_only_quantised:
             # onnxruntime otherwise keeps DequantizeLinear of a weight and runs it every time: 125 ms against 48.
@@ -84,7 +72,7 @@ class Session:
                 self._session = ort.InferenceSession(skeleton, settings, providers=providers, enable_fallback=False)
         except Exception as error:  # onnxruntime's exceptions share no base class
             raise explained(error, "open the model") from None
-        self.placement = _checked_placement(self._session, target, first)
+        self.placement = _checked_placement(self._session, target)
         self.inputs: tuple[str, ...] = tuple(value.name for value in self._session.get_inputs())
 
     def run(self, feed: Mapping[str, Any], outputs: Sequence[str]) -> list[Any]:
@@ -94,10 +82,9 @@ class Session:
             ExecutionError: onnxruntime refuses the feed or fails.
         """
         try:
-            results: list[Any] = self._session.run(list(outputs), {name: feed[name] for name in self.inputs})
+            return list(self._session.run(list(outputs), {name: feed[name] for name in self.inputs}))
         except Exception as error:
             raise explained(error, "run the model", ExecutionError) from None
-        return results
 
 
 def _session_options(ort: Any, folder: Path, options: RunOptions) -> Any:
@@ -117,27 +104,26 @@ def _session_options(ort: Any, folder: Path, options: RunOptions) -> Any:
     return settings
 
 
-def _checked_placement(session: Any, target: Target, provider: str) -> Placement:
-    if session.get_providers()[0] != provider:
+def _checked_placement(session: Any, target: Placement) -> Placement:
+    if session.get_providers()[0] != target.provider:
         raise DeviceError(
             f"device {target.device!r} does not work here: onnxruntime fell back to the CPU; see `onnxviz devices`"
         )
-    nodes = total = None
     try:
         parts = session.get_provider_graph_assignment_info()
     except Exception:  # a build without the record: the provider list above is then all that can be known
         parts = []
-    if parts:
-        counts = [(part.ep_name, len(part.get_nodes())) for part in parts]
-        total = sum(count for _, count in counts)
-        nodes = sum(count for name, count in counts if name == provider)
-    return Placement(target.device, provider, target.reason, nodes, total, target.automatic)
+    if not parts:
+        return replace(target, nodes=None, total=None)
+    counts = [(part.ep_name, len(part.get_nodes())) for part in parts]
+    nodes = sum(count for name, count in counts if name == target.provider)
+    return replace(target, nodes=nodes, total=sum(count for _, count in counts))
 
 
 def joined(placements: Sequence[Placement]) -> Placement:
     """Return the placement of several pieces of a run together.
 
-    Where an automatic device took none of their nodes, all run on the CPU, and that is what is returned.
+    Where an automatic device took none of their nodes, all of them run on the CPU, and the answer says so.
     """
     whole = _summed(placements)
     if not whole.automatic or not _idle(whole):
@@ -156,7 +142,7 @@ def _summed(placements: Sequence[Placement]) -> Placement:
 
 
 def check_taken(placement: Placement) -> None:
-    """Refuse a run of which the device that was asked for took nothing.
+    """Refuse a run of which the wanted device took no node.
 
     Raises:
         DeviceError: A device beside the CPU took no node.
@@ -168,7 +154,6 @@ def check_taken(placement: Placement) -> None:
 
 
 def _idle(placement: Placement) -> bool:
-    """Tell whether all nodes run on the CPU although they were placed on another device."""
     return bool(placement.total) and not placement.nodes and placement.provider != PROVIDERS["cpu"]
 
 

@@ -1,4 +1,4 @@
-"""What `view` can be told besides the model and its inputs."""
+"""`ViewOptions`: all that `view` takes besides the model and its inputs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from onnxviz.draw.style import Style
 from onnxviz.errors import UsageError
-from onnxviz.feed.feeds import FeedOptions
+from onnxviz.feed.feed_options import FeedOptions
 from onnxviz.graph.selection.choices import SelectionText
 from onnxviz.reporting.report import SIZE
 from onnxviz.runtime.session import RunOptions
@@ -23,6 +23,9 @@ class ViewOptions:
         layers: a selection, or None for `conv,pool`.
         exclude: selections to take away.
         tap: `act` (after norm and nonlinearity) or `op` (the node's own output).
+        feed: how inputs are made.
+        run: the device and how it runs.
+        style: how the pictures are drawn.
         format: the pictures' file format: png, jpg, webp or tiff.
         raw: a `.npz` file for the arrays, unscaled.
         labels: class names, or a file of them, one a line; None takes the model's own.

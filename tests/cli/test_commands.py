@@ -96,6 +96,17 @@ def test_layers_of_a_run_know_their_sizes(onnxviz_command: Command, bundled_mode
     assert document["layers"][0]["shape"] == [1, 32, 112, 112]
 
 
+def test_a_run_of_layers_takes_the_options_of_feeding(onnxviz_command: Command, cat: Path, tmp_path: Path) -> None:
+    text = "g (float[N,3,H,W] x) => (float[N,3,A,B] y) { [pool] y = MaxPool <kernel_shape = [2, 2]> (x) }"
+    model = model_of(tmp_path / "m.onnx", text).path
+    done = onnxviz_command("layers", model, "--run", cat, "--size", "5x7", "--preset", "raw", "--json")
+    assert json.loads(done.out)["layers"][0]["shape"] == [1, 3, 4, 6]
+    refused = onnxviz_command("layers", model, "--size", "5x7")
+    assert refused.code == 2 and "name the input with --run INPUT" in refused.err
+    # As if it were not given.
+    assert onnxviz_command("layers", model, "--transform", "none").code == 0
+
+
 def test_tree_indents_by_scope(onnxviz_command: Command, bundled_model: Path) -> None:
     lines = onnxviz_command("layers", bundled_model, "--tree", "--layers", "stage2.**").out.splitlines()
     assert lines[:2] == ["stage2", "  block1"]
@@ -594,8 +605,8 @@ def test_the_preview_is_the_overview_or_the_only_layer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shown: list[str] = []
-    monkeypatch.setattr("onnxviz.draw.terminal.colours", lambda stream: "256")
-    monkeypatch.setattr("onnxviz.draw.terminal.preview", lambda path, truecolor: shown.append(path.name) or "")
+    monkeypatch.setattr("onnxviz.draw.preview.colours", lambda stream: "256")
+    monkeypatch.setattr("onnxviz.draw.preview.preview", lambda path, truecolor: shown.append(path.name) or "")
     for selection in ("conv[0]", "conv[:2]"):
         done = onnxviz_command(
             "view", bundled_model, cat, "--layers", selection, "--show", "--no-html", "-o", tmp_path / "maps"
@@ -617,36 +628,6 @@ def test_what_is_piped_in_has_the_scale_of_all_inputs(
     for folder in ("000-stdin", "001-x"):
         with Image.open(next((tmp_path / "maps" / folder).glob("000-*.png"))) as picture:
             assert picture.text["Scale"] == "fixed: fixed scale 0 .. 6"
-
-
-@pytest.mark.parametrize(
-    ("typed", "completed"),
-    [
-        ("onnxviz vi", ["view"]),
-        ("onnxviz view --the", ["--theme"]),
-        ("onnxviz view m.onnx --theme ", ["dark", "light"]),
-        ("onnxviz view m.onnx --scale s", ["signed", "symmetric", "std"]),
-        ("onnxviz view m.onnx --colormap v", ["viridis", "vik"]),
-        # Nothing of ours: bash then completes files.
-        ("onnxviz view m", []),
-    ],
-)
-def test_bash_completes(typed: str, completed: list[str]) -> None:
-    script = f"""
-        eval "$(onnxviz --show-completion bash)"
-        IFS=' ' COMP_WORDS=({typed}{'""' if typed.endswith(" ") else ""})
-        COMP_CWORD=$(( ${{#COMP_WORDS[@]}} - 1 ))
-        _onnxviz_completion onnxviz
-        printf '%s\\n' "${{COMPREPLY[@]}}"
-    """
-    places = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    bash = shutil.which("bash")
-    if bash is None:
-        pytest.skip("no bash here")
-    done = subprocess.run(
-        [bash, "--norc", "-c", script], capture_output=True, text=True, check=True, env={**os.environ, "PATH": places}
-    )
-    assert done.stdout.split() == completed
 
 
 def test_layers_tells_which_of_two_things_a_name_means(onnxviz_command: Command, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ collect_ignore = [
     "lite_nets.py",
     "live_nets.py",
     "nets.py",
-    "operators.py",
+    "child/operators.py",
     "payloads.py",
 ]
 
@@ -56,9 +56,9 @@ def in_tensorflow(tensorflow_python: str) -> Callable[..., str]:
 
 @dataclass(frozen=True)
 class StandIn:
-    """A program in the place of the Python that has TensorFlow: it keeps what it was asked, and does what it is told.
+    """A program in the place of the Python that has TensorFlow: it keeps its requests, and runs given lines of Python.
 
-    What it does is Python, with `request` (a mapping), `report` (writes facts where the parent reads them), `model`
+    The lines can use `request` (a mapping), `report` (writes facts where the parent reads them), `model`
     (the path of an ONNX model) and `good` (writes that model and says that all is done, with further facts).
     """
 

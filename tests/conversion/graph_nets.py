@@ -31,7 +31,7 @@ def slim_graph(session: v1.Session) -> None:
             x = tf.nn.relu(tf.nn.bias_add(x, _variable("biases", (4,)), name="BiasAdd"), name="Relu")
         x = tf.nn.avg_pool2d(x, 2, 2, "VALID", name="AvgPool")
         x = tf.reshape(x, (-1, 64), name="Flat")
-        x = tf.matmul(x, _variable("Logits", (64, 5)), name="MatMul")
+        x = tf.matmul(x, _variable("Logits", (64, 5), use_resource=True), name="MatMul")
     tf.nn.softmax(x, name="scores")
     generator = np.random.default_rng(3)
     for variable in v1.global_variables():
@@ -147,5 +147,6 @@ def _conv(x: tf.Tensor, scope: str, channels: int, size: int, stride: int) -> tf
         return tf.nn.relu(x, name="Relu")
 
 
-def _variable(name: str, shape: tuple[int, ...]) -> Any:
-    return v1.get_variable(name, shape, initializer=v1.zeros_initializer(), use_resource=False)
+def _variable(name: str, shape: tuple[int, ...], use_resource: bool = False) -> Any:
+    """Return a variable of either kind that TensorFlow 1 has: old programs make the one, later ones resources."""
+    return v1.get_variable(name, shape, initializer=v1.zeros_initializer(), use_resource=use_resource)

@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 import onnxviz
-from onnxviz.conversion.options import ConvertOptions
+from onnxviz.conversion.convert_options import ConvertOptions
 
 
 def with_lambda(keras: Any) -> Any:

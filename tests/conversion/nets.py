@@ -91,7 +91,7 @@ def two_ends(out: Path) -> list[Entry]:
 def unsupported(out: Path) -> list[Entry]:
     graph = graph_nets.graph_of_unknown_operator()
     (out / "unsupported.pb").write_bytes(graph.SerializeToString())
-    return [Entry("unsupported_pb", "unsupported.pb", refused="Svd at Decompose/Svd is no operator of ONNX")]
+    return [Entry("unsupported_pb", "unsupported.pb", refused="Svd at Decompose/Svd is not an operator of ONNX")]
 
 
 def noise(out: Path) -> list[Entry]:

@@ -269,7 +269,7 @@ def checkpoints(out: Path, marker: Path) -> list[Payload]:
 
 
 def fired(source: Path, marker: Path) -> bool:
-    """Tell whether loading and running a source leaves the marker, and take that away."""
+    """Return whether loading and running a source leaves the marker, and remove the marker."""
     with contextlib.suppress(Exception):  # a payload need not be a good model
         FIRE[source.suffix](source)
     return take_away(marker)

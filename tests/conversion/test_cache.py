@@ -13,8 +13,8 @@ import pytest
 
 from onnxviz.conversion import cache
 from onnxviz.conversion.cache import cached
-from onnxviz.conversion.options import ConvertOptions
-from onnxviz.conversion.source import Source
+from onnxviz.conversion.convert_options import ConvertOptions
+from onnxviz.conversion.source import ConversionSource
 from onnxviz.errors import ModelError, OutputError
 
 from .conftest import StandIn
@@ -74,9 +74,9 @@ def test_every_file_of_a_source_counts(tmp_path: Path) -> None:
         (folder / name).write_bytes(b"1")
     (folder / "other.data").write_bytes(b"1")
     for source, changed, counts in (
-        (Source(folder, "saved_model"), "variables/variables.index", True),
-        (Source(folder / "net.meta", "checkpoint"), "net.data-00000-of-00001", True),
-        (Source(folder / "net.meta", "checkpoint"), "other.data", False),
+        (ConversionSource(folder, "saved_model"), "variables/variables.index", True),
+        (ConversionSource(folder / "net.meta", "checkpoint"), "net.data-00000-of-00001", True),
+        (ConversionSource(folder / "net.meta", "checkpoint"), "other.data", False),
     ):
         before = cache.digest(source, ConvertOptions())
         assert before == cache.digest(source, ConvertOptions(force=True))
@@ -90,9 +90,9 @@ def test_where_a_file_of_a_source_lies_counts(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (folder / name).mkdir(parents=True)
     (folder / "a" / "words.txt").write_bytes(b"1")
-    before = cache.digest(Source(folder, "saved_model"), ConvertOptions())
+    before = cache.digest(ConversionSource(folder, "saved_model"), ConvertOptions())
     (folder / "a" / "words.txt").rename(folder / "b" / "words.txt")
-    assert cache.digest(Source(folder, "saved_model"), ConvertOptions()) != before
+    assert cache.digest(ConversionSource(folder, "saved_model"), ConvertOptions()) != before
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root reads all")
@@ -107,7 +107,7 @@ def test_a_part_that_cannot_be_read_is_said(tmp_path: Path) -> None:
 
 def test_a_part_that_vanishes_meanwhile_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "saved_model.pb").write_bytes(b"1")
-    monkeypatch.setattr(Source, "files", (tmp_path / "gone",))
+    monkeypatch.setattr(ConversionSource, "files", (tmp_path / "gone",))
     with pytest.raises(ModelError, match=r"gone' cannot be read: No such file"):
         cached(tmp_path)
 

@@ -1,4 +1,4 @@
-"""The command and the function: what is asked reaches the converter, what comes of it is told and written whole."""
+"""The command and the function: options reach the converter, and its result is printed, and written whole or not."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 import onnxviz
 from onnxviz.conversion.convert import convert
-from onnxviz.conversion.options import ConvertOptions
+from onnxviz.conversion.convert_options import ConvertOptions
 from onnxviz.errors import ConversionError, OutputError, UsageError, VerificationError
 
 from .conftest import StandIn
@@ -84,7 +84,7 @@ def test_what_came_of_it_is_told(stand_in: Make, lite_file: Path, onnxviz_comman
         "inputs guessed: x (--inputs names others)",
         "pixels are scaled as keras.applications does for vgg16",
         "signature serve",
-        "no values of the converted model, so not to be seen: a/conv, b",
+        "not values of the converted model, so nothing shows them: a/conv, b",
     ]
     assert "not compared with TensorFlow" in done.out
     done = onnxviz_command(*given, "--json", "-q")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from onnxviz.conversion.source import Source, find_source, is_tensorflow
+from onnxviz.conversion.source import ConversionSource, find_source, is_tensorflow
 from onnxviz.errors import ModelError, NotAModelError, OnnxvizError
 
 
@@ -47,9 +47,9 @@ def test_the_files_of_a_source(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"1")
     for source, names in (
-        (Source(tmp_path / "saved", "saved_model"), ["saved_model.pb", "a"]),
-        (Source(tmp_path / "net[1].meta", "checkpoint"), ["net[1].index", "net[1].meta"]),
-        (Source(tmp_path / "net1.index", "frozen"), ["net1.index"]),
+        (ConversionSource(tmp_path / "saved", "saved_model"), ["saved_model.pb", "a"]),
+        (ConversionSource(tmp_path / "net[1].meta", "checkpoint"), ["net[1].index", "net[1].meta"]),
+        (ConversionSource(tmp_path / "net1.index", "frozen"), ["net1.index"]),
     ):
         assert [path.name for path in source.files] == names
 
@@ -115,7 +115,7 @@ def test_an_archive_is_known_by_its_members(members: dict[str, str], said: str, 
         ("graph.pbtxt", b'node { name: "x" }', "written as text"),
         ("saved_model.pb", b"\x08\x01", "convert its folder"),
         ("net.ckpt.data-00000-of-00001", b"\x00\x01", "weights and no graph"),
-        ("noise.pb", bytes(range(1, 200)), "no model that onnxviz can convert"),
+        ("noise.pb", bytes(range(1, 200)), "not a model that onnxviz can convert"),
     ],
 )
 def test_what_cannot_be_converted_says_what_it_is(name: str, content: bytes, said: str, tmp_path: Path) -> None:

@@ -24,9 +24,9 @@ SOURCES = """
     mobilenet_v2_keras2.keras mobilenet_v2_keras2.h5 mobilenet_v2_keras2
     float.tflite float16.tflite dynamic.tflite int8.tflite
 """.split()
-# The weights are 8 bit numbers: tf2onnx and TensorFlow Lite round in different places.
-# Layers that hand their input on, change its shape alone, are a part of the next, or hold others.
+# Layers that pass their input on, change its shape alone, are a part of the next, or hold others.
 WITHOUT_VALUE = ("Dropout", "Flatten", "Reshape", "ZeroPadding2D", "Functional")
+# The weights are 8-bit numbers: tf2onnx and TensorFlow Lite round in different places.
 COARSE = {"dynamic.tflite": 0.02, "int8.tflite": 0.06}
 TOLERANCE = 1e-4
 
@@ -109,7 +109,7 @@ def unread_weights(graph: onnx.GraphProto) -> set[str]:
 
 
 def is_biased(name: str, values: dict[str, np.ndarray]) -> bool:
-    """Tell whether a tensor is a product whose bias is a part of it in ONNX."""
+    """Return whether a tensor is a product that has its bias inside it in ONNX."""
     biased = name.replace("Conv2D:0", "BiasAdd:0")
     return biased != name and biased in values
 
@@ -153,7 +153,7 @@ def test_what_is_random_is_not_said_to_agree(
     assert list(tmp_path.iterdir()) == []
     done = onnxviz_command(*given, "--json")
     assert done.code == 0, done.err
-    assert "not compared, for TensorFlow itself gives them anew in each run: noisy:0" in done.err
+    assert "not compared, because TensorFlow gives other values in each run: noisy:0" in done.err
     document = json.loads(done.out)["verify"]
     assert document["random"] == ["noisy:0"]
     assert document["max_rel_layers"] < 1e-5

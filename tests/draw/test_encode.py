@@ -12,6 +12,7 @@ from PIL import Image
 
 from onnxviz.draw.encode import encode, file_format, save
 from onnxviz.draw.montage import draw_montage
+from onnxviz.draw.prepare import prepare
 from onnxviz.draw.style import Caption, Style
 from onnxviz.errors import OutputError, UsageError
 
@@ -20,7 +21,7 @@ TEXT = {"Title": "conv/日本", "Scale": "channel: each channel on its own min..
 
 def montage(*shape: int) -> Image.Image:
     maps = np.random.default_rng(4).random(shape).astype(np.float32)
-    return draw_montage(maps, Caption("conv"), Style())[0].image
+    return draw_montage(prepare(maps, Caption("conv"), Style()))[0].image
 
 
 def read(content: bytes) -> Image.Image:

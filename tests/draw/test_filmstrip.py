@@ -7,7 +7,8 @@ import pytest
 
 from onnxviz.draw.filmstrip import choose_slices, draw_filmstrip
 from onnxviz.draw.page import MARGIN, Page
-from onnxviz.draw.palette import LEVELS, NAN
+from onnxviz.draw.palette import FRAME, LEVELS, NAN
+from onnxviz.draw.prepare import prepare
 from onnxviz.draw.style import Caption, Style
 
 STEP = 128 + 4
@@ -28,7 +29,7 @@ def tile_corners(maps: np.ndarray, style: Style, shape: tuple[int, int]) -> np.n
 
 def tiles(maps: np.ndarray, style: Style, rows: int) -> np.ndarray:
     """Return the page from so many rows of tiles on; bar and label are below each."""
-    (drawing,) = draw_filmstrip(maps, CAPTION, style)
+    (drawing,) = draw_filmstrip(prepare(maps, CAPTION, style))
     image = np.asarray(drawing.image)
     return image[len(image) - MARGIN - rows * (STEP + BELOW) + 4 :]
 
@@ -62,18 +63,27 @@ def test_the_scale_is_that_of_all_slices_even_of_those_left_out() -> None:
 def test_many_constant_channels_are_left_out_and_told() -> None:
     maps = np.random.default_rng(0).random((12, 2, 8, 8)).astype(np.float32)
     maps[:9] = 3
-    (drawing,) = draw_filmstrip(maps, CAPTION, Style())
+    (drawing,) = draw_filmstrip(prepare(maps, CAPTION, Style()))
     assert "live 3 of 12, constant ones not drawn" in drawing.text["Description"]
     for style in (Style(channels=tuple(range(12))), Style(top=12)):
-        chosen = draw_filmstrip(maps, CAPTION, style)[0]
+        chosen = draw_filmstrip(prepare(maps, CAPTION, style))[0]
         assert "not drawn" not in chosen.text["Description"]
-    (few,) = draw_filmstrip(maps[6:], CAPTION, Style())
+    (few,) = draw_filmstrip(prepare(maps[6:], CAPTION, Style()))
     assert "not drawn" not in few.text["Description"]
     assert chosen.image.height > drawing.image.height
 
 
+def test_slices_of_one_sign_have_the_frames_of_their_colormap() -> None:
+    # The whole volume has both signs, the three slices that are drawn have one: the scale is about zero all the same.
+    maps = np.random.default_rng(0).random((1, 9, 8, 8)).astype(np.float32) + 0.1
+    maps[0, 1] *= -1
+    (drawing,) = draw_filmstrip(prepare(maps, CAPTION, Style(columns=3)))
+    assert drawing.text["Colormap"] == "berlin"
+    assert FRAME in np.asarray(drawing.image)
+
+
 def test_the_slices_are_told() -> None:
-    (drawing,) = draw_filmstrip(np.zeros((1, 20, 4, 4), np.float32), CAPTION, Style(columns=3))
+    (drawing,) = draw_filmstrip(prepare(np.zeros((1, 20, 4, 4), np.float32), CAPTION, Style(columns=3)))
     assert drawing.text["Description"] == "Conv · rows are channels, columns are slices 0, 10, 19 of 20"
 
 

@@ -114,8 +114,8 @@ def test_a_row_is_written_through_its_view() -> None:
     grid = arrange(2, tile, 1, Style(columns=2), (100, 100))
     canvas = np.zeros((6, 12), np.uint8)
     view = row_view(canvas, grid, (1, 1), 2)
-    assert view.shape == (2, 2, 2, 2, 2)
-    view[:] = np.arange(1, 9).reshape(2, 2, 1, 2, 1)
+    assert view.shape == (2, 2, 2, 4)
+    view[:] = np.arange(1, 9).reshape(2, 2, 1, 2).repeat(2, axis=3)
     assert canvas.tolist() == [
         [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
         [0, 1, 1, 2, 2, 0, 0, 5, 5, 6, 6, 0],

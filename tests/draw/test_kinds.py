@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,17 +14,19 @@ from onnxviz.draw.arrange import item_channels
 from onnxviz.draw.bands import draw_bands
 from onnxviz.draw.bars import BAR, draw_bars, draw_wave
 from onnxviz.draw.filmstrip import draw_filmstrip
-from onnxviz.draw.kinds import Known, attention_style, draw_maps
+from onnxviz.draw.kinds import attention_style, draw_maps
 from onnxviz.draw.montage import draw_montage
-from onnxviz.draw.overview_row import summarise
+from onnxviz.draw.overview import summarise
 from onnxviz.draw.page import BARE, Page
 from onnxviz.draw.palette import FRAME, INK, LEVELS, PANEL, RULE
+from onnxviz.draw.prepare import prepare
 from onnxviz.draw.scale import channel_statistics
 from onnxviz.draw.style import Caption, Drawing, Style
 from onnxviz.errors import UsageError
 
 CAPTION = Caption("conv1", "Conv")
 STYLE = Style()
+VIRIDIS = Style(colormap="viridis")
 
 
 def same(drawings: list[Drawing], others: list[Drawing]) -> bool:
@@ -39,14 +43,14 @@ def values(*shape: int) -> np.ndarray:
 
 def test_maps_of_either_layout_are_the_same_montage() -> None:
     maps = values(3, 5, 6)
-    expected = draw_montage(maps, CAPTION, STYLE)
+    expected = draw_montage(prepare(maps, CAPTION, STYLE))
     assert same(draw_maps(maps[None], "NCHW", CAPTION, STYLE), expected)
     assert same(draw_maps(maps.transpose(1, 2, 0)[None], "NHWC", CAPTION, STYLE), expected)
 
 
 def test_sequences_are_bands() -> None:
     maps = values(3, 40)
-    expected = draw_bands(maps, CAPTION, STYLE)
+    expected = draw_bands(prepare(maps, CAPTION, STYLE))
     assert same(draw_maps(maps[None], "NCL", CAPTION, STYLE), expected)
     assert same(draw_maps(maps.T[None], "NLC", CAPTION, STYLE), expected)
     assert same(draw_maps(maps[None, :, :, None], "NCHW", CAPTION, STYLE), expected)
@@ -55,7 +59,7 @@ def test_sequences_are_bands() -> None:
 def test_a_single_sequence_is_a_wave() -> None:
     wave = values(9000)
     (drawing,) = draw_maps(wave[None, None, None], "NCHW", CAPTION, STYLE)
-    assert same([drawing], draw_wave(wave, CAPTION, STYLE))
+    assert same([drawing], draw_wave(prepare(wave[None], CAPTION, VIRIDIS)))
     # The least and the greatest of 9 samples: never nothing, as their mean nearly is.
     image = np.asarray(drawing.image)
     plotted = image[:, 72:1072] == BAR
@@ -94,16 +98,32 @@ def test_a_bare_picture_has_maps_and_no_words(
 
 def test_vectors_and_maps_of_one_value_are_bars() -> None:
     vector = values(4)
-    labels = ["ant", "bee", "cat", "dog"]
-    expected = draw_bars(vector, CAPTION, STYLE, labels)
-    assert same(draw_maps(vector[None], "NC", CAPTION, STYLE, Known(labels)), expected)
-    assert same(draw_maps(vector[None, :, None, None], "NCHW", CAPTION, STYLE, Known(labels)), expected)
-    assert same(draw_maps(vector, None, CAPTION, STYLE, Known(labels)), expected)
+    caption = Caption("conv1", "Conv", ["ant", "bee", "cat", "dog"])
+    expected = draw_bars(prepare(vector, caption, VIRIDIS))
+    assert same(draw_maps(vector[None], "NC", caption, STYLE), expected)
+    assert same(draw_maps(vector[None, :, None, None], "NCHW", caption, STYLE), expected)
+    assert same(draw_maps(vector, None, caption, STYLE), expected)
+
+
+def test_labels_name_the_values_of_a_vector_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(Page, "text", lambda self, x, y, text, *_, **__: said.append(text))
+    for shape, labels in (((1, 2, 9, 9), ["ant", "bee"]), ((1, 2, 9), ["ant", "bee"]), ((1, 3), ["ant", "bee"])):
+        draw_maps(values(*shape), None, Caption("conv1", labels=labels), STYLE)
+    assert "ant" not in said
+    draw_maps(values(1, 2), None, Caption("conv1", labels=["ant", "bee"]), STYLE)
+    assert "ant" in said
+
+
+def test_a_vector_and_a_wave_are_drawn_whole_whatever_channels_are_named() -> None:
+    for array in (values(1, 4), values(1, 1, 90)):
+        named = Style(channels="0-15", order="mean", top=2)
+        assert same(draw_maps(array, None, CAPTION, named), draw_maps(array, None, CAPTION, STYLE))
 
 
 def test_volumes_are_filmstrips() -> None:
     maps = values(2, 3, 5, 6)
-    expected = draw_filmstrip(maps, CAPTION, STYLE)
+    expected = draw_filmstrip(prepare(maps, CAPTION, STYLE))
     assert same(draw_maps(maps[None], "NCDHW", CAPTION, STYLE), expected)
     assert same(draw_maps(np.moveaxis(maps, 0, -1)[None], "NDHWC", CAPTION, STYLE), expected)
 
@@ -111,7 +131,7 @@ def test_volumes_are_filmstrips() -> None:
 def test_tokens_on_a_square_are_a_montage_of_their_grid() -> None:
     tokens = values(10, 5)
     caption = Caption("conv1", "Conv · 3 x 3 tokens, class token left out")
-    expected = draw_montage(tokens[1:].T.reshape(5, 3, 3), caption, STYLE)
+    expected = draw_montage(prepare(tokens[1:].T.reshape(5, 3, 3), caption, STYLE))
     assert same(draw_maps(tokens[None], "NTC", CAPTION, STYLE), expected)
 
 
@@ -119,8 +139,9 @@ def test_attention_is_one_scale_with_lifted_colours() -> None:
     heads = np.abs(values(2, 7, 7))
     (drawing,) = draw_maps(heads[None], "NATT", CAPTION, STYLE)
     caption = Caption("conv1", "Conv · rows are queries")
-    assert same([drawing], draw_montage(heads, caption, Style(scale="layer", colormap="magma"), gamma=0.5))
-    assert not same([drawing], draw_montage(heads, caption, Style(scale="layer", colormap="magma")))
+    prepared = prepare(heads, caption, Style(scale="layer", colormap="magma"))
+    assert same([drawing], draw_montage(replace(prepared, gamma=0.5)))
+    assert not same([drawing], draw_montage(prepared))
 
 
 def test_what_is_asked_for_holds_for_attention_too() -> None:
@@ -188,8 +209,8 @@ def test_an_unknown_scale_theme_or_colormap_is_an_error(shape: tuple[int, ...]) 
 def test_known_statistics_change_no_picture(shape: tuple[int, ...], layout: str) -> None:
     """Nor do those of other channels, which tokens beside a class token and folded axes have."""
     array = values(*shape)
-    known = Known(statistics=channel_statistics(item_channels(array, layout)))
+    known = channel_statistics(item_channels(array, layout))
     expected = draw_maps(array, layout, CAPTION, STYLE)
     assert same(draw_maps(array, layout, CAPTION, STYLE, known), expected)
-    summary = summarise(array, layout, "a", "b", known.statistics)
-    assert repr(summary) == repr(summarise(array, layout, "a", "b"))
+    summary = summarise(array, layout, CAPTION, known)
+    assert repr(summary) == repr(summarise(array, layout, CAPTION))

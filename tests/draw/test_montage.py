@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from onnxviz.draw.grid import PAGE
 from onnxviz.draw.header import ticks
 from onnxviz.draw.montage import draw_montage, plan_montage
-from onnxviz.draw.page import Page, Word
+from onnxviz.draw.page import Page, PageText
 from onnxviz.draw.palette import (
     ACCENT,
     FAINT_RULE,
@@ -27,15 +28,20 @@ from onnxviz.draw.palette import (
     RULE,
     palette,
 )
-from onnxviz.draw.style import Caption, Style
+from onnxviz.draw.prepare import prepare
+from onnxviz.draw.style import Caption, Drawing, Style
 from onnxviz.errors import UsageError
 
 CAPTION = Caption("stem/conv", "Conv · 1 x 2 x 2 x 2 · float32")
 B = INK
 
 
-def pages(maps: np.ndarray, style: Style | None = None, caption: Caption = CAPTION, **more: object) -> list[Page]:
-    return list(plan_montage(maps, style or Style(), **more).pages(caption))  # type: ignore[arg-type]
+def pages(maps: np.ndarray, style: Style | None = None, caption: Caption = CAPTION, gamma: float = 1.0) -> list[Page]:
+    return list(plan_montage(replace(prepare(maps, caption, style or Style()), gamma=gamma)).pages())
+
+
+def draw(maps: np.ndarray, style: Style) -> list[Drawing]:
+    return draw_montage(prepare(maps, CAPTION, style))
 
 
 def texts(page: Page) -> list[str]:
@@ -166,42 +172,14 @@ def test_maps_that_are_all_constant_are_drawn() -> None:
     assert any("all 1" in text for text in texts(page))
 
 
-def test_order_top_and_channels() -> None:
-    maps = np.stack([level * natural(8, 8) for level in (1, 5, 3, 4)])
-    assert plan_montage(maps, Style(order="deviation")).channels.tolist() == [1, 3, 2, 0]
-    assert plan_montage(maps, Style(order="deviation", top=2)).channels.tolist() == [1, 3]
-    assert plan_montage(maps, Style(channels=(3, 0, -2))).channels.tolist() == [3, 0, 2]
-    signed = maps * np.array([1, -1, 1, 1])[:, None, None]
-    assert plan_montage(signed, Style(order="mean")).channels.tolist() == [1, 3, 2, 0]
-    with_nan = maps.copy()
-    with_nan[1] = np.nan
-    assert plan_montage(with_nan, Style(order="deviation")).channels.tolist() == [3, 2, 0, 1]
-
-
-@pytest.mark.parametrize(
-    ("style", "words"),
-    [
-        (Style(channels=(4,)), "no channel 4: the layer has 4, 0 to 3"),
-        (Style(channels=(-5,)), "no channel -5"),
-        (Style(order="size"), "no order 'size': index, deviation or mean"),
-        (Style(top=0), "top must be 1 or more"),
-        (Style(scale="log"), "no scale 'log'"),
-        (Style(tile=0), "tile must be 1 or more"),
-    ],
-)
-def test_a_style_that_cannot_be_honoured(style: Style, words: str) -> None:
-    with pytest.raises(UsageError, match=words):
-        plan_montage(natural(4, 8, 8), style)
-
-
-def test_an_empty_array_is_refused() -> None:
-    with pytest.raises(UsageError, match="nothing to draw in an array of shape 0 x 7 x 7"):
-        draw_montage(np.zeros((0, 7, 7)), CAPTION, Style())
+def test_a_tile_that_cannot_be_drawn() -> None:
+    with pytest.raises(UsageError, match="tile must be 1 or more"):
+        draw(natural(4, 8, 8), Style(tile=0))
 
 
 def test_a_given_scale_is_the_scale() -> None:
     maps = natural(4, 8, 8)
-    (drawing,) = draw_montage(maps, CAPTION, Style(limits=(0.0, 10.0)))
+    (drawing,) = draw(maps, Style(limits=(0.0, 10.0)))
     assert drawing.text["Scale"] == "fixed: fixed scale 0 .. 10"
     assert np.asarray(drawing.image)[96:140, 28:60].max() <= LEVELS // 10
 
@@ -209,7 +187,7 @@ def test_a_given_scale_is_the_scale() -> None:
 def test_signed_maps_take_the_diverging_colormap_of_the_theme() -> None:
     maps = natural(4, 8, 8) - 0.5
     for theme, colormap in (("dark", "berlin"), ("light", "vik")):
-        (drawing,) = draw_montage(maps, CAPTION, Style(theme=theme))
+        (drawing,) = draw(maps, Style(theme=theme))
         assert drawing.text["Colormap"] == colormap
         assert drawing.image.getpalette() == palette(colormap, theme).ravel().tolist()
         assert drawing.image.mode == "P"
@@ -217,7 +195,7 @@ def test_signed_maps_take_the_diverging_colormap_of_the_theme() -> None:
 
 def test_both_themes_have_the_same_indices() -> None:
     maps = natural(4, 8, 8)
-    dark, light = (draw_montage(maps, CAPTION, Style(theme=theme))[0].image for theme in ("dark", "light"))
+    dark, light = (draw(maps, Style(theme=theme))[0].image for theme in ("dark", "light"))
     assert (np.asarray(dark) == np.asarray(light)).all()
 
 
@@ -232,9 +210,9 @@ def test_ranges_stand_under_every_tile_or_under_none() -> None:
 
 def test_names_stand_under_tiles_where_each_fits() -> None:
     names = ["head 0", "head 1"]
-    assert set(names) <= set(texts(pages(natural(2, 8, 8), names=names)[0]))
+    assert set(names) <= set(texts(pages(natural(2, 8, 8), caption=Caption("conv", labels=names))[0]))
     long = ["head 0", "a very long name of a head " * 9]
-    (page,) = pages(natural(2, 8, 8), Style(columns=1), names=long)
+    (page,) = pages(natural(2, 8, 8), Style(columns=1), Caption("conv", labels=long))
     shown = texts(page)
     assert "head 0" in shown
     assert any(text.startswith("a very long") and "…" in text for text in shown)
@@ -285,7 +263,7 @@ def test_gamma_is_written_and_bends_the_ticks() -> None:
 
 
 def test_file_text_says_what_was_done() -> None:
-    (drawing,) = draw_montage(natural(4, 8, 8), CAPTION, Style())
+    (drawing,) = draw(natural(4, 8, 8), Style())
     assert drawing.text["Title"] == "stem/conv"
     assert drawing.text["Scale"] == "channel: each channel on its own min..max"
     assert drawing.text["Zoom"] == "32:1"
@@ -307,7 +285,7 @@ def test_ticks_are_round(low: float, high: float, expected: list[float]) -> None
     assert ticks(low, high) == pytest.approx(expected, nan_ok=True)
 
 
-def overlap(one: Word, other: Word) -> bool:
+def overlap(one: PageText, other: PageText) -> bool:
     return (
         one.left < other.right
         and other.left < one.right
@@ -337,8 +315,7 @@ def test_any_maps_any_style(
     random = np.random.default_rng(seed)
     maps = (random.normal(size=shape) * random.choice([0, 1, 1e-3, 50], size=(shape[0], 1, 1))).astype(dtype)
     maps.flat[random.integers(maps.size, size=len(odd))] = odd
-    montage = plan_montage(maps, style)
-    for page in montage.pages(CAPTION):
+    for page in pages(maps, style):
         assert max(page.canvas.shape) <= PAGE
         used = np.unique(page.canvas)
         allowed = {B, RULE, FAINT_RULE, FRAME, NAN, POSITIVE_INFINITY, NEGATIVE_INFINITY, HATCH_BACK, HATCH_LINE}
@@ -347,6 +324,6 @@ def test_any_maps_any_style(
         for word in page.words:
             assert word.left >= 0
             assert word.right <= page.width
-            assert word.bottom <= page.height
+            assert word.baseline + word.size // 3 <= page.height
         for one, other in itertools.combinations(page.words, 2):
             assert not overlap(one, other), (one, other)

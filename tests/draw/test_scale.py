@@ -104,6 +104,13 @@ def test_statistics_agree_with_numpy(maps: np.ndarray) -> None:
     np.testing.assert_array_equal(quick.constant, found.constant)
 
 
+@pytest.mark.parametrize("shape", [(0,), (0, 3), (3, 0), (2, 0, 4)])
+def test_no_values_have_no_range(shape: tuple[int, ...]) -> None:
+    for found in (channel_statistics(np.empty(shape)), channel_extremes(np.empty(shape))):
+        assert len(found.minimum) == shape[0]
+        assert np.isnan(found.range).all()
+
+
 def test_auto_is_by_channel_where_nothing_is_negative() -> None:
     found = scale(np.abs(HAND))
     assert (found.mode, found.diverging, found.clips, found.own) == ("channel", False, False, True)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from onnxviz.errors import InputError
-from onnxviz.feed.arrays import cast, read_npy, read_npz
+from onnxviz.feed.arrays import cast, opened_npz, read_npy, read_npz
 
 
 def npy(array: np.ndarray[Any, Any]) -> bytes:
@@ -50,7 +50,7 @@ def test_what_a_header_claims_is_not_allocated(tmp_path: Path) -> None:
     huge = npy(np.zeros((1, 1, 1, 1, 1)))
     huge = huge.replace(b"(1, 1, 1, 1, 1)", b"(999999999999,)")
     (tmp_path / "h.npy").write_bytes(huge)
-    with pytest.raises(InputError, match=r"^h is no array that can be read: "):
+    with pytest.raises(InputError, match=r"^h cannot be read as an array: "):
         read_npy(tmp_path / "h.npy", "h")
 
 
@@ -58,10 +58,25 @@ def test_what_a_header_claims_is_not_allocated(tmp_path: Path) -> None:
 def test_broken_arrays(tmp_path: Path, data: bytes) -> None:
     for name, read in (("b.npy", read_npy), ("b.npz", read_npz)):
         (tmp_path / name).write_bytes(data)
-        with pytest.raises(InputError, match=r"^b is no array that can be read: |^b holds Python objects"):
+        with pytest.raises(InputError, match=r"^b cannot be read as an array: |^b holds Python objects"):
             read(tmp_path / name, "b")
         with pytest.raises(InputError, match=r"^none: there is no such file$"):
             read(tmp_path / f"none{name}", "none")
+
+
+def test_a_fault_of_ours_is_not_a_broken_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.savez(tmp_path / "a.npz", x=np.ones(2))
+    np.save(tmp_path / "a.npy", np.ones(2))
+    with opened_npz(tmp_path / "a.npz", "a") as archive:
+        assert (list(archive), len(archive), archive["x"].tolist()) == (["x"], 1, [1, 1])
+        with pytest.raises(KeyError, match="y is not a file in the archive"):
+            archive["y"]
+    with pytest.raises(TypeError, match="planted"), opened_npz(tmp_path / "a.npz", "a"):
+        raise TypeError("planted")
+    monkeypatch.setattr("onnxviz.feed.arrays._checked", lambda array, name: None + 1)
+    for read, path in ((read_npy, tmp_path / "a.npy"), (read_npz, tmp_path / "a.npz")):
+        with pytest.raises(TypeError):
+            read(path, "a")
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::SyntaxWarning")

@@ -23,7 +23,7 @@ def test_tables(tmp_path: Path) -> None:
     assert read(tmp_path, "7\n8\n").values.tolist() == [[7], [8]]
 
 
-def test_names_of_rows_and_columns_are_left_out_and_told(tmp_path: Path) -> None:
+def test_names_of_rows_and_columns_are_left_out_and_noted(tmp_path: Path) -> None:
     named = read(tmp_path, ",a,b\nr,1,2\ns,3,4\n")
     assert named.values.tolist() == [[1, 2], [3, 4]]
     assert named.notes == ("its first row, names, is left out", "its first column, names, is left out")
@@ -35,10 +35,10 @@ def test_names_of_rows_and_columns_are_left_out_and_told(tmp_path: Path) -> None
     [
         ("", "m.csv is empty: a matrix is a table of numbers, a row a line"),
         ("1,2\n\n3\n", "m.csv: line 3 has 1 cells, line 1 has 2"),
-        ("1,2\n3,x\n", "m.csv: line 2, column 2: 'x' is no finite number"),
-        ("1,2\n3,\n", "m.csv: line 2, column 2: an empty cell is no number"),
-        ("1,nan\n3,4\n", "m.csv: line 1, column 2: 'nan' is no finite number"),
-        (b"\xff\xfe\x00", "m.csv is no text: a matrix is a table of numbers, a row a line"),
+        ("1,2\n3,x\n", "m.csv: line 2, column 2: 'x' is not a finite number"),
+        ("1,2\n3,\n", "m.csv: line 2, column 2: the cell is empty"),
+        ("1,nan\n3,4\n", "m.csv: line 1, column 2: 'nan' is not a finite number"),
+        (b"\xff\xfe\x00", "m.csv is not text: a matrix is a table of numbers, a row a line"),
     ],
 )
 def test_errors_point_at_the_place(tmp_path: Path, text: str | bytes, error: str) -> None:

@@ -90,9 +90,12 @@ def test_broken_files(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no picture")
     for name, said in (
         ("empty.png", "is empty"),
-        ("notes.txt", "cannot be fed: .txt is none of the pictures, .npy, .npz, .csv, .tsv and .wav that can"),
-        ("text.png", "is text, no picture"),
-        ("bytes.png", "is no picture that Pillow can open"),
+        (
+            "notes.txt",
+            "cannot be fed: .txt is not among the kinds that can (pictures, .npy, .npz, .csv, .tsv and .wav)",
+        ),
+        ("text.png", "is text, not a picture"),
+        ("bytes.png", "is not a picture that Pillow can open"),
     ):
         with pytest.raises(InputError) as caught:
             pixels_of(tmp_path / name)
@@ -115,6 +118,34 @@ def test_damaged_files_are_read_or_refused(seed: int) -> None:
         open_picture(bytes(data), "damaged")
     except InputError as error:
         assert str(error).startswith("damaged ")
+
+
+@pytest.mark.parametrize("error", [TypeError, AttributeError, IndexError, ValueError, OSError, struct.error])
+@pytest.mark.parametrize("part", ["_checked", "_mode", "_of_16_bit"])
+def test_a_fault_of_ours_is_not_a_broken_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str, error: type[Exception]
+) -> None:
+    def faulty(*given: object) -> None:
+        raise error("planted")
+
+    path = saved(tmp_path, Image.fromarray(np.array([[0, 257]], np.uint16)))
+    monkeypatch.setattr(f"onnxviz.feed.pictures.{part}", faulty)
+    with pytest.raises(error, match=r"^planted$"):
+        open_picture(path, "p.png")
+
+
+@pytest.mark.parametrize("error", [TypeError, AttributeError, IndexError, ValueError, OSError, struct.error])
+@pytest.mark.parametrize("part", ["Image.open", "ImageOps.exif_transpose", "Image.Image.convert"])
+def test_an_error_of_pillow_means_a_broken_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str, error: type[Exception]
+) -> None:
+    def broken(*given: object) -> None:
+        raise error("bad chunk")
+
+    path = saved(tmp_path, Image.new("CMYK", (2, 2)), "p.jpg")
+    monkeypatch.setattr(f"PIL.{part}", broken)
+    with pytest.raises(InputError, match=r"^p\.jpg is a broken picture: bad chunk$"):
+        open_picture(path, "p.jpg")
 
 
 def test_a_decompression_bomb_is_refused_before_it_is_decoded() -> None:
@@ -144,7 +175,7 @@ def test_pillows_own_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_drawings_are_not_handed_to_other_programs(tmp_path: Path) -> None:
     path = saved(tmp_path, Image.new("RGB", (4, 4)), "p.eps")
-    with pytest.raises(InputError, match=r"^p\.eps is a drawing \(EPS\), no picture: save it as PNG first$"):
+    with pytest.raises(InputError, match=r"^p\.eps is a drawing \(EPS\), not a picture: save it as PNG first$"):
         open_picture(path, "p.eps")
 
 
@@ -172,7 +203,7 @@ def test_arrays_as_pictures() -> None:
     assert picture_from_array(np.array([[257, 65535]], np.uint16), "a").pixels.ravel().tolist() == [1, 255]
     floats = picture_from_array(np.array([[0.5, 300.0]]), "a")
     assert floats.notes == ("its numbers are taken as pixels in 0..255",)
-    with pytest.raises(InputError, match=r"^a holds NaN or infinite numbers, which are no pixels$"):
+    with pytest.raises(InputError, match=r"^a holds NaN or infinite numbers, which are not pixels$"):
         picture_from_array(np.array([[np.nan]]), "a")
     with pytest.raises(InputError, match="a has shape 5x5x13: as a picture it must be HxW, HxWxC or CxHxW"):
         picture_from_array(np.zeros((5, 5, 13)), "a")

@@ -1,22 +1,13 @@
 from __future__ import annotations
 
 import struct
-import wave
 from pathlib import Path
 
 import pytest
 
 from onnxviz.errors import InputError
 from onnxviz.feed.sounds import read_sound
-
-
-def write_wav(path: Path, data: bytes, *, width: int, channels: int = 1, rate: int = 16000) -> Path:
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(channels)
-        file.setsampwidth(width)
-        file.setframerate(rate)
-        file.writeframes(data)
-    return path
+from tests.feed.feeding import write_wav
 
 
 @pytest.mark.parametrize(
@@ -77,7 +68,7 @@ def test_refusals(tmp_path: Path) -> None:
     (tmp_path / "cut.wav").write_bytes(whole[:30])
     (tmp_path / "headless.wav").write_bytes(whole[:12] + whole[36:])
     (tmp_path / "no_data.wav").write_bytes(whole[:36])
-    (tmp_path / "text.wav").write_text("no sound at all, only text")
+    (tmp_path / "text.wav").write_text("only text")
     (tmp_path / "empty.wav").touch()
     for name, why in (
         ("law.wav", "its samples are of kind 7, neither PCM nor floats"),
@@ -91,7 +82,7 @@ def test_refusals(tmp_path: Path) -> None:
     ):
         with pytest.raises(InputError) as caught:
             read_sound(tmp_path / name, name)
-        assert str(caught.value) == f"{name} is no sound that can be read: {why}{otherwise}"
+        assert str(caught.value) == f"{name} cannot be read as a sound: {why}{otherwise}"
     with pytest.raises(InputError, match=r"^none\.wav: there is no such file$"):
         read_sound(tmp_path / "none.wav", "none.wav")
     with pytest.raises(InputError, match=r"^h\.wav holds no sound$"):

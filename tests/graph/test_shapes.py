@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import onnx
@@ -129,3 +131,18 @@ def test_the_skeleton_tells_as_much_as_the_whole_model(path):
     assert whole.value_info
     for info in whole.value_info:
         assert types[info.name].shape == tuple(dim.dim_value for dim in info.type.tensor_type.shape.dim)
+
+
+@pytest.mark.parametrize(
+    "node",
+    ["DepthToSpace <blocksize=1099511627776> (x)", "GatherND <batch_dims=-9> (x, i)", "Split <num_outputs=-1> (x)"],
+)
+def test_attributes_that_end_onnx_do_not_end_the_process(node):
+    inputs = "float[1,4,6,6] x, int64[1,1,1,1] i"
+    text = f'<ir_version: 8, opset_import: ["": 18]> g ({inputs}) => (float[] y) {{ y = {node} }}'
+    code = (
+        "import onnx.parser; from onnxviz.graph.graph import Graph; from onnxviz.graph.shapes import infer_types;"
+        f"print(infer_types(Graph.from_proto(onnx.parser.parse_model({text!r})))['x'].shape)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "(1, 4, 6, 6)\n"), done.stderr

@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import onnxviz
-from onnxviz.feed.options import FeedOptions
+from onnxviz.feed.feed_options import FeedOptions
 from onnxviz.reporting.report import ReportOptions
 
 Reader = Callable[[Path], Any]

@@ -9,7 +9,7 @@ import pytest
 
 import onnxviz
 from onnxviz.activations import Activation, Activations
-from onnxviz.reporting.halve import halve, halve_extras
+from onnxviz.reporting.reduce import halve, halve_extras
 from onnxviz.reporting.report import Report, ReportOptions
 
 Reader = Callable[[Path], Any]

@@ -18,9 +18,9 @@ from onnxviz.activations import Activation, Activations
 from onnxviz.draw.scale import channel_statistics
 from onnxviz.errors import InputError, OutputError, UsageError
 from onnxviz.reporting.collect import MOST_RUNS, Collector
-from onnxviz.reporting.parts import ReportModel, ReportRun
+from onnxviz.reporting.contents import ReportModel, ReportRun
+from onnxviz.reporting.html_file import write_report
 from onnxviz.reporting.report import ReportOptions
-from onnxviz.reporting.write import write_report
 
 Reader = Callable[[Path], Any]
 Closeness = Callable[[np.ndarray, np.ndarray], None]
@@ -309,7 +309,7 @@ def test_nothing_is_overwritten_and_nothing_half_written(tmp_path: Path, monkeyp
     before = (tmp_path / "r.html").read_bytes()
     with pytest.raises(OutputError, match="exists"):
         write(maps, tmp_path / "r.html")
-    monkeypatch.setattr("onnxviz.reporting.write.index_text", lambda *_: 1 / 0)
+    monkeypatch.setattr("onnxviz.reporting.html_file.index_text", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         write(maps, tmp_path / "r.html", force=True)
     assert [path.name for path in tmp_path.iterdir()] == ["r.html"]
@@ -321,7 +321,7 @@ def test_nothing_is_overwritten_and_nothing_half_written(tmp_path: Path, monkeyp
 def test_there_must_be_something_to_show(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="at least one activation"):
         write({}, tmp_path / "r.html")
-    with pytest.raises(UsageError, match="a report is of Activations"):
+    with pytest.raises(UsageError, match="a report takes Activations"):
         onnxviz.report({"a": Activation("a", "a", "act", noise(1, 2, 3, 3))}, tmp_path / "r.html")
     with pytest.raises(UsageError, match="mapping by their names: 'a', 'b'"):
         onnxviz.report(dict.fromkeys("ab", Activations([Activation("a", "a", "act", noise(1, 2))])), source={"c": 1})

@@ -11,9 +11,9 @@ import pytest
 from onnx import helper
 
 from onnxviz.errors import DeviceError, ExecutionError, RunError, UnsupportedError, UsageError
-from onnxviz.runtime.devices import devices, providers_of
-from onnxviz.runtime.executor import Piece, Runner
-from onnxviz.runtime.session import Placement, RunOptions, Session, check_taken, joined
+from onnxviz.runtime.devices import Placement, devices, providers_of
+from onnxviz.runtime.executor import Executor, Piece
+from onnxviz.runtime.session import RunOptions, Session, check_taken, joined
 
 
 def model(op: str, domain: str = "") -> bytes:
@@ -66,14 +66,14 @@ def test_pieces_carry_what_later_ones_read(tmp_path: Path) -> None:
     second.graph.node[0].input[0], second.graph.node[0].output[0] = "y", "z"
     second.graph.input[0].name, second.graph.output[0].name = "y", "z"
     pieces = [Piece(model("Neg"), ("x",), ("y",)), Piece(second.SerializeToString(), ("y",), ("z",))]
-    found = list(Runner(tmp_path, RunOptions()).run(pieces, {"x": np.array([1, -2], np.float32)}))
+    found = list(Executor(tmp_path, RunOptions()).run(pieces, {"x": np.array([1, -2], np.float32)}))
     assert [(name, array.tolist()) for name, array in found] == [("y", [-1, 2]), ("z", [1, 2])]
 
 
 @pytest.mark.parametrize(("keep", "opened"), [(True, 1), (False, 2)])
 def test_a_kept_session_is_used_again(tmp_path: Path, keep: bool, opened: int) -> None:
     placements: list[Placement] = []
-    runner = Runner(tmp_path, RunOptions(), keep=keep, placed=placements.append)
+    runner = Executor(tmp_path, RunOptions(), keep=keep, placed=placements.append)
     for number in (1, 2):
         ((_, array),) = runner.run([Piece(model("Neg"), ("x",), ("y",))], {"x": np.full(2, number, np.float32)})
         assert array.tolist() == [-number, -number]
@@ -83,7 +83,7 @@ def test_a_kept_session_is_used_again(tmp_path: Path, keep: bool, opened: int) -
 def test_another_piece_takes_the_place_of_the_one_kept(tmp_path: Path) -> None:
     opened: list[weakref.ref[Session]] = []
 
-    class Watched(Runner):
+    class Watched(Executor):
         def open(self, skeleton: bytes) -> Session:
             assert all(session() is None for session in opened)  # two at a time would take twice the memory
             session = super().open(skeleton)
@@ -140,7 +140,7 @@ def test_an_automatic_device_that_cannot_open_the_model_gives_way_to_the_cpu(
     available = lambda: [COREML, "CPUExecutionProvider"]  # noqa: E731
     monkeypatch.setattr(onnxruntime, "get_available_providers", available)
     monkeypatch.setattr(onnxruntime, "InferenceSession", opens_on_the_cpu_only)
-    runner = Runner(tmp_path, RunOptions())
+    runner = Executor(tmp_path, RunOptions())
     pieces = [Piece(model("Neg"), ("x",), ("y",))]
     for _ in range(2):
         ((_, array),) = runner.run(pieces, {"x": np.array([1, -2], np.float32)})
@@ -150,7 +150,7 @@ def test_an_automatic_device_that_cannot_open_the_model_gives_way_to_the_cpu(
     assert tried == [COREML, COREML, "CPUExecutionProvider", "CPUExecutionProvider"]
     monkeypatch.setattr(onnxruntime, "InferenceSession", lambda *_, **__: 1 / 0)
     with pytest.raises(RunError):
-        list(Runner(tmp_path, RunOptions(device="coreml")).run(pieces, {"x": np.zeros(2, np.float32)}))
+        list(Executor(tmp_path, RunOptions(device="coreml")).run(pieces, {"x": np.zeros(2, np.float32)}))
 
 
 def test_a_device_is_judged_by_the_whole_run() -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import gc
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,22 +15,16 @@ import onnxviz
 from onnxviz.activations import Activation, Activations
 from onnxviz.draw.scale import ChannelStatistics, channel_statistics
 from onnxviz.draw.style import Style
-from onnxviz.errors import ExecutionError, InputError, OnnxvizError, OutputError, UnsupportedError, UsageError
-from onnxviz.reporting.classes import ClassScore, top_classes
-from onnxviz.runtime.session import Placement, RunOptions
-from onnxviz.strict_json import number
-from onnxviz.viewing.classes import class_outputs, read_labels
+from onnxviz.errors import ExecutionError, InputError, OnnxvizError, UnsupportedError, UsageError
+from onnxviz.results.folder import is_ours
+from onnxviz.results.observer import Observer
+from onnxviz.results.record import LayerRecord, RunRecord, ViewRecord
+from onnxviz.runtime.devices import Placement
+from onnxviz.runtime.session import RunOptions
 from onnxviz.viewing.options import ViewOptions
-from onnxviz.viewing.places import default_directory
-from onnxviz.viewing.record import LayerRecord, RunRecord, ViewRecord, is_ours
-from onnxviz.viewing.watcher import Watcher
 from tests.models import model_of
 
 X = np.array([[[[1, -2], [3, 0]]]], np.float32)
-
-
-def scores(*values: float) -> Activation:
-    return Activation("scores", "scores", "value", np.array([values], np.float32), "NC")
 
 
 def layers_written(record: ViewRecord) -> list[dict[str, Any]]:
@@ -43,7 +36,7 @@ def test_the_record_says_what_was_drawn(doubling_model: Path, tmp_path: Path) ->
     drawn: list[LayerRecord] = []
     ended: list[tuple[RunRecord, list[LayerRecord], Path]] = []
 
-    class Ear(Watcher):
+    class Ear(Observer):
         def drawn(self, layer: LayerRecord) -> None:
             drawn.append(layer)
 
@@ -66,81 +59,9 @@ def test_the_record_says_what_was_drawn(doubling_model: Path, tmp_path: Path) ->
     assert written["runs"][0]["layers"][0]["channels"][1]["max"] == 2
 
 
-@pytest.mark.parametrize("name", [".DS_Store", "Thumbs.db", "desktop.ini"])
-def test_what_systems_leave_in_a_folder_is_replaced_with_it(doubling_model: Path, tmp_path: Path, name: str) -> None:
-    maps, options = tmp_path / "maps", ViewOptions(layers="conv", html=False)
-    for _ in range(2):
-        onnxviz.view(doubling_model, X, maps, options)
-        (maps / name).write_bytes(b"left")
-    (maps / "notes.txt").touch()
-    with pytest.raises(OutputError, match="--force"):
-        onnxviz.view(doubling_model, X, maps, options)
-
-
-def test_the_mark_at_the_head_of_a_text_is_no_part_of_the_first_class(tmp_path: Path) -> None:
-    (tmp_path / "labels.txt").write_bytes(b"\xef\xbb\xbftench\r\ngoldfish\r\n")
-    assert read_labels(tmp_path / "labels.txt") == ("tench", "goldfish")
-
-
-def test_a_number_that_is_not_finite_is_null(tmp_path: Path) -> None:
-    node = helper.make_node("Log", ["x"], ["y"], name="log")
-    spec = helper.make_tensor_value_info
-    graph = helper.make_graph([node], "g", [spec("x", 1, [1, 1, 2, 2])], [spec("y", 1, [1, 1, 2, 2])])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    onnx.save(model, tmp_path / "log.onnx")
-    record = onnxviz.view(tmp_path / "log.onnx", X, tmp_path / "maps", ViewOptions(layers="y"))
-    (channel,) = layers_written(record)[0]["channels"]
-    assert (channel["nan"], channel["inf"]) == (1, 1)
-    assert channel["min"] == 0
-    assert channel["max"] == pytest.approx(np.log(3))
-    assert (number(float("nan")), number(float("inf")), number(2)) == (None, None, 2)
-
-
-def test_classes_need_labels_or_a_distribution() -> None:
-    assert top_classes(scores(0.25, 0.75), None) == (ClassScore("class 1", 1, 0.75), ClassScore("class 0", 0, 0.25))
-    assert top_classes(scores(-2, 5), None) == ()
-    assert top_classes(scores(-2, 5), ("cat", "dog")) == (ClassScore("dog", 1, 5), ClassScore("cat", 0, -2))
-    assert top_classes(scores(-2, 5), ("cat",)) == ()
-    assert top_classes(scores(float("nan"), 1), ("cat", "dog")) == ()
-
-
-def test_a_selection_at_the_front_does_not_run_the_whole_model(bundled_model: Path) -> None:
-    model = onnxviz.open(bundled_model)
-    front, _ = model.choose("conv[0]")
-    back, _ = model.choose("conv[-1]")
-    assert class_outputs(model, front, None) == ()
-    assert [choice.value for choice in class_outputs(model, back, None)] == ["probabilities"]
-
-
-def test_labels_that_are_asked_for_have_the_model_run_to_its_classes(
-    bundled_model: Path, cat: Path, tmp_path: Path
-) -> None:
-    options = ViewOptions(layers="conv[0]", labels=onnxviz.bundled.labels(), html=False)
-    record = onnxviz.view(bundled_model, str(cat), tmp_path / "maps", options)
-    assert record.runs[0].top[0].name == "Egyptian cat"
-    assert [layer["name"] for layer in layers_written(record)] == ["stem/conv"]
-
-
-def test_labels_that_fit_no_output_of_the_run(tmp_path: Path) -> None:
-    model = model_of(tmp_path / "m.onnx", "g (float[1, C] x) => (float[1, K] y) {y = Relu(x)}")
-    scores = np.array([[0.2, 0.3, 0.5]], np.float32)
-    fitting = ViewOptions(layers="act", labels=("a", "b", "c"), html=False)
-    assert onnxviz.view(model, scores, tmp_path / "maps", fitting).runs[0].top[0].name == "c"
-    unfit = ViewOptions(layers="act", labels=("a", "b"), html=False, force=True)
-    with pytest.raises(InputError, match="the labels name 2 classes, and no output is a vector of so many: 'y' is 1x3"):
-        onnxviz.view(model, scores, tmp_path / "maps", unfit)
-
-
 def test_names_and_places() -> None:
     with pytest.raises(UsageError, match="unknown picture format 'gif'"):
         ViewOptions(format="gif")
-
-
-def test_the_default_folder_is_named_for_model_and_input(doubling_model: Path) -> None:
-    model = onnxviz.open(doubling_model)
-    assert default_directory(model, ["a/cat.jpg"]) == Path("doubling-cat-maps")
-    assert default_directory(model, ["a.npy", "b.npy", "c.npy"]) == Path("doubling-a-and-2-more-maps")
-    assert default_directory(model, []) == Path("doubling-random-maps")
 
 
 def test_a_deep_model_has_an_overview_that_can_be_read(tmp_path: Path) -> None:
@@ -153,33 +74,6 @@ def test_a_deep_model_has_an_overview_that_can_be_read(tmp_path: Path) -> None:
     assert len(layers_written(record)) == 70
     with Image.open(tmp_path / "maps" / "overview.png") as deep:
         assert deep.height < 64 * 160 + 400
-
-
-def test_nothing_that_is_needed_is_replaced(doubling_model: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "things"
-    folder.mkdir()
-    np.save(folder / "x.npy", X)
-    (folder / "labels.txt").write_text("a\nb\n", "utf-8")
-    weights = tmp_path / "weights"
-    weights.mkdir()
-    split = onnx.load(doubling_model)
-    onnx.save(
-        split, weights.parent / "split.onnx", save_as_external_data=True, location="weights/w.bin", size_threshold=0
-    )
-    forced = ViewOptions(force=True)
-    for inputs, options in (
-        ({"x": folder / "x.npy"}, forced),
-        ({"x": str(folder / "x.npy")}, forced),
-        ([folder / "x.npy"], forced),
-        (X, ViewOptions(force=True, labels=folder / "labels.txt")),
-        (X, ViewOptions(force=True, style=Style(font=str(folder / "font.ttf")))),
-    ):
-        with pytest.raises((OutputError, UsageError), match=r"is or holds .*things|cannot be read as a font"):
-            onnxviz.view(doubling_model, inputs, folder, options)
-    assert sorted(path.name for path in folder.iterdir()) == ["labels.txt", "x.npy"]
-    with pytest.raises(OutputError, match="is or holds"):
-        onnxviz.view(tmp_path / "split.onnx", X, weights, forced)
-    assert (weights / "w.bin").exists()
 
 
 def test_what_was_drawn_is_what_is_counted(tmp_path: Path) -> None:
@@ -250,7 +144,7 @@ def test_inputs_of_several_sizes_share_one_session(tmp_path: Path) -> None:
         np.save(tmp_path / f"{size}.npy", np.ones((1, 1, size, size), np.float32))
     opened: list[Placement] = []
 
-    class Ear(Watcher):
+    class Ear(Observer):
         def placed(self, placement: Placement) -> None:
             opened.append(placement)
 
@@ -281,7 +175,7 @@ def test_an_input_that_the_model_cannot_run_is_left_out(tmp_path: Path, memory: 
     model, inputs = model_of(tmp_path / "m.onnx", ONE_WIDTH), some_of_which_run(tmp_path)
     failed: list[str] = []
 
-    class Ear(Watcher):
+    class Ear(Observer):
         def failed(self, source: str, error: OnnxvizError) -> None:
             failed.append(f"{source}: {error}")
 
@@ -319,35 +213,13 @@ def test_a_model_that_cannot_be_opened_is_tried_once(tmp_path: Path) -> None:
     model = model_of(tmp_path / "m.onnx", "g (float[1,1,H,W] x) => (float[1,1,H,W] y) { y = acme.Fold (x) }")
     failed: list[str] = []
 
-    class Ear(Watcher):
+    class Ear(Observer):
         def failed(self, source: str, error: OnnxvizError) -> None:
             failed.append(source)
 
     with pytest.raises(UnsupportedError, match="Fold"):
         onnxviz.view(model, some_of_which_run(tmp_path), tmp_path / "maps", ViewOptions(layers="y"), Ear())
     assert not failed
-
-
-def test_layers_are_let_go_when_their_run_ends(doubling_model: Path, tmp_path: Path) -> None:
-    for place in range(6):
-        np.save(tmp_path / f"{place}.npy", X)
-    alive: list[int] = []
-
-    class Ear(Watcher):
-        def started(self, feed: object, layers: int, map_bytes: int) -> None:
-            gc.collect()
-            alive.append(sum(isinstance(thing, LayerRecord) for thing in gc.get_objects()))
-
-    record = onnxviz.view(doubling_model, str(tmp_path / "*.npy"), tmp_path / "maps", ViewOptions(layers="all"), Ear())
-    assert len(record.runs) == len(alive) == 6
-    assert set(alive) == {0}
-
-
-def test_folders_of_what_has_no_name(doubling_model: Path) -> None:
-    model = onnxviz.open(doubling_model)
-    for source in (X, np.float32(1), Image.new("RGB", (2, 2)), {"x": X}):
-        assert default_directory(model, source) == Path("doubling-array-maps")
-    assert default_directory(model, ()) == Path("doubling-random-maps")
 
 
 def test_the_numbers_of_a_layer_are_found_once(
@@ -359,7 +231,30 @@ def test_the_numbers_of_a_layer_are_found_once(
         found.append(maps.shape)
         return channel_statistics(maps)
 
-    for room in ("draw.montage", "draw.bands", "draw.overview_row", "reporting.blocks", "viewing.one_run"):
+    for room in ("draw.prepare", "draw.overview.row", "reporting.blocks", "viewing.drawing"):
         monkeypatch.setattr(f"onnxviz.{room}.channel_statistics", counted)
+    monkeypatch.setattr("onnxviz.draw.prepare.channel_extremes", counted)
     onnxviz.view(doubling_model, X, tmp_path / "maps", ViewOptions(layers="conv"))
     assert found == [(2, 2, 2)]
+
+
+def test_a_list_of_arrays_is_a_run_each_and_an_array_is_a_batch(tmp_path: Path) -> None:
+    text = "g (float[N,1,2,2] x) => (float[N,1,2,2] y) <float[1,1,1,1] w = {2}> { [conv] y = Conv (x, w) }"
+    model = model_of(tmp_path / "free.onnx", text)
+    options = ViewOptions(layers="conv", html=False)
+    several = onnxviz.view(model, [X, X + 1], tmp_path / "maps", options)
+    assert [run.directory for run in several.runs] == ["000-array", "001-array"]
+    assert [run["layers"][0]["max"] for run in several.document()["runs"]] == [6, 8]
+    batch = onnxviz.view(model, np.concatenate([X, X + 1]), tmp_path / "batch", options)
+    assert [run.directory for run in batch.runs] == ["."]
+    assert layers_written(batch)[0]["shape"] == [2, 1, 2, 2]
+
+
+def test_the_arrays_of_an_input_that_fails_take_no_room(tmp_path: Path) -> None:
+    model, (fits, odd, other) = model_of(tmp_path / "m.onnx", ONE_WIDTH), some_of_which_run(tmp_path)
+    sizes = []
+    for name, inputs in (("all", [fits, odd, other]), ("good", [fits, other])):
+        options = ViewOptions(layers="all", raw=tmp_path / f"{name}.npz", run=RunOptions(memory=1), html=False)
+        onnxviz.view(model, inputs, tmp_path / name, options)
+        sizes.append((tmp_path / f"{name}.npz").stat().st_size)
+    assert sizes[0] == sizes[1]

@@ -27,6 +27,7 @@ from onnxviz.draw.kinds import draw_maps
 from onnxviz.draw.style import Caption, Style
 from onnxviz.errors import NoMatchError, OnnxvizError, UnsupportedError
 from onnxviz.graph.selection.choices import Choice
+from onnxviz.model import choices_of, expose_choices
 from onnxviz.runtime.session import explained
 
 MANIFEST = Path(__file__).with_name("zoo.json")
@@ -67,8 +68,8 @@ def survey(path: Path, entry: Entry) -> Outcome:
     begin = time.process_time()
     model = onnxviz.open(path)
     layers = len(model.catalogue)
-    choices = choose(model)
-    exposed = model.exposing(choices)
+    choices = chosen(model)
+    exposed = expose_choices(model, choices)
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "exposed.onnx"
         exposed.save(target)
@@ -95,9 +96,9 @@ def survey(path: Path, entry: Entry) -> Outcome:
     return Outcome(layers, len(choices), drawn, time.process_time() - begin, difference)
 
 
-def choose(model: onnxviz.Model) -> tuple[Choice, ...]:
+def chosen(model: onnxviz.Model) -> tuple[Choice, ...]:
     try:
-        return model.choose(None)[0]
+        return choices_of(model, None)[0]
     except (NoMatchError, UnsupportedError):
         first = next(node.outputs[0] for node in model.graph.nodes if node.outputs[0])
         values = dict.fromkeys([first, *(spec.name for spec in model.outputs)])
@@ -107,7 +108,7 @@ def choose(model: onnxviz.Model) -> tuple[Choice, ...]:
 
 def draw(model: onnxviz.Model, choices: Sequence[Choice], fed: Any) -> int:
     drawn = 0
-    for activation in model.stream_choices(choices, fed, model.runner()):
+    for activation in model.inference.stream(choices, fed, model.inference.executor()):
         drawings = draw_maps(
             activation.array, activation.layout, Caption(activation.name, activation.caption_line), Style()
         )

@@ -1,7 +1,7 @@
 """The configuration of a Keras file, read by ourselves: which Keras wrote it, and whether code lies in it.
 
-Only the standard library is needed for a `.keras`, and h5py for an `.h5`. Looking comes before loading: Keras' old
-loader and tf_keras run the code of a Lambda layer in an `.h5` without a word.
+A `.keras` needs the standard library alone, an `.h5` h5py. The check comes before loading: Keras' old loader and
+tf_keras run the code of a Lambda layer in an `.h5` without a word.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .report import Refusal
+from .exchange import Refusal
 
-# Layers of Keras that load what is not Keras: a pickle of PyTorch, any SavedModel, functions of JAX.
+# Layers of Keras that load something else than Keras: a pickle of PyTorch, any SavedModel, functions of JAX.
 _LOADERS = ("TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer")
-# Parts of Keras whose functions reach files and the network: no model is built of them.
+# Parts of Keras whose functions reach files and the network: models are not built of them.
 _TOOLS = ("utils", "saving", "export", "config", "datasets", "callbacks")
 _KNOWN_MODULES = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras")
 _LARGEST = 256 << 20
 
-# What a layer of Keras 2 may call by name must not reach files, other programs or Python.
+# A layer of Keras 2 may call functions of TensorFlow by name; these reach files, other programs or Python.
 _REACHES_OUT = (
     "io raw_ops py_function numpy_function py_func keras.utils keras.models keras.saving saved_model data train "
     "summary debugging profiler load_library load_op_library autograph compat function random.Generator distribute "
@@ -29,9 +29,9 @@ _REACHES_OUT = (
 ).split()
 
 
-@dataclass
+@dataclass(frozen=True)
 class Configuration:
-    """The parsed configuration, the version of Keras that wrote the file, and whether that is Keras 2 or before."""
+    """The parsed JSON, the version of Keras that wrote the file, and whether that is Keras 2 or before."""
 
     tree: Any
     version: str
@@ -42,22 +42,19 @@ def read_configuration(path: str) -> Configuration:
     """Read the configuration of a `.keras` or `.h5` file.
 
     Raises:
-        Refusal: It holds none, or it cannot be read.
+        Refusal: The file holds no configuration, or it cannot be read.
     """
-    if zipfile.is_zipfile(path):
-        return _from_zip(path)
-    return _from_hdf5(path)
+    return _from_zip(path) if zipfile.is_zipfile(path) else _from_hdf5(path)
 
 
 def check_configuration(configuration: Configuration) -> None:
-    """Refuse a configuration that brings code along or names code outside Keras.
+    """Refuse a configuration that holds code or names code outside Keras.
 
     Raises:
         Refusal: It does; the text names the layer.
     """
     for entry in _entries(configuration.tree):
-        why = _danger(entry)
-        if why:
+        if why := _danger(entry):
             raise Refusal(f"{why}\nif you trust whoever made the file: onnxviz convert --trust")
 
 
@@ -65,21 +62,19 @@ def check_supported(configuration: Configuration) -> None:
     """Refuse a subclassed model: only its author's program can build it again.
 
     Raises:
-        Refusal: It is one.
+        Refusal: The model is subclassed.
     """
-    tree = configuration.tree
-    kind = tree.get("class_name") if isinstance(tree, dict) else None
-    module = str(tree.get("module") or "keras") if isinstance(tree, dict) else ""
-    if kind in ("Functional", "Sequential", "Model") and _is_known(module):
-        return
-    raise Refusal(
-        f"the file holds a subclassed model ({kind}), which only the program that defines it can build\n"
-        "in that program: model.export('folder'), then: onnxviz convert folder"
-    )
+    tree = configuration.tree if isinstance(configuration.tree, dict) else {}
+    kind = tree.get("class_name")
+    if kind not in ("Functional", "Sequential", "Model") or not _is_known(str(tree.get("module") or "keras")):
+        raise Refusal(
+            f"the file holds a subclassed model ({kind}), which only the program that defines it can build\n"
+            "in that program: model.export('folder'), then: onnxviz convert folder"
+        )
 
 
 def names_own(configuration: Configuration) -> bool:
-    """Tell whether a class or function of its author's is named: Keras finds these by a name that was registered."""
+    """Return whether it names a class or function of the author's: Keras finds these by a registered name."""
     return any(
         entry.get("registered_name") and not _is_known(str(entry.get("module") or ""))
         for entry in _entries(configuration.tree)
@@ -89,17 +84,20 @@ def names_own(configuration: Configuration) -> bool:
 def _from_zip(path: str) -> Configuration:
     try:
         with zipfile.ZipFile(path) as archive:
-            if "config.json" not in archive.namelist():
-                raise Refusal("the zip archive holds no config.json: it is no Keras file")
-            tree = json.loads(_bounded(archive, "config.json"))
             names = archive.namelist()
+            if "config.json" not in names:
+                raise Refusal("the zip archive holds no config.json: it is not a Keras file")
+            tree = json.loads(_bounded(archive, "config.json"))
             metadata = json.loads(_bounded(archive, "metadata.json")) if "metadata.json" in names else {}
     except (zipfile.BadZipFile, OSError, ValueError, RecursionError, EOFError) as error:
         raise Refusal(f"the Keras file is damaged: {error}") from error
+    module = ""
     if isinstance(tree, dict):
         tree.pop("compile_config", None)  # loading leaves losses and optimizers out
+        module = str(tree.get("module") or "")
     version = str(metadata.get("keras_version", "")) if isinstance(metadata, dict) else ""
-    return Configuration(tree, version, version.startswith("2.") or _names_legacy_keras(tree))
+    is_of_keras_2 = module.startswith(("tf_keras", "keras.src.engine", "keras.engine"))
+    return Configuration(tree, version, version.startswith("2.") or is_of_keras_2)
 
 
 def _bounded(archive: zipfile.ZipFile, name: str) -> bytes:
@@ -130,11 +128,6 @@ def _from_hdf5(path: str) -> Configuration:
     return Configuration(tree, version, not version.startswith("3"))
 
 
-def _names_legacy_keras(tree: Any) -> bool:
-    module = str(tree.get("module") or "") if isinstance(tree, dict) else ""
-    return module.startswith(("tf_keras", "keras.src.engine", "keras.engine"))
-
-
 def _entries(tree: Any) -> Iterator[dict[str, Any]]:
     """Give every object of the configuration, however deep."""
     waiting = [tree]
@@ -157,7 +150,7 @@ def _danger(entry: dict[str, Any]) -> str:
         what = f"the layer '{name}' is a Lambda" if name else "the file holds a lambda"
         return f"{what}: Python code in the file, which loading would run"
     if kinds & set(_LOADERS):
-        return f"the layer '{name}' is a {kind}, which loads and runs what is no part of Keras"
+        return f"the layer '{name}' is a {kind}, which loads and runs what is not part of Keras"
     for key in ("vocabulary", "vocabulary_file"):
         if isinstance(entry.get(key), str):
             return f"the layer '{entry.get('name', '')}' reads its vocabulary from the file {entry[key]!r}"
@@ -168,14 +161,14 @@ def _danger(entry: dict[str, Any]) -> str:
     module = entry.get("module")
     is_named_function = module == "builtins" and kind == "function"  # an activation, say, by its name in Keras
     if isinstance(module, str) and kind and not _is_known(module) and not is_named_function:
-        return f"the file asks for {module}.{kind}, which is no part of Keras: loading would run it"
+        return f"the file asks for {module}.{kind}, which is not part of Keras: loading would run it"
     if isinstance(module, str) and _is_tool(module):
-        return f"the file asks for {module}.{kind}, which is no layer of Keras and reaches outside the model"
+        return f"the file asks for {module}.{kind}, which is not a layer of Keras and reaches outside the model"
     return ""
 
 
 def _is_tool(module: str) -> bool:
-    """Tell a module such as `keras.utils` or `keras.src.saving.saving_lib`."""
+    """Return whether a module is one such as `keras.utils` or `keras.src.saving.saving_lib`."""
     parts = [part for part in module.split(".") if part not in ("tensorflow", "python", "keras", "tf_keras", "src")]
     return bool(parts) and parts[0] in _TOOLS
 

@@ -1,36 +1,22 @@
-"""Questions to a TensorFlow GraphDef: which nodes are inputs, outputs and layers, and what a tensor is called."""
+"""Questions to a TensorFlow graph: what a tensor is called, which nodes are inputs and outputs, what a node needs."""
 
 from __future__ import annotations
 
-from typing import Any
+import copy
+import difflib
+from collections.abc import Collection, Iterable, MutableSequence
+from typing import Any, TypeVar
 
-from .authors_names import authors_names
-from .loaded import Row
-from .report import Refusal
+from .exchange import Refusal
+from .graph_def import GraphDef, NodeDef
 
-PLACEHOLDERS = frozenset({"Placeholder", "PlaceholderWithDefault"})
-
-# Nothing reads these either, and nobody means them as a result.
+# Nothing reads these, as nothing reads an output, but nobody means them as a result.
 _NO_RESULTS = frozenset(
     "NoOp Const Assert Assign AssignAdd AssignSub AssignVariableOp Placeholder PlaceholderWithDefault SaveV2 Save "
     "RestoreV2 VarIsInitializedOp ReadVariableOp MergeV2Checkpoints VariableV2 Variable VarHandleOp Print PrintV2 "
     "IsVariableInitialized ScalarSummary HistogramSummary MergeSummary ImageSummary".split()
 )
-
-_SPATIAL = frozenset(
-    "Conv2D DepthwiseConv2dNative Conv2DBackpropInput Conv3D Conv3DBackpropInputV2 MaxPool MaxPoolV2 AvgPool MaxPool3D "
-    "AvgPool3D FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 LRN ResizeBilinear ResizeNearestNeighbor "
-    "ResizeBicubic DepthToSpace SpaceToDepth".split()
-)
-
-_LAYERS = _SPATIAL | frozenset(
-    "BiasAdd Relu Relu6 LeakyRelu Elu Selu Sigmoid Tanh Softmax Softplus Softsign ConcatV2 Concat Add AddV2 AddN "
-    "MatMul BatchMatMul BatchMatMulV2 Einsum Mean Max".split()
-)
-
-# Of an operator with a bias of its own node the sum is the layer: in ONNX both are one node.
-_BIASES = frozenset({"BiasAdd", "Add", "AddV2"})
-_BEFORE_BIAS = frozenset("Conv2D DepthwiseConv2dNative Conv2DBackpropInput Conv3D MatMul".split())
+_Message = TypeVar("_Message")
 
 
 def node_of(tensor: str) -> str:
@@ -43,7 +29,7 @@ def node_of(tensor: str) -> str:
 
 
 def tensor_name(name: str) -> str:
-    """Return a tensor's name in full; of a node its first output is meant.
+    """Return a tensor's name in full; the name of a node means its first output.
 
     >>> tensor_name("stem/conv"), tensor_name("split:1")
     ('stem/conv:0', 'split:1')
@@ -51,13 +37,13 @@ def tensor_name(name: str) -> str:
     return name if name.rpartition(":")[2].isdigit() and ":" in name else f"{name}:0"
 
 
-def guess_inputs(nodes: Any) -> list[str]:
+def guess_inputs(nodes: Collection[NodeDef]) -> list[str]:
     """Return the placeholders of a graph as tensor names."""
     return [f"{node.name}:0" for node in nodes if node.op == "Placeholder"]
 
 
-def guess_outputs(nodes: Any) -> list[str]:
-    """Return what nothing in the graph reads and may be a result, as tensor names."""
+def guess_outputs(nodes: Collection[NodeDef]) -> list[str]:
+    """Return as tensor names what nothing in the graph reads and what may be a result."""
     read = {node_of(name) for node in nodes for name in node.input}
     return [
         f"{node.name}:0"
@@ -66,87 +52,81 @@ def guess_outputs(nodes: Any) -> list[str]:
     ]
 
 
-def check_names(nodes: Any, names: list[str], what: str) -> list[str]:
+def check_names(nodes: Collection[NodeDef], names: list[str], what: str) -> list[str]:
     """Return names that a user gave as tensor names.
 
     Raises:
-        Refusal: The graph has no such node; near matches are offered.
+        Refusal: The graph has no such node; the text offers near matches.
     """
-    import difflib
-
     known = {node.name for node in nodes}
     for name in names:
         if node_of(tensor_name(name)) not in known:
-            near = difflib.get_close_matches(node_of(tensor_name(name)), known, 3, 0.5)
-            hint = f"; did you mean {', '.join(near)}?" if near else ""
-            raise Refusal(f"the graph has no {what} '{name}'{hint}", "usage")
+            raise Refusal(f"the graph has no {what} '{name}'{did_you_mean(node_of(tensor_name(name)), known)}", "usage")
     return [tensor_name(name) for name in names]
 
 
-def layer_rows(graph: Any) -> list[Row]:
-    """Return the layers of a graph that keeps no names but those of its nodes, in the graph's order.
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return the end of a sentence that offers the known names near to one, empty where no name is near.
 
-    A convolution whose only reader adds its bias is one layer with it.
+    >>> did_you_mean("stem/cnv", ["stem/conv", "head"]), did_you_mean("x", ["head"])
+    ('; did you mean stem/conv?', '')
     """
+    near = difflib.get_close_matches(name, known, 3, 0.5)
+    return f"; did you mean {', '.join(near)}?" if near else ""
+
+
+def cut_to(graph: GraphDef, roots: list[str]) -> None:
+    """Reduce a graph, in place, to what running some of its nodes runs: what they read, wait for and call.
+
+    Before: a training graph with its input pipeline, summaries and savers. After: what restores its weights and
+    computes its outputs. TensorFlow never imports the rest, which therefore need not be checked.
+    """
+    needed = ancestors(graph, roots)
+    kept = [node for node in graph.node if node.name in needed]
+    functions = _called_functions(graph, kept)
+    for node in kept:
+        node.attr.pop("_class", None)  # it names a node to share a device with, which may be cut away
+    _keep(graph.node, kept)
+    _keep(graph.library.function, functions)
+    del graph.library.gradient[:]
+
+
+def ancestors(graph: GraphDef, names: Iterable[str]) -> dict[str, NodeDef]:
+    """Return, by their names, the nodes that running some nodes or tensors runs: these, and all that they read."""
     nodes = {node.name: node for node in graph.node}
-    readers: dict[str, list[Any]] = {}
-    for node in graph.node:
-        for name in node.input:
-            readers.setdefault(node_of(name), []).append(node)
-    rows: list[Row] = []
-    biased: set[str] = set()
-    for node in _in_order(graph, nodes):
-        if node.op not in _LAYERS or not _depends_on_input(node, nodes):
-            continue
-        if node.name in biased:
-            continue
-        after = readers.get(node.name, [])
-        makes = node.name
-        if node.op in _BEFORE_BIAS and len(after) == 1 and _is_bias(after[0], nodes):
-            makes = after[0].name
-            biased.add(makes)
-        rows.append(Row(node.name, node.op, f"{makes}:0", spatial_layout(node)))
-    for row, name in zip(rows, authors_names([row.layer for row in rows])):
-        row.layer = name
-    return rows
+    found: dict[str, NodeDef] = {}
+    waiting = list(names)
+    while waiting:
+        name = node_of(waiting.pop())
+        if name in nodes and name not in found:
+            found[name] = nodes[name]
+            waiting.extend(nodes[name].input)
+    return found
 
 
-def _in_order(graph: Any, nodes: dict[str, Any]) -> list[Any]:
-    """Return the nodes so that each comes after what it reads; freezing leaves them in any order."""
-    done: dict[str, None] = {}
-    for start in graph.node:
-        waiting = [start.name]
-        while waiting:
-            name = waiting[-1]
-            unread = [] if name in done else [node_of(read) for read in nodes[name].input]
-            unread = [read for read in unread if read in nodes and read not in done and read not in waiting]
-            if unread:
-                waiting.extend(unread)
-            else:
-                done.setdefault(waiting.pop())
-    return [nodes[name] for name in done]
+def called(node: NodeDef) -> set[str]:
+    """Return the names of the functions that a node may call; its operator may be one."""
+    names = {node.op}
+    for value in node.attr.values():
+        if value.HasField("func"):
+            names.add(value.func.name)
+        names.update(function.name for function in value.list.func)
+    return names
 
 
-def spatial_layout(node: Any) -> str | None:
-    """Return the layout that a node's operator says it works in."""
-    if node.op not in _SPATIAL:
-        return None
-    if "data_format" in node.attr:
-        return node.attr["data_format"].s.decode() or None
-    return "NHWC"
+def _called_functions(graph: GraphDef, nodes: list[NodeDef]) -> list[Any]:
+    known = {function.signature.name: function for function in graph.library.function}
+    needed: set[str] = set()
+    waiting = list(nodes)
+    while waiting:
+        for name in called(waiting.pop()) & known.keys() - needed:
+            needed.add(name)
+            waiting.extend(known[name].node_def)
+    return [function for function in graph.library.function if function.signature.name in needed]
 
 
-def _is_bias(node: Any, nodes: dict[str, Any]) -> bool:
-    return node.op in _BIASES and any(_is_constant(name, nodes) for name in node.input)
-
-
-def _is_constant(name: str, nodes: dict[str, Any]) -> bool:
-    node = nodes.get(node_of(name))
-    while node is not None and node.op == "Identity" and node.input:
-        node = nodes.get(node_of(node.input[0]))
-    return node is not None and node.op == "Const"
-
-
-def _depends_on_input(node: Any, nodes: dict[str, Any]) -> bool:
-    """Tell sums of constants, which shape arithmetic is made of, from layers."""
-    return not all(_is_constant(name, nodes) for name in node.input)
+def _keep(field: MutableSequence[_Message], entries: list[_Message]) -> None:
+    """Let a repeated field of a message hold only some of its entries."""
+    copies = [copy.deepcopy(entry) for entry in entries]
+    del field[:]
+    field.extend(copies)

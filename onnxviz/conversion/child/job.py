@@ -1,171 +1,106 @@
-"""One conversion from request to report: load, choose what to keep, let TensorFlow compute, translate, write."""
+"""One conversion from request to report: what is checked before TensorFlow starts, and what becomes of a failure.
+
+The other Python is made fit for the work: TensorFlow quiet and on the CPU, numpy's old names for an old tf2onnx.
+"""
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import json
-import re
+import logging
+import os
+import threading
+import time
+from types import ModuleType
 from typing import Any
 
-from . import batch_norms, reaching_out, reference, static_shapes, translate
 from .configuration import check_configuration, read_configuration
-from .fold_constants import fold_constants
-from .graph_nodes import layer_rows, node_of
-from .keep import chosen
-from .layer_map import layer_map
-from .loaded import Loaded
-from .quiet import check_installed, end_with_parent, prepare
-from .report import Refusal, Report
-from .runners import GraphRunner, LiteRunner
-from .strip import Kept, drop_unread, strip
-from .substitutes import substitute
-from .tidy import name_free_sizes
+from .exchange import FactsFile, Refusal, Request
 
 REFUSED, FAILED = 3, 4
+SETTINGS = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    # Its fused kernels round in another order than TensorFlow's own: what is compared should be the model.
+    "TF_ENABLE_ONEDNN_OPTS": "0",
+    "CUDA_VISIBLE_DEVICES": "-1",
+    # Any value at all keeps tf2onnx from copying the whole graph before each of its 24 passes.
+    "TF2ONNX_CATCH_ERRORS": "0",
+    "PYTHONWARNINGS": "ignore",
+}
 
 
-def run(path: str) -> int:
-    """Carry out the request in a file; what comes of it is in the report that the request names."""
+def carry_out(path: str) -> int:
+    """Carry out the request in a file and return the exit code; the result is in the report that the request names."""
     with open(path, encoding="utf-8") as file:
-        request = json.load(file)
-    report = Report(request["report"])
+        request: Request = json.load(file)
+    report = FactsFile(request["report"])
     end_with_parent(request["parent"])
     try:
         _convert(request, report)
     except Refusal as refusal:
-        report.finish(error={"kind": refusal.kind, "text": str(refusal)})
+        report.finish({"error": {"kind": refusal.kind, "text": str(refusal)}})
         return REFUSED
-    except MemoryError:
-        report.finish(error={"kind": "memory", "text": "memory ran out"})
-        return FAILED
     except Exception as error:  # whatever TensorFlow, Keras or tf2onnx raise is for the parent to word
-        report.finish(error={"kind": "failed", "text": str(error), "type": type(error).__name__})
+        kind = "memory" if isinstance(error, MemoryError) else "failed"
+        report.finish({"error": {"kind": kind, "text": str(error), "type": type(error).__name__}})
         return FAILED
     return 0
 
 
-def _convert(request: dict[str, Any], report: Report) -> None:
-    check_installed()
+def _convert(request: Request, report: FactsFile) -> None:
+    for name in ("tensorflow", "tf2onnx"):
+        if importlib.util.find_spec(name) is None:
+            raise Refusal(f"no {name}", "missing")
     if request["kind"] == "keras" and not request["trust"]:
         check_configuration(read_configuration(request["source"]))  # in a moment, and before anything could load it
     report.stage("starting TensorFlow")
-    tensorflow, tf2onnx = prepare()
+    tensorflow, tf2onnx = _quiet_libraries()
     report.facts["versions"] = {"tensorflow": tensorflow.__version__, "tf2onnx": tf2onnx.__version__}
-    report.stage("loading")
-    loaded, kept = _loaded(tensorflow, request)
-    names = loaded.renames
-    report.facts.update(loaded.facts, renames=names)
-    report.facts["inputs"] = [names.get(name, name) for name in loaded.inputs]
-    report.facts["outputs"] = [names.get(name, name) for name in loaded.outputs]
-    if request["reference"]:
-        report.stage("running TensorFlow")
-        runner = _runner(tensorflow, loaded, request)
-        report.facts["reference"] = reference.compute(runner, loaded, kept, request["reference"])
-        del runner
-    report.stage("converting")
-    proto = _translated(tensorflow, loaded, kept, request)
-    where = strip(proto, kept)
-    gone = set(kept) - where.keys()
-    report.facts["lost"] = loaded.facts.get("lost", []) + [row.layer for row in loaded.rows if row.tensor in gone]
-    name_free_sizes(proto)
-    _finish(proto, loaded, where, request, report)
-    report.stage("writing")
-    translate.write(proto, request["output"])
-    report.finish(done=True)
+    from .steps import convert  # it imports numpy and onnx, which only now are sure to be there
+
+    convert(tensorflow, request, report)
 
 
-def _loaded(tensorflow: Any, request: dict[str, Any]) -> tuple[Loaded, list[str]]:
-    loaded = _route(request["kind"])(tensorflow, request)
-    if loaded.graph is not None:
-        _prepare_graph(tensorflow, loaded, request["trust"])
-    return loaded, chosen(loaded, request["keep"], request["fold"])
+def _quiet_libraries() -> tuple[ModuleType, ModuleType]:
+    os.environ.update(SETTINGS)
+    tensorflow = _imported("tensorflow")
+    _restore_numpy_names()  # before tf2onnx asks for them
+    tf2onnx = _imported("tf2onnx")
+    tensorflow.get_logger().setLevel("ERROR")
+    logging.getLogger("tf2onnx").setLevel(logging.WARNING)
+    return tensorflow, tf2onnx
 
 
-def _translated(tensorflow: Any, loaded: Loaded, kept: list[str], request: dict[str, Any]) -> Any:
-    """Let tf2onnx translate the graph as it is, and if it cannot, as TensorFlow's own rewriter leaves it.
+def end_with_parent(parent: int) -> None:
+    """End this process within a second after its parent has ended, whatever ended it."""
 
-    The rewriter takes far more memory, and is needed by few: it unrolls what tf2onnx knows only unrolled.
-    """
-    if request["kind"] == "tflite":
-        proto = translate.translate(
-            tensorflow, loaded, kept, request["opset"], tflite_path=request["source"], dequantize=True
-        )
-        translate.check_operators(proto)
-        return proto
-    rewritten = request["fold"] and request["kind"] in ("keras", "saved_model")
-    if not rewritten:
-        try:
-            proto = translate.translate(tensorflow, loaded, kept, request["opset"])
-            translate.check_operators(proto)
-            return proto
-        except MemoryError:
-            raise
-        except Exception as error:
-            first = error
-        loaded.graph = _loaded(tensorflow, request)[0].graph
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(70)
+
+    if hasattr(os, "getppid") and os.name == "posix":
+        threading.Thread(target=watch, daemon=True).start()
+
+
+def _imported(name: str) -> ModuleType:
     try:
-        translate.rewrite(tensorflow, loaded, kept)
-        proto = translate.translate(tensorflow, loaded, kept, request["opset"])
-        translate.check_operators(proto)
-    except Refusal:
-        raise
-    except Exception as error:
-        raise (error if rewritten else first) from None
-    return proto
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise Refusal(f"{name} is installed and cannot be imported: {error}", "missing") from error
 
 
-def _route(kind: str) -> Any:
-    if kind == "saved_model":
-        from .route_saved_model import load
-    elif kind == "keras":
-        from .route_keras import load
-    elif kind == "frozen":
-        from .route_graph import load_frozen as load
-    elif kind == "checkpoint":
-        from .route_graph import load_checkpoint as load
-    elif kind == "tflite":
-        from .route_lite import load
-    else:
-        raise Refusal(f"unknown kind of source {kind!r}", "failed")
-    return load
+def _restore_numpy_names() -> None:
+    """Give back what numpy dropped and tf2onnx still calls: `product` (1.17), `object` and `cast` (1.16)."""
+    import numpy
+
+    for name, dropped in (("product", numpy.prod), ("object", object), ("cast", _Casts())):
+        vars(numpy).setdefault(name, dropped)
 
 
-def _runner(tensorflow: Any, loaded: Loaded, request: dict[str, Any]) -> Any:
-    if request["kind"] == "tflite":
-        return LiteRunner(tensorflow, request["source"])
-    return GraphRunner(tensorflow, loaded.graph, loaded.inputs)
+class _Casts(dict):  # type: ignore[type-arg]
+    def __missing__(self, dtype: Any) -> Any:
+        import numpy
 
-
-def _prepare_graph(tensorflow: Any, loaded: Loaded, trust: bool) -> None:
-    """Cut the graph to what its outputs need, compute its constants, and find its layers where none are known yet."""
-    cut = tensorflow.compat.v1.graph_util.extract_sub_graph(loaded.graph, [node_of(name) for name in loaded.outputs])
-    if not trust:
-        reaching_out.check_graph(cut)
-    static_shapes.make_static(tensorflow, cut)
-    substitute(tensorflow, cut)
-    loaded.graph = fold_constants(tensorflow, cut, loaded.outputs)
-    loaded.rows = loaded.rows or layer_rows(loaded.graph)
-
-
-def add_preprocessing(proto: Any, loaded: Loaded, known: list[dict[str, Any]], report: Report) -> None:
-    """Write how pixels are to be scaled into the metadata of a network that Keras itself named."""
-    name = loaded.facts.get("model", "")
-    kinds = {row.kind for row in loaded.rows}
-    for entry in known:
-        if re.fullmatch(entry["pattern"], name) and (not entry["layers"] or kinds & set(entry["layers"])):
-            proto.metadata_props.add(key=entry["key"], value=entry["text"])
-            report.facts["preprocessing"] = name
-
-
-def _finish(proto: Any, loaded: Loaded, where: dict[str, Kept], request: dict[str, Any], report: Report) -> None:
-    """Join batch norms, write the layer map into the model's metadata, and tell the parent where all is."""
-    norms = {where[row.tensor].value for row in loaded.rows if row.tensor in where and row.kind == "BatchNormalization"}
-    norms |= {place.value for tensor, place in where.items() if tensor.endswith("/batchnorm/add_1:0")}
-    batch_norms.join_batch_norms(proto, norms)
-    # Onnxruntime warns of each weight that nothing reads any more.
-    drop_unread(proto.graph, {info.name for info in proto.graph.output} | {place.value for place in where.values()})
-    entries = layer_map(proto, loaded, where)
-    text = json.dumps({"version": 1, "layers": entries}, ensure_ascii=False)
-    proto.metadata_props.add(key="onnxviz.layers", value=text)
-    add_preprocessing(proto, loaded, request["preprocessing"], report)
-    report.facts["layers"] = len(entries)
-    report.facts["where"] = {tensor: {"value": kept.value, "order": kept.order} for tensor, kept in where.items()}
+        return lambda array: numpy.asarray(array).astype(dtype)

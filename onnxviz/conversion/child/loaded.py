@@ -1,16 +1,25 @@
-"""What every route makes of its source: one frozen graph with its ends, and the layers that its author knew."""
+"""What every route makes of its source: a frozen graph, the layers of its author, and which of these stay visible.
+
+With folding only those layers stay visible that the user named, else all.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from types import ModuleType
+
+from .exchange import Facts, Refusal
+from .graph_def import GraphDef
+from .graph_nodes import did_you_mean, node_of, tensor_name
 
 
-@dataclass
+@dataclass(frozen=True)
 class Row:
     """A layer: its name as its author wrote it, its class or operator, and the TensorFlow tensor that it makes.
 
-    `layout` is the tensor's layout in TensorFlow where that is known, such as `NHWC`.
+    `layout` is the tensor's layout in TensorFlow, such as `NHWC`, where that is known.
     """
 
     layer: str
@@ -21,14 +30,58 @@ class Row:
 
 @dataclass
 class Loaded:
-    """A frozen graph, its inputs and outputs as tensor names, the names these take in ONNX, and its layers.
+    """A frozen graph, its inputs and outputs as tensor names, the names of these in ONNX, and its layers.
 
-    `rows` are empty where nothing but the names of nodes tells the layers.
+    A TensorFlow Lite model has no graph, because tf2onnx reads it by itself. `rows` is empty where only the names of
+    nodes say what the layers are. Not frozen: a graph holds all weights, and goes as soon as nothing needs it.
     """
 
-    graph: Any
+    graph: GraphDef | None
     inputs: list[str]
     outputs: list[str]
     renames: dict[str, str] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: Facts = field(default_factory=lambda: Facts())
+
+
+def chosen(loaded: Loaded, keep: list[str], fold: bool) -> list[str]:
+    """Return the tensors to keep, in the graph's order, without the graph's own inputs and outputs.
+
+    Raises:
+        Refusal: A name in `keep` is not a layer, node or tensor of the source.
+    """
+    nodes = [] if loaded.graph is None else list(loaded.graph.node)
+    order = {node.name: place for place, node in enumerate(nodes)}
+    wanted = [_resolved(loaded, order, name) for name in keep]
+    if not fold:
+        wanted += [row.tensor for row in loaded.rows]
+    left_out = {node_of(name) for name in loaded.inputs} | {node.name for node in nodes if node.op == "Const"}
+    kept = [name for name in dict.fromkeys(wanted) if name not in loaded.outputs and node_of(name) not in left_out]
+    return sorted(kept, key=lambda name: order.get(node_of(name), 0))
+
+
+@contextmanager
+def refusing_damage(tensorflow: ModuleType, what: str) -> Iterator[None]:
+    """Turn what TensorFlow raises while it restores weights into a Refusal that begins with `what`.
+
+    Raises:
+        Refusal: Weights are missing, damaged or cut short.
+    """
+    try:
+        yield
+    except (tensorflow.errors.OpError, OSError, IndexError) as error:
+        text = " ".join(str(error).split())
+        if "Op type not registered" in text:
+            raise
+        reason = "missing" if "Failed to find any matching files" in text else "damaged or cut short"
+        raise Refusal(f"{what} {reason}\ncopy the whole folder again, with all its files") from error
+
+
+def _resolved(loaded: Loaded, nodes: dict[str, int], name: str) -> str:
+    layers = [row.tensor for row in loaded.rows if row.layer == name or row.layer.endswith(f"/{name}")]
+    if layers:
+        return layers[-1]
+    if node_of(tensor_name(name)) in nodes:
+        return tensor_name(name)
+    hint = did_you_mean(name, [row.layer for row in loaded.rows] + sorted(nodes))
+    raise Refusal(f"there is no layer '{name}' to keep{hint}", "usage")

@@ -1,25 +1,25 @@
 """Operators that reach files, Python or other machines: a graph is a program, and TensorFlow would run these.
 
-Looking comes first: importing a graph already computes what looks constant, loading a SavedModel runs its initialisers,
-and both the folding of constants and the verification run the rest. What passes is what is known to stay inside:
+The check comes first: importing a graph already computes what looks constant, loading a SavedModel runs its
+initialisers, and both the folding of constants and the verification run the rest. An operator passes if it is known to
+stay inside:
 
-1. An operator without a state passes, unless it names something outside, or handles a variant. TensorFlow's own table
-   of operators tells. Variants are mostly datasets, which read and write files; lists of tensors pass.
+1. An operator without a state passes, unless it names something outside, or handles a variant; TensorFlow's own table
+   of operators says so. Variants are mostly datasets, which read and write files; lists of tensors pass.
 2. An operator with a state passes if `_INSIDE` lists it: variables, tables, random numbers, loops and branches.
 3. Operators of checkpoints are in every SavedModel. They stay where only saving calls them, or restoring.
 
-What TensorFlow does not know, it refuses itself.
+An operator that TensorFlow does not know, it refuses itself.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any
 
-from .graph_nodes import node_of
-from .needed import called
-from .report import Refusal
+from .exchange import Refusal
+from .graph_def import GraphDef, MetaGraphDef, NodeDef, OpDef
+from .graph_nodes import ancestors, called
 
 _INSIDE = re.compile(
     "|".join(
@@ -35,7 +35,7 @@ _INSIDE = re.compile(
             r"Random(Uniform(Int)?|StandardNormal|Gamma|Poisson(V2)?|Shuffle|Crop)|TruncatedNormal|Multinomial",
             r"Stateful(Uniform(Full)?(Int)?|StandardNormal(V2)?|TruncatedNormal|RandomBinomial)|Rng(ReadAnd)?Skip",
             r"ParameterizedTruncatedNormal|NonDeterministicInts|StatelessRandomGetAlg|SampleDistortedBoundingBox(V2)?",
-            # Calls, loops and branches; what they call is looked at as well.
+            # Calls, loops and branches; what they call is checked as well.
             r"StatefulPartitionedCall|If|While|Case|DeviceIndex|TensorArray[A-Za-z]*(V[23])?|Stack(Push|Pop|Close)?V2",
             # Checks, and what only computes.
             r"Assert|CheckNumerics(V2)?|Print(V2)?|GuaranteeConst|Empty|CudnnRNN(Backprop)?(V[23])?",
@@ -45,7 +45,8 @@ _INSIDE = re.compile(
 _LISTS = re.compile(r"(Empty)?TensorList\w*|(Empty)?TensorMap\w*|Ragged\w+Variant\w*|CompositeTensorVariant\w+")
 # Names of inputs and attributes: a file, an address, a part of memory, a function of the machine.
 _OUTSIDE = re.compile(r"file|url|descriptor_source|memory_region|target_name")
-# Those whose inputs do not tell: patterns of files, Python, a debugger's copies, ending the process, other compilers.
+# These reach outside, and no name shows it: patterns of files, Python, a debugger's copies, ending the process, other
+# compilers.
 _REACHING = frozenset(
     "MatchingFiles PyFuncStateless Copy CopyHost Abort XlaLaunchV2 TPUPartitionedCall MlirPassthroughOp".split()
 )
@@ -55,32 +56,36 @@ _WRITERS = frozenset("SaveV2 Save SaveSlices MergeV2Checkpoints".split())
 _SAVING = ("__inference__traced_save", "__inference_signature_wrapper_traced_save")
 
 
-def stays_inside(definition: Any) -> bool:
-    """Tell whether an operator, given as TensorFlow defines it (an OpDef), cannot reach outside the model."""
+def stays_inside(definition: OpDef) -> bool:
+    """Return whether an operator, given as TensorFlow defines it, cannot reach outside the model."""
+    from tensorflow.core.framework import types_pb2
+
     if definition.is_stateful:
         return bool(_INSIDE.fullmatch(definition.name))
     given = [part.name for part in (*definition.input_arg, *definition.attr)]
     if definition.name in _REACHING or any(_OUTSIDE.search(name) for name in given):
         return False
-    return not _handles_variant(definition) or bool(_LISTS.fullmatch(definition.name))
+    variants = (types_pb2.DT_VARIANT, types_pb2.DT_VARIANT_REF)
+    handles_variant = any(part.type in variants for part in (*definition.input_arg, *definition.output_arg))
+    return not handles_variant or bool(_LISTS.fullmatch(definition.name))
 
 
-def check_graph(graph: Any, passed: frozenset[str] = frozenset()) -> None:
+def check_graph(graph: GraphDef, passed: frozenset[str] = frozenset()) -> None:
     """Refuse a graph about to be run that may reach outside the model, its functions included.
 
     `passed` are operators that may be there all the same.
 
     Raises:
-        Refusal: An operator may; it is named with its place.
+        Refusal: An operator may; the text names it and its place.
     """
     check_nodes([*graph.node, *(node for function in graph.library.function for node in function.node_def)], passed)
 
 
-def check_nodes(nodes: Iterable[Any], passed: frozenset[str] = frozenset()) -> None:
+def check_nodes(nodes: Iterable[NodeDef], passed: frozenset[str] = frozenset()) -> None:
     """Refuse nodes as `check_graph` does.
 
     Raises:
-        Refusal: One may reach outside the model; it is named with its place.
+        Refusal: One may reach outside the model; the text names it and its place.
     """
     from tensorflow.python.framework import op_def_registry
 
@@ -93,7 +98,7 @@ def check_nodes(nodes: Iterable[Any], passed: frozenset[str] = frozenset()) -> N
             raise _refusal(node.op, node.name)
 
 
-def check_saved_model(parts: Iterable[Any]) -> None:
+def check_saved_model(parts: Iterable[MetaGraphDef]) -> None:
     """Refuse a SavedModel, given as its meta graphs, whose loading or running may reach outside.
 
     Raises:
@@ -105,7 +110,9 @@ def check_saved_model(parts: Iterable[Any]) -> None:
         writers = _writing_functions(graph)
         for function in graph.library.function:
             if function.signature.name not in writers:
-                _check_calls(function.node_def, writers)
+                for node in function.node_def:
+                    if called(node) & writers:
+                        raise _refusal("SaveV2", node.name)
         for name in _functions_for_loading(part):
             if name in writers:
                 raise _refusal("SaveV2", name)
@@ -113,38 +120,22 @@ def check_saved_model(parts: Iterable[Any]) -> None:
         _check_what_loading_runs(part, writers)
 
 
-def _handles_variant(definition: Any) -> bool:
-    from tensorflow.core.framework import types_pb2
-
-    kinds = (types_pb2.DT_VARIANT, types_pb2.DT_VARIANT_REF)
-    return any(part.type in kinds for part in (*definition.input_arg, *definition.output_arg))
-
-
-def _writing_functions(graph: Any) -> set[str]:
+def _writing_functions(graph: GraphDef) -> set[str]:
     """Return the functions that write checkpoints, by themselves or by what they call."""
     functions = {function.signature.name: function for function in graph.library.function}
     writers = {name for name, function in functions.items() if any(node.op in _WRITERS for node in function.node_def)}
-    while True:
-        # A function named otherwise that calls a writer is no part of saving, and is refused where it is met.
-        more = {
-            name
-            for name, function in functions.items()
-            if name not in writers
-            and name.startswith(_SAVING)
-            and any(called(node) & writers for node in function.node_def)
-        }
-        if not more:
-            return writers
+    # A function of another name that calls a writer does not belong to saving: `check_saved_model` refuses it.
+    saving = {name: function for name, function in functions.items() if name.startswith(_SAVING)}
+    while more := {
+        name
+        for name, function in saving.items()
+        if name not in writers and any(called(node) & writers for node in function.node_def)
+    }:
         writers |= more
+    return writers
 
 
-def _check_calls(nodes: Iterable[Any], writers: set[str]) -> None:
-    for node in nodes:
-        if called(node) & writers:
-            raise _refusal("SaveV2", node.name)
-
-
-def _functions_for_loading(part: Any) -> Iterator[str]:
+def _functions_for_loading(part: MetaGraphDef) -> Iterator[str]:
     """Give the functions that a TensorFlow 2 SavedModel offers as its own: its initialisers are among them."""
     objects = part.object_graph_def
     for node in objects.nodes:
@@ -153,24 +144,17 @@ def _functions_for_loading(part: Any) -> Iterator[str]:
             yield node.bare_concrete_function.concrete_function_name
 
 
-def _check_what_loading_runs(part: Any, writers: set[str]) -> None:
+def _check_what_loading_runs(part: MetaGraphDef, writers: set[str]) -> None:
     """Follow what TensorFlow 1's loader runs: the restore operator and the initialisers."""
-    nodes = {node.name: node for node in part.graph_def.node}
-    waiting = [node_of(part.saver_def.restore_op_name)] if part.saver_def.restore_op_name else []
+    roots = [part.saver_def.restore_op_name]
     for key in ("saved_model_main_op", "legacy_init_op", "table_initializer"):
-        waiting.extend(node_of(name) for name in part.collection_def[key].node_list.value)
+        roots.extend(part.collection_def[key].node_list.value)
     for name, signature in part.signature_def.items():
         if name.startswith("__saved_model"):
-            waiting.extend(node_of(info.name) for info in signature.outputs.values())
-    seen: set[str] = set()
-    while waiting:
-        node = nodes.get(waiting.pop())
-        if node is None or node.name in seen:
-            continue
-        seen.add(node.name)
+            roots.extend(info.name for info in signature.outputs.values())
+    for node in ancestors(part.graph_def, roots).values():
         if node.op in _WRITERS or called(node) & writers:
             raise _refusal(node.op, node.name)
-        waiting.extend(node_of(name) for name in node.input)
 
 
 def _refusal(operator: str, place: str) -> Refusal:

@@ -2,69 +2,69 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
-from .report import Refusal
+import numpy
+import numpy.typing as npt
 
-# tf2onnx's name of the floats that a quantised tensor stands for.
+from .exchange import Refusal
+from .loaded import Loaded
+
+# tf2onnx appends this to a quantised tensor's name for the floats that the tensor stands for.
 PREQUANTISED = "_prequant"
 
 
-@dataclass
-class Input:
-    """An input to make up: its name, its sizes (a free one is None, and so are all if their number is), its dtype."""
+@dataclass(frozen=True)
+class SourceInput:
+    """An input to fill with random numbers. A size that is not known is None; all are if their number is not known."""
 
     name: str
     sizes: list[int | None] | None
-    dtype: Any
+    dtype: npt.DTypeLike
 
 
 class GraphRunner:
-    """Runs a frozen graph."""
+    """Runs a frozen graph in a session."""
 
-    def __init__(self, tensorflow: Any, graph: Any, inputs: list[str]) -> None:
-        """Open the graph."""
+    def __init__(self, tensorflow: ModuleType, loaded: Loaded) -> None:
         self._errors = tensorflow.errors.OpError
         with tensorflow.Graph().as_default() as built:
-            tensorflow.import_graph_def(graph, name="")
+            tensorflow.import_graph_def(loaded.graph, name="")
         self._session = tensorflow.compat.v1.Session(graph=built)
-        tensors = [built.get_tensor_by_name(name) for name in inputs]
-        self.inputs = [
-            Input(
-                tensor.name, None if tensor.shape.rank is None else tensor.shape.as_list(), tensor.dtype.as_numpy_dtype
-            )
-            for tensor in tensors
-        ]
+        self.inputs = []
+        for tensor in map(built.get_tensor_by_name, loaded.inputs):
+            sizes = None if tensor.shape.rank is None else tensor.shape.as_list()
+            self.inputs.append(SourceInput(tensor.name, sizes, tensor.dtype.as_numpy_dtype))
 
-    def run(self, feed: dict[str, Any], wanted: list[str]) -> list[Any]:
+    def run(self, feed: Mapping[str, npt.NDArray[Any]], wanted: list[str]) -> list[Any]:
         """Return the wanted tensors.
 
         Raises:
             ValueError: The graph does not take the feed.
         """
         try:
-            results: list[Any] = self._session.run(wanted, feed)
+            return list(self._session.run(wanted, feed))
         except self._errors as error:
             raise ValueError(" ".join(str(error.message).split())) from error
-        return results
 
-    def step(self, name: str, array: Any) -> float:
-        """Return 0: nothing is quantised."""
+    def step(self, name: str, array: npt.NDArray[Any]) -> float:
+        """Return 0, because nothing is quantised."""
         return 0.0
 
 
 class LiteRunner:
-    """Runs a TensorFlow Lite model; what is quantised is taken as it is, and given in the numbers it stands for."""
+    """Runs a TensorFlow Lite model; it takes quantised inputs, and returns floats for what is quantised.
 
-    def __init__(self, tensorflow: Any, path: str) -> None:
-        """Open the model.
+    Raises:
+        Refusal: The interpreter cannot open the model.
+    """
 
-        Raises:
-            Refusal: The interpreter does not take it.
-        """
+    def __init__(self, tensorflow: ModuleType, path: str) -> None:
         try:
-            # Without its delegates, which compute whole regions and leave what lies between as it was.
+            # Delegates compute whole regions, and leave the tensors in between as they were.
             plain = tensorflow.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
             self._interpreter = tensorflow.lite.Interpreter(
                 path, experimental_preserve_all_tensors=True, experimental_op_resolver_type=plain
@@ -72,15 +72,17 @@ class LiteRunner:
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise Refusal(f"TensorFlow Lite cannot open the model: {' '.join(str(error).split())[:300]}") from error
-        details = self._interpreter.get_tensor_details()
+        details: list[dict[str, Any]] = self._interpreter.get_tensor_details()
         self._details = {detail["name"]: detail for detail in details}
         self._given = {detail["name"]: detail for detail in self._interpreter.get_input_details()}
-        self.inputs = [Input(name, detail["shape"].tolist(), detail["dtype"]) for name, detail in self._given.items()]
-        # Its kernels then bring floats to 8 bits as well, each time anew.
-        self._is_hybrid = any(_is_quantised(detail) for detail in details)
+        self.inputs = [
+            SourceInput(name, detail["shape"].tolist(), detail["dtype"]) for name, detail in self._given.items()
+        ]
+        # Its kernels then round floats to 8 bits as well, with a new scale in each run.
+        self._is_hybrid = any(map(_is_quantised, details))
 
-    def run(self, feed: dict[str, Any], wanted: list[str]) -> list[Any]:
-        """Return the wanted tensors, None for one that another has been written over.
+    def run(self, feed: Mapping[str, npt.NDArray[Any]], wanted: list[str]) -> list[Any]:
+        """Return the wanted tensors, None for one whose memory a later tensor has taken.
 
         Raises:
             ValueError: The model does not take the feed.
@@ -108,8 +110,8 @@ class LiteRunner:
         names = {detail["name"] for detail in shared if detail["index"] not in outputs}
         return names | {name + PREQUANTISED for name in names}
 
-    def step(self, name: str, array: Any) -> float:
-        """Return how far apart two neighbouring numbers of 8 bits are, as a share of a tensor's largest value."""
+    def step(self, name: str, array: npt.NDArray[Any]) -> float:
+        """Return how far apart two neighbouring 8-bit numbers are, as a share of a tensor's largest magnitude."""
         detail = self._detail(name)
         top = float(abs(array).max()) if array.size else 0.0
         if _is_quantised(detail) and top:
@@ -117,14 +119,10 @@ class LiteRunner:
         return 1 / 127 if self._is_hybrid else 0.0
 
     def _detail(self, name: str) -> dict[str, Any]:
-        bare = name[: -len(PREQUANTISED)] if name.endswith(PREQUANTISED) else name
-        detail: dict[str, Any] = self._details.get(name) or self._details[bare]
-        return detail
+        return self._details.get(name) or self._details[name.rpartition(PREQUANTISED)[0]]
 
-    def _value(self, detail: dict[str, Any]) -> Any:
-        import numpy
-
-        array = numpy.array(self._interpreter.get_tensor(detail["index"]))
+    def _value(self, detail: dict[str, Any]) -> npt.NDArray[Any]:
+        array: npt.NDArray[Any] = numpy.array(self._interpreter.get_tensor(detail["index"]))
         if not _is_quantised(detail):
             return array
         parameters = detail["quantization_parameters"]
@@ -132,10 +130,8 @@ class LiteRunner:
         if parameters["scales"].size > 1:
             shape[parameters["quantized_dimension"]] = -1
         zero, scale = parameters["zero_points"].reshape(shape), parameters["scales"].reshape(shape)
-        return ((array.astype("float32") - zero) * scale).astype("float32")
+        return numpy.asarray((array.astype("float32") - zero) * scale, "float32")
 
 
 def _is_quantised(detail: dict[str, Any]) -> bool:
-    import numpy
-
     return bool(detail["quantization_parameters"]["scales"].size) and numpy.dtype(detail["dtype"]).kind in "iu"

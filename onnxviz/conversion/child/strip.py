@@ -4,31 +4,29 @@ Before: `Conv -> c -> Transpose(NCHW to NHWC) -> t (output) -> Transpose(NHWC to
 After:  `Conv -> t -> Relu`, where t is the convolution's NCHW value under the kept tensor's name.
 
 1. A Transpose behind a kept tensor that undoes the one before it goes, and its readers read the inner value.
-2. What then makes a kept tensor by transposing, the inner value takes its name; where the transposed value is still
-   read (a Flatten, say) it stays under a name of its own.
+2. Where a Transpose then makes a kept tensor, the inner value takes its name; where the transposed value is still
+   read (by a Flatten, say) it stays under a name of its own.
 3. An inner value has one name: a second kept tensor for the same value becomes an alias of the first.
 4. A public output that only copies a kept tensor is that tensor, under the output's name.
-5. Kept tensors are no outputs any more, nodes that nothing reads go.
+5. Kept tensors stop being outputs, and nodes that nothing reads go.
 
 Public inputs and outputs keep their names, layouts and values.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+
+from onnx import GraphProto, ModelProto, NodeProto, TensorShapeProto, ValueInfoProto
+
+from .exchange import Kept
+from .onnx_nodes import bodies, drop_unread, makers, reads
+
+BATCH = "N"
 
 
-@dataclass
-class Kept:
-    """Where a kept tensor went: its value in ONNX, and by which order of axes that becomes the TensorFlow tensor."""
-
-    value: str
-    order: list[int] | None = None
-
-
-def strip(proto: Any, kept: list[str]) -> dict[str, Kept]:
-    """Turn the kept tensors of a converted model into inner values, in place, and tell where each went."""
+def strip(proto: ModelProto, kept: list[str]) -> dict[str, Kept]:
+    """Turn the kept tensors of a converted model into inner values, in place, and return where each went."""
     graph, wanted = proto.graph, set(kept)
     public = [info for info in graph.output if info.name not in wanted]
     del graph.output[:]
@@ -37,40 +35,55 @@ def strip(proto: Any, kept: list[str]) -> dict[str, Kept]:
     drop_unread(graph, {info.name for info in public} | wanted)
     copied = _drop_copies(graph, wanted, {info.name for info in public})
     where = _name_inner_values(graph, wanted, copied, {info.name for info in public})
-    drop_unread(graph, {info.name for info in public} | {place.value for place in where.values()})
+    drop_unread(graph, {info.name for info in public} | {place["value"] for place in where.values()})
     del graph.value_info[:]  # tf2onnx's are of the values before
     return where
 
 
-def _cancel_pairs(graph: Any, wanted: set[str]) -> None:
-    makers = _makers(graph)
+def name_free_sizes(proto: ModelProto) -> None:
+    """Call the free first size of inputs and outputs `N`, and leave other free sizes open; tf2onnx says `unk__136`.
+
+    The first size is the batch only where it is free in every input.
+    """
+    graph = proto.graph
+    firsts = [_sizes(info)[0] for info in graph.input if _sizes(info)]
+    batched = bool(firsts) and all(not size.HasField("dim_value") for size in firsts)
+    for info in (*graph.input, *graph.output):
+        for place, size in enumerate(_sizes(info)):
+            if size.HasField("dim_value") and size.dim_value >= 0:
+                continue
+            size.Clear()
+            if place == 0 and batched:
+                size.dim_param = BATCH
+
+
+def _sizes(info: ValueInfoProto) -> Sequence[TensorShapeProto.Dimension]:
+    return info.type.tensor_type.shape.dim
+
+
+def _cancel_pairs(graph: GraphProto, wanted: set[str]) -> None:
+    places = makers(graph)
     same: dict[str, str] = {}
     for node in graph.node:
         for place, name in enumerate(node.input):
             node.input[place] = same.get(name, name)
         if node.op_type != "Transpose" or node.input[0] not in wanted:
             continue
-        first = makers.get(node.input[0])
+        first = graph.node[places[node.input[0]]] if node.input[0] in places else None
         if first is not None and first.op_type == "Transpose" and _undoes(first, node):
             same[node.output[0]] = first.input[0]
     outputs = {info.name for info in graph.output}
     for node in graph.node:
         for place, name in enumerate(node.input):
             node.input[place] = same.get(name, name)
-    if outputs & same.keys():
-        _keep_as_identities(graph, {name: same[name] for name in outputs & same.keys()})
-
-
-def _keep_as_identities(graph: Any, values: dict[str, str]) -> None:
-    """Let what made a public output by undoing a Transpose copy the inner value instead."""
-    for node in graph.node:
-        if node.output and node.output[0] in values:
-            source = values[node.output[0]]
+        made = node.output[0] if node.output else ""
+        if made in outputs & same.keys():
+            # What made a public output by undoing a Transpose copies the inner value instead.
             del node.attribute[:]
-            node.op_type, node.input[0] = "Identity", source
+            node.op_type, node.input[0] = "Identity", same[made]
 
 
-def _drop_copies(graph: Any, wanted: set[str], public: set[str]) -> dict[str, str]:
+def _drop_copies(graph: GraphProto, wanted: set[str], public: set[str]) -> dict[str, str]:
     made = {name for node in graph.node for name in node.output}
     names: dict[str, str] = {}
     for place in reversed(range(len(graph.node))):
@@ -88,9 +101,11 @@ def _drop_copies(graph: Any, wanted: set[str], public: set[str]) -> dict[str, st
     return names
 
 
-def _name_inner_values(graph: Any, wanted: set[str], copied: dict[str, str], public: set[str]) -> dict[str, Kept]:
+def _name_inner_values(
+    graph: GraphProto, wanted: set[str], copied: dict[str, str], public: set[str]
+) -> dict[str, Kept]:
     given = {info.name for info in graph.input} | {tensor.name for tensor in graph.initializer}
-    read = {name for node in graph.node for name in _reads(node)}
+    read = {name for node in graph.node for name in reads(node)}
     renames: dict[str, str] = {}
     aside: dict[str, str] = {}
     where: dict[str, Kept] = {}
@@ -101,15 +116,14 @@ def _name_inner_values(graph: Any, wanted: set[str], copied: dict[str, str], pub
             inner = node.input[0] if _is_copy(node) and node.input[0] not in given else ""
             order = _order(node) or None
             if not inner or (order is None and (made in read or made in public)):
-                where[tensor] = Kept(made)
+                where[tensor] = Kept(value=made, order=None)
             elif inner in where:
-                known = where[inner]
-                where[tensor] = Kept(known.value, known.order) if order is None else Kept(made)
+                where[tensor] = where[inner] if order is None else Kept(value=made, order=None)
             elif inner in public or inner in renames:
-                where[tensor] = Kept(renames.get(inner, inner), order)
+                where[tensor] = Kept(value=renames.get(inner, inner), order=order)
             else:
                 renames[inner] = tensor
-                where[tensor] = Kept(tensor, order)
+                where[tensor] = Kept(value=tensor, order=order)
                 if made == tensor:
                     aside[tensor] = f"{tensor}__{'copy' if order is None else 'channels_last'}"
     for node in graph.node:
@@ -117,69 +131,30 @@ def _name_inner_values(graph: Any, wanted: set[str], copied: dict[str, str], pub
     return where
 
 
-def _is_copy(node: Any) -> bool:
-    """Tell an Identity and the Transpose that brings the channels back to the end."""
+def _is_copy(node: NodeProto) -> bool:
+    """Return whether a node is an Identity or a Transpose that brings the channels back to the end."""
     if node.op_type == "Identity":
         return True
     order = _order(node)
     return node.op_type == "Transpose" and len(order) > 2 and order == [0, *range(2, len(order)), 1]
 
 
-def _rename(node: Any, names: dict[str, str]) -> None:
+def _rename(node: NodeProto, names: dict[str, str]) -> None:
     for places in (node.input, node.output):
         for place, name in enumerate(places):
             if name in names:
                 places[place] = names[name]
-    for attribute in node.attribute:
-        for body in [attribute.g] if attribute.HasField("g") else attribute.graphs:
-            for inner in body.node:
-                _rename(inner, names)
-            for info in body.output:
-                info.name = names.get(info.name, info.name)
+    for body in bodies(node):
+        for inner in body.node:
+            _rename(inner, names)
+        for info in body.output:
+            info.name = names.get(info.name, info.name)
 
 
-def drop_unread(graph: Any, roots: set[str]) -> None:
-    """Remove the nodes and weights that no root needs, in place."""
-    makers = {name: place for place, node in enumerate(graph.node) for name in node.output if name}
-    nodes = list(graph.node)
-    needed: set[int] = set()
-    waiting = list(roots)
-    while waiting:
-        place = makers.get(waiting.pop())
-        if place is not None and place not in needed:
-            needed.add(place)
-            waiting.extend(_reads(nodes[place]))
-    for place in reversed(range(len(nodes))):
-        if place not in needed:
-            del graph.node[place]
-    read = roots | {name for place in needed for name in _reads(nodes[place])}
-    for place in reversed(range(len(graph.initializer))):
-        if graph.initializer[place].name not in read:
-            del graph.initializer[place]
+def _order(node: NodeProto) -> list[int]:
+    return next((list(attribute.ints) for attribute in node.attribute if attribute.name == "perm"), [])
 
 
-def _reads(node: Any) -> list[str]:
-    """Return what a node reads, the outer values that its bodies capture included."""
-    names = [name for name in node.input if name]
-    for attribute in node.attribute:
-        for body in [attribute.g] if attribute.HasField("g") else attribute.graphs:
-            for inner in body.node:
-                names.extend(_reads(inner))
-            names.extend(info.name for info in body.output)
-    return names
-
-
-def _makers(graph: Any) -> dict[str, Any]:
-    return {name: node for node in graph.node for name in node.output if name}
-
-
-def _order(node: Any) -> list[int]:
-    for attribute in node.attribute:
-        if attribute.name == "perm":
-            return list(attribute.ints)
-    return []
-
-
-def _undoes(first: Any, second: Any) -> bool:
+def _undoes(first: NodeProto, second: NodeProto) -> bool:
     one, two = _order(first), _order(second)
     return len(one) == len(two) > 0 and [one[place] for place in two] == list(range(len(one)))

@@ -1,21 +1,30 @@
-"""tf2onnx at work on a frozen graph, by its library functions.
+"""tf2onnx at work on a frozen graph, by its library functions, and what it needs to do that well.
 
 Its command line takes 7.5 GB for Inception-v4, and exits with success where it does not know an operator.
 """
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
 
-from .lighter import lighter
+from onnx import ModelProto
+
+from .graph_def import GraphDef
 from .loaded import Loaded
-from .report import Refusal
-from .substitutes import open_calls
+from .onnx_nodes import check_operators
+
+_COMPILED = ("_XlaMustCompile", "_XlaCompile", "_noinline")
 
 
-def translate(tensorflow: Any, loaded: Loaded, kept: list[str], opset: int, **more: Any) -> Any:
-    """Return the ONNX model of a frozen graph, with the kept tensors among its outputs."""
+def translate(tensorflow: ModuleType, loaded: Loaded, kept: list[str], opset: int, lite: str = "") -> ModelProto:
+    """Return the ONNX model of a frozen graph, or of the TensorFlow Lite file `lite`; kept tensors are outputs too.
+
+    Raises:
+        Refusal: The model has operators that ONNX does not have.
+    """
     from tf2onnx import optimizer, tfonnx
     from tf2onnx.graph import Graph
 
@@ -31,69 +40,87 @@ def translate(tensorflow: Any, loaded: Loaded, kept: list[str], opset: int, **mo
                 opset=opset,
                 tensors_to_rename=dict(loaded.renames),
                 continue_on_error=False,
-                **more,
+                **({"tflite_path": lite, "dequantize": True} if lite else {}),
             )
         optimised = optimizer.optimize_graph(onnx_graph, catch_errors=False)
-    return optimised.make_model("onnxviz convert")
+    proto: ModelProto = optimised.make_model("onnxviz convert")
+    check_operators(proto)
+    return proto
 
 
-def rewrite(tensorflow: Any, loaded: Loaded, kept: list[str]) -> None:
+def rewrite(tensorflow: ModuleType, loaded: Loaded, kept: list[str]) -> None:
     """Let TensorFlow's own rewriter inline, fold and merge what is not kept."""
     from tf2onnx import tf_loader
 
-    open_calls(loaded.graph)
+    assert loaded.graph is not None
+    # The rewriter inlines ordinary calls only. Keras 3 writes grouped convolutions as calls to be compiled as a whole.
+    for part in (*loaded.graph.node, *loaded.graph.library.function):
+        for name in _COMPILED:
+            part.attr.pop(name, None)
     with tensorflow.Graph().as_default():
         tensorflow.import_graph_def(loaded.graph, name="")
         loaded.graph = tf_loader.tf_optimize(loaded.inputs, loaded.outputs + kept, loaded.graph)
 
 
-def check_operators(proto: Any) -> None:
-    """Refuse a model with operators that ONNX does not have: tf2onnx leaves those that it does not know in place.
+def substitute(tensorflow: ModuleType, graph: GraphDef) -> None:
+    """Write an operator that tf2onnx does not know by those that it does, in place.
 
-    Raises:
-        Refusal: There are some; they are named with where they are.
+    `Erfc(x)`, as Keras 3 writes the exact GELU, is `1 - Erf(x)`.
     """
-    import onnx
-
-    versions = {entry.domain: entry.version for entry in proto.opset_import}
-    places: dict[str, list[str]] = {}
-    for node in _all_nodes(proto.graph):
-        if node.domain in ("", "ai.onnx"):
-            if not onnx.defs.has(node.op_type, max_inclusive_version=versions.get(node.domain, 1)):
-                places.setdefault(node.op_type, []).append(node.name)
-        elif not node.domain.startswith(("ai.onnx", "com.microsoft")):
-            places.setdefault(f"{node.domain}.{node.op_type}", []).append(node.name)
-    if not places:
-        return
-    lines = [
-        f"{op} at {', '.join(names[:3])}{' and more' if names[3:] else ''}" for op, names in sorted(places.items())
-    ]
-    raise Refusal(
-        f"tf2onnx has no translation of {'; '.join(lines)}\n"
-        "the part before it converts: onnxviz convert --outputs, with the tensor that it reads",
-        "unsupported",
-    )
+    new = tensorflow.compat.v1.NodeDef
+    for node in [node for node in graph.node if node.op == "Erfc"]:
+        kind = node.attr["T"].type
+        inner = new(name=f"{node.name}/erf", op="Erf", input=list(node.input))
+        inner.attr["T"].type = kind
+        one = new(name=f"{node.name}/one", op="Const")
+        one.attr["dtype"].type = kind
+        one.attr["value"].tensor.CopyFrom(tensorflow.make_tensor_proto(1, tensorflow.as_dtype(kind)))
+        node.op = "Sub"
+        del node.input[:]
+        node.input.extend([one.name, inner.name])
+        graph.node.extend([inner, one])
 
 
-def write(proto: Any, path: str) -> None:
-    """Write the model.
+@contextmanager
+def lighter(graph_class: type) -> Iterator[None]:
+    """Replace two methods of tf2onnx's Graph for a time by others of the same result, and put its own back in the end.
 
-    Raises:
-        Refusal: It is larger than the 2 GB that protobuf can hold.
+    1. Before each of its 24 passes it copies every weight into protobuf, though only the model that it makes in the end
+       is read, and making that copies them once more. Without it Inception-v4 takes 1.7 GB instead of 4.3.
+    2. To find what the outputs need it walks the whole graph once for every output, 32 times over: with every layer an
+       output that was two thirds of the time. One walk from all of them finds the same nodes.
+
+    A method that a later tf2onnx no longer has is left alone.
     """
+    ours: dict[str, object] = {
+        "update_proto": lambda self, *arguments, **options: None,
+        "extract_sub_graph_nodes": _needed_nodes,
+    }
+    theirs = {name: vars(graph_class)[name] for name in ours if name in vars(graph_class)}
+    for name in theirs:
+        setattr(graph_class, name, ours[name])
     try:
-        data = proto.SerializeToString()
-    except Exception as error:  # protobuf's own errors differ between its implementations
-        raise Refusal(f"the converted model cannot be written in one file: {error}", "unsupported") from error
-    with open(path, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+        yield
+    finally:
+        for name, method in theirs.items():
+            setattr(graph_class, name, method)
 
 
-def _all_nodes(graph: Any) -> Any:
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            for body in [attribute.g] if attribute.HasField("g") else attribute.graphs:
-                yield from _all_nodes(body)
+def _needed_nodes(
+    self: Any,
+    outputs_name: Iterable[str],
+    input_checker: Callable[[Any], bool] | None = None,
+    remove_unused_inputs: bool = True,
+) -> list[Any]:
+    """Return the nodes that the outputs need, in the order in which they are met; a checker may stop the walk."""
+    names = list(outputs_name) + ([] if remove_unused_inputs else [node.output[0] for node in self.inputs])
+    waiting = [self.get_node_by_output(name, search_in_parent_graphs=False) for name in names]
+    met: dict[Any, None] = {}
+    while waiting:
+        node = waiting.pop()
+        if not node or node in met or (input_checker and input_checker(node) is False):
+            continue
+        met[node] = None
+        read = [*node.input, *node.get_implicit_inputs()]
+        waiting.extend(self.get_node_by_output(name, search_in_parent_graphs=False) for name in read)
+    return list(met)

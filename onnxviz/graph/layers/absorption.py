@@ -14,8 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from onnxviz.graph.graph import Graph, Node
+from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.families import Families
+from onnxviz.graph.node import Node
 
 _NOTHING: frozenset[str] = frozenset()
 _MAY_FOLLOW_ANY = frozenset({"affine", "norm", "act"})

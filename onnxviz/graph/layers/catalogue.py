@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from onnxviz.graph.graph import Graph, Node
+from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.absorption import Absorber
 from onnxviz.graph.layers.families import find_families
 from onnxviz.graph.layers.inside import InnerNode, InnerNodes
 from onnxviz.graph.layers.layer import Fields, Layer
 from onnxviz.graph.layers.names import LayerNames, parts_before_last
+from onnxviz.graph.node import Node
 from onnxviz.graph.operators.axis_letters import Axes
 from onnxviz.graph.operators.layouts import guess_axes
 from onnxviz.graph.operators.table import KINDS, operator_of, packed_weights, weight_count

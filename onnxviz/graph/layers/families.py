@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from onnxviz.graph.attributes import MALFORMED
-from onnxviz.graph.graph import Graph, Node
+from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.affine import AffineFinder
 from onnxviz.graph.layers.patterns import Gate, find_attention, find_floats, find_gates, find_norms
+from onnxviz.graph.node import Node
 from onnxviz.graph.operators.axis_letters import Axes
 from onnxviz.graph.operators.layouts import follow_axes
 from onnxviz.graph.operators.table import operator_of

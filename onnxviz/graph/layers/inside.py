@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 import onnx
 
-from onnxviz.graph.graph import Graph, Node
+from onnxviz.graph.graph import Graph
+from onnxviz.graph.node import Node
 from onnxviz.graph.operators.table import OPERATORS, UNKNOWN, Operator, packed_weights, weight_count
 from onnxviz.graph.topology import bodies, function_key
 

@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from onnxviz.errors import ModelError
-from onnxviz.graph.graph import Graph, Node
+from onnxviz.graph.graph import Graph
+from onnxviz.graph.node import Node
 
 METADATA_LAYERS = "onnxviz.layers"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from onnxviz.graph.graph import Node
+from onnxviz.graph.node import Node
 from onnxviz.graph.operators.axis_letters import Axes
 from onnxviz.graph.operators.reads.rule import KnownSizes
 from onnxviz.layout import channels_first

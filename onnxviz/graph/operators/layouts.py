@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from onnxviz.graph.attributes import MALFORMED
-from onnxviz.graph.graph import Graph, Node
+from onnxviz.graph.graph import Graph
+from onnxviz.graph.node import Node
 from onnxviz.graph.operators.axis_letters import Axes, carried
 from onnxviz.graph.operators.reads.rule import KnownSizes, Operand, Reads
 from onnxviz.graph.operators.table import operator_of, reads_of

@@ -16,7 +16,8 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Any
 
-from onnxviz.graph.graph import Graph, Node
+from onnxviz.graph.graph import Graph
+from onnxviz.graph.node import Node
 from onnxviz.graph.operators.reads.rule import NOTHING, KnownSizes, Operand, Pull, Reads
 from onnxviz.graph.operators.table import rule_of
 from onnxviz.layout import TensorSpec

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from onnxviz.errors import UsageError
-from onnxviz.graph.graph import Graph, Node
+from onnxviz.graph.graph import Graph
+from onnxviz.graph.node import Node
 from onnxviz.graph.operators.reads.rule import NOTHING, AxisRead, KnownSizes, Operand, Pull, Reads
 from onnxviz.graph.operators.receptive_field import Status, follow_input, main_input
 from onnxviz.graph.operators.table import rule_of

@@ -14,56 +14,19 @@ from dataclasses import dataclass, replace
 import onnx
 
 from onnxviz.graph.attributes import MALFORMED
-from onnxviz.graph.graph import STANDARD_DOMAINS, Node
-from onnxviz.graph.operators.axis_seeds import (
-    Seed,
-    channel_norm,
-    channels_in_last,
-    channels_last,
-    dense_product,
-    embedding,
-    last_axis_norm,
-    rows_of_channels,
-    spatial,
+from onnxviz.graph.node import STANDARD_DOMAINS, Node
+from onnxviz.graph.operators import axis_seeds as seeds
+from onnxviz.graph.operators.reads import (
+    elementwise,
+    moving,
+    normalising,
+    products,
+    reductions,
+    reshaping,
+    resizing,
+    windows,
 )
-from onnxviz.graph.operators.reads.elementwise import batch_norm, cast_like, expand, pointwise, quantisation
-from onnxviz.graph.operators.reads.moving import (
-    centred,
-    concat,
-    gather,
-    overwritten,
-    pad,
-    quantised_concat,
-    slice_,
-    split,
-    squeeze,
-    tile,
-    transpose,
-    triangle,
-    unsqueeze,
-)
-from onnxviz.graph.operators.reads.normalising import (
-    across_channels,
-    along_axis,
-    dynamic_scale,
-    last_axes,
-    mean_variance,
-    running_sum,
-    space_normalised,
-)
-from onnxviz.graph.operators.reads.products import (
-    attention,
-    fused_attention,
-    fused_matmul,
-    gemm,
-    matmul,
-    packed_attention,
-)
-from onnxviz.graph.operators.reads.reductions import over_space, reduced, top
-from onnxviz.graph.operators.reads.reshaping import flatten, reshape
-from onnxviz.graph.operators.reads.resizing import resize
 from onnxviz.graph.operators.reads.rule import Operand, Pull, Reads, Rule, nothing, something
-from onnxviz.graph.operators.reads.windows import depth_to_space, space_to_depth, transposed_window, window
 
 KINDS = ("conv", "pool", "norm", "act", "join", "add", "dense", "attention", "resize", "other")
 
@@ -89,8 +52,8 @@ class Operator:
 
     kind: str = "other"
     reads: Rule | None = None
-    fixes: Seed | None = None
-    suggests: Seed | None = None
+    fixes: seeds.Seed | None = None
+    suggests: seeds.Seed | None = None
     weights: Sequence[int] = ()
     sides: tuple[int, int] | None = None
 
@@ -98,87 +61,92 @@ class Operator:
 UNKNOWN = Operator()
 
 _ROWS: Iterable[tuple[str, Operator]] = (
-    ("Conv FusedConv", Operator("conv", window, spatial, weights=(1, 2))),
-    ("ConvTranspose", Operator("conv", transposed_window, spatial, weights=(1, 2))),
-    ("ConvInteger", Operator("conv", window, spatial, weights=(1,))),
-    ("QLinearConv", Operator("conv", window, spatial, weights=(3, 8))),
-    ("DeformConv", Operator("conv", None, spatial, weights=(1, 3))),
-    ("CausalConvWithState", Operator("other", None, spatial)),
-    ("NhwcConv", Operator("other", None, channels_last)),
-    ("MaxPool AveragePool LpPool QLinearAveragePool", Operator("pool", window, spatial)),
+    ("Conv FusedConv", Operator("conv", windows.window, seeds.spatial, weights=(1, 2))),
+    ("ConvTranspose", Operator("conv", windows.transposed_window, seeds.spatial, weights=(1, 2))),
+    ("ConvInteger", Operator("conv", windows.window, seeds.spatial, weights=(1,))),
+    ("QLinearConv", Operator("conv", windows.window, seeds.spatial, weights=(3, 8))),
+    ("DeformConv", Operator("conv", None, seeds.spatial, weights=(1, 3))),
+    ("CausalConvWithState", Operator("other", None, seeds.spatial)),
+    ("NhwcConv", Operator("other", None, seeds.channels_last)),
+    ("MaxPool AveragePool LpPool QLinearAveragePool", Operator("pool", windows.window, seeds.spatial)),
     (
         "GlobalMaxPool GlobalAveragePool GlobalLpPool QLinearGlobalAveragePool",
-        Operator("pool", over_space, spatial),
+        Operator("pool", reductions.over_space, seeds.spatial),
     ),
-    ("MaxUnpool GridSample RoiAlign MaxRoiPool", Operator("other", None, spatial)),
-    ("DepthToSpace", Operator("resize", depth_to_space, spatial)),
-    ("SpaceToDepth", Operator("resize", space_to_depth, spatial)),
-    ("Resize Upsample", Operator("resize", resize)),
-    ("BatchNormalization", Operator("norm", batch_norm, channel_norm, weights=(1, 2, 3, 4))),
-    ("InstanceNormalization GroupNormalization", Operator("norm", space_normalised, channel_norm, weights=(1, 2))),
-    ("LRN", Operator("norm", across_channels, channel_norm)),
-    ("LayerNormalization RMSNormalization", Operator("norm", last_axes, None, last_axis_norm, (1, 2))),
-    ("SimplifiedLayerNormalization", Operator("other", last_axes, None, last_axis_norm)),
-    ("MeanVarianceNormalization", Operator("other", mean_variance)),
-    ("LpNormalization", Operator("other", along_axis)),
+    ("MaxUnpool GridSample RoiAlign MaxRoiPool", Operator("other", None, seeds.spatial)),
+    ("DepthToSpace", Operator("resize", windows.depth_to_space, seeds.spatial)),
+    ("SpaceToDepth", Operator("resize", windows.space_to_depth, seeds.spatial)),
+    ("Resize Upsample", Operator("resize", resizing.resize)),
+    ("BatchNormalization", Operator("norm", elementwise.batch_norm, seeds.channel_norm, weights=(1, 2, 3, 4))),
+    (
+        "InstanceNormalization GroupNormalization",
+        Operator("norm", normalising.space_normalised, seeds.channel_norm, weights=(1, 2)),
+    ),
+    ("LRN", Operator("norm", normalising.across_channels, seeds.channel_norm)),
+    (
+        "LayerNormalization RMSNormalization",
+        Operator("norm", normalising.last_axes, None, seeds.last_axis_norm, (1, 2)),
+    ),
+    ("SimplifiedLayerNormalization", Operator("other", normalising.last_axes, None, seeds.last_axis_norm)),
+    ("MeanVarianceNormalization", Operator("other", normalising.mean_variance)),
+    ("LpNormalization", Operator("other", normalising.along_axis)),
     (
         "Relu Clip LeakyRelu Elu Selu Sigmoid HardSigmoid HardSwish Tanh Gelu Mish Softplus Swish QLinearSigmoid "
         "QLinearLeakyRelu",
-        Operator("act", pointwise),
+        Operator("act", elementwise.pointwise),
     ),
-    ("PRelu", Operator("act", pointwise, weights=(1,))),
-    ("Softmax QLinearSoftmax", Operator("act", along_axis)),
-    ("LogSoftmax Hardmax", Operator("other", along_axis)),
-    ("Concat", Operator("join", concat)),
-    ("QLinearConcat", Operator("join", quantised_concat)),
-    ("Add", Operator("add", pointwise, weights=_EVERY_INPUT)),
-    ("Sum QLinearAdd", Operator("add", pointwise)),
-    ("Sub Mul Div", Operator("other", pointwise, weights=_EVERY_INPUT)),
-    ("Gemm", Operator("dense", gemm, rows_of_channels, weights=(0, 1, 2))),
-    ("FusedGemm", Operator("dense", None, rows_of_channels, weights=(0, 1, 2))),
-    ("QGemm", Operator("dense", None, rows_of_channels, weights=(3, 6))),
-    ("MatMul MatMulInteger", Operator("dense", matmul, None, dense_product, (0, 1), sides=(0, 1))),
-    ("FusedMatMul", Operator("dense", fused_matmul, None, dense_product, (0, 1), sides=(0, 1))),
-    ("QLinearMatMul", Operator("dense", matmul, None, dense_product, (0, 3), sides=(0, 3))),
-    ("MatMulNBits", Operator("dense", matmul, None, dense_product, (1,))),
+    ("PRelu", Operator("act", elementwise.pointwise, weights=(1,))),
+    ("Softmax QLinearSoftmax", Operator("act", normalising.along_axis)),
+    ("LogSoftmax Hardmax", Operator("other", normalising.along_axis)),
+    ("Concat", Operator("join", moving.concat)),
+    ("QLinearConcat", Operator("join", moving.quantised_concat)),
+    ("Add", Operator("add", elementwise.pointwise, weights=_EVERY_INPUT)),
+    ("Sum QLinearAdd", Operator("add", elementwise.pointwise)),
+    ("Sub Mul Div", Operator("other", elementwise.pointwise, weights=_EVERY_INPUT)),
+    ("Gemm", Operator("dense", products.gemm, seeds.rows_of_channels, weights=(0, 1, 2))),
+    ("FusedGemm", Operator("dense", None, seeds.rows_of_channels, weights=(0, 1, 2))),
+    ("QGemm", Operator("dense", None, seeds.rows_of_channels, weights=(3, 6))),
+    ("MatMul MatMulInteger", Operator("dense", products.matmul, None, seeds.dense_product, (0, 1), sides=(0, 1))),
+    ("FusedMatMul", Operator("dense", products.fused_matmul, None, seeds.dense_product, (0, 1), sides=(0, 1))),
+    ("QLinearMatMul", Operator("dense", products.matmul, None, seeds.dense_product, (0, 3), sides=(0, 3))),
+    ("MatMulNBits", Operator("dense", products.matmul, None, seeds.dense_product, (1,))),
     ("MatMulIntegerToFloat", Operator("dense", weights=(1, 6), sides=(0, 1))),
     ("DynamicQuantizeMatMul", Operator("dense", weights=(1, 4), sides=(0, 1))),
-    ("Attention", Operator("attention", attention, None, channels_in_last)),
-    ("MultiHeadAttention", Operator("attention", fused_attention, None, channels_in_last)),
-    ("GroupQueryAttention", Operator("attention", None, None, channels_in_last)),
+    ("Attention", Operator("attention", products.attention, None, seeds.channels_in_last)),
+    ("MultiHeadAttention", Operator("attention", products.fused_attention, None, seeds.channels_in_last)),
+    ("GroupQueryAttention", Operator("attention", None, None, seeds.channels_in_last)),
     ("QAttention", Operator("attention", weights=(1, 2))),
     ("LSTM GRU RNN", Operator("other", something, weights=_EVERY_INPUT)),
-    ("Gather", Operator("other", gather, None, embedding, (0,))),
+    ("Gather", Operator("other", moving.gather, None, seeds.embedding, (0,))),
     (
         "Abs Acos Acosh And Asin Asinh Atan Atanh BiasGelu BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Cast "
         "Ceil Celu Cos Cosh Dropout Equal Erf Exp FastGelu Floor Greater GreaterOrEqual Identity IsInf IsNaN Less "
         "LessOrEqual Log Max Mean Min Mod Neg Not Or Pow QLinearMul QuickGelu Reciprocal Round Shrink Sign Sin Sinh "
         "Softsign Sqrt Tan ThresholdedRelu Where Xor",
-        Operator("other", pointwise),
+        Operator("other", elementwise.pointwise),
     ),
     (
         "ArgMax ArgMin ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd "
         "ReduceSum ReduceSumSquare",
-        Operator("other", reduced),
+        Operator("other", reductions.reduced),
     ),
-    ("QuantizeLinear DequantizeLinear", Operator("other", quantisation)),
-    ("DynamicQuantizeLinear", Operator("other", dynamic_scale)),
-    ("CastLike", Operator("other", cast_like)),
-    ("CumSum", Operator("other", running_sum)),
-    ("Expand", Operator("other", expand)),
-    ("Flatten", Operator("other", flatten)),
-    ("Pad", Operator("other", pad)),
-    ("Reshape", Operator("other", reshape)),
-    ("Slice", Operator("other", slice_)),
-    ("Split", Operator("other", split)),
-    ("Squeeze", Operator("other", squeeze)),
-    ("Tile", Operator("other", tile)),
-    ("TopK", Operator("other", top)),
-    ("ScatterElements ScatterND", Operator("other", overwritten)),
-    ("Trilu", Operator("other", triangle)),
-    ("CenterCropPad", Operator("other", centred)),
-    ("Transpose", Operator("other", transpose)),
-    ("Unsqueeze", Operator("other", unsqueeze)),
+    ("QuantizeLinear DequantizeLinear", Operator("other", elementwise.quantisation)),
+    ("DynamicQuantizeLinear", Operator("other", normalising.dynamic_scale)),
+    ("CastLike", Operator("other", elementwise.cast_like)),
+    ("CumSum", Operator("other", normalising.running_sum)),
+    ("Expand", Operator("other", elementwise.expand)),
+    ("Flatten", Operator("other", reshaping.flatten)),
+    ("Pad", Operator("other", moving.pad)),
+    ("Reshape", Operator("other", reshaping.reshape)),
+    ("Slice", Operator("other", moving.slice_)),
+    ("Split", Operator("other", moving.split)),
+    ("Squeeze", Operator("other", moving.squeeze)),
+    ("Tile", Operator("other", moving.tile)),
+    ("TopK", Operator("other", reductions.top)),
+    ("ScatterElements ScatterND Trilu", Operator("other", moving.overwritten)),
+    ("CenterCropPad", Operator("other", moving.centred)),
+    ("Transpose", Operator("other", moving.transpose)),
+    ("Unsqueeze", Operator("other", moving.unsqueeze)),
     ("DFT Det Einsum MelWeightMatrix NonZero STFT", Operator("other", something)),
     ("Shape Size ConstantOfShape EyeLike RandomNormalLike RandomUniformLike", Operator("other", nothing)),
 )
@@ -193,9 +161,11 @@ def _by_domain(rows: Iterable[tuple[str, Operator]]) -> dict[tuple[str, str], Op
             if operator.kind != "other":
                 plain = replace(operator, reads=None, fixes=None, suggests=None)
                 table[_BLOCKED_DOMAIN, name] = plain
-                last = channels_last if operator.fixes is spatial else None
+                last = seeds.channels_last if operator.fixes is seeds.spatial else None
                 table[_CHANNELS_LAST_DOMAIN, name] = replace(plain, fixes=last)
-    table[_MICROSOFT, "Attention"] = Operator("attention", packed_attention, None, channels_in_last, (1, 2))
+    table[_MICROSOFT, "Attention"] = Operator(
+        "attention", products.packed_attention, None, seeds.channels_in_last, (1, 2)
+    )
     return table
 
 
@@ -209,7 +179,10 @@ def operator_of(node: Node) -> Operator:
 
 
 _MOST_TAPS = 1 << 20
-_COUNT_FROM_THE_FRONT = (batch_norm, nothing, over_space, pointwise, transposed_window, window)
+_COUNT_FROM_THE_FRONT = frozenset(
+    {elementwise.batch_norm, elementwise.pointwise, nothing, reductions.over_space}
+    | {windows.transposed_window, windows.window}
+)
 """Rules that hold whatever axes there may be at the end of an operand whose rank is not known."""
 
 

@@ -1,4 +1,4 @@
-/** The channel that is chosen on every input, all on one scale. */
+/** The chosen channel on every input, all on one scale. */
 
 import { shorten } from "./address.js";
 import { byId, make } from "./dom.js";
@@ -15,7 +15,7 @@ export class Across {
     this.turn = 0;
   }
 
-  /** Show the channel that is chosen. */
+  /** Show the chosen channel. */
   async show() {
     const { state, index } = this.app;
     const { runs } = index.layers[state.layer];
@@ -55,7 +55,7 @@ export class Across {
 }
 
 /**
- * Say the value at the chosen position, or else the greatest.
+ * Return the value at the chosen position as text, or else the greatest.
  * @param {Scene} scene
  * @param {number} place
  * @param {readonly number[] | null} position

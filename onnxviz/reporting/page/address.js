@@ -3,7 +3,7 @@
 const AXES = ["d", "y", "x"];
 
 /**
- * Write an address; what is as it is by itself is left out.
+ * Return the address of a place, without the parts that have their default.
  * @param {Place} place
  * @returns {string} without the #
  */
@@ -23,7 +23,7 @@ export function formatAddress(place) {
 }
 
 /**
- * Read an address. Nothing is checked against the report yet.
+ * Read an address. It is not checked against the report here.
  * @param {string} hash with or without the #
  * @returns {{place: Place, problems: string[]}}
  */
@@ -52,7 +52,7 @@ export function parseAddress(hash) {
     else if (key === "colours") place.colormap = text;
     else if (key === "c" || key === "run" || AXES.includes(key)) {
       const value = /^\d{1,9}$/.test(text) ? Number(text) : null;
-      if (value === null) problems.push(`${key}=${shorten(text, 40)} is no index`);
+      if (value === null) problems.push(`${key}=${shorten(text, 40)} is not an index`);
       else if (key === "c") place.channel = value;
       else if (key === "run") place.run = value;
       else axes[key] = value;
@@ -64,7 +64,7 @@ export function parseAddress(hash) {
 }
 
 /**
- * Replace what no encoding can hold: halves of characters, which names of models may have.
+ * Replace lone surrogates, which names of models may hold and which cannot be percent-encoded.
  * @param {string} text
  */
 export function wellFormed(text) {
@@ -72,7 +72,7 @@ export function wellFormed(text) {
 }
 
 /**
- * Cut text that is too long to be read.
+ * Cut text that is too long to read.
  * @param {string} text
  * @param {number} most characters
  */

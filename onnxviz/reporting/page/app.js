@@ -1,4 +1,4 @@
-/** The page as a whole: what is chosen, and which views follow when it changes. */
+/** The page as a whole: what is chosen, and the views that follow when it changes. */
 
 import { parseAddress } from "./address.js";
 import { Across } from "./across.js";
@@ -44,7 +44,7 @@ export class App {
     this.scene = null;
     /** @type {Spot | null} */
     this.hover = null;
-    // Changes are counted, so that a layer that is decoded late is not shown in place of a later choice.
+    // Changes are counted, so that a layer that is decoded late does not replace a later choice.
     this.turn = 0;
     this.names = new LayerNames(index.layers);
     this.sidebar = new Sidebar(index.layers, (layer) => this.open(layer));
@@ -74,7 +74,7 @@ export class App {
   }
 
   /**
-   * Go to what an address says; what it says wrongly is told.
+   * Go to the place that an address names, and show a notice about its wrong parts.
    * @param {string} hash
    */
   async visit(hash) {
@@ -98,8 +98,8 @@ export class App {
   /**
    * Change what is shown.
    * @param {Partial<State>} changes
-   * @param {boolean} step whether the back button leads to what was before
-   * @param {boolean} [write] whether the address follows; a wrong one stays as it is until something is chosen
+   * @param {boolean} step whether the back button leads back to the state before
+   * @param {boolean} [write] whether the address follows; a wrong one stays until the user chooses something
    */
   async change(changes, step, write = true) {
     const before = { ...this.state };
@@ -123,7 +123,7 @@ export class App {
   }
 
   /**
-   * Bring the state in line with the layer that it names.
+   * Fit the state to the layer that it names.
    * @param {boolean} fresh whether it is another layer
    * @returns {Layer} as it is in the run
    */
@@ -164,12 +164,12 @@ export class App {
     this.pins.show();
   }
 
-  /** Say how the stage is to be read. */
+  /** Show the legend. */
   legend() {
     if (this.scene && this.stage.grid) showLegend(this.scene, this.stage.grid);
   }
 
-  /** Show what was chosen in all views but the stage's pixels. */
+  /** Update all views but the stage's pixels. */
   follow() {
     const { scene, state } = this;
     if (!scene) return;
@@ -190,7 +190,7 @@ export class App {
     this.marked();
   }
 
-  /** Put the frames where they belong. */
+  /** Place the frames and show the zoom. */
   marked() {
     this.stage.mark(this.state.place, this.hover ?? this.chosen);
     if (this.scene && this.stage.grid) showZoom(this.scene, this.stage.grid);
@@ -202,13 +202,13 @@ export class App {
    */
   choose(spot) {
     Object.assign(this.state, { place: spot.place, position: spot.position });
-    // A key chooses while the pointer may rest on another spot.
+    // The choice may come from a key while the pointer rests on another spot.
     this.hover = null;
     this.follow();
     writeAddress(this.placeNow(), false);
   }
 
-  /** Where the page is, for its address. */
+  /** The current place, for the address. */
   placeNow() {
     const { state, index } = this;
     const layer = index.layers[state.layer];
@@ -225,8 +225,8 @@ export class App {
   }
 
   /**
-   * Say something about the page as a whole.
-   * @param {string} text empty takes it away
+   * Show a notice about the page as a whole.
+   * @param {string} text empty hides the notice
    */
   tell(text) {
     byId("notice-text").textContent = text;
@@ -234,7 +234,7 @@ export class App {
   }
 
   /**
-   * Give another layer or run as a scene, with the scale and the colours that are chosen.
+   * Return another layer or run as a scene, with the chosen scale and colours.
    * @param {number} layer
    * @param {number} run that has it
    * @returns {Promise<Scene | null>} null where its block is damaged

@@ -1,6 +1,6 @@
 /** One channel: enlarged, with its histogram, its range and its ranks. */
 
-import { THEMES, pixelOf } from "./colour.js";
+import { pixelOf } from "./colour.js";
 import { byId, make, makeTarget, pencil } from "./dom.js";
 import { zoomed } from "./grid.js";
 import { paintHistogram } from "./histogram.js";
@@ -13,9 +13,9 @@ import { channelName, isFlat, rangeWords, tileOf } from "./scene.js";
 const BAND = 40;
 
 /**
- * Paint a channel on a canvas of its own, as large as a square allows.
+ * Paint a channel on a canvas of its own, as large as fits in a square.
  *
- * Each value has a whole number of pixels, at least as many as are shown: the browser makes the last step.
+ * Each value takes a whole number of the canvas's pixels, at least as many as on the screen; the browser scales down.
  * @param {HTMLCanvasElement} canvas
  * @param {Scene} scene not of a vector
  * @param {number} place
@@ -35,12 +35,12 @@ export function paintChannel(canvas, scene, place, side) {
   canvas.style.width = `${Math.round(width * scale) / ratio}px`;
   canvas.style.height = band ? `${BAND}px` : `${Math.max(1, Math.round(height * scale)) / ratio}px`;
   const target = makeTarget(box.width, box.height);
-  const look = THEMES[scene.theme];
+  const { theme } = scene;
   if (isFlat(layer, statistics, place)) {
-    paintHatch(target, box, { line: pixelOf(look.hatch), back: pixelOf(look.hatchBack), ratio });
+    paintHatch(target, box, { line: pixelOf(theme.hatch_line), back: pixelOf(theme.hatch_back), ratio });
   } else paintMap(target, box, tileOf(scene, place, { zoomX, zoomY }));
   if (statistics.nan[place] || statistics.inf[place]) {
-    paintCorner(target, { x: box.width, y: 0 }, Math.round(9 * ratio), pixelOf(look.nan));
+    paintCorner(target, { x: box.width, y: 0 }, Math.round(9 * ratio), pixelOf(theme.nan));
   }
   pencil(canvas).putImageData(target.image, 0, 0);
 }

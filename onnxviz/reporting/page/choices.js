@@ -1,17 +1,17 @@
-/** What the page's selects offer, which is also what an address may say. */
+/** The choices in the page's menus, which are also those that an address may name. */
 
 import { ORDER_NAMES } from "./order.js";
-import { SCALE_NAMES } from "./scale.js";
 
 /**
- * Give the choices, each with its value and its name.
+ * Return the choices of each menu, as pairs of value and name.
  * @param {ReportIndex} index
  * @returns {{scale: [string, string][], colormap: [string, string][], order: [string, string][]}}
  */
-export function choicesOf({ runs, colormaps }) {
+export function choicesOf({ runs, colormaps, scales }) {
   const named = Object.keys(colormaps).map((name) => /** @type {[string, string]} */ ([name, name]));
+  const modes = Object.keys(scales).filter((mode) => mode !== "inputs" || runs.length > 1);
   return {
-    scale: Object.entries(SCALE_NAMES).filter(([mode]) => mode !== "inputs" || runs.length > 1),
+    scale: modes.map((mode) => [mode, scales[mode].name]),
     colormap: [["auto", "automatic"], ...named],
     order: Object.entries(ORDER_NAMES),
   };

@@ -2,36 +2,24 @@
 
 import { valueOfCode } from "./decode.js";
 
-/** Colours that are no data, for each theme; as in the pictures that `view` draws. */
-export const THEMES = {
-  dark: {
-    diverging: "berlin",
-    nan: "ff40c4",
-    ink: "e8ebf0",
-    muted: "9aa2af",
-    rule: "262b32",
-    strong: "a4aab4",
-    back: "111317",
-    hatch: "3a3f48",
-    hatchBack: "1e2127",
-    bar: "4fb3a5",
-  },
-  light: {
-    diverging: "vik",
-    nan: "e60096",
-    ink: "181c22",
-    muted: "626a76",
-    rule: "e9ebee",
-    strong: "787f8a",
-    back: "ffffff",
-    hatch: "cdd1d7",
-    hatchBack: "f1f2f4",
-    bar: "1f8f80",
-  },
+/** Colours that only the page has, for each theme; those that it shares with the pictures come from the index. */
+export const PAGE_COLOURS = {
+  dark: { muted: "9aa2af", rule: "262b32", strong: "a4aab4", bar: "4fb3a5" },
+  light: { muted: "626a76", rule: "e9ebee", strong: "787f8a", bar: "1f8f80" },
 };
 
 /**
- * Turn `rrggbb` into a pixel as a canvas stores it, on little-endian machines as all browsers run on.
+ * Return all colours of a theme.
+ * @param {ReportIndex["themes"]} themes
+ * @param {ThemeName} name
+ * @returns {Theme}
+ */
+export function themeColours(themes, name) {
+  return { ...themes[name], ...PAGE_COLOURS[name] };
+}
+
+/**
+ * Return `rrggbb` as a pixel of a canvas, on little-endian machines, the only ones that browsers run on.
  * @param {string} text
  */
 export function pixelOf(text) {
@@ -40,7 +28,7 @@ export function pixelOf(text) {
 }
 
 /**
- * Turn a colormap into pixels.
+ * Return the colours of a colormap as pixels.
  * @param {readonly string[]} colours
  * @returns {Uint32Array}
  */
@@ -49,21 +37,22 @@ export function pixelsOf(colours) {
 }
 
 /**
- * Say which colormap is meant: `auto` is a diverging one where zero is in the middle, else viridis.
+ * Return the colormap that is meant: `auto` is the theme's diverging one where zero is in the middle of the scale, else
+ * its sequential one.
  * @param {string} wanted
  * @param {boolean} diverging
- * @param {"dark" | "light"} theme
+ * @param {SharedTheme} theme
  * @param {readonly string[]} names those that the report has
  * @returns {string}
  */
 export function chooseColormap(wanted, diverging, theme, names) {
   if (names.includes(wanted)) return wanted;
-  const automatic = diverging ? THEMES[theme].diverging : "viridis";
+  const automatic = diverging ? theme.diverging : theme.sequential;
   return names.includes(automatic) ? automatic : names[0];
 }
 
 /**
- * Give the place in a colormap of a value, 0 to 255.
+ * Return the place of a value in a colormap, 0 to 255.
  * @param {number} value
  * @param {number} low
  * @param {number} high
@@ -71,17 +60,16 @@ export function chooseColormap(wanted, diverging, theme, names) {
  */
 export function colourPlace(value, low, high, gamma = 1) {
   if (!(high > low)) return value > low ? 255 : 0;
-  // Halves, since the span of two numbers near the greatest is none that can be written.
+  // Halves, because the difference of two very large numbers may overflow.
   const part = (value / 2 - low / 2) / (high / 2 - low / 2);
   return Math.min(255, Math.floor(Math.max(0, part) ** gamma * 256));
 }
 
 /**
- * Give the pixel of each of the 256 codes of a channel.
+ * Return the pixel of each of the 256 codes of a channel.
  * @param {Uint32Array} pixels of the colormap
  * @param {[number, number]} range of the channel
  * @param {[number, number]} ends of its scale
- * @param {number} [gamma]
  * @param {number} [gamma]
  * @returns {Uint32Array}
  */

@@ -1,4 +1,4 @@
-/** What the page's controls and buttons do. */
+/** Connects the page's controls and buttons to what they do. */
 
 import { showLayers } from "./app.js";
 import { byId } from "./dom.js";
@@ -10,7 +10,7 @@ import { zoomBy } from "./zoom.js";
 /** @typedef {import("./app.js").App} App */
 
 /**
- * Listen to the controls of how maps are drawn.
+ * Listen to the controls that change how maps are drawn.
  * @param {App} app
  */
 export function listenControls(app) {
@@ -54,7 +54,7 @@ export function listenButtons(app) {
   byId("help").addEventListener("click", () => byId("keys").showModal());
   byId("close-keys").addEventListener("click", () => byId("keys").close());
   byId("close-notice").addEventListener("click", () => app.tell(""));
-  // A notebook shows the page in a frame that has no address.
+  // In a notebook the page is in a frame without an address.
   byId("copy").hidden = location.protocol === "about:";
   byId("copy").addEventListener("click", async () => {
     const copied = await copyText(location.href);
@@ -76,7 +76,7 @@ export function listenButtons(app) {
 }
 
 /**
- * Say on a button for a moment that it has done its work.
+ * Show on a button for a moment that it has done its work.
  * @param {string} id
  * @param {string} text
  */

@@ -15,7 +15,7 @@ export function bytesOfBase64(text) {
 }
 
 /**
- * Read little-endian float32, or float64 where it is wide, whatever the machine's own order is.
+ * Read little-endian float32, or float64 where `wide`, whatever the byte order of the machine.
  * @param {Uint8Array} bytes
  * @param {boolean} [wide]
  * @returns {Floats}
@@ -29,7 +29,7 @@ export function floatsOfBytes(bytes, wide = false) {
 }
 
 /**
- * Undo zlib. The browser's own decoder is used: no picture is decoded, since some browsers blur what pages read of one.
+ * Undo zlib with the browser's own decoder. A PNG would not do: some browsers add noise to pixels that pages read back.
  * @param {Uint8Array<ArrayBuffer>} bytes
  * @returns {Promise<Uint8Array<ArrayBuffer>>}
  */
@@ -39,15 +39,15 @@ export async function inflate(bytes) {
 }
 
 /**
- * Cut the bytes of a layer in one run into its parts.
+ * Split the bytes of a layer in one run into their parts.
  *
  * @param {Uint8Array} bytes codes of kept channels x extent; with `extra` as many marks: 0 finite, 1 NaN, 2 +inf,
- *   3 -inf; a bit for each code 0 and 255, whether the value is that end itself. Where `exact`, float32, or float64
- *   where also `wide`.
+ *   3 -inf; a bit for each code 0 and 255, 1 where the value is exactly that end of the range. Where `exact`, float32
+ *   instead, or float64 where also `wide`.
  * @param {{exact?: boolean, extra?: boolean, wide?: boolean}} entry
  * @param {number} count of values
  * @returns {Values}
- * @throws {Error} where the size is not the one that was announced
+ * @throws {Error} where the size is not the expected one
  */
 export function unpack(bytes, entry, count) {
   if (entry.exact) {
@@ -81,7 +81,7 @@ function isEnd(code) {
 }
 
 /**
- * Spread bits to the codes that they belong to.
+ * Return the bits of the ends, each at the place of its code.
  * @param {Uint8Array} codes
  * @param {Uint8Array} bits the first in the highest place
  * @returns {Uint8Array} 1 where a value is an end of its channel's range
@@ -98,7 +98,7 @@ function endsOfBits(codes, bits) {
 }
 
 /**
- * Give the value of a code: the middle of its 256th of the channel's range, exactly that of a constant channel.
+ * Return the value of a code: the middle of its 256th of the channel's range, or the one value of a constant channel.
  * @param {number} code 0..255
  * @param {number} low
  * @param {number} high
@@ -108,12 +108,12 @@ export function valueOfCode(code, low, high) {
   if (low === high) return low;
   const part = (code + 0.5) / 256;
   const span = high - low;
-  // The span of two numbers near the greatest is none that can be written.
+  // The difference of two very large numbers may overflow.
   return Number.isFinite(span) ? low + part * span : low * (1 - part) + high * part;
 }
 
 /**
- * Give one value of a layer.
+ * Return one value of a layer.
  * @param {Values} values
  * @param {Statistics} statistics
  * @param {number} channel the place among the kept channels

@@ -1,7 +1,7 @@
-/** The few things that are done to the document. Text reaches it as text only. */
+/** The few operations on the document. Names reach it as text only, never as markup. */
 
 /**
- * Find what the page's own skeleton holds.
+ * Return an element of the page's own HTML.
  * @param {string} id
  * @returns {any}
  */
@@ -35,7 +35,7 @@ export function fillSelect(select, options) {
 }
 
 /**
- * Give a canvas the size of so many CSS pixels, sharp on this screen.
+ * Set the size of a canvas so that each of its pixels is one pixel of the screen.
  * @param {HTMLCanvasElement} canvas
  * @param {number} width in pixels of the screen
  * @param {number} height in pixels of the screen
@@ -49,7 +49,7 @@ export function sizeCanvas(canvas, width, height) {
 }
 
 /**
- * Get what draws on a canvas.
+ * Return the drawing context of a canvas, without smoothing.
  * @param {HTMLCanvasElement} canvas
  * @returns {CanvasRenderingContext2D}
  */
@@ -60,7 +60,7 @@ export function pencil(canvas) {
 }
 
 /**
- * Make pixels to be painted and put on a canvas.
+ * Make an array of pixels that can be painted and put on a canvas.
  * @param {number} width
  * @param {number} height
  * @returns {Target & {image: ImageData}}

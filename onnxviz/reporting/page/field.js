@@ -1,16 +1,16 @@
-/** Receptive fields: what a stored position sees of the input, and how far that can be trusted. */
+/** Receptive fields: the part of the input that a stored position sees, and whether that is exact. */
 
 import { formatNumber, formatShape } from "./numbers.js";
 
 /**
- * Give the window of input pixels that a stored position sees, before it is clipped to the picture.
+ * Return the window of input pixels that a stored position sees, before it is clipped to the picture.
  *
  * Position i sees start + i * stride to start + i * stride + size - 1. A stored position of a map that was halved
- * h times stands for 2 ** h positions an axis, and sees what they see together.
+ * h times stands for 2 ** h positions along each axis, and sees all that these see.
  *
  * @param {Layer} layer its `axes` say along which axis of the field each stored axis moves
- * @param {readonly number[]} position stored, an entry an axis
- * @returns {{start: number[], size: number[]} | null} an entry an axis of the field; null where no window is known
+ * @param {readonly number[]} position stored, one entry for each axis
+ * @returns {{start: number[], size: number[]} | null} one entry for each axis of the field; null if unknown
  */
 export function fieldWindow(layer, position) {
   const { receptive_field: field, halved } = layer;
@@ -53,7 +53,7 @@ export function clipWindow({ start, size }, picture) {
 }
 
 /**
- * Say what a position sees, and the status of that.
+ * Return in words what a position sees, with the status of its field.
  * @param {ReceptiveField | null} field
  * @param {{size: number[]} | null} window
  * @returns {string}
@@ -66,7 +66,7 @@ export function fieldWords(field, window) {
 }
 
 /**
- * Give where a map lies on the picture: each position in the middle of what it sees, as wide as its stride.
+ * Return where a map lies on the picture: each position in the middle of its field, as wide as its stride.
  * @param {Layer} layer
  * @param {{height: number, width: number}} picture
  * @returns {{top: number, left: number, height: number, width: number, exact: boolean}} in input pixels

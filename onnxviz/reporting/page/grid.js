@@ -6,7 +6,7 @@ export const ZOOMS = [
 ];
 
 /**
- * Give the pixels that so many values take at a zoom.
+ * Return how many pixels a number of values takes at a zoom.
  * @param {number} count
  * @param {number} zoom
  */
@@ -120,7 +120,7 @@ function finished(tile, steps) {
 }
 
 /**
- * Give the corner of a tile.
+ * Return the upper left corner of a tile.
  * @param {Grid} grid
  * @param {number} place in the order shown
  */
@@ -132,7 +132,7 @@ export function cornerOf(grid, place) {
 }
 
 /**
- * Give the tile and the value under a point of the grid.
+ * Return the tile and the value under a point of the grid.
  * @param {Grid} grid
  * @param {number} x
  * @param {number} y
@@ -160,8 +160,8 @@ export function hitTile(grid, x, y) {
 }
 
 /**
- * Choose the zoom at which all maps fit on the stage, or, where they would be too small to tell anything, the one at
- * which they are just large enough.
+ * Choose the zoom at which all maps fit on the stage or, if they would be too small to see anything, the one at which
+ * they are just large enough.
  *
  * @param {{count: number, height: number, width: number}} tiles
  * @param {{width: number, height: number, ratio: number}} stage

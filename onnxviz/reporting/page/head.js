@@ -1,4 +1,4 @@
-/** What stands above the maps: the model, the layer's name and facts, the controls. */
+/** The part above the maps: the model, the layer's name and facts, the controls. */
 
 import { shorten } from "./address.js";
 import { choicesOf } from "./choices.js";
@@ -8,7 +8,7 @@ import { countLive, isLive } from "./scene.js";
 import { splitName } from "./tree.js";
 
 /**
- * Write what stays as it is, and fill the controls.
+ * Write what is the same for all layers, and fill the menus.
  * @param {ReportIndex} index
  */
 export function introduce(index) {
@@ -17,7 +17,7 @@ export function introduce(index) {
   byId("model-name").title = shorten(model.name, 400);
   byId("model-facts").textContent = [model.device, `onnxviz ${onnxviz}`].filter(Boolean).join(" · ");
   document.title = `${shorten(model.name, 80)} · onnxviz`;
-  // The option's name is not to be broken.
+  // The name of an option must not be broken between lines.
   const words = left_out.split(/(--[a-z-]+)/);
   byId("left-out").replaceChildren(
     ...words.map((text, place) => (place % 2 ? make("span", { class: "whole" }, text) : text)),
@@ -35,7 +35,7 @@ export function introduce(index) {
 }
 
 /**
- * Name the layer and say what it is.
+ * Show the layer's name and its facts.
  * @param {Scene} scene
  * @param {number} count of layers
  * @param {number} place of this one
@@ -54,7 +54,7 @@ export function showHead(scene, count, place) {
 }
 
 /**
- * Say what a layer is.
+ * Return the facts of a layer in one line.
  * @param {Layer} layer
  * @param {number} run
  * @returns {string}
@@ -71,7 +71,7 @@ export function layerFacts(layer, run) {
 }
 
 /**
- * Set the controls to what is shown, and hide those that mean nothing for it.
+ * Set the controls to the current choices, and hide those that have no effect on this layer.
  * @param {Scene} scene
  * @param {State} state
  * @param {boolean} pictured whether the input is a picture

@@ -1,12 +1,11 @@
-/** How often each value comes. */
+/** The histogram of a channel. */
 
-import { THEMES } from "./colour.js";
 import { byId, pencil, sizeCanvas } from "./dom.js";
 import { formatNumber, formatRange, plural } from "./numbers.js";
 import { tableOf } from "./scene.js";
 
 /**
- * Paint how often each value comes, in the colours that the values have.
+ * Paint the histogram of a channel, its bars in the colours of their values.
  * @param {HTMLCanvasElement} canvas
  * @param {Scene} scene
  * @param {number} place
@@ -19,21 +18,21 @@ export function paintHistogram(canvas, scene, place) {
   const height = Math.round(56 * ratio);
   sizeCanvas(canvas, width, height);
   const context = pencil(canvas);
-  const look = THEMES[scene.theme];
+  const { theme } = scene;
   const most = Math.max(1, ...counts);
   const table = scene.values.codes ? tableOf(scene, place) : null;
   for (let bin = 0; bin < bins; bin++) {
     const left = Math.round((bin * width) / bins);
     const right = Math.round(((bin + 1) * width) / bins);
-    // The square root, since a map that is mostly zero would otherwise be one line.
+    // The square root, because the histogram of a map that is mostly zero would otherwise be one line.
     const tall = counts[bin] ? Math.max(ratio, Math.sqrt(counts[bin] / most) * (height - ratio)) : 0;
-    context.fillStyle = table ? colourOf(table[Math.floor(((bin + 0.5) * 256) / bins)]) : `#${look.bar}`;
+    context.fillStyle = table ? colourOf(table[Math.floor(((bin + 0.5) * 256) / bins)]) : `#${theme.bar}`;
     context.fillRect(left, height - tall, right - left - (width / bins > 3 * ratio ? ratio : 0), tall);
   }
-  context.fillStyle = `#${look.rule}`;
+  context.fillStyle = `#${theme.rule}`;
   context.fillRect(0, height - ratio, width, ratio);
   if (mark !== null) {
-    context.fillStyle = `#${look.ink}`;
+    context.fillStyle = `#${theme.ink}`;
     context.fillRect(Math.round(mark * (width - 2 * ratio)), 0, 2 * ratio, height);
   }
   byId("histogram-low").textContent = Number.isNaN(low) ? "" : formatNumber(low);

@@ -1,4 +1,4 @@
-/** What keys do on the maps, and anywhere on the page. */
+/** Connects keys to what they do, on the maps and anywhere on the page. */
 
 import { showLayers } from "./app.js";
 import { byId } from "./dom.js";

@@ -1,7 +1,7 @@
-/** Keys: which move on the stage, and which do so anywhere on the page. */
+/** Where keys lead: to which channel, and to which position in it. */
 
 /**
- * Say which channel an arrow leads to, by its place in the order shown.
+ * Return the channel that a key leads to, as its place in the order shown.
  * @param {string} key
  * @param {number} shown
  * @param {Grid} grid
@@ -30,7 +30,7 @@ export function stepChannel(key, shown, grid, pageRows) {
 }
 
 /**
- * Say which position an arrow leads to, within a channel.
+ * Return the position that an arrow leads to, within a channel.
  * @param {string} key
  * @param {readonly number[]} position stored
  * @param {readonly number[]} extent
@@ -51,7 +51,7 @@ export function stepPosition(key, position, extent) {
 }
 
 /**
- * Tell whether a key is typed into a field, where it means itself.
+ * Return whether a key is typed into a field, where it is text and not a command.
  * @param {EventTarget | null} target
  */
 export function isTyping(target) {

@@ -1,6 +1,5 @@
-/** The words on the stage: names and ranges of channels, and the bars of a vector. */
+/** The text on the stage: names and ranges of channels, and the bars of a vector. */
 
-import { THEMES } from "./colour.js";
 import { cornerOf } from "./grid.js";
 import { formatNumber } from "./numbers.js";
 import { layerRange } from "./scale.js";
@@ -12,7 +11,7 @@ export const FONTS =
   '"Inter", ui-sans-serif, system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Liberation Sans", Arial, sans-serif';
 
 /**
- * Draw the words of the tiles that lie in the view.
+ * Draw the text of the tiles that lie in the view.
  * @param {CanvasRenderingContext2D} context
  * @param {Scene} scene
  * @param {Grid} grid
@@ -33,7 +32,7 @@ export function drawLabels(context, scene, grid, view) {
  * @param {number} width
  */
 export function fitText(context, text, width) {
-  // Names come from models: a few hundred characters are all that could fit.
+  // Names come from models and may be very long; no more than a few hundred characters can fit.
   let kept = text.length > 300 ? text.slice(0, 300) + "…" : text;
   if (context.measureText(kept).width <= width) return kept;
   let [least, most] = [0, kept.length];
@@ -49,7 +48,7 @@ export function fitText(context, text, width) {
 /** @type {Drawer} */
 function drawTileNames(context, scene, grid, view, places) {
   if (!grid.labelled) return;
-  const look = THEMES[scene.theme];
+  const { theme } = scene;
   const px = (/** @type {number} */ css) => Math.round(css * view.ratio);
   const ranges = rangesFit(context, scene, grid, view);
   for (const shown of places) {
@@ -59,18 +58,18 @@ function drawTileNames(context, scene, grid, view, places) {
     const flat = isFlat(scene.layer, scene.statistics, place);
     const range = ranges ? rangeWords(scene, place) : "";
     const room = grid.tileWidth - (ranges ? context.measureText(range).width + px(8) : 0);
-    context.fillStyle = `#${flat ? look.muted : look.ink}`;
+    context.fillStyle = `#${flat ? theme.muted : theme.ink}`;
     context.textAlign = "left";
     context.fillText(fitText(context, channelName(scene.layer, place), room), x, y);
     if (!ranges) continue;
-    context.fillStyle = `#${look.muted}`;
+    context.fillStyle = `#${theme.muted}`;
     context.textAlign = "right";
     context.fillText(range, x + grid.tileWidth, y);
   }
 }
 
 /**
- * Tell whether names and ranges fit under every tile; ranges under some only would look broken.
+ * Return whether names and ranges fit under every tile; ranges under only some of them would look broken.
  * @param {CanvasRenderingContext2D} context
  * @param {Scene} scene
  * @param {Grid} grid
@@ -89,7 +88,7 @@ function rangesFit(context, scene, grid, view) {
 
 /** @type {Drawer} */
 function drawBandNames(context, scene, grid, view, places) {
-  const look = THEMES[scene.theme];
+  const { theme } = scene;
   const px = (/** @type {number} */ css) => Math.round(css * view.ratio);
   context.clearRect(0, 0, Math.max(0, grid.gutter - px(2)), context.canvas.height);
   const step = Math.max(1, Math.ceil(px(13) / grid.stepY));
@@ -98,7 +97,7 @@ function drawBandNames(context, scene, grid, view, places) {
     if (shown % step) continue;
     const place = scene.channels[shown];
     const y = cornerOf(grid, shown).y - view.top + grid.tileHeight / 2 + px(4);
-    context.fillStyle = `#${isFlat(scene.layer, scene.statistics, place) ? look.muted : look.ink}`;
+    context.fillStyle = `#${isFlat(scene.layer, scene.statistics, place) ? theme.muted : theme.ink}`;
     const name = fitText(context, channelName(scene.layer, place), grid.gutter - px(12));
     context.fillText(name, grid.gutter - px(8), y);
   }
@@ -106,7 +105,7 @@ function drawBandNames(context, scene, grid, view, places) {
 
 /** @type {Drawer} */
 function drawBars(context, scene, grid, view, places) {
-  const look = THEMES[scene.theme];
+  const { theme } = scene;
   const px = (/** @type {number} */ css) => Math.round(css * view.ratio);
   const floats = /** @type {Float32Array} */ (scene.values.floats);
   const [low, high] = layerRange(scene.statistics);
@@ -124,15 +123,15 @@ function drawBars(context, scene, grid, view, places) {
     const value = floats[place];
     const base = y + px(14);
     context.textAlign = "left";
-    context.fillStyle = `#${look.ink}`;
+    context.fillStyle = `#${theme.ink}`;
     context.fillText(fitText(context, channelName(scene.layer, place), name - px(10)), x, base);
-    context.fillStyle = `#${look.rule}`;
+    context.fillStyle = `#${theme.rule}`;
     context.fillRect(x + name, y + px(5), room, px(10));
     const [from, to] = [across(Math.min(0, value)), across(Math.max(0, value))];
-    context.fillStyle = `#${look.bar}`;
+    context.fillStyle = `#${theme.bar}`;
     if (Number.isFinite(value)) context.fillRect(x + name + from, y + px(5), to - from, px(10));
     context.textAlign = "right";
-    context.fillStyle = `#${Number.isFinite(value) ? (value ? look.ink : look.muted) : look.nan}`;
+    context.fillStyle = `#${Number.isFinite(value) ? (value ? theme.ink : theme.muted) : theme.nan}`;
     context.fillText(formatNumber(value), x + grid.tileWidth, base);
   }
 }

@@ -1,4 +1,4 @@
-/** A scene on a grid: how its tiles are laid out, and which value lies where. */
+/** A scene on a grid: how its tiles are laid out, and where each value lies. */
 
 import { cornerOf, fitBands, fitZoom, layBands, layBars, layTiles } from "./grid.js";
 
@@ -38,7 +38,7 @@ export function layScene(scene, zoom, room) {
 }
 
 /**
- * Give the stored position of a value in the slice that is shown.
+ * Return the stored position of a value in the slice that is shown.
  * @param {Scene} scene
  * @param {number} row
  * @param {number} column
@@ -51,7 +51,7 @@ export function positionOf(scene, row, column) {
 }
 
 /**
- * Give the box of a value on the grid.
+ * Return the box of a value on the grid.
  * @param {Scene} scene
  * @param {Grid} grid
  * @param {number} shown the place of its channel in the order shown

@@ -7,26 +7,18 @@ import { layerRange } from "./scale.js";
 import { isFlat } from "./scene.js";
 
 /**
- * Say how the stage is to be read.
+ * Return the text of the legend: the ends of the colours, the scale in words, the zoom.
  * @param {Scene} scene
  * @param {Grid} grid
  * @returns {{low: string, high: string, words: string[], zoom: string}}
  */
 export function legendWords(scene, grid) {
-  const { limits, statistics, layer } = scene;
+  const { limits, scale, statistics, layer } = scene;
   const words = [];
-  const ends = {
-    channel: ["min of channel", "max of channel"],
-    signed: ["negative", "positive"],
-    percentile: ["1 %", "99 %"],
-    std: ["mean − 3 std", "mean + 3 std"],
-  };
-  const [low, high] = limits.own
-    ? ends[/** @type {"channel"} */ (limits.mode)]
-    : [formatNumber(limits.low[0] ?? 0), formatNumber(limits.high[0] ?? 1)];
+  const [low, high] = scale.ends ?? [formatNumber(limits.low[0] ?? 0), formatNumber(limits.high[0] ?? 1)];
   if (layer.form === "vector") words.push(`range ${formatRange(...layerRange(statistics))}`, "bars from 0");
   else {
-    words.push(limits.words);
+    words.push(scale.words);
     words.push(`all channels ${formatRange(...layerRange(statistics))}`);
   }
   if (scene.gamma !== 1) words.push(`gamma ${scene.gamma}`);
@@ -36,7 +28,7 @@ export function legendWords(scene, grid) {
 }
 
 /**
- * Say how large a value is drawn.
+ * Return in words how large a value is drawn.
  * @param {Grid} grid
  * @param {boolean} band
  */
@@ -58,7 +50,7 @@ export function showLegend(scene, grid) {
   paintBar(byId("legend-bar"), scene);
   byId("legend-low").textContent = said.low;
   byId("legend-high").textContent = said.high;
-  // What is enlarged can be seen; what is made smaller has to be told.
+  // That values are enlarged can be seen; that they are averaged must be said.
   const words = grid.zoom < 0 ? [...said.words, said.zoom] : said.words;
   byId("scale-words").textContent = words.join(" · ");
   byId("legend-marks").replaceChildren(...swatches(scene, grid));

@@ -1,4 +1,4 @@
-/** The page's address, kept in step with what is shown, and copied. */
+/** The address bar, which follows what is shown, and the clipboard. */
 
 import { formatAddress } from "./address.js";
 
@@ -14,7 +14,7 @@ export function writeAddress(place, step) {
     if (step) history.pushState(null, "", hash);
     else history.replaceState(null, "", hash);
   } catch {
-    // A page in a sandboxed frame has no history of its own; everything else works there.
+    // In a sandboxed frame the page has no history; everything else works there.
   }
 }
 

@@ -1,4 +1,4 @@
-/** The start: the page's controls are connected, and what the address says is opened. */
+/** Starts the page: connects its controls and opens the place in the address. */
 
 import { App } from "./app.js";
 import { listenButtons, listenControls } from "./controls.js";
@@ -28,13 +28,13 @@ export async function start() {
 }
 
 /**
- * Give the text of a block, which may lie in a part of the file that has still to be read.
+ * Return the text of a block, which may lie in a part of the file that the browser has not read yet.
  * @param {number} block
  * @returns {Promise<string>}
  */
 async function blockText(block) {
   const found = document.getElementById(`block-${block}`);
-  // What something follows is whole.
+  // A block is complete once another element follows it.
   if (document.readyState === "loading" && !found?.nextElementSibling) {
     await new Promise((read) => document.addEventListener("DOMContentLoaded", read, { once: true }));
   }

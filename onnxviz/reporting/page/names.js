@@ -1,8 +1,8 @@
-/** What layers are called in addresses: by their names, or, where two have one, by their values' names. */
+/** The names of layers in addresses: their own or, where two layers share a name, those of their values. */
 
 import { wellFormed } from "./address.js";
 
-/** The layers of a report by what they are called. */
+/** The layers of a report by their names in addresses. */
 export class LayerNames {
   /** @param {readonly Layer[]} layers */
   constructor(layers) {
@@ -13,7 +13,7 @@ export class LayerNames {
   }
 
   /**
-   * Give what tells a layer from all others.
+   * Return a name that no other layer has.
    * @param {Layer} layer
    */
   of(layer) {
@@ -21,9 +21,9 @@ export class LayerNames {
   }
 
   /**
-   * Find a layer by what it is called; none is the first.
+   * Find a layer by its name; without a name, the first layer.
    * @param {string} called
-   * @returns {number} -1 if no layer is called so
+   * @returns {number} -1 if no layer has this name
    */
   find(called) {
     if (!called) return 0;

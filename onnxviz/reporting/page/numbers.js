@@ -1,7 +1,7 @@
-/** Numbers as they are written on the page; as in the pictures that `view` draws. */
+/** Numbers as text, written as in the pictures that `view` draws. */
 
 /**
- * Write a number in three digits, or as many as asked for.
+ * Return a number with three significant digits, or with as many as given.
  * @param {number} value
  * @param {number} [digits]
  * @returns {string}
@@ -23,7 +23,7 @@ export function formatNumber(value, digits = 3) {
 }
 
 /**
- * Write a range.
+ * Return a range as text.
  * @param {number} low
  * @param {number} high
  * @returns {string}
@@ -31,14 +31,14 @@ export function formatNumber(value, digits = 3) {
 export function formatRange(low, high) {
   if (Number.isNaN(low)) return "no finite value";
   if (low === high) return formatNumber(low);
-  // As many digits as tell the ends apart.
+  // Enough digits for the two ends to differ.
   let digits = 3;
   while (digits < 9 && formatNumber(low, digits) === formatNumber(high, digits)) digits++;
   return `${formatNumber(low, digits)} … ${formatNumber(high, digits)}`;
 }
 
 /**
- * Write sizes with the sign of multiplication between them.
+ * Return sizes as text, with a multiplication sign between them.
  * @param {readonly (number | string)[]} sizes
  * @returns {string}
  */
@@ -47,7 +47,7 @@ export function formatShape(sizes) {
 }
 
 /**
- * Write a count of things, `1 channel`, `2 channels`.
+ * Return a count with its noun: `1 channel`, `2 channels`.
  * @param {number} count
  * @param {string} noun
  * @returns {string}

@@ -1,6 +1,6 @@
-/** In which order channels are shown, and which rank each has. */
+/** The order in which channels are shown, and the rank of each. */
 
-/** What each order is called. */
+/** The name of each order in the menu. */
 export const ORDER_NAMES = {
   auto: "automatic",
   index: "index",
@@ -10,7 +10,7 @@ export const ORDER_NAMES = {
 };
 
 /**
- * Say which order is meant: `auto` is that of the index, but of units with names the greatest comes first.
+ * Return the order that is meant: `auto` is by index, but greatest first for units with names.
  * @param {string} order one of ORDER_NAMES
  * @param {Layer} layer
  */
@@ -21,7 +21,7 @@ export function chooseOrder(order, layer) {
 }
 
 /**
- * Say an order in words; nothing of the index's.
+ * Return an order in words, empty for the order by index.
  * @param {string} order not `auto`
  */
 export function orderWords(order) {
@@ -29,7 +29,7 @@ export function orderWords(order) {
 }
 
 /**
- * Give the places of the kept channels, the greatest first; NaN is least, and equals keep their order.
+ * Return the places of the kept channels, the greatest first; NaN comes last, and equals keep their order.
  * @param {string} order one of ORDER_NAMES
  * @param {Statistics} statistics
  * @returns {number[]}
@@ -46,7 +46,7 @@ export function orderChannels(order, statistics) {
 }
 
 /**
- * Give the rank of a channel, from 1; equals share the best.
+ * Return the rank of a channel, from 1; equal channels share the best rank.
  * @param {string} order
  * @param {Statistics} statistics
  * @param {number} channel the place among the kept channels

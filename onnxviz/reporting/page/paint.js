@@ -5,7 +5,7 @@ import { zoomed } from "./grid.js";
 /**
  * Paint one map, or the part of it that lies on the target.
  *
- * Below zoom 1 a pixel has the mean of the values it stands for, or the mark of one that is not finite.
+ * Below zoom 1 a pixel has the colour of the mean of its values, or the mark of a value that is not finite.
  *
  * @param {Target} target
  * @param {{x: number, y: number}} at the map's upper left corner; may lie outside

@@ -1,4 +1,4 @@
-/** The input picture, with what a position sees of it, the rest dimmed, and a channel laid over it. */
+/** The input picture: the field of a position is framed, the rest dimmed, and a channel may be laid over it. */
 
 import { shorten } from "./address.js";
 import { byId, make, makeTarget, pencil } from "./dom.js";
@@ -10,14 +10,14 @@ import { tileOf } from "./scene.js";
 const TALLEST = 320;
 
 /**
- * Show the picture of a run, or say that there is none.
+ * Show the picture of a run, or that its input is not a picture.
  * @param {Run} run
  */
 export function showPicture(run) {
   const picture = run.picture;
   byId("picture").hidden = !picture;
   byId("no-picture").hidden = Boolean(picture);
-  byId("no-picture").textContent = picture ? "" : "This input is no picture.";
+  byId("no-picture").textContent = picture ? "" : "This input is not a picture.";
   const facts = run.fed.map((fed) => `${fed.name} ${fed.shape.join(" × ")}`);
   byId("input-facts").textContent = picture ? `${picture.height} × ${picture.width} px as fed` : facts.join(", ");
   byId("said").hidden = !run.classes.length;
@@ -29,14 +29,14 @@ export function showPicture(run) {
   );
   if (!picture) return;
   byId("input-image").src = picture.uri;
-  // A signal's few rows would be a line, a tall picture would push all else away.
+  // A signal of a few rows would be a mere line, and a tall picture would push everything else away.
   const ratio = picture.width / Math.max(picture.height, picture.width / 6);
   byId("picture").style.aspectRatio = String(ratio);
   byId("picture").style.maxWidth = `${Math.round(TALLEST * ratio)}px`;
 }
 
 /**
- * Draw what a position sees.
+ * Frame the receptive field of a position.
  * @param {Scene} scene
  * @param {Picture | null} picture
  * @param {Spot | null} spot
@@ -48,7 +48,7 @@ export function showField(scene, picture, spot) {
 }
 
 /**
- * Put a frame around a window of a picture; what lies outside is dimmed by the frame's shadow.
+ * Put a frame around a window of a picture; the frame's shadow dims the rest.
  * @param {HTMLElement} element
  * @param {Picture | null} picture
  * @param {{start: number[], size: number[]} | null} window
@@ -65,7 +65,7 @@ export function placeWindow(element, picture, window) {
 }
 
 /**
- * Lay a channel over the picture, each position over the middle of what it sees.
+ * Lay a channel over the picture, each position over the middle of its field.
  * @param {Scene} scene
  * @param {Picture | null} picture
  * @param {number | null} place

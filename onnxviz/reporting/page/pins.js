@@ -15,13 +15,13 @@ export class Pins {
     this.turn = 0;
   }
 
-  /** Which pin is the channel that is shown; -1 if none. */
+  /** The pin of the channel that is shown, as its place; -1 if it is not pinned. */
   get current() {
     const { layer, run, place } = this.app.state;
     return this.kept.findIndex((pin) => pin.layer === layer && pin.run === run && pin.place === place);
   }
 
-  /** Pin the channel that is shown, or take its pin away. */
+  /** Pin the channel that is shown, or unpin it. */
   toggle() {
     const { layer, run, place } = this.app.state;
     if (this.current >= 0) return this.remove(this.current);
@@ -42,7 +42,7 @@ export class Pins {
     return this.show();
   }
 
-  /** Say on the button whether the channel that is shown is pinned. */
+  /** Show on the button whether the current channel is pinned. */
   mark() {
     const pinned = this.current >= 0;
     byId("pin-words").textContent = pinned ? "Pinned" : "Pin";

@@ -1,4 +1,4 @@
-/** What the pointer does on the maps and on the enlarged channel. */
+/** Connects the pointer to what it does, on the maps and on the enlarged channel. */
 
 import { byId } from "./dom.js";
 import { zoomBy } from "./zoom.js";

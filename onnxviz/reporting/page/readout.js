@@ -1,4 +1,4 @@
-/** What is known of the position under the pointer, in words. */
+/** The readout: what the page knows of the position under the pointer, in words. */
 
 import { byId } from "./dom.js";
 import { fieldWindow, fieldWords } from "./field.js";
@@ -8,7 +8,7 @@ import { channelName, valueIn } from "./scene.js";
 const AXIS_NAMES = ["slice", "row", "column"];
 
 /**
- * Write a value so that what the page does not know of it is not written.
+ * Return a value with only as many digits as the page knows, and with its error.
  * @param {number} value
  * @param {number} error
  * @returns {string}
@@ -20,7 +20,7 @@ export function formatValue(value, error) {
 }
 
 /**
- * Say where a position is; of halved maps, the positions that it stands for.
+ * Return a position in words; on halved maps, the range of positions that it stands for.
  * @param {Layer} layer
  * @param {readonly number[]} position stored
  * @returns {string}
@@ -34,7 +34,7 @@ export function positionWords(layer, position) {
 }
 
 /**
- * Say what a spot is.
+ * Return all that the readout shows of a spot.
  * @param {Scene} scene
  * @param {Spot} spot
  * @returns {{channel: string, position: string, value: string, number: number, field: string, pixels: string}}
@@ -56,7 +56,7 @@ export function describeSpot(scene, spot) {
 }
 
 /**
- * Say which pixels a window has, before it is clipped to the picture.
+ * Return the pixels of a window in words, before it is clipped to the picture.
  * @param {{start: number[], size: number[]}} window
  */
 export function windowWords(window) {
@@ -77,14 +77,14 @@ export function showReadout(scene, spot) {
   byId("read-channel").textContent = words?.channel ?? "";
   byId("read-position").textContent = words ? words.position || "one value" : "";
   byId("read-value").textContent = words?.value ?? "";
-  // The number in full, for what reads the page by program.
+  // The number in full, for programs that read the page.
   byId("read-value").dataset.value = words ? String(words.number) : "";
   byId("read-field").textContent = words?.field ?? "";
   byId("read-pixels").textContent = words?.pixels ?? "";
 }
 
 /**
- * Say a spot in one sentence, for those who hear the page.
+ * Describe a spot in one sentence, for those who use a screen reader.
  * @param {Scene} scene
  * @param {Spot} spot
  */

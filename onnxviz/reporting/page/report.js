@@ -1,15 +1,16 @@
-/** The report that the page holds: its index, and the values of a layer in one run when they are asked for. */
+/** The report that the page holds: its index, and the values of layers, decoded when they are needed. */
 
 import { bytesOfBase64, floatsOfBytes, inflate, unpack } from "./decode.js";
+import { isConstant } from "./scale.js";
 
-// As much as a few layers of a large network take; the oldest go first.
+// Enough for a few layers of a large network; those used longest ago are dropped first.
 const KEPT_BYTES = 192e6;
 
 /**
  * Read the index of the report.
  * @param {string} text JSON
  * @returns {ReportIndex}
- * @throws {Error} where the schema is another one
+ * @throws {Error} where the schema is unknown
  */
 export function readIndex(text) {
   const index = JSON.parse(text);
@@ -18,21 +19,29 @@ export function readIndex(text) {
 }
 
 /**
- * Give the statistics of a layer in one run; decoded once.
+ * Return the statistics of a layer in one run; they are decoded once.
  * @param {LayerRun} run
+ * @param {ScaleRules} rules
  * @returns {Statistics}
  */
-export function statisticsOf(run) {
-  const floats = (/** @type {string} */ text) => floatsOfBytes(bytesOfBase64(text), run.wide);
-  run.decoded ??= {
-    low: floats(run.stats.low),
-    high: floats(run.stats.high),
-    mean: floats(run.stats.mean),
-    std: floats(run.stats.std),
-    nan: run.nan,
-    inf: run.inf,
-  };
+export function statisticsOf(run, rules) {
+  run.decoded ??= decodeStatistics(run, rules);
   return run.decoded;
+}
+
+/**
+ * @param {LayerRun} run
+ * @param {ScaleRules} rules
+ * @returns {Statistics}
+ */
+function decodeStatistics({ stats, nan, inf, wide }, rules) {
+  const floats = (/** @type {string} */ text) => floatsOfBytes(bytesOfBase64(text), wide);
+  const [low, high] = [floats(stats.low), floats(stats.high)];
+  const constant = Array.from(
+    low,
+    (least, channel) => !nan[channel] && !inf[channel] && isConstant(least, high[channel], rules),
+  );
+  return { low, high, mean: floats(stats.mean), std: floats(stats.std), nan, inf, constant };
 }
 
 /**
@@ -43,9 +52,9 @@ export function sizeOf(layer) {
   return layer.extent.reduce((product, side) => product * side, 1);
 }
 
-/** Decodes blocks and keeps those that were used last. */
+/** Decodes blocks and keeps those that were used most recently. */
 export class BlockStore {
-  /** @param {(block: number) => Promise<string>} read gives the base64 of a block */
+  /** @param {(block: number) => Promise<string>} read returns the base64 of a block */
   constructor(read) {
     this.read = read;
     /** @type {Map<number, {values: Values, bytes: number}>} */
@@ -54,7 +63,7 @@ export class BlockStore {
   }
 
   /**
-   * Give the values of a layer in one run that has it.
+   * Return the values of a layer in one run that has it.
    * @param {Layer} layer as it is in that run
    * @param {number} run
    * @returns {Promise<Values>}

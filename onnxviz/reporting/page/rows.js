@@ -6,7 +6,7 @@ import { formatShape, plural } from "./numbers.js";
 import { countLive, layerIn, runWith } from "./scene.js";
 
 /**
- * Make the rows of what a scope holds, and within them those of its scopes.
+ * Make the rows of a scope: its layers, and its scopes with their own rows inside.
  * @param {Scope} scope
  * @param {readonly Layer[]} layers
  * @param {number} [level]
@@ -66,7 +66,7 @@ function treeItem(level, head, attributes) {
 }
 
 /**
- * Say on a layer's row what the layer is in a run, or, where that lacks it, in the first that has it.
+ * Show the facts of a layer on its row: those in a run or, if that lacks the layer, in the first run that has it.
  * @param {HTMLElement} row
  * @param {Layer} named
  * @param {number} wanted
@@ -85,7 +85,7 @@ export function describeRow(row, named, wanted) {
 }
 
 /**
- * Give the sizes of a layer's axes of space, as its layout tells them.
+ * Return the sizes of a layer's axes of space, by its layout.
  * @param {Layer} layer
  * @returns {number[]}
  */

@@ -1,13 +1,12 @@
-/** What is on the stage as a PNG file, with its caption. */
+/** The stage as a PNG file, with its caption. */
 
 import { shorten } from "./address.js";
-import { THEMES } from "./colour.js";
 import { pencil } from "./dom.js";
 import { FONTS, fitText } from "./labels.js";
 import { legendWords } from "./legend.js";
 
 /**
- * Draw the caption and, below it, what is on the stage.
+ * Return a canvas with the caption and, below it, the stage.
  * @param {HTMLCanvasElement} stage
  * @param {Scene} scene
  * @param {Grid} grid
@@ -17,14 +16,14 @@ import { legendWords } from "./legend.js";
 export function captioned(stage, scene, grid, words) {
   const ratio = devicePixelRatio;
   const px = (/** @type {number} */ css) => Math.round(css * ratio);
-  const look = THEMES[scene.theme];
+  const { theme } = scene;
   const canvas = document.createElement("canvas");
   const margin = px(24);
   const top = px(scene.layer.form === "vector" ? 84 : 112);
   canvas.width = Math.max(stage.width, px(420)) + 2 * margin;
   canvas.height = stage.height + top + margin;
   const context = pencil(canvas);
-  context.fillStyle = `#${look.back}`;
+  context.fillStyle = `#${theme.background}`;
   context.fillRect(0, 0, canvas.width, canvas.height);
   const room = canvas.width - 2 * margin;
   const line = (
@@ -38,9 +37,9 @@ export function captioned(stage, scene, grid, words) {
     context.fillText(fitText(context, text, room), margin, y);
   };
   const said = legendWords(scene, grid);
-  line(words.title, px(36), `600 ${px(18)}px ${FONTS}`, look.ink);
-  line(words.facts, px(55), `${px(12)}px ${FONTS}`, look.muted);
-  line([...said.words, said.zoom].filter(Boolean).join(" · "), px(72), `${px(12)}px ${FONTS}`, look.muted);
+  line(words.title, px(36), `600 ${px(18)}px ${FONTS}`, theme.ink);
+  line(words.facts, px(55), `${px(12)}px ${FONTS}`, theme.muted);
+  line([...said.words, said.zoom].filter(Boolean).join(" · "), px(72), `${px(12)}px ${FONTS}`, theme.muted);
   if (scene.layer.form !== "vector")
     drawBar(context, scene, { x: margin, y: px(86), width: px(160), height: px(8) }, said);
   context.drawImage(stage, margin, top);
@@ -54,8 +53,8 @@ export function captioned(stage, scene, grid, words) {
  * @param {{low: string, high: string}} ends
  */
 function drawBar(context, scene, box, ends) {
-  const look = THEMES[scene.theme];
-  context.fillStyle = `#${look.muted}`;
+  const { theme } = scene;
+  context.fillStyle = `#${theme.muted}`;
   context.font = `${11 * devicePixelRatio}px ${FONTS}`;
   context.fillText(ends.low, box.x, box.y + box.height);
   const left = box.x + Math.ceil(context.measureText(ends.low).width + 8 * devicePixelRatio);
@@ -64,12 +63,12 @@ function drawBar(context, scene, box, ends) {
     context.fillStyle = `rgb(${pixel & 255} ${(pixel >> 8) & 255} ${(pixel >> 16) & 255})`;
     context.fillRect(left + x, box.y, 1, box.height);
   }
-  context.fillStyle = `#${look.muted}`;
+  context.fillStyle = `#${theme.muted}`;
   context.fillText(ends.high, left + box.width + 8 * devicePixelRatio, box.y + box.height);
 }
 
 /**
- * Give a name for a file.
+ * Return a text as the name of a file.
  * @param {string} text
  */
 export function fileName(text) {
@@ -77,7 +76,7 @@ export function fileName(text) {
 }
 
 /**
- * Hand a canvas to the user as a file.
+ * Offer a canvas to the user as a file.
  * @param {HTMLCanvasElement} canvas
  * @param {string} name
  * @returns {Promise<void>}

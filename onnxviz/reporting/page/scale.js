@@ -1,48 +1,29 @@
-/** The ends of the scale on which each channel is coloured, and what is said of them. */
+/** The ends of the scale on which each channel is coloured. */
 
 import { valueOfCode } from "./decode.js";
 
-// A range this small beside the values is what rounding leaves of a constant.
-const CONSTANT = 1e-6;
-
-// The share of a channel's magnitudes that the scale "signed" holds, as on the pictures.
-const HELD = 0.98;
-
-/** What each mode is called, in the order in which it is offered. */
-export const SCALE_NAMES = {
-  auto: "automatic",
-  channel: "each channel",
-  signed: "each channel about 0",
-  layer: "whole layer",
-  inputs: "all inputs",
-  percentile: "1 to 99 %",
-  symmetric: "symmetric about 0",
-  std: "mean ± 3 std",
-};
-
 /**
- * Tell whether a range reaches below zero by more than a tenth of what it reaches above.
+ * Return whether values have both signs to the eye: a short dip below zero does not count.
  * @param {number} low
  * @param {number} high
+ * @param {ScaleRules} rules
  */
-export function bothSigns(low, high) {
-  return low < 0 && -10 * low > high;
+export function bothSigns(low, high, rules) {
+  return low < 0 && -rules.one_sided * low > high;
 }
 
 /**
- * Tell whether a channel has the same finite value everywhere, but for rounding.
- * @param {Statistics} statistics
- * @param {number} channel
+ * Return whether a range is only what rounding leaves of a constant.
+ * @param {number} low
+ * @param {number} high
+ * @param {ScaleRules} rules
  */
-export function isConstant(statistics, channel) {
-  if (statistics.nan[channel] || statistics.inf[channel]) return false;
-  const low = statistics.low[channel];
-  const high = statistics.high[channel];
-  return high - low <= CONSTANT * Math.max(Math.abs(low), Math.abs(high));
+export function isConstant(low, high, rules) {
+  return high - low <= rules.constant * Math.max(Math.abs(low), Math.abs(high));
 }
 
 /**
- * Give the least and the greatest finite value of a layer, NaN where there is none.
+ * Return the least and the greatest finite value of a layer, NaN where no value is finite.
  * @param {Statistics} statistics
  * @returns {[number, number]}
  */
@@ -55,35 +36,29 @@ export function layerRange(statistics) {
 }
 
 /**
- * Give the ends of the scale of each channel.
+ * Return the ends of the scale of each channel.
  *
- * @param {string} mode one of SCALE_NAMES
+ * @param {string} mode
  * @param {Scaled} scaled
+ * @param {ScaleRules} rules
  * @returns {Limits}
  */
-export function scaleLimits(mode, scaled) {
+export function scaleLimits(mode, scaled, rules) {
   const { statistics } = scaled;
   const [low, high] = layerRange(statistics);
-  if (mode === "auto") mode = automatic(scaled, bothSigns(low, high));
-  const ends = endsOf(mode, scaled, low, high);
-  // Channels without a finite value get a scale all the same.
+  if (mode === "auto") mode = automatic(scaled, bothSigns(low, high, rules));
+  const ends = endsOf(mode, scaled, [low, high], rules);
+  // Channels without a finite value get a scale as well.
   for (let channel = 0; channel < ends.low.length; channel++) {
     if (Number.isFinite(ends.low[channel]) && Number.isFinite(ends.high[channel])) continue;
     ends.low[channel] = 0;
     ends.high[channel] = 1;
   }
-  const own = ["channel", "signed", "percentile", "std"].includes(mode);
-  return {
-    ...ends,
-    mode,
-    own,
-    diverging: mode === "symmetric" || mode === "signed",
-    words: wordsOf(mode),
-  };
+  return { ...ends, mode, diverging: mode === "symmetric" || mode === "signed" };
 }
 
 /**
- * Maps of a single value have no range of their own: they share one.
+ * Return the mode that `auto` means. Maps of a single value have no range of their own: they share one scale.
  * @param {Scaled} scaled
  * @param {boolean} signed whether the layer has both signs
  */
@@ -93,13 +68,13 @@ function automatic(scaled, signed) {
 }
 
 /**
- * @param {string} mode
+ * @param {string} mode not `auto`
  * @param {Scaled} scaled
- * @param {number} low of the layer
- * @param {number} high of the layer
+ * @param {[number, number]} range of the layer
+ * @param {ScaleRules} rules
  * @returns {{low: Float64Array, high: Float64Array}}
  */
-function endsOf(mode, scaled, low, high) {
+function endsOf(mode, scaled, [low, high], rules) {
   const { statistics } = scaled;
   const count = statistics.low.length;
   if (mode === "channel")
@@ -107,13 +82,12 @@ function endsOf(mode, scaled, low, high) {
       low: Float64Array.from(statistics.low),
       high: Float64Array.from(statistics.high),
     };
-  if (mode === "percentile") return percentiles(scaled);
-  if (mode === "signed") return reaches(scaled);
+  if (mode === "percentile") return percentiles(scaled, rules.percentiles);
+  if (mode === "signed") return reaches(scaled, rules.held);
   if (mode === "std") {
-    return {
-      low: Float64Array.from(statistics.mean, (mean, place) => mean - 3 * statistics.std[place]),
-      high: Float64Array.from(statistics.mean, (mean, place) => mean + 3 * statistics.std[place]),
-    };
+    const at = (/** @type {number} */ times) =>
+      Float64Array.from(statistics.mean, (mean, place) => mean + times * statistics.std[place]);
+    return { low: at(-rules.deviations), high: at(rules.deviations) };
   }
   let ends = [low, high];
   if (mode === "inputs") ends = commonRange(scaled.others.length ? scaled.others : [statistics]);
@@ -135,10 +109,11 @@ function commonRange(all) {
 }
 
 /**
- * Give the 1st and the 99th percentile of each channel, its ends where they are the same.
+ * Return two percentiles of each channel, or its ends where the percentiles are the same.
  * @param {Scaled} scaled
+ * @param {[number, number]} shares of the values below each
  */
-function percentiles({ statistics, values, size }) {
+function percentiles({ statistics, values, size }, shares) {
   const ends = {
     low: Float64Array.from(statistics.low),
     high: Float64Array.from(statistics.high),
@@ -146,8 +121,8 @@ function percentiles({ statistics, values, size }) {
   if (!values.codes) return ends;
   for (let channel = 0; channel < ends.low.length; channel++) {
     const { counts, count } = countCodes(values, channel, size);
-    const first = codeOfRank(counts, Math.floor((count - 1) * 0.01));
-    const last = codeOfRank(counts, Math.ceil((count - 1) * 0.99));
+    const first = codeOfRank(counts, Math.floor((count - 1) * shares[0]));
+    const last = codeOfRank(counts, Math.ceil((count - 1) * shares[1]));
     if (last <= first) continue;
     const [low, high] = [statistics.low[channel], statistics.high[channel]];
     ends.low[channel] = valueOfCode(first, low, high);
@@ -157,10 +132,11 @@ function percentiles({ statistics, values, size }) {
 }
 
 /**
- * Give each channel a scale about zero that holds nearly all of its magnitudes, its greatest where that is 0.
+ * Return for each channel a scale about zero that holds nearly all of its magnitudes, or all where those are 0.
  * @param {Scaled} scaled
+ * @param {number} share of the magnitudes that is held
  */
-function reaches({ statistics, values, size }) {
+function reaches({ statistics, values, size }, share) {
   const high = Float64Array.from(statistics.low, (low, channel) => Math.max(-low, statistics.high[channel]));
   for (let channel = 0; values.codes && channel < high.length; channel++) {
     const { counts, count } = countCodes(values, channel, size);
@@ -168,14 +144,14 @@ function reaches({ statistics, values, size }) {
       Math.abs(valueOfCode(code, statistics.low[channel], statistics.high[channel]));
     const codes = Array.from(counts.keys()).sort((one, other) => magnitude(one) - magnitude(other));
     const ordered = Uint32Array.from(codes, (code) => counts[code]);
-    const held = magnitude(codes[codeOfRank(ordered, Math.ceil((count - 1) * HELD))]);
+    const held = magnitude(codes[codeOfRank(ordered, Math.ceil((count - 1) * share))]);
     if (held > 0) high[channel] = Math.min(held, high[channel]);
   }
   return { low: high.map((reach) => -reach), high };
 }
 
 /**
- * Count how often each code comes in a channel, what is not finite left out.
+ * Count how often each code occurs in a channel, without values that are not finite.
  * @param {Values} values
  * @param {number} channel
  * @param {number} size
@@ -203,24 +179,4 @@ function codeOfRank(counts, rank) {
     if (seen > rank) return code;
   }
   return 255;
-}
-
-/** @param {string} mode */
-function wordsOf(mode) {
-  switch (mode) {
-    case "channel":
-      return "each channel on its own min … max";
-    case "signed":
-      return "each channel on its own scale, symmetric about 0; the greatest 2 % have the end's colour";
-    case "percentile":
-      return "each channel on its own 1 … 99 %; what lies outside has the end's colour";
-    case "std":
-      return "each channel on its own mean ± 3 std; what lies outside has the end's colour";
-    case "symmetric":
-      return "one scale for all channels, symmetric about 0";
-    case "inputs":
-      return "one scale for all channels and all inputs";
-    default:
-      return "one scale for all channels";
-  }
 }

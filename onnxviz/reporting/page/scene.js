@@ -1,17 +1,14 @@
-/** A scene: one layer in one run, with the scale, the colours and the order chosen. All views draw from it. */
+/** A scene: one layer in one run, with the chosen scale, colours and order. All views draw from it. */
 
-import { THEMES, chooseColormap, codePixels, pixelOf, pixelsOf } from "./colour.js";
+import { chooseColormap, codePixels, pixelOf, pixelsOf, themeColours } from "./colour.js";
 import { valueAt } from "./decode.js";
 import { formatNumber, formatRange } from "./numbers.js";
 import { chooseOrder, orderChannels } from "./order.js";
 import { sizeOf, statisticsOf } from "./report.js";
-import { isConstant, scaleLimits } from "./scale.js";
-
-// The rows of attention are spiky: on a linear scale all but the peaks is black.
-const ATTENTION_GAMMA = 0.5;
+import { scaleLimits } from "./scale.js";
 
 /**
- * Give a layer as it is in a run, where its sizes may be others than in the first.
+ * Return a layer with its sizes in a run, which may differ from those in the first run.
  * @param {Layer} layer
  * @param {number} run
  * @returns {Layer}
@@ -22,17 +19,16 @@ export function layerIn(layer, run) {
 }
 
 /**
- * Give the statistics of a layer in a run that has it.
+ * Return the statistics of a layer in every run that has it.
  * @param {Layer} layer
- * @param {number} run
- * @returns {Statistics}
+ * @param {ScaleRules} rules
  */
-export function statisticsIn(layer, run) {
-  return statisticsOf(/** @type {LayerRun} */ (layer.runs[run]));
+function statisticsOfRuns(layer, rules) {
+  return layer.runs.flatMap((run) => (run ? [statisticsOf(run, rules)] : []));
 }
 
 /**
- * Give the first run that has a layer, if the wanted one has not.
+ * Return the wanted run if it has a layer, else the first run that has it.
  * @param {Layer} layer
  * @param {number} wanted
  */
@@ -41,29 +37,30 @@ export function runWith(layer, wanted) {
 }
 
 /**
- * Bring together what is drawn.
+ * Return the scene that a state describes.
  * @param {ReportIndex} index
  * @param {State} state
  * @param {Values} values of the layer in the run
- * @param {"dark" | "light"} theme
+ * @param {ThemeName} themeName
  * @returns {Scene}
  */
-export function makeScene(index, state, values, theme) {
+export function makeScene(index, state, values, themeName) {
   const layer = layerIn(index.layers[state.layer], state.run);
-  const statistics = statisticsIn(layer, state.run);
+  const rules = index.scale_rules;
+  const statistics = statisticsOf(/** @type {LayerRun} */ (layer.runs[state.run]), rules);
   const size = sizeOf(layer);
-  const others = state.scale === "inputs" ? layer.runs.flatMap((run) => (run ? [statisticsOf(run)] : [])) : [];
-  const attention = layer.drawing === "attention";
-  const mode = attention && state.scale === "auto" ? "layer" : state.scale;
-  const limits = scaleLimits(mode, { statistics, values, size, others });
+  const others = state.scale === "inputs" ? statisticsOfRuns(layer, rules) : [];
+  const attention = layer.drawing === "attention" ? index.attention : null;
+  const mode = attention && state.scale === "auto" ? attention.scale : state.scale;
+  const limits = scaleLimits(mode, { statistics, values, size, others }, rules);
+  const theme = themeColours(index.themes, themeName);
   const names = Object.keys(index.colormaps);
   const colormap = chooseColormap(
-    attention && state.colormap === "auto" ? "magma" : state.colormap,
+    attention && state.colormap === "auto" ? attention.colormap : state.colormap,
     limits.diverging,
     theme,
     names,
   );
-  const look = THEMES[theme];
   const pixels = pixelsOf(index.colormaps[colormap]);
   const order = chooseOrder(state.order, layer);
   const ordered = orderChannels(order, statistics);
@@ -75,6 +72,7 @@ export function makeScene(index, state, values, theme) {
     statistics,
     size,
     limits,
+    scale: index.scales[limits.mode],
     order,
     colormap,
     pixels,
@@ -84,14 +82,14 @@ export function makeScene(index, state, values, theme) {
     depth: layer.form === "volume" ? layer.extent[0] : 1,
     slice: layer.form === "volume" ? Math.min(state.slice, layer.extent[0] - 1) : 0,
     channels: state.live ? ordered.filter((place) => isLive(layer, statistics, place)) : ordered,
-    markPixels: Uint32Array.of(0, pixelOf(look.nan), 0xffffffff, 0xff000000),
-    gamma: attention ? ATTENTION_GAMMA : 1,
+    markPixels: Uint32Array.of(0, ...[theme.nan, theme.positive_infinity, theme.negative_infinity].map(pixelOf)),
+    gamma: attention ? attention.gamma : 1,
     tables: new Map(),
   };
 }
 
 /**
- * Tell whether a channel says anything: a map that is not the same everywhere, a unit of a vector that is not zero.
+ * Return whether a channel has something to show: a map that is not constant, a unit of a vector that is not zero.
  * @param {Layer} layer
  * @param {Statistics} statistics
  * @param {number} place
@@ -102,17 +100,17 @@ export function isLive(layer, statistics, place) {
 }
 
 /**
- * Tell whether a map is hatched: all of its values are finite and the same. A map of one value never is.
+ * Return whether a map is hatched: all its values are finite and the same. A map of one value never is.
  * @param {Layer} layer
  * @param {Statistics} statistics
  * @param {number} place
  */
 export function isFlat(layer, statistics, place) {
-  return sizeOf(layer) > 1 && isConstant(statistics, place);
+  return sizeOf(layer) > 1 && statistics.constant[place];
 }
 
 /**
- * Say the range of a channel; of a constant one its value, whatever rounding left of it.
+ * Return the range of a channel as text; for a constant channel, its value.
  * @param {Scene} scene
  * @param {number} place
  */
@@ -131,7 +129,7 @@ export function countLive(layer, run) {
 }
 
 /**
- * Give the pixels of a channel's codes.
+ * Return the pixels of a channel's codes.
  * @param {Scene} scene
  * @param {number} place
  * @returns {Uint32Array}
@@ -148,7 +146,7 @@ export function tableOf(scene, place) {
 }
 
 /**
- * Give the slice of a channel that is shown, ready to be painted.
+ * Return the slice of a channel that is shown, ready to paint.
  * @param {Scene} scene not of a vector
  * @param {number} place
  * @param {{zoomX: number, zoomY: number}} zoom
@@ -171,10 +169,10 @@ export function tileOf(scene, place, zoom) {
 }
 
 /**
- * Give one value, with what the page knows it to within.
+ * Return one value and its greatest error.
  * @param {Scene} scene
  * @param {number} place
- * @param {readonly number[]} position stored, an entry an axis
+ * @param {readonly number[]} position stored, one entry for each axis
  * @returns {{value: number, error: number}}
  */
 export function valueIn(scene, place, position) {
@@ -183,13 +181,13 @@ export function valueIn(scene, place, position) {
   const value = valueAt(values, statistics, place, offset, size);
   const exact = values.floats || values.ends?.[place * size + offset];
   if (exact || !Number.isFinite(value)) return { value, error: 0 };
-  // Each halving rounded to a code once more.
+  // Each halving rounded once more to a code.
   const error = (statistics.high[place] / 512 - statistics.low[place] / 512) * (1 + layer.halved);
   return { value, error };
 }
 
 /**
- * Name a channel: its class, or its index.
+ * Return the name of a channel: its class, or its index.
  * @param {Layer} layer
  * @param {number} place
  */

@@ -1,4 +1,4 @@
-/** The layers at the left: a tree by scope with a search, all by keyboard too. */
+/** The layers at the left: a tree by scope with a search, which also works by keyboard. */
 
 import { byId } from "./dom.js";
 import { plural } from "./numbers.js";
@@ -45,7 +45,7 @@ export class Sidebar {
     row.scrollIntoView({ block: "nearest" });
   }
 
-  /** Say of each layer what it is in the run. */
+  /** Show the facts of each layer in the run. */
   describe() {
     this.ofLayer.forEach((row, place) => describeRow(row, this.layers[place], this.run));
   }
@@ -101,7 +101,7 @@ export class Sidebar {
     event.stopPropagation();
   }
 
-  /** The rows that are neither searched away nor folded away. */
+  /** The rows that neither the search nor a closed scope hides. */
   visible() {
     return this.rows.filter((row) => !row.hidden && row.offsetParent !== null);
   }
@@ -121,7 +121,7 @@ export class Sidebar {
   }
 
   /**
-   * Show what a search finds, and how many.
+   * Show the layers that a search finds, and their number.
    * @param {string} query
    */
   tell(query) {

@@ -1,4 +1,4 @@
-/** The stage: all channels of a layer on one canvas that shows the part scrolled to, painted for this screen. */
+/** The stage: all channels of a layer, of which one canvas shows the visible part in pixels of the screen. */
 
 import { makeTarget, pencil } from "./dom.js";
 import { cornerOf, hitTile } from "./grid.js";
@@ -57,7 +57,7 @@ export class Stage {
     this.paint();
   }
 
-  /** Lay out the grid anew. */
+  /** Lay out the grid. */
   lay() {
     const { scene } = this;
     if (!scene) return;
@@ -79,7 +79,7 @@ export class Stage {
     this.frame ||= requestAnimationFrame(() => this.paint());
   }
 
-  /** Paint what is scrolled to. */
+  /** Paint the visible part. */
   paint() {
     cancelAnimationFrame(this.frame);
     this.frame = 0;
@@ -87,7 +87,7 @@ export class Stage {
     if (!scene || !grid) return;
     const { canvas, box, space } = this.parts;
     const room = this.room;
-    // The canvas sticks to the visible part of the space, so that scrolling shows no gap before it is painted again.
+    // The canvas sticks to the visible part of the space: scrolling shows no gap until it is painted again.
     const left = Math.max(0, Math.round((box.scrollLeft - space.offsetLeft) * this.ratio));
     const top = Math.max(0, Math.round((box.scrollTop - space.offsetTop) * this.ratio));
     const ratio = this.ratio;
@@ -141,7 +141,7 @@ export class Stage {
   }
 
   /**
-   * Give the box of a tile in CSS pixels of the space.
+   * Return the box of a tile in CSS pixels of the space.
    * @param {number} shown its place in the order shown
    */
   boxOf(shown) {
@@ -150,7 +150,7 @@ export class Stage {
     return scaled({ ...corner, width: grid.tileWidth, height: grid.tileHeight }, this.ratio);
   }
 
-  /** The middle of what is seen, in the window. */
+  /** The middle of the visible part, as a point of the window. */
   get middle() {
     const { left, top, width, height } = this.parts.box.getBoundingClientRect();
     return { x: left + width / 2, y: top + height / 2 };

@@ -1,17 +1,17 @@
-/** Light and dark: the system's choice until the user makes one. */
+/** Light and dark: the system's choice until the user makes another. */
 
 const system = matchMedia("(prefers-color-scheme: light)");
 
 /**
- * Give the theme that is shown.
- * @returns {"dark" | "light"}
+ * Return the theme that is shown.
+ * @returns {ThemeName}
  */
 export function currentTheme() {
   return document.documentElement.dataset.theme === "light" ? "light" : "dark";
 }
 
 /**
- * Follow the system, and the button that overrides it.
+ * Follow the system's theme, and the button that overrides it.
  * @param {HTMLElement} button
  * @param {() => void} changed
  */

@@ -5,11 +5,11 @@ import { paintChannel } from "./channel.js";
 import { make } from "./dom.js";
 import { valueIn } from "./scene.js";
 
-// As the tiles of both lists are wide, CSS pixels.
+// The width of the tiles in both lists, CSS pixels.
 const SIDE = 88;
 
 /**
- * Draw a channel, or a unit of a vector as a bar from 0, on the scale that it has.
+ * Draw a channel on its scale, or a unit of a vector as a bar from 0.
  * @param {Scene} scene
  * @param {number} place
  * @returns {HTMLElement}
@@ -22,7 +22,7 @@ export function thumbnail(scene, place) {
 }
 
 /**
- * Write a name in one line that loses its beginning, not its end, where it is too long.
+ * Return a name on one line; if it is too long, its beginning is hidden, not its end.
  * @param {string} name
  */
 export function nameLine(name) {

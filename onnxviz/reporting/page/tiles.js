@@ -1,6 +1,6 @@
 /** The pixels of the stage: maps, the bars of their ranges, hatching and marks. */
 
-import { THEMES, pixelOf } from "./colour.js";
+import { pixelOf } from "./colour.js";
 import { cornerOf } from "./grid.js";
 import { paintBox, paintCorner, paintHatch, paintMap } from "./paint.js";
 import { layerRange } from "./scale.js";
@@ -28,7 +28,7 @@ export function paintTiles(target, scene, grid, view) {
 }
 
 /**
- * Give the places, in the order shown, of the tiles of which something lies in the view.
+ * Return the tiles that lie at least partly in the view, as their places in the order shown.
  * @param {Grid} grid
  * @param {View} view
  * @param {number} height
@@ -49,7 +49,7 @@ export function shownPlaces(grid, view, height) {
 function paintTile(target, scene, grid, at) {
   const { statistics, layer } = scene;
   const place = scene.channels[at.shown];
-  const look = THEMES[scene.theme];
+  const { theme } = scene;
   const box = {
     x: at.x,
     y: at.y,
@@ -59,8 +59,8 @@ function paintTile(target, scene, grid, at) {
   if (at.x >= target.width || at.x + grid.tileWidth < 0) return;
   if (isFlat(layer, statistics, place)) {
     paintHatch(target, box, {
-      line: pixelOf(look.hatch),
-      back: pixelOf(look.hatchBack),
+      line: pixelOf(theme.hatch_line),
+      back: pixelOf(theme.hatch_back),
       ratio: at.ratio,
     });
   } else {
@@ -69,13 +69,13 @@ function paintTile(target, scene, grid, at) {
   }
   if (statistics.nan[place] || statistics.inf[place]) {
     const side = Math.max(2, Math.min(Math.round(9 * at.ratio), grid.tileHeight >> 1));
-    paintCorner(target, { x: at.x + grid.tileWidth, y: at.y }, side, pixelOf(look.nan));
+    paintCorner(target, { x: at.x + grid.tileWidth, y: at.y }, side, pixelOf(theme.nan));
   }
   if (grid.barred) paintRange(target, scene, grid, at, place);
 }
 
 /**
- * Paint a channel's range within the layer's, since on scales of their own a faint channel looks as loud as any.
+ * Paint a channel's range within the layer's: on scales of their own, faint and strong channels look alike.
  * @param {Target} target
  * @param {Scene} scene
  * @param {Grid} grid
@@ -83,11 +83,11 @@ function paintTile(target, scene, grid, at) {
  * @param {number} place
  */
 function paintRange(target, scene, grid, at, place) {
-  const look = THEMES[scene.theme];
+  const { theme } = scene;
   const [low, high] = at.range;
   const thick = Math.max(1, Math.round(2 * at.ratio));
   const y = at.y + grid.tileHeight + thick;
-  paintBox(target, { x: at.x, y, width: grid.tileWidth, height: thick }, pixelOf(look.rule));
+  paintBox(target, { x: at.x, y, width: grid.tileWidth, height: thick }, pixelOf(theme.rule));
   const [least, most] = [scene.statistics.low[place], scene.statistics.high[place]];
   if (Number.isNaN(least) || !(high > low)) return;
   const start = Math.round(((least - low) / (high - low)) * grid.tileWidth);
@@ -101,6 +101,6 @@ function paintRange(target, scene, grid, at, place) {
       width,
       height: thick,
     },
-    pixelOf(look.strong),
+    pixelOf(theme.strong),
   );
 }

@@ -1,10 +1,10 @@
 /** Layers as a tree by scope. */
 
 /**
- * Group layers by their scopes, in the order in which they come; a scope that holds one scope or layer only is joined
- * with it.
+ * Group layers by their scopes, in the order of the layers; a scope that holds only one scope or layer is joined with
+ * it.
  *
- * Layers of one scope that come apart in the file stand together, where the first of them stands.
+ * Layers of one scope are grouped where the first of them comes, even if others come between them.
  *
  * @param {readonly {name: string, scope: string}[]} layers
  * @returns {Scope}
@@ -22,11 +22,10 @@ export function buildTree(layers) {
 }
 
 /**
- * Split a layer's name into its scope, as it begins the name, what joins them, and the rest. Parts are divided by / or
- * a point.
+ * Split a layer's name into the scope at its beginning, the / or . that joins them, and the rest.
  *
- * A layer that is all of its scope, as modules of one operator are, stands in the scope around it. A name that does
- * not begin with its scope is kept whole.
+ * If the name is the scope itself, as for a module of one operator, its last part is the rest. A name that does not
+ * begin with its scope is kept whole.
  *
  * @param {{name: string, scope: string}} layer
  * @returns {{scope: string, joint: string, leaf: string}} joint is empty where the leaf is the whole name
@@ -45,7 +44,7 @@ export function splitName({ name, scope }) {
 }
 
 /**
- * Tell which layers a search finds: those whose name, kind or operator has every word of it.
+ * Return the layers that a search finds: each word of it is part of their name, kind or operator.
  * @param {string} query
  * @param {readonly {name: string, kind?: string | null, op?: string | null}[]} layers
  * @returns {Set<number>}
@@ -60,7 +59,7 @@ export function searchLayers(query, layers) {
   return found;
 }
 
-// Deeper scopes than this are shown as one, so that a hostile name with ten thousand levels is as any other.
+// Deeper scopes are shown as one, so that a hostile name with ten thousand levels is harmless.
 const DEEPEST = 24;
 
 /**
@@ -110,7 +109,7 @@ function joined(scope) {
   scope.children = scope.children.map((child) => ("children" in child ? joined(child) : child));
   const [only] = scope.children;
   if (!scope.path || scope.children.length > 1) return scope;
-  // Paths hold the text as it is, whatever parts it.
+  // The text is taken from the path, which has the original separators.
   const start = scope.path.length - scope.name.length;
   if ("children" in only) return { ...only, name: only.path.slice(start) };
   return only.joint

@@ -1,4 +1,4 @@
-/** What an address says, checked against the report. */
+/** Checks an address against the report. */
 
 import { shorten } from "./address.js";
 import { choicesOf } from "./choices.js";
@@ -6,10 +6,10 @@ import { formatShape } from "./numbers.js";
 import { layerIn, runWith } from "./scene.js";
 
 /**
- * Say what an address asks the page to show. What does not fit is left out, and told in `problems`.
+ * Return the changes that an address asks for. Parts that do not fit the report are left out and named in `problems`.
  * @param {ReportIndex} index
  * @param {Place} place
- * @param {number} found the layer that the place names, -1 if none is called so
+ * @param {number} found the layer that the place names, -1 if there is no such layer
  * @returns {{changes: Partial<State>, problems: string[]}}
  */
 export function checkPlace(index, place, found) {
@@ -69,7 +69,7 @@ function checkSpot(layer, wanted, problems) {
 }
 
 /**
- * Tell whether a position lies in a layer's maps.
+ * Return whether a position lies in a layer's maps.
  * @param {Layer} layer
  * @param {readonly number[] | null} position stored
  */
@@ -80,7 +80,7 @@ export function fits(layer, position) {
 }
 
 /**
- * Say that an input has not the layer that is wanted.
+ * Return the problem that an input lacks the wanted layer.
  * @param {Run} run
  */
 export function lacking(run) {
@@ -88,7 +88,7 @@ export function lacking(run) {
 }
 
 /**
- * Say problems in a sentence.
+ * Return problems as one sentence.
  * @param {readonly string[]} problems
  */
 export function sentence(problems) {

@@ -5,7 +5,7 @@ import { ZOOMS, zoomed } from "./grid.js";
 /** @typedef {import("./app.js").App} App */
 
 /**
- * Zoom by steps, keeping what lies under a point where it is, or bringing the chosen position to the middle.
+ * Zoom by steps. The value under a point stays there; without a point, the chosen position moves to the middle.
  * @param {App} app
  * @param {number} steps
  * @param {{x: number, y: number}} [point] of the window

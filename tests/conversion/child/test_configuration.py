@@ -16,7 +16,7 @@ from onnxviz.conversion.child.configuration import (
     check_supported,
     read_configuration,
 )
-from onnxviz.conversion.child.report import Refusal
+from onnxviz.conversion.child.exchange import Refusal
 
 
 def layer(kind: str, module: str = "keras.layers", **config: Any) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def test_who_wrote_it(module: str, version: str | None, legacy: bool, tmp_path: 
 def test_code_is_refused_wherever_it_lies(inner: dict[str, Any]) -> None:
     with pytest.raises(Refusal, match="onnxviz convert --trust") as caught:
         check_configuration(Configuration(model(layer("Dense"), inner), "3", False))
-    assert re.search("layer 'mine'|holds a lambda|no part of Keras|no layer of Keras", str(caught.value))
+    assert re.search("layer 'mine'|holds a lambda|not part of Keras|not a layer of Keras", str(caught.value))
 
 
 @pytest.mark.parametrize(

@@ -204,6 +204,10 @@ HEAD = '<ir_version: 10, opset_import: ["": 23, "com.microsoft": 1, "own": 1]>'
 FUNCTION = '<domain: "own", opset_import: ["": 23]> Relu (a) => (b) { s = Softmax <axis=2> (a) b = Neg (s) }'
 
 
+# onnxruntime 1.24, the newest for DirectML and OpenVINO, cannot run these.
+JUDGED_SINCE_1_25 = {"y = LpNormalization <axis=3> (x)", 'y = Einsum <equation="nchw->nwc"> (x)'}
+
+
 def model_of(nodes: str) -> onnx.ModelProto:
     words = nodes.replace("(", " ").replace(")", " ").replace(",", " ").split()
     held = ", ".join(text for name, text in {**CONSTANTS, **MORE}.items() if name in words)
@@ -233,6 +237,8 @@ def seen_by_change(model: onnx.ModelProto) -> np.ndarray:
 
 @pytest.mark.parametrize(("nodes", "statuses"), CASES, ids=[nodes for nodes, _ in CASES])
 def test_a_rule_is_what_a_change_changes(nodes: str, statuses: set[Status]) -> None:
+    if nodes in JUDGED_SINCE_1_25 and onnxruntime.__version__.startswith("1.24."):
+        pytest.skip("onnxruntime 1.24 cannot run it")
     model = model_of(nodes)
     moved = seen_by_change(model)
     graph = Graph.from_proto(model)

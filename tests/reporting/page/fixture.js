@@ -12,10 +12,18 @@ export const PYTHON = process.env.ONNXVIZ_PYTHON ?? "python3";
 
 const SHELL = `
 import json
+from onnxviz.reporting.appearance import appearance
 from onnxviz.reporting.bundle import load_page
 page = load_page()
-print(json.dumps({"body": page.body, "style": page.style, "script": page.script, "policy": page.policy}))
+parts = {"body": page.body, "style": page.style, "script": page.script, "policy": page.policy}
+print(json.dumps(parts | {"appearance": appearance()}))
 `;
+
+/** What is the same in every report: its parts, and what its index says of how the page draws. */
+export const shell = JSON.parse(
+  execFileSync(PYTHON, ["-c", SHELL], { cwd: REPOSITORY, encoding: "utf-8", maxBuffer: 1e8 }),
+);
+
 const COLORMAPS = {
   viridis: [
     [68, 1, 84],
@@ -106,7 +114,6 @@ export function packRun(maps, vector = false) {
 
 /** A report's text. Layers are as in the index but for `maps`: the channels of each run, or null. */
 export function makeReport({ layers, runs, model = "net.onnx", leftOut = "" }) {
-  const shell = JSON.parse(execFileSync(PYTHON, ["-c", SHELL], { cwd: REPOSITORY, encoding: "utf-8", maxBuffer: 1e8 }));
   const blocks = [];
   const packed = layers.map(({ maps, ...layer }) => {
     const entries = maps.map((channels) => {
@@ -139,6 +146,7 @@ export function makeReport({ layers, runs, model = "net.onnx", leftOut = "" }) {
     left_out: leftOut,
     runs: runs.map((run) => ({ ...RUN, ...run })),
     layers: packed,
+    ...shell.appearance,
     colormaps,
   };
   const text = JSON.stringify(index).replace(

@@ -166,15 +166,10 @@ def tile(operand: Operand) -> Reads:
 
 
 def overwritten(operand: Operand) -> Reads:
-    """ScatterElements and ScatterND: each output reads its own position, or an update in its place."""
+    """ScatterElements, ScatterND and Trilu: each output reads its own position, or what is put in its place."""
     if operand.place:
         return something(operand)
     return Reads(tuple(AxisRead(axis, loose=True) for axis in range(operand.rank)))
-
-
-def triangle(operand: Operand) -> Reads:
-    """Trilu: each output reads its own position, or is zero."""
-    return overwritten(operand)
 
 
 def centred(operand: Operand) -> Reads:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from onnxviz.graph.graph import Node
+from onnxviz.graph.node import Node
 from onnxviz.graph.operators.reads.rule import (
     MOST_PHASES,
     AxisRead,

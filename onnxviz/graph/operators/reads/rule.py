@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from onnxviz.graph.graph import Graph, Node
+from onnxviz.graph.graph import Graph
+from onnxviz.graph.node import Node
 from onnxviz.layout import Dimension, TensorSpec
 
 MOST_PHASES = 1 << 14
@@ -43,7 +44,7 @@ class AxisRead:
 
     Attributes:
         out: the output axis along which its positions lie; None where they are gone and all of the axis is read.
-        pull: which positions an output position reads; None where they are read one to one and none is left out.
+        pull: which positions an output position reads; None where each is read by the output at its own position.
         whole: each position reads the whole axis besides its own part, as normalisation does.
         inner: further output axes. One position along them reads a part of what the rule gives; all positions together
             read all of it.

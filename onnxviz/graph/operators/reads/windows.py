@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from onnxviz.graph.graph import Node
+from onnxviz.graph.node import Node
 from onnxviz.graph.operators.reads.rule import (
     MOST_PHASES,
     AxisRead,
@@ -47,7 +47,7 @@ def window(operand: Operand) -> Reads | None:
 
 
 def _steps(node: Node, count: int) -> tuple[Sequence[int], Sequence[int]]:
-    """Return strides and dilations along each axis of space; none is below 1."""
+    """Return strides and dilations along each axis of space, all of them 1 or more."""
     strides, dilations = node.integers("strides") or (1,) * count, node.integers("dilations") or (1,) * count
     if min(*strides, *dilations, 1) < 1:
         raise ValueError(f"no window has strides {strides} and dilations {dilations}")

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { shell } from "../fixture.js";
 import { chooseColormap, codePixels, colourPlace, pixelOf } from "../../../../onnxviz/reporting/page/colour.js";
 import { chooseOrder, orderChannels, rankOf } from "../../../../onnxviz/reporting/page/order.js";
+import { statisticsOf } from "../../../../onnxviz/reporting/page/report.js";
 import { isConstant, layerRange, scaleLimits } from "../../../../onnxviz/reporting/page/scale.js";
 
 const floats = (...values) => Float32Array.of(...values);
+const RULES = { constant: 1e-6, held: 0.98, percentiles: [0.01, 0.99], deviations: 3, one_sided: 10 };
 
 /** Statistics of three channels: 0 to 4, -1 to 1, and one without a finite value. */
 function statistics() {
@@ -20,7 +23,8 @@ function statistics() {
 }
 
 function limits(mode, found = statistics(), size = 4) {
-  return scaleLimits(mode, { statistics: found, values: { codes: null, marks: null, floats: null }, size, others: [] });
+  const values = { codes: null, marks: null, floats: null };
+  return scaleLimits(mode, { statistics: found, values, size, others: [] }, RULES);
 }
 
 test("the layer's range is over the channels that have one", () => {
@@ -63,7 +67,7 @@ test("automatic is about zero where values have both signs, and one scale for ma
 
 test("all inputs share one scale", () => {
   const others = [statistics(), { ...statistics(), low: floats(-7, 0, 0), high: floats(0, 0, 9) }];
-  const found = scaleLimits("inputs", { statistics: statistics(), values: {}, size: 4, others });
+  const found = scaleLimits("inputs", { statistics: statistics(), values: {}, size: 4, others }, RULES);
   assert.deepEqual([found.low[0], found.high[1]], [-7, 9]);
 });
 
@@ -71,12 +75,13 @@ test("percentiles leave out what is rare", () => {
   const codes = Uint8Array.from({ length: 1000 }, (_, place) =>
     place === 0 ? 0 : place === 1 ? 255 : 100 + (place % 20),
   );
-  const found = scaleLimits("percentile", {
+  const scaled = {
     statistics: { ...statistics(), low: floats(0), high: floats(256) },
     values: { codes, marks: null, floats: null },
     size: 1000,
     others: [],
-  });
+  };
+  const found = scaleLimits("percentile", scaled, RULES);
   assert.deepEqual([found.low[0], found.high[0]], [100.5, 119.5]);
 });
 
@@ -85,24 +90,33 @@ test("a signed channel's scale is about zero and holds all but the greatest", ()
   const codes = Uint8Array.from({ length: 101 }, (_, place) =>
     place === 0 ? 228 : place === 1 ? 38 : 128 + (place % 2 ? 1 : -1) * Math.floor(place / 2 - 1),
   );
-  const found = scaleLimits("signed", {
+  const scaled = {
     statistics: { ...statistics(), low: floats(-128, 0, -1), high: floats(128, 0, 3) },
     values: { codes: Uint8Array.from([...codes, ...codes.map(() => 0), ...codes.map(() => 64)]), marks: null },
     size: 101,
     others: [],
-  });
+  };
+  const found = scaleLimits("signed", scaled, RULES);
   assert.deepEqual([found.low[0], found.high[0]], [-48.5, 48.5]);
   assert.deepEqual([found.low[1], found.high[1]], [-0, 0]);
   assert.ok(found.high[2] > 0 && found.high[2] < 0.01);
-  assert.ok(found.own && found.diverging);
+  assert.ok(found.diverging);
 });
 
 test("what rounding leaves of a constant is constant; what is not finite is not", () => {
-  const found = { low: floats(1, 1, 0, 5), high: floats(1.0000005, 1.1, 0, 5), nan: [0, 0, 0, 1], inf: [0, 0, 0, 0] };
+  const ranges = [
+    [1, 1.0000005],
+    [1, 1.1],
+    [0, 0],
+    [NaN, NaN],
+  ];
   assert.deepEqual(
-    [0, 1, 2, 3].map((channel) => isConstant(found, channel)),
+    ranges.map(([low, high]) => isConstant(low, high, RULES)),
     [true, false, true, false],
   );
+  const text = Buffer.from(floats(5, 5, 5, 1).buffer).toString("base64");
+  const run = { stats: { low: text, high: text, mean: text, std: text }, nan: [0, 1, 0, 0], inf: [0, 0, 1, 0] };
+  assert.deepEqual(statisticsOf(run, RULES).constant, [true, false, false, true]);
 });
 
 test("colours lie evenly between the ends, and outside are the ends'", () => {
@@ -129,11 +143,12 @@ test("a pixel is stored as red, green, blue, opaque", () => {
 
 test("automatic colours are diverging only where zero is in the middle", () => {
   const names = ["viridis", "vik", "berlin"];
-  assert.equal(chooseColormap("auto", false, "dark", names), "viridis");
-  assert.equal(chooseColormap("auto", true, "dark", names), "berlin");
-  assert.equal(chooseColormap("auto", true, "light", names), "vik");
-  assert.equal(chooseColormap("vik", false, "dark", names), "vik");
-  assert.equal(chooseColormap("nonesuch", true, "light", ["viridis"]), "viridis");
+  const { dark, light } = shell.appearance.themes;
+  assert.equal(chooseColormap("auto", false, dark, names), "viridis");
+  assert.equal(chooseColormap("auto", true, dark, names), "berlin");
+  assert.equal(chooseColormap("auto", true, light, names), "vik");
+  assert.equal(chooseColormap("vik", false, dark, names), "vik");
+  assert.equal(chooseColormap("nonesuch", true, light, ["viridis"]), "viridis");
 });
 
 test("orders put the greatest first, what has no number last, and equals as they were", () => {

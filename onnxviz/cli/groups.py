@@ -1,0 +1,169 @@
+"""Options that go together: each group is a function of its options that makes one value, which a command is given.
+
+A command takes a group with a parameter such as `style: StyleGroup`, and `expanded` puts the options in its place.
+"""
+
+# Without `from __future__ import annotations`: the annotations are handed to typer as they are.
+import functools
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+from onnxviz.cli import parameters
+from onnxviz.cli.completion import complete_colormaps
+from onnxviz.cli.parameters import option
+
+if TYPE_CHECKING:
+    from onnxviz.draw.style import Style
+    from onnxviz.feed.feed_options import FeedOptions
+    from onnxviz.runtime.session import RunOptions
+
+
+def expanded(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command that takes the options of its groups, and makes the groups' values of them.
+
+    A parameter takes a group where its annotation names the group's function: `Annotated[Style, style_options]`.
+    """
+    options: list[inspect.Parameter] = []
+    groups: dict[str, tuple[Callable[..., Any], list[str]]] = {}
+    for name, parameter in inspect.signature(command, eval_str=True).parameters.items():
+        group = next(filter(inspect.isfunction, getattr(parameter.annotation, "__metadata__", ())), None)
+        own = [parameter] if group is None else list(inspect.signature(group).parameters.values())
+        options += [option.replace(kind=inspect.Parameter.KEYWORD_ONLY) for option in own]
+        if group is not None:
+            groups[name] = group, [option.name for option in own]
+
+    def run(**given: Any) -> None:
+        values = {name: group(**{option: given.pop(option) for option in own}) for name, (group, own) in groups.items()}
+        command(**given, **values)
+
+    run.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
+    return run
+
+
+def style_options(
+    scale: Annotated[
+        str,
+        option(
+            "--scale",
+            "auto, channel, signed, layer, percentile, symmetric, std or fixed:LO,HI.",
+            "MODE",
+            "auto channel signed layer percentile symmetric std fixed:",
+        ),
+    ] = "auto",
+    colormap: Annotated[
+        str, option("--colormap", "viridis, magma, gray, vik ...", "NAME", autocompletion=complete_colormaps)
+    ] = "auto",
+    theme: parameters.ThemeName = "dark",
+    tile: Annotated[int | None, option("--tile", "Size of a map on the picture.", "PX", min=1)] = None,
+    columns: Annotated[int | None, option("--columns", "Maps in a row.", "N", min=1)] = None,
+    rows: Annotated[int | None, option("--rows", "Rows on a page.", "N", min=1)] = None,
+    order: Annotated[str, option("--order", "index, deviation or mean.", "HOW", "index deviation mean")] = "index",
+    top: Annotated[int | None, option("--top", "Only the first K of that order.", "K", min=1)] = None,
+    channels: Annotated[str | None, option("--channels", "Only these, such as 0-15,32; both ends in.", "LIST")] = None,
+    small: Annotated[bool, option("--small", "Smaller files in more time.")] = False,
+    bare: Annotated[bool, option("--bare", "The maps alone: no title, captions, bars or rulers.")] = False,
+    font: Annotated[str | None, option("--font", "A TrueType or OpenType font.", "FILE")] = None,
+) -> "Style":
+    """Make the style of the pictures."""
+    from onnxviz.draw.style import Style
+
+    return Style(
+        scale=scale,
+        colormap=colormap,
+        theme=theme,
+        tile=tile,
+        columns=columns,
+        rows=rows,
+        order=order,
+        top=top,
+        channels=channels,
+        font=font,
+        small=small,
+        bare=bare,
+    )
+
+
+def feed_options(
+    preset: Annotated[
+        str | None,
+        option(
+            "--preset",
+            "imagenet, inception, caffe, zero-one ...",
+            "NAME",
+            "imagenet inception caffe efficientnet-lite yolo zero-one raw",
+        ),
+    ] = None,
+    range: Annotated[str | None, option("--range", "What 0..255 is brought to.", "LO,HI")] = None,
+    mean: Annotated[str | None, option("--mean", "Taken away after that.", "M[,M,M]")] = None,
+    std: Annotated[str | None, option("--std", "Divided by after that.", "S[,S,S]")] = None,
+    size: Annotated[str | None, option("--size", "Size to feed, such as 224x224 or 640.", "HxW")] = None,
+    resize: Annotated[
+        str | None, option("--resize", "squash, crop or letterbox.", "HOW", "squash crop letterbox")
+    ] = None,
+    filter: Annotated[
+        str | None,
+        option("--filter", "nearest, bilinear, bicubic or lanczos.", "NAME", "nearest bilinear bicubic lanczos"),
+    ] = None,
+    channel_order: Annotated[
+        str | None, option("--channel-order", "Order of the channels fed.", "rgb|bgr", "rgb bgr")
+    ] = None,
+    transform: Annotated[
+        str, option("--transform", "For matrices with heavy tails: log.", "none|log", "none log")
+    ] = "none",
+    dim: Annotated[list[str] | None, option("--dim", "A size for a symbol; repeatable.", "NAME=N")] = None,
+    random: Annotated[bool, option("--random", "Feed noise where nothing is given.")] = False,
+    seed: Annotated[int | None, option("--seed", "The seed of that noise; else 0.", "N", min=0)] = None,
+    constant: Annotated[float | None, option("--constant", "Feed one number everywhere.", "X")] = None,
+) -> "FeedOptions":
+    """Make the options of feeding.
+
+    Raises:
+        UsageError: A number or size cannot be read.
+    """
+    from onnxviz.feed.feed_options import FeedOptions
+
+    return FeedOptions(
+        preset=preset,
+        range=parameters.pair(range, "--range"),
+        mean=parameters.floats(mean, "--mean"),
+        std=parameters.floats(std, "--std"),
+        size=parameters.size(size),
+        resize=resize,
+        filter=filter,
+        channel_order=channel_order,
+        transform=transform,
+        dims=parameters.dims(dim),
+        random=(seed or 0) if random or seed is not None else None,
+        constant=constant,
+    )
+
+
+@functools.wraps(feed_options)
+def feed_options_if_given(**options: Any) -> "FeedOptions | None":
+    """Make the options of feeding; None where none of them is given, for a command that need not feed."""
+    defaults = inspect.signature(feed_options).parameters
+    given = any(value != defaults[name].default for name, value in options.items())
+    return feed_options(**options) if given else None
+
+
+def run_options(
+    device: parameters.DeviceName = "auto",
+    exact: Annotated[bool, option("--exact", "Turn off all of onnxruntime's optimisation.")] = False,
+    threads: Annotated[int, option("--threads", "Threads; 0 means one a core.", "N", min=0)] = 0,
+    memory: Annotated[str, option("--memory", "Bound of the maps held at a time.", "SIZE")] = "512MiB",
+) -> "RunOptions":
+    """Make the options of running.
+
+    Raises:
+        UsageError: The memory cannot be read.
+    """
+    from onnxviz.runtime.session import RunOptions
+
+    return RunOptions(device=device, exact=exact, threads=threads, memory=parameters.byte_count(memory))
+
+
+StyleGroup = Annotated["Style", style_options]
+FeedGroup = Annotated["FeedOptions", feed_options]
+FeedGroupIfGiven = Annotated["FeedOptions | None", feed_options_if_given]
+RunGroup = Annotated["RunOptions", run_options]

@@ -1,0 +1,129 @@
+"""Options of feeding, and the preprocessing that follows from them and from the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from onnxviz.errors import UsageError
+from onnxviz.feed.free_sizes import FreeSizes
+from onnxviz.feed.geometry import Size
+from onnxviz.feed.preprocessing import PRESETS, Preprocessing, model_preprocessing
+from onnxviz.layout import TensorSpec
+from onnxviz.words import near
+
+_TRANSFORMS = ("none", "log")
+_VALUES = ("range", "mean", "std")
+_PLACES = ("size", "resize", "filter", "channel_order")
+
+
+@dataclass(frozen=True, slots=True)
+class FeedOptions:
+    """How inputs are made; None means not given.
+
+    Attributes:
+        preset: a named preprocessing, such as `imagenet`; None takes the model's own.
+        range: (low, high), to which the pixel values 0..255 are brought.
+        mean: subtracted after that: one number, or one a channel as fed.
+        std: divides after that, likewise.
+        size: (H, W) to feed; None takes the model's own.
+        resize: `squash`, `crop` or `letterbox`.
+        filter: `nearest`, `bilinear`, `bicubic` or `lanczos`.
+        channel_order: `rgb` or `bgr`.
+        transform: `none`, or `log` for matrices whose numbers differ by orders of magnitude.
+        dims: a size for each symbol of the model, such as `{"sequence": 16}`.
+        random: fill inputs that nothing is given for with noise: a seed, or True for seed 0.
+        constant: fill inputs that nothing is given for with this number.
+    """
+
+    preset: str | None = None
+    range: tuple[float, float] | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    size: Size | None = None
+    resize: str | None = None
+    filter: str | None = None
+    channel_order: str | None = None
+    transform: str = "none"
+    dims: Mapping[str, int] = field(default_factory=dict)
+    random: int | bool | None = None
+    constant: float | None = None
+
+    @property
+    def seed(self) -> int | None:
+        """The seed of random input; None if it was not asked for."""
+        if self.random is None or self.random is False:
+            return None
+        return 0 if self.random is True else self.random
+
+    @property
+    def asks(self) -> bool:
+        """Whether any preprocessing was asked for; otherwise arrays are fed unchanged."""
+        return self.preset is not None or any(getattr(self, name) is not None for name in _VALUES + _PLACES)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What all inputs of one run share; `sizes` learns the model's symbols as arrays are made."""
+
+    inputs: tuple[TensorSpec, ...]
+    options: FeedOptions
+    metadata: Mapping[str, str]
+    sizes: FreeSizes
+
+
+def check_options(options: FeedOptions, inputs: tuple[TensorSpec, ...]) -> None:
+    """Refuse options that do not fit the model or each other.
+
+    Raises:
+        UsageError: A preset, transform or symbol is unknown, or two options exclude each other.
+    """
+    if options.preset is not None and options.preset not in PRESETS:
+        raise UsageError(f"preset {options.preset!r} is not known: it is one of {', '.join(PRESETS)}")
+    if options.transform not in _TRANSFORMS:
+        raise UsageError(f"transform {options.transform!r} is not known: it is one of {', '.join(_TRANSFORMS)}")
+    if options.seed is not None and options.constant is not None:
+        raise UsageError("random and constant input exclude each other")
+    if options.seed is not None and options.seed < 0:
+        raise UsageError(f"the seed of random input must not be negative: {options.seed}")
+    symbols = sorted({size for spec in inputs for size in spec.shape or () if isinstance(size, str)})
+    for name, size in options.dims.items():
+        if name not in symbols:
+            has = f"its symbols are {', '.join(symbols)}" if symbols else "it has no symbols"
+            raise UsageError(f"no input of the model has a size named {name!r}: {has}{near(name, symbols)}")
+        if size < 1:
+            raise UsageError(f"the size of {name!r} must be at least 1, not {size}")
+
+
+def choose_preprocessing(
+    options: FeedOptions, metadata: Mapping[str, str], spec: TensorSpec
+) -> tuple[Preprocessing, tuple[str, ...]]:
+    """Return the preprocessing for an input, and notes on the choice.
+
+    Options come first, then the model's own metadata, then `raw` for whole numbers and `zero-one` for others.
+    """
+    base, notes = _base(options, metadata, spec)
+    given = {name: getattr(options, name) for name in _VALUES + _PLACES if getattr(options, name) is not None}
+    changed = [name.replace("_", " ") for name in given if name != "size" and given[name] != getattr(base, name)]
+    name = f"{base.name} ({', '.join(changed)} changed)" if changed else base.name
+    return replace(base, **given, name=name), notes
+
+
+def _base(options: FeedOptions, metadata: Mapping[str, str], spec: TensorSpec) -> tuple[Preprocessing, tuple[str, ...]]:
+    if options.preset is not None:
+        return PRESETS[options.preset], ()
+    own = model_preprocessing(metadata)
+    if own is not None:
+        return own, ()
+    if spec.dtype == "int8":
+        note = "the input is int8 and the model says nothing about its scale: pixel - 128 is fed"
+        return replace(PRESETS["raw"], range=(-128.0, 127.0), name="raw - 128"), (note,)
+    if spec.dtype is not None and "int" in spec.dtype:
+        return PRESETS["raw"], ()
+    if any(getattr(options, name) is not None for name in _VALUES):
+        return PRESETS["zero-one"], ()
+    note = (
+        "ATTENTION: the model does not say how its pixels are to be scaled; they are fed as 0..1 (zero-one), "
+        "which may be wrong: give --preset, or --range, --mean and --std"
+    )
+    return PRESETS["zero-one"], (note,)

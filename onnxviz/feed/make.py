@@ -1,0 +1,166 @@
+"""Makes the feed of one run from a source: each input is given an item of the source, or synthetic numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from onnxviz.errors import InputError, UsageError
+from onnxviz.feed.feed import Feed, Fitted
+from onnxviz.feed.feed_options import FeedOptions, Job, check_options
+from onnxviz.feed.find import MAIN
+from onnxviz.feed.fit import fit_item
+from onnxviz.feed.free_sizes import FreeSizes
+from onnxviz.feed.geometry import Geometry
+from onnxviz.feed.input_shapes import array_input, describe_inputs, input_named, no_picture, picture_input, sound_input
+from onnxviz.feed.load import Content, Item, load, load_value, several_runs
+from onnxviz.feed.matrices import Matrix
+from onnxviz.feed.pictures import Picture, as_rgb, picture_from_array
+from onnxviz.feed.sounds import Sound
+from onnxviz.feed.synthetic import fill
+from onnxviz.layout import TensorSpec
+
+RANDOM_WAY = "--random (in Python FeedOptions(random=True))"
+
+
+def make_feed(inputs: Sequence[TensorSpec], source: Any, options: FeedOptions, metadata: Mapping[str, str]) -> Feed:
+    """Make the arrays that a model is fed in one run.
+
+    `source` is a path, `-` for standard input, an array, a Pillow image, or a mapping from input name to one of these
+    or numbers; the key `""` stands for the input that fits. None leaves everything to `options.random` or
+    `options.constant`. Arrays are fed unchanged unless preprocessing is asked for. A batch is an array; a list is
+    several runs, and is refused.
+
+    Raises:
+        InputError: The source is broken or fits no input.
+        UsageError: The options do not fit the model.
+        ModelError: The model's own metadata cannot be read.
+    """
+    specs = tuple(inputs)
+    check_options(options, specs)
+    given = _assigned(specs, source)
+    _check_given(specs, given, options)
+    job = Job(specs, options, metadata, FreeSizes(dict(options.dims)))
+    fitted: dict[str, Fitted] = {}
+    # Numbers last: they take the shape that the arrays have given to the model's symbols.
+    for spec in sorted((spec for spec in specs if spec.name in given), key=lambda spec: _is_number(given[spec.name])):
+        fitted[spec.name] = fit_item(job, spec, given[spec.name])
+    contents = (item.content for item in given.values())
+    rate = next((content.rate for content in contents if isinstance(content, Sound)), None)
+    for spec in specs:
+        if spec.name not in fitted:
+            fitted[spec.name] = fill(job, spec, rate)
+    ordered = {spec.name: fitted[spec.name] for spec in specs}
+    return Feed(
+        arrays={name: one.array for name, one in ordered.items()},
+        fed=tuple(one.record(name) for name, one in ordered.items()),
+        stem=_stem(given, options),
+    )
+
+
+def shown_picture(source: Any) -> Feed:
+    """Return a feed without arrays that shows a picture, for maps whose model is not at hand.
+
+    Raises:
+        InputError: The source is not a picture.
+    """
+    item = load(source)
+    if isinstance(item, dict):
+        raise InputError("one picture can be shown beside the maps; name a file, a Pillow image or an array of pixels")
+    content = item.content
+    if isinstance(content, np.ndarray):
+        content = picture_from_array(content, item.name)
+    if not isinstance(content, Picture):
+        raise InputError(f"{item.name} is not a picture, so it cannot be shown beside the maps")
+    pixels = as_rgb(content.pixels)
+    geometry = Geometry.identity((pixels.shape[0], pixels.shape[1]))
+    shown = Fitted(pixels, item.name, list(content.notes), "HWC", picture=pixels, geometry=geometry)
+    return Feed({}, (shown.record("input"),), item.stem)
+
+
+def _assigned(inputs: tuple[TensorSpec, ...], source: Any) -> dict[str, Item]:
+    """Return the item for each input by name, the main one first."""
+    if source is None:
+        return {}
+    if isinstance(source, list | tuple):
+        raise several_runs(source)
+    if not isinstance(source, Mapping):
+        return _main(inputs, load(source))
+    named: dict[str, Item] = {}
+    for name, value in source.items():
+        if name != MAIN:
+            spec = input_named(inputs, name)
+            named[spec.name] = _one_array(load_value(value) if isinstance(value, str) else load(value), name)
+    if MAIN not in source:
+        return named
+    free = tuple(spec for spec in inputs if spec.name not in named)
+    if not free:
+        raise InputError(f"{source[MAIN]}: every input is given by name already ({describe_inputs(inputs)})")
+    return {**_main(free, load(source[MAIN])), **named}
+
+
+def _main(inputs: tuple[TensorSpec, ...], loaded: Item | dict[str, Item]) -> dict[str, Item]:
+    if isinstance(loaded, Item):
+        return {_input_for(inputs, loaded).name: loaded}
+    names = {spec.name for spec in inputs}
+    if len(loaded) == 1 and not names & loaded.keys():
+        item = next(iter(loaded.values()))
+        return {_input_for(inputs, item).name: item}
+    return {input_named(inputs, name).name: item for name, item in loaded.items()}
+
+
+def _one_array(loaded: Item | dict[str, Item], name: str) -> Item:
+    if isinstance(loaded, Item):
+        return loaded
+    if len(loaded) == 1:
+        return next(iter(loaded.values()))
+    if name in loaded:
+        return loaded[name]
+    raise InputError(f"input {name!r} takes one array, the .npz file holds {', '.join(map(repr, loaded))}")
+
+
+def _input_for(inputs: tuple[TensorSpec, ...], item: Item) -> TensorSpec:
+    spec = _fitting(inputs, item.content)
+    if spec is not None:
+        return spec
+    if isinstance(item.content, Sound):
+        raise InputError(
+            f"{item.name}: no input takes a sound, which is L, NxL or NxCxL of floats "
+            f"(inputs: {describe_inputs(inputs)}); give an array of the input's shape (.npy)"
+        )
+    raise no_picture(inputs, item.name)
+
+
+def _fitting(inputs: tuple[TensorSpec, ...], content: Content) -> TensorSpec | None:
+    if isinstance(content, Picture):
+        return picture_input(inputs)
+    if isinstance(content, Sound):
+        return sound_input(inputs)
+    if isinstance(content, Matrix):
+        return picture_input(inputs) or array_input(inputs, 2)
+    return array_input(inputs, content.ndim)
+
+
+def _check_given(inputs: tuple[TensorSpec, ...], given: Mapping[str, Item], options: FeedOptions) -> None:
+    made = options.seed is not None or options.constant is not None
+    if made and inputs and all(spec.name in given for spec in inputs):
+        raise UsageError("random and constant are for inputs that nothing is given for: every input is given here")
+    main = picture_input(inputs) or (inputs[0] if inputs else None)
+    if main is not None and not made and main.name not in given and all(map(_is_number, given.values())):
+        raise InputError(
+            f"nothing is given for input {main.name!r}: give a picture, an array (.npy), a matrix (.csv) or "
+            f"a sound (.wav), or ask for noise: {RANDOM_WAY}"
+        )
+
+
+def _is_number(item: Item) -> bool:
+    return isinstance(item.content, np.ndarray) and item.content.ndim == 0
+
+
+def _stem(given: Mapping[str, Item], options: FeedOptions) -> str:
+    stems = [item.stem for item in given.values() if not _is_number(item)]
+    if stems:
+        return stems[0]
+    return "random" if options.seed is not None else "constant" if options.constant is not None else "values"

@@ -1,0 +1,114 @@
+"""The inputs of a command, one run each: an input is loaded when its turn comes, and a bad one stops no other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from onnxviz.errors import ExecutionError, InputError, OnnxvizError, UsageError
+from onnxviz.feed.feed import Feed
+from onnxviz.feed.feed_options import FeedOptions
+from onnxviz.feed.find import MAIN, find_sources
+from onnxviz.feed.load import STANDARD_INPUT
+from onnxviz.feed.make import RANDOM_WAY
+from onnxviz.model import Model
+
+
+class Inputs:
+    """The sources of a command, one a run, and those among them that could not be used."""
+
+    def __init__(
+        self,
+        model: Model,
+        given: Any,
+        options: FeedOptions,
+        *,
+        failed: Callable[[str, OnnxvizError], None] = lambda source, error: None,
+        fail_fast: bool = False,
+    ) -> None:
+        """Find the sources without opening them.
+
+        Args:
+            model: what they are fed to.
+            given: one source (see `Model.run`), or a list: each entry is a run, texts and paths may name several.
+            options: how they are fed.
+            failed: called with each of several sources that cannot be used, and why.
+            fail_fast: raise the first error instead.
+
+        Raises:
+            InputError: A folder or pattern holds nothing that can be fed.
+            UsageError: Nothing is given, and no noise is asked for.
+        """
+        self._model = model
+        self._options = options
+        self._failed = failed
+        self._fail_fast = fail_fast
+        self._sources = list(_sources(model, given, options))
+        self._names = [_name(source, place) for place, source in enumerate(self._sources)]
+        self._piped: dict[str, Feed] = {}
+        self._failures: dict[int, OnnxvizError] = {}
+
+    @property
+    def several(self) -> bool:
+        """Whether there is more than one run."""
+        return len(self._sources) > 1
+
+    @property
+    def failures(self) -> tuple[tuple[str, str], ...]:
+        """The sources that could not be used, in their order, each with its error's text."""
+        return tuple((self._names[place], str(error)) for place, error in sorted(self._failures.items()))
+
+    def each(self, work: Callable[[Feed], None]) -> None:
+        """Do something with every feed; one of several sources that fails is left out from then on.
+
+        Raises:
+            InputError, ExecutionError: The only source failed, or with `fail_fast` any, or all of them did.
+        """
+        for place, source in enumerate(self._sources):
+            if place not in self._failures:
+                try:
+                    work(self._feed(source, self._names[place]))
+                except (InputError, ExecutionError) as error:
+                    if self._fail_fast or not self.several:
+                        raise
+                    self._leave_out(place, error)
+
+    def _leave_out(self, place: int, error: OnnxvizError) -> None:
+        # A copy: the error itself holds on to the arrays of the calls that it came through.
+        self._failures[place] = type(error)(str(error))
+        self._failed(self._names[place], error)
+        if len(self._failures) == len(self._sources):
+            raise self._failures[0] from None
+
+    def _feed(self, source: Any, name: str) -> Feed:
+        """Return what a source feeds; what is piped in is kept, as it can be read only once."""
+        if name in self._piped:
+            return self._piped[name]
+        fed = self._model.feed(source, self._options)
+        parts = source.values() if isinstance(source, Mapping) else [source]
+        if any(isinstance(part, str) and part == STANDARD_INPUT for part in parts):
+            self._piped[name] = fed
+        return fed
+
+
+def _sources(model: Model, given: Any, options: FeedOptions) -> Iterator[Any]:
+    entries = list(given) if isinstance(given, list | tuple) else [given]
+    if not entries and options.seed is None and options.constant is None:
+        raise UsageError(f"give a picture or another input, or ask for noise: {RANDOM_WAY}")
+    if all(isinstance(entry, str | Path) for entry in entries):
+        # Together: NAME=FILE among them belongs to the run of each other one.
+        yield from find_sources([str(entry) for entry in entries], model.inputs)
+        return
+    for entry in entries:
+        yield from find_sources([str(entry)], model.inputs) if isinstance(entry, str | Path) else [entry]
+
+
+def _name(source: Any, place: int) -> str:
+    if isinstance(source, Mapping):
+        return ", ".join(_part(value) if name == MAIN else f"{name}={_part(value)}" for name, value in source.items())
+    return str(source) if isinstance(source, str | Path) else f"input {place + 1} ({_part(source)})"
+
+
+def _part(value: Any) -> str:
+    return str(value) if isinstance(value, str | Path | int | float) else type(value).__name__

@@ -1,0 +1,114 @@
+"""What a report shows: its model, its runs and, for each layer, what every run has of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from onnxviz.classes import ClassScore
+from onnxviz.draw.scale import ChannelStatistics
+
+if TYPE_CHECKING:
+    from onnxviz.feed.feed import Fed
+    from onnxviz.graph.layers.layer import Layer
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRun:
+    """One run: its name, the file of each input, what was fed, and the classes that the model named."""
+
+    name: str
+    source: Mapping[str, str] = field(default_factory=dict)
+    fed: Sequence[Fed] = ()
+    classes: Sequence[ClassScore] = ()
+
+    @property
+    def picture(self) -> tuple[str, npt.NDArray[np.uint8]] | None:
+        """The first input that is a picture: its name and its pixels, (H, W, 3) uint8."""
+        return next(((fed.name, fed.picture) for fed in self.fed if fed.picture is not None), None)
+
+
+@dataclass(frozen=True, slots=True)
+class ReportModel:
+    """What the page says of the model."""
+
+    name: str = ""
+    device: str = ""
+    level: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerFacts:
+    """What is the same of a layer in every run.
+
+    Attributes:
+        name: the layer's, as the page shows it; `output` is the name of its value.
+        dtype: numpy's name.
+        form: `map`, `band`, `volume` or `vector`.
+        axes: for each stored axis of space, the axis of the receptive field that it moves along.
+        notes: what was assumed or left out to show it, in the words of the pictures.
+        attention: whether it is drawn as attention.
+        layer: its entry in the catalogue, or None.
+        labels: a class name for each unit, or None.
+    """
+
+    name: str
+    output: str
+    tap: str
+    op: str
+    dtype: str
+    layout: str | None
+    form: str
+    axes: tuple[int, ...]
+    notes: tuple[str, ...] = ()
+    attention: bool = False
+    layer: Layer | None = None
+    labels: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunPart:
+    """What one run has of a layer.
+
+    Attributes:
+        block: the number of its block in the store.
+        shape: of the activation.
+        extent: the stored sizes of space; empty for a vector.
+        statistics: of the stored channels, over the whole map.
+        live: how many channels of the layer, stored or not, have something to show: a single value other than 0, or
+            a map that is not constant and has finite values.
+        exact: whether the block holds the values themselves, not codes.
+        extra: whether it has a plane of extras, for values that are not finite.
+        wide: whether the ends of the channels, or the values of a vector, need float64.
+    """
+
+    block: int
+    shape: tuple[int, ...]
+    extent: tuple[int, ...]
+    statistics: ChannelStatistics
+    live: int
+    exact: bool
+    extra: bool
+    wide: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LayerPart:
+    """A layer with what each run has of it.
+
+    Attributes:
+        channels: how many the layer has.
+        runs: one entry for each run, None where a run lacks the layer.
+        kept: the channels that are stored, in index order.
+        halved: how often the maps were halved.
+    """
+
+    facts: LayerFacts
+    channels: int
+    runs: tuple[RunPart | None, ...]
+    kept: tuple[int, ...]
+    halved: int = 0

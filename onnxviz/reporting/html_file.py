@@ -1,0 +1,109 @@
+"""The report as an HTML file: head, index, the blocks of the first layer, the script, all other blocks.
+
+A browser runs the script as soon as it has read it. The script therefore follows the first layer, which is then on the
+screen while the browser still reads the rest of a large file.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO
+
+from onnxviz.reporting.block_store import BlockStore
+from onnxviz.reporting.bundle import PageFiles, load_page
+from onnxviz.reporting.collect import Collector
+from onnxviz.reporting.contents import LayerPart, ReportModel, RunPart
+from onnxviz.reporting.index import index_text, run_document
+from onnxviz.reporting.reduce import fit, weight
+from onnxviz.words import listed, shown
+
+_INDEX = b'<script type="application/json" id="index">%s</script>\n'
+_BLOCK = b'<script type="application/octet-stream" id="block-%d">%s</script>\n'
+_END = b"</body>\n</html>\n"
+
+# Channels that stay may deflate better or worse than those left out, so that one round may not be enough.
+_ROUNDS = 4
+# Room for the sentence that says what was left out.
+_SENTENCE = 512
+
+
+def write_report(target: BinaryIO, model: ReportModel, collected: Collector, size: int) -> str:
+    """Write what was collected as a page of at most `size` bytes; return its sentence about what was left out."""
+    page = load_page()
+    head, script = _head(page), f"<script>{page.script}</script>\n".encode()
+    fitted = _Fitted(model, collected, size - len(head) - len(script) - len(_END))
+    target.write(head)
+    target.write(_INDEX % fitted.index.encode())
+    _write_blocks(target, fitted.layers[:1], collected.store)
+    target.write(script)
+    _write_blocks(target, fitted.layers[1:], collected.store)
+    target.write(_END)
+    return fitted.left_out
+
+
+class _Fitted:
+    """The layers, reduced to fit in `room` bytes with their index, and the sentence about what was left out."""
+
+    def __init__(self, model: ReportModel, collected: Collector, room: int) -> None:
+        self._model, self._collected = model, collected
+        self._runs = [run_document(run) for run in collected.runs]  # once for all rounds: encoding pictures takes long
+        whole = collected.layers()
+        self._take(whole)
+        for _ in range(_ROUNDS):
+            over = self._size() - room
+            if over <= 0:
+                return
+            aim = weight(self.layers, collected.store) - over - _SENTENCE
+            self._take(fit(whole, collected.store, aim))
+        if self._size() > room:
+            self._take(self.layers, "Less cannot be shown: the file is larger than was asked for.")
+
+    def _take(self, layers: tuple[LayerPart, ...], more: str = "") -> None:
+        self.layers = layers
+        empty = listed(map(shown, self._collected.empty))
+        parts = (_further(self._collected), empty and f"{empty}: no numbers to show.", _reduced(layers), more)
+        self.left_out = " ".join(filter(None, parts))
+        self.index = index_text(self._model, self._runs, layers, self.left_out)
+
+    def _size(self) -> int:
+        runs = list(_stored(self.layers))
+        blocks = sum((self._collected.store.size(run.block) + 2) // 3 * 4 for run in runs)
+        return len(_INDEX) + len(self.index) + blocks + len(runs) * (len(_BLOCK) + len(str(len(runs))))
+
+
+def _head(page: PageFiles) -> bytes:
+    head = (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{page.policy}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>onnxviz report</title>\n<style>{page.style}</style>\n</head>\n<body>\n{page.body}\n"
+    )
+    return head.encode()
+
+
+def _write_blocks(target: BinaryIO, layers: Sequence[LayerPart], store: BlockStore) -> None:
+    for run in _stored(layers):
+        target.write(_BLOCK % (run.block, base64.b64encode(store.read(run.block))))
+
+
+def _stored(layers: Sequence[LayerPart]) -> Iterator[RunPart]:
+    return (run for layer in layers for run in layer.runs if run is not None)
+
+
+def _further(collected: Collector) -> str:
+    """Return a sentence about the inputs that the page does not show, empty if it shows all."""
+    shown = len(collected.runs)
+    return f"The first {shown} of {shown + collected.further} inputs are shown." if collected.further else ""
+
+
+def _reduced(layers: Sequence[LayerPart]) -> str:
+    """Return a sentence about what was left out to keep to the size, empty if that is nothing."""
+    fewer = sum(len(layer.kept) < layer.channels for layer in layers)
+    halved = sum(layer.halved > 0 for layer in layers)
+    parts = [
+        f"only the channels that vary most are kept in {fewer} of {len(layers)} layers" if fewer else "",
+        f"the maps of {halved} of {len(layers)} layers are halved to means" if halved else "",
+    ]
+    said = ", and ".join(filter(None, parts))
+    return f"To keep the file small, {said}; a larger --html-size shows more." if said else ""

@@ -1,0 +1,242 @@
+// The types of what the page's modules hand to each other, for the type checker: browsers never see this file.
+// What comes from the report itself is described in docs/report.md.
+
+type Floats = Float32Array | Float64Array;
+
+type ThemeName = "dark" | "light";
+
+interface ReportIndex {
+  schema: string;
+  onnxviz: string;
+  model: { name: string; device: string; level: string };
+  left_out: string;
+  runs: Run[];
+  layers: Layer[];
+  colormaps: { [name: string]: string[] };
+  themes: { dark: SharedTheme; light: SharedTheme };
+  scales: { [mode: string]: Scale };
+  scale_rules: ScaleRules;
+  attention: { scale: string; colormap: string; gamma: number };
+}
+interface SharedTheme {
+  background: string;
+  ink: string;
+  nan: string;
+  positive_infinity: string;
+  negative_infinity: string;
+  hatch_back: string;
+  hatch_line: string;
+  sequential: string;
+  diverging: string;
+}
+interface Theme extends SharedTheme {
+  muted: string;
+  rule: string;
+  strong: string;
+  bar: string;
+}
+interface Scale {
+  name: string;
+  words: string;
+  ends: [string, string] | null;
+}
+interface ScaleRules {
+  constant: number;
+  held: number;
+  percentiles: [number, number];
+  deviations: number;
+  one_sided: number;
+}
+interface Picture {
+  uri: string;
+  height: number;
+  width: number;
+  input: string;
+}
+interface Run {
+  name: string;
+  source: { [input: string]: string };
+  fed: { name: string; shape: number[] }[];
+  classes: { name: string; index: number; value: number | null }[];
+  picture: Picture | null;
+}
+interface ReceptiveField {
+  size: number[] | null;
+  stride: number[] | null;
+  start: number[] | null;
+  status: string;
+  global: boolean;
+}
+interface LayerRun {
+  block: number;
+  stats: { low: string; high: string; mean: string; std: string };
+  nan: number[];
+  inf: number[];
+  live: number;
+  extra?: boolean;
+  exact?: boolean;
+  wide?: boolean;
+  shape?: number[];
+  extent?: number[];
+  decoded?: Statistics;
+}
+interface Layer {
+  name: string;
+  kind: string | null;
+  op: string | null;
+  scope: string;
+  output: string;
+  tap: string;
+  shape: number[];
+  layout: string | null;
+  form: "map" | "band" | "volume" | "vector";
+  extent: number[];
+  halved: number;
+  channels: number;
+  kept: number[];
+  labels: string[] | null;
+  receptive_field: ReceptiveField | null;
+  axes?: number[];
+  notes?: string[];
+  dtype?: string;
+  drawing?: string;
+  runs: (LayerRun | null)[];
+}
+interface Statistics {
+  low: Floats;
+  high: Floats;
+  mean: Floats;
+  std: Floats;
+  nan: readonly number[];
+  inf: readonly number[];
+  constant: readonly boolean[];
+}
+interface Values {
+  codes: Uint8Array | null;
+  marks: Uint8Array | null;
+  ends: Uint8Array | null;
+  floats: Floats | null;
+}
+interface Scaled {
+  statistics: Statistics;
+  values: Values;
+  size: number;
+  others: readonly Statistics[];
+}
+interface Limits {
+  low: Float64Array;
+  high: Float64Array;
+  mode: string;
+  diverging: boolean;
+}
+interface State {
+  layer: number;
+  run: number;
+  place: number | null;
+  position: number[] | null;
+  scale: string;
+  colormap: string;
+  order: string;
+  live: boolean;
+  slice: number;
+  zoom: number | null;
+  overlay: number;
+}
+interface Place {
+  layer: string;
+  channel: number | null;
+  position: number[] | null;
+  run: number;
+  scale: string;
+  colormap: string;
+  order: string;
+}
+interface Spot {
+  place: number;
+  position: number[];
+}
+interface Pin {
+  layer: number;
+  run: number;
+  place: number;
+}
+interface Leaf {
+  layer: number;
+  name: string;
+  joint: string;
+}
+interface Scope {
+  name: string;
+  path: string;
+  children: (Scope | Leaf)[];
+  layers: number;
+}
+interface Grid {
+  count: number;
+  height: number;
+  width: number;
+  zoom: number;
+  tileWidth: number;
+  tileHeight: number;
+  labelled: boolean;
+  barred: boolean;
+  gutter: number;
+  columns: number;
+  rows: number;
+  stepX: number;
+  stepY: number;
+  below: number;
+  totalWidth: number;
+  totalHeight: number;
+}
+interface StageParts {
+  box: HTMLElement;
+  margin: HTMLElement;
+  space: HTMLElement;
+  canvas: HTMLCanvasElement;
+  tile: HTMLElement;
+  cell: HTMLElement;
+}
+interface View {
+  left: number;
+  top: number;
+  ratio: number;
+}
+interface Target {
+  pixels: Uint32Array;
+  width: number;
+  height: number;
+}
+interface Tile {
+  codes: Uint8Array;
+  marks: Uint8Array | null;
+  offset: number;
+  height: number;
+  width: number;
+  zoomX: number;
+  zoomY: number;
+  table: Uint32Array;
+  markPixels: Uint32Array;
+}
+interface Scene {
+  layer: Layer;
+  run: number;
+  values: Values;
+  statistics: Statistics;
+  size: number;
+  limits: Limits;
+  scale: Scale;
+  order: string;
+  colormap: string;
+  pixels: Uint32Array;
+  theme: Theme;
+  height: number;
+  width: number;
+  depth: number;
+  slice: number;
+  channels: number[];
+  markPixels: Uint32Array;
+  gamma: number;
+  tables: Map<number, Uint32Array>;
+}
+type Drawer = (context: CanvasRenderingContext2D, scene: Scene, grid: Grid, view: View, places: number[]) => void;

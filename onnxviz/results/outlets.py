@@ -1,0 +1,125 @@
+"""Who takes the layers and runs of a command one by one: `view.json`, the page, the arrays, the observer."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+from onnxviz.activations import Activation, RawWriter
+from onnxviz.draw.scale import ChannelStatistics
+from onnxviz.errors import ExecutionError, InputError
+from onnxviz.feed.feed import Feed
+from onnxviz.files import writing
+from onnxviz.reporting.collect import Collector
+from onnxviz.reporting.contents import ReportModel, ReportRun
+from onnxviz.reporting.html_file import write_report
+from onnxviz.results.folder import REPORT, Folder
+from onnxviz.results.observer import Observer
+from onnxviz.results.record import LISTING, Journal, LayerRecord, RunRecord
+
+
+class RunArrays(RawWriter):
+    """Writes the arrays of all runs to one `.npz` file, one in memory at a time; nothing stays of a run that fails."""
+
+    _prefix = ""
+    _begin = 0
+
+    def begin_run(self, directory: str) -> None:
+        """Begin a run, whose arrays are named after its directory, `.` for none."""
+        self._prefix, self._begin = "" if directory == "." else f"{directory}/", len(self)
+
+    def add(self, item: Activation) -> None:
+        """Write an activation of the run that is under way."""
+        super().add(replace(item, name=self._prefix + item.name))
+
+    def drop_run(self) -> None:
+        """Cut the file back to where the run that is under way began."""
+        self.cut(self._begin)
+
+
+@dataclass(frozen=True, slots=True)
+class ReportOutlet:
+    """The page to explore: its open file, and what it will show."""
+
+    file: BinaryIO
+    collected: Collector
+
+
+@dataclass(frozen=True, slots=True)
+class Outlets:
+    """Take a layer at a time and a run at its end; `made` is the folder while it is made, `path` will be its name."""
+
+    made: Path
+    path: Path
+    journal: Journal
+    arrays: RunArrays | None
+    report: ReportOutlet | None
+    observer: Observer
+
+    @contextmanager
+    def run(self, directory: str) -> Iterator[None]:
+        """Make the folder of a run, `.` for that of the whole; if the run fails, nothing of it is kept."""
+        (self.made / directory).mkdir(exist_ok=True)
+        if self.arrays is not None:
+            self.arrays.begin_run(directory)
+        try:
+            yield
+        except (InputError, ExecutionError):
+            self.journal.drop_run()
+            if self.report is not None:
+                self.report.collected.drop_run()
+            if self.arrays is not None:
+                self.arrays.drop_run()
+            if directory != ".":
+                shutil.rmtree(self.made / directory)
+            raise
+
+    def add(
+        self,
+        activation: Activation,
+        layer: LayerRecord,
+        statistics: ChannelStatistics,
+        labels: Sequence[str] | None,
+    ) -> None:
+        """Take a layer of the run that is under way."""
+        self.journal.add_layer(layer, statistics)
+        if self.report is not None:
+            self.report.collected.add(activation, layer.layer, statistics, labels)
+        if self.arrays is not None:
+            self.arrays.add(activation)
+        self.observer.drawn(layer)
+
+    def end_run(self, run: RunRecord, feed: Feed, layers: Sequence[LayerRecord]) -> None:
+        """Keep the run whose layers were added."""
+        if self.report is not None:
+            self.report.collected.end_run(ReportRun(run.name, run.source, feed.fed, run.top))
+        self.journal.end_run(run, feed.fed)
+        self.observer.ended(run, layers, self.path / run.directory)
+
+    def write_report(self, about: ReportModel, size: int) -> str:
+        """Write the page of at most `size` bytes, if there is one, and return what was left out to keep to that."""
+        return "" if self.report is None else write_report(self.report.file, about, self.report.collected, size)
+
+
+def open_outlets(
+    stack: ExitStack, made: Path, folder: Folder, model: str, *, force: bool, observer: Observer
+) -> Outlets:
+    """Open all files of a command before its work, so that one that may not be written is an error at once.
+
+    `made` is the folder while it is being made; the stack closes the files.
+
+    Raises:
+        OutputError: A file exists, or cannot be written.
+    """
+    arrays = stack.enter_context(RunArrays.open(folder.arrays, force=force)) if folder.arrays is not None else None
+    report = None
+    if folder.page is not None:
+        page = made / REPORT if folder.report == REPORT else folder.page
+        file = stack.enter_context(writing(page, force=force))
+        report = ReportOutlet(file, stack.enter_context(Collector(page.parent)))
+    journal = stack.enter_context(Journal(made / LISTING, model))
+    return Outlets(made, folder.path, journal, arrays, report, observer)

@@ -1,0 +1,182 @@
+"""The record of a command: its layers and runs as values, and `view.json` (schema `onnxviz.view/1`), which has all.
+
+A layer is in memory while its run lasts, and of a run only little stays, so that there may be thousands. The file is
+written run by run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from onnxviz.classes import ClassScore
+from onnxviz.draw.scale import ChannelStatistics
+from onnxviz.feed.feed import Fed
+from onnxviz.graph.layers.layer import Layer
+from onnxviz.strict_json import number, numbers
+from onnxviz.version import __version__
+
+SCHEMA = "onnxviz.view/1"
+LISTING = "view.json"
+"""The name of the file that lists everything that was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerRecord:
+    """One layer of one run: what was shown of it, its smallest and largest finite value, and its pictures."""
+
+    name: str
+    output: str
+    tap: str
+    shape: tuple[int, ...]
+    layout: str | None
+    dtype: str
+    range: tuple[float, float]
+    layer: Layer | None
+    pictures: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """What is kept in memory of one run, of which there may be thousands; its layers are in `view.json`.
+
+    Attributes:
+        name: the input's, without its folder and ending.
+        source: where each input came from, by its name.
+        directory: where the pictures lie, seen from the folder of the whole; `.` where it is the only run.
+        overview: the overview's file in it.
+        preview: the file to look at first: the picture of a layer that is alone, else the overview.
+        top: the classes with the highest scores, if the model has classes.
+    """
+
+    name: str
+    source: Mapping[str, str]
+    directory: str
+    overview: str
+    preview: str
+    top: tuple[ClassScore, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ViewRecord:
+    """All that one call of `view` did.
+
+    Attributes:
+        model: the model's file.
+        directory: the folder that was made.
+        device, level: where it ran, and onnxruntime's level of optimisation.
+        remark: what is to be said of the selection, often nothing.
+        runs: one an input that could be used.
+        failures: the inputs that could not, each with the reason.
+        report: the page's file, seen from the folder; empty if there is none.
+        left_out: what the page lacks to keep to its size.
+    """
+
+    model: str
+    directory: Path
+    device: str
+    level: str
+    remark: str
+    runs: tuple[RunRecord, ...]
+    failures: tuple[tuple[str, str], ...] = ()
+    report: str = ""
+    left_out: str = ""
+
+    def document(self) -> dict[str, Any]:
+        """Read `view.json`: every layer of every run, with the numbers of its channels."""
+        found: dict[str, Any] = json.loads((self.directory / LISTING).read_text(encoding="utf-8"))
+        return found
+
+    @property
+    def report_path(self) -> Path | None:
+        """The report's file, if there is one."""
+        return self.directory / self.report if self.report else None
+
+
+class Journal(AbstractContextManager["Journal"]):
+    """Writes `view.json` as strict JSON: a number that is not finite is null."""
+
+    def __init__(self, path: Path, model: str) -> None:
+        """Begin the file."""
+        # A file's name that is not UTF-8 becomes a JSON escape.
+        self._file = path.open("w", encoding="utf-8", errors="backslashreplace")
+        self._layers: list[tuple[LayerRecord, ChannelStatistics]] = []
+        self._comma = ""
+        head = {"schema": SCHEMA, "onnxviz": __version__, "model": model}
+        self._file.write(f'{{{_members(head)}, "runs": [')
+
+    def add_layer(self, layer: LayerRecord, statistics: ChannelStatistics) -> None:
+        """Take a layer of the run that is under way, with its channels' statistics."""
+        self._layers.append((layer, statistics))
+
+    def drop_run(self) -> None:
+        """Forget the layers of a run that failed."""
+        self._layers = []
+
+    def end_run(self, run: RunRecord, fed: Sequence[Fed]) -> None:
+        """Write the run whose layers were added, with what was fed."""
+        document = {
+            "source": dict(run.source),
+            "fed": [each.as_json() for each in fed],
+            "directory": run.directory,
+            "overview": run.overview,
+            "top": [{"class": found.name, "score": number(found.value)} for found in run.top],
+            "layers": [_layer_document(layer, statistics) for layer, statistics in self._layers],
+        }
+        self._file.write(self._comma + _text(document))
+        self._layers, self._comma = [], ", "
+
+    def end(self, view: ViewRecord) -> None:
+        """Write what is known of the whole, and end the document."""
+        tail = {
+            "device": view.device,
+            "level": view.level,
+            "remark": view.remark,
+            "report": view.report or None,
+            "left_out": view.left_out,
+            "failures": [{"source": source, "error": error} for source, error in view.failures],
+        }
+        self._file.write(f"], {_members(tail)}}}")
+
+    def __exit__(self, *details: object) -> None:
+        self._file.close()
+
+
+def _members(document: Mapping[str, Any]) -> str:
+    """Return the members of an object that more members follow or precede."""
+    return ", ".join(f"{_text(key)}: {_text(value)}" for key, value in document.items())
+
+
+def _text(value: Any) -> str:
+    # Not indented: Python then encodes it in C, 0.05 s instead of 0.5 s for 20,000 channels.
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _layer_document(layer: LayerRecord, statistics: ChannelStatistics) -> dict[str, Any]:
+    field = layer.layer.receptive_field if layer.layer else None
+    columns = (statistics.minimum, statistics.maximum, statistics.mean, statistics.deviation)
+    counts = statistics.nan.tolist(), statistics.inf.tolist()
+    return {
+        "name": layer.name,
+        "output": layer.output,
+        "tap": layer.tap,
+        "kind": layer.layer.kind if layer.layer else None,
+        "op": layer.layer.op if layer.layer else None,
+        "shape": list(layer.shape),
+        "layout": layer.layout,
+        "dtype": layer.dtype,
+        "receptive_field": field.as_json() if field else None,
+        "min": number(layer.range[0]),
+        "max": number(layer.range[1]),
+        "pictures": list(layer.pictures),
+        "channels": [
+            {"index": index, "min": least, "max": most, "mean": mean, "std": deviation, "nan": nan, "inf": inf}
+            for index, (least, most, mean, deviation, nan, inf) in enumerate(
+                zip(*map(numbers, columns), *counts, strict=True)
+            )
+        ],
+    }

@@ -1,0 +1,168 @@
+"""One run as pictures: one or more of each layer, which is then let go, and an overview."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from onnxviz.activations import Activation
+from onnxviz.classes import Classes, Scores
+from onnxviz.draw.encode import save
+from onnxviz.draw.kinds import draw_maps
+from onnxviz.draw.overview import Head, OverviewRow, draw_overview, summarise
+from onnxviz.draw.scale import ChannelStatistics, both_signs, channel_extremes, channel_statistics
+from onnxviz.draw.style import Caption, Drawing
+from onnxviz.feed.feed import Feed
+from onnxviz.files import safe_name
+from onnxviz.graph.selection.choices import Choice
+from onnxviz.inputs import Inputs
+from onnxviz.model import Model
+from onnxviz.results.outlets import Outlets
+from onnxviz.results.record import LayerRecord, RunRecord
+from onnxviz.viewing.options import ViewOptions
+from onnxviz.viewing.overview_contents import fed_lines, fed_picture, shown_words, telling_layers, title
+
+Stream = Callable[[Feed], Iterator[Activation]]
+"""Runs a feed and yields the activations of what is shown and of the class outputs."""
+
+SharedLimits = Mapping[str, tuple[float, float]]
+"""The ends of the scale of each value, the same for all inputs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What is shown of a model: the chosen values and, in the overview, its classes."""
+
+    model: Model
+    choices: tuple[Choice, ...]
+    classes: Classes
+
+    @property
+    def asked(self) -> list[Choice]:
+        """The choices, and the class outputs that are not among them."""
+        chosen = {choice.value for choice in self.choices}
+        return [*self.choices, *(choice for choice in self.classes.outputs if choice.value not in chosen)]
+
+
+@dataclass(frozen=True, slots=True)
+class Album:
+    """Where the pictures of a run are saved, and how they are drawn: `folder` while it is made, `directory` in it."""
+
+    folder: Path
+    directory: str
+    options: ViewOptions
+    limits: SharedLimits
+
+    def save(self, drawing: Drawing, name: str) -> str:
+        """Save a picture and return its file's name, which is `name` with the ending of the format."""
+        name, small = f"{name}.{self.options.format}", self.options.style.small
+        path = self.folder / self.directory / name
+        save(drawing.image, path, enlarged=drawing.enlarged, small=small, text=drawing.text)
+        return name
+
+
+def draw_run(feed: Feed, activations: Iterable[Activation], shown: Shown, album: Album, outlets: Outlets) -> RunRecord:
+    """Draw every chosen layer of a run as it comes, then the overview, and hand all to the outlets.
+
+    Raises:
+        ExecutionError: onnxruntime fails on the feed.
+        InputError: Labels that the user gave fit no output.
+    """
+    drawn = _draw_layers(activations, shown, album, outlets)
+    drawn.scores.check()
+    overview = album.save(_overview(drawn, feed, shown, album.options), "overview")
+    run = RunRecord(
+        name=feed.stem,
+        source={fed.name: fed.source for fed in feed.fed},
+        directory=album.directory,
+        overview=overview,
+        preview=drawn.layers[0].pictures[0] if len(drawn.layers) == 1 else overview,
+        top=drawn.scores.top,
+    )
+    outlets.end_run(run, feed, drawn.layers)
+    return run
+
+
+def shared_limits(stream: Stream, inputs: Inputs, scale: str) -> SharedLimits:
+    """Run every input and return each value's scale: its range over all of them, about zero where `scale` has it so."""
+    ranges: dict[str, tuple[float, float]] = {}
+
+    def widen(feed: Feed) -> None:
+        # Of a run that fails in the middle nothing counts.
+        found = {one.value: channel_extremes(one.maps()).range for one in stream(feed)}
+        for value, (low, high) in found.items():
+            before = ranges.get(value, (low, high))
+            ranges[value] = float(np.fmin(low, before[0])), float(np.fmax(high, before[1]))
+
+    inputs.each(widen)
+    return {value: _scaled(scale, *ends) for value, ends in ranges.items() if not np.isnan(ends[0])}
+
+
+def _scaled(scale: str, low: float, high: float) -> tuple[float, float]:
+    if scale not in ("auto", "signed", "symmetric"):
+        return low, high
+    reach = max(-low, high)
+    return (-reach, reach) if scale != "auto" or both_signs(low, high) else (low, high)
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """What has been drawn of a run so far."""
+
+    scores: Scores
+    layers: list[LayerRecord] = field(default_factory=list)
+    rows: list[OverviewRow] = field(default_factory=list)
+
+
+def _draw_layers(activations: Iterable[Activation], shown: Shown, album: Album, outlets: Outlets) -> _Drawn:
+    drawn = _Drawn(Scores(shown.classes))
+    in_overview = telling_layers(shown.choices)
+    chosen = {choice.value: choice.layer for choice in shown.choices}
+    for activation in activations:
+        drawn.scores.add(activation)
+        if activation.value in chosen:
+            statistics = channel_statistics(activation.maps())
+            labels = shown.classes.labels_of(activation.value)
+            caption = Caption(activation.name, activation.caption_line, labels)
+            if len(drawn.layers) in in_overview:
+                drawn.rows.append(summarise(activation.array, activation.layout, caption, statistics))
+            stem = f"{len(drawn.layers):03}-{safe_name(activation.name)}"
+            pictures = _save_pages(activation, caption, statistics, album, stem)
+            layer = LayerRecord(
+                name=activation.name,
+                output=activation.value,
+                tap=activation.tap,
+                shape=activation.array.shape,
+                layout=activation.layout,
+                dtype=str(activation.array.dtype),
+                range=statistics.range,
+                layer=chosen[activation.value],
+                pictures=pictures,
+            )
+            outlets.add(activation, layer, statistics, labels)
+            drawn.layers.append(layer)
+    return drawn
+
+
+def _save_pages(
+    activation: Activation, caption: Caption, statistics: ChannelStatistics, album: Album, stem: str
+) -> tuple[str, ...]:
+    """Draw the pages of a layer, save them and return their files' names."""
+    style = album.options.style
+    if activation.value in album.limits:
+        style = replace(style, limits=album.limits[activation.value])
+    drawings = draw_maps(activation.array, activation.layout, caption, style, statistics)
+    numbers = [f"-{page + 1}" for page in range(len(drawings))] if len(drawings) > 1 else [""]
+    return tuple(album.save(drawing, stem + number) for drawing, number in zip(drawings, numbers, strict=True))
+
+
+def _overview(drawn: _Drawn, feed: Feed, shown: Shown, options: ViewOptions) -> Drawing:
+    graph = shown.model.graph
+    words = shown_words(len(drawn.rows), len(shown.choices))
+    line = f"{len(graph.nodes)} nodes  ·  {words}  ·  opset {graph.opset}"
+    top = [(found.name, found.value) for found in drawn.scores.top]
+    head = Head(fed_picture(feed), fed_lines(feed.main if feed.fed else None), top)
+    return draw_overview(Caption(title(shown.model.file.origin), line), head, drawn.rows, options.style)

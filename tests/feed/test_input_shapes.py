@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from onnxviz.feed.input_shapes import picture_input, picture_layout
+from onnxviz.layout import TensorSpec
+from tests.feed.feeding import spec
+
+
+@pytest.mark.parametrize(
+    ("shape", "layout"),
+    [
+        ((1, 3, 2, 2), "NCHW"),
+        (("N", 3, "h", "w"), "NCHW"),
+        ((1, 2, 2, 3), "NHWC"),
+        ((None, 3, 2, 3), "NCHW"),
+        ((1, 1, 4, 3), "NHWC"),
+        ((1, 4, 4, 3), "NHWC"),
+        ((1, 1, 28, 28), "NCHW"),
+        ((1, 76, 32, 1), "NHWC"),
+        ((-1, 3, None, None), "NCHW"),
+        ((None, None, None, None), "NCHW"),
+        ((None, 224, 224, None), "NCHW"),
+        ((1, None, 224, None), "NHWC"),
+        ((3, 5, 5), "CHW"),
+        ((5, 5, 4), "HWC"),
+        (("h", "w", 3), "HWC"),
+        (("N", 1024, 3), None),
+        ((1, 16, 96), "CHW"),
+        (("N", 43844, 1), None),
+        ((3, 1, 512), None),
+        ((3, "batch", 512), None),
+        ((1, 1, 512), None),
+        (("h", "w", 1), None),
+        (("N", 13, 5, 5), None),
+        (("N", 7), None),
+        ((), None),
+    ],
+)
+def test_where_the_channels_are(shape: tuple[Any, ...], layout: str | None) -> None:
+    expected = None if shape == (None, 224, 224, None) else layout
+    assert picture_layout(TensorSpec("x", "float32", shape)) == expected
+
+
+def test_the_input_of_rank_4_is_the_picture() -> None:
+    inputs = [spec(3, 4, 4, name="small"), spec(1, 3, 4, 4, name="big"), spec(1, name="number")]
+    chosen = picture_input(inputs)
+    assert chosen is not None
+    assert chosen.name == "big"
+    assert picture_input([spec(1, name="number")]) is None

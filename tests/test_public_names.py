@@ -1,0 +1,51 @@
+"""What others may build on, written out: a name that comes or goes is a decision, and changes this file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import onnxviz
+
+MODEL_VERBS = {"open", "layers", "select", "expose", "run", "stream", "feed", "verify", "save"}
+MODEL_MORE = {"session", "measured", "region", "without_metadata"}
+MODEL_FACTS = {"path", "inputs", "outputs", "metadata", "types", "catalogue"}
+MODEL_PARTS = {"file", "graph", "inference", "exposed", "remarks"}
+
+
+def public(thing: object) -> set[str]:
+    return {name for name in dir(thing) if not name.startswith("_")}
+
+
+def test_the_package() -> None:
+    assert onnxviz.__all__ == [
+        *("Activation", "Activations", "ConvertOptions", "FeedOptions", "Layer", "Model", "OnnxvizError"),
+        *("ReportOptions", "RunOptions", "Style", "ViewOptions", "__version__", "bundled", "convert", "open"),
+        *("report", "view"),
+    ]
+    assert set(onnxviz.__all__) <= set(dir(onnxviz))
+    for name in onnxviz.__all__:
+        getattr(onnxviz, name)
+    with pytest.raises(AttributeError, match="no attribute 'nope'"):
+        onnxviz.nope  # noqa: B018
+
+
+def test_a_model(doubling_model: Path) -> None:
+    model = onnxviz.open(doubling_model)
+    assert len(MODEL_VERBS) == 9
+    assert public(model) == MODEL_VERBS | MODEL_MORE | MODEL_FACTS | MODEL_PARTS
+
+
+def test_a_layer(doubling_model: Path) -> None:
+    assert public(onnxviz.open(doubling_model).layers["conv"]) == {
+        *("name", "node", "index", "op", "kind", "scope", "inside", "output", "act", "value"),
+        *("shape", "dtype", "layout", "layout_assumed", "channels", "depth", "parameters", "bytes"),
+        *("rank", "height", "width", "stride", "rf", "receptive_field", "fields"),
+    }
+
+
+def test_an_activation() -> None:
+    item = {"name", "value", "tap", "array", "layout", "op", "caption_line", "maps", "pages", "montage"}
+    assert public(onnxviz.Activation) == item
+    assert public(onnxviz.Activations) == {"save", "load", "keys", "values", "items", "get"}
