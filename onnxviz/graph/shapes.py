@@ -9,12 +9,9 @@ from dataclasses import replace
 import onnx
 
 from onnxviz.graph.graph import Graph, dtype_name, tensor_spec
+from onnxviz.graph.guard import guarded, is_added
 from onnxviz.layout import Dimension, TensorSpec
 
-# onnx 1.23 counts up to these in C++ before it looks at the shapes: an axis of 2^31 in a LayerNormalization ends the
-# process, 2^31 outputs of a Split take 16 GB. onnx 1.22 divides by the square of a block's size, which 2^32 makes zero.
-_COUNTED = frozenset({"axis", "num_outputs", "blocksize"})
-_LARGEST_COUNT = 1 << 16
 # Names that onnx's inference makes up for sizes which it does not know.
 _INVENTED = re.compile(r"unk__\d+")
 
@@ -58,42 +55,19 @@ def _shape_proto(shape: Sequence[int]) -> onnx.TensorShapeProto:
 def infer(graph: Graph) -> onnx.ModelProto | None:
     """Return the model with what onnx infers of its values, or None where inference fails.
 
-    This is the package's only call of onnx's inference. Nodes with absurd attributes, which end the process, are left
-    out of it.
+    This is the package's only call of onnx's inference, which sees the model `guarded`.
     """
     try:
-        return onnx.shape_inference.infer_shapes(_without_absurd_nodes(graph.proto))
+        inferred = onnx.shape_inference.infer_shapes(guarded(graph.proto))
     except Exception:
         # Inference is C++ and raises what its operators raise, of any type: for a damaged or custom operator the
         # file's own declarations are all there is, and that is an answer.
         return None
-
-
-def _without_absurd_nodes(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the model without nodes that ask for an axis, a block or a number of outputs that no tensor has."""
-    if not any(_is_absurd(node) for holder in _holders(proto) for node in holder.node):
-        return proto
-    rest = onnx.ModelProto()
-    rest.CopyFrom(proto)
-    for holder in _holders(rest):
-        kept = [node for node in holder.node if not _is_absurd(node)]
-        del holder.node[:]
-        holder.node.extend(kept)
-    return rest
-
-
-def _holders(proto: onnx.ModelProto) -> list[onnx.GraphProto | onnx.FunctionProto]:
-    return [proto.graph, *proto.functions]
-
-
-def _is_absurd(node: onnx.NodeProto) -> bool:
-    return any(
-        (attribute.name in _COUNTED and abs(attribute.i) > _LARGEST_COUNT)
-        # onnx 1.23 reads the sizes at such a place, which lies before the first of them.
-        or (attribute.name == "batch_dims" and attribute.i < 0)
-        or any(_is_absurd(inner) for body in (attribute.g, *attribute.graphs) for inner in body.node)
-        for attribute in node.attribute
-    )
+    own = [info for info in inferred.graph.value_info if not is_added(info.name)]
+    if len(own) < len(inferred.graph.value_info):
+        del inferred.graph.value_info[:]
+        inferred.graph.value_info.extend(own)
+    return inferred
 
 
 def _initializers(graph: Graph) -> Iterable[tuple[str, TensorSpec]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import pickle
-import time
 from pathlib import Path
 
 import onnx
@@ -14,6 +13,7 @@ from onnx import TensorProto, helper, parser
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.catalogue import Layer, catalogue
 from onnxviz.graph.shapes import infer_types
+from tests.cost import counted
 
 HEAD = '<ir_version: 8, opset_import: ["": 18, "loc": 1]>\n'
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
@@ -150,9 +150,26 @@ def test_resnet50_has_its_published_size_and_depth() -> None:
     assert max(layer.depth for layer in found) == 50
 
 
-def test_a_large_graph_is_listed_in_a_moment() -> None:
-    graph = Graph.from_proto(onnx.load(LIGHT / "light_densenet121.onnx"))
-    types = infer_types(graph)
-    started = time.process_time()
-    catalogue(graph, types)
-    assert time.process_time() - started < 1.0
+def residual_blocks(count: int) -> Graph:
+    """A stem of three channels, then blocks of Conv, BatchNormalization and Relu, each added to what it reads."""
+    lines, last = ["x0 = Conv (x, w)"], "x0"
+    for number in range(count):
+        lines.append(f"c{number} = Conv ({last}, w) n{number} = BatchNormalization (c{number}, b, b, b, b)")
+        lines.append(f"r{number} = Relu (n{number}) s{number} = Add (r{number}, {last})")
+        last = f"s{number}"
+    text = (
+        '<ir_version: 8, opset_import: ["" : 17]> blocks (float[1,3,8,8] x, float[3,3,1,1] w, float[3] b)'
+        f" => (float[1,3,8,8] y) {{ {' '.join(lines)} y = Relu ({last}) }}"
+    )
+    return Graph.from_proto(onnx.parser.parse_model(text))
+
+
+def test_the_work_of_listing_grows_as_the_graph() -> None:
+    costs = []
+    for blocks in (50, 100):
+        graph = residual_blocks(blocks)
+        types = infer_types(graph)
+        with counted(lines=1_000_000) as cost:
+            assert len(catalogue(graph, types)) == 4 * blocks + 2
+        costs.append(cost.lines)
+    assert costs[1] < 2.1 * costs[0]

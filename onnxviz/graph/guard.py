@@ -1,0 +1,187 @@
+"""A model as onnx's inference can read it: without what makes its C++ crash or count without end.
+
+| in onnx 1.22 and 1.23 | what happens | here |
+|---|---|---|
+| an attribute that counts or indexes before it is compared with the shapes | crash, or 16 GB | node left out |
+| leaf weights of a tree that are a single number | crash | node left out |
+| a size below 0 where Slice clamps or GatherND counts | crash | guard before the node |
+
+A size is below 0 where a file declares it, and where an input is smaller than a window without padding.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, MutableSequence, Sequence
+
+import onnx
+from onnx.helper import make_node, make_tensor
+
+from onnxviz.errors import ModelError
+from onnxviz.graph.constants import Stored, array_of, constant_of
+from onnxviz.graph.topology import bodies, every_node
+
+_MOST = 1 << 16
+_BOUNDS: Mapping[str, range] = {
+    "axis": range(-_MOST, _MOST),
+    "batch_dims": range(_MOST),
+    "blocksize": range(1, _MOST),
+    "kv_num_heads": range(1, _MOST),
+    "num_outputs": range(_MOST),
+    "num_scan_inputs": range(_MOST),
+    "q_num_heads": range(1, _MOST),
+}
+_LIST = "leaf_weights"
+_MEASURING = frozenset({"Slice", "GatherND"})
+_MOST_AXES = 64
+_ADDED = "\0guard "  # how the names of added values begin
+
+_Holder = onnx.GraphProto | onnx.FunctionProto
+_Constants = Mapping[str, Sequence[Stored | None]]
+"""All constants of a name; None for one that is not known here."""
+
+
+def guarded(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the model for inference, the same object where it needs no guard.
+
+    1. A node with an attribute out of bounds is left out, and so is a node that holds one in a body.
+    2. An attribute of a function has the bounds of every attribute that it is handed on to. With a default out of
+       them, the function loses its nodes.
+    3. `Slice(x, …, axes)` and `GatherND(…, x)` read `x` through `Concat(x, TopK(x, 0))` along each axis that they
+       measure: `x` again, but inference takes nothing of a size below 0, and knows no shape from there on.
+    """
+    bounds = _bounds(proto.functions)
+    nodes = [node for holder in _holders(proto) for node in every_node(holder.node)]
+    defaults = (function.attribute_proto for function in proto.functions)
+    any_out = any(
+        _is_out(attribute, bounds) for owned in (*defaults, *(n.attribute for n in nodes)) for attribute in owned
+    )
+    if not any_out and not any(node.op_type in _MEASURING for node in nodes):
+        return proto
+    result = onnx.ModelProto()
+    result.CopyFrom(proto)
+    if any_out:
+        _leave_out(result, bounds)
+    numbers = itertools.count()
+    for holder in _holders(result):
+        _guard(holder.node, _constants(holder), numbers)
+    return result
+
+
+def is_added(value: str) -> bool:
+    """Return whether `guarded` added a value of this name."""
+    return value.startswith(_ADDED)
+
+
+def _bounds(functions: Iterable[onnx.FunctionProto]) -> Mapping[str, range]:
+    """Return the bounds of attributes by name, functions' own included, through any number of calls."""
+    bounds = dict(_BOUNDS)
+    nodes = [node for function in functions for node in every_node(function.node)]
+    handed = {(each.name, each.ref_attr_name) for node in nodes for each in node.attribute if each.ref_attr_name}
+    before: Mapping[str, range] = {}
+    while bounds != before:
+        before = dict(bounds)
+        for name, source in handed:
+            if name in before:
+                inner, outer = before[name], bounds.get(source, before[name])
+                bounds[source] = range(max(inner.start, outer.start), min(inner.stop, outer.stop))
+    return bounds
+
+
+def _leave_out(model: onnx.ModelProto, bounds: Mapping[str, range]) -> None:
+    for function in model.functions:
+        if any(_is_out(default, bounds) for default in function.attribute_proto):
+            del function.node[:]
+    for holder in _holders(model):
+        damaged = [
+            any(_is_out(a, bounds) for each in every_node([node]) for a in each.attribute) for node in holder.node
+        ]
+        _replace(holder.node, [node for node, is_damaged in zip(holder.node, damaged, strict=True) if not is_damaged])
+
+
+def _is_out(attribute: onnx.AttributeProto, bounds: Mapping[str, range]) -> bool:
+    """Return whether an attribute is out of bounds; what a function hands on is looked at in its calls."""
+    if attribute.name in bounds:
+        return attribute.i not in bounds[attribute.name] and not attribute.ref_attr_name
+    return attribute.name == _LIST and not attribute.t.dims and not attribute.ref_attr_name
+
+
+def _guard(nodes: MutableSequence[onnx.NodeProto], constants: _Constants, numbers: Iterator[int]) -> None:
+    """Put guards before the nodes that need them, in bodies too; leave out those that cannot be guarded."""
+    zero = f"{_ADDED}{next(numbers)}"
+    guarded_nodes = [make_node("Constant", [], [zero], value=make_tensor("", onnx.TensorProto.INT64, [1], [0]))]
+    for node in nodes:
+        for _, body in bodies(node):
+            _guard(body.node, constants, numbers)
+        axes = _measured_axes(node, constants)
+        if axes is None:
+            continue
+        source = 1 if node.op_type == "GatherND" else 0
+        for axis in axes:
+            none, places, same = (f"{_ADDED}{next(numbers)}" for _ in range(3))
+            guarded_nodes.append(make_node("TopK", [node.input[source], zero], [none, places], axis=axis))
+            guarded_nodes.append(make_node("Concat", [node.input[source], none], [same], axis=axis))
+            node.input[source] = same
+        guarded_nodes.append(node)
+    _replace(nodes, guarded_nodes)
+
+
+def _measured_axes(node: onnx.NodeProto, constants: _Constants) -> Sequence[int] | None:
+    """Return the axes of which a node's inference reads the size, None where that cannot be told."""
+    if node.op_type == "GatherND":
+        return [-1] if len(node.input) > 1 else []
+    if node.op_type != "Slice" or len(node.input) < 3:
+        return []
+    given = node.input[3] if len(node.input) > 3 else ""
+    numbers = [_integers(stored) for stored in constants.get(given or node.input[1], ())]
+    if not numbers:
+        return []  # not constant: inference only keeps the rank
+    if numbers[0] is None or numbers.count(numbers[0]) < len(numbers):
+        return None
+    return numbers[0] if given else range(len(numbers[0]))
+
+
+def _integers(stored: Stored | None) -> Sequence[int] | None:
+    try:
+        array = None if stored is None else array_of(stored)
+    except (ValueError, TypeError, KeyError, IndexError):
+        return None
+    if array is None or array.dtype.kind != "i" or array.size > _MOST_AXES:
+        return None
+    return [int(number) for number in array.reshape(-1)]
+
+
+def _constants(holder: _Holder) -> _Constants:
+    """Return what may be constant in a graph, or in a function, whose inputs may be, and in their bodies."""
+    found: defaultdict[str, list[Stored | None]] = defaultdict(list)
+    nodes = list(every_node(holder.node))
+    graphs = [body for node in nodes for _, body in bodies(node)]
+    if isinstance(holder, onnx.GraphProto):
+        graphs.append(holder)
+    else:
+        for name in holder.input:
+            found[name].append(None)
+    for graph in graphs:
+        for tensor in graph.initializer:
+            found[tensor.name].append(tensor)
+    for node in nodes:
+        if node.op_type == "Constant" and node.output:
+            found[node.output[0]].append(_held(node))
+    return found
+
+
+def _held(node: onnx.NodeProto) -> Stored | None:
+    try:
+        return constant_of(node)
+    except ModelError:
+        return None
+
+
+def _holders(model: onnx.ModelProto) -> list[_Holder]:
+    return [model.graph, *model.functions]
+
+
+def _replace(nodes: MutableSequence[onnx.NodeProto], others: Sequence[onnx.NodeProto]) -> None:
+    del nodes[:]
+    nodes.extend(others)
