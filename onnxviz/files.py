@@ -120,14 +120,6 @@ def copy_range(source_fd: int, target: BinaryIO, offset: int, length: int) -> No
     _copy_in_blocks(source_fd, target, offset + done, length - done)
 
 
-def read_at(descriptor: int, length: int, offset: int) -> bytes:
-    """Read up to `length` bytes at `offset`; without pread in the system by a seek and a read."""
-    if hasattr(os, "pread"):
-        return os.pread(descriptor, length, offset)
-    os.lseek(descriptor, offset, os.SEEK_SET)
-    return os.read(descriptor, length)
-
-
 def is_folder(path: str | os.PathLike[str]) -> bool:
     """Return whether a path is a folder. A path that may not be read counts as a file: opening it gives the error."""
     return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises PermissionError in a folder that may not be entered
@@ -279,10 +271,11 @@ def _copy_in_blocks(source_fd: int, target: BinaryIO, offset: int, length: int) 
 
 
 def _read_into(descriptor: int, buffer: memoryview, offset: int) -> int:
-    """Fill a buffer from `offset` on and return how much was read; without preadv in the system by way of bytes."""
+    """Fill a buffer from `offset` on and return how much was read; without preadv in the system by seek and read."""
     if hasattr(os, "preadv"):
         return os.preadv(descriptor, [buffer], offset)
-    content = read_at(descriptor, len(buffer), offset)
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    content = os.read(descriptor, len(buffer))
     buffer[: len(content)] = content
     return len(content)
 

@@ -46,11 +46,7 @@ def readable(symbol: str) -> str:
 
 
 def _multiple(formula: str) -> str | None:
-    """Return a formula as `a*symbol/b+c`; None if it has several symbols, or is not a line through its symbol's sizes.
-
-    Raises:
-        ValueError, ZeroDivisionError, SyntaxError: It is not a formula.
-    """
+    """Return a formula as `a*symbol/b+c`; None if it has several symbols, or is not linear in its symbol."""
     tree, names = _parsed(formula)
     first, second, third = (_value(tree, Fraction(_STEP * count)) for count in (1, 2, 3))
     slope = (second - first) / _STEP
@@ -68,13 +64,9 @@ def _parsed(formula: str) -> tuple[ast.expr, set[str]]:
     if "".join(tokens) != "".join(formula.split()) or len(tokens) > _MOST_TOKENS or tokens.count("(") > _MOST_BRACKETS:
         raise ValueError(f"{formula!r} is not a formula")
     followers = [*tokens[1:], ""]
-    names = {token for token, after in zip(tokens, followers, strict=True) if _is_name(token) and after != "("}
+    names = {token for token, after in zip(tokens, followers, strict=True) if token[0].isidentifier() and after != "("}
     text = " ".join("x" if token in names else token.lower() for token in tokens)
     return ast.parse(text, mode="eval").body, names
-
-
-def _is_name(token: str) -> bool:
-    return token[0].isalpha() or token[0] == "_"
 
 
 def _value(node: ast.expr, symbol: Fraction) -> Fraction:
@@ -88,10 +80,8 @@ def _value(node: ast.expr, symbol: Fraction) -> Fraction:
             return -_value(operand, symbol)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
             return Fraction(_OPERATORS[type(op)](_value(left, symbol), _value(right, symbol)))
-        case ast.Call(func=ast.Name(id="floor"), args=[argument]):
-            return Fraction(floor(_value(argument, symbol)))
-        case ast.Call(func=ast.Name(id="ceil" | "ceiling"), args=[argument]):
-            return Fraction(ceil(_value(argument, symbol)))
+        case ast.Call(func=ast.Name(id="floor" | "ceil" | "ceiling" as name), args=[argument]):
+            return Fraction((floor if name == "floor" else ceil)(_value(argument, symbol)))
         case ast.Call(func=ast.Name(id="max" | "min" as name), args=[_, _, *_] as arguments):
             values = [_value(argument, symbol) for argument in arguments]
             return max(values) if name == "max" else min(values)

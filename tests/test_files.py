@@ -238,7 +238,7 @@ def source_of(folder: Path, content: bytes) -> int:
     return os.open(place, os.O_RDONLY | getattr(os, "O_BINARY", 0))
 
 
-@pytest.mark.parametrize("way", ["kernel", "absent", "refused", "answers nothing", "no pread"])
+@pytest.mark.parametrize("way", ["kernel", "absent", "refused", "answers nothing", "no preadv"])
 @pytest.mark.parametrize("aligned", [True, False])
 def test_copy_range_by_every_way(tmp_path, monkeypatch, way, aligned):
     content = os.urandom(3 * files._BLOCK + 5)
@@ -246,14 +246,13 @@ def test_copy_range_by_every_way(tmp_path, monkeypatch, way, aligned):
     def refused(*_):
         raise OSError(errno.EXDEV, "another device")
 
-    if way in {"absent", "no pread"}:
+    if way in {"absent", "no preadv"}:
         monkeypatch.delattr(os, "copy_file_range", raising=False)
     elif way == "refused":
         monkeypatch.setattr(os, "copy_file_range", refused, raising=False)
     elif way == "answers nothing":
         monkeypatch.setattr(os, "copy_file_range", lambda *_: 0, raising=False)
-    if way == "no pread":
-        monkeypatch.delattr(os, "pread", raising=False)
+    if way == "no preadv":
         monkeypatch.delattr(os, "preadv", raising=False)
     descriptor = source_of(tmp_path, content)
     try:

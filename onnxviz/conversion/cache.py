@@ -144,10 +144,8 @@ def digest(source: ConversionSource, options: ConvertOptions) -> str:
 def _versions(python: Path | None) -> str:
     """Return an interpreter's versions of the libraries that convert, an empty text if it does not start."""
     with suppress(OSError, subprocess.SubprocessError):
-        done = subprocess.run(
-            [str(python or sys.executable), "-c", _VERSIONS], capture_output=True, text=True, timeout=60, check=False
-        )
-        return done.stdout
+        command = [str(python or sys.executable), "-c", _VERSIONS]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout
     return ""
 
 

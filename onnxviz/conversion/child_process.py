@@ -1,9 +1,13 @@
-"""The process of the other Python, started, watched and ended; its failures become errors of one or two lines."""
+"""The process of the other Python, started, watched and ended; its failures become errors of one or two lines.
+
+The cause of a failure is found in an exception's text, or in what the converter printed.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,15 +16,33 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from onnxviz.conversion.causes import cause
-from onnxviz.conversion.child.exchange import Facts, Request, SentRequest
+from onnxviz.conversion.child.exchange import Facts, Failure, Request
 from onnxviz.errors import ConversionError, ModelError, OnnxvizError, UnsupportedError, UsageError
 
 SCRIPT = Path(__file__).resolve().parent / "child" / "start.py"
 _POLL = 0.1
 
 _REFUSALS = {"usage": UsageError, "unsupported": UnsupportedError, "model": ModelError}
-INSTALL = "pip install 'onnxviz[tf]'"
+_INSTALL = "pip install 'onnxviz[tf]'"
+_LONGEST = 400
+
+# Lines of TensorFlow and Python that explain nothing.
+_NOISE = re.compile(
+    r"^(WARNING|INFO|I\d{4}|W\d{4}|E\d{4}|\d{4}-\d\d-\d\d .*: [IW] )|cudart_stub|computation_placer|cpu_feature_guard|"
+    r"TF-TRT|absl::InitializeLog|^\s*$|^Traceback|^\s+File |^\s+\^|^\s{2,}\w.*[(=]|oneDNN|rebuild TensorFlow"
+)
+
+_CLASS = (
+    "the file needs the class '{0}', which only the program that made it has\n"
+    "in that program: model.export('folder'), then: onnxviz convert folder"
+)
+_KNOWN: tuple[tuple[str, str], ...] = (
+    (r"Could not locate class '([^']+)'", _CLASS),
+    (r"Unknown (?:layer|object): '?([^'\s]+?)'?[.\s]", _CLASS),
+    (r"Opset (\d+) is not supported", "tf2onnx does not write opset {0}; give --opset 18 or less"),
+    (r"No space left on device", "no space left on device"),
+    (r"Op type not registered '([^']+)'", "the source uses the operator {0}, which this TensorFlow does not have"),
+)
 
 
 def ask_child(request: Request, python: Path | None, folder: Path, stage: Callable[[str], None]) -> Facts:
@@ -30,9 +52,8 @@ def ask_child(request: Request, python: Path | None, folder: Path, stage: Callab
         ConversionError: It lacks TensorFlow, failed or was killed.
         ModelError: It refuses the source; the text says why.
     """
-    report, noise = folder / "report.json", folder / "noise.txt"
-    sent: SentRequest = {**request, "report": str(report), "parent": os.getpid()}
-    (folder / "request.json").write_text(json.dumps(sent), encoding="utf-8")
+    report, noise = Path(request["report"]), folder / "noise.txt"
+    (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")
     with noise.open("wb") as output:
         process = _started(python, folder / "request.json", output)
         try:
@@ -46,14 +67,28 @@ def ask_child(request: Request, python: Path | None, folder: Path, stage: Callab
     raise _error(process.returncode, facts, noise.read_text("utf-8", "replace"), python, peak)
 
 
+def cause(error: Failure, noise: str) -> str:
+    """Return why the converter failed, in one or two lines.
+
+    >>> cause({"type": "TypeError", "text": "Could not locate class 'Sub'. Make sure ..."}, "").splitlines()[0]
+    "the file needs the class 'Sub', which only the program that made it has"
+    >>> cause({}, "WARNING: All log messages\\nImportError: libGL.so: cannot open")
+    'ImportError: libGL.so: cannot open'
+    """
+    text = " ".join(error.get("text", "").split())
+    for pattern, sentence in _KNOWN:
+        found = re.search(pattern, text or noise)
+        if found:
+            return sentence.format(*found.groups())
+    if text:
+        kind = error.get("type")
+        return _short(f"{kind}: {text}" if kind else text)
+    lines = [line.strip() for line in noise.splitlines() if not _NOISE.search(line)]
+    return _short(lines[-1]) if lines else "it said nothing"
+
+
 def _started(python: Path | None, request: Path, output: Any) -> subprocess.Popen[bytes]:
     program = str(python or sys.executable)
-    # A group of its own: Ctrl-C reaches this process alone, which then ends the group whole.
-    flags: dict[str, Any] = (
-        {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
-        if os.name == "nt"
-        else {"start_new_session": True}
-    )
     # The other Python may be older, and must not import what these variables name for this one.
     kept = {name: text for name, text in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
     environment = {**(os.environ if python is None else kept), "PYTHONIOENCODING": "utf-8"}
@@ -64,7 +99,9 @@ def _started(python: Path | None, request: Path, output: Any) -> subprocess.Pope
             stdout=output,
             stderr=output,
             env=environment,
-            **flags,
+            # A group of its own: Ctrl-C reaches this process alone, which then ends the group whole.
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
     except OSError as error:
         raise ConversionError(f"'{program}' cannot be run as a Python: {error.strerror or error}") from None
@@ -97,9 +134,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _read(report: Path) -> Facts:
     """Return the facts in the last whole line of a report, none where there is no such line yet."""
-    with suppress(OSError, ValueError):
-        lines = report.read_text(encoding="utf-8").split("\n")[:-1]
-        facts: Facts = json.loads(lines[-1]) if lines else {}
+    with suppress(OSError, ValueError, IndexError):
+        facts: Facts = json.loads(report.read_text(encoding="utf-8").split("\n")[-2])
         if isinstance(facts, dict):
             return facts
     return {}
@@ -140,9 +176,13 @@ def _missing(what: str, python: Path | None) -> str:
     if what == "no h5py":
         return f"reading the file needs h5py, which {where} lacks; install it there with: pip install h5py"
     if what.startswith("no "):
-        here = f"install it with: {INSTALL}" if python is None else "install it there: pip install tensorflow tf2onnx"
+        here = f"install it with: {_INSTALL}" if python is None else "install it there: pip install tensorflow tf2onnx"
         return (
             f"converting needs {what[3:]}, which {where} does not have; {here}\n"
             "or name the Python of another environment: ONNXVIZ_TF_PYTHON=PATH, or onnxviz convert --python PATH"
         )
     return what
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."

@@ -10,17 +10,36 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from onnxviz.conversion.child.exchange import Facts, Request
+from onnxviz.conversion.child.exchange import Facts, KnownPreprocessing, Request
 from onnxviz.conversion.child_process import ask_child
 from onnxviz.conversion.convert_options import Agreement, Converted, ConvertOptions
-from onnxviz.conversion.keras_preprocessing import known_preprocessing
 from onnxviz.conversion.live_model import check_live, save_live
-from onnxviz.conversion.source import ConversionSource, find_source
+from onnxviz.conversion.source import KINDS, ConversionSource, find_source
 from onnxviz.conversion.verify import verify
 from onnxviz.errors import ConversionError, RunError, UsageError
+from onnxviz.feed.preprocessing import METADATA_PREPROCESSING, PRESETS
 from onnxviz.files import check_apart, check_space, writing
 from onnxviz.runtime.devices import runtime
 from onnxviz.words import listed
+
+# How the networks of keras.applications want their pixels, by the names that Keras gives their models. The modes are
+# those of `keras.applications.imagenet_utils.preprocess_input`: tf (-1..1), caffe (BGR less a mean), torch (mean and
+# deviation of ImageNet). The newer networks scale by a layer of their own and take 0..255, unless they were made
+# without it. Names of scopes and files prove nothing: other authors use them too, for networks fed in other ways.
+_PRESETS = (
+    (r"vgg(16|19)|resnet(50|101|152)", "caffe"),
+    (r"densenet(121|169|201)", "imagenet"),
+    (
+        r"mobilenet_\d\.\d\d_\d+|mobilenetv2_\d\.\d\d_\d+|inception_v3|inception_resnet_v2|xception|"
+        r"resnet(50|101|152)v2|nasnet_(mobile|large)|NASNet",
+        "inception",
+    ),
+    (
+        r"efficientnetb[0-7]|efficientnetv2-(b[0-3]|s|m|l)|MobileNetV3(Small|Large)|"
+        r"convnext_(tiny|small|base|large|xlarge)|regnet[xy]\d{3}",
+        "raw",
+    ),
+)
 
 
 def convert(
@@ -43,23 +62,24 @@ def convert(
         VerificationError: The converted model does not agree with TensorFlow; nothing is written.
     """
     options = options or ConvertOptions()
-    _check_options(options)
+    if not 9 <= options.opset <= 18:
+        raise UsageError(f"tf2onnx writes the opsets 9 to 18, not {options.opset}")
     if isinstance(source, str | os.PathLike):
-        found = find_source(Path(source))
-        target = Path(output) if output is not None else Path(f"{default_stem(found.path)}.onnx")
-        return _converted(found, target, options, stage)
+        return _converted(find_source(Path(source)), output, options, stage)
     check_live(source)
     with tempfile.TemporaryDirectory(prefix="onnxviz-") as folder:
         stage("saving the model")
-        found = save_live(source, Path(folder))
-        target = Path(output) if output is not None else Path(f"{default_stem(found.path)}.onnx")
         # The model's code has run in this program already.
-        return _converted(found, target, replace(options, trust=True), stage)
+        return _converted(save_live(source, Path(folder)), output, replace(options, trust=True), stage)
 
 
 def _converted(
-    found: ConversionSource, target: Path, options: ConvertOptions, stage: Callable[[str], None]
+    found: ConversionSource,
+    output: str | os.PathLike[str] | None,
+    options: ConvertOptions,
+    stage: Callable[[str], None],
 ) -> Converted:
+    target = Path(f"{default_stem(found.path)}.onnx" if output is None else output)
     check_apart(target, (found.path, *found.files))
     if options.verify:
         _check_runtime()
@@ -82,7 +102,7 @@ def _converted(
         outputs=tuple(facts["outputs"]),
         layers=facts["layers"],
         agreement=agreement,
-        remarks=(*_remarks(found, facts), *_uncompared(agreement)),
+        remarks=_remarks(found, facts, agreement),
         versions=facts["versions"],
         cpu_seconds=facts.get("cpu_seconds"),
         peak_bytes=facts.get("peak_bytes"),
@@ -97,11 +117,6 @@ def default_stem(source: Path) -> str:
     """
     path = source if source.name else source.resolve()
     return path.name if path.is_dir() else path.stem
-
-
-def _check_options(options: ConvertOptions) -> None:
-    if not 9 <= options.opset <= 18:
-        raise UsageError(f"tf2onnx writes the opsets 9 to 18, not {options.opset}")
 
 
 def _check_runtime() -> None:
@@ -126,11 +141,27 @@ def _request(source: ConversionSource, options: ConvertOptions, folder: Path) ->
         "opset": options.opset,
         "trust": options.trust,
         "preprocessing": known_preprocessing(),
+        "report": str(folder / "report.json"),
+        "parent": os.getpid(),
     }
 
 
-def _remarks(source: ConversionSource, facts: Facts) -> tuple[str, ...]:
-    remarks = [f"the source is {source.words}"]
+def known_preprocessing() -> list[KnownPreprocessing]:
+    """Return for each family of networks how its models are recognised, and what to write into their metadata."""
+    # Keras squashes a picture to the size of the input.
+    return [
+        {
+            "pattern": pattern,
+            "layers": ["Rescaling", "Normalization"] if preset == "raw" else [],
+            "key": METADATA_PREPROCESSING,
+            "text": replace(PRESETS[preset], resize="squash").to_json(),
+        }
+        for pattern, preset in _PRESETS
+    ]
+
+
+def _remarks(source: ConversionSource, facts: Facts, agreement: Agreement | None) -> tuple[str, ...]:
+    remarks = [f"the source is {KINDS[source.kind]}"]
     ends = {"inputs": facts["inputs"], "outputs": facts["outputs"]}
     for what, guessed in facts.get("guessed", {}).items():
         if guessed:
@@ -141,9 +172,6 @@ def _remarks(source: ConversionSource, facts: Facts) -> tuple[str, ...]:
         remarks.append(f"signature {facts['signature']}")
     if facts["lost"]:
         remarks.append(f"not values of the converted model, so nothing shows them: {listed(facts['lost'])}")
+    if agreement is not None and agreement.random:
+        remarks.append(f"not compared, because TensorFlow gives other values in each run: {listed(agreement.random)}")
     return tuple(remarks)
-
-
-def _uncompared(agreement: Agreement | None) -> tuple[str, ...]:
-    random = agreement.random if agreement is not None else ()
-    return (f"not compared, because TensorFlow gives other values in each run: {listed(random)}",) if random else ()

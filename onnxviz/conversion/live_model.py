@@ -21,19 +21,14 @@ from onnxviz.files import safe_name
 _FRAMEWORKS = ("keras", "tf_keras", "tensorflow")
 
 
-def is_live(source: Any) -> bool:
-    """Return whether an object is a Keras model, without importing Keras."""
-    classes = type(source).__mro__
-    return any(_is_of_keras(entry) and entry.__name__ == "Model" for entry in classes)
-
-
 def check_live(source: Any) -> None:
-    """Refuse an object that is neither a path nor a Keras model.
+    """Refuse an object that is not a Keras model, without importing Keras.
 
     Raises:
-        UsageError: It is neither; the text says what it is.
+        UsageError: It is something else; the text says what it is.
     """
-    if not is_live(source):
+    of_keras = [entry for entry in type(source).__mro__ if entry.__module__.partition(".")[0] in _FRAMEWORKS]
+    if not any(entry.__name__ == "Model" for entry in of_keras):
         raise UsageError(
             f"convert takes a path or a Keras model, not {type(source).__module__}.{type(source).__qualname__}"
         )
@@ -67,14 +62,9 @@ def _is_plain(path: Path) -> bool:
 
     A file does not always keep the code of a Lambda layer; an exported graph does.
     """
-    configuration = read_configuration(str(path))
-    try:
+    with contextlib.suppress(Refusal):
+        configuration = read_configuration(str(path))
         check_supported(configuration)
         check_configuration(configuration)
-    except Refusal:
-        return False
-    return not names_own(configuration)
-
-
-def _is_of_keras(entry: type) -> bool:
-    return entry.__module__.partition(".")[0] in _FRAMEWORKS
+        return not names_own(configuration)
+    return False

@@ -33,11 +33,6 @@ class ConversionSource:
     kind: str
 
     @property
-    def words(self) -> str:
-        """The kind in words, such as "a Keras file"."""
-        return KINDS[self.kind]
-
-    @property
     def files(self) -> tuple[Path, ...]:
         """All files of the source, in the order of their names."""
         if self.path.is_dir():
@@ -62,17 +57,19 @@ def find_source(path: Path) -> ConversionSource:
             _refuse_folder(path) if path.is_dir() else _refuse_file(path)
     except OSError as error:
         raise ModelError(f"'{path}' cannot be read: {error.strerror or error}") from None
-    if kind == "keras":
-        _check_keras(path)
+    if kind == "keras" and zipfile.is_zipfile(path):  # HDF5 takes h5py, which only the other Python must have
+        try:
+            check_supported(read_configuration(str(path)))
+        except Refusal as refusal:
+            raise UnsupportedError(f"'{path}': {refusal}") from None
     return ConversionSource(path, kind)
 
 
 def is_tensorflow(path: Path) -> bool:
     """Return quickly whether a path may be a source to convert, and not an ONNX model; never raises."""
-    try:
+    with suppress(OSError):
         return bool(_kind(path))
-    except OSError:
-        return False
+    return False
 
 
 def _kind(path: Path) -> str:
@@ -140,21 +137,10 @@ def _is_onnx(path: Path) -> bool:
     return False
 
 
-def _check_keras(path: Path) -> None:
-    if not zipfile.is_zipfile(path):
-        return  # reading HDF5 takes h5py, which only the other Python must have
-    try:
-        check_supported(read_configuration(str(path)))
-    except Refusal as refusal:
-        raise UnsupportedError(f"'{path}': {refusal}") from None
-
-
 def _is_keras_archive(path: Path) -> bool:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return "config.json" in archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError):
-        return False
+    with suppress(zipfile.BadZipFile, OSError, ValueError), zipfile.ZipFile(path) as archive:
+        return "config.json" in archive.namelist()
+    return False
 
 
 def _frozen_or_meta(head: bytes, path: Path) -> str:
@@ -183,11 +169,8 @@ def _first_message(data: bytes, number: int) -> bytes | None:
 
 
 def _is_name(data: bytes) -> bool:
-    try:
-        text = data.decode("ascii")
-    except UnicodeDecodeError:
-        return False
-    return 0 < len(text) < 1000 and (text[0].isalnum() or text[0] in "._>") and text.isprintable()
+    text = data.decode("latin-1")
+    return 0 < len(text) < 1000 and text.isascii() and text.isprintable() and (text[0].isalnum() or text[0] in "._>")
 
 
 _GRAPHS = ("saved_model.pb", "saved_model.pbtxt")

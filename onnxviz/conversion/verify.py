@@ -11,7 +11,7 @@ A tensor that differs between two runs of TensorFlow is not compared, and the re
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +33,8 @@ LARGEST_TOLERANCE = 1e-2
 _ROUNDINGS = 8
 
 
-@dataclass(frozen=True, slots=True)
-class _Pair:
-    """A value of the model and the tensor that it is, once transposed by `order`."""
-
-    value: str
-    order: Sequence[int] | None
-    stored: StoredTensor
+# A value of the model, the order of axes that transposes it to a tensor, and that tensor.
+_Pair = tuple[str, Sequence[int] | None, StoredTensor]
 
 
 def verify(model: Path, facts: Facts, arrays: Path) -> Agreement:
@@ -54,13 +49,13 @@ def verify(model: Path, facts: Facts, arrays: Path) -> Agreement:
     graph = Graph.from_bytes(file.skeleton)
     random = tuple(stored["tensor"] for stored in reference["values"] if not stored["repeats"])
     pairs = _pairs(graph, facts)
-    if not any(pair.stored["output"] for pair in pairs):
+    if not any(stored["output"] for _, _, stored in pairs):
         why = "change from run to run on the same input" if random else "are not numbers"
         raise VerificationError(
             f"nothing can be proved: TensorFlow's own outputs {why}; nothing was written\n"
             "without verifying: onnxviz convert --no-verify"
         )
-    names = list(dict.fromkeys(pair.value for pair in pairs))
+    names = list(dict.fromkeys(value for value, _, _ in pairs))
     exposed = expose(graph, names, infer_types(graph)).graph
     session = Session(exposed.to_bytes(), file.folder, RunOptions(device="cpu", exact=True))
     with np.load(arrays, allow_pickle=False) as stored:
@@ -71,15 +66,15 @@ def verify(model: Path, facts: Facts, arrays: Path) -> Agreement:
 
 def _pairs(graph: Graph, facts: Facts) -> list[_Pair]:
     """Return what can be compared: the stored tensors that repeat and are values of the model."""
-    pairs = []
+    pairs: list[_Pair] = []
     for stored in facts["reference"]["values"]:
+        if not stored["repeats"]:
+            continue
         tensor = stored["tensor"]
         kept = facts["where"].get(tensor)
         value = kept["value"] if kept else facts.get("renames", {}).get(tensor, tensor)
-        if not stored["repeats"]:
-            continue
         if value in graph.producers:
-            pairs.append(_Pair(value, kept["order"] if kept else None, stored))
+            pairs.append((value, kept["order"] if kept else None, stored))
         elif stored["output"]:
             raise VerificationError(f"the converted model has no output '{value}'")
     return pairs
@@ -90,9 +85,8 @@ def _agreement(
 ) -> Agreement:
     output = layer = tolerance = 0.0
     worst, worst_ratio = "", -1.0
-    for pair in pairs:
-        value, stored = pair.value, pair.stored
-        found = results[value] if pair.order is None else np.transpose(results[value], pair.order)
+    for value, order, stored in pairs:
+        found = results[value] if order is None else np.transpose(results[value], order)
         gap = _gap(found, arrays[stored["key"]], value)
         own = min(max(TOLERANCE, _ROUNDINGS * stored["rounding"]), LARGEST_TOLERANCE)
         allowed = max(own, _ROUNDINGS * stored["step"])

@@ -45,10 +45,8 @@ def arrange_axes(array: Array, layout: str | None) -> Arranged:
         >>> arranged.kind, arranged.values.shape, arranged.notes
         ('maps', (3, 5, 6), ('item 0 of 2',))
     """
-    if not array.size:
-        return Arranged(NOTHING, np.empty(0, np.float32), ("no values",))
-    if array.dtype.kind in NO_NUMBERS:
-        return Arranged(NOTHING, np.empty(0, np.float32), ("no numbers",))
+    if not array.size or array.dtype.kind in NO_NUMBERS:
+        return Arranged(NOTHING, np.empty(0, np.float32), ("no numbers" if array.size else "no values",))
     values, letters, notes = _item(array, layout)
     arranged = _by_letters(as_floats(values), letters)
     return replace(arranged, notes=(*notes, *arranged.notes))

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from onnxviz.draw import palette
 from onnxviz.draw.grid import PAGE
 from onnxviz.draw.header import RULER, Header, draw_ruler, header_width
-from onnxviz.draw.page import BARE, MARGIN, Page, hatch
+from onnxviz.draw.page import BARE, MARGIN, Canvas, Page, hatch
 from onnxviz.draw.prepare import Prepared
 from onnxviz.draw.quantise import quantise
 from onnxviz.draw.scale import as_floats
 from onnxviz.draw.style import Drawing
 from onnxviz.layout import Array
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from onnxviz.draw.page import Canvas
 
 WIDTH = 1200
 TALLEST = 24

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from onnxviz.draw import palette
 from onnxviz.draw.header import RULER, Header, draw_ruler, ticks
-from onnxviz.draw.page import BARE, MARGIN, Page
+from onnxviz.draw.page import BARE, MARGIN, Canvas, Page
 from onnxviz.draw.prepare import Prepared
 from onnxviz.draw.style import Drawing
 from onnxviz.draw.text import number
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import numpy.typing as npt
-
-    from onnxviz.draw.page import Canvas
 
 BAR = round(palette.LEVELS * 0.62)
 """The palette index of a bar: a clear colour of every colormap, on dark and on light."""

@@ -88,13 +88,12 @@ def _png(enlarged: bool, small: bool, text: Mapping[str, str]) -> dict[str, Any]
     info.add_text("Software", "onnxviz")
     for key, value in text.items():
         info.add_text(key, value)
-    if small:
-        return {"compress_level": 6, "pnginfo": info, "dpi": _DPI}
-    if enlarged:
-        # Run lengths do not see that a row repeats the one above: 1.4 to 3.4 times the bytes.
-        return {"compress_level": 1, "pnginfo": info, "dpi": _DPI}
-    # Half of the time of the default strategy for the same bytes.
-    return {"compress_level": 1, "compress_type": zlib.Z_RLE, "pnginfo": info, "dpi": _DPI}
+    options = {"compress_level": 6 if small else 1, "pnginfo": info, "dpi": _DPI}
+    if not small and not enlarged:
+        # Half of the time of the default strategy for the same bytes; but where a row repeats the one above, which run
+        # lengths do not see, 1.4 to 3.4 times the bytes.
+        options["compress_type"] = zlib.Z_RLE
+    return options
 
 
 def _jpeg(enlarged: bool, small: bool, text: Mapping[str, str]) -> dict[str, Any]:

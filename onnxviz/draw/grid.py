@@ -116,8 +116,8 @@ def choose_tile(count: int, height: int, width: int, style: Style) -> Tile:
     thin = max(_THINNEST, wanted // _THIN_SHARE)
     shrink = min(by, max(1, height // thin)), min(by, max(1, width // thin))
     rows, columns = -(-height // shrink[0]), -(-width // shrink[1])
-    zoom = max(factor, _thickening(rows, thin, wanted)), max(factor, _thickening(columns, thin, wanted))
-    return Tile(rows * zoom[0], columns * zoom[1], zoom, shrink, 2 if columns * zoom[1] < 48 else 4)
+    down, across = (max(factor, -(-min(thin, wanted) // values)) for values in (rows, columns))
+    return Tile(rows * down, columns * across, (down, across), shrink, 2 if columns * across < 48 else 4)
 
 
 def check_sizes(style: Style) -> None:
@@ -171,21 +171,14 @@ def _sizes(count: int, style: Style) -> tuple[int, int]:
     return wanted, largest
 
 
-def _thickening(values: int, thin: int, wanted: int) -> int:
-    return min(math.ceil(thin / values), math.ceil(wanted / values))
-
-
 def row_view(canvas: NDArray[np.uint8], grid: Grid, place: tuple[int, int], count: int) -> NDArray[np.uint8]:
     """Return `count` tiles of a row whose first has its corner at `place` (y, x), as a view of the canvas.
 
     The view has the shape (count, rows, down, width): broadcasting writes a row of pixels to all its repetitions.
     """
-    (y, x), tile = place, grid.tile
-    rows, down = tile.values[0], tile.zoom[0]
-    # as_strided looks at no border.
-    assert y + tile.height <= canvas.shape[0] and x + count * grid.step[1] - tile.gap <= canvas.shape[1]
-    line, pixel = canvas.strides
-    return as_strided(canvas[y:, x:], (count, rows, down, tile.width), (grid.step[1] * pixel, down * line, line, pixel))
+    strips = strip_view(canvas, grid, place, (count, grid.tile.height))
+    # Cut one axis in two, which never copies.
+    return strips.reshape(count, grid.tile.values[0], grid.tile.zoom[0], grid.tile.width)
 
 
 def strip_view(
@@ -196,6 +189,7 @@ def strip_view(
     `size` is how many there are and how many pixels each is high; the view has the shape (count, height, width).
     """
     (y, x), (count, height) = place, size
+    # as_strided looks at no border.
     assert y + height <= canvas.shape[0] and x + count * grid.step[1] - grid.tile.gap <= canvas.shape[1]
     line, pixel = canvas.strides
     return as_strided(canvas[y:, x:], (count, height, grid.tile.width), (grid.step[1] * pixel, line, pixel))

@@ -100,7 +100,7 @@ def colour_bar(page: Page, x: int, y: int, limits: Limits, gamma: float = 1.0, w
         share = (value - low) / (high - low) if high > low else 0.5
         place = x + round(min(max(share, 0.0), 1.0) ** gamma * (width - 1))
         text = number(value)
-        half = page.measure(text, 11) / 2
+        half = page.face.width(text, 11) / 2
         centre = min(max(place, x + half - 8), x + width - half + 8)
         if centre - half < free:
             continue
@@ -148,7 +148,7 @@ def draw_ruler(page: Page, place: tuple[int, int], width: int, count: int) -> No
 def _draw_legend(page: Page, names: Sequence[str]) -> None:
     x = page.width - MARGIN
     for name in names:
-        x -= math.ceil(page.measure(name, 11))
+        x -= math.ceil(page.face.width(name, 11))
         page.text(x, 80, name, 11, 165)
         x -= 18
         swatch = page.canvas[71:81, x : x + 14]

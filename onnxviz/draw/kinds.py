@@ -18,17 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from onnxviz.draw.arrange import (
-    ATTENTION,
-    BANDS,
-    BARS,
-    FILMSTRIP,
-    MAPS,
-    NOTHING,
-    Arranged,
-    arrange_axes,
-    matching,
-)
+from onnxviz.draw.arrange import ATTENTION, BANDS, BARS, FILMSTRIP, MAPS, NOTHING, Arranged, arrange_axes, matching
 from onnxviz.draw.bands import draw_bands
 from onnxviz.draw.bars import draw_bars, draw_wave
 from onnxviz.draw.filmstrip import draw_filmstrip
@@ -141,11 +131,8 @@ WAVE = PictureKind(draw_wave, _whole_style)
 
 def _nothing(arranged: Arranged, caption: Caption, style: Style) -> Drawing:
     """Return a page that says why there is nothing on it."""
-    text = {"Title": caption.title, "Description": caption.line}
-    if style.bare:
-        return Drawing(Page(2 * BARE, 2 * BARE).image("viridis", style.theme), text=text)
-    header = Header(caption, arranged.notes)
-    height = header.height(480, style.font)
-    page = Page(480, height + MARGIN, style.font)
-    header.draw(page)
-    return Drawing(page.image("viridis", style.theme), text=text)
+    page, header = Page(2 * BARE, 2 * BARE), Header(caption, arranged.notes)
+    if not style.bare:
+        page = Page(480, header.height(480, style.font) + MARGIN, style.font)
+        header.draw(page)
+    return Drawing(page.image("viridis", style.theme), text={"Title": caption.title, "Description": caption.line})

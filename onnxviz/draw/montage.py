@@ -62,12 +62,6 @@ class Montage:
     ranges: Sequence[str]
     shares: NDArray[np.float64] | None
 
-    @property
-    def in_order(self) -> bool:
-        """Whether all channels are drawn in their own order, so that row and column give the channel."""
-        channels = self.prepared.channels
-        return len(channels) == len(self.prepared.maps) and bool((np.diff(channels) == 1).all())
-
     def pages(self) -> Iterator[Page]:
         """Draw the pages one after the other."""
         for page_number in range(self.grid.pages):
@@ -92,7 +86,8 @@ class Montage:
             self._fold_strip(page, top - 24)
         for place, row in enumerate(rows):
             self._row(page, row, (top + above + place * grid.step[0], MARGIN + aside))
-        if not self.labels and self.in_order:
+        # Row and column give the channel where all are drawn in their own order.
+        if not self.labels and np.array_equal(self.prepared.channels, np.arange(len(self.prepared.maps))):
             self._column_labels(page, top + above - 6, MARGIN + aside)
         return page
 
@@ -156,7 +151,6 @@ class Montage:
         view[:] = indices.repeat(tile.zoom[1], axis=2)[:, :, None]
 
     def _row(self, page: Page, row: int, corner: tuple[int, int]) -> None:
-        """Draw the tiles of a row and the words that belong to them."""
         grid, first = self.grid, row * self.grid.columns
         channels = self._tiles(page, row, corner)
         if self.shares is not None:
@@ -165,7 +159,7 @@ class Montage:
             baseline = corner[0] + grid.step[0] - grid.tile.gap - 4
             for column, channel in enumerate(channels.tolist()):
                 self._label(page, channel, first + column, (baseline, corner[1] + column * grid.step[1]))
-        if not self.labels and row % math.ceil(13 / grid.step[0]) == 0:
+        elif row % math.ceil(13 / grid.step[0]) == 0:
             middle = corner[0] + grid.tile.height / 2 + 4
             name = self.prepared.name(int(channels[0]))
             page.text(corner[1] - 8, middle, name, 11, 165, "r", width=self.aside - 8)
@@ -198,7 +192,7 @@ class Montage:
         muted = bool(self.prepared.statistics.constant[channel])
         page.text(x, y, name, 11, 120 if muted else 215)
         if self.ranges:
-            x += math.ceil(page.measure(name, 11)) + _RANGE_GAP
+            x += math.ceil(page.face.width(name, 11)) + _RANGE_GAP
             page.text(x, y, self.ranges[place], 10, 110 if muted else 150)
 
     def _column_labels(self, page: Page, y: int, x: int) -> None:

@@ -27,7 +27,7 @@ _SHARES = {"l": 0.0, "m": 0.5, "r": 1.0}
 
 @dataclass(frozen=True, slots=True)
 class PageText:
-    """A text on a page and its box: columns `left` to `right`, rows `top` to `bottom`, the baseline at `baseline`."""
+    """A text on a page: its columns `left` to `right`, and its `baseline`, from which capitals reach `size` rows up."""
 
     text: str
     size: int
@@ -35,16 +35,6 @@ class PageText:
     left: int
     right: int
     baseline: int
-
-    @property
-    def top(self) -> int:
-        """The first row that capital letters reach."""
-        return self.baseline - self.size
-
-    @property
-    def bottom(self) -> int:
-        """The row below the longest descender."""
-        return self.baseline + self.size // 3
 
 
 class Page:
@@ -101,10 +91,6 @@ class Page:
         left = round(x - length * _SHARES[anchor])
         self.words.append(PageText(text, size, ink, left, left + math.ceil(length), round(y)))
 
-    def measure(self, text: str, size: int) -> float:
-        """Return the width of a text in pixels."""
-        return self.face.width(text, size)
-
     def image(self, colormap: str, theme: str) -> Image.Image:
         """Return the page as an image of mode P."""
         image = Image.fromarray(self.inked())
@@ -115,18 +101,11 @@ class Page:
         """Return a copy of the canvas with the words on it."""
         canvas = self.canvas.copy()
         for word in self.words:
-            self._ink(canvas, word)
+            top, left = word.baseline - word.size, word.left
+            ramp = _ramp(self.face, word.text, word.size, word.ink)[max(-top, 0) :, max(-left, 0) :]
+            target = canvas[max(top, 0) :, max(left, 0) :][: ramp.shape[0], : ramp.shape[1]]
+            np.maximum(target, ramp[: target.shape[0], : target.shape[1]], out=target)
         return canvas
-
-    def _ink(self, canvas: Canvas, word: PageText) -> None:
-        ramp, top, left = _ramp(self.face, word.text, word.size, word.ink), word.baseline - word.size, word.left
-        if top < 0 or left < 0:
-            ramp, top, left = ramp[max(-top, 0) :, max(-left, 0) :], max(top, 0), max(left, 0)
-        height, width = ramp.shape
-        target = canvas[top : top + height, left : left + width]
-        if target.shape != ramp.shape:
-            ramp = ramp[: target.shape[0], : target.shape[1]]
-        np.maximum(target, ramp, out=target)
 
 
 @lru_cache(8192)

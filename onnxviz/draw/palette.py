@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import base64
 import zlib
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cache
 
 import numpy as np
@@ -41,15 +41,15 @@ Colour = tuple[int, int, int]
 Palette = NDArray[np.uint8]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Theme:
-    """The colours of everything on a page but the data."""
+    """The colours of everything on a page but the data; from NaN to the accent in the order of their indices."""
 
     background: Colour
     ink: Colour
     nan: Colour
-    positive_infinity: Colour
-    negative_infinity: Colour
+    positive_infinity: Colour = (255, 255, 255)
+    negative_infinity: Colour = (0, 0, 0)
     hatch_back: Colour
     hatch_line: Colour
     panel: Colour
@@ -62,8 +62,6 @@ THEMES = {
         background=(17, 19, 23),
         ink=(232, 235, 240),
         nan=(255, 64, 196),
-        positive_infinity=(255, 255, 255),
-        negative_infinity=(0, 0, 0),
         hatch_back=(30, 33, 39),
         hatch_line=(58, 63, 72),
         panel=(26, 29, 34),
@@ -74,8 +72,6 @@ THEMES = {
         background=(255, 255, 255),
         ink=(24, 28, 34),
         nan=(230, 0, 150),
-        positive_infinity=(255, 255, 255),
-        negative_infinity=(0, 0, 0),
         hatch_back=(241, 242, 244),
         hatch_line=(205, 209, 215),
         panel=(246, 247, 249),
@@ -97,15 +93,7 @@ def palette(colormap: str, theme: str) -> Palette:
     colours[:LEVELS] = data_colours(colormap)
     steps = np.linspace(0, 1, INK_STEPS)[:, None]
     colours[INK : INK + INK_STEPS] = np.rint(np.array(look.background) * (1 - steps) + np.array(look.ink) * steps)
-    colours[NAN : ACCENT + 1] = [
-        look.nan,
-        look.positive_infinity,
-        look.negative_infinity,
-        look.hatch_back,
-        look.hatch_line,
-        look.panel,
-        look.accent,
-    ]
+    colours[NAN : ACCENT + 1] = astuple(look)[2:-1]
     colours.flags.writeable = False
     return colours
 
@@ -187,21 +175,7 @@ def _bundled() -> dict[str, Palette]:
     return {name: table.T for name, table in zip(COLORMAPS, curves, strict=True)}
 
 
-COLORMAPS = (
-    "viridis",
-    "magma",
-    "inferno",
-    "plasma",
-    "cividis",
-    "turbo",
-    "gray",
-    "coolwarm",
-    "RdBu_r",
-    "vik",
-    "berlin",
-    "batlow",
-    "twilight",
-)
+COLORMAPS = tuple("viridis magma inferno plasma cividis turbo gray coolwarm RdBu_r vik berlin batlow twilight".split())
 
 # Printed by tools/colormaps.py, which says how it is packed.
 _PACKED = (

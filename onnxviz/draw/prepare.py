@@ -143,7 +143,6 @@ def _named_channels(channels: str | Sequence[int], count: int) -> NDArray[np.int
 
 
 def _mean_magnitudes(maps: Array) -> NDArray[np.float64]:
-    """Return the mean of the absolute values of each channel of maps (C, ...)."""
     with np.errstate(all="ignore"):
         means: NDArray[np.float64] = np.abs(maps.reshape(len(maps), -1)).mean(axis=1, dtype=np.float64)
         return means

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from onnxviz.layout import Array
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import numpy.typing as npt
 
 SAMPLE = 4096
 """The most pixels from which the components are found; all pixels are then projected."""
@@ -47,16 +42,17 @@ def pca_rgb(maps: Array) -> tuple[npt.NDArray[np.uint8], float]:
         >>> bool((picture[:, :, 0] == picture[:, :, 2]).all())
         True
     """
-    _, height, width = maps.shape
+    channels, height, width = maps.shape
     picture = np.zeros((height * width, 3), np.uint8)
     if maps.size:
         mean, scale = _mean_and_scale(maps)
         axes, share = principal_axes(_centred(_sample(maps), mean, scale))
         if len(axes):
             values = np.empty((len(axes), height * width), np.float32)
-            for rows in _row_blocks(maps):
-                part = slice(rows.start * width, rows.stop * width)
-                np.matmul(axes, _centred(maps[:, rows], mean, scale), out=values[:, part])
+            step = max(1, BLOCK // (channels * width))
+            for start in range(0, height, step):
+                part = values[:, start * width : (start + step) * width]
+                np.matmul(axes, _centred(maps[:, start : start + step], mean, scale), out=part)
             picture[:, : len(axes) if len(axes) > 1 else 3] = _stretched(values).T
             return picture.reshape(height, width, 3), share
     return picture.reshape(height, width, 3), 0.0
@@ -149,14 +145,6 @@ def _centred(maps: Array, mean: Array, scale: np.float32) -> npt.NDArray[np.floa
     if not finite:
         np.nan_to_num(values, copy=False, nan=0, posinf=0, neginf=0)
     return values
-
-
-def _row_blocks(maps: Array) -> Iterator[slice]:
-    """Cut the rows of maps `(C, H, W)` into pieces of about BLOCK values."""
-    channels, height, width = maps.shape
-    step = max(1, BLOCK // (channels * width))
-    for start in range(0, height, step):
-        yield slice(start, min(start + step, height))
 
 
 def _stretched(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:

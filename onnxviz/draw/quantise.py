@@ -131,5 +131,4 @@ def _shrink(levels: Float32s, by: tuple[int, int]) -> Float32s:
 def _bend(levels: Float32s, gamma: float) -> Float32s:
     if gamma == 1:
         return levels
-    bent: Float32s = np.power(np.maximum(levels, 0) / np.float32(_TOP), np.float32(gamma)) * np.float32(_TOP)
-    return bent
+    return np.power(np.maximum(levels, 0) / np.float32(_TOP), np.float32(gamma)) * np.float32(_TOP)

@@ -80,13 +80,12 @@ class ChannelStatistics:
     @property
     def live(self) -> NDArray[np.bool_]:
         """(C,) whether a channel varies and has a finite value."""
-        live: NDArray[np.bool_] = ~self.constant & ~np.isnan(self.minimum)
-        return live
+        return ~self.constant & ~np.isnan(self.minimum)
 
     @property
     def range(self) -> tuple[float, float]:
         """The least and the greatest finite value of the layer; NaN if no value is finite."""
-        return _least(self.minimum), _greatest(self.maximum)
+        return float(np.fmin.reduce(self.minimum, initial=np.nan)), float(np.fmax.reduce(self.maximum, initial=np.nan))
 
     def take(self, channels: NDArray[np.intp] | slice) -> ChannelStatistics:
         """Return the statistics of some channels, in this order."""
@@ -325,11 +324,3 @@ def _careful(row: Floats) -> tuple[Floats, tuple[int, int]]:
     size = float(np.abs(finite).max()) or 1.0
     parts = finite / size
     return np.array([finite.min(), finite.max(), parts.mean() * size, parts.std() * size]), counts
-
-
-def _least(values: Floats) -> float:
-    return float(np.fmin.reduce(values, initial=np.nan))
-
-
-def _greatest(values: Floats) -> float:
-    return float(np.fmax.reduce(values, initial=np.nan))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,11 +66,11 @@ class Face:
 
     def __init__(self, path: str | None = None) -> None:
         self._path = path
-        self._fonts: dict[int, ImageFont.FreeTypeFont] = {}
-        self._shown: dict[str, str] = {}
         self.plain = lru_cache(8192)(self._plain)
         self.width = lru_cache(8192)(self._width)
         self.coverage = lru_cache(8192)(self._coverage)
+        self._show = cache(self._find)
+        self._font = cache(lambda size: _load(path, size * _OVERSAMPLING))
         self._glyph = lru_cache(4096)(self._draw_glyph)
         self._advance = lru_cache(4096)(self._measure_glyph)
         self._font(12)
@@ -102,7 +102,6 @@ class Face:
         return lines
 
     def _width(self, text: str, size: int) -> float:
-        """Return the width of a text in pixels."""
         return sum(self._advance(character, size) for character in self.plain(text)) / _OVERSAMPLING
 
     def _plain(self, text: str) -> str:
@@ -110,11 +109,6 @@ class Face:
         if all(character in _BUNDLED for character in text) and self._path is None:
             return text
         return "".join(map(self._show, text))
-
-    def _show(self, character: str) -> str:
-        if character not in self._shown:
-            self._shown[character] = self._find(character)
-        return self._shown[character]
 
     def _find(self, character: str) -> str:
         if self._has(character):
@@ -163,11 +157,6 @@ class Face:
 
     def _measure_glyph(self, character: str, size: int) -> int:
         return round(self._font(size).getlength(character))
-
-    def _font(self, size: int) -> ImageFont.FreeTypeFont:
-        if size not in self._fonts:
-            self._fonts[size] = _load(self._path, size * _OVERSAMPLING)
-        return self._fonts[size]
 
 
 @lru_cache(8)

@@ -21,12 +21,11 @@ from onnxviz.layout import Array
 _UNPACKED = 1 << 30
 _PACKING = 20
 
-# All that numpy and zipfile raise for damaged files: a .npy header is parsed as Python (tokenize), and zipfile has a
-# RuntimeError for encryption and a NotImplementedError, which is one, for kinds of compression.
-_BROKEN = (
+BROKEN = (
+    ArithmeticError,
     AttributeError,
     EOFError,
-    KeyError,
+    LookupError,
     MemoryError,
     OSError,
     RuntimeError,
@@ -34,10 +33,13 @@ _BROKEN = (
     TypeError,
     ValueError,
     struct.error,
-    tokenize.TokenError,
-    zipfile.BadZipFile,
     zlib.error,
 )
+"""What numpy, zipfile and Pillow raise for damaged files: some on purpose, others where they trust what they read."""
+
+# A .npy header is parsed as Python (tokenize), and zipfile has a RuntimeError for encryption and a NotImplementedError,
+# which is one, for kinds of compression.
+_BROKEN = (*BROKEN, tokenize.TokenError, zipfile.BadZipFile)
 
 
 def read_npy(source: Path | bytes, name: str) -> Array:
@@ -149,7 +151,13 @@ def _reading(name: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise InputError(f"{name}: there is no such file") from error
     except _BROKEN as error:
-        raise _broken(name, error) from error
+        text = str(error)
+        if "pickle" in text.lower() or "Python objects" in text:
+            raise InputError(
+                f"{name} holds Python objects, which are not read: they could run code; save plain numbers"
+            ) from error
+        why = (text or type(error).__name__).splitlines()[0]
+        raise InputError(f"{name} cannot be read as an array: {why}") from error
 
 
 def _mapped(path: Path) -> Array:
@@ -179,10 +187,3 @@ def _checked(array: Array, name: str) -> Array:
         raise InputError(f"{name} is empty: its shape is {'x'.join(map(str, array.shape))}")
     # Files may hold the other byte order, which no runtime takes.
     return array.astype(array.dtype.newbyteorder("="), copy=False)
-
-
-def _broken(name: str, error: BaseException) -> InputError:
-    if "pickle" in str(error).lower() or "Python objects" in str(error):
-        return InputError(f"{name} holds Python objects, which are not read: they could run code; save plain numbers")
-    why = (str(error) or type(error).__name__).splitlines()[0]
-    return InputError(f"{name} cannot be read as an array: {why}")

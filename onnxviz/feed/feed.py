@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -105,11 +106,9 @@ class Fitted:
             if not finite.all():
                 notes.append(f"{finite.size - int(finite.sum())} of its {finite.size} numbers are NaN or infinite")
                 numbers = numbers[finite]
-        low, high, mean = (
-            (float(numbers.min()), float(numbers.max()), float(numbers.mean(dtype=np.float64)))
-            if numbers.size
-            else (float("nan"),) * 3
-        )
+        low = high = mean = math.nan
+        if numbers.size:
+            low, high, mean = float(numbers.min()), float(numbers.max()), float(numbers.mean(dtype=np.float64))
         return Fed(
             name=name,
             shape=self.array.shape,

@@ -54,7 +54,7 @@ def _named(text: str, inputs: Sequence[TensorSpec]) -> tuple[str | None, str]:
     if fitting:
         name = max(fitting, key=len)
         return name, text[len(name) + 1 :]
-    if "=" in text and not os.path.lexists(text) and not _is_glob(text):
+    if "=" in text and not os.path.lexists(text) and not glob.has_magic(text):
         name = text.partition("=")[0]
         hint = near(name, [spec.name for spec in inputs])
         raise InputError(
@@ -68,7 +68,7 @@ def _expanded(text: str) -> Iterator[str | Path]:
         yield text
     elif is_folder(text):
         yield from _feedable(_files(text), f"the folder {text}", f"{text.rstrip('/')}/**/*.jpg takes those in it")
-    elif _is_glob(text) and not os.path.lexists(text):
+    elif glob.has_magic(text) and not os.path.lexists(text):
         # Path.glob takes no absolute pattern.
         found = (Path(name) for name in sorted(glob.glob(text, recursive=True)))  # noqa: PTH207
         yield from _feedable(
@@ -96,7 +96,3 @@ def _feedable(paths: Sequence[Path], where: str, hint: str) -> Iterator[Path]:
             return
     files = f"{len(seen)} files, none" if seen else "no files"
     raise InputError(f"{where} has {files} that can be fed (pictures, .npy, .npz, .csv, .tsv, .wav); {hint}")
-
-
-def _is_glob(text: str) -> bool:
-    return glob.has_magic(text)

@@ -17,10 +17,7 @@ class Geometry:
     """The map between positions of the fed array and pixels of the upright picture it was made from.
 
     Along each axis `picture = (fed + 0.5) * scale + offset - 0.5`: `scale` is in picture pixels a fed pixel, `offset`
-    is where the first edge of the fed array lies in the picture, in edge coordinates.
-
-    >>> Geometry(picture=(100, 200), fed=(50, 50), scale=(2.0, 4.0), offset=(0.0, 0.0)).to_picture(0, 49)
-    (0.5, 197.5)
+    is where the first edge of the fed array lies in the picture, in edge coordinates. Padding lies outside of it.
     """
 
     picture: Size
@@ -32,13 +29,6 @@ class Geometry:
     def identity(cls, size: Size) -> Geometry:
         """Return the geometry of a picture that is fed as it is."""
         return cls(size, size, (1.0, 1.0), (0.0, 0.0))
-
-    def to_picture(self, y: float, x: float) -> Pair:
-        """Return the place in the picture of a position of the fed array; in padding it lies outside the picture."""
-        return (
-            (y + 0.5) * self.scale[0] + self.offset[0] - 0.5,
-            (x + 0.5) * self.scale[1] + self.offset[1] - 0.5,
-        )
 
 
 @dataclass(frozen=True, slots=True)

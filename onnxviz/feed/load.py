@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
@@ -30,6 +30,11 @@ SOUND_SUFFIXES = frozenset((".wav", ".wave"))
 STANDARD_INPUT = "-"
 
 Content: TypeAlias = "Picture | Matrix | Sound | Array"
+_READERS: Mapping[str, Callable[[Path, str], Content]] = {
+    ".npy": read_npy,
+    **dict.fromkeys(MATRIX_SUFFIXES, read_matrix),
+    **dict.fromkeys(SOUND_SUFFIXES, read_sound),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,16 +119,7 @@ def _load_path(name: str) -> Item | dict[str, Item]:
         raise InputError(f"{name} is a folder: one file was expected here")
     if suffix == ".npz":
         return _members(path, name, path.stem)
-    content: Content
-    if suffix == ".npy":
-        content = read_npy(path, name)
-    elif suffix in MATRIX_SUFFIXES:
-        content = read_matrix(path, name)
-    elif suffix in SOUND_SUFFIXES:
-        content = read_sound(path, name)
-    else:
-        content = open_picture(path, name)
-    return Item(content, name, path.stem)
+    return Item(_READERS.get(suffix, open_picture)(path, name), name, path.stem)
 
 
 def _load_bytes(data: bytes, name: str, stem: str) -> Item | dict[str, Item]:

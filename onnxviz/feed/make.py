@@ -148,13 +148,11 @@ def _check_given(inputs: tuple[TensorSpec, ...], given: Mapping[str, Item], opti
     if made and inputs and all(spec.name in given for spec in inputs):
         raise UsageError("random and constant are for inputs that nothing is given for: every input is given here")
     main = picture_input(inputs) or (inputs[0] if inputs else None)
-    if main is not None and not made and all(_is_number(item) for item in given.values()):
-        alone = len(given) == len(inputs)
-        if not alone and main.name not in given:
-            raise InputError(
-                f"nothing is given for input {main.name!r}: give a picture, an array (.npy), a matrix (.csv) or "
-                f"a sound (.wav), or ask for noise: {RANDOM_WAY}"
-            )
+    if main is not None and not made and main.name not in given and all(map(_is_number, given.values())):
+        raise InputError(
+            f"nothing is given for input {main.name!r}: give a picture, an array (.npy), a matrix (.csv) or "
+            f"a sound (.wav), or ask for noise: {RANDOM_WAY}"
+        )
 
 
 def _is_number(item: Item) -> bool:

@@ -81,32 +81,28 @@ def _parse(text: str, name: str, delimiter: str | None) -> Matrix:
     lines = text.splitlines()
     delimiter = delimiter or _delimiter(lines)
     try:
-        numbered = [
-            (number, row)
-            for number, row in enumerate(csv.reader(lines, delimiter=delimiter, strict=True), 1)
-            if any(cell.strip() for cell in row)
-        ]
+        read = enumerate(csv.reader(lines, delimiter=delimiter, strict=True), 1)
+        rows = {number: row for number, row in read if any(cell.strip() for cell in row)}
     except csv.Error as error:
         raise InputError(f"{name} is not a table: {error}") from error
-    if not numbered:
+    if not rows:
         raise InputError(f"{name} is empty: a matrix is a table of numbers, a row a line")
-    rows, notes = [row for _, row in numbered], []
-    first = numbered[0][0]
-    if len(rows) > 1 and not any(_is_number(cell) for cell in rows[0][1:] or rows[0]):
-        rows, first = rows[1:], numbered[1][0]
-        numbered = numbered[1:]
+    first, notes = min(rows), []
+    if len(rows) > 1 and not any(_is_number(cell) for cell in rows[first][1:] or rows[first]):
+        del rows[first]
+        first = min(rows)
         notes.append("its first row, names, is left out")
-    names = len(rows[0]) > 1 and not any(_is_number(row[0]) for row in rows)
+    names = len(rows[first]) > 1 and not any(_is_number(row[0]) for row in rows.values())
     if names:
-        rows = [row[1:] for row in rows]
+        rows = {number: row[1:] for number, row in rows.items()}
         notes.append("its first column, names, is left out")
-    width = len(rows[0])
-    for (number, _), row in zip(numbered, rows, strict=True):
+    width = len(rows[first])
+    for number, row in rows.items():
         if len(row) != width:
             raise InputError(f"{name}: line {number} has {len(row)} cells, line {first} has {width}")
     values = [
         [_number(cell, name, number, place + names) for place, cell in enumerate(row, 1)]
-        for (number, _), row in zip(numbered, rows, strict=True)
+        for number, row in rows.items()
     ]
     return Matrix(np.array(values, dtype=np.float64), tuple(notes))
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import struct
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,38 +15,16 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from onnxviz.errors import InputError
+from onnxviz.feed.arrays import BROKEN
 from onnxviz.feed.geometry import PictureFit
 
 Pixels = npt.NDArray[Any]
 """Pixels `(H, W, C)` in 0..255, uint8 or float32."""
 
-_FILTERS = {
-    "nearest": Image.Resampling.NEAREST,
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-    "lanczos": Image.Resampling.LANCZOS,
-}
 # Pillow has these drawn by other programs, from code in the file.
 _REFUSED_FORMATS = ("EPS", "WMF")
 PICTURE_CHANNELS = (1, 3, 4)
 """Numbers of channels that a picture can have: grey, RGB, RGBA."""
-_ARRAY_WAY = "give other numbers of channels or ranges of values as an array (.npy)"
-# What Pillow's readers raise for broken files: the first five on purpose, the others where they trust what they read.
-_BROKEN = (
-    Image.DecompressionBombError,
-    OSError,
-    SyntaxError,
-    ValueError,
-    RuntimeError,
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    TypeError,
-    struct.error,
-    zlib.error,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +80,10 @@ def picture_from_array(array: npt.NDArray[Any], name: str) -> Picture:
         return Picture(array.astype(np.float32) / np.float32(257))
     if array.dtype.kind not in "fiu":
         raise InputError(f"{name} has dtype {array.dtype}: pixels must be numbers")
-    return Picture(_finite(array.astype(np.float32), name), ("its numbers are taken as pixels in 0..255",))
+    array = array.astype(np.float32)
+    if not np.isfinite(array).all():
+        raise InputError(f"{name} holds NaN or infinite numbers, which are not pixels")
+    return Picture(array, ("its numbers are taken as pixels in 0..255",))
 
 
 def with_channels(pixels: Pixels, channels: int) -> Pixels:
@@ -115,8 +94,7 @@ def with_channels(pixels: Pixels, channels: int) -> Pixels:
     if has == 4:
         alpha = pixels[..., 3:].astype(np.float32) / 255
         on_white = pixels[..., :3] * alpha + 255 * (1 - alpha)
-        pixels = _like(on_white.astype(np.float32), pixels)
-        return with_channels(pixels, channels)
+        return with_channels(_like(on_white.astype(np.float32), pixels), channels)
     if channels == 1:
         return _like((pixels @ np.array([0.299, 0.587, 0.114], np.float32))[..., None], pixels)
     colour = np.repeat(pixels, 3, axis=2) if has == 1 else pixels
@@ -128,10 +106,9 @@ def with_channels(pixels: Pixels, channels: int) -> Pixels:
 def place(pixels: Pixels, fit: PictureFit, resample: str, pad: int) -> Pixels:
     """Return the pixels of the fed array: the part of the picture in `fit`, resized, with grey `pad` around it."""
     drawn = _resized(pixels, fit, resample)
-    height, width = fit.geometry.fed
-    if fit.size == (height, width):
+    if fit.size == fit.geometry.fed:
         return drawn
-    canvas = np.full((height, width, pixels.shape[2]), pad, dtype=pixels.dtype)
+    canvas = np.full((*fit.geometry.fed, pixels.shape[2]), pad, dtype=pixels.dtype)
     canvas[..., 3:] = 255
     top, left = fit.corner
     canvas[top : top + fit.size[0], left : left + fit.size[1]] = drawn
@@ -145,7 +122,7 @@ def as_rgb(pixels: Pixels) -> npt.NDArray[np.uint8]:
 
 def _resized(pixels: Pixels, fit: PictureFit, resample: str) -> Pixels:
     size = (fit.size[1], fit.size[0])
-    resampling = _FILTERS[resample]
+    resampling = Image.Resampling[resample.upper()]
     if pixels.dtype == np.uint8:
         image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
         resized = np.array(image.resize(size, resampling, box=fit.box))
@@ -155,21 +132,19 @@ def _resized(pixels: Pixels, fit: PictureFit, resample: str) -> Pixels:
         for index in range(pixels.shape[2])
     ]
     # Bicubic and Lanczos overshoot at edges; Pillow clips pixels of 8 bit, but not these.
-    clipped: Pixels = np.clip(np.stack(planes, axis=2), 0, 255).astype(np.float32)
-    return clipped
+    return np.stack(planes, axis=2).clip(0, 255).astype(np.float32)
 
 
 def _opened(source: Path | bytes, name: str) -> Image.Image:
-    try:
-        return Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
-    except FileNotFoundError as error:
-        raise InputError(f"{name}: there is no such file") from error
-    except (PermissionError, IsADirectoryError) as error:
-        raise InputError(f"{name} cannot be read: {error.strerror}") from error
-    except UnidentifiedImageError as error:
-        raise InputError(f"{name} {_unidentified(source)}") from error
-    except _BROKEN as error:
-        raise _broken(name, error) from error
+    with _reading(name):
+        try:
+            return Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+        except FileNotFoundError as error:
+            raise InputError(f"{name}: there is no such file") from error
+        except (PermissionError, IsADirectoryError) as error:
+            raise InputError(f"{name} cannot be read: {error.strerror}") from error
+        except UnidentifiedImageError as error:
+            raise InputError(f"{name} {_unidentified(source)}") from error
 
 
 @contextmanager
@@ -177,15 +152,11 @@ def _reading(name: str) -> Iterator[None]:
     """Turn what Pillow raises for a broken file into an InputError; the block calls Pillow and nothing of ours."""
     try:
         yield
-    except _BROKEN as error:
-        raise _broken(name, error) from error
-
-
-def _broken(name: str, error: Exception) -> InputError:
-    if isinstance(error, Image.DecompressionBombError):
-        return InputError(f"{name} has more pixels than Pillow's limit allows: {error}")
-    reason = "the file ends too early" if "truncated" in str(error) else str(error) or type(error).__name__
-    return InputError(f"{name} is a broken picture: {reason}")
+    except (*BROKEN, Image.DecompressionBombError) as error:
+        if isinstance(error, Image.DecompressionBombError):
+            raise InputError(f"{name} has more pixels than Pillow's limit allows: {error}") from error
+        reason = "the file ends too early" if "truncated" in str(error) else str(error) or type(error).__name__
+        raise InputError(f"{name} is a broken picture: {reason}") from error
 
 
 def _checked(image: Image.Image, name: str) -> list[str]:
@@ -231,8 +202,7 @@ def _of_16_bit(values: npt.NDArray[Any], notes: list[str]) -> Pixels:
     largest = int(values.max())
     if 0 < largest < 8192:
         notes.append(f"16 bit picture whose largest value is {largest} of 65535: it is fed as dark as it is")
-    grey: Pixels = values.astype(np.float32) / np.float32(257)
-    return grey
+    return values.astype(np.float32) / np.float32(257)
 
 
 def _of_wide_values(values: npt.NDArray[Any], name: str, notes: list[str]) -> Pixels:
@@ -244,7 +214,10 @@ def _of_wide_values(values: npt.NDArray[Any], name: str, notes: list[str]) -> Pi
         return values.astype(np.float32)
     if low >= 0 and high <= 65535 and values.dtype.kind != "f":
         return _of_16_bit(values, notes)
-    raise InputError(f"{name} has values from {low:g} to {high:g}, whose black and white are unknown; {_ARRAY_WAY}")
+    raise InputError(
+        f"{name} has values from {low:g} to {high:g}, whose black and white are unknown; "
+        "give other numbers of channels or ranges of values as an array (.npy)"
+    )
 
 
 def _unidentified(source: Path | bytes) -> str:
@@ -265,12 +238,6 @@ def _is_text(source: Path | bytes) -> bool:
     # The last character may be cut.
     text = start[:512].decode("utf-8", "replace").rstrip("\ufffd")
     return all(letter.isprintable() or letter.isspace() for letter in text) and "\ufffd" not in text
-
-
-def _finite(values: npt.NDArray[np.float32], name: str) -> npt.NDArray[np.float32]:
-    if not np.isfinite(values).all():
-        raise InputError(f"{name} holds NaN or infinite numbers, which are not pixels")
-    return values
 
 
 def _like(values: npt.NDArray[np.float32], pixels: Pixels) -> Pixels:

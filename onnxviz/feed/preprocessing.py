@@ -52,18 +52,11 @@ class Preprocessing:
     multiple: int = 32
 
     def __post_init__(self) -> None:
-        """Refuse values that make no sense.
-
-        Raises:
-            UsageError: A value is outside its range.
-        """
-        for field, value, choices in (
-            ("resize", self.resize, RESIZES),
-            ("filter", self.filter, FILTERS),
-            ("channel order", self.channel_order, CHANNEL_ORDERS),
-        ):
+        """Raise UsageError for values that make no sense."""
+        for name, choices in (("resize", RESIZES), ("filter", FILTERS), ("channel_order", CHANNEL_ORDERS)):
+            value = getattr(self, name)
             if value not in choices:
-                raise UsageError(f"{field} {value!r} is not known: it is one of {', '.join(choices)}")
+                raise UsageError(f"{name.replace('_', ' ')} {value!r} is not known: it is one of {', '.join(choices)}")
         numbers = (*self.range, *self.mean, *self.std, self.crop_fraction)
         if not all(math.isfinite(number) for number in numbers):
             raise UsageError("range, mean, std and crop fraction must be finite numbers")
@@ -94,23 +87,12 @@ class Preprocessing:
         # Factors in float64 first: one multiplication and one addition a pixel, exact for powers of two.
         factor = ((high - low) / 255 / std).astype(np.float32)
         addend = ((low - mean) / std).astype(np.float32)
-        values = self._ordered(pixels).astype(np.float32)
+        if self.channel_order == "bgr" and channels >= 3:
+            pixels = pixels[..., [2, 1, 0, *range(3, channels)]]
+        values = pixels.astype(np.float32)
         values *= factor
         values += addend
         return values
-
-    def pixels(self, values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """Return fed values as RGB pixels `(H, W, C)` in 0..255, float32; the inverse of `normalise`."""
-        channels = values.shape[-1]
-        low, high = self.range
-        mean, std = per_channel(self.mean, channels, 0.0), per_channel(self.std, channels, 1.0)
-        pixels = (values.astype(np.float64) * std + mean - low) / (high - low) * 255
-        return self._ordered(pixels).astype(np.float32)
-
-    def _ordered(self, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        if self.channel_order == "rgb" or pixels.shape[-1] < 3:
-            return pixels
-        return pixels[..., [2, 1, 0, *range(3, pixels.shape[-1])]]
 
     def to_json(self) -> str:
         """Return the text that is kept in a model under the metadata key `onnxviz.preprocessing`."""
@@ -132,15 +114,14 @@ class Preprocessing:
             ) from error
 
 
-def _preset(name: str, **values: Any) -> tuple[str, Preprocessing]:
-    return name, Preprocessing(name=name, **values)
-
-
-PRESETS: Mapping[str, Preprocessing] = dict(
-    (
-        _preset("imagenet", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), resize="crop", crop_fraction=0.875),
-        _preset("inception", range=(-1.0, 1.0), resize="crop", crop_fraction=0.875),
-        _preset(
+PRESETS: Mapping[str, Preprocessing] = {
+    preset.name: preset
+    for preset in (
+        Preprocessing(
+            "imagenet", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), resize="crop", crop_fraction=0.875
+        ),
+        Preprocessing("inception", range=(-1.0, 1.0), resize="crop", crop_fraction=0.875),
+        Preprocessing(
             "caffe",
             range=(0.0, 255.0),
             mean=(103.939, 116.779, 123.68),
@@ -148,12 +129,12 @@ PRESETS: Mapping[str, Preprocessing] = dict(
             channel_order="bgr",
             crop_fraction=0.875,
         ),
-        _preset("efficientnet-lite", range=(0.0, 255.0), mean=(127.0,), std=(128.0,), filter="bicubic"),
-        _preset("yolo", resize="letterbox"),
-        _preset("zero-one"),
-        _preset("raw", range=(0.0, 255.0)),
+        Preprocessing("efficientnet-lite", range=(0.0, 255.0), mean=(127.0,), std=(128.0,), filter="bicubic"),
+        Preprocessing("yolo", resize="letterbox"),
+        Preprocessing("zero-one"),
+        Preprocessing("raw", range=(0.0, 255.0)),
     )
-)
+}
 
 
 def per_channel(numbers: tuple[float, ...], channels: int, neutral: float) -> npt.NDArray[np.float64]:
@@ -185,8 +166,7 @@ def model_preprocessing(metadata: Mapping[str, str]) -> Preprocessing | None:
     if METADATA_PREPROCESSING in metadata:
         return Preprocessing.from_json(metadata[METADATA_PREPROCESSING])
     sides = _literal(metadata.get("imgsz", ""))
-    if isinstance(sides, int):
-        sides = [sides, sides]
+    sides = [sides, sides] if isinstance(sides, int) else sides
     if not {"imgsz", "stride", "names"} <= metadata.keys() or not _is_size(sides):
         return None
     stride = _literal(metadata["stride"])

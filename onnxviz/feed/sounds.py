@@ -64,11 +64,7 @@ def read_sound(path: Path, name: str) -> Sound:
 
 
 def _read(file: BinaryIO) -> tuple[_Format, bytes]:
-    """Return the format and the bytes of the samples.
-
-    Raises:
-        ValueError: The file is broken; the text says how.
-    """
+    """Return the format and the bytes of the samples; a ValueError says what is broken."""
     start = file.read(12)
     if start[:4] != b"RIFF" or start[8:] != b"WAVE":
         raise ValueError("it does not begin as a RIFF file of sound" if start else "it is empty")
@@ -116,10 +112,8 @@ def _samples(data: bytes, form: _Format) -> npt.NDArray[np.float32]:
             return np.frombuffer(data, f"<f{form.width}").astype(np.float32)
     if form.width == 1:
         return (np.frombuffer(data, np.uint8).astype(np.float32) - 128) / np.float32(128)
-    if form.width == 2:
-        return np.frombuffer(data, "<i2").astype(np.float32) / np.float32(32768)
-    if form.width == 4:
-        return (np.frombuffer(data, "<i4").astype(np.float64) / 2**31).astype(np.float32)
+    if form.width in (2, 4):
+        return np.frombuffer(data, f"<i{form.width}").astype(np.float32) / np.float32(2 ** (8 * form.width - 1))
     # 24 bit: three bytes become the upper three of an int32.
     wide: npt.NDArray[Any] = np.zeros((len(data) // 3, 4), np.uint8)
     wide[:, 1:] = np.frombuffer(data, np.uint8).reshape(-1, 3)

@@ -103,8 +103,7 @@ def _made_shape(job: Job, spec: TensorSpec) -> tuple[int, ...]:
         first = job.sizes.known(spec.shape[0]) if spec.shape else None
         sides |= {"N": first or 1, "C": picture_channels(spec, layout, [])}
         return tuple(sides[letter] for letter in layout)
-    integers = spec.dtype is not None and "int" in spec.dtype
-    if integers:
+    if spec.dtype is not None and "int" in spec.dtype:
         return _shape(job, spec, _FREE)
     if spec is not next((each for each in job.inputs if each.shape), None):
         # A state beside the main input: its free sizes are most often a batch.

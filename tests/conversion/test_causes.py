@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from onnxviz.conversion.causes import cause
+from onnxviz.conversion.child_process import cause
 
 NOISE = """\
 2026-05-01 10:11:12.131415: I tensorflow/core/util/port.cc:153] oneDNN custom operations are on.

@@ -21,7 +21,7 @@ Make = Callable[[str], StandIn]
 
 
 def run(made: StandIn, folder: Path, stages: list[str] | None = None) -> dict[str, object]:
-    request = {"output": str(folder / "model.onnx")}
+    request = {"output": str(folder / "model.onnx"), "report": str(folder / "report.json"), "parent": os.getpid()}
     passed = [] if stages is None else stages
     return dict(ask_child(request, made.program, folder, passed.append))
 
@@ -96,7 +96,7 @@ def test_each_way_to_fail_is_one_error(
 
 def test_a_missing_program_is_one_error(tmp_path: Path) -> None:
     with pytest.raises(ConversionError, match="nowhere' cannot be run as a Python: No such file"):
-        ask_child({}, tmp_path / "nowhere", tmp_path, print)
+        ask_child({"report": str(tmp_path / "report.json")}, tmp_path / "nowhere", tmp_path, print)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
@@ -137,7 +137,7 @@ def test_an_interrupt_ends_all_and_leaves_nothing(
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def test_it_ends_when_its_parent_was_killed(tmp_path: Path) -> None:
     child = (
-        "import os, time; from onnxviz.conversion.child.quiet import end_with_parent; "
+        "import os, time; from onnxviz.conversion.child.job import end_with_parent; "
         "end_with_parent(os.getppid()); print(os.getpid(), flush=True); time.sleep(60)"
     )
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"

@@ -324,6 +324,6 @@ def test_any_maps_any_style(
         for word in page.words:
             assert word.left >= 0
             assert word.right <= page.width
-            assert word.bottom <= page.height
+            assert word.baseline + word.size // 3 <= page.height
         for one, other in itertools.combinations(page.words, 2):
             assert not overlap(one, other), (one, other)

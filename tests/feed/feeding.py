@@ -12,6 +12,7 @@ import pytest
 from onnxviz.errors import InputError
 from onnxviz.feed.feed import Feed
 from onnxviz.feed.feed_options import FeedOptions
+from onnxviz.feed.geometry import Geometry
 from onnxviz.feed.make import make_feed
 from onnxviz.layout import TensorSpec
 
@@ -31,6 +32,12 @@ def refusal(inputs: TensorSpec | list[TensorSpec], source: Any, options: FeedOpt
     with pytest.raises(InputError) as caught:
         feed(inputs, source, options)
     return str(caught.value)
+
+
+def in_picture(geometry: Geometry, y: float, x: float) -> tuple[float, float]:
+    """Return the place in the picture of a position of the fed array, by the formula of `Geometry`."""
+    (down, across), (top, left) = geometry.scale, geometry.offset
+    return (y + 0.5) * down + top - 0.5, (x + 0.5) * across + left - 0.5
 
 
 def write_wav(path: Path, data: bytes, *, width: int, channels: int = 1, rate: int = 16000) -> Path:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from onnxviz.feed.feed_options import FeedOptions
-from tests.feed.feeding import COLOURS, RAW, feed, refusal, spec
+from tests.feed.feeding import COLOURS, RAW, feed, in_picture, refusal, spec
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_letterbox_pads_and_the_picture_shows_it(picture: Path) -> None:
     assert fed.picture is not None
     assert fed.picture[0].tolist() == [[114] * 3, [1, 2, 3], [4, 5, 6], [114] * 3]
     assert fed.geometry is not None
-    assert fed.geometry.to_picture(0, 1) == (0, 0)
+    assert in_picture(fed.geometry, 0, 1) == (0, 0)
     assert fed.preset == "raw (resize, filter changed)"
 
 

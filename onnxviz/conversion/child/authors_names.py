@@ -24,32 +24,25 @@ def authors_names(names: list[str]) -> list[str]:
         return names
     roots = {name.partition("/")[0] for name in plain if "/" in name}
     counter = _COUNTED.search(next(iter(roots))) if len(roots) == 1 else None
-    if counter is None:
-        return plain
     split = [name.split("/") for name in plain]
-    return ["/".join(parts) for parts in _without(split, counter.group())] if _below(split, counter.group()) else plain
+    if counter is None or not _all_end_in(split, 1, counter.group()):
+        return plain
+    return ["/".join(parts) for parts in _without(split, counter.group())]
 
 
-def _below(split: list[list[str]], counter: str) -> bool:
-    """Return whether the scopes right below the model's own end in its counter too."""
-    scopes = {parts[1] for parts in split if len(parts) > 2}
+def _all_end_in(split: list[list[str]], level: int, counter: str) -> bool:
+    """Return whether there are scopes at a level, and all end in the counter."""
+    scopes = {parts[level] for parts in split if len(parts) > level + 1}
     return bool(scopes) and all(scope.endswith(counter) for scope in scopes)
 
 
 def _without(split: list[list[str]], counter: str) -> list[list[str]]:
     """Take the counter off the scopes of the first level, and of further levels as long as all scopes there have it."""
-    scopes = {parts[0] for parts in split if len(parts) > 1}
-    if not scopes or not all(scope.endswith(counter) for scope in scopes):
+    if not _all_end_in(split, 0, counter):
         return split
-    result: list[list[str]] = []
     below: dict[str, list[list[str]]] = {}
     for parts in split:
         if len(parts) > 1:
             below.setdefault(parts[0], []).append(parts[1:])
     renamed = {scope: iter(_without(rest, counter)) for scope, rest in below.items()}
-    for parts in split:
-        if len(parts) > 1:
-            result.append([parts[0][: -len(counter)], *next(renamed[parts[0]])])
-        else:
-            result.append(parts)
-    return result
+    return [[parts[0][: -len(counter)], *next(renamed[parts[0]])] if len(parts) > 1 else parts for parts in split]

@@ -13,15 +13,13 @@ it into the convolution where nothing else reads that, and a reader sees a norm 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy
+import numpy.typing as npt
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from .onnx_nodes import makers
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 
 def join_batch_norms(proto: ModelProto, values: set[str]) -> int:

@@ -44,9 +44,7 @@ def read_configuration(path: str) -> Configuration:
     Raises:
         Refusal: The file holds no configuration, or it cannot be read.
     """
-    if zipfile.is_zipfile(path):
-        return _from_zip(path)
-    return _from_hdf5(path)
+    return _from_zip(path) if zipfile.is_zipfile(path) else _from_hdf5(path)
 
 
 def check_configuration(configuration: Configuration) -> None:
@@ -56,8 +54,7 @@ def check_configuration(configuration: Configuration) -> None:
         Refusal: It does; the text names the layer.
     """
     for entry in _entries(configuration.tree):
-        why = _danger(entry)
-        if why:
+        if why := _danger(entry):
             raise Refusal(f"{why}\nif you trust whoever made the file: onnxviz convert --trust")
 
 
@@ -67,15 +64,13 @@ def check_supported(configuration: Configuration) -> None:
     Raises:
         Refusal: The model is subclassed.
     """
-    tree = configuration.tree
-    kind = tree.get("class_name") if isinstance(tree, dict) else None
-    module = str(tree.get("module") or "keras") if isinstance(tree, dict) else ""
-    if kind in ("Functional", "Sequential", "Model") and _is_known(module):
-        return
-    raise Refusal(
-        f"the file holds a subclassed model ({kind}), which only the program that defines it can build\n"
-        "in that program: model.export('folder'), then: onnxviz convert folder"
-    )
+    tree = configuration.tree if isinstance(configuration.tree, dict) else {}
+    kind = tree.get("class_name")
+    if kind not in ("Functional", "Sequential", "Model") or not _is_known(str(tree.get("module") or "keras")):
+        raise Refusal(
+            f"the file holds a subclassed model ({kind}), which only the program that defines it can build\n"
+            "in that program: model.export('folder'), then: onnxviz convert folder"
+        )
 
 
 def names_own(configuration: Configuration) -> bool:
@@ -89,17 +84,20 @@ def names_own(configuration: Configuration) -> bool:
 def _from_zip(path: str) -> Configuration:
     try:
         with zipfile.ZipFile(path) as archive:
-            if "config.json" not in archive.namelist():
+            names = archive.namelist()
+            if "config.json" not in names:
                 raise Refusal("the zip archive holds no config.json: it is not a Keras file")
             tree = json.loads(_bounded(archive, "config.json"))
-            names = archive.namelist()
             metadata = json.loads(_bounded(archive, "metadata.json")) if "metadata.json" in names else {}
     except (zipfile.BadZipFile, OSError, ValueError, RecursionError, EOFError) as error:
         raise Refusal(f"the Keras file is damaged: {error}") from error
+    module = ""
     if isinstance(tree, dict):
         tree.pop("compile_config", None)  # loading leaves losses and optimizers out
+        module = str(tree.get("module") or "")
     version = str(metadata.get("keras_version", "")) if isinstance(metadata, dict) else ""
-    return Configuration(tree, version, version.startswith("2.") or _names_legacy_keras(tree))
+    is_of_keras_2 = module.startswith(("tf_keras", "keras.src.engine", "keras.engine"))
+    return Configuration(tree, version, version.startswith("2.") or is_of_keras_2)
 
 
 def _bounded(archive: zipfile.ZipFile, name: str) -> bytes:
@@ -128,11 +126,6 @@ def _from_hdf5(path: str) -> Configuration:
         )
     version = version.decode("utf-8", "replace") if isinstance(version, bytes) else str(version)
     return Configuration(tree, version, not version.startswith("3"))
-
-
-def _names_legacy_keras(tree: object) -> bool:
-    module = str(tree.get("module") or "") if isinstance(tree, dict) else ""
-    return module.startswith(("tf_keras", "keras.src.engine", "keras.engine"))
 
 
 def _entries(tree: Any) -> Iterator[dict[str, Any]]:

@@ -6,6 +6,7 @@ Both sides import these types. Between them everything is JSON.
 from __future__ import annotations
 
 import json
+import sys
 import time
 from typing import TypedDict
 
@@ -25,7 +26,8 @@ class KnownPreprocessing(TypedDict):
 class Request(TypedDict):
     """One conversion; `kind` is a key of `KINDS` in `conversion/source.py`, the other fields are as in ConvertOptions.
 
-    `reference` is where to store TensorFlow's results (`.npz`), None for no verification.
+    `reference` is where to store TensorFlow's results (`.npz`), None for no verification. `report` is the file to
+    report to, and `parent` the process whose end ends the child.
     """
 
     source: str
@@ -40,11 +42,6 @@ class Request(TypedDict):
     opset: int
     trust: bool
     preprocessing: list[KnownPreprocessing]
-
-
-class SentRequest(Request):
-    """A request with the file to report to, and the process whose end ends the child."""
-
     report: str
     parent: int
 
@@ -57,7 +54,7 @@ class Failure(TypedDict, total=False):
     type: str
 
 
-class KeptTensor(TypedDict):
+class Kept(TypedDict):
     """The ONNX value of a kept tensor; transposed by `order`, if there is one, it is the TensorFlow tensor."""
 
     value: str
@@ -107,7 +104,7 @@ class Facts(TypedDict, total=False):
     lost: list[str]
     preprocessing: str
     layers: int
-    where: dict[str, KeptTensor]
+    where: dict[str, Kept]
     done: bool
     error: Failure
     cpu_seconds: float
@@ -131,7 +128,6 @@ class FactsFile:
     """
 
     def __init__(self, path: str) -> None:
-        """Begin to collect facts for the file at `path`."""
         self._path = path
         self.facts: Facts = {"stage": ""}
 
@@ -142,8 +138,7 @@ class FactsFile:
 
     def finish(self, facts: Facts) -> None:
         """Add the last facts and what the work cost."""
-        self.facts.update(facts)
-        self.facts.update({"cpu_seconds": round(time.process_time(), 2), "peak_bytes": peak_bytes()})
+        self.facts.update({**facts, "cpu_seconds": round(time.process_time(), 2), "peak_bytes": peak_bytes()})
         self._write()
 
     def _write(self) -> None:
@@ -157,7 +152,5 @@ def peak_bytes() -> int | None:
         import resource
     except ImportError:
         return None
-    import sys
-
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

@@ -7,14 +7,15 @@ memory: 4.2 GB against 1.7 GB for Inception-v4.
 from __future__ import annotations
 
 import math
+from contextlib import suppress
+from graphlib import CycleError, TopologicalSorter
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy.typing as npt
 
 from .graph_def import GraphDef, NodeDef
-from .graph_nodes import node_of
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
+from .graph_nodes import node_of, tensor_name
 
 _LARGEST = 64 << 20
 _NOT_CONSTANT = frozenset("Placeholder PlaceholderWithDefault NoOp Assert".split())
@@ -85,36 +86,21 @@ def _is_number(dtype: Any) -> bool:
 def _last_constants(graph: GraphDef, kept: set[str]) -> list[str]:
     nodes = {node.name: node for node in graph.node}
     constant = _constant_nodes(graph)
-    wanted: dict[str, None] = {}
-    for node in graph.node:
-        if node.name in constant:
-            continue
-        for name in node.input:
-            source = node_of(name)
-            if name.startswith("^") or source not in constant or nodes[source].op in _LEFT:
-                continue
-            if source not in kept and name in (source, f"{source}:0"):
-                wanted[source] = None
-    return list(wanted)
+    read = dict.fromkeys(name for node in graph.node if node.name not in constant for name in node.input)
+    first = dict.fromkeys(node_of(name) for name in read if tensor_name(name) == f"{node_of(name)}:0")
+    return [name for name in first if name in constant and name not in kept and nodes[name].op not in _LEFT]
 
 
 def _constant_nodes(graph: GraphDef) -> set[str]:
     """Return the nodes that depend on no input, control dependencies included; the graph need not be in order."""
-    waiting = {node.name: {node_of(name) for name in node.input} for node in graph.node}
     pure = {node.name for node in graph.node if _is_pure(node)}
-    readers: dict[str, list[str]] = {}
-    for name, sources in waiting.items():
-        for source in sources:
-            readers.setdefault(source, []).append(name)
+    sorter = TopologicalSorter({node.name: map(node_of, node.input) for node in graph.node})
+    with suppress(CycleError):  # a loop, whose nodes then never become ready
+        sorter.prepare()
     found: set[str] = set()
-    ready = [name for name, sources in waiting.items() if not sources and name in pure]
-    while ready:
-        name = ready.pop()
-        found.add(name)
-        for reader in readers.get(name, ()):
-            waiting[reader].discard(name)
-            if not waiting[reader] and reader in pure:
-                ready.append(reader)
+    while ready := [name for name in sorter.get_ready() if name in pure]:
+        found.update(ready)
+        sorter.done(*ready)
     return found
 
 
@@ -143,9 +129,7 @@ def _with_one_open(sizes: list[int | None], rest: int | None) -> list[int] | Non
     if sizes.count(None) != 1:
         return None
     if -1 in sizes:
-        if rest is None or sizes[0] is not None or len(sizes) != 2:
-            return None
-        return [-1, rest]
+        return [-1, rest] if rest is not None and sizes == [None, -1] else None
     return [-1 if size is None else size for size in sizes]
 
 

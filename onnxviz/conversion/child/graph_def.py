@@ -9,46 +9,25 @@ from collections.abc import Mapping, MutableMapping, MutableSequence, Sequence
 from typing import Any, Protocol
 
 
-class AttrValue(Protocol):
-    """The value of a node's attribute, in one of these fields; `type` is a number of TensorFlow's DataType."""
-
-    s: bytes
-    type: int
-    shape: Any
-    tensor: Any
-    func: Any
-    list: Any
-
-    def HasField(self, name: str, /) -> bool: ...  # noqa: D102, N802
-
-
 class NodeDef(Protocol):
     """A node. An input is `node`, `node:1` for a later output, or `^node` for one that must only run before."""
 
     name: str
     op: str
     input: MutableSequence[str]
-    attr: MutableMapping[str, AttrValue]
+    attr: MutableMapping[str, Any]
 
     def Clear(self) -> None: ...  # noqa: D102, N802
 
 
 class OpDef(Protocol):
-    """What TensorFlow knows of an operator, or a function's signature."""
+    """What TensorFlow knows of an operator."""
 
     name: str
     is_stateful: bool
     input_arg: Sequence[Any]
     output_arg: Sequence[Any]
     attr: Sequence[Any]
-
-
-class FunctionDef(Protocol):
-    """A function of a graph's library."""
-
-    signature: OpDef
-    node_def: Sequence[NodeDef]
-    attr: MutableMapping[str, AttrValue]
 
 
 class GraphDef(Protocol):

@@ -34,7 +34,8 @@ def layer_rows(graph: GraphDef) -> list[Row]:
     found: list[tuple[NodeDef, str]] = []
     biased: set[str] = set()
     for node in _in_order(graph, nodes):
-        if node.op not in _LAYERS or node.name in biased or _is_of_constants(node, nodes):
+        # What reads constants only, as in the arithmetic of shapes, is not a layer.
+        if node.op not in _LAYERS or node.name in biased or all(_is_constant(name, nodes) for name in node.input):
             continue
         after = readers.get(node.name, [])
         makes = node.name
@@ -80,8 +81,3 @@ def _is_constant(name: str, nodes: dict[str, NodeDef]) -> bool:
     while node is not None and node.op == "Identity" and node.input:
         node = nodes.get(node_of(node.input[0]))
     return node is not None and node.op == "Const"
-
-
-def _is_of_constants(node: NodeDef, nodes: dict[str, NodeDef]) -> bool:
-    """Return whether a node reads constants only, as in the arithmetic of shapes, and so is not a layer."""
-    return all(_is_constant(name, nodes) for name in node.input)

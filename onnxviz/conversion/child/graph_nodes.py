@@ -5,10 +5,10 @@ from __future__ import annotations
 import copy
 import difflib
 from collections.abc import Collection, Iterable, MutableSequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from .exchange import Refusal
-from .graph_def import FunctionDef, GraphDef, NodeDef
+from .graph_def import GraphDef, NodeDef
 
 # Nothing reads these, as nothing reads an output, but nobody means them as a result.
 _NO_RESULTS = frozenset(
@@ -81,14 +81,7 @@ def cut_to(graph: GraphDef, roots: list[str]) -> None:
     Before: a training graph with its input pipeline, summaries and savers. After: what restores its weights and
     computes its outputs. TensorFlow never imports the rest, which therefore need not be checked.
     """
-    nodes = {node.name: node for node in graph.node}
-    needed: set[str] = set()
-    waiting = [node_of(name) for name in roots]
-    while waiting:
-        name = waiting.pop()
-        if name in nodes and name not in needed:
-            needed.add(name)
-            waiting.extend(node_of(read) for read in nodes[name].input)
+    needed = ancestors(graph, roots)
     kept = [node for node in graph.node if node.name in needed]
     functions = _called_functions(graph, kept)
     for node in kept:
@@ -96,6 +89,19 @@ def cut_to(graph: GraphDef, roots: list[str]) -> None:
     _keep(graph.node, kept)
     _keep(graph.library.function, functions)
     del graph.library.gradient[:]
+
+
+def ancestors(graph: GraphDef, names: Iterable[str]) -> dict[str, NodeDef]:
+    """Return, by their names, the nodes that running some nodes or tensors runs: these, and all that they read."""
+    nodes = {node.name: node for node in graph.node}
+    found: dict[str, NodeDef] = {}
+    waiting = list(names)
+    while waiting:
+        name = node_of(waiting.pop())
+        if name in nodes and name not in found:
+            found[name] = nodes[name]
+            waiting.extend(nodes[name].input)
+    return found
 
 
 def called(node: NodeDef) -> set[str]:
@@ -108,7 +114,7 @@ def called(node: NodeDef) -> set[str]:
     return names
 
 
-def _called_functions(graph: GraphDef, nodes: list[NodeDef]) -> list[FunctionDef]:
+def _called_functions(graph: GraphDef, nodes: list[NodeDef]) -> list[Any]:
     known = {function.signature.name: function for function in graph.library.function}
     needed: set[str] = set()
     waiting = list(nodes)

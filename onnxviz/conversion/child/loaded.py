@@ -1,4 +1,7 @@
-"""What every route makes of its source: one frozen graph with its inputs and outputs, and the layers of its author."""
+"""What every route makes of its source: a frozen graph, the layers of its author, and which of these stay visible.
+
+With folding only those layers stay visible that the user named, else all.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from types import ModuleType
 
 from .exchange import Facts, Refusal
 from .graph_def import GraphDef
+from .graph_nodes import did_you_mean, node_of, tensor_name
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,22 @@ class Loaded:
     facts: Facts = field(default_factory=lambda: Facts())
 
 
+def chosen(loaded: Loaded, keep: list[str], fold: bool) -> list[str]:
+    """Return the tensors to keep, in the graph's order, without the graph's own inputs and outputs.
+
+    Raises:
+        Refusal: A name in `keep` is not a layer, node or tensor of the source.
+    """
+    nodes = [] if loaded.graph is None else list(loaded.graph.node)
+    order = {node.name: place for place, node in enumerate(nodes)}
+    wanted = [_resolved(loaded, order, name) for name in keep]
+    if not fold:
+        wanted += [row.tensor for row in loaded.rows]
+    left_out = {node_of(name) for name in loaded.inputs} | {node.name for node in nodes if node.op == "Const"}
+    kept = [name for name in dict.fromkeys(wanted) if name not in loaded.outputs and node_of(name) not in left_out]
+    return sorted(kept, key=lambda name: order.get(node_of(name), 0))
+
+
 @contextmanager
 def refusing_damage(tensorflow: ModuleType, what: str) -> Iterator[None]:
     """Turn what TensorFlow raises while it restores weights into a Refusal that begins with `what`.
@@ -55,3 +75,13 @@ def refusing_damage(tensorflow: ModuleType, what: str) -> Iterator[None]:
             raise
         reason = "missing" if "Failed to find any matching files" in text else "damaged or cut short"
         raise Refusal(f"{what} {reason}\ncopy the whole folder again, with all its files") from error
+
+
+def _resolved(loaded: Loaded, nodes: dict[str, int], name: str) -> str:
+    layers = [row.tensor for row in loaded.rows if row.layer == name or row.layer.endswith(f"/{name}")]
+    if layers:
+        return layers[-1]
+    if node_of(tensor_name(name)) in nodes:
+        return tensor_name(name)
+    hint = did_you_mean(name, [row.layer for row in loaded.rows] + sorted(nodes))
+    raise Refusal(f"there is no layer '{name}' to keep{hint}", "usage")

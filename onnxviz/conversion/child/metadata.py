@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
 
-from .exchange import KnownPreprocessing
+from onnx import ModelProto
+
+from .exchange import Kept, KnownPreprocessing
 from .loaded import Loaded
-from .strip import Kept
-
-if TYPE_CHECKING:
-    from onnx import ModelProto
 
 
 def add_layer_map(proto: ModelProto, loaded: Loaded, where: dict[str, Kept]) -> int:
@@ -23,12 +20,11 @@ def add_layer_map(proto: ModelProto, loaded: Loaded, where: dict[str, Kept]) -> 
     made = {name for node in proto.graph.node for name in node.output}
     entries: dict[str, dict[str, str | None]] = {}
     for row in loaded.rows:
-        place = where.get(row.tensor) or Kept(loaded.renames.get(row.tensor, row.tensor))
-        if place.value not in made:
-            continue
-        layout = _layout_in_onnx(row.layout, place.order)
-        entry = {"layer": row.layer, "class": row.kind, "tensor": row.tensor, "value": place.value, "layout": layout}
-        entries.setdefault(place.value, entry)
+        place = where.get(row.tensor) or Kept(value=loaded.renames.get(row.tensor, row.tensor), order=None)
+        value, layout = place["value"], _layout_in_onnx(row.layout, place["order"])
+        if value in made:
+            entry = {"layer": row.layer, "class": row.kind, "tensor": row.tensor, "value": value, "layout": layout}
+            entries.setdefault(value, entry)
     text = json.dumps({"version": 1, "layers": list(entries.values())}, ensure_ascii=False)
     proto.metadata_props.add(key="onnxviz.layers", value=text)
     return len(entries)
@@ -53,9 +49,8 @@ def _layout_in_onnx(layout: str | None, order: list[int] | None) -> str | None:
     """
     if order is None:
         return layout
-    if layout is None:
-        layout = {3: "NLC", 4: "NHWC", 5: "NDHWC"}.get(len(order))
-    if layout is None or len(layout) != len(order):
+    layout = layout or {3: "NLC", 4: "NHWC", 5: "NDHWC"}.get(len(order), "")
+    if len(layout) != len(order):
         return None
     letters = dict(zip(order, layout))
     return "".join(letters[place] for place in range(len(order)))

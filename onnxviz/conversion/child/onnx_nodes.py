@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+
+from onnx import GraphProto, ModelProto, NodeProto, defs
 
 from .exchange import Refusal
-
-if TYPE_CHECKING:
-    from onnx import GraphProto, ModelProto, NodeProto
 
 
 def bodies(node: NodeProto) -> Iterator[GraphProto]:
@@ -58,26 +56,23 @@ def check_operators(proto: ModelProto) -> None:
     Raises:
         Refusal: There are some; the text names them and where they are.
     """
-    import onnx
-
     versions = {entry.domain: entry.version for entry in proto.opset_import}
     places: dict[str, list[str]] = {}
     for node in _all_nodes(proto.graph):
         if node.domain in ("", "ai.onnx"):
-            if not onnx.defs.has(node.op_type, max_inclusive_version=versions.get(node.domain, 1)):
+            if not defs.has(node.op_type, max_inclusive_version=versions.get(node.domain, 1)):
                 places.setdefault(node.op_type, []).append(node.name)
         elif not node.domain.startswith(("ai.onnx", "com.microsoft")):
             places.setdefault(f"{node.domain}.{node.op_type}", []).append(node.name)
-    if not places:
-        return
     lines = [
         f"{op} at {', '.join(names[:3])}{' and more' if names[3:] else ''}" for op, names in sorted(places.items())
     ]
-    raise Refusal(
-        f"tf2onnx has no translation of {'; '.join(lines)}\n"
-        "the part before it converts: onnxviz convert --outputs, with the tensor that it reads",
-        "unsupported",
-    )
+    if lines:
+        raise Refusal(
+            f"tf2onnx has no translation of {'; '.join(lines)}\n"
+            "the part before it converts: onnxviz convert --outputs, with the tensor that it reads",
+            "unsupported",
+        )
 
 
 def _all_nodes(graph: GraphProto) -> Iterator[NodeProto]:

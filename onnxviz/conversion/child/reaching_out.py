@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator
 
 from .exchange import Refusal
 from .graph_def import GraphDef, MetaGraphDef, NodeDef, OpDef
-from .graph_nodes import called, node_of
+from .graph_nodes import ancestors, called
 
 _INSIDE = re.compile(
     "|".join(
@@ -58,12 +58,16 @@ _SAVING = ("__inference__traced_save", "__inference_signature_wrapper_traced_sav
 
 def stays_inside(definition: OpDef) -> bool:
     """Return whether an operator, given as TensorFlow defines it, cannot reach outside the model."""
+    from tensorflow.core.framework import types_pb2
+
     if definition.is_stateful:
         return bool(_INSIDE.fullmatch(definition.name))
     given = [part.name for part in (*definition.input_arg, *definition.attr)]
     if definition.name in _REACHING or any(_OUTSIDE.search(name) for name in given):
         return False
-    return not _handles_variant(definition) or bool(_LISTS.fullmatch(definition.name))
+    variants = (types_pb2.DT_VARIANT, types_pb2.DT_VARIANT_REF)
+    handles_variant = any(part.type in variants for part in (*definition.input_arg, *definition.output_arg))
+    return not handles_variant or bool(_LISTS.fullmatch(definition.name))
 
 
 def check_graph(graph: GraphDef, passed: frozenset[str] = frozenset()) -> None:
@@ -106,7 +110,9 @@ def check_saved_model(parts: Iterable[MetaGraphDef]) -> None:
         writers = _writing_functions(graph)
         for function in graph.library.function:
             if function.signature.name not in writers:
-                _check_calls(function.node_def, writers)
+                for node in function.node_def:
+                    if called(node) & writers:
+                        raise _refusal("SaveV2", node.name)
         for name in _functions_for_loading(part):
             if name in writers:
                 raise _refusal("SaveV2", name)
@@ -114,35 +120,19 @@ def check_saved_model(parts: Iterable[MetaGraphDef]) -> None:
         _check_what_loading_runs(part, writers)
 
 
-def _handles_variant(definition: OpDef) -> bool:
-    from tensorflow.core.framework import types_pb2
-
-    kinds = (types_pb2.DT_VARIANT, types_pb2.DT_VARIANT_REF)
-    return any(part.type in kinds for part in (*definition.input_arg, *definition.output_arg))
-
-
 def _writing_functions(graph: GraphDef) -> set[str]:
     """Return the functions that write checkpoints, by themselves or by what they call."""
     functions = {function.signature.name: function for function in graph.library.function}
     writers = {name for name, function in functions.items() if any(node.op in _WRITERS for node in function.node_def)}
-    while True:
-        # A function of another name that calls a writer does not belong to saving: `_check_calls` refuses it.
-        more = {
-            name
-            for name, function in functions.items()
-            if name not in writers
-            and name.startswith(_SAVING)
-            and any(called(node) & writers for node in function.node_def)
-        }
-        if not more:
-            return writers
+    # A function of another name that calls a writer does not belong to saving: `check_saved_model` refuses it.
+    saving = {name: function for name, function in functions.items() if name.startswith(_SAVING)}
+    while more := {
+        name
+        for name, function in saving.items()
+        if name not in writers and any(called(node) & writers for node in function.node_def)
+    }:
         writers |= more
-
-
-def _check_calls(nodes: Iterable[NodeDef], writers: set[str]) -> None:
-    for node in nodes:
-        if called(node) & writers:
-            raise _refusal("SaveV2", node.name)
+    return writers
 
 
 def _functions_for_loading(part: MetaGraphDef) -> Iterator[str]:
@@ -156,22 +146,15 @@ def _functions_for_loading(part: MetaGraphDef) -> Iterator[str]:
 
 def _check_what_loading_runs(part: MetaGraphDef, writers: set[str]) -> None:
     """Follow what TensorFlow 1's loader runs: the restore operator and the initialisers."""
-    nodes = {node.name: node for node in part.graph_def.node}
-    waiting = [node_of(part.saver_def.restore_op_name)] if part.saver_def.restore_op_name else []
+    roots = [part.saver_def.restore_op_name]
     for key in ("saved_model_main_op", "legacy_init_op", "table_initializer"):
-        waiting.extend(node_of(name) for name in part.collection_def[key].node_list.value)
+        roots.extend(part.collection_def[key].node_list.value)
     for name, signature in part.signature_def.items():
         if name.startswith("__saved_model"):
-            waiting.extend(node_of(info.name) for info in signature.outputs.values())
-    seen: set[str] = set()
-    while waiting:
-        node = nodes.get(waiting.pop())
-        if node is None or node.name in seen:
-            continue
-        seen.add(node.name)
+            roots.extend(info.name for info in signature.outputs.values())
+    for node in ancestors(part.graph_def, roots).values():
         if node.op in _WRITERS or called(node) & writers:
             raise _refusal(node.op, node.name)
-        waiting.extend(node_of(name) for name in node.input)
 
 
 def _refusal(operator: str, place: str) -> Refusal:

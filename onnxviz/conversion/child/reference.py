@@ -7,16 +7,14 @@ third run is the model's own rounding; no two correct programs agree better.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy
+import numpy.typing as npt
 
 from .exchange import Reference, Refusal, StoredTensor
 from .loaded import Loaded
 from .runners import GraphRunner, LiteRunner, SourceInput
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 # What is stored for comparison; a model with more is compared at tensors spread over it.
 _LARGEST = 1 << 30
@@ -36,29 +34,27 @@ def compute(runner: GraphRunner | LiteRunner, loaded: Loaded, kept: list[str], p
     again = runner.run(feed, wanted)
     repeats = [value is None or _gap(value, other) <= _SAME for value, other in zip(values, again)]
     del again
-    moved = runner.run({name: _moved(array) for name, array in feed.items()}, wanted)
+    nearby = {
+        name: numpy.nextafter(array, array.dtype.type(numpy.inf)) if array.dtype.kind == "f" else array
+        for name, array in feed.items()
+    }
+    moved = runner.run(nearby, wanted)
     entries: list[StoredTensor] = []
     arrays: dict[str, Any] = {}
     total = 0
-    for name, value, other, repeated in zip(wanted, values, moved, repeats):
+    for name, value, other, same in zip(wanted, values, moved, repeats):
         if value is None:
             continue
-        array = numpy.asarray(value)
-        output = name in loaded.outputs
+        array, output = numpy.asarray(value), name in loaded.outputs
         total += array.nbytes
         if array.dtype.kind not in "fiub" or (total > _LARGEST and not output):
             continue
         key = f"t{len(arrays)}"
         arrays[key] = array
         rounding, step = _gap(array, other), runner.step(name, array)
-        entries.append(
-            StoredTensor(tensor=name, key=key, output=output, repeats=repeated, rounding=rounding, step=step)
-        )
-    inputs = {}
-    for name, array in feed.items():
-        key = f"t{len(arrays)}"
-        arrays[key] = array
-        inputs[loaded.renames.get(name, name)] = key
+        entries.append(StoredTensor(tensor=name, key=key, output=output, repeats=same, rounding=rounding, step=step))
+    inputs = {loaded.renames.get(name, name): f"x{place}" for place, name in enumerate(feed)}
+    arrays.update(zip(inputs.values(), feed.values()))
     numpy.savez(path, **arrays)
     return {"inputs": inputs, "values": entries}
 
@@ -93,11 +89,6 @@ def _random(given: SourceInput, size: int, generator: numpy.random.Generator) ->
     if dtype.kind in "iub":
         return generator.integers(0, 2, shape).astype(dtype)
     raise Refusal(f"the input '{given.name}' is of type {dtype.name}, which onnxviz cannot feed", "unsupported")
-
-
-def _moved(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    moved: npt.NDArray[Any] = numpy.nextafter(array, array.dtype.type(numpy.inf)) if array.dtype.kind == "f" else array
-    return moved
 
 
 def _gap(value: npt.ArrayLike, other: npt.ArrayLike) -> float:

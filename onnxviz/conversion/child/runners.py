@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy
+import numpy.typing as npt
 
 from .exchange import Refusal
-from .graph_def import GraphDef
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
+from .loaded import Loaded
 
 # tf2onnx appends this to a quantised tensor's name for the floats that the tensor stands for.
 PREQUANTISED = "_prequant"
@@ -31,19 +29,15 @@ class SourceInput:
 class GraphRunner:
     """Runs a frozen graph in a session."""
 
-    def __init__(self, tensorflow: ModuleType, graph: GraphDef, inputs: list[str]) -> None:
-        """Import the graph."""
+    def __init__(self, tensorflow: ModuleType, loaded: Loaded) -> None:
         self._errors = tensorflow.errors.OpError
         with tensorflow.Graph().as_default() as built:
-            tensorflow.import_graph_def(graph, name="")
+            tensorflow.import_graph_def(loaded.graph, name="")
         self._session = tensorflow.compat.v1.Session(graph=built)
-        tensors = [built.get_tensor_by_name(name) for name in inputs]
-        self.inputs = [
-            SourceInput(
-                tensor.name, None if tensor.shape.rank is None else tensor.shape.as_list(), tensor.dtype.as_numpy_dtype
-            )
-            for tensor in tensors
-        ]
+        self.inputs = []
+        for tensor in map(built.get_tensor_by_name, loaded.inputs):
+            sizes = None if tensor.shape.rank is None else tensor.shape.as_list()
+            self.inputs.append(SourceInput(tensor.name, sizes, tensor.dtype.as_numpy_dtype))
 
     def run(self, feed: Mapping[str, npt.NDArray[Any]], wanted: list[str]) -> list[Any]:
         """Return the wanted tensors.
@@ -52,10 +46,9 @@ class GraphRunner:
             ValueError: The graph does not take the feed.
         """
         try:
-            results: list[Any] = self._session.run(wanted, feed)
+            return list(self._session.run(wanted, feed))
         except self._errors as error:
             raise ValueError(" ".join(str(error.message).split())) from error
-        return results
 
     def step(self, name: str, array: npt.NDArray[Any]) -> float:
         """Return 0, because nothing is quantised."""
@@ -63,14 +56,13 @@ class GraphRunner:
 
 
 class LiteRunner:
-    """Runs a TensorFlow Lite model; it takes quantised inputs, and returns floats for what is quantised."""
+    """Runs a TensorFlow Lite model; it takes quantised inputs, and returns floats for what is quantised.
+
+    Raises:
+        Refusal: The interpreter cannot open the model.
+    """
 
     def __init__(self, tensorflow: ModuleType, path: str) -> None:
-        """Open the model.
-
-        Raises:
-            Refusal: The interpreter cannot open it.
-        """
         try:
             # Delegates compute whole regions, and leave the tensors in between as they were.
             plain = tensorflow.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
@@ -80,14 +72,14 @@ class LiteRunner:
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise Refusal(f"TensorFlow Lite cannot open the model: {' '.join(str(error).split())[:300]}") from error
-        details = self._interpreter.get_tensor_details()
+        details: list[dict[str, Any]] = self._interpreter.get_tensor_details()
         self._details = {detail["name"]: detail for detail in details}
         self._given = {detail["name"]: detail for detail in self._interpreter.get_input_details()}
         self.inputs = [
             SourceInput(name, detail["shape"].tolist(), detail["dtype"]) for name, detail in self._given.items()
         ]
         # Its kernels then round floats to 8 bits as well, with a new scale in each run.
-        self._is_hybrid = any(_is_quantised(detail) for detail in details)
+        self._is_hybrid = any(map(_is_quantised, details))
 
     def run(self, feed: Mapping[str, npt.NDArray[Any]], wanted: list[str]) -> list[Any]:
         """Return the wanted tensors, None for one whose memory a later tensor has taken.
@@ -127,9 +119,7 @@ class LiteRunner:
         return 1 / 127 if self._is_hybrid else 0.0
 
     def _detail(self, name: str) -> dict[str, Any]:
-        bare = name[: -len(PREQUANTISED)] if name.endswith(PREQUANTISED) else name
-        detail: dict[str, Any] = self._details.get(name) or self._details[bare]
-        return detail
+        return self._details.get(name) or self._details[name.rpartition(PREQUANTISED)[0]]
 
     def _value(self, detail: dict[str, Any]) -> npt.NDArray[Any]:
         array: npt.NDArray[Any] = numpy.array(self._interpreter.get_tensor(detail["index"]))
@@ -140,8 +130,7 @@ class LiteRunner:
         if parameters["scales"].size > 1:
             shape[parameters["quantized_dimension"]] = -1
         zero, scale = parameters["zero_points"].reshape(shape), parameters["scales"].reshape(shape)
-        floats: npt.NDArray[Any] = ((array.astype("float32") - zero) * scale).astype("float32")
-        return floats
+        return numpy.asarray((array.astype("float32") - zero) * scale, "float32")
 
 
 def _is_quantised(detail: dict[str, Any]) -> bool:

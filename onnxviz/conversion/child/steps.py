@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from types import ModuleType
-from typing import TYPE_CHECKING
+
+from onnx import ModelProto
 
 from . import reaching_out, reference, translate
 from .batch_norms import join_batch_norms
-from .exchange import FactsFile, Refusal, Request
+from .exchange import FactsFile, Kept, Refusal, Request
 from .fold_constants import fold_constants, fold_shapes
 from .graph_layers import layer_rows
 from .graph_nodes import node_of
-from .keep import chosen
-from .loaded import Loaded
+from .loaded import Loaded, chosen
 from .metadata import add_layer_map, add_preprocessing
-from .onnx_nodes import check_operators, drop_unread
+from .onnx_nodes import drop_unread
 from .routes import frozen_graph, keras_model, lite_model, saved_model
 from .runners import GraphRunner, LiteRunner
-from .strip import Kept, name_free_sizes, strip
-
-if TYPE_CHECKING:
-    from onnx import ModelProto
+from .strip import name_free_sizes, strip
 
 ROUTES = {
     "saved_model": saved_model.load,
@@ -47,7 +43,9 @@ def convert(tensorflow: ModuleType, request: Request, report: FactsFile) -> None
     report.facts["outputs"] = [names.get(name, name) for name in loaded.outputs]
     if request["reference"]:
         report.stage("running TensorFlow")
-        runner = _runner(tensorflow, loaded, request)
+        runner: GraphRunner | LiteRunner = (
+            LiteRunner(tensorflow, request["source"]) if loaded.graph is None else GraphRunner(tensorflow, loaded)
+        )
         report.facts["reference"] = reference.compute(runner, loaded, kept, request["reference"])
         del runner
     report.stage("converting")
@@ -55,7 +53,7 @@ def convert(tensorflow: ModuleType, request: Request, report: FactsFile) -> None
     where = strip(proto, kept)
     gone = set(kept) - where.keys()
     report.facts["lost"] = loaded.facts.get("lost", []) + [row.layer for row in loaded.rows if row.tensor in gone]
-    report.facts["where"] = {tensor: {"value": place.value, "order": place.order} for tensor, place in where.items()}
+    report.facts["where"] = where
     name_free_sizes(proto)
     _join_batch_norms(proto, loaded, where)
     report.facts["layers"] = add_layer_map(proto, loaded, where)
@@ -81,23 +79,17 @@ def _load(tensorflow: ModuleType, request: Request) -> tuple[Loaded, list[str]]:
     return loaded, chosen(loaded, request["keep"], request["fold"])
 
 
-def _runner(tensorflow: ModuleType, loaded: Loaded, request: Request) -> GraphRunner | LiteRunner:
-    if loaded.graph is None:
-        return LiteRunner(tensorflow, request["source"])
-    return GraphRunner(tensorflow, loaded.graph, loaded.inputs)
-
-
 def _translate(tensorflow: ModuleType, loaded: Loaded, kept: list[str], request: Request) -> ModelProto:
     """Let tf2onnx translate the graph as it is, and if it cannot, as TensorFlow's own rewriter leaves it.
 
     The rewriter takes far more memory, and few graphs need it: it unrolls what tf2onnx knows only unrolled.
     """
     if request["kind"] == "tflite":
-        return _checked(translate.translate(tensorflow, loaded, kept, request["opset"], request["source"]))
+        return translate.translate(tensorflow, loaded, kept, request["opset"], request["source"])
     first: Exception | None = None
     if not (request["fold"] and request["kind"] in ("keras", "saved_model")):
         try:
-            return _checked(translate.translate(tensorflow, loaded, kept, request["opset"]))
+            return translate.translate(tensorflow, loaded, kept, request["opset"])
         except MemoryError:
             raise
         except Exception as error:
@@ -105,24 +97,21 @@ def _translate(tensorflow: ModuleType, loaded: Loaded, kept: list[str], request:
         loaded.graph = _load(tensorflow, request)[0].graph
     try:
         translate.rewrite(tensorflow, loaded, kept)
-        return _checked(translate.translate(tensorflow, loaded, kept, request["opset"]))
+        return translate.translate(tensorflow, loaded, kept, request["opset"])
     except Refusal:
         raise
     except Exception as error:
         raise (first or error) from None
 
 
-def _checked(proto: ModelProto) -> ModelProto:
-    check_operators(proto)
-    return proto
-
-
 def _join_batch_norms(proto: ModelProto, loaded: Loaded, where: dict[str, Kept]) -> None:
-    norms = {where[row.tensor].value for row in loaded.rows if row.tensor in where and row.kind == "BatchNormalization"}
-    norms |= {place.value for tensor, place in where.items() if tensor.endswith("/batchnorm/add_1:0")}
+    norms = {
+        where[row.tensor]["value"] for row in loaded.rows if row.tensor in where and row.kind == "BatchNormalization"
+    }
+    norms |= {place["value"] for tensor, place in where.items() if tensor.endswith("/batchnorm/add_1:0")}
     join_batch_norms(proto, norms)
     # Onnxruntime warns of each weight that nothing reads any more.
-    drop_unread(proto.graph, {info.name for info in proto.graph.output} | {place.value for place in where.values()})
+    drop_unread(proto.graph, {info.name for info in proto.graph.output} | {place["value"] for place in where.values()})
 
 
 def _write(proto: ModelProto, path: str) -> None:
@@ -132,5 +121,3 @@ def _write(proto: ModelProto, path: str) -> None:
         raise Refusal(f"the converted model cannot be written in one file: {error}", "unsupported") from error
     with open(path, "wb") as file:
         file.write(data)
-        file.flush()
-        os.fsync(file.fileno())

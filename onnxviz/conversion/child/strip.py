@@ -16,23 +16,13 @@ Public inputs and outputs keep their names, layouts and values.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from onnx import GraphProto, ModelProto, NodeProto, TensorShapeProto, ValueInfoProto
+
+from .exchange import Kept
 from .onnx_nodes import bodies, drop_unread, makers, reads
 
-if TYPE_CHECKING:
-    from onnx import GraphProto, ModelProto, NodeProto, TensorShapeProto, ValueInfoProto
-
 BATCH = "N"
-
-
-@dataclass(frozen=True)
-class Kept:
-    """Where a kept tensor went: its ONNX value, and the order of axes that transposes it to the TensorFlow tensor."""
-
-    value: str
-    order: list[int] | None = None
 
 
 def strip(proto: ModelProto, kept: list[str]) -> dict[str, Kept]:
@@ -45,7 +35,7 @@ def strip(proto: ModelProto, kept: list[str]) -> dict[str, Kept]:
     drop_unread(graph, {info.name for info in public} | wanted)
     copied = _drop_copies(graph, wanted, {info.name for info in public})
     where = _name_inner_values(graph, wanted, copied, {info.name for info in public})
-    drop_unread(graph, {info.name for info in public} | {place.value for place in where.values()})
+    drop_unread(graph, {info.name for info in public} | {place["value"] for place in where.values()})
     del graph.value_info[:]  # tf2onnx's are of the values before
     return where
 
@@ -86,17 +76,11 @@ def _cancel_pairs(graph: GraphProto, wanted: set[str]) -> None:
     for node in graph.node:
         for place, name in enumerate(node.input):
             node.input[place] = same.get(name, name)
-    if outputs & same.keys():
-        _keep_as_identities(graph, {name: same[name] for name in outputs & same.keys()})
-
-
-def _keep_as_identities(graph: GraphProto, values: dict[str, str]) -> None:
-    """Let what made a public output by undoing a Transpose copy the inner value instead."""
-    for node in graph.node:
-        if node.output and node.output[0] in values:
-            source = values[node.output[0]]
+        made = node.output[0] if node.output else ""
+        if made in outputs & same.keys():
+            # What made a public output by undoing a Transpose copies the inner value instead.
             del node.attribute[:]
-            node.op_type, node.input[0] = "Identity", source
+            node.op_type, node.input[0] = "Identity", same[made]
 
 
 def _drop_copies(graph: GraphProto, wanted: set[str], public: set[str]) -> dict[str, str]:
@@ -132,15 +116,14 @@ def _name_inner_values(
             inner = node.input[0] if _is_copy(node) and node.input[0] not in given else ""
             order = _order(node) or None
             if not inner or (order is None and (made in read or made in public)):
-                where[tensor] = Kept(made)
+                where[tensor] = Kept(value=made, order=None)
             elif inner in where:
-                known = where[inner]
-                where[tensor] = Kept(known.value, known.order) if order is None else Kept(made)
+                where[tensor] = where[inner] if order is None else Kept(value=made, order=None)
             elif inner in public or inner in renames:
-                where[tensor] = Kept(renames.get(inner, inner), order)
+                where[tensor] = Kept(value=renames.get(inner, inner), order=order)
             else:
                 renames[inner] = tensor
-                where[tensor] = Kept(tensor, order)
+                where[tensor] = Kept(value=tensor, order=order)
                 if made == tensor:
                     aside[tensor] = f"{tensor}__{'copy' if order is None else 'channels_last'}"
     for node in graph.node:
@@ -169,10 +152,7 @@ def _rename(node: NodeProto, names: dict[str, str]) -> None:
 
 
 def _order(node: NodeProto) -> list[int]:
-    for attribute in node.attribute:
-        if attribute.name == "perm":
-            return list(attribute.ints)
-    return []
+    return next((list(attribute.ints) for attribute in node.attribute if attribute.name == "perm"), [])
 
 
 def _undoes(first: NodeProto, second: NodeProto) -> bool:

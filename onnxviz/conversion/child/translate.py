@@ -8,19 +8,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .graph_def import GraphDef, NodeDef
+from onnx import ModelProto
+
+from .graph_def import GraphDef
 from .loaded import Loaded
-
-if TYPE_CHECKING:
-    from onnx import ModelProto
+from .onnx_nodes import check_operators
 
 _COMPILED = ("_XlaMustCompile", "_XlaCompile", "_noinline")
 
 
 def translate(tensorflow: ModuleType, loaded: Loaded, kept: list[str], opset: int, lite: str = "") -> ModelProto:
-    """Return the ONNX model of a frozen graph, or of the TensorFlow Lite file `lite`; kept tensors are outputs too."""
+    """Return the ONNX model of a frozen graph, or of the TensorFlow Lite file `lite`; kept tensors are outputs too.
+
+    Raises:
+        Refusal: The model has operators that ONNX does not have.
+    """
     from tf2onnx import optimizer, tfonnx
     from tf2onnx.graph import Graph
 
@@ -40,6 +44,7 @@ def translate(tensorflow: ModuleType, loaded: Loaded, kept: list[str], opset: in
             )
         optimised = optimizer.optimize_graph(onnx_graph, catch_errors=False)
     proto: ModelProto = optimised.make_model("onnxviz convert")
+    check_operators(proto)
     return proto
 
 
@@ -48,7 +53,10 @@ def rewrite(tensorflow: ModuleType, loaded: Loaded, kept: list[str]) -> None:
     from tf2onnx import tf_loader
 
     assert loaded.graph is not None
-    _open_calls(loaded.graph)
+    # The rewriter inlines ordinary calls only. Keras 3 writes grouped convolutions as calls to be compiled as a whole.
+    for part in (*loaded.graph.node, *loaded.graph.library.function):
+        for name in _COMPILED:
+            part.attr.pop(name, None)
     with tensorflow.Graph().as_default():
         tensorflow.import_graph_def(loaded.graph, name="")
         loaded.graph = tf_loader.tf_optimize(loaded.inputs, loaded.outputs + kept, loaded.graph)
@@ -59,11 +67,18 @@ def substitute(tensorflow: ModuleType, graph: GraphDef) -> None:
 
     `Erfc(x)`, as Keras 3 writes the exact GELU, is `1 - Erf(x)`.
     """
-    added = []
-    for node in graph.node:
-        if node.op == "Erfc":
-            added.extend(_erfc(tensorflow, node))
-    graph.node.extend(added)
+    new = tensorflow.compat.v1.NodeDef
+    for node in [node for node in graph.node if node.op == "Erfc"]:
+        kind = node.attr["T"].type
+        inner = new(name=f"{node.name}/erf", op="Erf", input=list(node.input))
+        inner.attr["T"].type = kind
+        one = new(name=f"{node.name}/one", op="Const")
+        one.attr["dtype"].type = kind
+        one.attr["value"].tensor.CopyFrom(tensorflow.make_tensor_proto(1, tensorflow.as_dtype(kind)))
+        node.op = "Sub"
+        del node.input[:]
+        node.input.extend([one.name, inner.name])
+        graph.node.extend([inner, one])
 
 
 @contextmanager
@@ -77,7 +92,10 @@ def lighter(graph_class: type) -> Iterator[None]:
 
     A method that a later tf2onnx no longer has is left alone.
     """
-    ours: dict[str, object] = {"update_proto": _leave_proto, "extract_sub_graph_nodes": _needed_nodes}
+    ours: dict[str, object] = {
+        "update_proto": lambda self, *arguments, **options: None,
+        "extract_sub_graph_nodes": _needed_nodes,
+    }
     theirs = {name: vars(graph_class)[name] for name in ours if name in vars(graph_class)}
     for name in theirs:
         setattr(graph_class, name, ours[name])
@@ -86,34 +104,6 @@ def lighter(graph_class: type) -> Iterator[None]:
     finally:
         for name, method in theirs.items():
             setattr(graph_class, name, method)
-
-
-def _open_calls(graph: GraphDef) -> None:
-    """Make ordinary calls, which TensorFlow's rewriter then inlines, of those to be compiled as a whole, in place.
-
-    Keras 3 writes grouped convolutions so.
-    """
-    for attributes in [part.attr for part in graph.node] + [part.attr for part in graph.library.function]:
-        for name in _COMPILED:
-            attributes.pop(name, None)
-
-
-def _erfc(tensorflow: ModuleType, node: NodeDef) -> list[NodeDef]:
-    new = tensorflow.compat.v1.NodeDef
-    kind = node.attr["T"].type
-    inner = new(name=f"{node.name}/erf", op="Erf", input=list(node.input))
-    inner.attr["T"].type = kind
-    one = new(name=f"{node.name}/one", op="Const")
-    one.attr["dtype"].type = kind
-    one.attr["value"].tensor.CopyFrom(tensorflow.make_tensor_proto(1, tensorflow.as_dtype(kind)))
-    node.op = "Sub"
-    del node.input[:]
-    node.input.extend([one.name, inner.name])
-    return [inner, one]
-
-
-def _leave_proto(self: object, *arguments: object, **options: object) -> None:
-    """Do nothing."""
 
 
 def _needed_nodes(

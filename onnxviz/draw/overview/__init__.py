@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -17,9 +17,6 @@ from onnxviz.draw.overview.strips import draw_maps_strip, draw_sequences_strip, 
 from onnxviz.draw.page import MARGIN, Page
 from onnxviz.draw.style import Caption, Drawing, Style
 from onnxviz.draw.text import number
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 __all__ = ["Head", "OverviewRow", "draw_overview", "summarise"]
 
@@ -115,8 +112,8 @@ def _draw_curve(page: Page, curve: Curve, y: int) -> None:
     view[np.arange(TILE)[:, None] >= TILE - heights] = palette.INK + 8
     greatest = f"max {number(curve.greatest)}"
     page.text(CURVES, y + TILE + 14, greatest, 11, 140)
-    room = CURVE - page.measure(greatest, 11) - 8
+    room = CURVE - page.face.width(greatest, 11) - 8
     for words in (f"median {number(curve.median)}", f"med. {number(curve.median)}"):
-        if page.measure(words, 11) <= room:
+        if page.face.width(words, 11) <= room:
             page.text(CURVES + CURVE, y + TILE + 14, words, 11, 140, "r")
             break

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -12,15 +12,10 @@ from PIL import Image
 from onnxviz.draw import palette
 from onnxviz.draw.bars import BAR, plot, spans, vertical_limits
 from onnxviz.draw.overview.sheet import TILES, WIDTH, Sheet
-from onnxviz.draw.page import MARGIN
+from onnxviz.draw.page import MARGIN, Canvas
 from onnxviz.draw.scale import channel_extremes
 from onnxviz.draw.text import number
 from onnxviz.layout import Array
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from onnxviz.draw.page import Canvas
 
 PICTURE = (160, 240)
 """The box (height, width) in pixels that the input's picture fills."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from onnxviz.draw.arrange import BANDS, BARS, FILMSTRIP, NOTHING, arrange_axes, matching
@@ -13,13 +13,9 @@ from onnxviz.draw.bands import strongest
 from onnxviz.draw.bars import Columns, spans
 from onnxviz.draw.overview.boxes import CURVE, ONE_LINE, SAMPLES, SHOWN, STRIP, THINNEST, Boxes, choose_boxes
 from onnxviz.draw.projection import pca_rgb
-from onnxviz.draw.scale import ChannelStatistics, channel_statistics
+from onnxviz.draw.scale import ChannelStatistics, channel_extremes, channel_statistics
+from onnxviz.draw.style import Caption
 from onnxviz.layout import Array
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from onnxviz.draw.style import Caption
 
 NAMED = 8
 """How many of a vector's largest values are named."""
@@ -159,7 +155,7 @@ def _look(maps: Array, statistics: ChannelStatistics) -> MapsLook:
     boxes = choose_boxes(1 if len(maps) == 1 else 2 + len(top), *mean.shape)
     return MapsLook(
         mean=shrink(mean, boxes.size),
-        mean_range=_range(mean),
+        mean_range=channel_extremes(mean[None]).range,
         projection=shrink(projection, boxes.size),
         share=share,
         top=tuple(top.tolist()),
@@ -180,7 +176,7 @@ def _sequences_look(values: Array, statistics: ChannelStatistics) -> MapsLook | 
     top = _most_varied(statistics)
     return MapsLook(
         mean=strongest(mean, starts),
-        mean_range=_range(mean),
+        mean_range=channel_extremes(mean[None]).range,
         projection=projection,
         share=share,
         top=tuple(top.tolist()),
@@ -192,11 +188,6 @@ def _sequences_look(values: Array, statistics: ChannelStatistics) -> MapsLook | 
 def _most_varied(statistics: ChannelStatistics) -> npt.NDArray[np.intp]:
     """Return the channels of the greatest deviation, the greatest first."""
     return np.argsort(-np.nan_to_num(statistics.deviation, nan=-1.0), kind="stable")[:SHOWN]
-
-
-def _range(mean: npt.NDArray[np.float32]) -> tuple[float, float]:
-    finite = mean[np.isfinite(mean)]
-    return (float(finite.min()), float(finite.max())) if finite.size else (np.nan, np.nan)
 
 
 def _mean(maps: Array) -> npt.NDArray[np.float32]:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from PIL import Image
 
 from onnxviz.draw import palette
 from onnxviz.draw.overview.boxes import CURVE, GAP, STRIP, TILE
 from onnxviz.draw.page import MARGIN, Page
-
-if TYPE_CHECKING:
-    from onnxviz.draw.style import Style
+from onnxviz.draw.style import Style
 
 MEAN = MARGIN + 240
 PROJECTION = MEAN + TILE + 10

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from onnxviz.draw import palette
@@ -14,17 +14,13 @@ from onnxviz.draw.arrange import ATTENTION
 from onnxviz.draw.bars import plot, vertical_limits
 from onnxviz.draw.kinds import ATTENTION_GAMMA
 from onnxviz.draw.overview.boxes import CAPTION, GAP, LABEL, SAMPLES, STRIP, THINNEST, TILE
+from onnxviz.draw.overview.row import MapsLook, OverviewRow, VectorLook
 from onnxviz.draw.overview.sheet import MEAN, PROJECTION, TILE_STEP, TILES, Sheet
 from onnxviz.draw.page import hatch
 from onnxviz.draw.quantise import quantise
 from onnxviz.draw.scale import Limits, both_signs, channel_extremes, limits
 from onnxviz.draw.style import Style
 from onnxviz.draw.text import number
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from onnxviz.draw.overview.row import MapsLook, OverviewRow, VectorLook
 
 FILLED = 0.8
 """The least share of a box's side that a map fills."""
@@ -51,7 +47,7 @@ def draw_maps_strip(sheet: Sheet, row: OverviewRow, look: MapsLook, y: int) -> N
     """Draw maps: their mean, their principal components and the most varied channels."""
     pictures = _pictures(sheet.style, row, look)
     height, width = look.boxes.size
-    measure = sheet.page.measure
+    measure = sheet.page.face.width
     titled = 2 if sheet.titled and look.boxes.usual else 0
     fit = all(
         measure(each.name, 11) + measure(each.words, 10) + 2 * NAME_GAP <= width + GAP for each in pictures[titled:]

@@ -7,7 +7,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from onnxviz.conversion.child.strip import Kept, strip
+from onnxviz.conversion.child.exchange import Kept
+from onnxviz.conversion.child.strip import strip
 
 TO_LAST, TO_FIRST = [0, 2, 3, 1], [0, 3, 1, 2]
 IMAGE = np.random.default_rng(1).standard_normal((2, 6, 6, 3)).astype(np.float32)
@@ -45,9 +46,9 @@ def stripped(
     expected = values(proto, public + kept)
     where = strip(proto, kept)
     assert [info.name for info in proto.graph.output] == public
-    found = values(proto, public + [where[name].value for name in kept])
+    found = values(proto, public + [where[name]["value"] for name in kept])
     for name, before, after in zip(public + kept, expected, found, strict=True):
-        order = where[name].order if name in where else None
+        order = where[name]["order"] if name in where else None
         np.testing.assert_array_equal(before, after if order is None else after.transpose(order), name)
     return proto, where
 
@@ -66,7 +67,7 @@ PAIR = [
 
 def test_a_pair_of_transposes_through_a_kept_tensor_goes() -> None:
     proto, where = stripped(PAIR, ["out"], ["kept:0"])
-    assert where == {"kept:0": Kept("kept:0", TO_LAST)}
+    assert where == {"kept:0": Kept(value="kept:0", order=TO_LAST)}
     assert operators(proto) == ["Transpose", "Conv", "Relu", "Transpose"]
     assert list(proto.graph.node[1].output) == ["kept:0"]
     assert [tensor.name for tensor in proto.graph.initializer] == ["w"]
@@ -75,7 +76,7 @@ def test_a_pair_of_transposes_through_a_kept_tensor_goes() -> None:
 def test_what_still_reads_the_transposed_value_does() -> None:
     flat = helper.make_node("Flatten", ["kept:0"], ["out"])
     proto, where = stripped([transpose("c", "kept:0", TO_LAST), flat], ["out"], ["kept:0"])
-    assert where == {"kept:0": Kept("kept:0", TO_LAST)}
+    assert where == {"kept:0": Kept(value="kept:0", order=TO_LAST)}
     assert operators(proto) == ["Transpose", "Conv", "Transpose", "Flatten"]
     assert list(proto.graph.node[3].input) == ["kept:0__channels_last"]
 
@@ -83,13 +84,13 @@ def test_what_still_reads_the_transposed_value_does() -> None:
 def test_two_kept_tensors_of_one_value_are_one() -> None:
     nodes = [*PAIR, helper.make_node("Identity", ["kept:0"], ["again:0"])]
     _, where = stripped(nodes, ["out"], ["kept:0", "again:0"])
-    assert where["again:0"].value in (where["kept:0"].value, "kept:0__channels_last")
+    assert where["again:0"]["value"] in (where["kept:0"]["value"], "kept:0__channels_last")
 
 
 def test_a_kept_tensor_that_is_a_public_output_has_its_name() -> None:
     nodes = [helper.make_node("Relu", ["c"], ["kept:0"]), helper.make_node("Identity", ["kept:0"], ["out"])]
     proto, where = stripped(nodes, ["out"], ["kept:0"])
-    assert where == {"kept:0": Kept("out")}
+    assert where == {"kept:0": Kept(value="out", order=None)}
     assert operators(proto) == ["Transpose", "Conv", "Relu"]
 
 

@@ -66,10 +66,9 @@ def load_checkpoint(tensorflow: ModuleType, request: Request) -> Loaded:
 def _parsed(message: Any, path: str) -> Any:
     from google.protobuf.message import DecodeError
 
-    with open(path, "rb") as file:
-        data = file.read()
     try:
-        message.ParseFromString(data)
+        with open(path, "rb") as file:
+            message.ParseFromString(file.read())
     except DecodeError as error:
         raise Refusal(f"the file is damaged or cut short: TensorFlow cannot parse it ({error})") from error
     return message

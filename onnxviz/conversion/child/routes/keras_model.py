@@ -10,6 +10,7 @@ import re
 import shutil
 import zipfile
 from dataclasses import replace
+from importlib import metadata
 from types import ModuleType
 from typing import Any
 
@@ -100,8 +101,6 @@ def _numbers(version: str) -> list[int]:
 
 def _version(tensorflow: ModuleType) -> str:
     """Return the version of TensorFlow's own Keras; up to 2.15 the module itself does not have it."""
-    from importlib import metadata
-
     try:
         return str(getattr(tensorflow.keras, "__version__", "") or metadata.version("keras"))
     except metadata.PackageNotFoundError:

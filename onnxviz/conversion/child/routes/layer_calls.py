@@ -35,7 +35,8 @@ def recorded(tensorflow: ModuleType, keras: ModuleType) -> Iterator[list[Row]]:
             result = original(self, *arguments, **options)
         finally:
             within.pop()
-        symbols = [tensor for tensor in tensorflow.nest.flatten(result) if _is_symbol(tensorflow, tensor)]
+        made = [] if tensorflow.executing_eagerly() else tensorflow.nest.flatten(result)
+        symbols = [tensor for tensor in made if isinstance(tensor, tensorflow.Tensor) and hasattr(tensor, "graph")]
         if symbols:
             calls[path] = calls.get(path, 0) + 1
             name = path if calls[path] == 1 else f"{path}@{calls[path]}"
@@ -50,10 +51,6 @@ def recorded(tensorflow: ModuleType, keras: ModuleType) -> Iterator[list[Row]]:
         yield rows
     finally:
         layer_class.__call__ = original
-
-
-def _is_symbol(tensorflow: ModuleType, tensor: object) -> bool:
-    return isinstance(tensor, tensorflow.Tensor) and hasattr(tensor, "graph") and not tensorflow.executing_eagerly()
 
 
 def _layout(layer: Any, tensor: Any) -> str | None:

@@ -47,29 +47,26 @@ def load(tensorflow: ModuleType, request: Request) -> Loaded:
         inputs = [names[graph.Inputs(place)] for place in range(graph.InputsLength())]
         outputs = [names[graph.Outputs(place)] for place in range(graph.OutputsLength())]
         variables = [name for place, name in names.items() if graph.Tensors(place).IsVariable()]
-    except Refusal:
-        raise
     except Exception as error:  # flatbuffers fails in as many ways as there are damaged files
         raise Refusal(f"the TensorFlow Lite file is damaged: {type(error).__name__}: {error}") from error
     if variables:
         raise Refusal(
             f"the model keeps a state between runs ('{variables[0]}'), which ONNX does not have", "unsupported"
         )
-    quantised = {name for place, name in names.items() if _is_quantised(graph.Tensors(place)) and name not in inputs}
+    floats = {
+        name: name + PREQUANTISED
+        for place, name in names.items()
+        if _is_quantised(graph.Tensors(place)) and name not in inputs
+    }
     kept = [(kind, name) for kind, name in made if kind in _LAYERS]
     authors = authors_names([name.partition(";")[0] for _, name in kept])
     if len(set(authors)) < len(authors):
         authors = [name for _, name in kept]
     rows = [
-        Row(
-            author,
-            kind,
-            name + PREQUANTISED * (name in quantised),
-            "NHWC" if any(word in kind for word in _SPATIAL) else None,
-        )
+        Row(author, kind, floats.get(name, name), "NHWC" if any(word in kind for word in _SPATIAL) else None)
         for author, (kind, name) in zip(authors, kept)
     ]
-    ends = [name + PREQUANTISED * (name in quantised) for name in outputs]
+    ends = [floats.get(name, name) for name in outputs]
     return Loaded(None, inputs, ends, dict(zip(ends, outputs)), rows)
 
 
@@ -104,13 +101,9 @@ def _tensorflow_nodes(tensorflow: ModuleType, model: Any) -> Iterator[NodeDef]:
     for operator in (graph.Operators(place) for graph in graphs for place in range(graph.OperatorsLength())):
         code = codes[operator.OpcodeIndex()].decode()
         if code.startswith("Flex"):
+            options = operator.CustomOptionsAsNumpy().tobytes()
             # As bytes, because those of a node are not text.
-            name, node = (part.AsStringBytes for part in flexbuffers.GetRoot(_options(operator)).AsVector)
+            name, node = (part.AsStringBytes for part in flexbuffers.GetRoot(options).AsVector)
             for op in (code[len("Flex") :], name.decode()):
                 yield tensorflow.compat.v1.NodeDef(name=code, op=op)
             yield tensorflow.compat.v1.NodeDef.FromString(node)
-
-
-def _options(operator: Any) -> bytes:
-    data: bytes = operator.CustomOptionsAsNumpy().tobytes()
-    return data

@@ -35,25 +35,18 @@ def freeze(tensorflow: ModuleType, function: Any) -> Loaded:
     frozen = convert_variables_to_constants_v2(function, lower_control_flow=False, aggressive_inlining=True)
     inputs = [tensor.name for tensor in frozen.inputs if tensor.dtype != tensorflow.resource]
     outputs = [tensor.name for tensor in frozen.outputs]
-    renames = dict(zip(inputs, _input_names(tensorflow, function, inputs)))
+    arguments = tensorflow.nest.flatten(function.structured_input_signature)
+    names = [spec.name for spec in arguments if isinstance(spec, tensorflow.TensorSpec)]
+    if len(names) != len(inputs) or not all(names):
+        names = [name.partition(":")[0] for name in inputs]
+    renames = dict(zip(inputs, names))
     if isinstance(function.structured_outputs, dict):
         # TensorFlow flattens a dict in the order of its keys.
         renames.update(zip(outputs, sorted(function.structured_outputs)))
     return Loaded(frozen.graph.as_graph_def(add_shapes=True), inputs, outputs, renames)
 
 
-def _input_names(tensorflow: ModuleType, function: Any, inputs: list[str]) -> list[str]:
-    arguments = tensorflow.nest.flatten(function.structured_input_signature)
-    names = [spec.name for spec in arguments if isinstance(spec, tensorflow.TensorSpec)]
-    return names if len(names) == len(inputs) and all(names) else [name.partition(":")[0] for name in inputs]
-
-
 def _parts(folder: str) -> list[MetaGraphDef]:
-    """Return the meta graphs of a SavedModel.
-
-    Raises:
-        Refusal: The file is damaged or holds none.
-    """
     from tensorflow.python.saved_model import loader_impl
 
     try:
@@ -74,19 +67,16 @@ def _tags(parts: list[MetaGraphDef]) -> list[str] | None:
 def _signature(model: Any, wanted: str | None) -> tuple[str, Any]:
     known = {name: model.signatures[name] for name in model.signatures if not name.startswith("_")}
     listed = ", ".join(sorted(known)) or "none"
-    if wanted is not None:
-        if wanted not in known:
-            raise Refusal(f"the SavedModel has no signature '{wanted}'; it has: {listed}", "usage")
-        return wanted, known[wanted]
+    if wanted is not None and wanted not in known:
+        raise Refusal(f"the SavedModel has no signature '{wanted}'; it has: {listed}", "usage")
     if not known:
         raise Refusal(
             "the SavedModel has no signature to call\n"
             "save it with one: model.export(folder) in Keras, tf.saved_model.save(..., signatures=...) in TensorFlow"
         )
-    if "serving_default" in known:
-        return "serving_default", known["serving_default"]
-    if len(known) > 1:
+    if wanted is None and "serving_default" not in known and len(known) > 1:
         raise Refusal(
             f"the SavedModel has several signatures; name one: onnxviz convert --signature NAME, of {listed}", "usage"
         )
-    return next(iter(known.items()))
+    name = wanted or ("serving_default" if "serving_default" in known else next(iter(known)))
+    return name, known[name]

@@ -7,8 +7,7 @@ from dataclasses import replace
 import pytest
 
 from onnxviz.conversion.child.exchange import Refusal
-from onnxviz.conversion.child.keep import chosen
-from onnxviz.conversion.child.loaded import Loaded, Row
+from onnxviz.conversion.child.loaded import Loaded, Row, chosen
 
 from .fake_graph import graph_of
 
