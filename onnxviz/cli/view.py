@@ -11,7 +11,7 @@ import typer
 
 from onnxviz.cli import groups, parameters
 from onnxviz.cli.parameters import option
-from onnxviz.cli.terminal import say
+from onnxviz.cli.terminal import say, speak_utf8
 from onnxviz.errors import UsageError
 
 if TYPE_CHECKING:
@@ -96,6 +96,7 @@ def report(
     if not quiet and observer.placed_text:
         say(observer.placed_text)
     if json:
+        speak_utf8()
         with (record.directory / "view.json").open(encoding="utf-8") as document:
             shutil.copyfileobj(document, sys.stdout)
         print()
