@@ -19,6 +19,7 @@ from onnxviz.feed.free_sizes import open_sizes
 from onnxviz.feed.input_shapes import picture_input
 from onnxviz.feed.make import make_feed
 from onnxviz.graph.graph import Graph
+from onnxviz.graph.guard import check_bounds
 from onnxviz.graph.operators.layouts import follow_axes
 from onnxviz.graph.operators.region import Region, region
 from onnxviz.graph.segments import item_bytes, map_bytes, plan
@@ -137,7 +138,7 @@ class Inference:
 
     def values(self, names: Sequence[str], fed: Feed, options: RunOptions | None = None) -> list[Any]:
         """Run the whole graph, uncut, and return the named outputs."""
-        return self.executor(options).open(self.graph.to_bytes()).run(fed.arrays, names)
+        return self.executor(options).open(_checked(self.graph)).run(fed.arrays, names)
 
     def activation(self, choice: Choice, array: Any) -> Activation:
         """Return an array of a run with the name, layout and operator of its choice.
@@ -177,7 +178,7 @@ class Inference:
     def _planned(self, values: Sequence[str], types: Types, memory: int, sizes: Mapping[str, int]) -> Sequence[Piece]:
         made = [value for value in values if value in self.graph.producers]
         segments = plan(self.graph, made, types, memory, sizes) if made else ()
-        return tuple(Piece(part.graph.to_bytes(), part.inputs, part.outputs) for part in segments)
+        return tuple(Piece(_checked(part.graph), part.inputs, part.outputs) for part in segments)
 
     def _fed_types(self, fed: Feed) -> Types:
         """Return type and shape of every value for what is fed; inferred once for inputs of the same sizes."""
@@ -238,6 +239,12 @@ class ModelSession(AbstractContextManager["ModelSession"]):
 
     def __exit__(self, *details: object) -> None:
         self._executor = None
+
+
+def _checked(graph: Graph) -> bytes:
+    """Return the graph for the runtime."""
+    check_bounds(graph.proto)
+    return graph.to_bytes()
 
 
 def _shapes(fed: Feed) -> Shapes:

@@ -18,9 +18,10 @@ from collections.abc import Iterable, Iterator, Mapping, MutableSequence, Sequen
 import onnx
 from onnx.helper import make_node, make_tensor
 
-from onnxviz.errors import ModelError
+from onnxviz.errors import ModelError, RunError
 from onnxviz.graph.constants import Stored, array_of, constant_of
 from onnxviz.graph.topology import bodies, every_node
+from onnxviz.words import quoted
 
 _MOST = 1 << 16
 _BOUNDS: Mapping[str, range] = {
@@ -67,6 +68,21 @@ def guarded(proto: onnx.ModelProto) -> onnx.ModelProto:
     for holder in _holders(result):
         _guard(holder.node, _constants(holder), numbers)
     return result
+
+
+def check_bounds(proto: onnx.ModelProto) -> None:
+    """Refuse to run a model with an attribute out of bounds: onnxruntime reads such nodes as onnx's inference does.
+
+    Raises:
+        RunError: A node has one.
+    """
+    bounds = _bounds(proto.functions)
+    nodes = [node for holder in _holders(proto) for node in every_node(holder.node)]
+    damaged = ((node, each) for node in nodes for each in node.attribute if _is_out(each, bounds))
+    node, attribute = next(damaged, (None, None))
+    if node is not None and attribute is not None:
+        name = quoted(node.name or next(iter(node.output), node.op_type))
+        raise RunError(f"the model is damaged: {attribute.name} of the {node.op_type} {name} is {attribute.i}")
 
 
 def is_added(value: str) -> bool:

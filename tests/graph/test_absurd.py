@@ -78,6 +78,48 @@ def test_an_input_smaller_than_a_window_is_no_crash() -> None:
         assert (types["c"].shape[2], types["y"].shape[2]) == sizes
 
 
+def damaged_model(path: Path, text: str, opset: int) -> Path:
+    model = parser.parse_model(f'<ir_version: 8, opset_import: ["": {opset}]> g {text}')
+    onnx.save(model, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "opset", "made"),
+    [
+        (
+            "(float[1,4] x) => (float[1,4] z) <float[4] s = {1, 1, 1, 1}>"
+            "{ y, m = LayerNormalization <axis=2147483648> (x, s) z = Relu (x) }",
+            17,
+            "y",
+        ),
+        ("(float[1,4] x) => (float[1,4] z) { a, b = Split <num_outputs=1073741824> (x) z = Relu (x) }", 18, "a"),
+        (
+            "(float[3,3] x) => (float[3,3] z) <int64[3,1] i = {0, 1, 2}>"
+            "{ a = GatherND <batch_dims=-3> (x, i) z = Relu (x) }",
+            17,
+            "a",
+        ),
+    ],
+    ids=["axis", "num_outputs", "batch_dims"],
+)
+def test_a_damaged_node_by_the_command_line(text: str, opset: int, made: str, tmp_path: Path) -> None:
+    model = damaged_model(tmp_path / "model.onnx", text, opset)
+
+    def run(*arguments: str) -> tuple[int, str]:
+        command = [sys.executable, "-m", "onnxviz", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=tmp_path)
+        return done.returncode, done.stderr
+
+    exposed = tmp_path / "exposed.onnx"
+    assert run("expose", str(model), "--layers", f"z,{made}", "-o", str(exposed))[0] == 0
+    assert [info.name for info in onnx.load(exposed).graph.output] == ["z", made]
+    assert run("view", str(model), "--random", "--layers", "z", "-o", "pictures")[0] == 0
+    code, said = run("view", str(model), "--random", "--layers", made, "-o", "none")
+    assert code == 5
+    assert "onnxviz: the model is damaged: " in said and "Traceback" not in said
+
+
 @pytest.mark.parametrize(
     "nodes",
     [
