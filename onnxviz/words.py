@@ -1,7 +1,8 @@
-"""Words for messages: names that are safe to print, near names, "a, b and 3 more"."""
+"""Words for messages: names that are safe to print, near names, "a, b and 3 more", the columns that a text takes."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -61,3 +62,18 @@ def near(word: str, candidates: Iterable[str], most: int = 3) -> str:
     close = get_close_matches(plain, folded, n=most, cutoff=0.6)
     found = list(dict.fromkeys((*close, *holding)))[:most]
     return "; near: " + ", ".join(f"`{shown(folded[name])}`" for name in found) if found else ""
+
+
+def width_of(text: str) -> int:
+    """Return how many columns of a terminal a text takes: two for an East Asian letter, none for a combining mark.
+
+    >>> width_of("conv"), width_of("\\u7573\\u307f\\u8fbc\\u307f")
+    (4, 8)
+    """
+    return len(text) if text.isascii() else sum(map(_columns, text))
+
+
+def _columns(letter: str) -> int:
+    if unicodedata.combining(letter):
+        return 0
+    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from onnxviz.cli import parameters
+from onnxviz.cli import groups, parameters
 from onnxviz.cli.parameters import option
 from onnxviz.cli.stages import open_model
 from onnxviz.cli.terminal import print_json, print_table, say, say_choices
@@ -23,9 +23,7 @@ TOLERANCE = 1e-3
 def expose(
     model: parameters.ModelPath,
     *,
-    layers: parameters.Layers = None,
-    exclude: parameters.Exclude = None,
-    tap: parameters.Tap = "act",
+    selection: groups.SelectionGroup,
     output: Annotated[Path | None, option("-o --output", "The file to write; else MODEL.exposed.onnx.", "OUT")] = None,
     only: Annotated[bool, option("--only", "Drop the model's own outputs and what they alone need.")] = False,
     linked: Annotated[bool, option("--linked", "A file of some kB; weights stay in the original.")] = False,
@@ -49,7 +47,7 @@ def expose(
     opened = open_model(model, quiet=quiet)
     if linked and opened.path != model:
         raise UsageError(f"--linked needs an ONNX file for its weights: first onnxviz convert {model}")
-    choices, remark = choices_of(opened, layers, exclude or (), tap)
+    choices, remark = choices_of(opened, selection.layers, selection.exclude, selection.tap)
     exposed = expose_choices(opened, choices, only=only)
     if strip_metadata:
         exposed = exposed.without_metadata()

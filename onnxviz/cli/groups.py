@@ -7,11 +7,14 @@ A command takes a group with a parameter such as `style: StyleGroup`, and `expan
 import functools
 import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from onnxviz.cli import parameters
 from onnxviz.cli.completion import complete_colormaps
 from onnxviz.cli.parameters import option
+from onnxviz.errors import UsageError
 
 if TYPE_CHECKING:
     from onnxviz.draw.style import Style
@@ -39,6 +42,24 @@ def expanded(command: Callable[..., None]) -> Callable[..., None]:
 
     run.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
     return run
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionOptions:
+    """Which layers are meant, and which of their values."""
+
+    layers: list[str] | None
+    exclude: tuple[str, ...]
+    tap: str
+
+
+def selection_options(
+    layers: parameters.Layers = None,
+    exclude: parameters.Exclude = None,
+    tap: parameters.Tap = "act",
+) -> SelectionOptions:
+    """Make the options of a selection."""
+    return SelectionOptions(layers, tuple(exclude or ()), tap)
 
 
 def style_options(
@@ -82,6 +103,42 @@ def style_options(
         small=small,
         bare=bare,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class OutputOptions:
+    """What is written: pictures in a format, arrays, and a page of at most so many bytes, to be opened or not."""
+
+    format: str
+    raw: Path | None
+    html: bool | Path
+    html_size: int
+    open_page: bool
+
+
+def output_options(
+    format: Annotated[str, option("--format", "png, jpg, webp or tiff.", "NAME", "png jpg webp tiff")] = "png",
+    raw: Annotated[Path | None, option("--raw", "Store the arrays unscaled as well.", "FILE.npz")] = None,
+    html: Annotated[
+        Path | None, option("--html", "The page to explore; else report.html beside the pictures.", "FILE")
+    ] = None,
+    no_html: Annotated[bool, option("--no-html", "Make no page to explore.")] = False,
+    html_size: Annotated[
+        str, option("--html-size", "The page's largest size; it says what that takes.", "SIZE")
+    ] = "40MB",
+    open_page: parameters.OpenPage = False,
+) -> OutputOptions:
+    """Make the options of what is written.
+
+    Raises:
+        UsageError: Two of them exclude each other, or one cannot be read.
+    """
+    if raw is not None and raw.suffix.lower() != ".npz":
+        raise UsageError(f"--raw writes a .npz file, not {raw.name}")
+    if no_html and (html is not None or open_page):
+        raise UsageError(f"--no-html excludes {'--html' if html is not None else '--open'}")
+    size = parameters.byte_count(html_size, "--html-size", 1000)
+    return OutputOptions(format, raw, html if html is not None else not no_html, size, open_page)
 
 
 def feed_options(
@@ -163,7 +220,9 @@ def run_options(
     return RunOptions(device=device, exact=exact, threads=threads, memory=parameters.byte_count(memory))
 
 
+SelectionGroup = Annotated[SelectionOptions, selection_options]
 StyleGroup = Annotated["Style", style_options]
+OutputGroup = Annotated[OutputOptions, output_options]
 FeedGroup = Annotated["FeedOptions", feed_options]
 FeedGroupIfGiven = Annotated["FeedOptions | None", feed_options_if_given]
 RunGroup = Annotated["RunOptions", run_options]

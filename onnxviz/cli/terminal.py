@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shutil
 import sys
-import unicodedata
 from collections.abc import Sequence
 from io import TextIOWrapper
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from onnxviz.version import __version__
-from onnxviz.words import printable
+from onnxviz.words import printable, width_of
 
 if TYPE_CHECKING:
     from onnxviz.graph.selection.choices import Choice
@@ -93,23 +92,8 @@ def folded(text: str, width: int) -> str:
     return f"{front}...{back}" if back else _leading(text, width)
 
 
-def width_of(text: str) -> int:
-    """Return how many columns of a terminal a text takes: two for an East Asian letter, none for a combining mark.
-
-    >>> width_of("conv"), width_of("\\u7573\\u307f\\u8fbc\\u307f")
-    (4, 8)
-    """
-    return len(text) if text.isascii() else sum(map(_columns, text))
-
-
-def _columns(letter: str) -> int:
-    if unicodedata.combining(letter):
-        return 0
-    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
-
-
 def _leading(text: str, width: int) -> str:
-    for count, taken in enumerate(accumulate(map(_columns, text))):
+    for count, taken in enumerate(accumulate(map(width_of, text))):
         if taken > width:
             return text[:count]
     return text

@@ -11,8 +11,7 @@ import typer
 
 from onnxviz.cli import groups, parameters
 from onnxviz.cli.parameters import option
-from onnxviz.cli.terminal import say
-from onnxviz.errors import UsageError
+from onnxviz.cli.terminal import say, speak_utf8
 
 if TYPE_CHECKING:
     from onnxviz.cli.progress import ProgressObserver
@@ -23,22 +22,11 @@ def view(
     model: parameters.ModelPath,
     *,
     inputs: parameters.InputFiles = None,
-    layers: parameters.Layers = None,
-    exclude: parameters.Exclude = None,
-    tap: parameters.Tap = "act",
+    selection: groups.SelectionGroup,
     folder: Annotated[Path | None, option("-o --output", "The folder to make; else MODEL-INPUT-maps.", "DIR")] = None,
     style: groups.StyleGroup,
     same_scale: parameters.SameScale = False,
-    format: Annotated[str, option("--format", "png, jpg, webp or tiff.", "NAME", "png jpg webp tiff")] = "png",
-    raw: Annotated[Path | None, option("--raw", "Store the arrays unscaled as well.", "FILE.npz")] = None,
-    html: Annotated[
-        Path | None, option("--html", "The page to explore; else report.html beside the pictures.", "FILE")
-    ] = None,
-    no_html: Annotated[bool, option("--no-html", "Make no page to explore.")] = False,
-    html_size: Annotated[
-        str, option("--html-size", "The page's largest size; it says what that takes.", "SIZE")
-    ] = "40MB",
-    open_page: parameters.OpenPage = False,
+    output: groups.OutputGroup,
     labels: parameters.Labels = None,
     feed: groups.FeedGroup,
     run: groups.RunGroup,
@@ -62,21 +50,17 @@ def view(
     from onnxviz.viewing.options import ViewOptions
     from onnxviz.viewing.view import view as run_view
 
-    if raw is not None and raw.suffix.lower() != ".npz":
-        raise UsageError(f"--raw writes a .npz file, not {raw.name}")
-    if no_html and (html is not None or open_page):
-        raise UsageError(f"--no-html excludes {'--html' if html is not None else '--open'}")
     options = ViewOptions(
-        layers=layers,
-        exclude=tuple(exclude or ()),
-        tap=tap,
+        layers=selection.layers,
+        exclude=selection.exclude,
+        tap=selection.tap,
         feed=feed,
         run=run,
         style=style,
-        format=format,
-        raw=raw,
-        html=html if html is not None else not no_html,
-        html_size=parameters.byte_count(html_size, "--html-size", 1000),
+        format=output.format,
+        raw=output.raw,
+        html=output.html,
+        html_size=output.html_size,
         labels=labels,
         same_scale=same_scale,
         fail_fast=fail_fast,
@@ -84,7 +68,7 @@ def view(
     )
     with ProgressObserver(quiet=quiet, verbose=verbose, tables=not json) as observer:
         record = run_view(open_model(model, quiet=quiet), inputs or [], folder, options, observer)
-    report(record, observer, json=json, quiet=quiet, show=show, open_page=open_page)
+    report(record, observer, json=json, quiet=quiet, show=show, open_page=output.open_page)
     if record.failures:
         raise typer.Exit(4)
 
@@ -96,6 +80,7 @@ def report(
     if not quiet and observer.placed_text:
         say(observer.placed_text)
     if json:
+        speak_utf8()
         with (record.directory / "view.json").open(encoding="utf-8") as document:
             shutil.copyfileobj(document, sys.stdout)
         print()

@@ -60,6 +60,9 @@ def test_names_in_letters_that_a_pipe_lacks(tmp_path: Path) -> None:
     assert r"\u5c64\U0001f408 " in table
     document = json.loads(subprocess.run([*command, "--json"], capture_output=True, check=True, env=narrow).stdout)
     assert document["layers"][0]["name"] == "層🐈"
+    command = [sys.executable, "-m", "onnxviz", "view", str(model), "--random", "--layers", "all", "--json"]
+    run = subprocess.run([*command, "-o", str(tmp_path / "maps")], capture_output=True, check=True, env=narrow)
+    assert json.loads(run.stdout.decode())["runs"][0]["layers"][0]["name"] == "層🐈"
 
 
 def test_layers_json_keeps_its_schema(onnxviz_command: Command, bundled_model: Path) -> None:

@@ -15,7 +15,7 @@ from .graph_nodes import node_of
 from .loaded import Loaded, chosen
 from .metadata import add_layer_map, add_preprocessing
 from .onnx_nodes import drop_unread
-from .routes import frozen_graph, keras_model, lite_model, saved_model
+from .routes import frozen_graph, keras_model, saved_model, tflite_model
 from .runners import GraphRunner, LiteRunner
 from .strip import name_free_sizes, strip
 
@@ -24,7 +24,7 @@ ROUTES = {
     "keras": keras_model.load,
     "frozen": frozen_graph.load_frozen,
     "checkpoint": frozen_graph.load_checkpoint,
-    "tflite": lite_model.load,
+    "tflite": tflite_model.load,
 }
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from onnxviz.words import listed, shown
+from onnxviz.words import listed, shown, width_of
 
 if TYPE_CHECKING:
     from onnxviz.graph.layers.catalogue import Layer
@@ -26,7 +25,7 @@ def pointed(text: str, place: int, message: str) -> str:
     before = ("…" if start else "") + shown(text[start:place])
     after = shown(text[place:end]) + ("…" if end < len(text) else "")
     head = "selection `"
-    return f"{head}{before}{after}`\n{' ' * (len(head) + _columns(before))}^ {message}"
+    return f"{head}{before}{after}`\n{' ' * (len(head) + width_of(before))}^ {message}"
 
 
 def inside_body(name: str, body: str, outputs: Iterable[str] = ()) -> str:
@@ -50,11 +49,3 @@ def _in_there(bodies: Iterable[str]) -> str:
 def _named(outputs: Iterable[str]) -> str:
     names = listed(f"`{shown(output)}`" for output in dict.fromkeys(outputs) if output)
     return f": {names}" if names else ""
-
-
-def _columns(text: str) -> int:
-    """Count the columns that a terminal gives to a text."""
-    return sum(
-        0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
-        for letter in text
-    )
