@@ -2,8 +2,8 @@
 
 | in onnx 1.22 and 1.23 | what happens | here |
 |---|---|---|
-| an attribute that counts or indexes before it is compared with the shapes | crash, or 16 GB | node left out |
-| leaf weights of a tree that are a single number | crash | node left out |
+| an attribute that counts or indexes before it is compared with the shapes | crash, or 16 GB | another number |
+| leaf weights of a tree that are a single number | crash | an empty list |
 | a size below 0 where Slice clamps or GatherND counts | crash | guard before the node |
 
 A size is below 0 where a file declares it, and where an input is smaller than a window without padding.
@@ -33,6 +33,7 @@ _BOUNDS: Mapping[str, range] = {
     "num_scan_inputs": range(_MOST),
     "q_num_heads": range(1, _MOST),
 }
+_REFUSED = {"blocksize": 0}  # where it is not the largest number that refuses
 _LIST = "leaf_weights"
 _MEASURING = frozenset({"Slice", "GatherND"})
 _MOST_AXES = 64
@@ -46,24 +47,24 @@ _Constants = Mapping[str, Sequence[Stored | None]]
 def guarded(proto: onnx.ModelProto) -> onnx.ModelProto:
     """Return the model for inference, the same object where it needs no guard.
 
-    1. A node with an attribute out of bounds is left out, and so is a node that holds one in a body.
-    2. An attribute of a function has the bounds of every attribute that it is handed on to. With a default out of
-       them, the function loses its nodes.
+    1. An attribute out of bounds becomes one that inference refuses: it then knows the node's types and no shapes.
+    2. An attribute of a function has the bounds of every attribute that it is handed on to.
     3. `Slice(x, …, axes)` and `GatherND(…, x)` read `x` through `Concat(x, TopK(x, 0))` along each axis that they
        measure: `x` again, but inference takes nothing of a size below 0, and knows no shape from there on.
     """
     bounds = _bounds(proto.functions)
-    nodes = [node for holder in _holders(proto) for node in every_node(holder.node)]
-    defaults = (function.attribute_proto for function in proto.functions)
-    any_out = any(
-        _is_out(attribute, bounds) for owned in (*defaults, *(n.attribute for n in nodes)) for attribute in owned
-    )
+    any_out = any(_is_out(attribute, bounds) for attribute in _attributes(proto))
+    nodes = itertools.chain(*(every_node(holder.node) for holder in _holders(proto)))
     if not any_out and not any(node.op_type in _MEASURING for node in nodes):
         return proto
     result = onnx.ModelProto()
     result.CopyFrom(proto)
-    if any_out:
-        _leave_out(result, bounds)
+    for attribute in _attributes(result) if any_out else ():
+        if _is_out(attribute, bounds):
+            if attribute.name == _LIST:
+                attribute.t.dims[:] = [0]
+            else:
+                attribute.i = _REFUSED.get(attribute.name, _MOST)
     numbers = itertools.count()
     for holder in _holders(result):
         _guard(holder.node, _constants(holder), numbers)
@@ -103,17 +104,6 @@ def _bounds(functions: Iterable[onnx.FunctionProto]) -> Mapping[str, range]:
                 inner, outer = before[name], bounds.get(source, before[name])
                 bounds[source] = range(max(inner.start, outer.start), min(inner.stop, outer.stop))
     return bounds
-
-
-def _leave_out(model: onnx.ModelProto, bounds: Mapping[str, range]) -> None:
-    for function in model.functions:
-        if any(_is_out(default, bounds) for default in function.attribute_proto):
-            del function.node[:]
-    for holder in _holders(model):
-        damaged = [
-            any(_is_out(a, bounds) for each in every_node([node]) for a in each.attribute) for node in holder.node
-        ]
-        _replace(holder.node, [node for node, is_damaged in zip(holder.node, damaged, strict=True) if not is_damaged])
 
 
 def _is_out(attribute: onnx.AttributeProto, bounds: Mapping[str, range]) -> bool:
@@ -192,6 +182,15 @@ def _held(node: onnx.NodeProto) -> Stored | None:
         return constant_of(node)
     except ModelError:
         return None
+
+
+def _attributes(model: onnx.ModelProto) -> Iterator[onnx.AttributeProto]:
+    """Yield every attribute of a node, in functions and bodies too, and every default of a function."""
+    for function in model.functions:
+        yield from function.attribute_proto
+    for holder in _holders(model):
+        for node in every_node(holder.node):
+            yield from node.attribute
 
 
 def _holders(model: onnx.ModelProto) -> list[_Holder]:

@@ -131,9 +131,10 @@ def _with(schema: OpSchema, opsets: Mapping[str, int], variants: Iterator[Varian
 def _attributes(schema: OpSchema, attribute: OpSchema.Attribute, ranks: Sequence[int]) -> Iterator[Variant]:
     for rank in ranks:
         others = _required(schema, rank, attribute.name)
+        # Some operators refuse an attribute beside an optional input.
+        count = schema.min_input if rank == 3 else len(schema.inputs)
         for value in _absurd(attribute, rank):
-            for count in sorted({schema.min_input, len(schema.inputs)}):
-                yield [*others, value], _reads(schema, rank, count)
+            yield [*others, value], _reads(schema, rank, count)
 
 
 def _constants(schema: OpSchema, ranks: Sequence[int]) -> Iterator[Variant]:

@@ -1,7 +1,7 @@
 """Three thousand mutations of real models: each is one clear error or a right answer, in little memory.
 
-No case gets more than 512 MiB of memory (`little_memory` in mutations.py), and one that hangs is stopped (`no_hang`):
-both are `wrong`.
+No case gets more than 512 MiB of memory (`little_memory` in mutations.py): one that asks for more is `wrong`. One that
+does not end is killed (`stop_if_it_hangs`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ MUTATIONS = 3000
 
 
 def test_three_thousand_mutations_of_real_models() -> None:
-    done = subprocess.run([sys.executable, str(WORKER)], capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run([sys.executable, str(WORKER)], capture_output=True, text=True, timeout=900, check=False)
     records = [json.loads(line) for line in done.stdout.splitlines()]
     # After a crash, the mutation at fault is the one that comes next.
     assert done.returncode == 0, f"mutation {len(records)}: {done.returncode}\n{done.stderr[-2000:]}"
@@ -30,5 +30,5 @@ def test_three_thousand_mutations_of_real_models() -> None:
     assert set(outcomes) <= {"right", "ModelError", "NotAModelError", "UnsupportedError"}
     sources = Counter(record["source"] for record in records)
     assert len(sources) > 100
-    assert sources["efficientnet_lite0_int8"] == 60
+    assert sources["efficientnet_lite0_int8"] == 30
     assert min(sources["torch_dynamo"], sources["torch_script"], sources["light_squeezenet"]) >= 40
