@@ -34,7 +34,7 @@ _ROUNDINGS = 8
 
 
 # A value of the model, the order of axes that transposes it to a tensor, and that tensor.
-_Pair = tuple[str, Sequence[int] | None, StoredTensor]
+_ComparedTensor = tuple[str, Sequence[int] | None, StoredTensor]
 
 
 def verify(model: Path, facts: Facts, arrays: Path) -> Agreement:
@@ -64,9 +64,9 @@ def verify(model: Path, facts: Facts, arrays: Path) -> Agreement:
         return replace(_agreement(pairs, results, stored), random=random)
 
 
-def _pairs(graph: Graph, facts: Facts) -> list[_Pair]:
+def _pairs(graph: Graph, facts: Facts) -> list[_ComparedTensor]:
     """Return what can be compared: the stored tensors that repeat and are values of the model."""
-    pairs: list[_Pair] = []
+    pairs: list[_ComparedTensor] = []
     for stored in facts["reference"]["values"]:
         if not stored["repeats"]:
             continue
@@ -81,7 +81,7 @@ def _pairs(graph: Graph, facts: Facts) -> list[_Pair]:
 
 
 def _agreement(
-    pairs: Sequence[_Pair], results: Mapping[str, npt.NDArray[Any]], arrays: Mapping[str, npt.NDArray[Any]]
+    pairs: Sequence[_ComparedTensor], results: Mapping[str, npt.NDArray[Any]], arrays: Mapping[str, npt.NDArray[Any]]
 ) -> Agreement:
     output = layer = tolerance = 0.0
     worst, worst_ratio = "", -1.0

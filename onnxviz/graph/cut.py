@@ -154,7 +154,7 @@ def _declare_plainly(graph: Graph, value: str, note: onnx.ValueInfoProto | None)
         return onnx.helper.make_tensor_value_info(value, sparse[value].values.data_type, sparse[value].dims)
     if note is None or not note.HasField("type"):
         return None
-    # A tensor's note is written anew, since its sizes may be no sizes (-1); a sequence's is kept as it is.
+    # A tensor's note is written anew, since a size may be unknown (-1); a sequence's is kept as it is.
     spec = tensor_spec(note)
     return _typed(spec, {size for size in spec.shape or () if isinstance(size, str)}) or note
 

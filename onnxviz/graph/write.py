@@ -130,10 +130,10 @@ class _Weights:
         return self.length
 
 
-_Piece = bytes | _Weights
+_Written = bytes | _Weights
 
 
-def _pieces(message: Message) -> list[_Piece]:
+def _pieces(message: Message) -> list[_Written]:
     """Return a message as what it serializes to, with each tensor's reference replaced by the place it names.
 
     Fields may stand in any order, so those that hold references come last, in their own order.
@@ -142,7 +142,7 @@ def _pieces(message: Message) -> list[_Piece]:
         return _tensor_pieces(message)
     rest = type(message)()
     rest.CopyFrom(message)
-    heavy: list[_Piece] = []
+    heavy: list[_Written] = []
     for number, name, inner in _holders(message):
         if any(True for _ in _references(*inner)):
             rest.ClearField(name)
@@ -152,7 +152,7 @@ def _pieces(message: Message) -> list[_Piece]:
     return [rest.SerializeToString(), *heavy]
 
 
-def _tensor_pieces(tensor: onnx.TensorProto) -> list[_Piece]:
+def _tensor_pieces(tensor: onnx.TensorProto) -> list[_Written]:
     weights = _weights(tensor)
     rest = onnx.TensorProto()
     rest.CopyFrom(tensor)

@@ -32,7 +32,7 @@ def write_report(target: BinaryIO, model: ReportModel, collected: Collector, siz
     """Write what was collected as a page of at most `size` bytes; return its sentence about what was left out."""
     page = load_page()
     head, script = _head(page), f"<script>{page.script}</script>\n".encode()
-    fitted = _Fitted(model, collected, size - len(head) - len(script) - len(_END))
+    fitted = _ReportOfSize(model, collected, size - len(head) - len(script) - len(_END))
     target.write(head)
     target.write(_INDEX % fitted.index.encode())
     _write_blocks(target, fitted.layers[:1], collected.store)
@@ -42,7 +42,7 @@ def write_report(target: BinaryIO, model: ReportModel, collected: Collector, siz
     return fitted.left_out
 
 
-class _Fitted:
+class _ReportOfSize:
     """The layers, reduced to fit in `room` bytes with their index, and the sentence about what was left out."""
 
     def __init__(self, model: ReportModel, collected: Collector, room: int) -> None:

@@ -1,7 +1,7 @@
 """Three thousand mutations of real models: each is one clear error or a right answer, in little memory.
 
-No case gets more than 512 MiB of memory (`little_memory` in mutations.py), and one that hangs is stopped (`no_hang`):
-both are `wrong`.
+No case gets more than 512 MiB of memory (`little_memory` in mutations.py): one that asks for more is `wrong`. One that
+does not end is killed (`stop_if_it_hangs`).
 """
 
 from __future__ import annotations

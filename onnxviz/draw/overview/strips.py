@@ -33,7 +33,7 @@ NAME_GAP = 8
 
 
 @dataclass(frozen=True, slots=True)
-class _Picture:
+class _StripTile:
     """A picture in a row: its colours `(h, w, 3)`, whether it is hatched or framed, its name, and words about it."""
 
     colours: npt.NDArray[np.uint8]
@@ -126,13 +126,13 @@ def tile_limits(row: OverviewRow, look: MapsLook, style: Style) -> Limits:
     return limits(look.tiles, look.statistics, style, both_signs(low, high))
 
 
-def _pictures(style: Style, row: OverviewRow, look: MapsLook) -> list[_Picture]:
+def _pictures(style: Style, row: OverviewRow, look: MapsLook) -> list[_StripTile]:
     """Return the mean, the principal components and the tiles of a layer; the tile alone of a single channel."""
     tiles, framed = _coloured(look.tiles, tile_limits(row, look, style), row, style)
     ends = zip(look.statistics.minimum.tolist(), look.statistics.maximum.tolist(), strict=True)
     ranges = ["NaN" if math.isnan(low) else f"{number(low)} .. {number(high)}" for low, high in ends]
     pictures = [
-        _Picture(tile, bool(look.statistics.constant[place]), framed, f"{look.top[place]}", ranges[place])
+        _StripTile(tile, bool(look.statistics.constant[place]), framed, f"{look.top[place]}", ranges[place])
         for place, tile in enumerate(tiles)
     ]
     if row.channels == 1:
@@ -141,8 +141,8 @@ def _pictures(style: Style, row: OverviewRow, look: MapsLook) -> list[_Picture]:
     scale = limits(mean, channel_extremes(mean), Style(), both_signs(*row.range))
     colours, framed = _coloured(mean, scale, row, style)
     return [
-        _Picture(colours[0], low == high, framed, "mean", f"{number(low)} .. {number(high)}"),
-        _Picture(look.projection, not look.share, False, "PCA", f"{round(look.share * 100)} % of variance"),
+        _StripTile(colours[0], low == high, framed, "mean", f"{number(low)} .. {number(high)}"),
+        _StripTile(look.projection, not look.share, False, "PCA", f"{round(look.share * 100)} % of variance"),
         *pictures,
     ]
 
@@ -164,7 +164,7 @@ def _usual_place(place: int) -> tuple[int, int]:
     return 0, (0, PROJECTION - MEAN)[place] if place < 2 else TILES - MEAN + (place - 2) * TILE_STEP
 
 
-def _put(sheet: Sheet, image: Image.Image, corner: tuple[int, int], picture: _Picture) -> None:
+def _put(sheet: Sheet, image: Image.Image, corner: tuple[int, int], picture: _StripTile) -> None:
     """Put an image with its corner at (y, x), or hatch its place if the picture is constant."""
     y, x = corner
     if picture.constant:

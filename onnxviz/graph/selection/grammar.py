@@ -5,7 +5,7 @@
     factor    = primary [ "[" integer or slice "]" ]
     primary   = "all" | kind | name | field op value | "(" selection ")"
 
-What the terms mean in a model is told by selection.py.
+`evaluation.py` says what the terms mean in a model.
 """
 
 from __future__ import annotations
