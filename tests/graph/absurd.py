@@ -18,6 +18,7 @@ import resource
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from onnxviz.errors import OnnxvizError
 from onnxviz.graph.expose import expose
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.catalogue import catalogue
-from onnxviz.graph.shapes import infer, infer_types
+from onnxviz.graph.shapes import infer_types
 
 MEMORY = 512 << 20
 HANG = 30  # seconds of CPU time after which a process is stopped; the longest takes about 0.1
@@ -240,7 +241,7 @@ def _absurd(attribute: OpSchema.Attribute, rank: int) -> Iterator[AttributeProto
             values = [*NUMBERS]
         case AttributeProto.INTS:
             lengths = sorted({rank - 2, rank, 2 * (rank - 2)})
-            values = [[number] * length for number in NUMBERS for length in lengths]
+            values = [[number] * length for number in SIZES for length in lengths]
         case AttributeProto.FLOAT:
             values = [*FLOATS]
         case AttributeProto.FLOATS:
@@ -258,9 +259,9 @@ def _absurd(attribute: OpSchema.Attribute, rank: int) -> Iterator[AttributeProto
     yield from (helper.make_attribute(name, value) for value in (*values, *others))
 
 
-def road(content: bytes) -> bool:
-    """List a model and expose all that it computes; return whether its types were inferred."""
-    try:
+def road(content: bytes) -> None:
+    """List a model, and expose all that it computes."""
+    with suppress(OnnxvizError):
         graph = Graph.from_bytes(content)
         types = infer_types(graph)
         for layer in catalogue(graph, types, every=True):
@@ -268,9 +269,6 @@ def road(content: bytes) -> bool:
         values = [output for node in graph.nodes for output in node.outputs]
         Graph.from_bytes(expose(graph, values, types).graph.to_bytes())
         expose(graph, ["result"], types, only=True)
-        return infer(graph) is not None
-    except OnnxvizError:
-        return True
 
 
 def ends(content: bytes) -> str:
@@ -296,9 +294,11 @@ def _child(content: bytes, writing: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MEMORY,) * 2)
     resource.setrlimit(resource.RLIMIT_CPU, (HANG, HANG + 1))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    onnx.shape_inference.infer_shapes = _telling_of_memory(onnx.shape_inference.infer_shapes, writing)
+    inference = onnx.shape_inference.infer_shapes
+    onnx.shape_inference.infer_shapes = lambda model: _inferred(inference, model, writing)
     try:
-        said = WELL if road(content) else NOT_INFERRED
+        road(content)
+        said = NOT_INFERRED if _refused else WELL
     except BaseException as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
         said = f"{type(error).__name__} in {Path(place.filename).name}, line {place.lineno}: {error!s:.200}"
@@ -306,17 +306,19 @@ def _child(content: bytes, writing: int) -> None:
     os._exit(0)
 
 
-def _telling_of_memory(inference: Callable[..., Any], writing: int) -> Callable[..., Any]:
-    """Return the inference, which ends the process where memory runs out: onnxviz takes that for any other error."""
+_refused: list[Exception] = []
 
-    def telling(*arguments: Any) -> Any:
-        try:
-            return inference(*arguments)
-        except MemoryError:
-            os.write(writing, b"memory")
-            os._exit(0)
 
-    return telling
+def _inferred(inference: Callable[..., Any], model: onnx.ModelProto, writing: int) -> onnx.ModelProto:
+    """Infer, and keep what onnxviz passes over: that memory ran out, which ends the process, or another error."""
+    try:
+        return inference(model)
+    except MemoryError:
+        os.write(writing, b"memory")
+        os._exit(0)
+    except Exception as error:
+        _refused.append(error)
+        raise
 
 
 def run(only: str) -> Iterator[dict[str, object]]:
