@@ -1,6 +1,6 @@
 """A model as onnx's inference can read it: without what makes its C++ crash or count without end.
 
-| in onnx 1.22 and 1.23 | what happens | here |
+| in onnx 1.23 | what happens | here |
 |---|---|---|
 | an attribute that counts or indexes before it is compared with the shapes | crash, or 16 GB | another number |
 | leaf weights of a tree that are a single number | crash | an empty list |
