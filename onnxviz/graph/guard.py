@@ -3,7 +3,6 @@
 | in onnx 1.23 | what happens | here |
 |---|---|---|
 | an attribute that counts or indexes before it is compared with the shapes | crash, or 16 GB | another number |
-| leaf weights of a tree that are a single number | crash | an empty list |
 | a size below 0 where Slice clamps or GatherND counts | crash | guard before the node |
 
 A size is below 0 where a file declares it, and where an input is smaller than a window without padding.
@@ -27,14 +26,8 @@ _MOST = 1 << 16
 _BOUNDS: Mapping[str, range] = {
     "axis": range(-_MOST, _MOST),
     "batch_dims": range(_MOST),
-    "blocksize": range(1, _MOST),
-    "kv_num_heads": range(1, _MOST),
     "num_outputs": range(_MOST),
-    "num_scan_inputs": range(_MOST),
-    "q_num_heads": range(1, _MOST),
 }
-_REFUSED = {"blocksize": 0}  # where it is not the largest number that refuses
-_LIST = "leaf_weights"
 _MEASURING = frozenset({"Slice", "GatherND"})
 _MOST_AXES = 64
 _ADDED = "\0guard "  # how the names of added values begin
@@ -61,10 +54,7 @@ def guarded(proto: onnx.ModelProto) -> onnx.ModelProto:
     result.CopyFrom(proto)
     for attribute in _attributes(result) if any_out else ():
         if _is_out(attribute, bounds):
-            if attribute.name == _LIST:
-                attribute.t.dims[:] = [0]
-            else:
-                attribute.i = _REFUSED.get(attribute.name, _MOST)
+            attribute.i = _MOST
     numbers = itertools.count()
     for holder in _holders(result):
         _guard(holder.node, _constants(holder), numbers)
@@ -108,9 +98,7 @@ def _bounds(functions: Iterable[onnx.FunctionProto]) -> Mapping[str, range]:
 
 def _is_out(attribute: onnx.AttributeProto, bounds: Mapping[str, range]) -> bool:
     """Return whether an attribute is out of bounds; what a function hands on is looked at in its calls."""
-    if attribute.name in bounds:
-        return attribute.i not in bounds[attribute.name] and not attribute.ref_attr_name
-    return attribute.name == _LIST and not attribute.t.dims and not attribute.ref_attr_name
+    return attribute.name in bounds and attribute.i not in bounds[attribute.name] and not attribute.ref_attr_name
 
 
 def _guard(nodes: MutableSequence[onnx.NodeProto], constants: _Constants, numbers: Iterator[int]) -> None:
