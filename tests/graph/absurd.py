@@ -14,7 +14,6 @@ import gc
 import itertools
 import json
 import os
-import resource
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,6 +32,11 @@ from onnxviz.graph.expose import expose
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.catalogue import catalogue
 from onnxviz.graph.shapes import infer_types
+
+try:
+    import resource
+except ImportError:  # Windows, where this is not run
+    resource = None  # type: ignore[assignment]
 
 MEMORY = 512 << 20
 HANG = 30  # seconds of CPU time after which a process is stopped; the longest takes about 0.1
