@@ -11,7 +11,7 @@ import numpy as np
 from onnxviz.activations import Activation
 from onnxviz.errors import InputError
 from onnxviz.feed.preprocessing import model_labels
-from onnxviz.graph.cut import cut
+from onnxviz.graph.cut import cut, needed_inputs
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.layout import Dimension, shape_text
 from onnxviz.model import Model
@@ -118,7 +118,10 @@ def class_outputs(
     far = not values or 2 * len(cut(model.graph, values).nodes) < len(model.graph.nodes)
     if not candidates or (far and not asked):
         return ()
-    return tuple(Choice(name, name, "value", None) for name in candidates)
+    # Nor must they make it ask for an input that only they need.
+    given = needed_inputs(model.graph, [choice.value for choice in choices])
+    near = [name for name in candidates if asked or needed_inputs(model.graph, [name]) <= given]
+    return tuple(Choice(name, name, "value", None) for name in near)
 
 
 def _may_be_scores(shape: Sequence[Dimension] | None, labels: Sequence[str] | None) -> bool:
