@@ -34,7 +34,7 @@ def range_taken(scaling: Scaling) -> Range | None:
     return None
 
 
-# Of what the pixels become: how wide it is, and which share of it is negative. No network was trained on pixels of 8 bit
+# Of what the pixels become: how wide it is, and which share of it is negative. No network was trained on 8-bit pixels
 # divided by 512, or by less than 25; a mean lies well inside.
 def _from_bytes(spread: float, negative: float) -> bool:
     return (0.45 < spread < 11 and -0.1 < negative < 0.9) or (100 < spread < 700 and 0.2 < negative < 0.8)

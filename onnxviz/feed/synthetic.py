@@ -139,7 +139,7 @@ def _random(job: Job, spec: TensorSpec, dtype: str, seed: int) -> Fitted:
         pixels = generator.integers(0, 256, size, dtype=np.uint8)
         fitted = fit_pictures(job, replace(spec, shape=shape, layout=layout), [Picture(pixels)], name)
         return replace(fitted, notes=[*notes, *(fitted.notes if loud else [])])
-    whole = dtype == "bool" or "int" in dtype
+    whole = dtype == "bool" or "int" in dtype or spec.use.rows is not None
     array = _whole_numbers(spec, shape, generator, job.open_size) if whole else _noise(shape, generator)
     array = array.astype(numbers_dtype(dtype), copy=False)
     job.sizes.bind(spec, array.shape, "random input")

@@ -125,6 +125,8 @@ class _InputTrail:
             return _joined([part for part in parts if part is not None]) if None not in parts else None
         if inputs and (rule in _MOVES or node.operator in _KEEPS):
             return self._numbers(inputs[0], depth)
+        if node.operator == "Where" and len(inputs) == 3:
+            return _unwrapped([self._numbers(value, depth) for value in inputs[1:]])
         if rule is elementwise.batch_norm:
             return self._batch_normed(node)
         if node.operator in _COMPUTES:
@@ -169,6 +171,14 @@ def _joined(parts: Sequence[_Numbers]) -> _Numbers | None:
         [numpy.min([part.ends[:, 0] for part in parts], 0), numpy.max([part.ends[:, 1] for part in parts], 0)], 1
     )
     return replace(parts[0], ends=ends)
+
+
+def _unwrapped(branches: Sequence[_Numbers | None]) -> _Numbers | None:
+    """Return an index of which the negative ones count from the end: `Where(x < 0, x + rows, x)` is x for others."""
+    known = [branch for branch in branches if branch is not None and branch.root]
+    if len(known) < len(branches) or len({branch.root for branch in known}) > 1:
+        return None
+    return next((branch for branch in known if branch.formula == "x"), None)
 
 
 def _computed(operator: str, operands: Sequence[_Numbers | None]) -> _Numbers | None:
