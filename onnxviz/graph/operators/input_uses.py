@@ -7,6 +7,7 @@ The first operator that does more, such as a convolution, is where the input is 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -196,6 +197,10 @@ def _computed(operator: str, operands: Sequence[_Numbers | None]) -> _Numbers | 
     return _bounded(numpy.stack(corners, 1), _formula(operator, known), "".join(roots))
 
 
+_NEUTRAL = {"Add": 0, "Sub": 0, "Mul": 1, "Div": 1}
+_SIGN = re.compile(r"(?<!\w)-")
+
+
 def _formula(operator: str, operands: Sequence[_Numbers]) -> str:
     """Return the text of a result: a product by 1/255 is written as a division by 255, a sum with -1 as `- 1`.
 
@@ -207,8 +212,10 @@ def _formula(operator: str, operands: Sequence[_Numbers]) -> str:
         first, other = other, first
     lone = other.ends[0, 0] if not other.root and other.ends[0, 0] == other.ends[0, 1] else None
     left = _bracketed(first.formula) if operator in ("Mul", "Div", "Neg") else first.formula
-    if operator == "Add" and lone is not None and lone < 0:
-        return f"{left} - {-lone:.4g}"
+    if lone is not None and lone == _NEUTRAL.get(operator):
+        return first.formula
+    if operator == "Add" and not other.root and other.ends.max() < 0:
+        return f"{left} - {_SIGN.sub('', other.formula)}"
     if operator == "Mul" and lone is not None and 0 < lone < 1 and abs(2 / lone - round(2 / lone)) < 1e-4:
         return f"{left} / {round(2 / lone) / 2:.4g}"
     return _COMPUTES[operator][1].format(left, _bracketed(other.formula))
