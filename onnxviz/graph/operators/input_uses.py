@@ -136,19 +136,19 @@ class _InputTrail:
 
     def _batch_normed(self, node: Node) -> _Numbers | None:
         numbers = self.followed.get(node.inputs[0])
-        arrays = [self.graph.constant(value) for value in node.inputs[1:5]]
-        if numbers is None or len(arrays) < 4 or any(array is None or not array.size for array in arrays):
+        stored = [self.graph.constant(value) for value in node.inputs[1:5]]
+        arrays = [array.astype(numpy.float64) for array in stored if array is not None and array.dtype.kind == "f"]
+        epsilon = node.attribute("epsilon", 1e-5)
+        if numbers is None or len(arrays) < 4 or not isinstance(epsilon, float):
             return None
-        scale, bias, mean, variance = (numpy.asarray(array, numpy.float64) for array in arrays)
+        scale, bias, mean, variance = arrays
         with numpy.errstate(all="ignore"):
             try:
-                factor = scale / numpy.sqrt(variance + float(node.attribute("epsilon", 1e-5)))
-                each = (numbers.ends[..., None] - mean) * factor + bias
-            except MALFORMED:
+                each = (numbers.ends[..., None] - mean) * (scale / numpy.sqrt(variance + epsilon)) + bias
+            except ValueError:  # they are not of one size
                 return None
-        return _bounded(
-            each.reshape(len(PROBES), -1), f"{_bracketed(numbers.formula)} normalised by {node.op}", numbers.root
-        )
+        formula = f"{_bracketed(numbers.formula)} normalised by {node.op}"
+        return _bounded(each.reshape(len(PROBES), -1), formula, numbers.root) if each.size else None
 
 
 def _stored(array: npt.NDArray[Any]) -> _Numbers | None:
