@@ -18,7 +18,6 @@ from onnxviz.graph.segments import item_bytes, map_bytes
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.layout import Dimension, shape_text
 from onnxviz.model import Model
-from onnxviz.runtime.executor import Executor
 from onnxviz.words import shown
 
 LARGE_HEAD = 512 * 2**20
@@ -81,17 +80,23 @@ class Scores:
 class ScoredStream:
     """Runs what is chosen together with the class outputs, and without these where they alone cannot be run."""
 
-    def __init__(self, model: Model, choices: Sequence[Choice], classes: Classes, noted: Callable[[str], None]) -> None:
-        """Keep what is to be run; `noted` is called with a sentence where class outputs are let go."""
+    def __init__(
+        self,
+        stream: Callable[[Sequence[Choice], Feed], Iterator[Activation]],
+        choices: Sequence[Choice],
+        classes: Classes,
+        noted: Callable[[str], None],
+    ) -> None:
+        """Keep what is to be run by `stream`; `noted` is called with a sentence where class outputs are let go."""
         chosen = {choice.value for choice in choices}
-        self._inference = model.inference
+        self._stream = stream
         self._choices = choices
         self._scores = [choice for choice in classes.outputs if choice.value not in chosen]
         self._asked = classes.asked
         self._noted = noted
         self._said = False
 
-    def __call__(self, feed: Feed, executor: Executor) -> Iterator[Activation]:
+    def __call__(self, feed: Feed) -> Iterator[Activation]:
         """Yield an activation for each choice, and for each class output that can be computed.
 
         Raises:
@@ -99,7 +104,7 @@ class ScoredStream:
         """
         done: set[str] = set()
         try:
-            for activation in self._inference.stream([*self._choices, *self._scores], feed, executor):
+            for activation in self._stream([*self._choices, *self._scores], feed):
                 done.add(activation.value)
                 yield activation
         except (RunError, UnsupportedError) as error:
@@ -108,7 +113,7 @@ class ScoredStream:
             failure = error
         else:
             return
-        for activation in self._inference.stream(self._choices, feed, executor):
+        for activation in self._stream(self._choices, feed):
             if activation.value not in done:
                 yield activation
         self._say(failure)

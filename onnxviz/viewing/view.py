@@ -64,8 +64,11 @@ def view(
         source = str(model.file.origin)
         outlets = open_outlets(stack, made, folder, source, force=options.force, observer=observer)
         given = Inputs(model, inputs, options.feed, failed=observer.failed, fail_fast=options.fail_fast)
-        executor = model.inference.executor(options.run, keep=given.several, placed=observer.placed)
-        stream = partial(ScoredStream(model, choices, shown.classes, observer.noted), executor=executor)
+        executor = model.inference.executor(
+            options.run, keep=given.several, placed=observer.placed, noted=observer.noted
+        )
+        run = partial(model.inference.stream, executor=executor)
+        stream = ScoredStream(run, choices, shown.classes, observer.noted)
         limits = shared_limits(stream, given, options.style.scale) if options.same_scale and given.several else {}
         runs = _draw_all(stream, given, shown, Album(made, ".", options, limits), outlets)
         device, level = executor.placement.device, options.run.level
