@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from onnxviz.graph.segments import item_bytes, map_bytes, plan
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.graph.shapes import fix_inputs, infer_types
 from onnxviz.graph.storage.model_file import ModelFile
+from onnxviz.graph.upgrade import OLDEST_RUN, is_old, upgraded
 from onnxviz.layout import TensorSpec, spatial_axes
 from onnxviz.runtime.devices import Placement
 from onnxviz.runtime.executor import Executor, Piece
@@ -43,6 +44,7 @@ class Inference:
         self.file = file
         self.graph = graph
         self.types = types
+        self._converted = False
         self._last_fed: tuple[Shapes | None, Types] = (None, {})
         self._last_plan: tuple[object, Sequence[Piece]] = (None, ())
 
@@ -62,8 +64,11 @@ class Inference:
         *,
         keep: bool = False,
         placed: Callable[[Placement], None] = lambda placement: None,
+        noted: Callable[[str], None] = lambda text: None,
     ) -> Executor:
         """Return what runs this graph on one device; `keep` and `placed` are those of `Executor`.
+
+        `noted` is called with a sentence where the graph has to be converted to newer operators.
 
         Raises:
             ModelError: The file with the weights changed since it was opened, or is incomplete.
@@ -73,7 +78,16 @@ class Inference:
         self.file.check_complete()
         quantised = self._weights_only_quantised
         folder, options = self.file.folder, options or RunOptions()
-        return Executor(folder, options, keep=keep, placed=placed, weights_only_quantised=quantised)
+        newer = partial(self._newer, noted=noted) if is_old(self.graph) else None
+        self._converted = False
+        return Executor(folder, options, keep=keep, placed=placed, weights_only_quantised=quantised, newer=newer)
+
+    def _newer(self, skeleton: bytes, noted: Callable[[str], None]) -> bytes:
+        result = upgraded(skeleton)
+        if not self._converted:
+            noted(f"the model is of opset {self.graph.opset}, older than onnxruntime runs: converted to {OLDEST_RUN}")
+        self._converted = True
+        return result
 
     def stream(self, choices: Sequence[Choice], fed: Feed, executor: Executor) -> Iterator[Activation]:
         """Plan a run, and yield an activation for each choice as the pieces of the graph run.

@@ -24,7 +24,7 @@ from onnxviz.graph.shapes import fix_inputs, infer_types
 from onnxviz.graph.storage.model_file import ModelFile
 from onnxviz.graph.write import check_link, write_linked, write_standalone
 from onnxviz.layout import Dimension, TensorSpec
-from onnxviz.words import listed
+from onnxviz.words import listed, quoted
 
 if TYPE_CHECKING:
     from onnxviz.activations import Activation, Activations
@@ -131,7 +131,7 @@ class Model:
             NoMatchError: It matches nothing, or only values that are not layers, such as an input.
         """
         choices, _ = choices_of(self, layers, exclude, tap)
-        return layers_of(choices)
+        return layers_of(self, choices)
 
     def expose(
         self, layers: SelectionText | None = None, *, exclude: Sequence[str] = (), tap: str = "act", only: bool = False
@@ -285,17 +285,18 @@ def choices_of(
     return choose(layers, graph=model.graph, layers=model.catalogue, exclude=exclude, tap=tap)
 
 
-def layers_of(choices: Sequence[Choice]) -> tuple[Layer, ...]:
-    """Return the layers among what was chosen.
+def layers_of(model: Model, choices: Sequence[Choice]) -> tuple[Layer, ...]:
+    """Return the layers among what was chosen of a model.
 
     Raises:
         NoMatchError: None of it is a layer.
     """
     found = tuple(choice.layer for choice in choices if choice.layer is not None)
     if not found:
-        names = ", ".join(repr(choice.name) for choice in choices)
+        names = listed(quoted(choice.name) for choice in choices)
         verb = "are not layers" if len(choices) > 1 else "is not a layer"
-        raise NoMatchError(f"{names} can be exposed and viewed, but {verb}")
+        stored = any(choice.value in model.graph.initializers for choice in choices)
+        raise NoMatchError(f"{names} can be exposed{'' if stored else ' and viewed'}, but {verb}")
     return found
 
 

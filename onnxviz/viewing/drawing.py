@@ -40,12 +40,6 @@ class Shown:
     choices: tuple[Choice, ...]
     classes: Classes
 
-    @property
-    def asked(self) -> list[Choice]:
-        """The choices, and the class outputs that are not among them."""
-        chosen = {choice.value for choice in self.choices}
-        return [*self.choices, *(choice for choice in self.classes.outputs if choice.value not in chosen)]
-
 
 @dataclass(frozen=True, slots=True)
 class Album:
