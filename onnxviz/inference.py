@@ -20,7 +20,10 @@ from onnxviz.feed.input_shapes import picture_input
 from onnxviz.feed.make import make_feed
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.guard import check_bounds
-from onnxviz.graph.operators.layouts import follow_axes
+from onnxviz.graph.layers.families import known_axes
+from onnxviz.graph.layers.names import read_layer_map
+from onnxviz.graph.operators.axis_letters import Axes
+from onnxviz.graph.operators.layouts import guess_axes
 from onnxviz.graph.operators.region import Region, region
 from onnxviz.graph.segments import item_bytes, map_bytes, plan
 from onnxviz.graph.selection.choices import Choice
@@ -46,6 +49,7 @@ class Inference:
         self.types = types
         self._converted = False
         self._last_fed: tuple[Shapes | None, Types] = (None, {})
+        self._last_axes: tuple[Shapes | None, Mapping[str, Axes]] = (None, {})
         self._last_plan: tuple[object, Sequence[Piece]] = (None, ())
 
     def feed(self, source: Any, options: FeedOptions | None = None) -> Feed:
@@ -162,11 +166,13 @@ class Inference:
         """
         if not isinstance(array, np.ndarray):
             raise UnsupportedError(f"{choice.name!r} is not a tensor but a {type(array).__name__}; it cannot be shown")
-        layer = choice.layer
-        layout = layer.layout if layer is not None and len(layer.layout or "") == array.ndim else None
+        axes = self._axes_of(choice, array.shape)
+        layout = None if axes is None else axes.layout
         if layout is not None and layout.count("T") == 1 and not self._takes_pictures:
             layout = layout.replace("T", "L")  # steps of time or words, not patches of a picture
-        return Activation(choice.name, choice.value, choice.tap, array, layout, layer.op if layer is not None else "")
+        op = "" if choice.layer is None else choice.layer.op
+        assumed = axes is not None and axes.assumed
+        return Activation(choice.name, choice.value, choice.tap, array, layout, op, assumed)
 
     @contextmanager
     def advising(self, fed: Feed) -> Iterator[None]:
@@ -201,11 +207,32 @@ class Inference:
             self._last_fed = shapes, infer_types(fix_inputs(self.graph, shapes))
         return self._last_fed[1]
 
+    def _axes_of(self, choice: Choice, shape: tuple[int, ...]) -> Axes | None:
+        """Return the layout of what was computed: the layer's, else what the sizes that were fed tell, else a guess."""
+        layer = choice.layer
+        if layer is not None and layer.layout is not None and len(layer.layout) == len(shape):
+            return Axes(layer.layout, layer.layout_assumed)
+        axes = self._axes.get(choice.value) or self._axes_as_fed.get(choice.value)
+        if axes is None or len(axes.layout) != len(shape):
+            last = read_layer_map(self.graph.metadata).channels_last
+            axes = guess_axes(TensorSpec(choice.value, shape=shape), channels_last=last)
+        return axes
+
+    @cached_property
+    def _axes(self) -> Mapping[str, Axes]:
+        return known_axes(self.graph, self.types)
+
+    @property
+    def _axes_as_fed(self) -> Mapping[str, Axes]:
+        shapes, types = self._last_fed
+        if self._last_axes[0] != shapes:
+            self._last_axes = shapes, known_axes(self.graph, types)
+        return self._last_axes[1]
+
     @cached_property
     def _inputs(self) -> tuple[TensorSpec, ...]:
         """The inputs with the layout that the graph's own operators give them, where they do."""
-        axes = follow_axes(self.graph, self.types)
-        known = {name: found.layout for name, found in axes.items() if not found.assumed}
+        known = {name: found.layout for name, found in self._axes.items() if not found.assumed}
         return tuple(replace(spec, layout=known.get(spec.name)) for spec in self.graph.inputs)
 
     @cached_property

@@ -11,7 +11,7 @@ from onnxviz.graph.layers.absorption import Absorber
 from onnxviz.graph.layers.families import find_families
 from onnxviz.graph.layers.inside import InnerNode, InnerNodes
 from onnxviz.graph.layers.layer import Fields, Layer
-from onnxviz.graph.layers.names import LayerNames, parts_before_last
+from onnxviz.graph.layers.names import LayerNames, parts_before_last, read_layer_map
 from onnxviz.graph.node import Node
 from onnxviz.graph.operators.axis_letters import Axes
 from onnxviz.graph.operators.layouts import guess_axes
@@ -51,6 +51,7 @@ class _Cataloguer:
         self._absorber = Absorber(graph, self._families)
         self._names = LayerNames(graph, self._families.kinds, self._chain)
         self._fields = Fields(graph, types)
+        self._channels_last = read_layer_map(graph.metadata).channels_last
         self._depths: dict[str, int] = {}
 
     def layers(self) -> Iterator[tuple[Layer, bool]]:
@@ -103,12 +104,8 @@ class _Cataloguer:
         return self._absorber.chain(node, output) if output else ()
 
     def _axes(self, value: str, spec: TensorSpec | None) -> Axes | None:
-        """Return a value's layout: as followed from an operator that fixes it, as recorded, or as guessed."""
-        found, recorded = self._families.axes.get(value), self._names.mapped.get(value)
-        layout = recorded.layout if recorded is not None else None
-        if layout is not None and (found is None or found.assumed) and _rank(spec) in (None, len(layout)):
-            return Axes(layout)
-        return found or guess_axes(spec)
+        """Return a value's layout: as followed from an operator that fixes it or from the layer map, or as guessed."""
+        return self._families.axes.get(value) or guess_axes(spec, channels_last=self._channels_last)
 
     def _parameters(self, node: Node) -> int:
         packed = packed_weights(node.proto)
@@ -153,10 +150,6 @@ def _inner_layer(found: InnerNode, index: int) -> Layer:
         index=index,
         inside=found.inside,
     )
-
-
-def _rank(spec: TensorSpec | None) -> int | None:
-    return None if spec is None or spec.shape is None else len(spec.shape)
 
 
 _ITEM_SIZES: Mapping[str, float] = {
