@@ -12,7 +12,7 @@ from onnxviz.activations import Activation
 from onnxviz.errors import ExecutionError, InputError, RunError, UnsupportedError
 from onnxviz.feed.feed import Feed
 from onnxviz.feed.preprocessing import model_labels
-from onnxviz.graph.cut import needed_nodes
+from onnxviz.graph.cut import needed_inputs, needed_nodes
 from onnxviz.graph.node import Node
 from onnxviz.graph.segments import item_bytes, map_bytes
 from onnxviz.graph.selection.choices import Choice
@@ -184,7 +184,10 @@ def class_outputs(
     far = 2 * len(_needed(model, choices)) < len(model.graph.nodes)
     if not candidates or (far and not asked):
         return ()
-    return tuple(Choice(name, name, "value", None) for name in candidates)
+    # Nor must they make it ask for an input that only they need.
+    given = needed_inputs(model.graph, [choice.value for choice in choices])
+    near = [name for name in candidates if asked or needed_inputs(model.graph, [name]) <= given]
+    return tuple(Choice(name, name, "value", None) for name in near)
 
 
 def _needed(model: Model, choices: Sequence[Choice]) -> tuple[Node, ...]:

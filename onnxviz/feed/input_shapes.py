@@ -5,13 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from onnxviz.errors import InputError
+from onnxviz.feed.arrays import is_fed
 from onnxviz.feed.pictures import PICTURE_CHANNELS
 from onnxviz.layout import TensorSpec, shape_text
 
 
 def describe_inputs(inputs: Sequence[TensorSpec]) -> str:
     """Return the inputs of a model in one phrase, for messages."""
-    return ", ".join(f"{spec.name!r} ({spec.dtype or '?'} {shape_text(spec.shape)})" for spec in inputs) or "none"
+    return ", ".join(f"{spec.name!r} ({type_text(spec)} {shape_text(spec.shape)})" for spec in inputs) or "none"
+
+
+def can_be_fed(spec: TensorSpec) -> bool:
+    """Return whether there is a way to give an input: a tensor of numbers or text, or an optional, which takes one."""
+    return spec.use.kind in ("tensor", "optional") and (spec.dtype is None or is_fed(spec.dtype))
+
+
+def type_text(spec: TensorSpec) -> str:
+    """Return what an input takes in a user's words: its dtype, `text`, or the ONNX type that is not a tensor.
+
+    >>> type_text(TensorSpec("x", "object")), type_text(TensorSpec("x", "int64"))
+    ('text', 'int64')
+    """
+    if spec.use.kind != "tensor":
+        return spec.use.kind
+    return "text" if spec.dtype == "object" else spec.dtype or "?"
 
 
 def picture_layout(spec: TensorSpec) -> str | None:
@@ -23,6 +40,8 @@ def picture_layout(spec: TensorSpec) -> str | None:
     'NHWC'
     """
     if spec.dtype is not None and (spec.dtype[:3] in ("str", "obj", "boo", "com")):
+        return None
+    if spec.use.is_weight or spec.use.kind != "tensor" or 0 in (spec.shape or ()):
         return None
     if spec.layout in ("NCHW", "NHWC", "CHW", "HWC"):
         channels = None if spec.shape is None else spec.shape[spec.layout.index("C")]

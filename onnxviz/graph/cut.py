@@ -54,6 +54,13 @@ def needed_nodes(graph: Graph, values: Iterable[str]) -> tuple[Node, ...]:
     return tuple(graph.nodes[index] for index in sorted(needed))
 
 
+def needed_inputs(graph: Graph, values: Iterable[str]) -> frozenset[str]:
+    """Return the names of the inputs that these values are computed from, or are."""
+    wanted = set(values)
+    read = {value for node in needed_nodes(graph, wanted) for value in node.reads}
+    return frozenset(spec.name for spec in graph.inputs if spec.name in read or spec.name in wanted)
+
+
 def assemble(
     graph: Graph,
     nodes: Sequence[Node],

@@ -63,7 +63,8 @@ def view(
         made = stack.enter_context(making_folder(folder.path, force=options.force, ours=is_ours))
         source = str(model.file.origin)
         outlets = open_outlets(stack, made, folder, source, force=options.force, observer=observer)
-        given = Inputs(model, inputs, options.feed, failed=observer.failed, fail_fast=options.fail_fast)
+        values = [choice.value for choice in (*choices, *shown.classes.outputs)]
+        given = Inputs(model, inputs, options.feed, values=values, failed=observer.failed, fail_fast=options.fail_fast)
         executor = model.inference.executor(
             options.run, keep=given.several, placed=observer.placed, noted=observer.noted
         )

@@ -593,6 +593,21 @@ def test_a_seed_alone_means_noise(onnxviz_command: Command, doubling_model: Path
     assert (a == b).all() and (a != c).any()
 
 
+def test_a_scale_that_was_guessed_is_said_even_when_quiet(onnxviz_command: Command, cat: Path, tmp_path: Path) -> None:
+    convolution = "{ n = %s y = Conv (n, w) }"
+    head = "g (float[1,3,8,8] x) => (float[1,1,8,8] y) <float[1] k = {255}, float[1,3,1,1] w = {1, 1, 1}>"
+    model_of(tmp_path / "guess.onnx", f"{head} {convolution % 'Relu (x)'}")
+    model_of(tmp_path / "own.onnx", f"{head} {convolution % 'Div (x, k)'}")
+    guessed = onnxviz_command("view", tmp_path / "guess.onnx", cat, cat, "-o", tmp_path / "a", "-q", "--no-html")
+    assert guessed.err.startswith("ATTENTION: the model does not say how its pixels are to be scaled; they are fed as")
+    assert guessed.err.count("ATTENTION") == 1
+    own = onnxviz_command("view", tmp_path / "own.onnx", cat, "-o", tmp_path / "b", "-q", "--no-html")
+    assert own.err == ""
+    (fed,) = json.loads((tmp_path / "b" / "view.json").read_text())["runs"][0]["fed"]
+    assert fed["notes"] == ["the model itself scales its pixels: x / 255; they are fed as 0..255"]
+    assert fed["max"] > 150
+
+
 def test_all_and_a_selection_exclude_each_other(onnxviz_command: Command, doubling_model: Path) -> None:
     done = onnxviz_command("layers", doubling_model, "--all", "--layers", "conv")
     assert done.code == 2 and "--all lists every node" in done.err

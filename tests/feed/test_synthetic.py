@@ -28,7 +28,7 @@ def test_whole_numbers_are_never_guessed(tmp_path: Path) -> None:
     assert refusal(SILERO, array, FeedOptions()) == "nothing is given for input 'sr' (int64 scalar): give sr=NUMBER"
     lengths = [spec("B", "N", name="waves"), spec("B", dtype="int64", name="lengths")]
     assert refusal(lengths, array, FeedOptions()) == (
-        "nothing is given for input 'lengths' (int64 B): give lengths=FILE.npy"
+        "nothing is given for input 'lengths' (int64 B): give lengths=640 or lengths=FILE.npy"
     )
     assert feed(lengths, {"": array, "lengths": 4}, FeedOptions()).arrays["lengths"].tolist() == [4]
 
