@@ -219,8 +219,8 @@ def _default_text(top: Sequence[Layer], inner: Sequence[Layer]) -> tuple[str, st
     if vectors == len(top):
         return "all", f"every layer, for no layer {where}is of kind conv or pool, or of rank 3 or more"
     words = f"every layer of rank 3 or more, for no layer {where}is of kind conv or pool"
-    words += f"; {unknown} of a rank that only the run tells are taken too" if unknown else ""
-    words += f"; {vectors} of a lower rank are left out, which `--layers all` takes too" if vectors else ""
+    words += f"; taken too: {unknown} whose rank only the run tells" if unknown else ""
+    words += f"; left out: {vectors} of a lower rank (`all` has them)" if vectors else ""
     return "!rank<3", words
 
 

@@ -462,8 +462,8 @@ def test_layers_of_unknown_rank_are_taken_and_vectors_beside_maps_are_counted() 
     choices, words = default_choices(GRAPH, (unknown, *LAYERS[8:]), "act")
     assert [choice.value for choice in choices] == ["r1", "sum"]
     assert words == (
-        "every layer of rank 3 or more, for no layer is of kind conv or pool; 1 of a rank that only the run tells are"
-        " taken too; 1 of a lower rank are left out, which `--layers all` takes too"
+        "every layer of rank 3 or more, for no layer is of kind conv or pool; taken too: 1 whose rank only the run"
+        " tells; left out: 1 of a lower rank (`all` has them)"
     )
 
 
