@@ -23,6 +23,7 @@ SelectionText = str | Layer | Sequence[str | Layer] | Mapping[str, str]
 
 TAPS = ("act", "op")
 _SHOWN_FIRST = ("conv", "pool")
+_MOST_NOTES = 3
 
 _COMMAND = "`onnxviz layers MODEL` lists the names"
 
@@ -140,7 +141,8 @@ def select(
     if not matches:
         raise NoMatchError(_nothing(candidates, chosen, left_out))
     first, *rest = _choices(candidates, matches)
-    notes = (first.note, *wider.notes, _left_inside(candidates, matches, beyond))
+    more = f"and {len(wider.notes) - _MOST_NOTES} more" if len(wider.notes) > _MOST_NOTES else ""
+    notes = (first.note, *list(wider.notes)[:_MOST_NOTES], more, _left_inside(candidates, matches, beyond))
     return (replace(first, note="; ".join(filter(None, notes))), *rest)
 
 

@@ -361,6 +361,13 @@ def test_a_term_that_matches_nothing_beside_others_is_said() -> None:
     assert not any(choice.note for choice in rest)
 
 
+def test_of_many_terms_that_match_nothing_a_few_are_named() -> None:
+    first, *_ = select(["conv", *(f"depth>{number}" for number in range(100, 300))], graph=GRAPH, layers=LAYERS)
+    assert first.note == (
+        "`depth>100` matches nothing; `depth>101` matches nothing; `depth>102` matches nothing; and 197 more"
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "place", "message"),
     [
