@@ -18,7 +18,7 @@ from onnxviz.graph.segments import item_bytes, map_bytes
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.layout import Dimension, shape_text
 from onnxviz.model import Model
-from onnxviz.words import shown
+from onnxviz.words import listed, quoted, shown
 
 LARGE_HEAD = 512 * 2**20
 """Bytes up to which running to the class scores never counts as much: the dense layers of a VGG net take 472 MiB."""
@@ -237,6 +237,6 @@ def read_labels(path: Path) -> tuple[str, ...]:
 
 
 def _unfit(labels: Sequence[str], shapes: Mapping[str, Sequence[Dimension] | None]) -> InputError:
-    told = ", ".join(f"{name!r} is {shape_text(shape)}" for name, shape in shapes.items())
+    told = listed(f"{quoted(name)} is {shape_text(shape)}" for name, shape in shapes.items())
     classes = f"{len(labels)} class{'es' * (len(labels) != 1)}"
     return InputError(f"the labels name {classes}, and no output is a vector of so many{': ' * bool(told)}{told}")

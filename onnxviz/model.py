@@ -305,7 +305,8 @@ def expose_choices(model: Model, choices: Sequence[Choice], *, only: bool = Fals
     """Return a model with what was chosen as outputs; its `remarks` name those that were, and those without a rank."""
     types = {**model.types, **{choice.value: _ranked(model, choice) for choice in choices}}
     exposed = expose(model.graph, [choice.value for choice in choices], types, only=only)
-    remarks = [f"{value!r} already is an output" for value in exposed.already]
+    verb = "already are outputs" if len(exposed.already) > 1 else "already is an output"
+    remarks = [f"{listed(map(quoted, exposed.already))} {verb}"] if exposed.already else []
     if exposed.unranked:
         names = listed(map(repr, exposed.unranked))
         remarks.append(

@@ -179,6 +179,17 @@ def test_a_dry_run_writes_nothing(onnxviz_command: Command, doubling_model: Path
     assert not (tmp_path / "no.onnx").exists()
 
 
+def test_of_many_names_a_few_are_said(onnxviz_command: Command, tmp_path: Path) -> None:
+    outputs = ", ".join(f"float[4] y{place}" for place in range(40))
+    nodes = " ".join(f"y{place} = Sin (x)" for place in range(40))
+    model = model_of(tmp_path / "m.onnx", f"g (float[4] x) => ({outputs}) {{ {nodes} }}").path
+    done = onnxviz_command("expose", model, "--layers", "other", "--dry-run", "-o", tmp_path / "out.onnx")
+    assert done.code == 0 and "'y0', 'y1', 'y2' and 37 more already are outputs" in done.err
+    (tmp_path / "labels.txt").write_text("cat\ndog\n", "utf-8")
+    done = onnxviz_command("view", model, "--random", "--labels", tmp_path / "labels.txt", "-o", tmp_path / "maps")
+    assert done.code == 4 and "'y0' is 4, 'y1' is 4, 'y2' is 4 and 37 more" in done.err
+
+
 def test_view_names_the_cat(onnxviz_command: Command, bundled_model: Path, cat: Path, tmp_path: Path) -> None:
     done = onnxviz_command("view", bundled_model, cat, "-o", tmp_path / "maps", "--raw", tmp_path / "maps.npz")
     assert done.code == 0, done.err
