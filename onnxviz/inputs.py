@@ -11,6 +11,7 @@ from onnxviz.errors import ExecutionError, InputError, OnnxvizError, UsageError
 from onnxviz.feed.feed import Feed
 from onnxviz.feed.feed_options import FeedOptions
 from onnxviz.feed.find import MAIN, find_sources
+from onnxviz.feed.input_shapes import takes_noise
 from onnxviz.feed.load import STANDARD_INPUT
 from onnxviz.feed.make import RANDOM_WAY
 from onnxviz.layout import TensorSpec
@@ -84,16 +85,21 @@ class Inputs:
                     self._leave_out(place, error)
 
     def _work(self, work: Callable[[Feed], None], source: Any, name: str) -> None:
-        """Do the work with a feed; where the model refuses sizes of it that were made up, with others."""
+        """Do the work with a feed; where the model refuses what was made up, with other sizes and zeros."""
         feed = self._feed(source, name)
         try:
             return work(feed)
         except ExecutionError:
-            if not feed.has_guessed_sizes:
+            if not feed.has_guesses:
                 raise
+            tried: list[object] = []
             for size in SECOND_SIZES:
                 with suppress(InputError, ExecutionError):
-                    return work(self._made(source, size))
+                    feed = self._made(source, size)
+                    shapes = [array.shape for array in feed.arrays.values()]
+                    if shapes not in tried:
+                        tried.append(shapes)
+                        return work(feed)
             raise
 
     def _leave_out(self, place: int, error: OnnxvizError) -> None:
@@ -119,7 +125,8 @@ class Inputs:
 
 def _sources(specs: Sequence[TensorSpec], given: Any, options: FeedOptions) -> Iterator[Any]:
     entries = list(given) if isinstance(given, list | tuple) else [given]
-    asks = any(spec.use.is_needed for spec in specs)
+    # Of one that takes no noise, the feed says how it is given.
+    asks = any(spec.use.is_needed and takes_noise(spec) for spec in specs)
     if not entries and options.seed is None and options.constant is None and asks:
         raise UsageError(f"give a picture or another input, or ask for noise: {RANDOM_WAY}")
     if all(isinstance(entry, str | Path) for entry in entries):

@@ -27,7 +27,7 @@ Dimension = int | str | None
 
 
 PROBES = (-1.0, 0.0, 1.0, 255.0)
-"""The numbers of an input for which a Scaling tells what becomes of them."""
+"""The numbers of an input for which a Scaling says what becomes of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,13 +70,13 @@ class Fed:
 class Feed:
     """The inputs of one run: `arrays` by input name, in the model's order, and a description of each.
 
-    `stem` names the run, for folders. `has_guessed_sizes` says that sizes were made up that the model leaves open.
+    `stem` names the run, for folders. `has_guesses` says that sizes or whole numbers were made up, and others may fit.
     """
 
     arrays: Mapping[str, Array]
     fed: tuple[Fed, ...]
     stem: str
-    has_guessed_sizes: bool = False
+    has_guesses: bool = False
 
     @property
     def main(self) -> Fed:

@@ -84,10 +84,10 @@ def _check_fit(job: Job, spec: TensorSpec, array: Array, name: str) -> None:
         job.sizes.bind(spec, array.shape, name)
     except InputError as error:
         missing = len(spec.shape or ()) - array.ndim
-        if missing > 0:
-            raise InputError(
-                f"{error}; give it all of its axes, such as {shape_text((1,) * missing + array.shape)}"
-            ) from error
+        first = [job.sizes.known(size) or 1 for size in (spec.shape or ())[: max(missing, 0)]]
+        if first:
+            whole = shape_text((*first, *array.shape))
+            raise InputError(f"{error}; give it all of its axes, such as {whole}") from error
         if picture_layout(spec) is None:
             raise
         raise InputError(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from onnxviz.errors import InputError
 from onnxviz.feed.arrays import is_fed
 from onnxviz.feed.pictures import PICTURE_CHANNELS
 from onnxviz.layout import TensorSpec, shape_text
+
+_STEPS = re.compile("seq|past")
+"""What a size is called that counts words: of the keys and values of past ones, four heads are not colours."""
 
 
 def describe_inputs(inputs: Sequence[TensorSpec]) -> str:
@@ -18,6 +22,11 @@ def describe_inputs(inputs: Sequence[TensorSpec]) -> str:
 def can_be_fed(spec: TensorSpec) -> bool:
     """Return whether there is a way to give an input: a tensor of numbers or text, or an optional, which takes one."""
     return spec.use.kind in ("tensor", "optional") and (spec.dtype is None or is_fed(spec.dtype))
+
+
+def takes_noise(spec: TensorSpec) -> bool:
+    """Return whether made up numbers can be fed to an input: it is a tensor of numbers."""
+    return spec.use.kind == "tensor" and spec.dtype != "object" and can_be_fed(spec)
 
 
 def type_text(spec: TensorSpec) -> str:
@@ -47,6 +56,8 @@ def picture_layout(spec: TensorSpec) -> str | None:
         channels = None if spec.shape is None else spec.shape[spec.layout.index("C")]
         return spec.layout if not isinstance(channels, int) or channels in PICTURE_CHANNELS else None
     if spec.shape is None or (spec.layout is not None and not {"H", "W"} <= set(spec.layout)):
+        return None
+    if any(isinstance(size, str) and _STEPS.search(size.lower()) for size in spec.shape[1:]):
         return None
     if len(spec.shape) == 4:
         _, second, third, fourth = (size if isinstance(size, int) and size > 0 else None for size in spec.shape)

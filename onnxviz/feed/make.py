@@ -15,7 +15,15 @@ from onnxviz.feed.find import MAIN
 from onnxviz.feed.fit import fit_item
 from onnxviz.feed.free_sizes import FreeSizes
 from onnxviz.feed.geometry import Geometry
-from onnxviz.feed.input_shapes import array_input, describe_inputs, input_named, no_picture, picture_input, sound_input
+from onnxviz.feed.input_shapes import (
+    array_input,
+    describe_inputs,
+    input_named,
+    no_picture,
+    picture_input,
+    sound_input,
+    takes_noise,
+)
 from onnxviz.feed.load import Content, Item, load, load_text, load_value, several_runs
 from onnxviz.feed.matrices import Matrix
 from onnxviz.feed.open_sizes import guess_sizes
@@ -64,7 +72,7 @@ def make_feed(
         arrays={spec.name: fitted[spec.name].array for spec in specs},
         fed=tuple(fed),
         stem=_stem(given, options),
-        has_guessed_sizes=_makes(options) and any(_is_open(job, spec) for spec in specs if spec.name not in used),
+        has_guesses=_makes(options) and any(_is_guessed(job, spec) for spec in specs if spec.name not in used),
     )
 
 
@@ -191,7 +199,8 @@ def _check_given(inputs: tuple[TensorSpec, ...], given: Mapping[str, Item], opti
     if made and inputs and all(spec.name in given for spec in inputs):
         raise UsageError("random and constant are for inputs that nothing is given for: every input is given here")
     main = picture_input(inputs) or (inputs[0] if inputs else None)
-    if main is not None and not made and main.name not in given and all(map(_is_number, given.values())):
+    asks = main is not None and takes_noise(main) and main.name not in given and not made
+    if main is not None and asks and all(map(_is_number, given.values())):
         raise InputError(
             f"nothing is given for input {main.name!r}: give a picture, an array (.npy), a matrix (.csv) or "
             f"a sound (.wav), or ask for noise: {RANDOM_WAY}"
@@ -202,8 +211,9 @@ def _makes(options: FeedOptions) -> bool:
     return options.seed is not None or options.constant is not None
 
 
-def _is_open(job: Job, spec: TensorSpec) -> bool:
-    return any(size is None or size in job.sizes.guessed for size in spec.shape or ())
+def _is_guessed(job: Job, spec: TensorSpec) -> bool:
+    is_open = any(size is None or size in job.sizes.guessed for size in spec.shape or ())
+    return is_open or "int" in (spec.dtype or "")
 
 
 def _is_number(item: Item) -> bool:

@@ -34,7 +34,7 @@ def guess_sizes(job: Job, specs: Sequence[TensorSpec]) -> None:
         sums += [symbol for symbol in own if _parts(symbol, symbols)]
         made = made_shape(job, spec)
         for symbol in own.difference(sums):
-            # Where it stands twice, as in N x N, it is no batch.
+            # A symbol that stands twice, as in N x N, does not mean a batch.
             places = [place for place, size in enumerate(spec.shape or ()) if size == symbol]
             job.sizes.guess(symbol, made[places[-1]])
     for symbol in sums:

@@ -34,8 +34,8 @@ def range_taken(scaling: Scaling) -> Range | None:
     return None
 
 
-# Of what the pixels become: how wide it is, and which share of it is negative. Pixels of 8 bit that are divided by 512
-# or less than 25 are no pixels that a network was trained on; a mean lies well inside.
+# Of what the pixels become: how wide it is, and which share of it is negative. No network was trained on 8-bit pixels
+# divided by 512, or by less than 25; a mean lies well inside.
 def _from_bytes(spread: float, negative: float) -> bool:
     return (0.45 < spread < 11 and -0.1 < negative < 0.9) or (100 < spread < 700 and 0.2 < negative < 0.8)
 

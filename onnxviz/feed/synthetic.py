@@ -14,9 +14,15 @@ from onnxviz.feed.feed import WARNING, Fitted
 from onnxviz.feed.feed_options import Job
 from onnxviz.feed.fit_pictures import fit_pictures
 from onnxviz.feed.geometry import Geometry
-from onnxviz.feed.input_shapes import can_be_fed, picture_channels, picture_input, picture_layout, type_text
-from onnxviz.feed.open_sizes import SAMPLES, SIDE, made_shape
-from onnxviz.feed.pictures import Picture
+from onnxviz.feed.input_shapes import (
+    can_be_fed,
+    picture_input,
+    picture_layout,
+    takes_noise,
+    type_text,
+)
+from onnxviz.feed.open_sizes import SAMPLES, made_shape
+from onnxviz.feed.pictures import PICTURE_CHANNELS, Picture
 from onnxviz.layout import Array, TensorSpec, shape_text
 
 _BLOCK = 1 << 20
@@ -39,7 +45,7 @@ def fill(job: Job, spec: TensorSpec, beside: Beside) -> Fitted:
     """
     rank = len(spec.shape) if spec.shape is not None else None
     dtype = spec.dtype or "float32"
-    if spec.use.kind != "tensor" or dtype == "object" or not can_be_fed(spec):
+    if not takes_noise(spec):
         raise _missing(spec)
     known = _by_name(job, spec, beside)
     if known is not None:
@@ -61,29 +67,29 @@ def _by_name(job: Job, spec: TensorSpec, beside: Beside) -> Fitted | None:
     name = spec.name.lower()
     if name in _RATE_NAMES and (beside.rate is not None or job.options.seed is not None):
         what = "a usual rate of sound" if beside.rate is None else "the rate of the sound"
-        return _told(job, spec, (SAMPLES if beside.rate is None else beside.rate,), what)
+        hertz = SAMPLES if beside.rate is None else beside.rate
+        return _told(job, spec, (hertz,), f"{hertz}, {what}, is fed")
     if name in _OF_PICTURES and beside.geometry is not None and spec.shape is not None and len(spec.shape) in (1, 2):
         numbers, what = _OF_PICTURES[name](beside.geometry)
         return _told(job, spec, numbers, f"{what} ({spec.name}=VALUE changes it)")
     return None
 
 
-def _told(job: Job, spec: TensorSpec, numbers: tuple[int, ...], what: str) -> Fitted:
+def _told(job: Job, spec: TensorSpec, numbers: tuple[int, ...], note: str) -> Fitted:
     shape = _state_shape(job, spec)
     if len(numbers) > 1:
         shape = (*shape[:-1], len(numbers))
     array = cast(np.full(shape, numbers if len(numbers) > 1 else numbers[0]), spec.dtype or "float32", spec.name, [])
     job.sizes.bind(spec, array.shape, spec.name)
-    text = ",".join(map(str, numbers))
-    return Fitted(array, text, [f"{text}, {what}, is fed"])
+    return Fitted(array, ",".join(map(str, numbers)), [note])
 
 
 _OF_PICTURES: Mapping[str, Callable[[Geometry], tuple[tuple[int, int], str]]] = {
-    "im_shape": lambda geometry: (geometry.fed, "the height and width that are fed"),
-    "scale_factor": lambda geometry: ((1, 1), "so that boxes lie on the picture as it is fed"),
+    "im_shape": lambda geometry: (geometry.fed, "it is the height and width of the picture as it is fed"),
+    "scale_factor": lambda geometry: ((1, 1), "boxes lie on the picture as it is fed"),
     "orig_target_sizes": lambda geometry: (
         (geometry.picture[1], geometry.picture[0]),
-        "the picture's width and height",
+        "it is the picture's width and height",
     ),
 }
 """Sizes that detectors are given beside the picture: those of PaddleDetection, and RT-DETR's."""
@@ -124,30 +130,37 @@ def _random(job: Job, spec: TensorSpec, dtype: str, seed: int) -> Fitted:
     # Each input has numbers of its own, which do not change when another input is given a file.
     generator = np.random.default_rng([seed, job.inputs.index(spec)])
     name, shape = f"random, seed {seed}", made_shape(job, spec)
-    notes = [f"{WARNING}: no input is given, random numbers are fed (seed {seed})", *_guessed(job, spec, shape)]
-    if spec is picture_input(job.inputs):
-        layout = picture_layout(spec) or "NCHW"
-        sides = dict(zip(layout, shape, strict=True)) if shape else {"H": SIDE, "W": SIDE}
-        size = (sides["H"], sides["W"], picture_channels(spec, layout, []))
-        fitted = fit_pictures(job, spec, [Picture(generator.integers(0, 256, size, dtype=np.uint8))], name)
-        return replace(fitted, notes=[*notes, *fitted.notes])
-    whole = dtype == "bool" or "int" in dtype
-    array = _whole_numbers(spec, shape, generator) if whole else _noise(shape, generator)
+    loud = [f"{WARNING}: no input is given, random numbers are fed (seed {seed})"] if job.open_size is None else []
+    notes = [*loud, *_guessed(job, spec, shape)]
+    layout = picture_layout(spec) if spec is picture_input(job.inputs) else None
+    sides = dict(zip(layout or "", shape, strict=False)) or dict.fromkeys("HWC", 0)
+    if layout is not None and sides["C"] in PICTURE_CHANNELS:
+        size = (sides["H"], sides["W"], sides["C"])
+        pixels = generator.integers(0, 256, size, dtype=np.uint8)
+        fitted = fit_pictures(job, replace(spec, shape=shape, layout=layout), [Picture(pixels)], name)
+        return replace(fitted, notes=[*notes, *(fitted.notes if loud else [])])
+    whole = dtype == "bool" or "int" in dtype or spec.use.rows is not None
+    array = _whole_numbers(spec, shape, generator, job.open_size) if whole else _noise(shape, generator)
     array = array.astype(numbers_dtype(dtype), copy=False)
     job.sizes.bind(spec, array.shape, "random input")
     return Fitted(array, name, notes, _layout(spec))
 
 
-def _whole_numbers(spec: TensorSpec, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
+def _whole_numbers(
+    spec: TensorSpec, shape: tuple[int, ...], generator: np.random.Generator, open_size: int | None
+) -> Array:
     """Return ones for a mask, a count for positions, rows of the table that is looked into, else 0 and 1.
 
-    Only 0 and 1 are safe whatever the numbers mean: kinds, lengths, indices of tables of unknown length.
+    Only 0 and 1 are safe whatever the numbers mean: kinds, lengths, indices of tables of unknown length. Where the
+    model refused them, which gives an `open_size`, 0 alone.
     """
     name, rows = spec.name.lower(), spec.use.rows or 2
     if "mask" in name:
         return np.ones(shape, np.int64)
     if "position" in name and shape:
         return np.broadcast_to(np.arange(shape[-1]) % (spec.use.rows or max(shape[-1], 1)), shape)
+    if open_size is not None and spec.use.rows is None:
+        return np.zeros(shape, np.int64)
     return generator.integers(0, rows, shape)
 
 

@@ -56,13 +56,13 @@ _KINDS = {
 
 def input_uses(graph: Graph, types: Mapping[str, TensorSpec]) -> Mapping[str, InputUse]:
     """Return what the graph does first with each of its inputs; `types` tell the sizes of the tables it looks into."""
-    walk = _Walk(graph, types)
+    trail = _InputTrail(graph, types)
     kinds = {info.name: info.type.WhichOneof("value") for info in graph.proto.graph.input}
     found = {spec.name: InputUse(kind=_KINDS.get(kinds.get(spec.name) or "", "tensor")) for spec in graph.inputs}
-    for node, place, numbers in walk.readers():
-        found[numbers.root] = _with_reader(walk, found[numbers.root], node, place, numbers)
+    for node, place, numbers in trail.readers():
+        found[numbers.root] = _with_reader(trail, found[numbers.root], node, place, numbers)
     for spec in graph.outputs:
-        numbers_made = walk.followed.get(spec.name)
+        numbers_made = trail.followed.get(spec.name)
         if numbers_made is not None:
             found[numbers_made.root] = _with_scaling(found[numbers_made.root], numbers_made)
     return found
@@ -80,7 +80,7 @@ class _Numbers:
     root: str = ""
 
 
-class _Walk:
+class _InputTrail:
     """The values that are an input of the graph moved, shifted or scaled."""
 
     def __init__(self, graph: Graph, types: Mapping[str, TensorSpec]) -> None:
@@ -125,6 +125,8 @@ class _Walk:
             return _joined([part for part in parts if part is not None]) if None not in parts else None
         if inputs and (rule in _MOVES or node.operator in _KEEPS):
             return self._numbers(inputs[0], depth)
+        if node.operator == "Where" and len(inputs) == 3:
+            return _unwrapped([self._numbers(value, depth) for value in inputs[1:]])
         if rule is elementwise.batch_norm:
             return self._batch_normed(node)
         if node.operator in _COMPUTES:
@@ -171,6 +173,14 @@ def _joined(parts: Sequence[_Numbers]) -> _Numbers | None:
     return replace(parts[0], ends=ends)
 
 
+def _unwrapped(branches: Sequence[_Numbers | None]) -> _Numbers | None:
+    """Return an index of which the negative ones count from the end: `Where(x < 0, x + rows, x)` is x for others."""
+    known = [branch for branch in branches if branch is not None and branch.root]
+    if len(known) < len(branches) or len({branch.root for branch in known}) > 1:
+        return None
+    return next((branch for branch in known if branch.formula == "x"), None)
+
+
 def _computed(operator: str, operands: Sequence[_Numbers | None]) -> _Numbers | None:
     """Return the result of an operator on numbers between given ends; one operand at most may be followed."""
     known = [operand for operand in operands if operand is not None]
@@ -215,13 +225,13 @@ def _bounded(corners: _Ends, formula: str, root: str) -> _Numbers | None:
     return _Numbers(numpy.stack([corners.min(axis=1), corners.max(axis=1)], axis=1), formula, root)
 
 
-def _with_reader(walk: _Walk, use: InputUse, node: Node, place: int, numbers: _Numbers) -> InputUse:
+def _with_reader(trail: _InputTrail, use: InputUse, node: Node, place: int, numbers: _Numbers) -> InputUse:
     """Return a use with what one more node that reads the input says of it."""
     operator = operator_of(node)
     if operator.reads is moving.gather and place == 1:
-        rows = _rows(walk, node, numbers)
+        rows = _rows(trail, node, numbers)
         return use if rows is None else replace(use, rows=min(rows, use.rows or rows))
-    if node.operator in _RECURRENT or (operator.kind in ("conv", "dense") and _is_weight(walk.graph, node, place)):
+    if node.operator in _RECURRENT or (operator.kind in ("conv", "dense") and _is_weight(trail.graph, node, place)):
         return replace(use, is_weight=True)
     return _with_scaling(use, numbers)
 
@@ -239,13 +249,13 @@ def _is_weight(graph: Graph, node: Node, place: int) -> bool:
     return place in operator_of(node).weights and not all(map(graph.is_constant, others))
 
 
-def _rows(walk: _Walk, node: Node, numbers: _Numbers) -> int | None:
+def _rows(trail: _InputTrail, node: Node, numbers: _Numbers) -> int | None:
     """Return how many whole numbers from 0 on an input may be that indexes a constant table, by the table's sizes."""
     table = node.inputs[0]
-    if not walk.graph.is_constant(table):
+    if not trail.graph.is_constant(table):
         return None
-    spec = walk.types.get(table)
-    sizes = spec.shape if spec is not None and spec.shape is not None else walk.graph.dims(table)
+    spec = trail.types.get(table)
+    sizes = spec.shape if spec is not None and spec.shape is not None else trail.graph.dims(table)
     try:
         rows = None if sizes is None else sizes[node.integer("axis", 0)]
     except MALFORMED:

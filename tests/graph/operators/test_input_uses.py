@@ -108,25 +108,32 @@ def test_channels_last_and_quantised() -> None:
 
 def test_rows_of_the_table_that_ids_look_into() -> None:
     proto = onnx.parser.parse_model("""<ir_version: 8, opset_import: ["" : 17]>
-        g (int64[N, L] ids, int64[N, L] kinds, int64[N, L] places, float[N, 9] free) => (float[N, L, 4] y) {
+        g (int64[N, L] ids, int64[N, L] kinds, int64[N, L] places, int64[N, L] back, float[N, 9] free)
+        => (float[N, L, 4] y) {
             small = Cast <to = 6> (ids)
             a = Gather (words, small)
             b = Gather (types, kinds)
             moved = Add (places, two)
             c = Gather (order, moved)
             d = Gather <axis = 1> (free, ids)
+            negative = Less (back, zero)
+            ahead = Add (back, twelve)
+            wrapped = Where (negative, ahead, back)
+            e = Gather (dozen, wrapped)
             s = Add (a, b)
             y = Add (s, c)
         }""")
-    for name, rows in (("words", 30522), ("types", 2), ("order", 514)):
+    for name, rows in (("words", 30522), ("types", 2), ("order", 514), ("dozen", 12)):
         # Only the sizes of a table are looked at: its data are not there.
         tensor = TensorProto(name=name, data_type=1, dims=[rows, 4], data_location=TensorProto.EXTERNAL)
         tensor.external_data.add(key="location", value="weights")
         proto.graph.initializer.append(tensor)
-    proto.graph.initializer.append(numpy_helper.from_array(np.array(2), "two"))
+    for name, number in (("zero", 0), ("two", 2), ("twelve", 12)):
+        proto.graph.initializer.append(numpy_helper.from_array(np.array(number), name))
     graph = Graph.from_proto(proto)
     uses = input_uses(graph, infer_types(graph))
-    assert {name: one.rows for name, one in uses.items()} == {"ids": 30522, "kinds": 2, "places": 512, "free": None}
+    rows = {"ids": 30522, "kinds": 2, "places": 512, "back": 12, "free": None}
+    assert {name: one.rows for name, one in uses.items()} == rows
 
 
 def test_weights_and_steps_are_not_pictures() -> None:
