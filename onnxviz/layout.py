@@ -27,12 +27,16 @@ Dimension = int | str | None
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
-    """What is known about a tensor: its name, its dtype as numpy calls it, its shape and its layout."""
+    """What is known about a tensor: its name, its dtype as numpy calls it, its shape and its layout.
+
+    The `numbers` are its elements where these are sizes that the model computes, as far as they are known.
+    """
 
     name: str
     dtype: str | None = None
     shape: tuple[Dimension, ...] | None = None
     layout: str | None = None
+    numbers: tuple[int | float | bool | str | None, ...] | None = None
 
 
 def channel_axis(layout: str | None) -> int | None:
