@@ -1,13 +1,14 @@
 """Layouts, which name the axes of an array, and the description of a tensor.
 
 A layout is a string with one letter for each axis: `N` batch, `C` channel, `D`, `H`, `W` space, `L` length,
-`T` tokens or time. `NCHW` is the layout of most convolutions.
+`T` tokens or time, `G` groups of channels (heads of an attention, directions of a recurrent layer). `NCHW` is the
+layout of most convolutions.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -69,7 +70,8 @@ class InputUse:
 class TensorSpec:
     """What is known about a tensor: its name, its dtype as numpy calls it, its shape and its layout.
 
-    `use` is what a model does with an input, where that was looked at.
+    `use` is what a model does with an input, where that was looked at. The `numbers` are its elements where these are
+    sizes that the model computes, as far as they are known.
     """
 
     name: str
@@ -77,6 +79,7 @@ class TensorSpec:
     shape: tuple[Dimension, ...] | None = None
     layout: str | None = None
     use: InputUse = field(default=InputUse(), repr=False)
+    numbers: tuple[int | float | bool | str | None, ...] | None = None
 
 
 def channel_axis(layout: str | None) -> int | None:
@@ -105,6 +108,10 @@ def channels_first(rank: int) -> str | None:
     'NCHW'
     """
     return {2: "NC", 3: "NCL", 4: "NCHW", 5: "NCDHW"}.get(rank)
+
+
+CHANNELS_LAST: Mapping[int, str] = {2: "NC", 3: "NTC", 4: "NHWC", 5: "NDHWC"}
+"""The layout of each rank where the last axis holds the channels."""
 
 
 def shape_text(shape: Sequence[Dimension] | None) -> str:

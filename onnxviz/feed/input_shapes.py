@@ -55,7 +55,7 @@ def picture_layout(spec: TensorSpec) -> str | None:
     if spec.layout in ("NCHW", "NHWC", "CHW", "HWC"):
         channels = None if spec.shape is None else spec.shape[spec.layout.index("C")]
         return spec.layout if not isinstance(channels, int) or channels in PICTURE_CHANNELS else None
-    if spec.shape is None:
+    if spec.shape is None or (spec.layout is not None and not {"H", "W"} <= set(spec.layout)):
         return None
     if any(isinstance(size, str) and _STEPS.search(size.lower()) for size in spec.shape[1:]):
         return None

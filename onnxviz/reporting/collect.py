@@ -14,7 +14,7 @@ from onnxviz.draw.scale import ChannelStatistics
 from onnxviz.layout import spatial_axes
 from onnxviz.reporting.block_store import BlockStore
 from onnxviz.reporting.blocks import store_block
-from onnxviz.reporting.contents import LayerFacts, LayerPart, ReportRun, RunPart
+from onnxviz.reporting.contents import LayerFacts, LayerPart, ReportLook, ReportRun, RunPart
 
 if TYPE_CHECKING:
     from onnxviz.graph.layers.catalogue import Layer
@@ -30,7 +30,7 @@ class Collector(AbstractContextManager["Collector"]):
     """Takes the activations of one run after the other and stores their blocks in `store`.
 
     Runs beyond MOST_RUNS are only counted, in `further`: memory and disk stay flat over thousands of inputs. `empty`
-    names the layers without numbers to show.
+    names the layers without numbers to show, `look` says how the page begins to draw.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -39,6 +39,7 @@ class Collector(AbstractContextManager["Collector"]):
         self.runs: list[ReportRun] = []
         self.further = 0
         self.empty: list[str] = []
+        self.look = ReportLook()
         # Activations with the same name, value, form and channels in two runs are one layer; a number tells apart those
         # alike within a run.
         self._layers: dict[tuple[str, str, str, int, int], tuple[LayerFacts, dict[int, RunPart]]] = {}
@@ -111,7 +112,7 @@ def _facts(activation: Activation, arranged: Arranged, layer: Layer | None, labe
         layout=activation.layout,
         form=FORMS[arranged.kind],
         axes=_axes(activation, arranged),
-        notes=arranged.notes,
+        notes=(*([f"layout {activation.layout} assumed"] if activation.layout_assumed else []), *arranged.notes),
         attention=arranged.kind == ATTENTION,
         layer=layer,
         labels=tuple(labels) if labels is not None and len(labels) == len(arranged.values) else None,
