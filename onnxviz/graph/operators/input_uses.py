@@ -70,7 +70,7 @@ def input_uses(graph: Graph, types: Mapping[str, TensorSpec]) -> Mapping[str, In
 
 
 @dataclass(frozen=True, slots=True)
-class _Numbers:
+class _Followed:
     """What a value is for each x of PROBES, its least and greatest `(4, 2)`, and its formula.
 
     `root` is the input that is called x, empty for constants.
@@ -88,12 +88,12 @@ class _InputTrail:
         self.graph = graph
         self.types = types
         start = numpy.array(PROBES)[:, None].repeat(2, axis=1)
-        self.followed = {spec.name: _Numbers(start, "x", spec.name) for spec in graph.inputs}
-        self._constants: dict[str, _Numbers | None] = {}
+        self.followed = {spec.name: _Followed(start, "x", spec.name) for spec in graph.inputs}
+        self._constants: dict[str, _Followed | None] = {}
 
-    def readers(self) -> Sequence[tuple[Node, int, _Numbers]]:
+    def readers(self) -> Sequence[tuple[Node, int, _Followed]]:
         """Follow the inputs and return each node that does more than move, shift or scale one, with the place of it."""
-        found: list[tuple[Node, int, _Numbers]] = []
+        found: list[tuple[Node, int, _Followed]] = []
         for node in self.graph.nodes:
             read = [(place, self.followed[value]) for place, value in enumerate(node.inputs) if value in self.followed]
             made = self._made(node, 0) if read else None
@@ -103,7 +103,7 @@ class _InputTrail:
                 found.extend((node, place, numbers) for place, numbers in read)
         return found
 
-    def _numbers(self, value: str, depth: int) -> _Numbers | None:
+    def _numbers(self, value: str, depth: int) -> _Followed | None:
         """Return the numbers of a value that is followed, or that is constant and small."""
         if value in self.followed:
             return self.followed[value]
@@ -111,14 +111,14 @@ class _InputTrail:
             self._constants[value] = self._constant(value, depth) if self.graph.is_constant(value) else None
         return self._constants[value]
 
-    def _constant(self, value: str, depth: int) -> _Numbers | None:
+    def _constant(self, value: str, depth: int) -> _Followed | None:
         array = self.graph.constant(value)
         if array is not None:
             return _stored(array)
         maker = self.graph.producers.get(value)
         return None if maker is None or depth > _DEEPEST_CONSTANT else self._made(maker, depth + 1)
 
-    def _made(self, node: Node, depth: int) -> _Numbers | None:
+    def _made(self, node: Node, depth: int) -> _Followed | None:
         """Return the numbers that a node makes, None where it does more than move, shift and scale."""
         rule, inputs = operator_of(node).reads, [value for value in node.inputs if value]
         if rule is moving.concat:
@@ -134,7 +134,7 @@ class _InputTrail:
             return _computed(node.operator, [self._numbers(value, depth) for value in inputs])
         return None
 
-    def _batch_normed(self, node: Node) -> _Numbers | None:
+    def _batch_normed(self, node: Node) -> _Followed | None:
         numbers = self.followed.get(node.inputs[0])
         stored = [self.graph.constant(value) for value in node.inputs[1:5]]
         arrays = [array.astype(numpy.float64) for array in stored if array is not None and array.dtype.kind == "f"]
@@ -151,12 +151,12 @@ class _InputTrail:
         return _bounded(each.reshape(len(PROBES), -1), formula, numbers.root) if each.size else None
 
 
-def _stored(array: npt.NDArray[Any]) -> _Numbers | None:
+def _stored(array: npt.NDArray[Any]) -> _Followed | None:
     if array.dtype.kind not in "iuf" or not array.size:
         return None
     numbers = array.astype(numpy.float64)
     ends = numpy.array([[numbers.min(), numbers.max()]]).repeat(len(PROBES), axis=0)
-    return _Numbers(ends, _number_text(numbers)) if numpy.isfinite(ends).all() else None
+    return _Followed(ends, _number_text(numbers)) if numpy.isfinite(ends).all() else None
 
 
 def _number_text(numbers: npt.NDArray[numpy.float64]) -> str:
@@ -164,7 +164,7 @@ def _number_text(numbers: npt.NDArray[numpy.float64]) -> str:
     return each[0] if len(each) == 1 else f"({', '.join(each[:4])}{', ...' if len(each) > 4 else ''})"
 
 
-def _joined(parts: Sequence[_Numbers]) -> _Numbers | None:
+def _joined(parts: Sequence[_Followed]) -> _Followed | None:
     """Return what lies side by side, such as channels that were split and scaled one by one."""
     if not parts or len({part.root for part in parts}) > 1:
         return None
@@ -174,7 +174,7 @@ def _joined(parts: Sequence[_Numbers]) -> _Numbers | None:
     return replace(parts[0], ends=ends)
 
 
-def _unwrapped(branches: Sequence[_Numbers | None]) -> _Numbers | None:
+def _unwrapped(branches: Sequence[_Followed | None]) -> _Followed | None:
     """Return an index of which the negative ones count from the end: `Where(x < 0, x + rows, x)` is x for others."""
     known = [branch for branch in branches if branch is not None and branch.root]
     if len(known) < len(branches) or len({branch.root for branch in known}) > 1:
@@ -182,7 +182,7 @@ def _unwrapped(branches: Sequence[_Numbers | None]) -> _Numbers | None:
     return next((branch for branch in known if branch.formula == "x"), None)
 
 
-def _computed(operator: str, operands: Sequence[_Numbers | None]) -> _Numbers | None:
+def _computed(operator: str, operands: Sequence[_Followed | None]) -> _Followed | None:
     """Return the result of an operator on numbers between given ends; one operand at most may be followed."""
     known = [operand for operand in operands if operand is not None]
     roots = [operand.root for operand in known if operand.root]
@@ -201,7 +201,7 @@ _NEUTRAL = {"Add": 0, "Sub": 0, "Mul": 1, "Div": 1}
 _SIGN = re.compile(r"(?<!\w)-")
 
 
-def _formula(operator: str, operands: Sequence[_Numbers]) -> str:
+def _formula(operator: str, operands: Sequence[_Followed]) -> str:
     """Return the text of a result: a product by 1/255 is written as a division by 255, a sum with -1 as `- 1`.
 
     Only the numbers that a reader meets are tidied: what is computed does not depend on it.
@@ -226,13 +226,13 @@ def _bracketed(formula: str) -> str:
     return f"({formula})" if is_sum and not formula.startswith("(") else formula
 
 
-def _bounded(corners: _Ends, formula: str, root: str) -> _Numbers | None:
+def _bounded(corners: _Ends, formula: str, root: str) -> _Followed | None:
     if not numpy.isfinite(corners).all():
         return None
-    return _Numbers(numpy.stack([corners.min(axis=1), corners.max(axis=1)], axis=1), formula, root)
+    return _Followed(numpy.stack([corners.min(axis=1), corners.max(axis=1)], axis=1), formula, root)
 
 
-def _with_reader(trail: _InputTrail, use: InputUse, node: Node, place: int, numbers: _Numbers) -> InputUse:
+def _with_reader(trail: _InputTrail, use: InputUse, node: Node, place: int, numbers: _Followed) -> InputUse:
     """Return a use with what one more node that reads the input says of it."""
     operator = operator_of(node)
     if operator.reads is moving.gather and place == 1:
@@ -243,7 +243,7 @@ def _with_reader(trail: _InputTrail, use: InputUse, node: Node, place: int, numb
     return _with_scaling(use, numbers)
 
 
-def _with_scaling(use: InputUse, numbers: _Numbers) -> InputUse:
+def _with_scaling(use: InputUse, numbers: _Followed) -> InputUse:
     if use.scaling is not None or numbers.formula == "x":
         return use
     ends = tuple((float(low), float(high)) for low, high in numbers.ends)
@@ -256,7 +256,7 @@ def _is_weight(graph: Graph, node: Node, place: int) -> bool:
     return place in operator_of(node).weights and not all(map(graph.is_constant, others))
 
 
-def _rows(trail: _InputTrail, node: Node, numbers: _Numbers) -> int | None:
+def _rows(trail: _InputTrail, node: Node, numbers: _Followed) -> int | None:
     """Return how many whole numbers from 0 on an input may be that indexes a constant table, by the table's sizes."""
     table = node.inputs[0]
     if not trail.graph.is_constant(table):
