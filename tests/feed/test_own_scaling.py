@@ -63,7 +63,9 @@ def test_a_model_that_scales_is_fed_what_it_takes(picture: Path) -> None:
     assert signed == pytest.approx(np.array(red) / 127.5 - 1)
     assert (preset, note) == ("-1..1", f"{said}-1..1")
     # What a user or the model's own metadata says counts more.
-    assert fed(picture, linear(1 / 255, 0), FeedOptions(preset="inception"))[1] == "inception"
-    assert fed(picture, linear(1 / 255, 0), FeedOptions(range=(0, 1)))[1:] == ("zero-one", "")
+    doubled = "the model itself scales its pixels: f(x); it takes 0..255, and what is asked for comes before"
+    assert fed(picture, linear(1 / 255, 0), FeedOptions(preset="inception"))[1:] == ("inception", doubled)
+    assert fed(picture, linear(1 / 255, 0), FeedOptions(range=(0, 1)))[1:] == ("zero-one", doubled)
+    assert fed(picture, linear(1 / 255, 0), FeedOptions(preset="raw"))[1:] == ("raw", "")
     assert fed(picture, linear(2, -1), FeedOptions(), "uint8")[:2] == (red, "raw")
     assert fed(picture, linear(1, 0), FeedOptions())[2].startswith("ATTENTION: the model does not say how its pixels")
