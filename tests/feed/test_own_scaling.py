@@ -42,6 +42,8 @@ def linear(factor: float, *addends: float) -> Scaling:
         ("nothing", linear(0, 0.3), None),
         ("x / 65535", linear(1 / 65535, 0), None),
         ("1000x", linear(1000, 0), None),
+        ("max(x, 0)", Scaling("f(x)", ((0.0, 0.0), (0.0, 0.0), (1.0, 1.0), (255.0, 255.0))), None),
+        ("min(x, 1)", Scaling("f(x)", ((-1.0, -1.0), (0.0, 0.0), (1.0, 1.0), (1.0, 1.0))), None),
     ],
 )
 def test_which_pixels_a_model_takes(name: str, scaling: Scaling, taken: tuple[float, float] | None) -> None:
