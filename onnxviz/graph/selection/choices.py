@@ -15,14 +15,13 @@ from onnxviz.graph.layers.layer import Layer
 from onnxviz.graph.selection.candidates import Candidates, Matches, members
 from onnxviz.graph.selection.evaluation import Evaluation
 from onnxviz.graph.selection.grammar import KEYWORDS, Condition, Factor, Selection, Term, Word, exact, parse
-from onnxviz.graph.selection.messages import all_inside, inside_body, left_inside, pointed
+from onnxviz.graph.selection.messages import inside_body, left_inside, pointed
 from onnxviz.words import near, shown
 
 SelectionText = str | Layer | Sequence[str | Layer] | Mapping[str, str]
 """What `layers=` takes: a selection or a layer, several of them, or selections with a new name each."""
 
 TAPS = ("act", "op")
-_SHOWN_FIRST = ("conv", "pool")
 _MOST_NOTES = 3
 
 _COMMAND = "`onnxviz layers MODEL` lists the names"
@@ -43,17 +42,17 @@ class Choice:
 
 
 def choose(
-    wanted: SelectionText | None,
+    wanted: SelectionText,
     *,
     graph: Graph,
     layers: Sequence[Layer],
     exclude: Sequence[str] = (),
     tap: str = "act",
-) -> tuple[tuple[Choice, ...], str]:
-    """Return what is chosen, in graph order, each value once, and a remark on it (often empty).
+) -> tuple[Choice, ...]:
+    """Return what is chosen, in graph order, each value once.
 
     Args:
-        wanted: A text, a layer, several of them, or texts with the names to give; None for the default.
+        wanted: A text, a layer, several of them, or texts with the names to give.
         graph: The model.
         layers: Its catalogue.
         exclude: Selections that are taken away.
@@ -66,9 +65,6 @@ def choose(
         UnsupportedError: What is meant lies in a body or function.
     """
     require_tap(tap)
-    if wanted is None:
-        choices, taken = default_choices(graph, layers, tap, exclude)
-        return choices, f"no selection given: {taken}"
     if isinstance(wanted, Mapping):
         found = _renamed(wanted, graph, layers, tap)
     else:
@@ -78,7 +74,7 @@ def choose(
             raise UsageError(f"a selection is a text or a layer, not {wrong[0]}")
         texts = [item for item in given if isinstance(item, str)]
         if len(texts) == len(given):
-            return select(texts, graph=graph, layers=layers, exclude=exclude, tap=tap), ""
+            return select(texts, graph=graph, layers=layers, exclude=exclude, tap=tap)
         found = [_taken(item, graph, layers, tap) for item in given if isinstance(item, Layer)]
         found += select(texts, graph=graph, layers=layers, tap=tap) if texts else ()
     gone = matched_values(exclude, graph=graph, layers=layers, tap=tap)
@@ -86,7 +82,7 @@ def choose(
     if not kept:
         raise NoMatchError("nothing is selected, or all of it is excluded")
     order = {value: node.index for value, node in graph.producers.items()}
-    return tuple(sorted(kept.values(), key=lambda choice: order.get(choice.value, -1))), ""
+    return tuple(sorted(kept.values(), key=lambda choice: order.get(choice.value, -1)))
 
 
 def _renamed(names: Mapping[str, str], graph: Graph, layers: Sequence[Layer], tap: str) -> list[Choice]:
@@ -179,59 +175,6 @@ def require_tap(tap: str) -> None:
         raise UsageError(
             f"`{shown(tap)}` is not a tap; `act` is after the norm and nonlinearity, `op` the bare operator"
         )
-
-
-def default_choices(
-    graph: Graph, layers: Sequence[Layer], tap: str, exclude: Sequence[str] = ()
-) -> tuple[tuple[Choice, ...], str]:
-    """Return what is taken where nothing was selected, and words for it.
-
-    | the model has | taken |
-    |---|---|
-    | layers of kind conv or pool | these |
-    | else layers of rank 3 or more, or of a rank that a run alone tells | these |
-    | else layers | all of them |
-    | else | the outputs of its nodes |
-
-    Raises:
-        NoMatchError: `exclude` takes all of them away.
-        UnsupportedError: All the layers lie in bodies or functions.
-    """
-    top = [layer for layer in layers if not layer.inside and layer.kind != "other"]
-    inner = [layer for layer in layers if layer.inside and layer.kind != "other"]
-    if inner and not top:
-        hidden = [layer for layer in inner if layer.kind in _SHOWN_FIRST] or inner
-        outputs = [output for layer in hidden for output in graph.nodes[layer.index].outputs]
-        raise UnsupportedError(all_inside(hidden, outputs))
-    text, words = _default_text(top, inner)
-    choices = select(text, graph=graph, layers=layers, exclude=exclude, tap=tap)
-    return choices if top else _computed(choices, graph), words
-
-
-def _default_text(top: Sequence[Layer], inner: Sequence[Layer]) -> tuple[str, str]:
-    """Return the selection that stands for none, and words for it."""
-    first = ",".join(kind for kind in _SHOWN_FIRST if any(layer.kind == kind for layer in top))
-    if first:
-        return f"({','.join(_SHOWN_FIRST)})", first  # in one term: what lies inside is counted of both
-    if not top:
-        return "other", "the outputs of its nodes, for no node is a layer of a kind"
-    where = "outside bodies " if any(layer.kind in _SHOWN_FIRST for layer in inner) else ""
-    vectors = sum(layer.rank is not None and layer.rank < 3 for layer in top)
-    unknown = sum(layer.rank is None for layer in top)
-    if vectors == len(top):
-        return "all", f"every layer, for no layer {where}is of kind conv or pool, or of rank 3 or more"
-    words = f"every layer of rank 3 or more, for no layer {where}is of kind conv or pool"
-    words += f"; taken too: {unknown} whose rank only the run tells" if unknown else ""
-    words += f"; left out: {vectors} of a lower rank (`all` has them)" if vectors else ""
-    return "!rank<3", words
-
-
-def _computed(choices: tuple[Choice, ...], graph: Graph) -> tuple[Choice, ...]:
-    """Leave out what no run computes, or what is not a tensor by the model's own word, unless that is all there is."""
-    declared = (*graph.proto.graph.output, *graph.proto.graph.value_info)
-    others = {info.name for info in declared if info.type.WhichOneof("value") not in ("tensor_type", None)}
-    kept = [one for one in choices if one.value not in others and not graph.is_constant(one.value)]
-    return tuple(kept) or choices
 
 
 def _read(text: str, candidates: Candidates) -> Selection:

@@ -18,7 +18,8 @@ from onnxviz.errors import NoMatchError, SelectionError, UnsupportedError, Usage
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.catalogue import Layer, catalogue
 from onnxviz.graph.operators.table import KINDS
-from onnxviz.graph.selection.choices import Choice, default_choices, select
+from onnxviz.graph.selection.choices import Choice, select
+from onnxviz.graph.selection.defaults import default_choices
 from onnxviz.graph.selection.globs import fitting_names, plain_name
 from onnxviz.graph.selection.grammar import parse
 from onnxviz.graph.shapes import infer_types
