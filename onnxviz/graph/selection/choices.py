@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from onnxviz.errors import NoMatchError, UnsupportedError, UsageError
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.layer import Layer
-from onnxviz.graph.selection.candidates import Candidates, Matches, members
+from onnxviz.graph.selection.candidates import Candidate, Candidates, Matches, members
 from onnxviz.graph.selection.evaluation import Evaluation
 from onnxviz.graph.selection.grammar import KEYWORDS, Condition, Factor, Selection, Term, Word, exact, parse
-from onnxviz.graph.selection.messages import inside_body, left_inside, pointed
+from onnxviz.graph.selection.messages import all_inside, inside_body, left_inside, pointed
 from onnxviz.words import near, shown
 
 SelectionText = str | Layer | Sequence[str | Layer] | Mapping[str, str]
@@ -187,12 +187,11 @@ def _read(text: str, candidates: Candidates) -> Selection:
 
 def _choices(candidates: Candidates, matches: Matches) -> list[Choice]:
     """Return the choices in graph order, each value once: under its own name where that was asked for."""
+    _refuse_inner([candidates[number] for number in members(matches.all & candidates.inner)], candidates)
     found: dict[str, tuple[tuple[int, int], Choice]] = {}
     for literal, numbers in ((True, matches.literal), (False, matches.tapped)):
         for number in sorted(members(numbers), key=lambda number: candidates[number].order):
             candidate = candidates[number]
-            if candidate.inside:
-                raise UnsupportedError(inside_body(candidate.name, candidate.inside, candidates.around(candidate)))
             if literal:
                 choice = Choice(
                     candidate.value, candidate.value, "value", candidate.layer, candidates.notes.get(number, "")
@@ -201,6 +200,15 @@ def _choices(candidates: Candidates, matches: Matches) -> list[Choice]:
                 choice = Choice(candidate.name, candidate.tapped(candidates.tap), candidates.tap, candidate.layer)
             found.setdefault(choice.value, (candidate.order, choice))
     return [choice for _, choice in sorted(found.values(), key=lambda pair: pair[0])]
+
+
+def _refuse_inner(inner: Sequence[Candidate], candidates: Candidates) -> None:
+    outputs = [output for candidate in inner for output in candidates.around(candidate)]
+    if len({candidate.tapped(candidates.tap) for candidate in inner}) == 1:
+        raise UnsupportedError(inside_body(inner[0].name, inner[0].inside, outputs))
+    if inner:
+        layers = [candidate.layer for candidate in inner if candidate.layer is not None]
+        raise UnsupportedError(all_inside(layers, outputs, "the selection's"))
 
 
 def _nothing(candidates: Candidates, chosen: Sequence[Selection], left_out: Sequence[Selection]) -> str:
