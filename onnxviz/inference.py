@@ -26,7 +26,7 @@ from onnxviz.graph.layers.names import read_layer_map
 from onnxviz.graph.operators.axis_letters import Axes
 from onnxviz.graph.operators.input_uses import input_uses
 from onnxviz.graph.operators.layouts import guess_axes
-from onnxviz.graph.operators.region import Region, region
+from onnxviz.graph.operators.region import Region, region, unknown_sizes
 from onnxviz.graph.segments import item_bytes, map_bytes, plan
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.graph.shapes import fix_inputs, infer_types
@@ -168,10 +168,13 @@ class Inference:
             }
 
     def region(self, choice: Choice, position: Sequence[int], fed: Feed) -> Region:
-        """Return which pixels of the feed a position on a map of the choice depends on."""
-        graph = fix_inputs(self.graph, _shapes(fed))
+        """Return which pixels of the feed a position on a map of the choice depends on; runs for sizes not known."""
+        graph, types = fix_inputs(self.graph, _shapes(fed)), self._fed_types(fed)
+        unknown = unknown_sizes(graph, types, choice.value)
+        if unknown:
+            types = infer_types(graph, self.sizes(unknown, fed, self.executor()))
         layout = choice.layer.layout if choice.layer is not None else None
-        return region(graph, self._fed_types(fed), choice.value, position, spatial_axes(layout))
+        return region(graph, types, choice.value, position, spatial_axes(layout))
 
     def values(self, names: Sequence[str], fed: Feed, options: RunOptions | None = None) -> list[Any]:
         """Run the whole graph, uncut, and return the named outputs."""

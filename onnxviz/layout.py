@@ -70,7 +70,8 @@ class InputUse:
 class TensorSpec:
     """What is known about a tensor: its name, its dtype as numpy calls it, its shape and its layout.
 
-    `use` is what a model does with an input, where that was looked at.
+    `use` is what a model does with an input, where that was looked at. The `numbers` are its elements where these are
+    sizes that the model computes, as far as they are known.
     """
 
     name: str
@@ -78,6 +79,7 @@ class TensorSpec:
     shape: tuple[Dimension, ...] | None = None
     layout: str | None = None
     use: InputUse = field(default=InputUse(), repr=False)
+    numbers: tuple[int | float | bool | str | None, ...] | None = None
 
 
 def channel_axis(layout: str | None) -> int | None:

@@ -222,7 +222,7 @@ class Model:
         if not unknown:
             return fixed
         found = self.inference.sizes(unknown, fed, self.inference.executor(run))
-        return Model(self.file, fixed.graph, types=MappingProxyType({**fixed.types, **found}))
+        return Model(self.file, fixed.graph, types=MappingProxyType(infer_types(fixed.graph, found)))
 
     def region(
         self, layer: str | Layer, position: Sequence[int], source: Any, *, feed: FeedOptions | None = None

@@ -20,7 +20,7 @@ import onnx
 from onnxviz.errors import NoMatchError
 from onnxviz.graph.graph import Graph, tensor_spec
 from onnxviz.graph.node import Node
-from onnxviz.graph.shapes import infer
+from onnxviz.graph.onnx_inference import infer
 from onnxviz.graph.topology import FunctionKey, every_node, function_key
 from onnxviz.layout import TensorSpec
 from onnxviz.words import near

@@ -258,9 +258,14 @@ def put_back(tensor: TensorProto, content: bytes) -> None:
 
 
 def assert_same_types(types: Mapping[str, TensorSpec], whole: onnx.ModelProto) -> None:
-    """Hold shapes and types against onnx's inference on the whole file."""
+    """Hold shapes and types against onnx's inference on the whole file, whose notes of sizes may contradict it."""
+    unnoted = onnx.ModelProto()
+    unnoted.CopyFrom(whole)
+    for info in (*unnoted.graph.value_info, *unnoted.graph.output):
+        for dim in info.type.tensor_type.shape.dim if info.type.HasField("tensor_type") else ():
+            dim.Clear()
     try:
-        graph = onnx.shape_inference.infer_shapes(whole).graph
+        graph = onnx.shape_inference.infer_shapes(unnoted).graph
     except Exception:  # C++ raises what it likes; then there is no other opinion
         return
     # onnx takes the lower half of an axis of more than 32 bits, and infers shapes for that.
@@ -282,12 +287,12 @@ def assert_same_types(types: Mapping[str, TensorSpec], whole: onnx.ModelProto) -
 
 
 def assert_kinds(layers: Sequence[Layer], types: Mapping[str, TensorSpec], whole: onnx.ModelProto) -> None:
-    """Every node is listed with its operator; one that computes on an input has the kind that its operator says."""
+    """All that nodes put out is listed; the first of a node that computes on an input has its operator's kind."""
     listed = {layer.output: layer for layer in layers if not layer.inside}
-    nodes = {next(filter(None, node.output)): node for node in whole.graph.node if any(node.output)}
     assert {output: layer.op for output, layer in listed.items()} == {
-        output: node.op_type for output, node in nodes.items()
+        output: node.op_type for node in whole.graph.node for output in node.output if output
     }
+    nodes = {next(filter(None, node.output)): node for node in whole.graph.node if any(node.output)}
     initializers = {tensor.name for tensor in whole.graph.initializer}
     fed, before = {info.name for info in whole.graph.input} - initializers, 0
     while len(fed) > before:
