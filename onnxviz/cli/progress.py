@@ -34,6 +34,7 @@ class ProgressObserver(Observer, AbstractContextManager["ProgressObserver"]):
         self._start = time.perf_counter()
         self._bar: Any = None
         self._task: Any = None
+        self._warned: set[str] = set()
         self.placed_text = ""
 
     def chosen(self, choices: Sequence[Choice], remark: str) -> None:
@@ -41,9 +42,18 @@ class ProgressObserver(Observer, AbstractContextManager["ProgressObserver"]):
         if not self._quiet:
             say_choices(choices, remark)
 
+    def noted(self, text: str) -> None:
+        """Say it."""
+        if not self._quiet:
+            say(text)
+
     def started(self, feed: Feed, layers: int, map_bytes: int) -> None:
         """Say what is fed and begin a bar."""
         if self._quiet:
+            for warning in feed.warnings:
+                if warning not in self._warned:
+                    say(warning)
+            self._warned.update(feed.warnings)
             return
         for fed in feed.fed:
             say(f"fed {fed.describe()}")

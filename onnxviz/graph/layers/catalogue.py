@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.absorption import Absorber
@@ -21,7 +22,7 @@ __all__ = ["KINDS", "Layer", "catalogue"]
 
 
 def catalogue(graph: Graph, types: Mapping[str, TensorSpec], *, every: bool = False) -> tuple[Layer, ...]:
-    """Return the layers of a graph in graph order; with `every`, all nodes, those of no kind as `other`.
+    """Return the layers of a graph in graph order; with `every`, all that nodes put out, what is of no kind as `other`.
 
     A node of no kind that the model's own layer map knows (a Flatten, say) is a layer as well.
 
@@ -63,12 +64,16 @@ class _Cataloguer:
             depth = max(depth, inner.enter(node, self._depths))
             self._depths.update((output, depth) for output in node.outputs if output)
             if any(node.outputs):
-                yield self._layer(node, depth), self._names.is_mapped(node)
+                first, *further = filter(None, node.outputs)
+                yield self._layer(node, first, self._absorber.act(node, first), depth), self._names.is_mapped(node)
+                yield from ((self._further(node, output, depth), False) for output in further)
             yield from ((_inner_layer(found, node.index), False) for found in inner.found[seen:])
 
-    def _layer(self, node: Node, depth: int) -> Layer:
-        output = next(filter(None, node.outputs))
-        act = self._absorber.act(node, output)
+    def _further(self, node: Node, output: str, depth: int) -> Layer:
+        """Return what a node puts out besides its first output, such as the second half of a Split."""
+        return replace(self._layer(node, output, output, depth), name=output, kind="other", parameters=0)
+
+    def _layer(self, node: Node, output: str, act: str, depth: int) -> Layer:
         spec = self._types.get(act)
         axes = self._axes(act, spec)
         layout = None if axes is None else axes.layout

@@ -8,6 +8,11 @@
 2. PyTorch's newer exporter notes modules: a node that is its module's only layer is called as the module.
 3. Else a node is called by its own name, or where several share that, by its first output.
 
+Whatever it is called, a layer is found by the module of its weight too (`weight_module`).
+
+The layer map is the metadata `onnxviz.layers`: `{"version": 1, "layers": [{"layer", "class", "tensor", "value",
+"layout"}]}`: a layer's path as its author wrote it (`block1/conv`, or a TensorFlow scope), its class or operator, the
+tensor it was there, the value that it is here, and that value's layout where the conversion knows it.
 The layer map is the metadata `onnxviz.layers`: `{"version": 1, "channels": "last", "layers": [{"layer", "class",
 "tensor", "value", "layout"}]}`: a layer's path as its author wrote it (`block1/conv`, or a TensorFlow scope), its class
 or operator, the tensor it was there, the value that it is here, and that value's layout where the conversion knows it.
@@ -26,6 +31,7 @@ from onnxviz.errors import ModelError
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.node import Node
 from onnxviz.graph.operators.axis_letters import Axes
+from onnxviz.graph.operators.table import operator_of
 
 METADATA_LAYERS = "onnxviz.layers"
 
@@ -173,6 +179,28 @@ def _squeezed(graph: Graph, node: Node, kinds: Sequence[str], values: Sequence[s
     readers = graph.consumers.get(values[-1], ()) if values else ()
     one = kinds[node.index] == "pool" and len(readers) == 1 and readers[0].operator in ("Squeeze", "Reshape", "Flatten")
     return readers[0].outputs[:1] if one else ()
+
+
+def weight_module(graph: Graph, node: Node) -> str:
+    """Return the module whose weight a node reads, as the weight's name tells it: `features.0` of `features.0.weight`.
+
+    A convolution into which an exporter folded the norm behind it is called as the norm, and its weight as before.
+    """
+    for value in (node.inputs[place] for place in operator_of(node).weights if place < len(node.inputs)):
+        name = _stored_name(graph, value) if value and graph.is_constant(value) else ""
+        if name:
+            return name.rpartition("/" if "/" in name.strip("/") else ".")[0]
+    return ""
+
+
+def _stored_name(graph: Graph, value: str) -> str:
+    """Return the name of the initializer that a constant is computed from (by DequantizeLinear, Transpose), or ''."""
+    while value not in graph.initializers:
+        maker = graph.producers.get(value)
+        if maker is None or not maker.inputs:
+            return ""
+        value = maker.inputs[0]
+    return value
 
 
 def parts_before_last(name: str) -> str:
