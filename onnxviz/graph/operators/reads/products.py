@@ -67,7 +67,8 @@ def gemm(operand: Operand) -> Reads:
     if operand.place > 2 or operand.rank != 2:
         return something(operand)
     kept, turned = (0, "transA") if operand.place == 0 else (1, "transB")
-    axes = [AxisRead(kept), GONE] if kept == 0 else [GONE, AxisRead(kept)]
+    gone = summed(1) if kept == 0 and operand.sizes.has_constant_right_side(operand.node) else GONE
+    axes = [AxisRead(kept), gone] if kept == 0 else [GONE, AxisRead(kept)]
     return Reads(tuple(reversed(axes) if operand.node.integer(turned, 0) else axes))
 
 
