@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,10 @@ from onnxviz.model import Model
 
 
 class Inputs:
-    """The sources of a command, one a run, and those among them that could not be used."""
+    """The sources of a command, one a run, and those among them that could not be used.
+
+    `place` is that of the source that is under way.
+    """
 
     def __init__(
         self,
@@ -46,8 +49,14 @@ class Inputs:
         self._fail_fast = fail_fast
         self._sources = list(_sources(model, given, options))
         self._names = [_name(source, place) for place, source in enumerate(self._sources)]
+        self.place = 0
         self._piped: dict[str, Feed] = {}
         self._failures: dict[int, OnnxvizError] = {}
+
+    @property
+    def sources(self) -> tuple[Any, ...]:
+        """What each run is fed from."""
+        return tuple(self._sources)
 
     @property
     def several(self) -> bool:
@@ -59,16 +68,27 @@ class Inputs:
         """The sources that could not be used, in their order, each with its error's text."""
         return tuple((self._names[place], str(error)) for place, error in sorted(self._failures.items()))
 
-    def each(self, work: Callable[[Feed], None]) -> None:
-        """Do something with every feed; one of several sources that fails is left out from then on.
+    def feed(self, place: int) -> Feed:
+        """Return what the source at a place feeds.
+
+        Raises:
+            InputError: It cannot be fed.
+        """
+        return self._feed(self._sources[place], self._names[place])
+
+    def each(self, work: Callable[[Feed], None], done: Container[int] = ()) -> None:
+        """Do something with every feed, but those whose places are `done`.
+
+        One of several sources that fails is left out from then on.
 
         Raises:
             InputError, ExecutionError: The only source failed, or with `fail_fast` any, or all of them did.
         """
-        for place, source in enumerate(self._sources):
-            if place not in self._failures:
+        for place in range(len(self._sources)):
+            if place not in self._failures and place not in done:
+                self.place = place
                 try:
-                    work(self._feed(source, self._names[place]))
+                    work(self.feed(place))
                 except (InputError, ExecutionError) as error:
                     if self._fail_fast or not self.several:
                         raise
