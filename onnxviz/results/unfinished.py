@@ -141,9 +141,10 @@ def _found(folder: Path, facts: CommandFacts, *, resume: bool, force: bool) -> U
     if not found.runs:
         return Unfinished(facts)
     if not resume:
+        count = f"{len(found.runs)} of {len(found.facts['inputs'])} inputs"
         raise OutputError(
-            f"{folder} holds {len(found.runs)} of {len(found.facts['inputs'])} inputs of a command that was interrupted "
-            "or still runs: --resume (in Python resume=True) goes on with it, --force begins anew"
+            f"{folder} holds {count} of a command that was interrupted or still runs: "
+            "--resume (in Python resume=True) goes on with it, --force begins anew"
         )
     if any(STANDARD_INPUT in (each.values() if isinstance(each, dict) else [each]) for each in facts["inputs"]):
         raise OutputError(f"cannot go on with {folder}: standard input cannot be read a second time")
