@@ -35,6 +35,7 @@ class Activation:
         array: the values, such as `(N, C, H, W) float32`; yours to change.
         layout: which axis is what, or None.
         op: the operator that begins the layer.
+        layout_assumed: whether the layout is a likely guess and does not follow from the model.
     """
 
     name: str
@@ -43,13 +44,15 @@ class Activation:
     array: Array
     layout: str | None = None
     op: str = ""
+    layout_assumed: bool = False
 
     @property
     def caption_line(self) -> str:
-        """What stands under the name on a picture: operator, shape, dtype, tap and value."""
+        """What stands under the name on a picture: operator, shape, dtype, tap, value, and a layout that is assumed."""
         size = " x ".join(map(str, self.array.shape)) or "scalar"
         place = self.value if self.value != self.name else ""
-        parts = [self.op, size, str(self.array.dtype), self.tap, place]
+        assumed = f"layout {self.layout} assumed" if self.layout_assumed else ""
+        parts = [self.op, size, str(self.array.dtype), self.tap, place, assumed]
         return "  ·  ".join(part for part in parts if part)
 
     def maps(self, item: int = 0) -> Array:
@@ -160,7 +163,8 @@ def _checked(fact: Mapping[str, Any], array: Array) -> Activation:
         raise ValueError(f"the layout {layout!r} does not fit an array of {array.ndim} axes")
     if fact["tap"] not in ("act", "op", "value"):
         raise ValueError(f"{fact['tap']!r} is not a tap")
-    return Activation(str(fact["name"]), str(fact["value"]), fact["tap"], array, layout, str(fact["op"]))
+    assumed = bool(layout and fact.get("layout_assumed"))
+    return Activation(str(fact["name"]), str(fact["value"]), fact["tap"], array, layout, str(fact["op"]), assumed)
 
 
 class RawWriter:
@@ -170,7 +174,7 @@ class RawWriter:
         """Begin the archive in an open file; `open` also ends it."""
         self._target = target
         self._archive = zipfile.ZipFile(target, "w", zipfile.ZIP_STORED)
-        self._facts: list[dict[str, str | None]] = []
+        self._facts: list[dict[str, str | bool | None]] = []
         self._starts: list[int] = []
 
     @classmethod
@@ -197,7 +201,7 @@ class RawWriter:
         texts = item.array.dtype.kind == "O"  # onnxruntime's texts; as objects they could only be pickled
         self._write(f"{len(self._facts):04}", item.array.astype(np.str_) if texts else item.array)
         self._facts.append(
-            {"name": item.name, "value": item.value, "tap": item.tap, "layout": item.layout, "op": item.op}
+            {name: getattr(item, name) for name in ("name", "value", "tap", "layout", "op", "layout_assumed")}
         )
 
     def cut(self, count: int) -> None:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -18,14 +18,20 @@ from onnxviz.feed.feed_options import FeedOptions
 from onnxviz.feed.free_sizes import open_sizes
 from onnxviz.feed.input_shapes import picture_input
 from onnxviz.feed.make import make_feed
+from onnxviz.graph.cut import needed_inputs
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.guard import check_bounds
-from onnxviz.graph.operators.layouts import follow_axes
-from onnxviz.graph.operators.region import Region, region
+from onnxviz.graph.layers.families import known_axes
+from onnxviz.graph.layers.names import read_layer_map
+from onnxviz.graph.operators.axis_letters import Axes
+from onnxviz.graph.operators.input_uses import input_uses
+from onnxviz.graph.operators.layouts import guess_axes
+from onnxviz.graph.operators.region import Region, region, unknown_sizes
 from onnxviz.graph.segments import item_bytes, map_bytes, plan
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.graph.shapes import fix_inputs, infer_types
 from onnxviz.graph.storage.model_file import ModelFile
+from onnxviz.graph.upgrade import OLDEST_RUN, is_old, upgraded
 from onnxviz.layout import TensorSpec, spatial_axes
 from onnxviz.runtime.devices import Placement
 from onnxviz.runtime.executor import Executor, Piece
@@ -43,18 +49,37 @@ class Inference:
         self.file = file
         self.graph = graph
         self.types = types
+        self._converted = False
         self._last_fed: tuple[Shapes | None, Types] = (None, {})
+        self._last_axes: tuple[Shapes | None, Mapping[str, Axes]] = (None, {})
         self._last_plan: tuple[object, Sequence[Piece]] = (None, ())
 
-    def feed(self, source: Any, options: FeedOptions | None = None) -> Feed:
+    def feed(
+        self,
+        source: Any,
+        options: FeedOptions | None = None,
+        values: Sequence[str] | None = None,
+        *,
+        open_size: int | None = None,
+    ) -> Feed:
         """Turn the source of one run into what the graph takes; a Feed is returned as it is.
+
+        `values` are what will be run, None for all: inputs that they do not need are not fed. `open_size` is what
+        sizes that the model leaves open become where numbers are made up.
 
         Raises:
             InputError: It cannot be fed, or is a list, which means several runs.
         """
         if isinstance(source, Feed):
             return source
-        return make_feed(self._inputs, source, options or FeedOptions(), self.graph.metadata)
+        return make_feed(self.inputs(values), source, options or FeedOptions(), self.graph.metadata, open_size)
+
+    def inputs(self, values: Sequence[str] | None = None) -> tuple[TensorSpec, ...]:
+        """Return the inputs with what the graph's own operators say of them, and whether these values need them."""
+        if values is None:
+            return self._inputs
+        needed = needed_inputs(self.graph, values)
+        return tuple(replace(spec, use=replace(spec.use, is_needed=spec.name in needed)) for spec in self._inputs)
 
     def executor(
         self,
@@ -62,8 +87,11 @@ class Inference:
         *,
         keep: bool = False,
         placed: Callable[[Placement], None] = lambda placement: None,
+        noted: Callable[[str], None] = lambda text: None,
     ) -> Executor:
         """Return what runs this graph on one device; `keep` and `placed` are those of `Executor`.
+
+        `noted` is called with a sentence where the graph has to be converted to newer operators.
 
         Raises:
             ModelError: The file with the weights changed since it was opened, or is incomplete.
@@ -73,7 +101,16 @@ class Inference:
         self.file.check_complete()
         quantised = self._weights_only_quantised
         folder, options = self.file.folder, options or RunOptions()
-        return Executor(folder, options, keep=keep, placed=placed, weights_only_quantised=quantised)
+        newer = partial(self._newer, noted=noted) if is_old(self.graph) else None
+        self._converted = False
+        return Executor(folder, options, keep=keep, placed=placed, weights_only_quantised=quantised, newer=newer)
+
+    def _newer(self, skeleton: bytes, noted: Callable[[str], None]) -> bytes:
+        result = upgraded(skeleton)
+        if not self._converted:
+            noted(f"the model is of opset {self.graph.opset}, older than onnxruntime runs: converted to {OLDEST_RUN}")
+        self._converted = True
+        return result
 
     def stream(self, choices: Sequence[Choice], fed: Feed, executor: Executor) -> Iterator[Activation]:
         """Plan a run, and yield an activation for each choice as the pieces of the graph run.
@@ -131,10 +168,13 @@ class Inference:
             }
 
     def region(self, choice: Choice, position: Sequence[int], fed: Feed) -> Region:
-        """Return which pixels of the feed a position on a map of the choice depends on."""
-        graph = fix_inputs(self.graph, _shapes(fed))
+        """Return which pixels of the feed a position on a map of the choice depends on; runs for sizes not known."""
+        graph, types = fix_inputs(self.graph, _shapes(fed)), self._fed_types(fed)
+        unknown = unknown_sizes(graph, types, choice.value)
+        if unknown:
+            types = infer_types(graph, self.sizes(unknown, fed, self.executor()))
         layout = choice.layer.layout if choice.layer is not None else None
-        return region(graph, self._fed_types(fed), choice.value, position, spatial_axes(layout))
+        return region(graph, types, choice.value, position, spatial_axes(layout))
 
     def values(self, names: Sequence[str], fed: Feed, options: RunOptions | None = None) -> list[Any]:
         """Run the whole graph, uncut, and return the named outputs."""
@@ -148,11 +188,13 @@ class Inference:
         """
         if not isinstance(array, np.ndarray):
             raise UnsupportedError(f"{choice.name!r} is not a tensor but a {type(array).__name__}; it cannot be shown")
-        layer = choice.layer
-        layout = layer.layout if layer is not None and len(layer.layout or "") == array.ndim else None
+        axes = self._axes_of(choice, array.shape)
+        layout = None if axes is None else axes.layout
         if layout is not None and layout.count("T") == 1 and not self._takes_pictures:
             layout = layout.replace("T", "L")  # steps of time or words, not patches of a picture
-        return Activation(choice.name, choice.value, choice.tap, array, layout, layer.op if layer is not None else "")
+        op = "" if choice.layer is None else choice.layer.op
+        assumed = axes is not None and axes.assumed
+        return Activation(choice.name, choice.value, choice.tap, array, layout, op, assumed)
 
     @contextmanager
     def advising(self, fed: Feed) -> Iterator[None]:
@@ -187,12 +229,34 @@ class Inference:
             self._last_fed = shapes, infer_types(fix_inputs(self.graph, shapes))
         return self._last_fed[1]
 
+    def _axes_of(self, choice: Choice, shape: tuple[int, ...]) -> Axes | None:
+        """Return the layout of what was computed: the layer's, else what the sizes that were fed tell, else a guess."""
+        layer = choice.layer
+        if layer is not None and layer.layout is not None and len(layer.layout) == len(shape):
+            return Axes(layer.layout, layer.layout_assumed)
+        axes = self._axes.get(choice.value) or self._axes_as_fed.get(choice.value)
+        if axes is None or len(axes.layout) != len(shape):
+            last = read_layer_map(self.graph.metadata).channels_last
+            axes = guess_axes(TensorSpec(choice.value, shape=shape), channels_last=last)
+        return axes
+
+    @cached_property
+    def _axes(self) -> Mapping[str, Axes]:
+        return known_axes(self.graph, self.types)
+
+    @property
+    def _axes_as_fed(self) -> Mapping[str, Axes]:
+        shapes, types = self._last_fed
+        if self._last_axes[0] != shapes:
+            self._last_axes = shapes, known_axes(self.graph, types)
+        return self._last_axes[1]
+
     @cached_property
     def _inputs(self) -> tuple[TensorSpec, ...]:
-        """The inputs with the layout that the graph's own operators give them, where they do."""
-        axes = follow_axes(self.graph, self.types)
-        known = {name: found.layout for name, found in axes.items() if not found.assumed}
-        return tuple(replace(spec, layout=known.get(spec.name)) for spec in self.graph.inputs)
+        """The inputs with what the graph's own operators say of them: their layout, and their first use."""
+        known = {name: found.layout for name, found in self._axes.items() if not found.assumed}
+        uses = input_uses(self.graph, self.types)
+        return tuple(replace(spec, layout=known.get(spec.name), use=uses[spec.name]) for spec in self.graph.inputs)
 
     @cached_property
     def _takes_pictures(self) -> bool:
@@ -234,7 +298,7 @@ class ModelSession(AbstractContextManager["ModelSession"]):
         """
         if self._executor is None:
             raise RunError("the session is closed")
-        fed = self._inference.feed(source, feed)
+        fed = self._inference.feed(source, feed, [choice.value for choice in self._choices])
         return Activations(self._inference.carry_out(self._pieces, self._choices, fed, self._executor))
 
     def __exit__(self, *details: object) -> None:

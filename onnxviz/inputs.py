@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,14 @@ from onnxviz.errors import ExecutionError, InputError, OnnxvizError, UsageError
 from onnxviz.feed.feed import Feed
 from onnxviz.feed.feed_options import FeedOptions
 from onnxviz.feed.find import MAIN, find_sources
+from onnxviz.feed.input_shapes import takes_noise
 from onnxviz.feed.load import STANDARD_INPUT
 from onnxviz.feed.make import RANDOM_WAY
+from onnxviz.layout import TensorSpec
 from onnxviz.model import Model
+
+SECOND_SIZES = (1, 8, 16, 32, 64, 224)
+"""What every size that a model leaves open becomes, one after the other, where it refuses those that were guessed."""
 
 
 class Inputs:
@@ -27,6 +33,7 @@ class Inputs:
         given: Any,
         options: FeedOptions,
         *,
+        values: Sequence[str] | None = None,
         failed: Callable[[str, OnnxvizError], None] = lambda source, error: None,
         fail_fast: bool = False,
     ) -> None:
@@ -36,6 +43,7 @@ class Inputs:
             model: what they are fed to.
             given: one source (see `Model.run`), or a list: each entry is a run, texts and paths may name several.
             options: how they are fed.
+            values: what is run, None for all outputs; inputs that it does not need are not asked for.
             failed: called with each of several sources that cannot be used, and why.
             fail_fast: raise the first error instead.
 
@@ -45,9 +53,11 @@ class Inputs:
         """
         self._model = model
         self._options = options
+        self._values = values
         self._failed = failed
         self._fail_fast = fail_fast
-        self._sources = list(_sources(model, given, options))
+        self._specs = model.inference.inputs(values)
+        self._sources = list(_sources(self._specs, given, options))
         self._names = [_name(source, place) for place, source in enumerate(self._sources)]
         self.place = 0
         self._piped: dict[str, Feed] = {}
@@ -68,14 +78,6 @@ class Inputs:
         """The sources that could not be used, in their order, each with its error's text."""
         return tuple((self._names[place], str(error)) for place, error in sorted(self._failures.items()))
 
-    def feed(self, place: int) -> Feed:
-        """Return what the source at a place feeds.
-
-        Raises:
-            InputError: It cannot be fed.
-        """
-        return self._feed(self._sources[place], self._names[place])
-
     def each(self, work: Callable[[Feed], None], done: Container[int] = ()) -> None:
         """Do something with every feed, but those whose places are `done`.
 
@@ -88,11 +90,34 @@ class Inputs:
             if place not in self._failures and place not in done:
                 self.place = place
                 try:
-                    work(self.feed(place))
+                    self.once(place, work)
                 except (InputError, ExecutionError) as error:
                     if self._fail_fast or not self.several:
                         raise
                     self._leave_out(place, error)
+
+    def once(self, place: int, work: Callable[[Feed], None]) -> None:
+        """Do something with the feed of the source at a place; where the model refuses what was made up, with another.
+
+        Raises:
+            InputError, ExecutionError: It cannot be fed, or the work fails on it.
+        """
+        source = self._sources[place]
+        feed = self._feed(source, self._names[place])
+        try:
+            return work(feed)
+        except ExecutionError:
+            if not feed.has_guesses:
+                raise
+            tried: list[object] = []
+            for size in SECOND_SIZES:
+                with suppress(InputError, ExecutionError):
+                    feed = self._made(source, size)
+                    shapes = [array.shape for array in feed.arrays.values()]
+                    if shapes not in tried:
+                        tried.append(shapes)
+                        return work(feed)
+            raise
 
     def _leave_out(self, place: int, error: OnnxvizError) -> None:
         # A copy: the error itself holds on to the arrays of the calls that it came through.
@@ -105,23 +130,28 @@ class Inputs:
         """Return what a source feeds; what is piped in is kept, as it can be read only once."""
         if name in self._piped:
             return self._piped[name]
-        fed = self._model.feed(source, self._options)
+        fed = self._made(source)
         parts = source.values() if isinstance(source, Mapping) else [source]
         if any(isinstance(part, str) and part == STANDARD_INPUT for part in parts):
             self._piped[name] = fed
         return fed
 
+    def _made(self, source: Any, open_size: int | None = None) -> Feed:
+        return self._model.inference.feed(source, self._options, self._values, open_size=open_size)
 
-def _sources(model: Model, given: Any, options: FeedOptions) -> Iterator[Any]:
+
+def _sources(specs: Sequence[TensorSpec], given: Any, options: FeedOptions) -> Iterator[Any]:
     entries = list(given) if isinstance(given, list | tuple) else [given]
-    if not entries and options.seed is None and options.constant is None:
+    # Of one that takes no noise, the feed says how it is given.
+    asks = any(spec.use.is_needed and takes_noise(spec) for spec in specs)
+    if not entries and options.seed is None and options.constant is None and asks:
         raise UsageError(f"give a picture or another input, or ask for noise: {RANDOM_WAY}")
     if all(isinstance(entry, str | Path) for entry in entries):
         # Together: NAME=FILE among them belongs to the run of each other one.
-        yield from find_sources([str(entry) for entry in entries], model.inputs)
+        yield from find_sources([str(entry) for entry in entries], specs)
         return
     for entry in entries:
-        yield from find_sources([str(entry)], model.inputs) if isinstance(entry, str | Path) else [entry]
+        yield from find_sources([str(entry)], specs) if isinstance(entry, str | Path) else [entry]
 
 
 def _name(source: Any, place: int) -> str:

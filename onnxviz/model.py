@@ -24,7 +24,7 @@ from onnxviz.graph.shapes import fix_inputs, infer_types
 from onnxviz.graph.storage.model_file import ModelFile
 from onnxviz.graph.write import check_link, write_linked, write_standalone
 from onnxviz.layout import Dimension, TensorSpec
-from onnxviz.words import listed
+from onnxviz.words import listed, quoted
 
 if TYPE_CHECKING:
     from onnxviz.activations import Activation, Activations
@@ -131,7 +131,7 @@ class Model:
             NoMatchError: It matches nothing, or only values that are not layers, such as an input.
         """
         choices, _ = choices_of(self, layers, exclude, tap)
-        return layers_of(choices)
+        return layers_of(self, choices)
 
     def expose(
         self, layers: SelectionText | None = None, *, exclude: Sequence[str] = (), tap: str = "act", only: bool = False
@@ -205,7 +205,8 @@ class Model:
     ) -> Iterator[Activation]:
         """Yield what `run` returns one activation at a time, in graph order; `RunOptions.memory` bounds the memory."""
         choices, _ = choices_of(self, layers, exclude, tap)
-        return self.inference.stream(choices, self.feed(source, feed), self.inference.executor(run))
+        fed = self.inference.feed(source, feed, [choice.value for choice in choices])
+        return self.inference.stream(choices, fed, self.inference.executor(run))
 
     def measured(self, source: Any, *, feed: FeedOptions | None = None, run: RunOptions | None = None) -> Model:
         """Return this model with the sizes of one run where inference could tell none.
@@ -214,13 +215,13 @@ class Model:
             InputError: The source cannot be fed.
             RunError: onnxruntime is missing or fails.
         """
-        fed = self.feed(source, feed)
+        fed = self.inference.feed(source, feed, [layer.act for layer in self.catalogue if not layer.inside] or None)
         fixed = Model(self.file, fix_inputs(self.graph, {name: array.shape for name, array in fed.arrays.items()}))
         unknown = [layer.act for layer in fixed.catalogue if not layer.inside and not _is_known(layer.shape)]
         if not unknown:
             return fixed
         found = self.inference.sizes(unknown, fed, self.inference.executor(run))
-        return Model(self.file, fixed.graph, types=MappingProxyType({**fixed.types, **found}))
+        return Model(self.file, fixed.graph, types=MappingProxyType(infer_types(fixed.graph, found)))
 
     def region(
         self, layer: str | Layer, position: Sequence[int], source: Any, *, feed: FeedOptions | None = None
@@ -235,7 +236,7 @@ class Model:
         choices, _ = choices_of(self, [layer])
         if len(choices) != 1:
             raise UsageError(f"a region is of one layer; {layer!r} selects {len(choices)}")
-        return self.inference.region(choices[0], position, self.feed(source, feed))
+        return self.inference.region(choices[0], position, self.inference.feed(source, feed, [choices[0].value]))
 
     def session(
         self,
@@ -285,17 +286,18 @@ def choices_of(
     return choose(layers, graph=model.graph, layers=model.catalogue, exclude=exclude, tap=tap)
 
 
-def layers_of(choices: Sequence[Choice]) -> tuple[Layer, ...]:
-    """Return the layers among what was chosen.
+def layers_of(model: Model, choices: Sequence[Choice]) -> tuple[Layer, ...]:
+    """Return the layers among what was chosen of a model.
 
     Raises:
         NoMatchError: None of it is a layer.
     """
     found = tuple(choice.layer for choice in choices if choice.layer is not None)
     if not found:
-        names = ", ".join(repr(choice.name) for choice in choices)
+        names = listed(quoted(choice.name) for choice in choices)
         verb = "are not layers" if len(choices) > 1 else "is not a layer"
-        raise NoMatchError(f"{names} can be exposed and viewed, but {verb}")
+        stored = any(choice.value in model.graph.initializers for choice in choices)
+        raise NoMatchError(f"{names} can be exposed{'' if stored else ' and viewed'}, but {verb}")
     return found
 
 
@@ -303,7 +305,8 @@ def expose_choices(model: Model, choices: Sequence[Choice], *, only: bool = Fals
     """Return a model with what was chosen as outputs; its `remarks` name those that were, and those without a rank."""
     types = {**model.types, **{choice.value: _ranked(model, choice) for choice in choices}}
     exposed = expose(model.graph, [choice.value for choice in choices], types, only=only)
-    remarks = [f"{value!r} already is an output" for value in exposed.already]
+    verb = "already are outputs" if len(exposed.already) > 1 else "already is an output"
+    remarks = [f"{listed(map(quoted, exposed.already))} {verb}"] if exposed.already else []
     if exposed.unranked:
         names = listed(map(repr, exposed.unranked))
         remarks.append(

@@ -61,6 +61,8 @@ class ProgressObserver(Observer, AbstractContextManager["ProgressObserver"]):
     def started(self, feed: Feed, layers: int, map_bytes: int) -> None:
         """Say what is fed, of several inputs what was not said of one before."""
         if self._quiet:
+            for warning in filter(self._is_new, feed.warnings):
+                say(warning)
             return
         self._end_bar()
         for fed in feed.fed:
@@ -72,7 +74,7 @@ class ProgressObserver(Observer, AbstractContextManager["ProgressObserver"]):
             say("the other inputs are fed alike, unless said")
         if map_bytes > LARGE and self._is_new(str(map_bytes)):
             say(f"the maps of {layers} layers take {size_text(map_bytes)}; they are drawn and freed piece by piece")
-        self._work.layers = layers
+        self._work.layers, self._work.layers_done = layers, 0
         self._show_bar()
 
     def placed(self, placement: Placement) -> None:

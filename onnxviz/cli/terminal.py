@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from io import TextIOWrapper
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from onnxviz.version import __version__
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
 PADDED = 60
 """The most characters of a cell that widens its column in a piped table."""
-
-NARROWEST = 12
-"""The fewest characters to which a column of a terminal's table is folded."""
 
 
 def say(text: str) -> None:
@@ -44,59 +41,72 @@ def print_json(schema: str, **members: Any) -> None:
     print(text.encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
-def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]], *, left: Sequence[bool]) -> None:
-    """Print rows under titles. On a terminal they are folded to its width; in a pipe each cell is whole.
+def print_table(
+    titles: Sequence[str], rows: Sequence[Sequence[str]], *, left: Sequence[bool], prose: bool = False
+) -> None:
+    """Print rows under titles, the first column being names. Nothing is cut.
 
-    In a pipe a cell of more than PADDED characters moves the rest of its own row only, so that one name of 300
-    characters does not make every row as long. `left` names the columns that are aligned at the left.
+    On a terminal the columns that do not fit are left out, and named on stderr; with `prose` the last one is broken
+    into lines instead. A name that takes most of the terminal's width stands on a line of its own. In a
+    pipe a cell of more than PADDED characters moves the rest of its own row only, so that one name of 300 characters
+    does not make every row as long. `left` names the columns that are aligned at the left.
     """
     cells = [[printable(cell) for cell in row] for row in (titles, *rows)]
     columns = list(zip(*cells, strict=True))
-    widths = [max(map(width_of, column)) for column in columns]
-    if sys.stdout.isatty():
-        widths = fitted(widths, shutil.get_terminal_size().columns - 2 * (len(widths) - 1))
-        cells = [[folded(cell, width) for cell, width in zip(row, widths, strict=True)] for row in cells]
-    else:
-        widths = [max((size for size in map(width_of, column) if size <= PADDED), default=0) for column in columns]
+    if not sys.stdout.isatty():
+        _print_rows(cells, [_widest(column, PADDED) for column in columns], left)
+        return
+    room = shutil.get_terminal_size().columns
+    widths = [_widest(column) for column in columns]
+    if len(fitting(widths, room)) == len(columns):
+        _print_rows(cells, widths, left)
+        return
+    widths[0] = _widest(columns[0], room * 3 // 5)
+    count = len(columns) - prose
+    kept = fitting(widths[:count], room)
     for row in cells:
+        _print_rows([[row[i] for i in kept]], [widths[i] for i in kept], [left[i] for i in kept], alone=True)
+        for line in textwrap.wrap(row[-1], max(1, room - 2)) if prose else ():
+            print(f"  {line}")
+    gone = [titles[i] for i in range(count) if i not in kept]
+    if gone:
+        say(f"the terminal is too narrow for: {', '.join(gone)}")
+
+
+def _widest(cells: Sequence[str], most: int | None = None) -> int:
+    """Return the width of the widest cell, of those that take at most `most` columns."""
+    return max((width for width in map(width_of, cells) if most is None or width <= most), default=0)
+
+
+def fitting(widths: Sequence[int], room: int) -> list[int]:
+    """Return which columns of these widths fit into a terminal, from the left: the first, and each that still does.
+
+    >>> fitting([20, 4, 30, 6], 40)
+    [0, 1, 3]
+    """
+    kept, taken = [0], widths[0]
+    for place, width in enumerate(widths[1:], 1):
+        if taken + 2 + width <= room:
+            kept.append(place)
+            taken += 2 + width
+    return kept
+
+
+def _print_rows(
+    rows: Sequence[Sequence[str]], widths: Sequence[int], left: Sequence[bool], *, alone: bool = False
+) -> None:
+    """Print rows in columns; `alone` puts a name that is wider than its column on a line of its own."""
+    for row in rows:
+        if alone and width_of(row[0]) > widths[0]:
+            print(row[0])
+            if len(row) == 1:
+                continue
+            row = ("", *row[1:])
         blanks = [" " * (width - width_of(cell)) for cell, width in zip(row, widths, strict=True)]
         aligned = (
             cell + blank if at_left else blank + cell for cell, blank, at_left in zip(row, blanks, left, strict=True)
         )
         print("  ".join(aligned).rstrip())
-
-
-def fitted(widths: Sequence[int], room: int) -> list[int]:
-    """Return column widths that add up to `room`; the widest are narrowed, but not below NARROWEST.
-
-    >>> fitted([40, 4, 30], 60)
-    [28, 4, 28]
-    """
-    found = list(widths)
-    while sum(found) > room and max(found) > NARROWEST:
-        found[found.index(max(found))] -= 1
-    return found
-
-
-def folded(text: str, width: int) -> str:
-    """Return a text that takes at most `width` columns; the middle of a longer one is left out.
-
-    >>> folded("stage2/block1/depthwise", 13)
-    'stage2...wise'
-    """
-    if width_of(text) <= width:
-        return text
-    room = max(0, width - 3)
-    front = _leading(text, min(room, room // 2 + 1))
-    back = _leading(text[::-1], room - width_of(front))[::-1]
-    return f"{front}...{back}" if back else _leading(text, width)
-
-
-def _leading(text: str, width: int) -> str:
-    for count, taken in enumerate(accumulate(map(width_of, text))):
-        if taken > width:
-            return text[:count]
-    return text
 
 
 def say_choices(choices: Sequence[Choice], remark: str) -> None:

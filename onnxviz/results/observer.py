@@ -31,7 +31,7 @@ class Observer:
         """A selection was read."""
 
     def noted(self, text: str) -> None:
-        """Something is to be said about what was asked for, such as an option that changes nothing."""
+        """A sentence is to be said: what is done otherwise than one would expect, such as an option without effect."""
 
     def planned(self, inputs: int, done: int, passes: int) -> None:
         """So many inputs are to be run, each so many times; those that are done before are among them."""

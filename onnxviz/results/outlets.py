@@ -75,10 +75,7 @@ class Outlets:
             if self.journal.count > before:
                 raise  # an interrupt just after its end
             self.journal.drop_run()
-            if self.report is not None:
-                self.report.collected.drop_run()
-            if self.arrays is not None:
-                self.arrays.drop_run()
+            self._drop_run()
             if directory != ".":
                 shutil.rmtree(self.made / directory)
             raise
@@ -118,14 +115,24 @@ class Outlets:
         """Give a run that was done before to the page and the arrays again; without a feed it is only counted."""
         if self.arrays is not None:
             self.arrays.begin_run(run.directory)
-        for activation, layer, labels in layers:
-            if self.report is not None:
-                self.report.collected.add(activation, layer, channel_statistics(activation.maps()), labels)
-            if self.arrays is not None:
-                self.arrays.add(activation)
+        try:
+            for activation, layer, labels in layers:
+                if self.report is not None:
+                    self.report.collected.add(activation, layer, channel_statistics(activation.maps()), labels)
+                if self.arrays is not None:
+                    self.arrays.add(activation)
+        except BaseException:
+            self._drop_run()
+            raise
         if self.report is not None:
             fed = () if feed is None else feed.fed
             self.report.collected.end_run(ReportRun(run.name, run.source, fed, run.top))
+
+    def _drop_run(self) -> None:
+        if self.report is not None:
+            self.report.collected.drop_run()
+        if self.arrays is not None:
+            self.arrays.drop_run()
 
     def look(self, style: Style, limits: Mapping[str, tuple[float, float]]) -> None:
         """Let the page begin to draw as the pictures are drawn."""

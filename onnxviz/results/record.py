@@ -35,6 +35,7 @@ class LayerRecord:
     tap: str
     shape: tuple[int, ...]
     layout: str | None
+    layout_assumed: bool
     dtype: str
     range: tuple[float, float]
     layer: Layer | None
@@ -186,6 +187,7 @@ def _layer_document(layer: LayerRecord, statistics: ChannelStatistics) -> dict[s
         "op": layer.layer.op if layer.layer else None,
         "shape": list(layer.shape),
         "layout": layer.layout,
+        "layout_assumed": layer.layout_assumed,
         "dtype": layer.dtype,
         "receptive_field": field.as_json() if field else None,
         "min": number(layer.range[0]),

@@ -82,9 +82,20 @@ class Session:
             ExecutionError: onnxruntime refuses the feed or fails.
         """
         try:
-            return list(self._session.run(list(outputs), {name: feed[name] for name in self.inputs}))
+            return list(self._session.run(list(outputs), {name: _taken(feed[name]) for name in self.inputs}))
         except Exception as error:
             raise explained(error, "run the model", ExecutionError) from None
+
+
+def _taken(array: Any) -> Any:
+    """Return an array as onnxruntime takes it: it knows bfloat16, but not numpy's dtype for it, so takes its bits."""
+    if getattr(getattr(array, "dtype", None), "name", "") != "bfloat16":
+        return array
+    return runtime().OrtValue.ortvalue_from_numpy_with_onnx_type(array.view("uint16"), _BFLOAT16)
+
+
+_BFLOAT16 = 16
+"""The number of the type in ONNX."""
 
 
 def _session_options(ort: Any, folder: Path, options: RunOptions) -> Any:

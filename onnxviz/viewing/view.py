@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from onnxviz.classes import find_classes
+from onnxviz.classes import ScoredStream, find_classes
 from onnxviz.draw.kinds import check_style
 from onnxviz.draw.scale import parse_scale
 from onnxviz.feed.feed import Feed
@@ -60,15 +60,22 @@ def view(
     read = [Path(each) for each in (options.labels, options.style.font) if isinstance(each, str | Path)]
     folder.check(model, [*paths_of(inputs), *read])
     shown = Shown(model, choices, find_classes(model, choices, options.labels))
-    given = Inputs(model, inputs, options.feed, failed=observer.failed, fail_fast=options.fail_fast)
+    if shown.classes.left_out:
+        observer.noted(shown.classes.left_out)
+    needed = [choice.value for choice in (*choices, *shown.classes.outputs)]
+    given = Inputs(model, inputs, options.feed, values=needed, failed=observer.failed, fail_fast=options.fail_fast)
     source, sources = str(model.file.origin), given.sources if given.several else ()
-    facts = command_facts(model, [choice.value for choice in choices], options.results, sources)
+    values = [choice.value for choice in choices]
+    facts = command_facts(model, values, options.results, sources)
     with ExitStack() as stack:
         work = working_in(folder.path, facts, source, resume=options.resume, force=options.force)
         workplace = stack.enter_context(work)
         outlets = open_outlets(stack, workplace, folder, force=options.force, observer=observer)
-        executor = model.inference.executor(options.run, keep=given.several, placed=observer.placed)
-        stream = partial(model.inference.stream, shown.asked, executor=executor)
+        executor = model.inference.executor(
+            options.run, keep=given.several, placed=observer.placed, noted=observer.noted
+        )
+        run = partial(model.inference.stream, executor=executor)
+        stream = ScoredStream(run, choices, shown.classes, observer.noted)
         done = workplace.done
         if options.resume:
             observer.noted(_resumption_words(done, given))
@@ -76,7 +83,6 @@ def view(
         scans = limits is None and _shares_scale(given, options, observer)
         observer.planned(len(given.sources), len(done.runs), 1 + scans)
         if limits is None:
-            values = [choice.value for choice in choices]
             limits = shared_limits(stream, given, values, options.style, observer.scanned) if scans else {}
             workplace.journal.add_line({"limits": limits})
         outlets.look(options.style, limits)
@@ -109,10 +115,15 @@ def _recall(stream: Stream, inputs: Inputs, shown: Shown, done: Unfinished, outl
     """Run inputs that are done once more, without drawing, for the page and the arrays."""
     chosen = {choice.value: choice.layer for choice in shown.choices}
     for number, (place, run) in enumerate(done.runs.items()):
-        feed = inputs.feed(place) if outlets.forgets(number) else None
-        found = stream(feed) if feed is not None else ()
-        layers = ((one, chosen[one.value], shown.classes.labels_of(one.value)) for one in found if one.value in chosen)
-        outlets.recall(run, feed, layers)
+
+        def again(feed: Feed, run: RunRecord = run) -> None:
+            found = (one for one in stream(feed) if one.value in chosen)
+            outlets.recall(run, feed, ((one, chosen[one.value], shown.classes.labels_of(one.value)) for one in found))
+
+        if outlets.forgets(number):
+            inputs.once(place, again)
+        else:
+            outlets.recall(run, None, ())
 
 
 def _resumption_words(done: Unfinished, inputs: Inputs) -> str:
