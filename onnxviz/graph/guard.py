@@ -47,8 +47,8 @@ def guarded(proto: onnx.ModelProto) -> onnx.ModelProto:
     3. `Slice(x, …, axes)` and `GatherND(…, x)` read `x` through `Concat(x, TopK(x, 0))` along each axis that they
        measure: `x` again, but inference takes nothing of a size below 0, and knows no shape from there on.
     4. A `SplitToSequence(x, 1)` that does not keep the axis becomes one without `split`, which means the same:
-       inference keeps the axis wherever `split` is given, onnxruntime where it is a list. Where it is computed, `x` goes
-       through a Reshape of which inference knows no rank.
+       inference keeps the axis wherever `split` is given, onnxruntime where it is a list. Where it is computed, `x`
+       goes through a Reshape of which inference knows no rank.
     """
     bounds = _bounds(proto.functions)
     any_out = any(_is_out(attribute, bounds) for attribute in _attributes(proto))

@@ -45,9 +45,9 @@ class Perturbed:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.intra_op_num_threads = 1
         self.session = onnxruntime.InferenceSession(proto.SerializeToString(), options)
-        self.base = self._run(self.image)
+        self.base = self.run(self.image)
 
-    def _run(self, image: Array) -> dict[str, Array]:
+    def run(self, image: Array) -> dict[str, Array]:
         return dict(zip(self.values, self.session.run(self.values, {"image": image}), strict=True))
 
     def middle(self, layer: Layer) -> list[int]:
@@ -59,7 +59,7 @@ class Perturbed:
         for axis, place in zip(spatial_axes(layer.layout), self.middle(layer), strict=True):
             at[axis] = place
         image = np.where(pixels, self.image + self.noise, self.image)
-        return not np.array_equal(self._run(image)[layer.act][tuple(at)], self.base[layer.act][tuple(at)])
+        return not np.array_equal(self.run(image)[layer.act][tuple(at)], self.base[layer.act][tuple(at)])
 
     def edges(self, seen: Array, ends: Sequence[tuple[int, int]]) -> Iterator[Array]:
         """Yield the first and the last row and column of the pixels that are seen, as far as they are in the input."""
@@ -99,7 +99,10 @@ def test_fields(perturbed: Perturbed, measured: bool) -> None:
         field, rank = layer.receptive_field, len(spatial_axes(layer.layout))
         if measured:
             assert layer.shape == perturbed.base[layer.act].shape, layer.name
-        if field is None or field.size is None or field.start is None or field.stride is None or rank != 2:
+        if field is None or field.size is None or rank != 2:
+            continue
+        if field.start is None or field.stride is None:  # windows, which no axis of space counts
+            assert perturbed.base[layer.act].ndim == 4 and layer.layout_assumed
             continue
         firsts = [
             int(np.floor(float(start + place * stride) + 0.5))
@@ -114,6 +117,31 @@ def test_fields(perturbed: Perturbed, measured: bool) -> None:
             perturbed.check(layer, seen, ends, field.status)
             checked += 1
     assert checked
+
+
+def test_no_position_sees_more_than_its_field(perturbed: Perturbed) -> None:
+    """Each row and each column is perturbed; tokens and windows, which no axis of space counts, are judged as well."""
+    spans: dict[str, list[int]] = {value: [] for value in perturbed.values}
+    for axis in (2, 3):
+        moved: dict[str, list[Array]] = {value: [] for value in perturbed.values}
+        for place in range(perturbed.side):
+            image = perturbed.image.copy()
+            line = (slice(None), slice(None), *(place if at == axis else slice(None) for at in (2, 3)))
+            image[line] += perturbed.noise[line]
+            for value, array in perturbed.run(image).items():
+                moved[value].append(array != perturbed.base[value])
+        for value, lines in moved.items():
+            seen = np.stack(lines)
+            last = perturbed.side - seen[::-1].argmax(0)
+            spans[value].append(int(np.max((last - seen.argmax(0)) * seen.any(0))))
+    for layer in perturbed.layers:
+        field = layer.receptive_field
+        if field is None or field.size is None:
+            continue
+        limit = [perturbed.side] * 2 if field.reaches_whole else [min(size, perturbed.side) for size in field.size]
+        assert all(span <= most for span, most in zip(spans[layer.act], limit, strict=True)), layer.name
+        if field.status is Status.EXACT and max(field.size) < perturbed.side // 2:
+            assert spans[layer.act] == limit, layer.name
 
 
 def test_regions_of_convolutions(perturbed: Perturbed) -> None:
