@@ -18,6 +18,7 @@ import pytest
 collect_ignore = [
     "applications.py",
     "article.py",
+    "axes_nets.py",
     "graph_nets.py",
     "keras_nets.py",
     "lite_nets.py",

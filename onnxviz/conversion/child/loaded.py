@@ -28,13 +28,13 @@ class Row:
     layout: str | None = None
 
 
-def channels_last(rank: int | None, along: str = "T") -> str | None:
-    """Return the layout of a tensor whose last axis holds the channels; `along` is the letter of a single axis else.
+def channels_last(rank: int | None) -> str | None:
+    """Return the layout of a tensor whose last axis holds the channels.
 
-    >>> channels_last(3), channels_last(3, "L"), channels_last(4), channels_last(None)
-    ('NTC', 'NLC', 'NHWC', None)
+    >>> channels_last(3), channels_last(4), channels_last(None)
+    ('NLC', 'NHWC', None)
     """
-    return {2: "NC", 3: f"N{along}C", 4: "NHWC", 5: "NDHWC"}.get(rank or 0)
+    return {2: "NC", 3: "NLC", 4: "NHWC", 5: "NDHWC"}.get(rank or 0)
 
 
 def channels_come_first(layout: str | None) -> bool:
