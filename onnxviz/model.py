@@ -20,6 +20,7 @@ from onnxviz.graph.layers.catalogue import catalogue
 from onnxviz.graph.layers.layer import Layer
 from onnxviz.graph.layers.layer_table import LayerTable
 from onnxviz.graph.selection.choices import Choice, SelectionText, choose
+from onnxviz.graph.selection.defaults import default_choices
 from onnxviz.graph.shapes import fix_inputs, infer_types
 from onnxviz.graph.storage.model_file import ModelFile
 from onnxviz.graph.write import check_link, write_linked, write_standalone
@@ -283,7 +284,10 @@ def choices_of(
         SelectionError: The selection cannot be read.
         NoMatchError: It matches nothing.
     """
-    return choose(layers, graph=model.graph, layers=model.catalogue, exclude=exclude, tap=tap)
+    if layers is None:
+        choices, words = default_choices(model.graph, model.catalogue, tap, exclude)
+        return choices, f"no selection given: {words}"
+    return choose(layers, graph=model.graph, layers=model.catalogue, exclude=exclude, tap=tap), ""
 
 
 def layers_of(model: Model, choices: Sequence[Choice]) -> tuple[Layer, ...]:

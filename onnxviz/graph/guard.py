@@ -1,9 +1,10 @@
-"""A model as onnx's inference can read it: without what makes its C++ crash or count without end.
+"""A model as onnx's inference can read it: without what makes its C++ crash, count without end or say what is wrong.
 
 | in onnx 1.23 | what happens | here |
 |---|---|---|
 | an attribute that counts or indexes before it is compared with the shapes | crash, or 16 GB | another number |
 | a size below 0 where Slice clamps or GatherND counts | crash | guard before the node |
+| `keepdims=0` of a SplitToSequence that may be given one number | a wrong rank | no `split`, or no rank |
 
 A size is below 0 where a file declares it, and where an input is smaller than a window without padding.
 """
@@ -18,7 +19,7 @@ import onnx
 from onnx.helper import make_node, make_tensor
 
 from onnxviz.errors import ModelError, RunError
-from onnxviz.graph.constants import Stored, array_of, constant_of
+from onnxviz.graph.constants import Stored, array_of, constant_of, dims_of
 from onnxviz.graph.topology import bodies, every_node
 from onnxviz.words import quoted
 
@@ -29,6 +30,7 @@ _BOUNDS: Mapping[str, range] = {
     "num_outputs": range(_MOST),
 }
 _MEASURING = frozenset({"Slice", "GatherND"})
+_GUARDED = _MEASURING | {"SplitToSequence"}
 _MOST_AXES = 64
 _ADDED = "\0guard "  # how the names of added values begin
 
@@ -44,11 +46,14 @@ def guarded(proto: onnx.ModelProto) -> onnx.ModelProto:
     2. An attribute of a function has the bounds of every attribute that it is handed on to.
     3. `Slice(x, …, axes)` and `GatherND(…, x)` read `x` through `Concat(x, TopK(x, 0))` along each axis that they
        measure: `x` again, but inference takes nothing of a size below 0, and knows no shape from there on.
+    4. A `SplitToSequence(x, 1)` that does not keep the axis becomes one without `split`, which means the same:
+       inference keeps the axis wherever `split` is given, onnxruntime where it is a list. Where it is computed, `x`
+       goes through a Reshape of which inference knows no rank.
     """
     bounds = _bounds(proto.functions)
     any_out = any(_is_out(attribute, bounds) for attribute in _attributes(proto))
     nodes = itertools.chain(*(every_node(holder.node) for holder in _holders(proto)))
-    if not any_out and not any(node.op_type in _MEASURING for node in nodes):
+    if not any_out and not any(node.op_type in _GUARDED for node in nodes):
         return proto
     result = onnx.ModelProto()
     result.CopyFrom(proto)
@@ -113,6 +118,15 @@ def _guard(nodes: MutableSequence[onnx.NodeProto], constants: _Constants, number
     for node in nodes:
         for _, body in bodies(node):
             _guard(body.node, constants, numbers)
+        if _drops_axis(node):
+            given = constants.get(node.input[1], [None])
+            ranks = {None if stored is None else len(dims_of(stored)) for stored in given}
+            if ranks == {0}:
+                del node.input[1]
+            elif ranks != {1}:
+                unranked = f"{_ADDED}{next(numbers)}"
+                guarded_nodes.append(make_node("Reshape", node.input[:2], [unranked]))
+                node.input[0] = unranked
         axes = _measured_axes(node, constants)
         if axes is None:
             continue
@@ -124,6 +138,12 @@ def _guard(nodes: MutableSequence[onnx.NodeProto], constants: _Constants, number
             node.input[source] = same
         guarded_nodes.append(node)
     _replace(nodes, guarded_nodes)
+
+
+def _drops_axis(node: onnx.NodeProto) -> bool:
+    """Return whether a node splits off an axis and may drop it, which onnx's inference does not do."""
+    is_split = node.op_type == "SplitToSequence" and len(node.input) > 1
+    return is_split and any(attribute.name == "keepdims" and attribute.i == 0 for attribute in node.attribute)
 
 
 def _measured_axes(node: onnx.NodeProto, constants: _Constants) -> Sequence[int] | None:

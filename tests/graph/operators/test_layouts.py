@@ -7,7 +7,7 @@ from onnx import parser
 
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.operators.axis_letters import Axes, carried
-from onnxviz.graph.operators.layouts import follow_axes, guess_axes
+from onnxviz.graph.operators.layouts import Hints, follow_axes, guess_axes
 from onnxviz.graph.operators.reads.rule import KnownSizes, Operand
 from onnxviz.graph.operators.table import reads_of
 from onnxviz.graph.shapes import infer_types
@@ -256,7 +256,7 @@ def test_a_recorded_layout_is_carried_on_and_counts_less_than_a_convolution() ->
     )
     graph = Graph.from_proto(parser.parse_model(text + "{ y = Conv (x, w) r = Relu (z) }"))
     recorded = {"y": Axes("NHWC"), "z": Axes("NHWC")}
-    found = follow_axes(graph, infer_types(graph), recorded)
+    found = follow_axes(graph, infer_types(graph), Hints(recorded))
     assert (found["y"], found["r"]) == (Axes("NCHW"), Axes("NHWC"))
 
 
@@ -310,3 +310,21 @@ def test_a_guess_by_rank_says_that_it_is_one() -> None:
     assert guess_axes(TensorSpec("x", shape=(1,))) is None
     assert guess_axes(TensorSpec("x")) is None
     assert guess_axes(None) is None
+
+
+def test_of_a_batch_and_a_direction_of_one_the_batch_stays() -> None:
+    """PyTorch's newer exporter takes the one direction out by a Reshape, whose sizes do not say which axis went."""
+    nodes = "s = LSTM <hidden_size=4> (x, w, w) t = Transpose <perm=[0,2,1,3]> (s) y = Reshape (t, to)"
+    assert layouts(nodes, "20,1,3", "int64[3] to = {20, 1, 4}")["y"] == "LNC"
+
+
+def test_an_axis_between_rows_and_their_channels_leaves_open_which_is_the_batch() -> None:
+    nodes = "g = Gemm (x, side) y = Reshape (g, to)"
+    assert "y" not in layouts(nodes, "20,3", "float[3,2] side = {1,1,1,1,1,1}, int64[3] to = {20, 1, 2}")
+
+
+def test_what_is_likely_is_heard_from_the_inputs_on() -> None:
+    """Attention in PyTorch turns (N, T, C) into (T, N, C): the product there has the order of what it reads."""
+    nodes = "n = LayerNormalization (x, g, g) t = Transpose <perm=[1,0,2]> (n) y = MatMul (t, side)"
+    found = layouts(nodes, "1,20,3", "float[3,2] side = {1,1,1,1,1,1}, float[3] g = {1,1,1}")
+    assert (found["x"], found["y"]) == ("NTC", "TNC")
