@@ -133,7 +133,7 @@ def _found(folder: Path, facts: CommandFacts, *, resume: bool, force: bool) -> U
     """Return what an earlier start of a command left for this one; without a run if this one begins anew."""
     if force and not resume:
         return Unfinished(facts)
-    if folder.exists() and not (folder / LINES).exists() and any(folder.iterdir()):
+    if folder.exists() and not (folder / LINES).exists() and any(folder.iterdir()) and not is_ours(folder):
         raise OutputError(
             f"{folder} exists and holds what onnxviz did not make: --force (in Python force=True) removes it"
         )
