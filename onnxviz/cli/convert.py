@@ -98,7 +98,7 @@ def _print(converted: Converted) -> None:
         "not compared with TensorFlow"
         if agreement is None
         else f"{agreement.compared} values agree with TensorFlow to {agreement.layer:.2g} of their largest, "
-        f"the outputs to {agreement.output:.2g}"
+        f"{'each given those before it; ' if agreement.by_layer else ''}the outputs to {agreement.output:.2g}"
     )
     rows = [
         ("file", str(converted.path)),
@@ -119,6 +119,7 @@ def _print_document(converted: Converted) -> None:
         "compared": agreement.compared,
         "tolerance": agreement.tolerance,
         "random": agreement.random,
+        "by_layer": agreement.by_layer,
     }
     print_json(
         "onnxviz.convert/1",

@@ -25,7 +25,7 @@ import onnxruntime
 import onnxviz
 from onnxviz.draw.kinds import draw_maps
 from onnxviz.draw.style import Caption, Style
-from onnxviz.errors import OnnxvizError
+from onnxviz.errors import NoMatchError, OnnxvizError, UnsupportedError
 from onnxviz.feed.feed import Feed
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.model import choices_of, expose_choices
@@ -101,8 +101,19 @@ def survey(path: Path, entry: Entry) -> Outcome:
 
 def chosen(model: onnxviz.Model) -> tuple[Choice, ...]:
     """Return what is chosen without a selection, less what may be no tensor: those the checker refuses as outputs."""
-    choices, _ = choices_of(model, None)
-    return tuple(choice for choice in choices if is_tensor(model, choice))
+    try:
+        choices, _ = choices_of(model, None)
+    except (NoMatchError, UnsupportedError):
+        choices = ()
+    return tuple(choice for choice in choices if is_tensor(model, choice)) or ends(model)
+
+
+def ends(model: onnxviz.Model) -> tuple[Choice, ...]:
+    """Return the first node's first output and the model's own outputs, as far as they are tensors."""
+    first = next(node.outputs[0] for node in model.graph.nodes if node.outputs[0])
+    values = dict.fromkeys([first, *(spec.name for spec in model.outputs)])
+    found = [Choice(value, value, "value", None) for value in values if value in model.graph.producers]
+    return tuple(choice for choice in found if is_tensor(model, choice))
 
 
 def is_tensor(model: onnxviz.Model, choice: Choice) -> bool:

@@ -106,12 +106,18 @@ def _is_layer(graph: Graph, node: Node, kind: str, types: Mapping[str, TensorSpe
     output = next(filter(None, node.outputs), "")
     if not output or graph.is_constant(output):
         return False
-    if kind in _MAY_BE_ARITHMETIC and output in types and types[output].dtype in _ARITHMETIC:
+    if kind in _MAY_BE_ARITHMETIC and output in types and _is_arithmetic(types[output]):
         return False
     sides = operator_of(node).sides
     if kind == "dense" and sides is not None:
         return any(place < len(node.inputs) and graph.is_constant(node.inputs[place]) for place in sides)
     return True
+
+
+def _is_arithmetic(spec: TensorSpec) -> bool:
+    """Return whether a value is one of shape arithmetic, which TensorFlow does in int32 as well."""
+    flat = spec.shape is not None and len(spec.shape) < 2
+    return spec.dtype in _ARITHMETIC or (spec.dtype == "int32" and flat)
 
 
 def _reduces_space(graph: Graph, node: Node, axes: Mapping[str, Axes]) -> bool:
