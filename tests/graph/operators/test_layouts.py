@@ -327,9 +327,11 @@ def test_of_a_batch_and_a_direction_of_one_the_batch_stays() -> None:
     assert layouts(nodes, "20,1,3", "int64[3] to = {20, 1, 4}")["y"] == "LNC"
 
 
-def test_an_axis_between_rows_and_their_channels_leaves_open_which_is_the_batch() -> None:
+@pytest.mark.parametrize(("shape", "layout"), [("{20, 1, 2}", "TNC"), ("{1, 20, 2}", "NTC"), ("{4, 5, 2}", "NTC")])
+def test_rows_that_become_a_sequence_are_most_likely_its_steps(shape: str, layout: str) -> None:
     nodes = "g = Gemm (x, side) y = Reshape (g, to)"
-    assert "y" not in layouts(nodes, "20,3", "float[3,2] side = {1,1,1,1,1,1}, int64[3] to = {20, 1, 2}")
+    found = axes_of(nodes, "20,3", f"float[3,2] side = {{1,1,1,1,1,1}}, int64[3] to = {shape}")
+    assert found["y"] == Axes(layout, assumed=True)
 
 
 def test_what_is_likely_is_heard_from_the_inputs_on() -> None:
