@@ -36,6 +36,14 @@ def test_the_rank_names_the_axes_of_space(shape: str, layout: str) -> None:
     assert layouts("y = GlobalAveragePool (x)", shape) == {"x": layout, "y": layout}
 
 
+def test_a_mean_over_the_last_axis_written_as_a_global_pooling_counts_less_than_what_is_certain() -> None:
+    nodes = "c = Conv (x, w) f = Reshape (c, flat) t = Transpose <perm=[0,2,1]> (f) m = GlobalAveragePool (t) y = Mul (t, m)"
+    found = layouts(nodes, "1,3,8,8", "int64[3] flat = {1, 2, 64}")
+    assert (found["t"], found["m"], found["y"]) == ("NTC", "NTC", "NTC")
+    nodes = "a = Attention <q_num_heads=1, kv_num_heads=1> (x, x, x) y = GlobalAveragePool (a)"
+    assert layouts(nodes, "1,8,4")["a"] == "NTC"
+
+
 def test_transposes_are_followed_in_both_directions() -> None:
     nodes = (
         "t = Transpose <perm=[0,3,1,2]> (x) c = Conv (t, w, b) r = Relu (c) "
