@@ -17,6 +17,7 @@ from onnxviz.errors import ModelError
 from onnxviz.graph.arithmetic import ARITHMETIC, MOST_NUMBERS, Numbers, calculate
 from onnxviz.graph.attributes import MALFORMED
 from onnxviz.graph.graph import Graph
+from onnxviz.graph.guard import MEASURING
 from onnxviz.graph.node import Node
 from onnxviz.graph.onnx_inference import infer_node, is_known_to_onnx
 from onnxviz.graph.operators.reads.elementwise import pointwise
@@ -81,7 +82,9 @@ class _Completion:
 
     def _infer(self, node: Node) -> None:
         """Ask onnx about one node, then the numbers that it is given, then the operator's rule of reading."""
-        is_news = not self._news.isdisjoint(node.inputs) or not is_known_to_onnx(node)
+        # One that a guard kept from onnx may be inferred by itself: of sizes below 0 no type here says anything.
+        is_kept = node.operator in MEASURING or not is_known_to_onnx(node)
+        is_news = is_kept or not self._news.isdisjoint(node.inputs)
         if is_news:
             for spec in infer_node(self._graph, node, self._types, self._vectors(node)):
                 self._fill(spec)

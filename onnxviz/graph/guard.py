@@ -5,6 +5,7 @@
 | an attribute that counts or indexes before it is compared with the shapes | crash, or 16 GB | another number |
 | a size below 0 where Slice clamps or GatherND counts | crash | guard before the node |
 | `keepdims=0` of a SplitToSequence that may be given one number | a wrong rank | no `split`, or no rank |
+| an STFT that leaves out `onesided`, which is 1 by default | sizes for 0 | `onesided=1` |
 
 A size is below 0 where a file declares it, and where an input is smaller than a window without padding.
 """
@@ -16,11 +17,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, MutableSequence, Sequence
 
 import onnx
-from onnx.helper import make_node, make_tensor
+from onnx.helper import make_attribute, make_node, make_tensor
 
 from onnxviz.errors import ModelError, RunError
 from onnxviz.graph.constants import Stored, array_of, constant_of, dims_of
-from onnxviz.graph.topology import bodies, every_node
+from onnxviz.graph.topology import FunctionKey, bodies, every_node, function_key
 from onnxviz.words import quoted
 
 _MOST = 1 << 16
@@ -29,9 +30,12 @@ _BOUNDS: Mapping[str, range] = {
     "batch_dims": range(_MOST),
     "num_outputs": range(_MOST),
 }
-_MEASURING = frozenset({"Slice", "GatherND"})
-_GUARDED = _MEASURING | {"SplitToSequence"}
+MEASURING = frozenset({"Slice", "GatherND"})
+"""Operators whose inference a size below 0 ends."""
+
+_GUARDED = MEASURING | {"SplitToSequence", "STFT"}
 _MOST_AXES = 64
+_DEEPEST_CALLS = 64
 _ADDED = "\0guard "  # how the names of added values begin
 
 _Holder = onnx.GraphProto | onnx.FunctionProto
@@ -61,8 +65,9 @@ def guarded(proto: onnx.ModelProto) -> onnx.ModelProto:
         if _is_out(attribute, bounds):
             attribute.i = _MOST
     numbers = itertools.count()
-    for holder in _holders(result):
-        _guard(holder.node, _constants(holder), numbers)
+    constants = _Known(result)
+    for holder, known in [(holder, constants.of(holder)) for holder in _holders(result)]:
+        _guard(holder.node, known, numbers)
     return result
 
 
@@ -79,6 +84,16 @@ def check_bounds(proto: onnx.ModelProto) -> None:
     if node is not None and attribute is not None:
         name = quoted(node.name or next(iter(node.output), node.op_type))
         raise RunError(f"the model is damaged: {attribute.name} of the {node.op_type} {name} is {attribute.i}")
+
+
+def with_default(node: onnx.NodeProto) -> onnx.NodeProto:
+    """Return a node with the attribute written out of which onnx's inference mistakes the default, else as it is."""
+    if node.op_type != "STFT" or any(attribute.name == "onesided" for attribute in node.attribute):
+        return node
+    result = onnx.NodeProto()
+    result.CopyFrom(node)
+    result.attribute.append(make_attribute("onesided", 1))
+    return result
 
 
 def is_sound(node: onnx.NodeProto) -> bool:
@@ -115,7 +130,7 @@ def _guard(nodes: MutableSequence[onnx.NodeProto], constants: _Constants, number
     """Put guards before the nodes that need them, in bodies too; leave out those that cannot be guarded."""
     zero = f"{_ADDED}{next(numbers)}"
     guarded_nodes = [make_node("Constant", [], [zero], value=make_tensor("", onnx.TensorProto.INT64, [1], [0]))]
-    for node in nodes:
+    for node in map(with_default, nodes):
         for _, body in bodies(node):
             _guard(body.node, constants, numbers)
         if _drops_axis(node):
@@ -154,11 +169,11 @@ def _measured_axes(node: onnx.NodeProto, constants: _Constants) -> Sequence[int]
         return []
     given = node.input[3] if len(node.input) > 3 else ""
     numbers = [_integers(stored) for stored in constants.get(given or node.input[1], ())]
-    if not numbers:
-        return []  # not constant: inference only keeps the rank
-    if numbers[0] is None or numbers.count(numbers[0]) < len(numbers):
+    if None in numbers:
         return None
-    return numbers[0] if given else range(len(numbers[0]))
+    # None where they are not constant: inference only keeps the rank.
+    known = [found for found in numbers if found is not None]
+    return sorted({axis for found in known for axis in found}) if given else range(max(map(len, known), default=0))
 
 
 def _integers(stored: Stored | None) -> Sequence[int] | None:
@@ -171,23 +186,50 @@ def _integers(stored: Stored | None) -> Sequence[int] | None:
     return [int(number) for number in array.reshape(-1)]
 
 
-def _constants(holder: _Holder) -> _Constants:
-    """Return what may be constant in a graph, or in a function, whose inputs may be, and in their bodies."""
-    found: defaultdict[str, list[Stored | None]] = defaultdict(list)
-    nodes = list(every_node(holder.node))
-    graphs = [body for node in nodes for _, body in bodies(node)]
-    if isinstance(holder, onnx.GraphProto):
-        graphs.append(holder)
-    else:
-        for name in holder.input:
-            found[name].append(None)
-    for graph in graphs:
-        for tensor in graph.initializer:
-            found[tensor.name].append(tensor)
-    for node in nodes:
-        if node.op_type == "Constant" and node.output:
-            found[node.output[0]].append(_held(node))
-    return found
+class _Known:
+    """What may be constant in a model's graph and in its functions, whose inputs are what their calls are given."""
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        self._calls: defaultdict[FunctionKey, list[tuple[_Holder, onnx.NodeProto]]] = defaultdict(list)
+        self._found: dict[FunctionKey | None, _Constants] = {}
+        self._depth = 0
+        keys = {function_key(function) for function in model.functions}
+        for holder in _holders(model) if keys else ():
+            for node in every_node(holder.node):
+                if function_key(node) in keys:
+                    self._calls[function_key(node)].append((holder, node))
+
+    def of(self, holder: _Holder) -> _Constants:
+        """Return the constants of a graph or function."""
+        key = None if isinstance(holder, onnx.GraphProto) else function_key(holder)
+        if key not in self._found:
+            # A function that calls itself, which only a damaged file has, is given what is not known.
+            inputs = () if isinstance(holder, onnx.GraphProto) else holder.input
+            self._found[key] = {name: [None] for name in inputs}
+            if self._depth < _DEEPEST_CALLS:
+                self._depth += 1
+                self._found[key] = self._constants(holder)
+                self._depth -= 1
+        return self._found[key]
+
+    def _constants(self, holder: _Holder) -> _Constants:
+        found: defaultdict[str, list[Stored | None]] = defaultdict(list)
+        nodes = list(every_node(holder.node))
+        graphs = [body for node in nodes for _, body in bodies(node)]
+        if isinstance(holder, onnx.GraphProto):
+            graphs.append(holder)
+        else:
+            for place, name in enumerate(holder.input):
+                for caller, call in self._calls[function_key(holder)]:
+                    is_given = place < len(call.input) and call.input[place]
+                    found[name].extend(self.of(caller).get(call.input[place], ()) if is_given else [None])
+        for graph in graphs:
+            for tensor in graph.initializer:
+                found[tensor.name].append(tensor)
+        for node in nodes:
+            if node.op_type == "Constant" and node.output:
+                found[node.output[0]].append(_held(node))
+        return found
 
 
 def _held(node: onnx.NodeProto) -> Stored | None:
