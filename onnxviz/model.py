@@ -182,9 +182,9 @@ class Model:
     ) -> Activations:
         """Run the model on one source and return the chosen activations.
 
-        `source` is a file, an array, a Pillow image, a Feed, or a mapping from input names to files, arrays, images and
-        numbers. A batch is one array, such as `(N, C, H, W)`. A list means several runs: loop over it, or give it to
-        `onnxviz.view`.
+        `source` is a file, an array, a Pillow image, a Feed, or a mapping from input names to files, arrays, images,
+        numbers and texts. A batch is one array, such as `(N, C, H, W)`. A list means several runs: loop over it, or
+        give it to `onnxviz.view`.
 
         Raises:
             InputError: The source cannot be fed, or is a list.

@@ -40,7 +40,7 @@ InputFiles = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="INPUT...",
-        help="Pictures, .npy, .npz, .csv, .wav, folders, globs, NAME=FILE, or -.",
+        help="Pictures, .npy, .npz, .csv, .wav, .txt, folders, globs, NAME=FILE, or -.",
         show_default=False,
     ),
 ]

@@ -32,14 +32,14 @@ class FeedOptions:
     Attributes:
         preset: a named preprocessing, such as `imagenet`; None takes the model's own.
         range: (low, high), to which the pixel values 0..255 are brought.
-        mean: subtracted after that: one number, or one a channel as fed.
+        mean: subtracted after that: one number, or one a channel as fed; above 1, and without a range, of 0..255.
         std: divides after that, likewise.
         size: (H, W) to feed; None takes the model's own.
         resize: `squash`, `crop` or `letterbox`.
         filter: `nearest`, `bilinear`, `bicubic` or `lanczos`.
         channel_order: `rgb` or `bgr`.
         transform: `none`, or `log` for matrices whose numbers differ by orders of magnitude.
-        dims: a size for each symbol of the model, such as `{"sequence": 16}`.
+        dims: a size for each symbol of the model, such as `{"sequence": 16}`, or 0 for a cache that is empty.
         random: fill inputs that nothing is given for with noise: a seed, or True for seed 0.
         constant: fill inputs that nothing is given for with this number.
     """

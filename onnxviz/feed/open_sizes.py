@@ -32,13 +32,13 @@ def guess_sizes(job: Job, specs: Sequence[TensorSpec]) -> None:
     symbols = {size for spec in job.inputs for size in spec.shape or () if isinstance(size, str)}
     sums: list[str] = []
     for spec in specs:
-        own = {size for size in spec.shape or () if isinstance(size, str) and job.sizes.known(size) is None}
-        sums += [symbol for symbol in own if _parts(symbol, symbols)]
         made = made_shape(job, spec)
-        for symbol in own.difference(sums):
-            # A symbol that stands twice, as in N x N, does not mean a batch.
-            places = [place for place, size in enumerate(spec.shape or ()) if size == symbol]
-            job.sizes.guess(symbol, made[places[-1]])
+        # From the end: a symbol that stands twice, as in N x N, does not mean a batch.
+        for symbol, size in reversed([*zip(spec.shape or (), made, strict=True)]):
+            if isinstance(symbol, str) and _parts(symbol, symbols):
+                sums.append(symbol)
+            elif isinstance(symbol, str):
+                job.sizes.guess(symbol, size)
     for symbol in sums:
         parts = [int(part) if part.isdecimal() else job.sizes.known(part) for part in _parts(symbol, symbols)]
         known = [part for part in parts if part is not None]

@@ -8,29 +8,22 @@ of an input that was not done.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
-
-import numpy as np
+from typing import BinaryIO
 
 from onnxviz.classes import ClassScore
 from onnxviz.errors import OutputError
 from onnxviz.feed.load import STANDARD_INPUT
 from onnxviz.files import making_folder
-from onnxviz.model import Model
+from onnxviz.results.command_facts import CommandFacts, difference_words
 from onnxviz.results.folder import is_ours
 from onnxviz.results.record import LINES, Journal, RunRecord
-from onnxviz.version import __version__
-
-CommandFacts = Mapping[str, Any]
-"""What a command is, so that its repetition is known as such: of JSON's types alone."""
 
 SCHEMA = "onnxviz.unfinished/1"
 
@@ -50,24 +43,6 @@ class Unfinished:
     limits: Mapping[str, tuple[float, float]] | None = None
     runs: Mapping[int, RunRecord] = field(default_factory=dict)
     size: int = 0
-
-
-def command_facts(
-    model: Model, values: Sequence[str], options: Mapping[str, Any], sources: Sequence[Any]
-) -> CommandFacts:
-    """Return what a command is: its model, the values that it shows, its options, and its inputs.
-
-    A file is the same while its path, size and time of change are; of arrays and images the values count.
-    """
-    parts = {
-        "onnxviz": __version__,
-        "model": [_identity(path) for path in model.file.needed],
-        "layers": list(values),
-        "options": {name: _plain(value) for name, value in options.items()},
-        "inputs": [_identity(source) for source in sources],
-    }
-    found: CommandFacts = json.loads(json.dumps(parts, default=str))
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +123,7 @@ def _found(folder: Path, facts: CommandFacts, *, resume: bool, force: bool) -> U
         )
     if any(STANDARD_INPUT in (each.values() if isinstance(each, dict) else [each]) for each in facts["inputs"]):
         raise OutputError(f"cannot go on with {folder}: standard input cannot be read a second time")
-    difference = _difference(found.facts, facts)
+    difference = difference_words(found.facts, facts)
     if difference:
         raise OutputError(f"cannot go on with {folder}: {difference}; --force without --resume begins anew")
     return found
@@ -199,68 +174,3 @@ def _lock(file: BinaryIO, folder: Path) -> None:
         raise OutputError(f"another process works in {folder}") from None
     except OSError:
         return  # a file system without locks
-
-
-def _identity(source: Any) -> Any:
-    """Return what tells a source from another."""
-    if isinstance(source, str) and source == STANDARD_INPUT:
-        return source
-    if isinstance(source, str | Path):
-        path = Path(source).absolute()
-        try:
-            found = path.stat()
-        except OSError:
-            return [str(path), None, None]
-        return [str(path), found.st_size, found.st_mtime_ns]
-    if isinstance(source, Mapping):
-        return {name: _identity(each) for name, each in source.items()}
-    if isinstance(source, int | float | None):
-        return source
-    array = np.ascontiguousarray(source)
-    content = array.tobytes() if array.dtype.kind != "O" else repr(source).encode()
-    return {"shape": array.shape, "dtype": str(array.dtype), "sha256": hashlib.sha256(content).hexdigest()}
-
-
-def _plain(value: Any) -> Any:
-    """Return an option as JSON holds it; a file of options, such as one of class names, with its time of change."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
-    return _identity(value) if isinstance(value, Path) else value
-
-
-def _difference(before: CommandFacts, now: CommandFacts) -> str:
-    """Return in words what tells two commands apart, empty if they are the same."""
-    part = next((part for part in now if before.get(part) != now[part]), "")
-    if part == "options":
-        return _other_option(before[part], now[part])
-    if part == "inputs":
-        return _other_input(before[part], now[part])
-    return part and f"{_PARTS[part]} is another, or has changed"
-
-
-def _other_option(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    name = next(name for name in now if before.get(name) != now[name])
-    old, new = before.get(name), now[name]
-    if isinstance(old, dict) and isinstance(new, dict):
-        return _other_option(old, new)
-    return f"the option {name.replace('_', '-')} was {json.dumps(old)[:_LONGEST]} and is {json.dumps(new)[:_LONGEST]}"
-
-
-def _other_input(before: Sequence[Any], now: Sequence[Any]) -> str:
-    if len(before) != len(now):
-        return f"there were {len(before)} inputs and there are {len(now)}"
-    old, new = next((old, new) for old, new in zip(before, now, strict=True) if old != new)
-    files = isinstance(old, list) and isinstance(new, list)
-    if files and old[0] == new[0]:
-        return f"the input {new[0]} has changed"
-    return f"the input {new[0]} was {old[0]}" if files else "the inputs are others"
-
-
-# Characters of a value that an error shows.
-_LONGEST = 60
-
-_PARTS = {
-    "onnxviz": "the version of onnxviz",
-    "model": "the model",
-    "layers": "the selection of layers",
-}

@@ -19,11 +19,12 @@ from onnxviz.layout import shape_text
 from onnxviz.model import Model, choices_of
 from onnxviz.opening import open
 from onnxviz.reporting.contents import ReportModel
+from onnxviz.results.command_facts import command_facts
 from onnxviz.results.folder import REPORT, Folder, default_directory, paths_of
 from onnxviz.results.observer import Observer
 from onnxviz.results.outlets import Outlets, open_outlets
 from onnxviz.results.record import RunRecord, ViewRecord
-from onnxviz.results.unfinished import Unfinished, command_facts, working_in
+from onnxviz.results.unfinished import Unfinished, working_in
 from onnxviz.runtime.devices import check_name
 from onnxviz.viewing.drawing import Album, Shown, Stream, draw_run, shared_limits
 from onnxviz.viewing.options import ViewOptions

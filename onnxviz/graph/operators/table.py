@@ -72,7 +72,7 @@ _ROWS: Iterable[tuple[str, Operator]] = (
     ("MaxPool AveragePool LpPool QLinearAveragePool", Operator("pool", windows.window, seeds.spatial)),
     (
         "GlobalMaxPool GlobalAveragePool GlobalLpPool QLinearGlobalAveragePool",
-        Operator("pool", reductions.over_space, seeds.spatial),
+        Operator("pool", reductions.over_space, seeds.global_pool, seeds.spatial),
     ),
     ("MaxUnpool GridSample RoiAlign MaxRoiPool", Operator("other", None, seeds.spatial)),
     ("DepthToSpace", Operator("resize", windows.depth_to_space, seeds.spatial)),
@@ -173,7 +173,7 @@ def _by_domain(rows: Iterable[tuple[str, Operator]]) -> dict[tuple[str, str], Op
             if operator.kind != "other":
                 plain = replace(operator, reads=None, fixes=None, suggests=None)
                 table[_BLOCKED_DOMAIN, name] = plain
-                last = seeds.channels_last if operator.fixes is seeds.spatial else None
+                last = seeds.channels_last if operator.fixes in (seeds.spatial, seeds.global_pool) else None
                 table[_CHANNELS_LAST_DOMAIN, name] = replace(plain, fixes=last)
     table[_MICROSOFT, "Attention"] = Operator(
         "attention", products.packed_attention, seeds.fused_attention, weights=(1, 2)
