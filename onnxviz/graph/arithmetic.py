@@ -22,7 +22,7 @@ Numbers = np.ndarray[Any, np.dtype[np.object_]]
 """An array of numbers, symbols and None."""
 
 MOST_NUMBERS = 1 << 10
-"""What has more elements is data, not sizes."""
+"""What has more elements is data and no sizes."""
 
 _LARGEST = 1 << 62
 
@@ -276,7 +276,7 @@ def _range(call: _Call) -> Numbers:
     start, limit, step = (array.item() for array in call.all)
     count = max(math.ceil((limit - start) / step), 0)
     if count > MOST_NUMBERS:
-        raise ValueError(f"{count} numbers cannot be sizes")
+        raise ValueError(f"{count} numbers are too many for sizes")
     return np.array([start + place * step for place in range(count)], dtype=object)
 
 

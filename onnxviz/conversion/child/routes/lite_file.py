@@ -35,7 +35,7 @@ def rewrite(tensorflow: ModuleType, path: str, folder: str) -> str:
     with open(path, "rb") as file:
         data = file.read()
     model = schema.ModelT.InitFromPackedBuf(data, 0)
-    graphs = [_Graph(schema, model, graph) for graph in model.subgraphs]
+    graphs = [_Subgraph(schema, model, graph) for graph in model.subgraphs]
     changes = [change() for graph in graphs for change in (graph.name, graph.write_out, graph.flatten, graph.activate)]
     return _write(model, os.path.join(folder, _REWRITTEN)) if any(changes) else path
 
@@ -85,7 +85,7 @@ def _write(model: Any, path: str) -> str:
     return path
 
 
-class _Graph:
+class _Subgraph:
     """One graph of a model, rewritten in place; each method is one of the rules and returns whether it changed any."""
 
     def __init__(self, schema: Any, model: Any, graph: Any) -> None:

@@ -88,7 +88,7 @@ def _layout(kind: str, rank: int | None) -> str | None:
 
 
 @dataclass(frozen=True)
-class _Operator:
+class _LiteOperator:
     kind: str
     inputs: list[str]
     outputs: list[str]
@@ -99,14 +99,14 @@ class _LiteGraph:
     """The main graph of a file, by the names of its tensors; scales are those of the quantised ones."""
 
     names: list[str]
-    operators: list[_Operator]
+    operators: list[_LiteOperator]
     inputs: list[str]
     outputs: list[str]
     scales: dict[str, Any]
     ranks: dict[str, int | None]
     variables: list[str]
 
-    def of(self, kind: str) -> list[_Operator]:
+    def of(self, kind: str) -> list[_LiteOperator]:
         return [operator for operator in self.operators if operator.kind == kind]
 
     @property
@@ -140,7 +140,7 @@ def _read(path: str) -> _LiteGraph:
     for operator in map(graph.Operators, range(graph.OperatorsLength())):
         given = [names[place] for place in operator.InputsAsNumpy() if place >= 0] if operator.InputsLength() else []
         made = [names[place] for place in operator.OutputsAsNumpy() if place >= 0] if operator.OutputsLength() else []
-        operators.append(_Operator(kinds[operator.OpcodeIndex()], given, made))
+        operators.append(_LiteOperator(kinds[operator.OpcodeIndex()], given, made))
     return _LiteGraph(
         names,
         operators,
