@@ -95,6 +95,23 @@ def test_what_refuses_every_size_is_refused_with_the_first_reason(tmp_path: Path
         onnxviz.view(model, (), tmp_path / "out", ViewOptions(layers=["y"], feed=FeedOptions(random=True)))
 
 
+def test_one_name_for_two_sizes_is_only_a_name(tmp_path: Path) -> None:
+    """PyTorch called both inputs `batch x height x width`; onnxruntime takes arrays of other sizes for each."""
+    model = model_of(
+        tmp_path / "named.onnx",
+        "g (float[batch,height,width] x, float[batch,height,width] y) => (float[a,b,c] p, float[d,e,f] q)"
+        " <float[4,1] w = {1, 1, 1, 1}> { p = MatMul (x, w) q = Relu (y) }",
+    )
+    given = {"x": np.ones((1, 6, 4), np.float32), "y": np.full((1, 2, 8), -1, np.float32)}
+    found = model.run(given, layers="p,q")
+    assert found["p"].array.tolist() == [[[4.0]] * 6]
+    assert found["q"].array.shape == (1, 2, 8)
+    noise = model.feed(None, FeedOptions(random=True, dims={"height": 3, "y:width": 5}))
+    assert {name: array.shape for name, array in noise.arrays.items()} == {"x": (1, 3, 4), "y": (1, 3, 5)}
+    with pytest.raises(ExecutionError, match=r"--dim width=N, --dim INPUT:NAME=N of one input alone\)"):
+        model.run({"x": given["y"], "y": given["y"]}, layers="p,q")
+
+
 SIDE_INPUT = """g (float[1,1,2,2] images, int64[N,2] size, string[N] t) => (float[1,1,2,2] y, int64[N,2] o, string[N] u)
     <float[1,1,1,1] w = {2}> { y = Conv (images, w) o = Identity (size) u = Identity (t) }"""
 

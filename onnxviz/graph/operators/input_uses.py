@@ -15,6 +15,7 @@ import numpy
 from onnxviz.graph.attributes import MALFORMED
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.node import Node
+from onnxviz.graph.operators.demanded_sizes import RECURRENT, demanded_sizes
 from onnxviz.graph.operators.number_ranges import (
     COMPUTED,
     NumberRange,
@@ -38,7 +39,6 @@ _MOVES = frozenset(
 """Rules of operators whose numbers are those of their first operand."""
 _KEEPS = frozenset({"Cast", "Identity", "Dropout", "Clip"})
 """Operators that work number by number and change none, or none that pixels have."""
-_RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
 _DEEPEST_CONSTANT = 16
 _KINDS = {
     "sequence_type": "sequence",
@@ -50,9 +50,12 @@ _KINDS = {
 
 def input_uses(graph: Graph, types: Mapping[str, TensorSpec]) -> Mapping[str, InputUse]:
     """Return what the graph does first with each of its inputs; `types` tell the sizes of the tables it looks into."""
-    trail = _InputTrail(graph, types)
+    trail, demanded = _InputTrail(graph, types), demanded_sizes(graph, types)
     kinds = {info.name: info.type.WhichOneof("value") for info in graph.proto.graph.input}
-    found = {spec.name: InputUse(kind=_KINDS.get(kinds.get(spec.name) or "", "tensor")) for spec in graph.inputs}
+    found = {
+        spec.name: InputUse(_KINDS.get(kinds.get(spec.name) or "", "tensor"), sizes=demanded.get(spec.name, ()))
+        for spec in graph.inputs
+    }
     for node, place, numbers in trail.readers():
         found[numbers.root] = _with_reader(trail, found[numbers.root], node, place, numbers)
     for spec in graph.outputs:
@@ -137,7 +140,7 @@ def _with_reader(trail: _InputTrail, use: InputUse, node: Node, place: int, numb
     if operator.reads is moving.gather and place == 1:
         rows = _rows(trail, node, numbers)
         return use if rows is None else replace(use, rows=min(rows, use.rows or rows))
-    if node.operator in _RECURRENT or (operator.kind in ("conv", "dense") and _is_weight(trail.graph, node, place)):
+    if node.operator in RECURRENT or (operator.kind in ("conv", "dense") and _is_weight(trail.graph, node, place)):
         return replace(use, is_weight=True)
     return _with_scaling(use, numbers)
 
