@@ -130,7 +130,10 @@ def tile_limits(row: OverviewRow, look: MapsLook, style: Style) -> Limits:
 
 def _pictures(style: Style, row: OverviewRow, look: MapsLook) -> list[_StripTile]:
     """Return the mean, the principal components and the tiles of a layer; the tile alone of a single channel."""
-    tiles, framed = _coloured(look.tiles, tile_limits(row, look, style), row, style)
+    gamma = ATTENTION_GAMMA if row.kind == ATTENTION else 1.0
+    if row.kind == ATTENTION and style.colormap == "auto":
+        style = replace(style, colormap="magma")
+    tiles, framed = coloured(look.tiles, tile_limits(row, look, style), style, gamma)
     ends = zip(look.statistics.minimum.tolist(), look.statistics.maximum.tolist(), strict=True)
     ranges = ["NaN" if math.isnan(low) else f"{number(low)} .. {number(high)}" for low, high in ends]
     pictures = [
@@ -141,7 +144,7 @@ def _pictures(style: Style, row: OverviewRow, look: MapsLook) -> list[_StripTile
         return pictures
     mean, (low, high) = look.mean[None], look.mean_range
     scale = limits(mean, channel_extremes(mean), Style(), both_signs(*row.range))
-    colours, framed = _coloured(mean, scale, row, style)
+    colours, framed = coloured(mean, scale, style, gamma)
     return [
         _StripTile(colours[0], low == high, framed, "mean", f"{number(low)} .. {number(high)}"),
         _StripTile(look.projection, not look.share, False, "PCA", f"{round(look.share * 100)} % of variance"),
@@ -149,15 +152,14 @@ def _pictures(style: Style, row: OverviewRow, look: MapsLook) -> list[_StripTile
     ]
 
 
-def _coloured(
-    maps: npt.NDArray[np.float32], scale: Limits, row: OverviewRow, style: Style
+def coloured(
+    maps: npt.NDArray[np.float32], scale: Limits, style: Style, gamma: float = 1.0
 ) -> tuple[npt.NDArray[np.uint8], bool]:
     """Return maps `(n, h, w)` in colours, `(n, h, w, 3)`, and whether they need a frame."""
-    gamma = ATTENTION_GAMMA if row.kind == ATTENTION else 1.0
     indices = quantise(maps, scale, channel_extremes(maps), gamma=gamma)
     name = style.colormap
     if name == "auto":
-        name = "magma" if row.kind == ATTENTION else palette.default_colormap(scale.diverging, style.theme)
+        name = palette.default_colormap(scale.diverging, style.theme)
     return palette.palette(name, style.theme)[indices], palette.melts_into_page(name, style.theme, scale.diverging)
 
 
