@@ -172,9 +172,9 @@ class _Bands:
     def _notes(self, channels: npt.NDArray[np.intp]) -> list[str]:
         count, statistics = len(self.prepared.maps), self.prepared.statistics
         notes = [self.prepared.limits.words, self.grid.words, self.prepared.range_words]
-        live, irregular = int(statistics.live.sum()), int(statistics.irregular.sum())
+        live = int(statistics.live.sum())
         notes += [f"live {live} of {count}"] if live < count else []
-        notes += [f"not finite in {irregular}"] if irregular else []
+        notes += self.prepared.irregular_words
         if len(channels) < count:
             adjacent = bool((np.diff(channels) == 1).all())
             which = f"channels {channels[0]} to {channels[-1]}" if adjacent else f"{len(channels)} channels"

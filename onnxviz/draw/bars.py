@@ -13,7 +13,7 @@ from onnxviz.draw.header import RULER, Header, draw_ruler, ticks
 from onnxviz.draw.page import BARE, MARGIN, Canvas, Page
 from onnxviz.draw.prepare import Prepared
 from onnxviz.draw.style import Drawing
-from onnxviz.draw.text import number
+from onnxviz.words import number_text
 
 BAR = round(palette.LEVELS * 0.62)
 """The palette index of a bar: a clear colour of every colormap, on dark and on light."""
@@ -34,7 +34,7 @@ class Columns:
 
     Attributes:
         low, high: the least and the greatest, with 0 among them: bars stand on it.
-        marks: the palette index of NaN or of infinity where a column has one, else 0.
+        marks: the palette index of NaN or of an infinity where a column has one, else 0.
     """
 
     low: npt.NDArray[np.float64]
@@ -45,8 +45,8 @@ class Columns:
 def draw_bars(prepared: Prepared) -> list[Drawing]:
     """Draw a vector `(C,)` as bars about zero, with its largest values listed, and named where all have a label.
 
-    Where there are more values than pixels, each column shows the least and the greatest of its values. NaN fills
-    its column in the colour of NaN, an infinity reaches the edge in the accent colour. Of a style, theme and colormap
+    Where there are more values than pixels, each column shows the least and the greatest of its values. NaN and
+    the infinities fill their columns in colours of their own. Of a style, theme and colormap
     are used, and a fixed scale in place of the vector's own range.
     """
     bars = _Bars.of(prepared)
@@ -94,7 +94,8 @@ class _Bars:
             page, top, left = Page(self.width + 2 * BARE, HEIGHT + 2 * BARE), BARE, BARE
         else:
             width = max(2 * MARGIN + AXIS + self.width + aside, 480)
-            header = Header(self.prepared.caption, [self._range_words(), *self._irregular(), *notes, *self._zoom()])
+            words = [self._range_words(), *self.prepared.irregular_words, *notes, *self._zoom()]
+            header = Header(self.prepared.caption, words, legend=self.prepared.legend(self.prepared.channels))
             top, left = header.height(width, style.font), MARGIN + AXIS
             page = Page(width, top + HEIGHT + RULER + MARGIN, style.font)
             header.draw(page)
@@ -111,11 +112,7 @@ class _Bars:
 
     def _range_words(self) -> str:
         low, high = self.prepared.statistics.range
-        return f"value {number(low)}" if len(self.values) == 1 and low == high else self.prepared.range_words
-
-    def _irregular(self) -> list[str]:
-        count = len(self.values) - np.count_nonzero(np.isfinite(self.values))
-        return [f"not finite {count}"] if count else []
+        return f"value {number_text(low)}" if len(self.values) == 1 and low == high else self.prepared.range_words
 
     def _zoom(self) -> list[str]:
         values, columns = len(self.values), len(self.columns.low)
@@ -134,7 +131,8 @@ def spans(values: npt.NDArray[np.float64], width: int) -> Columns:
     nan = np.isnan(values)
     known = np.where(nan, 0.0, values)
     low, high = np.minimum.reduceat(known, starts), np.maximum.reduceat(known, starts)
-    marks = np.where(np.isinf(low) | np.isinf(high), palette.ACCENT, 0)
+    marks = np.where(low == -np.inf, palette.NEGATIVE_INFINITY, 0)
+    marks[high == np.inf] = palette.POSITIVE_INFINITY
     marks[np.logical_or.reduceat(nan, starts)] = palette.NAN
     return Columns(np.minimum(low, 0.0), np.maximum(high, 0.0), marks.astype(np.uint8))
 
@@ -155,7 +153,7 @@ def plot(view: Canvas, columns: Columns, limits: tuple[float, float], thick: int
     top, bottom = (_rows(part, limits, len(view)) for part in (columns.high, columns.low))
     # Of 16 bits, which numpy compares four times faster than 64.
     rows = np.arange(len(view), dtype=np.int16)[:, None]
-    inside = (rows >= top) & (rows <= bottom) | (columns.marks == palette.NAN)
+    inside = (rows >= top) & (rows <= bottom) | (columns.marks != 0)
     inside[:, (columns.low == columns.high) & (columns.marks == 0)] = False
     colours = np.where(columns.marks == 0, BAR, columns.marks).astype(np.uint8)
     for offset in range(thick - gap):
@@ -177,7 +175,7 @@ def _axis(page: Page, view: Canvas, place: tuple[int, int], limits: tuple[float,
     for tick in ticks(*limits, 4):
         row = int(_rows(np.array([tick]), limits, len(view))[0])
         view[row, ::3] = palette.FAINT_RULE
-        page.text(left - 8, top + row + 4, number(tick), 11, 170, "r")
+        page.text(left - 8, top + row + 4, number_text(tick), 11, 170, "r")
 
 
 def _list(page: Page, place: tuple[int, int], values: npt.NDArray[np.float64], names: Sequence[str] | None) -> None:
@@ -187,6 +185,6 @@ def _list(page: Page, place: tuple[int, int], values: npt.NDArray[np.float64], n
     for row, index in enumerate(order.tolist()):
         baseline = top + 14 + row * 21
         page.text(left + 36, baseline, f"{index}", 12, 215, "r")
-        page.text(left + 96, baseline, number(float(values[index])), 12, 170, "r")
+        page.text(left + 96, baseline, number_text(float(values[index])), 12, 170, "r")
         if names:
             page.text(left + 112, baseline, names[index], 12, 170, width=page.width - left - 112 - MARGIN // 2)

@@ -13,12 +13,13 @@ from onnxviz.draw import grid as grids
 from onnxviz.draw.grid import Grid, Tile
 from onnxviz.draw.header import TALLEST, Header, header_width
 from onnxviz.draw.page import BARE, MARGIN, Page, hatch
-from onnxviz.draw.palette import FAINT_RULE, FRAME, HATCH_BACK, NAN, RULE
+from onnxviz.draw.palette import FAINT_RULE, FRAME, HATCH_BACK, RULE, SIGNS
 from onnxviz.draw.prepare import Prepared
 from onnxviz.draw.quantise import quantise_into
-from onnxviz.draw.scale import ChannelStatistics
+from onnxviz.draw.scale import ChannelStatistics, not_finite
 from onnxviz.draw.style import Drawing
-from onnxviz.draw.text import Face, face, number
+from onnxviz.draw.text import Face, face
+from onnxviz.words import number_text
 
 _LABEL_ROWS = 15
 _ABOVE = 16
@@ -94,7 +95,7 @@ class Montage:
     def _header(self, page_number: int) -> Header:
         prepared, count = self.prepared, len(self.prepared.maps)
         statistics, caption, order = prepared.statistics, prepared.caption, prepared.style.order
-        live, irregular = int(statistics.live.sum()), int(statistics.irregular.sum())
+        live = int(statistics.live.sum())
         notes = [prepared.limits.words, self.grid.tile.words, prepared.range_words]
         if prepared.gamma != 1:
             notes.insert(1, f"gamma {prepared.gamma:g}")
@@ -104,8 +105,7 @@ class Montage:
             notes.append(f"{len(prepared.channels)} of {count} channels")
         if live < count:
             notes.append(f"live {live} of {count}{', constant ones not drawn' if prepared.folded else ''}")
-        if irregular:
-            notes.append(f"not finite in {irregular}")
+        notes += prepared.irregular_words
         if self.grid.pages > 1:
             line = f"{caption.line} · " if caption.line else ""
             caption = replace(caption, line=f"{line}page {page_number + 1} of {self.grid.pages}")
@@ -170,11 +170,10 @@ class Montage:
         view = page.canvas[y : y + tile.height, x : x + tile.width]
         if statistics.constant[channel]:
             hatch(view, 6 if tile.width >= 24 else 4)
-        if statistics.nan[channel] + statistics.inf[channel]:
-            if np.isnan(statistics.minimum[channel]) and not statistics.inf[channel]:
-                hatch(view, line=NAN, crossed=True)
+        if statistics.irregular[channel]:
             size = min(9, tile.height, tile.width)
-            view[:size, -size:][np.triu(np.ones((size, size), bool))] = NAN
+            signs = not_finite(self.prepared.maps[channel])
+            view[:size, -size:][np.triu(np.ones((size, size), bool))] = SIGNS[signs[0]]
 
     def _bars(self, page: Page, channels: NDArray[np.intp], corner: tuple[int, int]) -> None:
         """Draw the range bars of a row, whose first has its corner at (y, x)."""
@@ -220,24 +219,32 @@ def plan_montage(prepared: Prepared) -> Montage:
         grid=grids.arrange(len(channels), tile, strip, style, room),
         labels=labels,
         aside=aside,
-        ranges=_ranges(letters, tile, names, statistics.take(channels)) if labels and own else [],
+        ranges=_ranges(letters, tile, names, prepared) if labels and own else [],
         shares=_shares(statistics) if bars else None,
     )
 
 
-def _ranges(letters: Face, tile: Tile, names: Sequence[str], statistics: ChannelStatistics) -> list[str]:
+def _ranges(letters: Face, tile: Tile, names: Sequence[str], prepared: Prepared) -> list[str]:
     """Return the range of each channel in words, or nothing if one of them does not fit beside its name."""
     if tile.width < 60:
         return []
     texts = []
-    for name, low, high, constant in zip(
-        names, statistics.minimum.tolist(), statistics.maximum.tolist(), statistics.constant.tolist(), strict=True
-    ):
-        text = f"{number(low)} .. {number(high)}" if low < high and not constant else number(low)
+    for name, channel in zip(names, prepared.channels.tolist(), strict=True):
+        text = _range_text(prepared, channel)
         if letters.width(name, 11) + letters.width(text, 10) + 2 * _RANGE_GAP > tile.width:
             return []
         texts.append(text)
     return texts
+
+
+def _range_text(prepared: Prepared, channel: int) -> str:
+    statistics = prepared.statistics
+    low, high = float(statistics.minimum[channel]), float(statistics.maximum[channel])
+    if math.isnan(low):
+        return ", ".join(not_finite(prepared.maps[channel]))
+    if statistics.constant[channel] or low == high:
+        return number_text(low)
+    return f"{number_text(low)} .. {number_text(high)}"
 
 
 def _shares(statistics: ChannelStatistics) -> NDArray[np.float64]:

@@ -11,11 +11,19 @@ from numpy.typing import NDArray
 
 from onnxviz.draw.page import Page
 from onnxviz.draw.palette import default_colormap, melts_into_page
-from onnxviz.draw.scale import ChannelStatistics, Limits, channel_extremes, channel_statistics, limits
+from onnxviz.draw.scale import (
+    ChannelStatistics,
+    Limits,
+    channel_extremes,
+    channel_statistics,
+    irregular_words,
+    limits,
+    not_finite,
+)
 from onnxviz.draw.style import Caption, Drawing, Style, channel_numbers
-from onnxviz.draw.text import number
 from onnxviz.errors import UsageError
 from onnxviz.layout import Array
+from onnxviz.words import number_text
 
 _FOLDED = 0.2
 """The share of constant channels above which they are left out."""
@@ -67,7 +75,13 @@ class Prepared:
         low, high = self.statistics.range
         if math.isnan(low):
             return "no finite value"
-        return f"range {number(low)} .. {number(high)}" if low < high else f"all {number(low)}"
+        return f"range {number_text(low)} .. {number_text(high)}" if low < high else f"all {number_text(low)}"
+
+    @property
+    def irregular_words(self) -> list[str]:
+        """In how many channels values are not finite, as a note; no note where all are."""
+        words = irregular_words(self.maps, self.statistics)
+        return [words] if words else []
 
     def name(self, channel: int) -> str:
         """Return what a channel is called: its label, or its number."""
@@ -76,15 +90,8 @@ class Prepared:
     def legend(self, channels: NDArray[np.intp]) -> list[str]:
         """Return which of `constant`, `NaN`, `inf` and `-inf` some channels show."""
         shown = self.statistics.take(channels)
-        infinite = shown.inf > 0
-        values = self.maps[channels[infinite]] if infinite.any() else np.zeros(0)
-        found = {
-            "constant": bool(shown.constant.any()),
-            "NaN": bool(shown.nan.any()),
-            "inf": bool((values == np.inf).any()),
-            "-inf": bool((values == -np.inf).any()),
-        }
-        return [name for name, there in found.items() if there]
+        constant = ["constant"] if shown.constant.any() else []
+        return constant + (not_finite(self.maps[channels[shown.irregular]]) if shown.irregular.any() else [])
 
     def without_constant(self) -> Prepared:
         """Return the same without constant channels where they are many, unless the style says which are drawn."""

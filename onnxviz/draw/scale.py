@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from onnxviz.draw.style import Style
 from onnxviz.errors import UsageError
 from onnxviz.layout import Array
+from onnxviz.words import number_text
 
 Floats = NDArray[np.float64]
 
@@ -24,7 +25,7 @@ _WORDS = {
     "percentile": "each channel on its own 1..99 %",
     "symmetric": "one scale, symmetric about 0",
     "std": "each channel mean ± 3 std",
-    "fixed": "fixed scale {low:.6g} .. {high:.6g}",
+    "fixed": "fixed scale {low} .. {high}",
 }
 
 CONSTANT = 1e-6
@@ -173,6 +174,33 @@ def channel_extremes(maps: Array) -> ChannelStatistics:
     return channel_statistics(values)
 
 
+def not_finite(values: Array, nan: bool = True) -> list[str]:
+    """Return which of `NaN`, `inf` and `-inf` are among values; without `nan` the first is not looked for.
+
+    >>> not_finite(np.array([1.0, -np.inf, np.nan]))
+    ['NaN', '-inf']
+    """
+    found = {"NaN": nan and bool(np.isnan(values).any())}
+    found |= {"inf": bool((values == np.inf).any()), "-inf": bool((values == -np.inf).any())}
+    return [name for name, there in found.items() if there]
+
+
+def irregular_words(maps: Array, statistics: ChannelStatistics) -> str:
+    """Return in how many channels (C, ...) values are not finite, in words; nothing where all are.
+
+    >>> maps = np.array([[1.0, np.nan], [np.inf, 2.0], [3.0, 4.0]])
+    >>> irregular_words(maps, channel_statistics(maps))
+    'NaN in 1, inf in 1 of 3'
+    """
+    if not statistics.irregular.any():
+        return ""
+    infinite = maps[statistics.inf > 0]
+    space = tuple(range(1, infinite.ndim))
+    above, below = (np.count_nonzero((infinite == end).any(axis=space)) for end in (np.inf, -np.inf))
+    counts = {"NaN": np.count_nonzero(statistics.nan), "inf": above, "-inf": below}
+    return ", ".join(f"{name} in {count}" for name, count in counts.items() if count) + f" of {len(maps)}"
+
+
 def limits(maps: Array, statistics: ChannelStatistics, style: Style, signed: bool | None = None) -> Limits:
     """Return the ends of the scale of maps (C, ...).
 
@@ -202,7 +230,7 @@ def limits(maps: Array, statistics: ChannelStatistics, style: Style, signed: boo
         low=np.where(empty, 0.0, lows),
         high=np.where(empty, 1.0, highs),
         mode=mode,
-        words=_WORDS[mode].format(low=low, high=high),
+        words=_WORDS[mode].format(low=number_text(low, 6), high=number_text(high, 6)),
         clips=mode in ("percentile", "signed", "std", "fixed"),
         diverging=mode in ("signed", "symmetric") or (mode == "fixed" and low == -high),
     )

@@ -13,7 +13,7 @@ from onnxviz.draw.bands import strongest
 from onnxviz.draw.bars import Columns, spans
 from onnxviz.draw.overview.boxes import CURVE, ONE_LINE, SAMPLES, SHOWN, STRIP, THINNEST, Boxes, choose_boxes
 from onnxviz.draw.projection import pca_rgb
-from onnxviz.draw.scale import ChannelStatistics, channel_extremes, channel_statistics
+from onnxviz.draw.scale import ChannelStatistics, channel_extremes, channel_statistics, irregular_words
 from onnxviz.draw.style import Caption
 from onnxviz.layout import Array
 
@@ -71,7 +71,7 @@ class OverviewRow:
         notes: what was assumed or left out to arrange its maps.
         channels: how many there are; in a vector each value is one.
         live: how many of them are not constant and have a finite value; in a vector, not zero.
-        irregular: how many have values that are not finite.
+        irregular: in how many of them values are not finite, in words; else empty.
         range: the least and the greatest finite value; NaN if no value is finite.
         look: the pictures of maps, or the bars of a vector.
         curve: the spatial deviation of the channels, None for a single one; for a vector, the magnitudes.
@@ -82,7 +82,7 @@ class OverviewRow:
     notes: tuple[str, ...] = ()
     channels: int = 0
     live: int = 0
-    irregular: int = 0
+    irregular: str = ""
     range: tuple[float, float] = (np.nan, np.nan)
     look: MapsLook | VectorLook | None = None
     curve: Curve | None = None
@@ -114,7 +114,7 @@ def _vector_row(row: OverviewRow, values: npt.NDArray[np.float64]) -> OverviewRo
         row,
         channels=len(values),
         live=int(np.count_nonzero(values)),
-        irregular=len(values) - len(finite),
+        irregular=irregular_words(values[:, None], channel_statistics(values[:, None])),
         range=(float(finite.min()), float(finite.max())) if len(finite) else row.range,
         look=_vector_look(values),
         curve=_curve(np.abs(values)),
@@ -141,7 +141,7 @@ def _maps_row(row: OverviewRow, values: Array, statistics: ChannelStatistics | N
         notes=notes,
         channels=len(values),
         live=int(np.count_nonzero(whole.live)),
-        irregular=int(np.count_nonzero(whole.irregular)),
+        irregular=irregular_words(values, whole),
         range=whole.range,
         look=look,
         curve=_curve(statistics.deviation) if len(values) > 1 else None,
