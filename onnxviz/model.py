@@ -131,7 +131,7 @@ class Model:
             NoMatchError: It matches nothing, or only values that are not layers, such as an input.
         """
         choices, _ = choices_of(self, layers, exclude, tap)
-        return layers_of(choices)
+        return layers_of(self, choices)
 
     def expose(
         self, layers: SelectionText | None = None, *, exclude: Sequence[str] = (), tap: str = "act", only: bool = False
@@ -285,18 +285,21 @@ def choices_of(
     return choose(layers, graph=model.graph, layers=model.catalogue, exclude=exclude, tap=tap)
 
 
-def layers_of(choices: Sequence[Choice]) -> tuple[Layer, ...]:
+def layers_of(model: Model, choices: Sequence[Choice]) -> tuple[Layer, ...]:
     """Return the layers among what was chosen.
 
     Raises:
         NoMatchError: None of it is a layer.
     """
     found = tuple(choice.layer for choice in choices if choice.layer is not None)
-    if not found:
-        names = ", ".join(repr(choice.name) for choice in choices)
-        verb = "are not layers" if len(choices) > 1 else "is not a layer"
-        raise NoMatchError(f"{names} can be exposed and viewed, but {verb}")
-    return found
+    if found:
+        return found
+    weights = [repr(choice.name) for choice in choices if choice.value in model.graph.weights]
+    if weights:
+        words = "are weights of the model: not layers" if len(weights) > 1 else "is a weight of the model, not a layer"
+        raise NoMatchError(f"{listed(weights)} {words}; `onnxviz expose` makes an output of it")
+    verb = "are not layers" if len(choices) > 1 else "is not a layer"
+    raise NoMatchError(f"{listed(repr(choice.name) for choice in choices)} can be exposed and viewed, but {verb}")
 
 
 def expose_choices(model: Model, choices: Sequence[Choice], *, only: bool = False) -> Model:

@@ -78,7 +78,7 @@ def _chosen(model: Model, selections: Sequence[str] | None, every: bool) -> Sequ
     choices, _ = choices_of(model, list(selections))
     for note in dict.fromkeys(choice.note for choice in choices if choice.note):
         say(note)
-    return layers_of(choices)
+    return layers_of(model, choices)
 
 
 def _row(layer: Layer) -> tuple[str, ...]:
