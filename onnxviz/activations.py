@@ -35,6 +35,7 @@ class Activation:
         array: the values, such as `(N, C, H, W) float32`; yours to change.
         layout: which axis is what, or None.
         op: the operator that begins the layer.
+        read_from: the value's own dtype in the model where the array has another, such as `bfloat16`; else empty.
     """
 
     name: str
@@ -43,13 +44,25 @@ class Activation:
     array: Array
     layout: str | None = None
     op: str = ""
+    read_from: str = ""
+
+    @property
+    def dtype(self) -> str:
+        """The value's own dtype in the model, as `layers` lists it: that of the array, or `read_from`."""
+        return self.read_from or str(self.array.dtype)
+
+    @property
+    def dequantised(self) -> bool:
+        """Whether the array holds what codes stand for: (code - zero point) * scale."""
+        return "int" in self.read_from and self.array.dtype.kind == "f"
 
     @property
     def caption_line(self) -> str:
         """What stands under the name on a picture: operator, shape, dtype, tap and value."""
         size = " x ".join(map(str, self.array.shape)) or "scalar"
         place = self.value if self.value != self.name else ""
-        parts = [self.op, size, str(self.array.dtype), self.tap, place]
+        dtype = f"{self.dtype} dequantised" if self.dequantised else self.dtype
+        parts = [self.op, size, dtype, self.tap, place]
         return "  ·  ".join(part for part in parts if part)
 
     def maps(self, item: int = 0) -> Array:
@@ -85,7 +98,7 @@ class Activation:
         return self._drawings()[0].image._repr_png_()
 
     def __repr__(self) -> str:
-        return f"<Activation {self.name!r} {self.tap} {self.array.dtype} {self.array.shape} {self.layout or ''}>"
+        return f"<Activation {self.name!r} {self.tap} {self.dtype} {self.array.shape} {self.layout or ''}>"
 
 
 class Activations(Mapping[str, Activation]):
@@ -118,7 +131,7 @@ class Activations(Mapping[str, Activation]):
         import html
 
         rows = (
-            (name, item.tap, str(item.array.dtype), " x ".join(map(str, item.array.shape)), item.layout or "")
+            (name, item.tap, item.dtype, " x ".join(map(str, item.array.shape)), item.layout or "")
             for name, item in self._items.items()
         )
         cells = ("".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows)
@@ -160,7 +173,8 @@ def _checked(fact: Mapping[str, Any], array: Array) -> Activation:
         raise ValueError(f"the layout {layout!r} does not fit an array of {array.ndim} axes")
     if fact["tap"] not in ("act", "op", "value"):
         raise ValueError(f"{fact['tap']!r} is not a tap")
-    return Activation(str(fact["name"]), str(fact["value"]), fact["tap"], array, layout, str(fact["op"]))
+    names = str(fact["name"]), str(fact["value"]), fact["tap"]
+    return Activation(*names, array, layout, str(fact["op"]), str(fact.get("read_from", "")))
 
 
 class RawWriter:
@@ -196,9 +210,8 @@ class RawWriter:
         self._starts.append(self._archive.start_dir)
         texts = item.array.dtype.kind == "O"  # onnxruntime's texts; as objects they could only be pickled
         self._write(f"{len(self._facts):04}", item.array.astype(np.str_) if texts else item.array)
-        self._facts.append(
-            {"name": item.name, "value": item.value, "tap": item.tap, "layout": item.layout, "op": item.op}
-        )
+        facts = {"name": item.name, "value": item.value, "tap": item.tap, "layout": item.layout, "op": item.op}
+        self._facts.append(facts | ({"read_from": item.read_from} if item.read_from else {}))
 
     def cut(self, count: int) -> None:
         """Cut the file back to its first `count` activations."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from onnxviz.activations import Activation, Activations
-from onnxviz.errors import ExecutionError, RunError, UnsupportedError
+from onnxviz.errors import ExecutionError, MissingKernelError, RunError, UnsupportedError
 from onnxviz.feed.feed import Feed
 from onnxviz.feed.feed_options import FeedOptions
 from onnxviz.feed.free_sizes import open_sizes
@@ -22,17 +24,41 @@ from onnxviz.graph.graph import Graph
 from onnxviz.graph.guard import check_bounds
 from onnxviz.graph.operators.layouts import follow_axes
 from onnxviz.graph.operators.region import Region, region
+from onnxviz.graph.readout import Reading, read_out
 from onnxviz.graph.segments import item_bytes, map_bytes, plan
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.graph.shapes import fix_inputs, infer_types
 from onnxviz.graph.storage.model_file import ModelFile
-from onnxviz.layout import TensorSpec, spatial_axes
+from onnxviz.layout import Array, TensorSpec, spatial_axes
 from onnxviz.runtime.devices import Placement
 from onnxviz.runtime.executor import Executor, Piece
-from onnxviz.runtime.session import RunOptions
+from onnxviz.runtime.session import RunOptions, Unreadable
+from onnxviz.words import quoted
 
 Types = Mapping[str, TensorSpec]
 Shapes = Mapping[str, tuple[int, ...]]
+
+LeftOut = Callable[[Choice, str], None]
+"""Called with each of several choices that cannot be shown, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """A run: the pieces of graph, and how each value that is wanted is fetched from them."""
+
+    pieces: tuple[Piece, ...]
+    readings: Mapping[str, Reading]
+
+
+def warn(choice: Choice, reason: str) -> None:
+    """Warn that a choice is left out of the activations of a run.
+
+    Raises:
+        UnsupportedError: It was asked for by its own name.
+    """
+    if choice.tap == "value":
+        raise _refusal(choice, reason)
+    warnings.warn(f"{choice.name!r} {reason}; it is left out", stacklevel=2)
 
 
 class Inference:
@@ -44,7 +70,7 @@ class Inference:
         self.graph = graph
         self.types = types
         self._last_fed: tuple[Shapes | None, Types] = (None, {})
-        self._last_plan: tuple[object, Sequence[Piece]] = (None, ())
+        self._last_plan: tuple[object, RunPlan] = (None, RunPlan((), {}))
 
     def feed(self, source: Any, options: FeedOptions | None = None) -> Feed:
         """Turn the source of one run into what the graph takes; a Feed is returned as it is.
@@ -75,45 +101,59 @@ class Inference:
         folder, options = self.file.folder, options or RunOptions()
         return Executor(folder, options, keep=keep, placed=placed, weights_only_quantised=quantised)
 
-    def stream(self, choices: Sequence[Choice], fed: Feed, executor: Executor) -> Iterator[Activation]:
-        """Plan a run, and yield an activation for each choice as the pieces of the graph run.
+    def stream(
+        self, choices: Sequence[Choice], fed: Feed, executor: Executor, left_out: LeftOut = warn
+    ) -> Iterator[Activation]:
+        """Plan a run, and yield an activation for each choice as the pieces of the graph run; see `carry_out`.
 
         Raises:
             UnsupportedError: A choice is a weight.
         """
         self.check_run(choices)
-        pieces = self.pieces([choice.value for choice in choices], fed, executor.options.memory)
-        return self.carry_out(pieces, choices, fed, executor)
+        plan = self.plan([choice.value for choice in choices], fed, executor.options.memory)
+        return self.carry_out(plan, choices, fed, executor, left_out)
 
     def carry_out(
-        self, pieces: Sequence[Piece], choices: Sequence[Choice], fed: Feed, executor: Executor
+        self, plan: RunPlan, choices: Sequence[Choice], fed: Feed, executor: Executor, left_out: LeftOut = warn
     ) -> Iterator[Activation]:
-        """Yield an activation for each choice as the pieces run; those of inputs come first, as they were fed."""
-        named = {choice.value: choice for choice in choices}
-        for value in [name for name in fed.arrays if name in named]:
-            yield self.activation(named.pop(value), fed.arrays[value].copy())
-        with self.advising(fed):
-            for value, array in executor.run(pieces, fed.arrays):
-                if value in named:
-                    yield self.activation(named[value], array)
+        """Yield an activation for each choice as the pieces run; those of inputs come first, as they were fed.
 
-    def pieces(self, values: Sequence[str], fed: Feed, memory: int) -> Sequence[Piece]:
+        Of several choices one that is not a tensor, or did not come out, is `left_out`.
+
+        Raises:
+            UnsupportedError: None of them can be shown.
+        """
+        wanted = {choice.value: choice for choice in choices}
+        values = {reading.output: value for value, reading in plan.readings.items()}
+        came = ((name, array.copy()) for name, array in fed.arrays.items() if name in wanted)
+        ran = ((values[name], array) for name, array in executor.run(plan.pieces, fed.arrays) if name in values)
+        refusals: list[UnsupportedError] = []
+        with self.advising(fed):
+            for value, array in chain(came, ran):
+                choice, reason = wanted[value], _not_shown(array)
+                if not reason:
+                    yield self.activation(choice, array, plan.readings[value].dtype if value in plan.readings else "")
+                    continue
+                refusals.append(_refusal(choice, reason))
+                if len(refusals) == len(choices):
+                    raise refusals[0]
+                left_out(choice, reason)
+
+    def plan(self, values: Sequence[str], fed: Feed, memory: int) -> RunPlan:
         """Plan a run: the graph cut to what the values need, in pieces whose maps fit in `memory` bytes.
 
         Plans for the same values are equal whatever sizes are fed, so that one open session serves all of them.
         """
         key = tuple(values), _shapes(fed), memory
         if self._last_plan[0] != key:
-            types = self._fed_types(fed)
-            sizes = {name: size for name, spec in types.items() if (size := item_bytes(spec)) is not None}
             # The sizes fed decide where the pieces end, but do not go into them: onnxruntime's inference of some models
             # fails once the sizes of their inputs are fixed (silero_vad's If).
-            self._last_plan = key, self._planned(values, _without_sizes(types), memory, sizes)
+            self._last_plan = key, self._planned(values, self._fed_types(fed), memory)
         return self._last_plan[1]
 
-    def whole(self, values: Sequence[str]) -> Sequence[Piece]:
+    def whole(self, values: Sequence[str]) -> RunPlan:
         """Return the graph cut to what the values need, in one piece; in no piece where all of them are inputs."""
-        return self._planned(values, self.types, sys.maxsize, {})
+        return self._planned(values, self.types, sys.maxsize)
 
     def map_bytes(self, choices: Sequence[Choice], fed: Feed) -> int:
         """Estimate the bytes of the maps of what is chosen; values of unknown size count as 0."""
@@ -122,12 +162,13 @@ class Inference:
 
     def sizes(self, values: Sequence[str], fed: Feed, executor: Executor) -> Types:
         """Run, and return type and shape of those values that came out as tensors."""
-        pieces = self.pieces(values, fed, executor.options.memory)
+        plan = self.plan(values, fed, executor.options.memory)
+        own = {reading.output: (value, reading.dtype) for value, reading in plan.readings.items()}
         with self.advising(fed):
             return {
-                value: TensorSpec(value, str(array.dtype), array.shape)
-                for value, array in executor.run(pieces, fed.arrays)
-                if isinstance(array, np.ndarray)
+                own[name][0]: TensorSpec(own[name][0], own[name][1] or str(array.dtype), array.shape)
+                for name, array in executor.run(plan.pieces, fed.arrays)
+                if name in own and isinstance(array, np.ndarray)
             }
 
     def region(self, choice: Choice, position: Sequence[int], fed: Feed) -> Region:
@@ -138,32 +179,38 @@ class Inference:
 
     def values(self, names: Sequence[str], fed: Feed, options: RunOptions | None = None) -> list[Any]:
         """Run the whole graph, uncut, and return the named outputs."""
-        return self.executor(options).open(_checked(self.graph)).run(fed.arrays, names)
+        with self.advising():
+            return self.executor(options).open(_checked(self.graph)).run(fed.arrays, names)
 
-    def activation(self, choice: Choice, array: Any) -> Activation:
-        """Return an array of a run with the name, layout and operator of its choice.
-
-        Raises:
-            UnsupportedError: It is not a tensor but a sequence or map.
-        """
-        if not isinstance(array, np.ndarray):
-            raise UnsupportedError(f"{choice.name!r} is not a tensor but a {type(array).__name__}; it cannot be shown")
+    def activation(self, choice: Choice, array: Array, dtype: str = "") -> Activation:
+        """Return an array of a run with the name, layout and operator of its choice, and the dtype that it had."""
         layer = choice.layer
         layout = layer.layout if layer is not None and len(layer.layout or "") == array.ndim else None
         if layout is not None and layout.count("T") == 1 and not self._takes_pictures:
             layout = layout.replace("T", "L")  # steps of time or words, not patches of a picture
-        return Activation(choice.name, choice.value, choice.tap, array, layout, layer.op if layer is not None else "")
+        op = layer.op if layer is not None else ""
+        return Activation(choice.name, choice.value, choice.tap, array, layout, op, dtype)
 
     @contextmanager
-    def advising(self, fed: Feed) -> Iterator[None]:
-        """Add to an error of onnxruntime which sizes of the feed could have been others."""
+    def advising(self, fed: Feed | None = None) -> Iterator[None]:
+        """Add to an error of onnxruntime what it concerns: types of the model, or sizes of what is fed."""
         try:
             yield
+        except MissingKernelError as error:
+            raise UnsupportedError(f"{error}, and not for {self._lacking(error)}") from None
         except ExecutionError as error:
-            choice = open_sizes(self.graph.inputs, _shapes(fed))
+            choice = open_sizes(self.graph.inputs, _shapes(fed)) if fed is not None else ""
             if not choice:
                 raise
             raise ExecutionError(f"{error}\n{choice}") from None
+
+    def _lacking(self, error: MissingKernelError) -> str:
+        """Return the types of the node for which onnxruntime lacks an operator."""
+        nodes = [node for node in self.graph.nodes if node.op == error.op and node.name == error.node]
+        specs = (self.types.get(value) for node in nodes for value in node.inputs)
+        kinds = {spec.dtype for spec in specs if spec is not None and spec.dtype} - {*error.kinds}
+        where = f" (node {quoted(error.node)})" if error.node else ""
+        return f"{', '.join(sorted(kinds)) or 'all types that the model has there'}{where}"
 
     def check_run(self, choices: Sequence[Choice]) -> None:
         """Refuse weights, which no run computes.
@@ -171,14 +218,17 @@ class Inference:
         Raises:
             UnsupportedError: A choice is a weight.
         """
-        weights = [choice.name for choice in choices if choice.value in self.graph.initializers]
+        weights = [choice.name for choice in choices if choice.value in self.graph.weights]
         if weights:
             raise UnsupportedError(f"{weights[0]!r} is a weight of the model; what a run computes can be shown")
 
-    def _planned(self, values: Sequence[str], types: Types, memory: int, sizes: Mapping[str, int]) -> Sequence[Piece]:
-        made = [value for value in values if value in self.graph.producers]
-        segments = plan(self.graph, made, types, memory, sizes) if made else ()
-        return tuple(Piece(_checked(part.graph), part.inputs, part.outputs) for part in segments)
+    def _planned(self, values: Sequence[str], types: Types, memory: int) -> RunPlan:
+        readout = read_out(self.graph, [value for value in values if value in self.graph.producers], types)
+        outputs = [reading.output for reading in readout.readings.values()]
+        sizes = {name: size for name, spec in readout.types.items() if (size := item_bytes(spec)) is not None}
+        segments = plan(readout.graph, outputs, _without_sizes(readout.types), memory, sizes) if outputs else ()
+        pieces = tuple(Piece(_checked(part.graph), part.inputs, part.outputs) for part in segments)
+        return RunPlan(pieces, readout.readings)
 
     def _fed_types(self, fed: Feed) -> Types:
         """Return type and shape of every value for what is fed; inferred once for inputs of the same sizes."""
@@ -218,10 +268,11 @@ class ModelSession(AbstractContextManager["ModelSession"]):
         inference.check_run(choices)
         self._inference = inference
         self._choices = choices
-        self._pieces = inference.whole([choice.value for choice in choices])
+        self._plan = inference.whole([choice.value for choice in choices])
         executor = inference.executor(options, keep=True)
-        for piece in self._pieces:
-            executor.prepare(piece)
+        with inference.advising():
+            for piece in self._plan.pieces:
+                executor.prepare(piece)
         self._executor: Executor | None = executor
         self.placement = executor.placement
 
@@ -235,10 +286,25 @@ class ModelSession(AbstractContextManager["ModelSession"]):
         if self._executor is None:
             raise RunError("the session is closed")
         fed = self._inference.feed(source, feed)
-        return Activations(self._inference.carry_out(self._pieces, self._choices, fed, self._executor))
+        return Activations(self._inference.carry_out(self._plan, self._choices, fed, self._executor))
 
     def __exit__(self, *details: object) -> None:
         self._executor = None
+
+
+def _not_shown(array: Any) -> str:
+    """Return why a result of a run cannot be shown; empty for an array, which can."""
+    if isinstance(array, np.ndarray):
+        return ""
+    if isinstance(array, Unreadable):
+        return f"is of type {array.type}, which onnxruntime does not hand out"
+    if array is None:
+        return "did not come out: it is an optional that holds nothing"
+    return f"is not a tensor but a {'map' if isinstance(array, dict) else type(array).__name__}"
+
+
+def _refusal(choice: Choice, reason: str) -> UnsupportedError:
+    return UnsupportedError(f"{choice.name!r} {reason}; it cannot be shown")
 
 
 def _checked(graph: Graph) -> bytes:

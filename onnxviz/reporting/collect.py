@@ -107,7 +107,7 @@ def _facts(activation: Activation, arranged: Arranged, layer: Layer | None, labe
         output=activation.value,
         tap=activation.tap,
         op=activation.op,
-        dtype=str(activation.array.dtype),
+        dtype=activation.dtype,
         layout=activation.layout,
         form=FORMS[arranged.kind],
         axes=_axes(activation, arranged),

@@ -27,7 +27,15 @@ LISTING = "view.json"
 
 @dataclass(frozen=True, slots=True)
 class LayerRecord:
-    """One layer of one run: what was shown of it, its smallest and largest finite value, and its pictures."""
+    """One layer of one run.
+
+    Attributes:
+        shape, layout: of what was shown.
+        dtype: the value's own in the model; `dequantised` where what its codes stand for was shown.
+        range: the smallest and the largest finite value.
+        irregular: how many channels are not finite in words, such as `NaN in 1, inf in 1 of 16`; else empty.
+        pictures: their files.
+    """
 
     name: str
     output: str
@@ -38,6 +46,8 @@ class LayerRecord:
     range: tuple[float, float]
     layer: Layer | None
     pictures: tuple[str, ...]
+    dequantised: bool = False
+    irregular: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +82,7 @@ class ViewRecord:
         remark: what is to be said of the selection, often nothing.
         runs: one an input that could be used.
         failures: the inputs that could not, each with the reason.
+        not_shown: the names of chosen values that could not be shown, each with the reason.
         report: the page's file, seen from the folder; empty if there is none.
         left_out: what the page lacks to keep to its size.
     """
@@ -83,6 +94,7 @@ class ViewRecord:
     remark: str
     runs: tuple[RunRecord, ...]
     failures: tuple[tuple[str, str], ...] = ()
+    not_shown: tuple[tuple[str, str], ...] = ()
     report: str = ""
     left_out: str = ""
 
@@ -139,6 +151,7 @@ class Journal(AbstractContextManager["Journal"]):
             "report": view.report or None,
             "left_out": view.left_out,
             "failures": [{"source": source, "error": error} for source, error in view.failures],
+            "not_shown": [{"name": name, "reason": reason} for name, reason in view.not_shown],
         }
         self._file.write(f"], {_members(tail)}}}")
 
@@ -169,6 +182,7 @@ def _layer_document(layer: LayerRecord, statistics: ChannelStatistics) -> dict[s
         "shape": list(layer.shape),
         "layout": layer.layout,
         "dtype": layer.dtype,
+        "dequantised": layer.dequantised,
         "receptive_field": field.as_json() if field else None,
         "min": number(layer.range[0]),
         "max": number(layer.range[1]),

@@ -13,7 +13,7 @@ from onnxviz.classes import Classes, Scores
 from onnxviz.draw.encode import save
 from onnxviz.draw.kinds import draw_maps
 from onnxviz.draw.overview import Head, OverviewRow, draw_overview, summarise
-from onnxviz.draw.scale import ChannelStatistics, both_signs, channel_extremes, channel_statistics
+from onnxviz.draw.scale import ChannelStatistics, both_signs, channel_extremes, channel_statistics, irregular_words
 from onnxviz.draw.style import Caption, Drawing
 from onnxviz.feed.feed import Feed
 from onnxviz.files import safe_name
@@ -137,10 +137,12 @@ def _draw_layers(activations: Iterable[Activation], shown: Shown, album: Album, 
                 tap=activation.tap,
                 shape=activation.array.shape,
                 layout=activation.layout,
-                dtype=str(activation.array.dtype),
+                dtype=activation.dtype,
                 range=statistics.range,
                 layer=chosen[activation.value],
                 pictures=pictures,
+                dequantised=activation.dequantised,
+                irregular=irregular_words(activation.maps(), statistics),
             )
             outlets.add(activation, layer, statistics, labels)
             drawn.layers.append(layer)

@@ -11,8 +11,10 @@ from typing import Any
 
 from onnxviz.classes import find_classes
 from onnxviz.draw.kinds import check_style
+from onnxviz.errors import UnsupportedError
 from onnxviz.feed.feed import Feed
 from onnxviz.files import making_folder, safe_name
+from onnxviz.graph.selection.choices import Choice
 from onnxviz.inputs import Inputs
 from onnxviz.model import Model, choices_of
 from onnxviz.opening import open
@@ -63,7 +65,10 @@ def view(
         outlets = open_outlets(stack, made, folder, source, force=options.force, observer=observer)
         given = Inputs(model, inputs, options.feed, failed=observer.failed, fail_fast=options.fail_fast)
         executor = model.inference.executor(options.run, keep=given.several, placed=observer.placed)
-        stream = partial(model.inference.stream, shown.asked, executor=executor)
+        not_shown: dict[str, str] = {}
+        stream = partial(
+            model.inference.stream, shown.asked, executor=executor, left_out=partial(_note, not_shown, len(choices))
+        )
         limits = shared_limits(stream, given, options.style.scale) if options.same_scale and given.several else {}
         runs = _draw_all(stream, given, shown, Album(made, ".", options, limits), outlets)
         device, level = executor.placement.device, options.run.level
@@ -75,11 +80,19 @@ def view(
             remark=remark,
             runs=runs,
             failures=given.failures,
+            not_shown=tuple(not_shown.items()),
             report=folder.report,
             left_out=outlets.write_report(ReportModel(model.file.origin.name, device, level), options.html_size),
         )
         outlets.journal.end(record)
     return record
+
+
+def _note(not_shown: dict[str, str], count: int, choice: Choice, reason: str) -> None:
+    """Keep why a choice is not shown; if it is the last of `count`, raise that."""
+    not_shown[choice.name] = reason
+    if len(not_shown) == count:
+        raise UnsupportedError(f"{choice.name!r} {reason}; it cannot be shown")
 
 
 def _draw_all(stream: Stream, inputs: Inputs, shown: Shown, album: Album, outlets: Outlets) -> tuple[RunRecord, ...]:

@@ -28,7 +28,7 @@ from onnxviz.draw.style import Caption, Style
 from onnxviz.errors import NoMatchError, OnnxvizError, UnsupportedError
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.model import choices_of, expose_choices
-from onnxviz.runtime.session import explained
+from onnxviz.runtime.translation import explained
 
 MANIFEST = Path(__file__).with_name("zoo.json")
 SEED = 7
