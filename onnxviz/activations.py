@@ -35,6 +35,7 @@ class Activation:
         array: the values, such as `(N, C, H, W) float32`; yours to change.
         layout: which axis is what, or None.
         op: the operator that begins the layer.
+        layout_assumed: whether the layout is a likely guess and does not follow from the model.
         read_from: the value's own dtype in the model where the array has another, such as `bfloat16`; else empty.
     """
 
@@ -44,6 +45,7 @@ class Activation:
     array: Array
     layout: str | None = None
     op: str = ""
+    layout_assumed: bool = False
     read_from: str = ""
 
     @property
@@ -58,11 +60,12 @@ class Activation:
 
     @property
     def caption_line(self) -> str:
-        """What stands under the name on a picture: operator, shape, dtype, tap and value."""
+        """What stands under the name on a picture: operator, shape, dtype, tap, value, and a layout that is assumed."""
         size = " x ".join(map(str, self.array.shape)) or "scalar"
         place = self.value if self.value != self.name else ""
         dtype = f"{self.dtype} dequantised" if self.dequantised else self.dtype
-        parts = [self.op, size, dtype, self.tap, place]
+        assumed = f"layout {self.layout} assumed" if self.layout_assumed else ""
+        parts = [self.op, size, dtype, self.tap, place, assumed]
         return "  ·  ".join(part for part in parts if part)
 
     def maps(self, item: int = 0) -> Array:
@@ -173,8 +176,9 @@ def _checked(fact: Mapping[str, Any], array: Array) -> Activation:
         raise ValueError(f"the layout {layout!r} does not fit an array of {array.ndim} axes")
     if fact["tap"] not in ("act", "op", "value"):
         raise ValueError(f"{fact['tap']!r} is not a tap")
+    assumed = bool(layout and fact.get("layout_assumed"))
     names = str(fact["name"]), str(fact["value"]), fact["tap"]
-    return Activation(*names, array, layout, str(fact["op"]), str(fact.get("read_from", "")))
+    return Activation(*names, array, layout, str(fact["op"]), assumed, str(fact.get("read_from", "")))
 
 
 class RawWriter:
@@ -184,7 +188,7 @@ class RawWriter:
         """Begin the archive in an open file; `open` also ends it."""
         self._target = target
         self._archive = zipfile.ZipFile(target, "w", zipfile.ZIP_STORED)
-        self._facts: list[dict[str, str | None]] = []
+        self._facts: list[dict[str, str | bool | None]] = []
         self._starts: list[int] = []
 
     @classmethod
@@ -210,8 +214,8 @@ class RawWriter:
         self._starts.append(self._archive.start_dir)
         texts = item.array.dtype.kind == "O"  # onnxruntime's texts; as objects they could only be pickled
         self._write(f"{len(self._facts):04}", item.array.astype(np.str_) if texts else item.array)
-        facts = {"name": item.name, "value": item.value, "tap": item.tap, "layout": item.layout, "op": item.op}
-        self._facts.append(facts | ({"read_from": item.read_from} if item.read_from else {}))
+        kept = ("name", "value", "tap", "layout", "op", "layout_assumed", "read_from")
+        self._facts.append({name: getattr(item, name) for name in kept})
 
     def cut(self, count: int) -> None:
         """Cut the file back to its first `count` activations."""

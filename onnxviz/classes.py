@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from onnxviz.activations import Activation
-from onnxviz.errors import InputError
+from onnxviz.errors import ExecutionError, InputError, RunError, UnsupportedError
+from onnxviz.feed.feed import Feed
 from onnxviz.feed.preprocessing import model_labels
-from onnxviz.graph.cut import cut
+from onnxviz.graph.cut import needed_nodes
+from onnxviz.graph.node import Node
+from onnxviz.graph.segments import item_bytes, map_bytes
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.layout import Dimension, shape_text
 from onnxviz.model import Model
+from onnxviz.words import shown
+
+LARGE_HEAD = 512 * 2**20
+"""Bytes up to which running to the class scores never counts as much: the dense layers of a VGG net take 472 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +35,15 @@ class ClassScore:
 
 @dataclass(frozen=True, slots=True)
 class Classes:
-    """The class names, or None; whether the user gave them; and the outputs that may hold their scores."""
+    """The class names, or None; whether the user gave them; and the outputs that may hold their scores.
+
+    `left_out` says why outputs that may hold scores are not among these, or is empty.
+    """
 
     labels: tuple[str, ...] | None
     asked: bool
     outputs: tuple[Choice, ...]
+    left_out: str = ""
 
     def labels_of(self, value: str) -> tuple[str, ...] | None:
         """Return a class name for each unit of a value; None if it is not an output that may hold scores."""
@@ -66,6 +77,56 @@ class Scores:
             raise _unfit(labels, self._shapes)
 
 
+class ScoredStream:
+    """Runs what is chosen together with the class outputs, and without these where they alone cannot be run."""
+
+    def __init__(
+        self,
+        stream: Callable[[Sequence[Choice], Feed], Iterator[Activation]],
+        choices: Sequence[Choice],
+        classes: Classes,
+        noted: Callable[[str], None],
+    ) -> None:
+        """Keep what is to be run by `stream`; `noted` is called with a sentence where class outputs are let go."""
+        chosen = {choice.value for choice in choices}
+        self._stream = stream
+        self._choices = choices
+        self._scores = [choice for choice in classes.outputs if choice.value not in chosen]
+        self._asked = classes.asked
+        self._noted = noted
+        self._said = False
+
+    def __call__(self, feed: Feed) -> Iterator[Activation]:
+        """Yield an activation for each choice, and for each class output that can be computed.
+
+        Raises:
+            RunError, UnsupportedError: What is chosen cannot be run, or class scores that were asked for.
+        """
+        done: set[str] = set()
+        try:
+            for activation in self._stream([*self._choices, *self._scores], feed):
+                done.add(activation.value)
+                yield activation
+        except (RunError, UnsupportedError) as error:
+            if self._asked or not self._scores:
+                raise
+            failure = error
+        else:
+            return
+        for activation in self._stream(self._choices, feed):
+            if activation.value not in done:
+                yield activation
+        self._say(failure)
+        if not isinstance(failure, ExecutionError):  # else another input may run
+            self._scores = []
+
+    def _say(self, failure: Exception) -> None:
+        reason = str(failure).split("\n", 1)[0]
+        if not self._said:
+            self._noted(f"no class scores: the end of the model, which no chosen layer needs, cannot be run: {reason}")
+        self._said = True
+
+
 def top_classes(scores: Activation, labels: Sequence[str] | None, count: int = 5) -> tuple[ClassScore, ...]:
     """Return the strongest classes of the first item, strongest first.
 
@@ -96,7 +157,13 @@ def find_classes(model: Model, choices: Sequence[Choice], given: tuple[str, ...]
             raise _unfit(labels, shapes)
     asked = labels is not None
     labels = labels if labels is not None else model_labels(model.metadata)
-    return Classes(labels, asked, class_outputs(model, choices, labels, asked=asked))
+    found = Classes(labels, asked, class_outputs(model, choices, labels, asked=asked))
+    more = _head_bytes(model, choices, found.outputs)
+    if asked or more <= LARGE_HEAD:
+        return found
+    reason = f"the end of the model takes {more / 2**30:.1f} GiB that no chosen layer needs"
+    names = " or ".join(f"`{shown(choice.name)}`" for choice in found.outputs[:1])
+    return replace(found, outputs=(), left_out=f"no class scores, for {reason}; with {names} selected they are run")
 
 
 def class_outputs(
@@ -114,11 +181,30 @@ def class_outputs(
         and spec.name in model.graph.producers
         and _may_be_scores(model.types.get(spec.name, spec).shape, labels)
     ]
-    values = [choice.value for choice in choices if choice.value in model.graph.producers]
-    far = not values or 2 * len(cut(model.graph, values).nodes) < len(model.graph.nodes)
+    far = 2 * len(_needed(model, choices)) < len(model.graph.nodes)
     if not candidates or (far and not asked):
         return ()
     return tuple(Choice(name, name, "value", None) for name in candidates)
+
+
+def _needed(model: Model, choices: Sequence[Choice]) -> tuple[Node, ...]:
+    return needed_nodes(model.graph, [choice.value for choice in choices])
+
+
+def _head_bytes(model: Model, choices: Sequence[Choice], outputs: Sequence[Choice]) -> int:
+    """Estimate the weights and the largest map that outputs take besides the choices; 0 where these take more."""
+    body = _needed(model, choices)
+    own = {node.index for node in body}
+    head = [node for node in _needed(model, outputs) if node.index not in own]
+    weights = {value for node in body for value in node.reads if value in model.graph.initializers}
+    more = {value for node in head for value in node.reads if value in model.graph.initializers} - weights
+    taken, beside = _bytes(model, body, weights), _bytes(model, head, more)
+    return beside if beside > taken else 0
+
+
+def _bytes(model: Model, nodes: Sequence[Node], weights: set[str]) -> int:
+    maps = (item_bytes(model.types[value]) or 0 for node in nodes for value in node.outputs if value in model.types)
+    return max(maps, default=0) + sum(map_bytes(model.types[value]) or 0 for value in weights)
 
 
 def _may_be_scores(shape: Sequence[Dimension] | None, labels: Sequence[str] | None) -> bool:

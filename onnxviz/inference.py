@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 from typing import Any
 
@@ -22,13 +22,17 @@ from onnxviz.feed.input_shapes import picture_input
 from onnxviz.feed.make import make_feed
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.guard import check_bounds
-from onnxviz.graph.operators.layouts import follow_axes
+from onnxviz.graph.layers.families import known_axes
+from onnxviz.graph.layers.names import read_layer_map
+from onnxviz.graph.operators.axis_letters import Axes
+from onnxviz.graph.operators.layouts import guess_axes
 from onnxviz.graph.operators.region import Region, region
 from onnxviz.graph.readout import Reading, read_out
 from onnxviz.graph.segments import item_bytes, map_bytes, plan
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.graph.shapes import fix_inputs, infer_types
 from onnxviz.graph.storage.model_file import ModelFile
+from onnxviz.graph.upgrade import OLDEST_RUN, is_old, upgraded
 from onnxviz.layout import Array, TensorSpec, spatial_axes
 from onnxviz.runtime.devices import Placement
 from onnxviz.runtime.executor import Executor, Piece
@@ -69,7 +73,9 @@ class Inference:
         self.file = file
         self.graph = graph
         self.types = types
+        self._converted = False
         self._last_fed: tuple[Shapes | None, Types] = (None, {})
+        self._last_axes: tuple[Shapes | None, Mapping[str, Axes]] = (None, {})
         self._last_plan: tuple[object, RunPlan] = (None, RunPlan((), {}))
 
     def feed(self, source: Any, options: FeedOptions | None = None) -> Feed:
@@ -88,8 +94,11 @@ class Inference:
         *,
         keep: bool = False,
         placed: Callable[[Placement], None] = lambda placement: None,
+        noted: Callable[[str], None] = lambda text: None,
     ) -> Executor:
         """Return what runs this graph on one device; `keep` and `placed` are those of `Executor`.
+
+        `noted` is called with a sentence where the graph has to be converted to newer operators.
 
         Raises:
             ModelError: The file with the weights changed since it was opened, or is incomplete.
@@ -99,7 +108,16 @@ class Inference:
         self.file.check_complete()
         quantised = self._weights_only_quantised
         folder, options = self.file.folder, options or RunOptions()
-        return Executor(folder, options, keep=keep, placed=placed, weights_only_quantised=quantised)
+        newer = partial(self._newer, noted=noted) if is_old(self.graph) else None
+        self._converted = False
+        return Executor(folder, options, keep=keep, placed=placed, weights_only_quantised=quantised, newer=newer)
+
+    def _newer(self, skeleton: bytes, noted: Callable[[str], None]) -> bytes:
+        result = upgraded(skeleton)
+        if not self._converted:
+            noted(f"the model is of opset {self.graph.opset}, older than onnxruntime runs: converted to {OLDEST_RUN}")
+        self._converted = True
+        return result
 
     def stream(
         self, choices: Sequence[Choice], fed: Feed, executor: Executor, left_out: LeftOut = warn
@@ -184,12 +202,13 @@ class Inference:
 
     def activation(self, choice: Choice, array: Array, dtype: str = "") -> Activation:
         """Return an array of a run with the name, layout and operator of its choice, and the dtype that it had."""
-        layer = choice.layer
-        layout = layer.layout if layer is not None and len(layer.layout or "") == array.ndim else None
+        axes = self._axes_of(choice, array.shape)
+        layout = None if axes is None else axes.layout
         if layout is not None and layout.count("T") == 1 and not self._takes_pictures:
             layout = layout.replace("T", "L")  # steps of time or words, not patches of a picture
-        op = layer.op if layer is not None else ""
-        return Activation(choice.name, choice.value, choice.tap, array, layout, op, dtype)
+        op = "" if choice.layer is None else choice.layer.op
+        assumed = axes is not None and axes.assumed
+        return Activation(choice.name, choice.value, choice.tap, array, layout, op, assumed, dtype)
 
     @contextmanager
     def advising(self, fed: Feed | None = None) -> Iterator[None]:
@@ -237,11 +256,32 @@ class Inference:
             self._last_fed = shapes, infer_types(fix_inputs(self.graph, shapes))
         return self._last_fed[1]
 
+    def _axes_of(self, choice: Choice, shape: tuple[int, ...]) -> Axes | None:
+        """Return the layout of what was computed: the layer's, else what the sizes that were fed tell, else a guess."""
+        layer = choice.layer
+        if layer is not None and layer.layout is not None and len(layer.layout) == len(shape):
+            return Axes(layer.layout, layer.layout_assumed)
+        axes = self._axes.get(choice.value) or self._axes_as_fed.get(choice.value)
+        if axes is None or len(axes.layout) != len(shape):
+            last = read_layer_map(self.graph.metadata).channels_last
+            axes = guess_axes(TensorSpec(choice.value, shape=shape), channels_last=last)
+        return axes
+
+    @cached_property
+    def _axes(self) -> Mapping[str, Axes]:
+        return known_axes(self.graph, self.types)
+
+    @property
+    def _axes_as_fed(self) -> Mapping[str, Axes]:
+        shapes, types = self._last_fed
+        if self._last_axes[0] != shapes:
+            self._last_axes = shapes, known_axes(self.graph, types)
+        return self._last_axes[1]
+
     @cached_property
     def _inputs(self) -> tuple[TensorSpec, ...]:
         """The inputs with the layout that the graph's own operators give them, where they do."""
-        axes = follow_axes(self.graph, self.types)
-        known = {name: found.layout for name, found in axes.items() if not found.assumed}
+        known = {name: found.layout for name, found in self._axes.items() if not found.assumed}
         return tuple(replace(spec, layout=known.get(spec.name)) for spec in self.graph.inputs)
 
     @cached_property

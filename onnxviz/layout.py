@@ -1,13 +1,14 @@
 """Layouts, which name the axes of an array, and the description of a tensor.
 
 A layout is a string with one letter for each axis: `N` batch, `C` channel, `D`, `H`, `W` space, `L` length,
-`T` tokens or time. `NCHW` is the layout of most convolutions.
+`T` tokens or time, `G` groups of channels (heads of an attention, directions of a recurrent layer). `NCHW` is the
+layout of most convolutions.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -61,6 +62,10 @@ def channels_first(rank: int) -> str | None:
     'NCHW'
     """
     return {2: "NC", 3: "NCL", 4: "NCHW", 5: "NCDHW"}.get(rank)
+
+
+CHANNELS_LAST: Mapping[int, str] = {2: "NC", 3: "NTC", 4: "NHWC", 5: "NDHWC"}
+"""The layout of each rank where the last axis holds the channels."""
 
 
 def shape_text(shape: Sequence[Dimension] | None) -> str:

@@ -24,7 +24,7 @@ from onnxviz.graph.shapes import fix_inputs, infer_types
 from onnxviz.graph.storage.model_file import ModelFile
 from onnxviz.graph.write import check_link, write_linked, write_standalone
 from onnxviz.layout import Dimension, TensorSpec
-from onnxviz.words import listed
+from onnxviz.words import listed, quoted
 
 if TYPE_CHECKING:
     from onnxviz.activations import Activation, Activations
@@ -286,7 +286,7 @@ def choices_of(
 
 
 def layers_of(model: Model, choices: Sequence[Choice]) -> tuple[Layer, ...]:
-    """Return the layers among what was chosen.
+    """Return the layers among what was chosen of a model.
 
     Raises:
         NoMatchError: None of it is a layer.
@@ -294,12 +294,13 @@ def layers_of(model: Model, choices: Sequence[Choice]) -> tuple[Layer, ...]:
     found = tuple(choice.layer for choice in choices if choice.layer is not None)
     if found:
         return found
-    weights = [repr(choice.name) for choice in choices if choice.value in model.graph.weights]
+    weights = [quoted(choice.name) for choice in choices if choice.value in model.graph.weights]
     if weights:
-        words = "are weights of the model: not layers" if len(weights) > 1 else "is a weight of the model, not a layer"
-        raise NoMatchError(f"{listed(weights)} {words}; `onnxviz expose` makes an output of it")
+        one = "is a weight of the model: it can be exposed, but is not a layer"
+        several = "are weights of the model: they can be exposed, but are not layers"
+        raise NoMatchError(f"{listed(weights)} {several if len(weights) > 1 else one}")
     verb = "are not layers" if len(choices) > 1 else "is not a layer"
-    raise NoMatchError(f"{listed(repr(choice.name) for choice in choices)} can be exposed and viewed, but {verb}")
+    raise NoMatchError(f"{listed(quoted(choice.name) for choice in choices)} can be exposed and viewed, but {verb}")
 
 
 def expose_choices(model: Model, choices: Sequence[Choice], *, only: bool = False) -> Model:

@@ -3,13 +3,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 import onnxviz
 from onnxviz.activations import Activation
-from onnxviz.classes import ClassScore, class_outputs, read_labels, top_classes
-from onnxviz.errors import InputError
+from onnxviz.classes import ClassScore, class_outputs, find_classes, read_labels, top_classes
+from onnxviz.errors import ExecutionError, InputError, UnsupportedError
 from onnxviz.model import choices_of
+from onnxviz.results.observer import Observer
+from onnxviz.runtime.session import RunOptions
 from onnxviz.viewing.options import ViewOptions
 from tests.models import model_of
 
@@ -56,3 +59,84 @@ def test_labels_that_fit_no_output_of_the_run(tmp_path: Path) -> None:
     unfit = ViewOptions(layers="act", labels=("a", "b"), html=False, force=True)
     with pytest.raises(InputError, match="the labels name 2 classes, and no output is a vector of so many: 'y' is 1x3"):
         onnxviz.view(model, scores, tmp_path / "maps", unfit)
+
+
+FRONT = "[first] c = Conv (x, w) r = Relu (c) [second] p = MaxPool <kernel_shape = [1, 1]> (r) f = Flatten (p)"
+TAILS = {
+    "an operator that nobody has": ("y = acme.Detect (f)", "onnxruntime has no operator acme:Detect"),
+    "a reshape that fails": ("y = Reshape (f, five)", "onnxruntime could not run the model: "),
+}
+
+
+class Ear(Observer):
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def noted(self, text: str) -> None:
+        self.said.append(text)
+
+
+@pytest.mark.parametrize("memory", [512 * 2**20, 1])
+@pytest.mark.parametrize("tail", TAILS)
+def test_class_scores_that_cannot_be_run_are_let_go(tail: str, memory: int, tmp_path: Path) -> None:
+    nodes, reason = TAILS[tail]
+    constants = "float[1,1,1,1] w = {2}, int64[2] five = {1, 5}"
+    text = f"g (float[1,1,H,W] x) => (float[1,C] y) <{constants}> {{ {FRONT} {nodes} }}"
+    model, ear = model_of(tmp_path / "m.onnx", text), Ear()
+    inputs = [np.array([[[[3, -1], [0, 2]]]], np.float32) * scale for scale in (1, 2)]
+    options = ViewOptions(run=RunOptions(memory=memory), html=False)
+    record = onnxviz.view(model, inputs, tmp_path / "maps", options, ear)
+    layers = [[(layer["name"], layer["max"]) for layer in run["layers"]] for run in record.document()["runs"]]
+    assert layers == [[("first", 6), ("second", 6)], [("first", 12), ("second", 12)]]
+    assert not record.failures and not record.runs[0].top
+    (said,) = ear.said
+    assert said.startswith(
+        f"no class scores: the end of the model, which no chosen layer needs, cannot be run: {reason}"
+    )
+    asked = ViewOptions(labels=("a",) * 5, html=False, force=True)
+    with pytest.raises((UnsupportedError, ExecutionError)):
+        onnxviz.view(model, inputs[0], tmp_path / "maps", asked)
+
+
+def test_another_input_may_yet_have_class_scores(tmp_path: Path) -> None:
+    """The reshape fits four numbers above zero, which the second input has."""
+    nodes = "[first] c = Conv (x, w) n = NonZero (c) z = Cast <to = 1> (n) m = Reshape (z, five) y = Softmax (m)"
+    constants = "float[1,1,1,1] w = {2}, int64[2] five = {1, 16}"
+    model = model_of(tmp_path / "m.onnx", f"g (float[1,1,2,2] x) => (float[1,C] y) <{constants}> {{ {nodes} }}")
+    inputs = [np.zeros((1, 1, 2, 2), np.float32), np.ones((1, 1, 2, 2), np.float32)]
+    record = onnxviz.view(model, inputs, tmp_path / "maps", ViewOptions(layers="conv, z, m", html=False))
+    assert [source for source, _ in record.failures] == ["input 1 (ndarray)"]  # m itself was chosen: that is no end
+    record = onnxviz.view(model, inputs, tmp_path / "conv", ViewOptions(layers="conv, z", html=False))
+    assert [len(run.top) for run in record.runs] == [0, 5]
+
+
+def test_an_error_of_what_is_chosen_is_not_taken_for_one_of_the_end(tmp_path: Path) -> None:
+    text = f"g (float[1,1,H,W] x) => (float[1,C] y) <float[1,1,1,1] w = {{2}}> {{ {FRONT} y = Softmax (f) }}"
+    text = text.replace("c = Conv (x, w)", "b = acme.Blur (x) c = Conv (b, w)")
+    model, ear = model_of(tmp_path / "m.onnx", text), Ear()
+    with pytest.raises(UnsupportedError, match="Blur"):
+        onnxviz.view(model, np.ones((1, 1, 2, 2), np.float32), tmp_path / "maps", ViewOptions(html=False), ear)
+    assert not ear.said
+
+
+@pytest.mark.parametrize(("columns", "run"), [(60_000_000, True), (200_000_000, False)])
+def test_an_end_that_is_much_larger_than_what_is_chosen_is_left_out(tmp_path: Path, columns: int, run: bool) -> None:
+    """A dense layer of 240 or 800 MB, and a map as large, behind a convolution of one number; its file is a hole."""
+    proto = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["" : 17]>'
+        f"g (float[1,1,1,1] x) => (float[1,{columns}] y) <float[1,1,1,1] w = {{2}}>"
+        "{ c = Conv (x, w) r = Relu (c) f = Flatten (r) y = Gemm (f, v) }"
+    )
+    tensor = proto.graph.initializer.add(name="v", data_type=1, dims=[1, columns], data_location=1)
+    for key, value in {"location": "v.bin", "offset": "0", "length": str(4 * columns)}.items():
+        tensor.external_data.add(key=key, value=value)
+    onnx.save(proto, tmp_path / "m.onnx")
+    with (tmp_path / "v.bin").open("wb") as hole:
+        hole.truncate(4 * columns)
+    model = onnxviz.open(tmp_path / "m.onnx")
+    choices, _ = choices_of(model, None)
+    found = find_classes(model, choices, None)
+    assert bool(found.outputs) is run
+    said = "no class scores, for the end of the model takes 1.5 GiB that no chosen layer needs; with `y` selected they"
+    assert found.left_out == ("" if run else f"{said} are run")
+    assert find_classes(model, choices_of(model, "conv, y")[0], None).left_out == ""

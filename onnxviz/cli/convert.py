@@ -108,7 +108,7 @@ def _print(converted: Converted) -> None:
         ("layers", str(converted.layers)),
         ("verified", verified),
     ]
-    print_table(("", ""), rows, left=(True, True))
+    print_table(("", ""), rows, left=(True, True), prose=True)
 
 
 def _print_document(converted: Converted) -> None:

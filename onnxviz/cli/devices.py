@@ -24,6 +24,6 @@ def devices(json: parameters.Json = False) -> None:
         )
     else:
         rows = [(each.name, "yes" if each.usable else "no", each.provider, each.reason) for each in found]
-        print_table(("device", "usable", "provider", "why"), rows, left=(True,) * 4)
+        print_table(("device", "usable", "provider", "why"), rows, left=(True,) * 4, prose=True)
     if len(wheels) > 1:
         say(f"warning: {' and '.join(wheels)} are installed over each other; keep one of them in an environment")

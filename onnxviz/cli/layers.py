@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from onnxviz.cli import groups, parameters
 from onnxviz.cli.parameters import option
 from onnxviz.cli.stages import open_model
-from onnxviz.cli.terminal import print_json, print_table, say, size_text
+from onnxviz.cli.terminal import PADDED, print_json, print_table, say, size_text
 from onnxviz.layout import shape_text
-from onnxviz.words import printable
+from onnxviz.words import listed, printable, quoted, width_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from onnxviz.graph.layers.catalogue import Layer
     from onnxviz.graph.operators.receptive_field import ReceptiveField
+    from onnxviz.layout import TensorSpec
     from onnxviz.model import Model
 
 TITLES = ("layer", "kind", "op", "shape", "channels", "depth", "receptive field", "bytes")
@@ -60,8 +62,16 @@ def layers(
         count = str(unlisted) if unlisted < 50_000 else "50,000 or more"
         say(f"{count} nodes inside functions and bodies are not listed: too many, or too deep")
     if json:
-        print_json("onnxviz.layers/1", model=str(model), layers=[_document(layer) for layer in shown])
-    elif tree:
+        print_json(
+            "onnxviz.layers/1",
+            model=str(model),
+            inputs=list(map(_ends_document, opened.inputs)),
+            outputs=list(map(_ends_document, _outputs(opened))),
+            layers=[_document(layer) for layer in shown],
+        )
+        return
+    _print_ends(opened)
+    if tree:
         _print_tree(shown)
     else:
         print_table(TITLES, [_row(layer) for layer in shown], left=(True, True, True, True, False, False, True, False))
@@ -78,7 +88,33 @@ def _chosen(model: Model, selections: Sequence[str] | None, every: bool) -> Sequ
     choices, _ = choices_of(model, list(selections))
     for note in dict.fromkeys(choice.note for choice in choices if choice.note):
         say(note)
-    return layers_of(model, choices)
+    if all(choice.layer is not None for choice in choices):
+        return layers_of(model, choices)
+    made = {layer.output: layer for layer in catalogue(model.graph, model.types, every=True) if not layer.inside}
+    found = tuple(replace(choice, layer=choice.layer or made.get(choice.value)) for choice in choices)
+    layers, unmade = layers_of(model, found), [quoted(choice.name) for choice in found if choice.layer is None]
+    if unmade:
+        say(f"not listed, for no node makes {'it' if len(unmade) == 1 else 'them'}: {listed(unmade)}")
+    return layers
+
+
+def _outputs(model: Model) -> Sequence[TensorSpec]:
+    return [model.types.get(spec.name, spec) for spec in model.outputs]
+
+
+def _ends_document(spec: TensorSpec) -> dict[str, object]:
+    return {"name": spec.name, "shape": spec.shape, "dtype": spec.dtype}
+
+
+def _print_ends(model: Model) -> None:
+    """Print the model's inputs and outputs, one a line, and an empty line."""
+    ends = [*(("input", spec) for spec in model.inputs), *(("output", spec) for spec in _outputs(model))]
+    width = max((width_of(printable(spec.name)) for _, spec in ends), default=0)
+    for title, spec in ends:
+        name = printable(spec.name)
+        blanks = " " * (min(width, PADDED) - width_of(name))
+        print(f"{title:6}  {name}{blanks}  {shape_text(spec.shape)}  {spec.dtype or '?'}")
+    print()
 
 
 def _row(layer: Layer) -> tuple[str, ...]:

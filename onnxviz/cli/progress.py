@@ -42,6 +42,11 @@ class ProgressObserver(Observer, AbstractContextManager["ProgressObserver"]):
         if not self._quiet:
             say_choices(choices, remark)
 
+    def noted(self, text: str) -> None:
+        """Say it."""
+        if not self._quiet:
+            say(text)
+
     def started(self, feed: Feed, layers: int, map_bytes: int) -> None:
         """Say what is fed and begin a bar."""
         if self._quiet:

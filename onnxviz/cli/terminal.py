@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from io import TextIOWrapper
 from itertools import accumulate
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 
 PADDED = 60
 """The most characters of a cell that widens its column in a piped table."""
-
-NARROWEST = 12
-"""The fewest characters to which a column of a terminal's table is folded."""
 
 
 def say(text: str) -> None:
@@ -44,59 +42,67 @@ def print_json(schema: str, **members: Any) -> None:
     print(text.encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
-def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]], *, left: Sequence[bool]) -> None:
-    """Print rows under titles. On a terminal they are folded to its width; in a pipe each cell is whole.
+def print_table(
+    titles: Sequence[str], rows: Sequence[Sequence[str]], *, left: Sequence[bool], prose: bool = False
+) -> None:
+    """Print rows under titles, the first column being names. Nothing is cut.
 
-    In a pipe a cell of more than PADDED characters moves the rest of its own row only, so that one name of 300
-    characters does not make every row as long. `left` names the columns that are aligned at the left.
+    On a terminal the columns that do not fit are left out from the right, and named on stderr; with `prose` the last
+    one is broken into lines instead. A name that takes most of the terminal's width stands on a line of its own. In a
+    pipe a cell of more than PADDED characters moves the rest of its own row only, so that one name of 300 characters
+    does not make every row as long. `left` names the columns that are aligned at the left.
     """
     cells = [[printable(cell) for cell in row] for row in (titles, *rows)]
     columns = list(zip(*cells, strict=True))
-    widths = [max(map(width_of, column)) for column in columns]
-    if sys.stdout.isatty():
-        widths = fitted(widths, shutil.get_terminal_size().columns - 2 * (len(widths) - 1))
-        cells = [[folded(cell, width) for cell, width in zip(row, widths, strict=True)] for row in cells]
-    else:
-        widths = [max((size for size in map(width_of, column) if size <= PADDED), default=0) for column in columns]
-    for row in cells:
-        blanks = [" " * (width - width_of(cell)) for cell, width in zip(row, widths, strict=True)]
-        aligned = (
-            cell + blank if at_left else blank + cell for cell, blank, at_left in zip(row, blanks, left, strict=True)
-        )
-        print("  ".join(aligned).rstrip())
+    if not sys.stdout.isatty():
+        _print_rows(cells, [_widest(column, PADDED) for column in columns], left)
+        return
+    room = shutil.get_terminal_size().columns
+    whole = [_widest(column) for column in columns]
+    if len(fitted(whole, room)) == len(columns):
+        _print_rows(cells, whole, left)
+        return
+    table = columns[:-1] if prose else columns
+    widths = fitted([_widest(table[0], room * 3 // 5), *map(_widest, table[1:])], room)
+    lines = list(zip(*table[: len(widths)], strict=True))
+    for row, texts in zip(lines, columns[-1], strict=True):
+        _print_rows([row], widths, left, alone=True)
+        for line in textwrap.wrap(texts, max(1, room - 2)) if prose else ():
+            print(f"  {line}")
+    if len(widths) < len(table):
+        say(f"the terminal is too narrow for: {', '.join(titles[len(widths) : len(table)])}")
+
+
+def _widest(cells: Sequence[str], most: int | None = None) -> int:
+    """Return the width of the widest cell, of those that take at most `most` columns."""
+    return max((width for width in map(width_of, cells) if most is None or width <= most), default=0)
 
 
 def fitted(widths: Sequence[int], room: int) -> list[int]:
-    """Return column widths that add up to `room`; the widest are narrowed, but not below NARROWEST.
+    """Return the widths of those columns, from the left and one at least, that fit into a terminal.
 
-    >>> fitted([40, 4, 30], 60)
-    [28, 4, 28]
+    >>> fitted([20, 4, 30], 40)
+    [20, 4]
     """
-    found = list(widths)
-    while sum(found) > room and max(found) > NARROWEST:
-        found[found.index(max(found))] -= 1
-    return found
+    ends = accumulate(width + 2 for width in widths)
+    return [width for place, (width, end) in enumerate(zip(widths, ends, strict=True)) if not place or end - 2 <= room]
 
 
-def folded(text: str, width: int) -> str:
-    """Return a text that takes at most `width` columns; the middle of a longer one is left out.
-
-    >>> folded("stage2/block1/depthwise", 13)
-    'stage2...wise'
-    """
-    if width_of(text) <= width:
-        return text
-    room = max(0, width - 3)
-    front = _leading(text, min(room, room // 2 + 1))
-    back = _leading(text[::-1], room - width_of(front))[::-1]
-    return f"{front}...{back}" if back else _leading(text, width)
-
-
-def _leading(text: str, width: int) -> str:
-    for count, taken in enumerate(accumulate(map(width_of, text))):
-        if taken > width:
-            return text[:count]
-    return text
+def _print_rows(
+    rows: Sequence[Sequence[str]], widths: Sequence[int], left: Sequence[bool], *, alone: bool = False
+) -> None:
+    """Print rows in columns; `alone` puts a name that is wider than its column on a line of its own."""
+    for row in rows:
+        if alone and width_of(row[0]) > widths[0]:
+            print(row[0])
+            if len(row) == 1:
+                continue
+            row = ("", *row[1:])
+        blanks = [" " * (width - width_of(cell)) for cell, width in zip(row, widths, strict=True)]
+        aligned = (
+            cell + blank if at_left else blank + cell for cell, blank, at_left in zip(row, blanks, left, strict=False)
+        )
+        print("  ".join(aligned).rstrip())
 
 
 def say_choices(choices: Sequence[Choice], remark: str) -> None:

@@ -36,8 +36,8 @@ def arrange_axes(array: Array, layout: str | None) -> Arranged:
     """Take item 0 of an array and put its axes in the order of a picture.
 
     A layout has one letter an axis; N is the batch, C the channels, T tokens, D, H, W, L space; two T make
-    attention, and any other letter is folded into the channels. Without a layout that fits, the rank decides
-    and the notes say so.
+    attention, and any other letter is folded into the channels. Tokens are bands: how many there are does not say
+    where in a picture they lie. Without a layout that fits, the rank decides and the notes say so.
 
     Example:
         >>> import numpy as np
@@ -63,7 +63,7 @@ def item_channels(array: Array, layout: str | None, item: int = 0) -> Array:
     if array.dtype.kind in NO_NUMBERS:
         return np.empty(0, np.float32)
     values, letters, _ = _item(array, layout, item)
-    return _channels_first(values, letters)
+    return np.ascontiguousarray(_channels_first(values, letters))
 
 
 def matching(
@@ -71,7 +71,7 @@ def matching(
 ) -> ChannelStatistics | None:
     """Return the statistics of an array's `item_channels` if its picture has the same channels, else None.
 
-    The picture has other channels where axes were folded or a class token was left out.
+    The picture has other channels where axes were folded.
     """
     if array.dtype.kind in NO_NUMBERS + "c":
         return None
@@ -111,8 +111,6 @@ def _by_letters(item: Array, layout: str) -> Arranged:
         return Arranged(BARS, values)
     if space.count("T") == 2:
         return Arranged(ATTENTION, values, ("rows are queries",))
-    if space == ["T"]:
-        return _tokens(values)
     return _by_shape(values)
 
 
@@ -130,17 +128,6 @@ def _channels_first(item: Array, layout: str) -> Array:
     if not channels and len(space) < 2:
         return values.reshape(-1)
     return values.reshape(math.prod(item.shape[axis] for axis in channels), *(item.shape[axis] for axis in space))
-
-
-def _tokens(values: Array) -> Arranged:
-    """Arrange tokens `(C, T)`: as maps if their number is a square, or a square and one more, the class token."""
-    count = values.shape[1]
-    for extra in (0, 1):
-        side = math.isqrt(count - extra)
-        if side > 2 and side * side == count - extra:
-            note = f"{side} x {side} tokens" + (", class token left out" if extra else "")
-            return Arranged(MAPS, values[:, extra:].reshape(-1, side, side), (note,))
-    return _by_shape(values)
 
 
 def _by_shape(values: Array) -> Arranged:

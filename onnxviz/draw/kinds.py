@@ -46,9 +46,9 @@ def draw_maps(
 ) -> list[Drawing]:
     """Draw item 0 of an activation, as one page or several.
 
-    2-D maps and tokens on a square grid become a montage, sequences bands, a single sequence a wave, volumes a
-    filmstrip, vectors and maps of one value bars, attention a montage whose colours lift what is small. What was
-    assumed or left out is written behind the caption's line.
+    2-D maps become a montage, sequences and tokens bands, a single sequence a wave, volumes a filmstrip, vectors and
+    maps of one value bars, attention a montage whose colours lift what is small. What was assumed or left out is
+    written behind the caption's line.
 
     Args:
         array: of any rank and of any dtype; NaN and infinities are shown.

@@ -27,7 +27,7 @@ def picture_layout(spec: TensorSpec) -> str | None:
     if spec.layout in ("NCHW", "NHWC", "CHW", "HWC"):
         channels = None if spec.shape is None else spec.shape[spec.layout.index("C")]
         return spec.layout if not isinstance(channels, int) or channels in PICTURE_CHANNELS else None
-    if spec.shape is None:
+    if spec.shape is None or (spec.layout is not None and not {"H", "W"} <= set(spec.layout)):
         return None
     if len(spec.shape) == 4:
         _, second, third, fourth = (size if isinstance(size, int) and size > 0 else None for size in spec.shape)

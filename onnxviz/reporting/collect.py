@@ -111,7 +111,7 @@ def _facts(activation: Activation, arranged: Arranged, layer: Layer | None, labe
         layout=activation.layout,
         form=FORMS[arranged.kind],
         axes=_axes(activation, arranged),
-        notes=arranged.notes,
+        notes=(*([f"layout {activation.layout} assumed"] if activation.layout_assumed else []), *arranged.notes),
         attention=arranged.kind == ATTENTION,
         layer=layer,
         labels=tuple(labels) if labels is not None and len(labels) == len(arranged.values) else None,

@@ -30,6 +30,9 @@ class Observer:
     def chosen(self, choices: Sequence[Choice], remark: str) -> None:
         """A selection was read."""
 
+    def noted(self, text: str) -> None:
+        """Something is done otherwise than one would expect: a sentence that says what and why."""
+
     def started(self, feed: Feed, layers: int, map_bytes: int) -> None:
         """A run begins: its feed, the number of layers, and the bytes of their maps as far as they are known."""
 

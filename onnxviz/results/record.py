@@ -42,6 +42,7 @@ class LayerRecord:
     tap: str
     shape: tuple[int, ...]
     layout: str | None
+    layout_assumed: bool
     dtype: str
     range: tuple[float, float]
     layer: Layer | None
@@ -181,6 +182,7 @@ def _layer_document(layer: LayerRecord, statistics: ChannelStatistics) -> dict[s
         "op": layer.layer.op if layer.layer else None,
         "shape": list(layer.shape),
         "layout": layer.layout,
+        "layout_assumed": layer.layout_assumed,
         "dtype": layer.dtype,
         "dequantised": layer.dequantised,
         "receptive_field": field.as_json() if field else None,

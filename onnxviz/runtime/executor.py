@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from onnxviz.errors import OnnxvizError
+from onnxviz.errors import OnnxvizError, UnsupportedError
 from onnxviz.runtime.devices import PROVIDERS, Placement, target_of
 from onnxviz.runtime.session import RunOptions, Session, check_taken, joined
 
@@ -35,6 +35,7 @@ class Executor:
         keep: bool = False,
         placed: Callable[[Placement], None] = lambda placement: None,
         weights_only_quantised: bool = False,
+        newer: Callable[[bytes], bytes] | None = None,
     ) -> None:
         """Find the device.
 
@@ -44,6 +45,7 @@ class Executor:
             keep: keep the session of a plan of one piece open for the next run, at the cost of its memory.
             placed: called with the placement of the run so far whenever a session was opened.
             weights_only_quantised: the graph quantises weights, never activations (see `Session`).
+            newer: returns a piece in newer operators, or raises UnsupportedError; asked where onnxruntime refuses it.
 
         Raises:
             UsageError: The device's name is unknown.
@@ -54,6 +56,7 @@ class Executor:
         self._keep = keep
         self._placed = placed
         self._weights_only_quantised = weights_only_quantised
+        self._newer = newer
         self.placement = self._target = target_of(options.device)
         self._kept: tuple[bytes, Session] | None = None
 
@@ -95,7 +98,20 @@ class Executor:
         check_taken(self.placement)
 
     def open(self, skeleton: bytes) -> Session:
-        """Open a graph on the device; where an automatic device fails, on the CPU."""
+        """Open a graph on the device; where its operators are too old, in newer ones."""
+        try:
+            return self._on_a_device(skeleton)
+        except UnsupportedError as error:
+            if self._newer is None:
+                raise
+            try:
+                newer = self._newer(skeleton)
+            except UnsupportedError as failure:
+                raise UnsupportedError(f"{error}\nnor can onnx convert it to a newer opset: {failure}") from None
+            return self._on_a_device(newer)
+
+    def _on_a_device(self, skeleton: bytes) -> Session:
+        """Open a graph; where an automatic device fails, on the CPU."""
         try:
             return self._opened(skeleton)
         except OnnxvizError:

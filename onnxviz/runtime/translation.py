@@ -89,7 +89,7 @@ def _missing_kernel(found: re.Match[str]) -> OnnxvizError:
         return MissingKernelError(f"onnxruntime has {op} for {listed(sorted(kinds))}", op, node, tuple(kinds))
     lacking = f"onnxruntime has no implementation of {op} in version {version} of its operators"
     first = min((kernel.version_range[0] for kernel in kernels), default=0)
-    way = f"; it has one from version {first} on, and onnx.version_converter brings a model there"
+    way = f"; it has one from version {first} on"
     return UnsupportedError(lacking + (way if first > version else ""))
 
 

@@ -40,12 +40,6 @@ class Shown:
     choices: tuple[Choice, ...]
     classes: Classes
 
-    @property
-    def asked(self) -> list[Choice]:
-        """The choices, and the class outputs that are not among them."""
-        chosen = {choice.value for choice in self.choices}
-        return [*self.choices, *(choice for choice in self.classes.outputs if choice.value not in chosen)]
-
 
 @dataclass(frozen=True, slots=True)
 class Album:
@@ -137,6 +131,7 @@ def _draw_layers(activations: Iterable[Activation], shown: Shown, album: Album, 
                 tap=activation.tap,
                 shape=activation.array.shape,
                 layout=activation.layout,
+                layout_assumed=activation.layout_assumed,
                 dtype=activation.dtype,
                 range=statistics.range,
                 layer=chosen[activation.value],

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from onnxviz.classes import find_classes
+from onnxviz.classes import ScoredStream, find_classes
 from onnxviz.draw.kinds import check_style
 from onnxviz.errors import UnsupportedError
 from onnxviz.feed.feed import Feed
@@ -59,16 +59,20 @@ def view(
     read = [Path(each) for each in (options.labels, options.style.font) if isinstance(each, str | Path)]
     folder.check(model, [*paths_of(inputs), *read])
     shown = Shown(model, choices, find_classes(model, choices, options.labels))
+    if shown.classes.left_out:
+        observer.noted(shown.classes.left_out)
     with ExitStack() as stack:
         made = stack.enter_context(making_folder(folder.path, force=options.force, ours=is_ours))
         source = str(model.file.origin)
         outlets = open_outlets(stack, made, folder, source, force=options.force, observer=observer)
         given = Inputs(model, inputs, options.feed, failed=observer.failed, fail_fast=options.fail_fast)
-        executor = model.inference.executor(options.run, keep=given.several, placed=observer.placed)
-        not_shown: dict[str, str] = {}
-        stream = partial(
-            model.inference.stream, shown.asked, executor=executor, left_out=partial(_note, not_shown, len(choices))
+        executor = model.inference.executor(
+            options.run, keep=given.several, placed=observer.placed, noted=observer.noted
         )
+        not_shown: dict[str, str] = {}
+        left_out = partial(_note, not_shown, len(choices))
+        run = partial(model.inference.stream, executor=executor, left_out=left_out)
+        stream = ScoredStream(run, choices, shown.classes, observer.noted)
         limits = shared_limits(stream, given, options.style.scale) if options.same_scale and given.several else {}
         runs = _draw_all(stream, given, shown, Album(made, ".", options, limits), outlets)
         device, level = executor.placement.device, options.run.level

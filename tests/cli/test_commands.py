@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ import pytest
 from onnx import helper
 from PIL import Image
 
-from onnxviz.cli.terminal import folded, print_table
+from onnxviz.cli.terminal import print_table
 from tests.models import model_of
 
 Command = Callable[..., object]
@@ -42,7 +42,8 @@ def test_help_loads_nothing_heavy_and_ends_with_an_example(command: list[str]) -
 
 def test_layers_lists_the_bundled_model(onnxviz_command: Command, bundled_model: Path) -> None:
     done = onnxviz_command("layers", bundled_model)
-    lines = done.out.splitlines()
+    ends, lines = done.out.splitlines()[:3], done.out.splitlines()[3:]
+    assert ends == ["input   image          Nx3x224x224  float32", "output  probabilities  Nx1000  float32", ""]
     assert (done.code, len(lines)) == (0, 1 + 49 + 1 + 9 + 1 + 34)  # header, conv, pool, add, dense, act
     assert "stem/conv" in lines[1] and "3x3" in lines[1] and "Nx32x112x112" in lines[1]
 
@@ -68,6 +69,8 @@ def test_names_in_letters_that_a_pipe_lacks(tmp_path: Path) -> None:
 def test_layers_json_keeps_its_schema(onnxviz_command: Command, bundled_model: Path) -> None:
     document = json.loads(onnxviz_command("layers", bundled_model, "--json").out)
     assert document["schema"] == "onnxviz.layers/1"
+    assert document["inputs"] == [{"name": "image", "shape": ["N", 3, 224, 224], "dtype": "float32"}]
+    assert document["outputs"] == [{"name": "probabilities", "shape": ["N", 1000], "dtype": "float32"}]
     first = document["layers"][0]
     assert first["name"] == "stem/conv"
     assert first["shape"] == ["N", 32, 112, 112]
@@ -110,8 +113,24 @@ def test_a_run_of_layers_takes_the_options_of_feeding(onnxviz_command: Command, 
     assert onnxviz_command("layers", model, "--transform", "none").code == 0
 
 
+def test_layers_lists_nodes_that_are_not_layers_where_they_are_selected(
+    onnxviz_command: Command, tmp_path: Path
+) -> None:
+    nodes = " ".join(f"v{place + 1} = Sin (v{place})" for place in range(40))
+    model = model_of(
+        tmp_path / "m.onnx", f"g (float[4] v0) => (float[4] v40) <float[4] w = {{1, 2, 3, 4}}> {{ {nodes} }}"
+    ).path
+    done = onnxviz_command("layers", model, "--layers", "other & op=Sin", "--json")
+    assert done.code == 0
+    assert [layer["name"] for layer in json.loads(done.out)["layers"]] == [f"v{place + 1}" for place in range(40)]
+    beside = onnxviz_command("layers", model, "--layers", "v3, v0, w")
+    assert beside.code == 0 and beside.err == "not listed, for no node makes them: 'v0', 'w'\n"
+    alone = onnxviz_command("layers", model, "--layers", "w")
+    assert alone.code == 3 and "'w' is a weight of the model: it can be exposed, but is not a layer" in alone.err
+
+
 def test_tree_indents_by_scope(onnxviz_command: Command, bundled_model: Path) -> None:
-    lines = onnxviz_command("layers", bundled_model, "--tree", "--layers", "stage2.**").out.splitlines()
+    lines = onnxviz_command("layers", bundled_model, "--tree", "--layers", "stage2.**").out.splitlines()[3:]
     assert lines[:2] == ["stage2", "  block1"]
     assert lines[2].startswith("    expand  conv Conv  Nx96x112x112")
 
@@ -591,13 +610,52 @@ def test_a_long_name_widens_its_own_row_alone(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out == f"layer  op\n{'n' * 300}  Conv\nconv1  Relu\n"
 
 
-def test_a_table_is_folded_to_the_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    monkeypatch.setenv("COLUMNS", "40")
-    print_table(("layer", "picture in maps"), [("a" * 100, "b" * 100), ("c", "d")], left=(True, True))
-    lines = capsys.readouterr().out.splitlines()
-    assert max(map(len, lines)) == 40
-    assert lines[1].count("...") == 2
+@pytest.fixture
+def table(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[list[str], str]]:
+    """Print a table on a terminal of so many columns; return its lines and what is said beside it."""
+
+    def printed(columns: int, *arguments: Sequence[object], **options: bool) -> tuple[list[str], str]:
+        monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+        monkeypatch.setenv("COLUMNS", str(columns))
+        print_table(*arguments, left=(True,) * len(arguments[0]), **options)
+        done = capsys.readouterr()
+        return done.out.splitlines(), done.err
+
+    return printed
+
+
+def test_a_narrow_terminal_drops_columns_and_cuts_no_name(table: Callable[..., tuple[list[str], str]]) -> None:
+    titles, long = ("layer", "kind", "shape", "picture in maps"), "/model.0/" + "b" * 20
+    rows = [(long, "conv", "1x16x80x80", "000-picture.png"), ("head", "dense", "1x10", "001-head.png")]
+    lines, said = table(30, titles, rows)
+    assert lines == [
+        "layer  kind   shape",
+        long,
+        "       conv   1x16x80x80",
+        "head   dense  1x10",
+    ]
+    assert said == "the terminal is too narrow for: picture in maps\n"
+    lines, said = table(16, titles, rows)
+    assert lines == ["layer  kind", long, "       conv", "head   dense"]
+    assert said == "the terminal is too narrow for: shape, picture in maps\n"
+    lines, said = table(80, titles, rows)
+    assert lines[1] == f"{long}  conv   1x16x80x80  000-picture.png"
+    assert not said
+
+
+def test_prose_is_broken_into_lines_where_the_terminal_is_narrow(table: Callable[..., tuple[list[str], str]]) -> None:
+    rows = [("cpu", "yes", "always works here"), ("cuda", "no", "libcublas.so is missing")]
+    lines, said = table(20, ("device", "usable", "why"), rows, prose=True)
+    assert lines == [
+        "device  usable",
+        "  why",
+        "cpu     yes",
+        "  always works here",
+        "cuda    no",
+        "  libcublas.so is",
+        "  missing",
+    ]
+    assert not said
 
 
 def test_the_preview_is_the_overview_or_the_only_layer(
@@ -641,11 +699,12 @@ def test_layers_tells_which_of_two_things_a_name_means(onnxviz_command: Command,
     assert "`a` names a value and a node, which as a layer means `b`: the value is taken" in done.err
 
 
-def test_letters_of_two_columns_are_aligned_and_folded(capsys: pytest.CaptureFixture[str]) -> None:
+def test_letters_of_two_columns_are_aligned(table: Callable[..., tuple[list[str], str]]) -> None:
     wide = "\u7573\u307f\u8fbc\u307f"
-    print_table(("layer", "op"), [(wide, "Conv"), ("cafe\u0301", "Relu")], left=(True, True))
-    assert capsys.readouterr().out.splitlines() == ["layer     op", f"{wide}  Conv", "cafe\u0301      Relu"]
-    assert [folded(wide * 3, width) for width in (24, 12, 3)] == [wide * 3, f"{wide[:2]}...{wide[2:]}", wide[0]]
+    rows = [(wide, "Conv"), ("cafe\u0301", "Relu")]
+    aligned = ["layer     op", f"{wide}  Conv", "cafe\u0301      Relu"]
+    assert table(80, ("layer", "op"), rows)[0] == table(14, ("layer", "op"), rows)[0] == aligned
+    assert table(13, ("layer", "op"), rows)[0] == ["layer  op", wide, "       Conv", "cafe\u0301   Relu"]
 
 
 def test_a_layer_that_is_not_finite_is_named(onnxviz_command: Command, tmp_path: Path) -> None:

@@ -25,9 +25,11 @@ CASES = [
     ((1, 3, 1, 4, 5), "NCDHW", "maps", (3, 4, 5), ()),
     ((1, 3, 4, 1, 5), "NCDHW", "maps", (3, 4, 5), ()),
     ((1, 3, 6, 1, 1), "NCDHW", "bands", (3, 6), ()),
-    ((1, 16, 8), "NTC", "maps", (8, 4, 4), ("4 x 4 tokens",)),
-    ((1, 17, 8), "NTC", "maps", (8, 4, 4), ("4 x 4 tokens, class token left out",)),
-    ((1, 8, 16), "NCT", "maps", (8, 4, 4), ("4 x 4 tokens",)),
+    ((1, 16, 8), "NTC", "bands", (8, 16), ()),
+    ((1, 145, 8), "NTC", "bands", (8, 145), ()),
+    ((1, 8, 16), "NCT", "bands", (8, 16), ()),
+    ((1, 4, 10, 16), "NGTC", "bands", (64, 10), ()),
+    ((20, 2, 1, 8), "LGNC", "bands", (16, 20), ()),
     ((1, 19, 8), "NTC", "bands", (8, 19), ()),
     ((1, 4, 8), "NTC", "bands", (8, 4), ()),
     ((1, 1, 8), "NTC", "bars", (8,), ()),
@@ -69,9 +71,15 @@ def test_item_0_is_taken_wherever_the_batch_is() -> None:
     assert arrange_axes(array, "LNC").values.tolist() == [[0, 4, 8], [1, 5, 9]]
 
 
-def test_tokens_are_folded_row_by_row_without_the_class_token() -> None:
+def test_a_square_number_of_tokens_is_no_grid() -> None:
+    """144 patches of a picture of 256 x 144 lie in 9 rows of 16, and nothing in their number says so."""
     array = np.arange(10, dtype=np.float32).reshape(1, 10, 1)
-    assert arrange_axes(array, "NTC").values.tolist() == [[[1, 2, 3], [4, 5, 6], [7, 8, 9]]]
+    assert arrange_axes(array, "NTC").values.tolist() == [[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]]
+
+
+def test_the_channels_of_each_head_stay_together() -> None:
+    array = np.arange(8, dtype=np.float32).reshape(1, 2, 2, 2)
+    assert arrange_axes(array, "NGTC").values.tolist() == [[0, 2], [1, 3], [4, 6], [5, 7]]
 
 
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "i1", "u2", "i8", "?"])

@@ -128,11 +128,9 @@ def test_volumes_are_filmstrips() -> None:
     assert same(draw_maps(np.moveaxis(maps, 0, -1)[None], "NDHWC", CAPTION, STYLE), expected)
 
 
-def test_tokens_on_a_square_are_a_montage_of_their_grid() -> None:
+def test_tokens_are_bands() -> None:
     tokens = values(10, 5)
-    caption = Caption("conv1", "Conv · 3 x 3 tokens, class token left out")
-    expected = draw_montage(prepare(tokens[1:].T.reshape(5, 3, 3), caption, STYLE))
-    assert same(draw_maps(tokens[None], "NTC", CAPTION, STYLE), expected)
+    assert same(draw_maps(tokens[None], "NTC", CAPTION, STYLE), draw_bands(prepare(tokens.T, CAPTION, STYLE)))
 
 
 def test_attention_is_one_scale_with_lifted_colours() -> None:
@@ -207,7 +205,7 @@ def test_an_unknown_scale_theme_or_colormap_is_an_error(shape: tuple[int, ...]) 
     ("shape", "layout"), [((1, 3, 4, 5), "NCHW"), ((1, 3, 9), "NCL"), ((1, 10, 3), "NTC"), ((1, 2, 3, 4, 5), "NXCHW")]
 )
 def test_known_statistics_change_no_picture(shape: tuple[int, ...], layout: str) -> None:
-    """Nor do those of other channels, which tokens beside a class token and folded axes have."""
+    """Nor do those of other channels, which folded axes have."""
     array = values(*shape)
     known = channel_statistics(item_channels(array, layout))
     expected = draw_maps(array, layout, CAPTION, STYLE)

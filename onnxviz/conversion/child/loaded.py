@@ -28,6 +28,24 @@ class Row:
     layout: str | None = None
 
 
+def channels_last(rank: int | None, along: str = "T") -> str | None:
+    """Return the layout of a tensor whose last axis holds the channels; `along` is the letter of a single axis else.
+
+    >>> channels_last(3), channels_last(3, "L"), channels_last(4), channels_last(None)
+    ('NTC', 'NLC', 'NHWC', None)
+    """
+    return {2: "NC", 3: f"N{along}C", 4: "NHWC", 5: "NDHWC"}.get(rank or 0)
+
+
+def channels_come_first(layout: str | None) -> bool:
+    """Return whether the channels come before space.
+
+    >>> channels_come_first("NCHW"), channels_come_first("NHWC"), channels_come_first("NC")
+    (True, False, False)
+    """
+    return layout is not None and len(layout) > 2 and layout[1] == "C"
+
+
 @dataclass
 class Loaded:
     """A frozen graph, its inputs and outputs as tensor names, the names of these in ONNX, and its layers.

@@ -1,7 +1,8 @@
 """What goes into the model's metadata: which value is which layer, and how the network wants its pixels.
 
-The layer map, under `onnxviz.layers`, is `{"version": 1, "layers": [{"layer", "class", "tensor", "value", "layout"}]}`.
-It names a value once, under the innermost layer that makes it.
+The layer map, under `onnxviz.layers`, is `{"version": 1, "channels": "last", "layers": [{"layer", "class", "tensor",
+"value", "layout"}]}`. It names a value once, under the innermost layer that makes it. TensorFlow holds channels last:
+`channels` says so of the values that have no layout of their own, unless a layer holds them first.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import re
 from onnx import ModelProto
 
 from .exchange import Kept, KnownPreprocessing
-from .loaded import Loaded
+from .loaded import Loaded, channels_come_first
 
 
 def add_layer_map(proto: ModelProto, loaded: Loaded, where: dict[str, Kept]) -> int:
@@ -25,7 +26,9 @@ def add_layer_map(proto: ModelProto, loaded: Loaded, where: dict[str, Kept]) -> 
         if value in made:
             entry = {"layer": row.layer, "class": row.kind, "tensor": row.tensor, "value": value, "layout": layout}
             entries.setdefault(value, entry)
-    text = json.dumps({"version": 1, "layers": list(entries.values())}, ensure_ascii=False)
+    first = any(channels_come_first(row.layout) for row in loaded.rows)
+    order = {} if first else {"channels": "last"}
+    text = json.dumps({"version": 1, **order, "layers": list(entries.values())}, ensure_ascii=False)
     proto.metadata_props.add(key="onnxviz.layers", value=text)
     return len(entries)
 

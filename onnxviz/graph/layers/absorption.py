@@ -21,6 +21,7 @@ from onnxviz.graph.node import Node
 _NOTHING: frozenset[str] = frozenset()
 _MAY_FOLLOW_ANY = frozenset({"affine", "norm", "act"})
 _MAY_FOLLOW: Mapping[str, frozenset[str]] = {
+    "other": frozenset({"affine", "act"}),  # what a norm makes of rows of a table is the norm's
     "norm": frozenset({"affine", "act"}),
     "act": _NOTHING,
     "attention": _NOTHING,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.absorption import Absorber
 from onnxviz.graph.layers.families import find_families
 from onnxviz.graph.layers.inside import InnerNode, InnerNodes
 from onnxviz.graph.layers.layer import Fields, Layer
-from onnxviz.graph.layers.names import LayerNames, parts_before_last
+from onnxviz.graph.layers.names import LayerNames, parts_before_last, read_layer_map
 from onnxviz.graph.node import Node
 from onnxviz.graph.operators.axis_letters import Axes
 from onnxviz.graph.operators.layouts import guess_axes
@@ -21,7 +22,7 @@ __all__ = ["KINDS", "Layer", "catalogue"]
 
 
 def catalogue(graph: Graph, types: Mapping[str, TensorSpec], *, every: bool = False) -> tuple[Layer, ...]:
-    """Return the layers of a graph in graph order; with `every`, all nodes, those of no kind as `other`.
+    """Return the layers of a graph in graph order; with `every`, all that nodes put out, what is of no kind as `other`.
 
     A node of no kind that the model's own layer map knows (a Flatten, say) is a layer as well.
 
@@ -50,6 +51,7 @@ class _Cataloguer:
         self._absorber = Absorber(graph, self._families)
         self._names = LayerNames(graph, self._families.kinds, self._chain)
         self._fields = Fields(graph, types)
+        self._channels_last = read_layer_map(graph.metadata).channels_last
         self._depths: dict[str, int] = {}
 
     def layers(self) -> Iterator[tuple[Layer, bool]]:
@@ -62,12 +64,16 @@ class _Cataloguer:
             depth = max(depth, inner.enter(node, self._depths))
             self._depths.update((output, depth) for output in node.outputs if output)
             if any(node.outputs):
-                yield self._layer(node, depth), self._names.is_mapped(node)
+                first, *further = filter(None, node.outputs)
+                yield self._layer(node, first, self._absorber.act(node, first), depth), self._names.is_mapped(node)
+                yield from ((self._further(node, output, depth), False) for output in further)
             yield from ((_inner_layer(found, node.index), False) for found in inner.found[seen:])
 
-    def _layer(self, node: Node, depth: int) -> Layer:
-        output = next(filter(None, node.outputs))
-        act = self._absorber.act(node, output)
+    def _further(self, node: Node, output: str, depth: int) -> Layer:
+        """Return what a node puts out besides its first output, such as the second half of a Split."""
+        return replace(self._layer(node, output, output, depth), name=output, kind="other", parameters=0)
+
+    def _layer(self, node: Node, output: str, act: str, depth: int) -> Layer:
         spec = self._types.get(act)
         axes = self._axes(act, spec)
         layout = None if axes is None else axes.layout
@@ -98,12 +104,8 @@ class _Cataloguer:
         return self._absorber.chain(node, output) if output else ()
 
     def _axes(self, value: str, spec: TensorSpec | None) -> Axes | None:
-        """Return a value's layout: as followed from an operator that fixes it, as recorded, or as guessed."""
-        found, recorded = self._families.axes.get(value), self._names.mapped.get(value)
-        layout = recorded.layout if recorded is not None else None
-        if layout is not None and (found is None or found.assumed) and _rank(spec) in (None, len(layout)):
-            return Axes(layout)
-        return found or guess_axes(spec)
+        """Return a value's layout: as followed from an operator that fixes it or from the layer map, or as guessed."""
+        return self._families.axes.get(value) or guess_axes(spec, channels_last=self._channels_last)
 
     def _parameters(self, node: Node) -> int:
         packed = packed_weights(node.proto)
@@ -148,10 +150,6 @@ def _inner_layer(found: InnerNode, index: int) -> Layer:
         index=index,
         inside=found.inside,
     )
-
-
-def _rank(spec: TensorSpec | None) -> int | None:
-    return None if spec is None or spec.shape is None else len(spec.shape)
 
 
 _ITEM_SIZES: Mapping[str, float] = {

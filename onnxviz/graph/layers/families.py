@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from onnxviz.graph.attributes import MALFORMED
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.affine import AffineFinder
-from onnxviz.graph.layers.patterns import Gate, find_attention, find_floats, find_gates, find_norms
+from onnxviz.graph.layers.names import read_layer_map
+from onnxviz.graph.layers.norms import find_norms, likely_axes
+from onnxviz.graph.layers.patterns import Gate, find_attention, find_floats, find_gates
 from onnxviz.graph.node import Node
 from onnxviz.graph.operators.axis_letters import Axes
 from onnxviz.graph.operators.layouts import follow_axes
@@ -40,15 +43,26 @@ class Families:
     affine: frozenset[int]
 
 
+def known_axes(graph: Graph, types: Mapping[str, TensorSpec]) -> Mapping[str, Axes]:
+    """Return the layouts of a graph's values, as its operators, the map of its author's layers and patterns tell."""
+    return _known_axes(graph, types, find_norms(graph, types), find_attention(graph))
+
+
 def find_families(graph: Graph, types: Mapping[str, TensorSpec]) -> Families:
     """Give every node of a graph its kind.
 
-    An Add that shifts a conv, dense or norm layer by a constant, and the Add within a HardSwish or GELU, are parts of a
-    layer and no `add`; what is computed from constants alone, and arithmetic on shapes, is `other`.
+    An Add that shifts a conv, dense or norm layer by a constant, the Add within a HardSwish or GELU, and the means of a
+    norm are parts of a layer and no `add` or `pool`; what is computed from constants alone, and arithmetic on shapes,
+    is `other`.
     """
-    axes, gates, scores = follow_axes(graph, types), find_gates(graph), find_attention(graph)
-    norms, floats = find_norms(graph), find_floats(graph)
-    within = {index for pattern in (*gates.values(), *norms.values()) for index in pattern.members}
+    gates, norms, scores, floats = (
+        find_gates(graph),
+        find_norms(graph, types),
+        find_attention(graph),
+        find_floats(graph),
+    )
+    axes = _known_axes(graph, types, norms, scores)
+    gating, normalising = _members(gates), _members(norms)
     kinds: list[str] = []
     for node in graph.nodes:
         kind = operator_of(node).kind
@@ -56,15 +70,39 @@ def find_families(graph: Graph, types: Mapping[str, TensorSpec]) -> Families:
             kind = "attention"
         elif node.index in gates or node.index in norms:
             kind = "act" if node.index in gates else "norm"
+        elif node.index in normalising or (kind == "add" and node.index in gating):
+            kind = "other"
         elif node.operator in _SPATIAL_REDUCTIONS and _reduces_space(graph, node, axes):
             kind = "pool"
-        elif kind == "add" and node.index in within:
-            kind = "other"
         kinds.append(kind if _is_layer(graph, node, kind, types) else "other")
     affine = AffineFinder(graph, axes, types).find(kinds, floats)
     for index in affine:
         kinds[index] = "other"
     return Families(kinds, axes, gates, norms, floats, scores, affine)
+
+
+def _known_axes(
+    graph: Graph, types: Mapping[str, TensorSpec], norms: Mapping[int, Gate], scores: Mapping[int, str]
+) -> Mapping[str, Axes]:
+    likely = {value: axes for norm in norms.values() for value, axes in likely_axes(graph, norm, types).items()}
+    axes = follow_axes(graph, types, {**likely, **read_layer_map(graph.metadata).axes}, _members(norms))
+    return {**axes, **_attention_axes(graph, types, scores)}
+
+
+def _members(patterns: Mapping[int, Gate]) -> frozenset[int]:
+    return frozenset().union(*(pattern.members for pattern in patterns.values()))
+
+
+def _attention_axes(graph: Graph, types: Mapping[str, TensorSpec], scores: Mapping[int, str]) -> Mapping[str, Axes]:
+    """Return the layout of attention weights: queries by keys for each head; of rank 3 with the heads of all items."""
+    found: dict[str, Axes] = {}
+    for value in scores.values():
+        spec, softmax = types.get(value), graph.producers[value]
+        rank = len(spec.shape) if spec is not None and spec.shape is not None else 0
+        with suppress(*MALFORMED):
+            if rank in (3, 4) and softmax.integer("axis", -1 if graph.opset >= 13 else 1) in (-1, rank - 1):
+                found[value] = Axes("NCTT"[4 - rank :])
+    return found
 
 
 def _is_layer(graph: Graph, node: Node, kind: str, types: Mapping[str, TensorSpec]) -> bool:

@@ -3,13 +3,20 @@
 1. A layer map, which a conversion leaves in the metadata, names the node that makes a mapped value; a convolution,
    dense or other layer whose own output is not mapped takes the name of the first mapped value among what it absorbs
    (its bias, a nonlinearity of the same layer). A layer that is a norm or a nonlinearity by itself gives its name to no
-   node before it. The node that makes the mapped value is then called as a part of its layer: `conv1/Relu`.
+   node before it, but for a norm to that which its scale follows. The node that makes the mapped value is then called
+   as a part of its layer: `conv1/Relu`.
 2. PyTorch's newer exporter notes modules: a node that is its module's only layer is called as the module.
 3. Else a node is called by its own name, or where several share that, by its first output.
+
+Whatever it is called, a layer is found by the module of its weight too (`weight_module`).
 
 The layer map is the metadata `onnxviz.layers`: `{"version": 1, "layers": [{"layer", "class", "tensor", "value",
 "layout"}]}`: a layer's path as its author wrote it (`block1/conv`, or a TensorFlow scope), its class or operator, the
 tensor it was there, the value that it is here, and that value's layout where the conversion knows it.
+The layer map is the metadata `onnxviz.layers`: `{"version": 1, "channels": "last", "layers": [{"layer", "class",
+"tensor", "value", "layout"}]}`: a layer's path as its author wrote it (`block1/conv`, or a TensorFlow scope), its class
+or operator, the tensor it was there, the value that it is here, and that value's layout where the conversion knows it.
+`channels` says where the source holds the channels of what no layout is known of.
 """
 
 from __future__ import annotations
@@ -23,6 +30,8 @@ from typing import Any
 from onnxviz.errors import ModelError
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.node import Node
+from onnxviz.graph.operators.axis_letters import Axes
+from onnxviz.graph.operators.table import operator_of
 
 METADATA_LAYERS = "onnxviz.layers"
 
@@ -40,22 +49,41 @@ class MappedLayer:
         """Whether it is a norm or a nonlinearity of its own, which gives its name to no operator before it."""
         return any(word in self.kind.lower() for word in _FOLLOWERS)
 
+    @property
+    def is_norm(self) -> bool:
+        """Whether it is a norm, of which a part may be a node of its own."""
+        return "norm" in self.kind.lower()
+
 
 _FOLLOWERS = ("relu", "elu", "selu", "activation", "softmax", "sigmoid", "tanh", "softplus", "norm", "dropout")
 
 
-def read_layer_map(metadata: Mapping[str, str]) -> Mapping[str, MappedLayer]:
-    """Return the layers of the author by value; empty where the model has no map.
+@dataclass(frozen=True, slots=True)
+class LayerMap:
+    """The layers of the author by value, and whether the source holds channels last."""
+
+    layers: Mapping[str, MappedLayer]
+    channels_last: bool = False
+
+    @property
+    def axes(self) -> Mapping[str, Axes]:
+        """The layouts that are known."""
+        return {value: Axes(layer.layout) for value, layer in self.layers.items() if layer.layout is not None}
+
+
+def read_layer_map(metadata: Mapping[str, str]) -> LayerMap:
+    """Return the layers of the author; none where the model has no map.
 
     Raises:
         ModelError: The map is there and cannot be read.
     """
     text = metadata.get(METADATA_LAYERS)
     if text is None:
-        return {}
+        return LayerMap({})
     try:
-        entries = json.loads(text)["layers"]
-        return {_text(entry["value"]): _mapped(entry) for entry in entries}
+        written = json.loads(text)
+        layers = {_text(entry["value"]): _mapped(entry) for entry in written["layers"]}
+        return LayerMap(layers, written.get("channels") == "last")
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ModelError(f"the model's metadata {METADATA_LAYERS!r} cannot be read: {error!r}") from None
 
@@ -83,7 +111,7 @@ class LayerNames:
 
     def __init__(self, graph: Graph, kinds: Sequence[str], chain: Callable[[Node], Sequence[str]]) -> None:
         """Name all nodes; `chain` gives the values from a node's output to its act value."""
-        self.mapped = read_layer_map(graph.metadata)
+        self.mapped = read_layer_map(graph.metadata).layers
         self._scopes = [node.scope for node in graph.nodes]
         self._taken = {node.key for node in graph.nodes} | graph.producers.keys()
         self._outputs = {spec.name for spec in graph.outputs}
@@ -124,7 +152,8 @@ class LayerNames:
         for node in graph.nodes:
             if kinds[node.index] != "other":
                 values = chain(node)
-                self._give(claims, node, self._first([*values, *_squeezed(graph, node, kinds, values)]))
+                first = self._first([*values, *_squeezed(graph, node, kinds, values)], kinds[node.index])
+                self._give(claims, node, first)
         for node in graph.nodes:
             if kinds[node.index] == "other":
                 self._give(
@@ -132,9 +161,11 @@ class LayerNames:
                 )
         return claims
 
-    def _first(self, values: Sequence[str]) -> MappedLayer | None:
+    def _first(self, values: Sequence[str], kind: str) -> MappedLayer | None:
         found = next(((place, self.mapped[value]) for place, value in enumerate(values) if value in self.mapped), None)
-        return None if found is None or (found[0] and found[1].only_follows) else found[1]
+        if found is None or (found[0] and found[1].only_follows and not (kind == "norm" and found[1].is_norm)):
+            return None
+        return found[1]
 
     def _give(self, claims: dict[str, int], node: Node, layer: MappedLayer | None) -> None:
         # An output of the model is often called as the layer that makes it: the name then means one thing all the same.
@@ -148,6 +179,28 @@ def _squeezed(graph: Graph, node: Node, kinds: Sequence[str], values: Sequence[s
     readers = graph.consumers.get(values[-1], ()) if values else ()
     one = kinds[node.index] == "pool" and len(readers) == 1 and readers[0].operator in ("Squeeze", "Reshape", "Flatten")
     return readers[0].outputs[:1] if one else ()
+
+
+def weight_module(graph: Graph, node: Node) -> str:
+    """Return the module whose weight a node reads, as the weight's name tells it: `features.0` of `features.0.weight`.
+
+    A convolution into which an exporter folded the norm behind it is called as the norm, and its weight as before.
+    """
+    for value in (node.inputs[place] for place in operator_of(node).weights if place < len(node.inputs)):
+        name = _stored_name(graph, value) if value and graph.is_constant(value) else ""
+        if name:
+            return name.rpartition("/" if "/" in name.strip("/") else ".")[0]
+    return ""
+
+
+def _stored_name(graph: Graph, value: str) -> str:
+    """Return the name of the initializer that a constant is computed from (by DequantizeLinear, Transpose), or ''."""
+    while value not in graph.initializers:
+        maker = graph.producers.get(value)
+        if maker is None or not maker.inputs:
+            return ""
+        value = maker.inputs[0]
+    return value
 
 
 def parts_before_last(name: str) -> str:

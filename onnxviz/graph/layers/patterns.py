@@ -3,8 +3,8 @@
 Exporters write SiLU as `x * Sigmoid(x)`, HardSwish as `x * Clip(x + 3, 0, 6) / 6`, Mish as `x * Tanh(Softplus(x))`
 and GELU as `x * (1 + Erf(x / sqrt 2)) / 2`: all are a Mul whose two sides come from one value through elementwise
 operators. Attention is a product of two computed values that reaches a Softmax, which reaches another such product.
-A LayerNorm of several nodes is `(x - mean) / sqrt(mean((x - mean)^2) + eps)`, an RMSNorm the same without the means
-of x. Quantisers of weights and inputs write a ConvInteger or MatMulInteger, a Cast, and a Mul by both scales.
+Quantisers of weights and inputs write a ConvInteger or MatMulInteger, a Cast, and a Mul by both scales. For norms see
+norms.py.
 """
 
 from __future__ import annotations
@@ -42,12 +42,6 @@ def find_attention(graph: Graph) -> Mapping[int, str]:
     return found
 
 
-def find_norms(graph: Graph) -> Mapping[int, Gate]:
-    """Return the norms that are written as separate operators, by the index of their last node."""
-    norms = (_norm(graph, node) for node in graph.nodes if node.operator in ("Div", "Mul"))
-    return {norm.final.index: norm for norm in norms if norm is not None}
-
-
 def find_floats(graph: Graph) -> Mapping[int, Node]:
     """Return, by the index of a product of whole numbers, the Mul that scales it to what it stands for."""
     products = (node for node in graph.nodes if node.operator in ("ConvInteger", "MatMulInteger"))
@@ -68,7 +62,7 @@ def _gate(graph: Graph, product: Node) -> Gate | None:
     """Walk back from a Mul, latest value first, until a single value is left from which both sides come."""
     members = {product.index}
     ops: set[str] = set()
-    open_values = _computed(graph, product)
+    open_values = computed(graph, product)
     if len(open_values) < 2:
         return None
     while len(open_values) > 1:
@@ -78,14 +72,15 @@ def _gate(graph: Graph, product: Node) -> Gate | None:
             return None
         members.add(latest.index)
         ops.add(latest.operator)
-        open_values = (open_values - set(latest.outputs)) | _computed(graph, latest)
+        open_values = (open_values - set(latest.outputs)) | computed(graph, latest)
     if not ops & _NONLINEAR:
         return None
     final = _scaled(graph, product, ops)
     return Gate(next(iter(open_values)), frozenset({*members, final.index}), final)
 
 
-def _computed(graph: Graph, node: Node) -> set[str]:
+def computed(graph: Graph, node: Node) -> set[str]:
+    """Return what a node reads that is not constant."""
     return {value for value in node.inputs if value and not graph.is_constant(value)}
 
 
@@ -115,7 +110,7 @@ _PRODUCTS = frozenset({"MatMul", "FusedMatMul"})
 
 
 def _is_product(graph: Graph, node: Node) -> bool:
-    return node.operator in _PRODUCTS and len(_computed(graph, node)) == 2
+    return node.operator in _PRODUCTS and len(computed(graph, node)) == 2
 
 
 def _product_before(graph: Graph, softmax: Node) -> Node | None:
@@ -139,56 +134,6 @@ def _reaches_product(graph: Graph, softmax: Node) -> bool:
         passing = [node for node in layer if node.operator in _AFTER_SOFTMAX]
         layer = [reader for node in passing for reader in graph.consumers.get(node.outputs[0], ())]
     return False
-
-
-def _norm(graph: Graph, final: Node) -> Gate | None:
-    """Match `a / sqrt(mean(a^2) + eps)`, or the product with a reciprocal, where `a` is x or x less its mean."""
-    if len(final.inputs) != 2:
-        return None
-    sides = [final.inputs] if final.operator == "Div" else [final.inputs, final.inputs[::-1]]
-    for centred, divisor in sides:
-        nodes = [final]
-        if final.operator == "Mul":
-            divisor = _back(graph, divisor, "Reciprocal", nodes)
-        total = _back(graph, divisor, "Sqrt", nodes)
-        squares = _back(graph, _back(graph, total, "Add", nodes), "ReduceMean", nodes)
-        if squares and _is_square(graph, squares, centred, nodes):
-            source = _uncentred(graph, centred, nodes)
-            return Gate(source, frozenset(node.index for node in nodes), final)
-    return None
-
-
-def _back(graph: Graph, value: str, op: str, nodes: list[Node]) -> str:
-    """Return the computed operand of the node of this operator that makes a value, and note it; else an empty text."""
-    node = graph.producers.get(value)
-    if node is None or node.operator != op:
-        return ""
-    nodes.append(node)
-    operands = _computed(graph, node)
-    return operands.pop() if len(operands) == 1 else ""
-
-
-def _is_square(graph: Graph, value: str, of: str, nodes: list[Node]) -> bool:
-    node = graph.producers.get(value)
-    if node is None or node.operator not in ("Mul", "Pow") or node.inputs[:1] != (of,) or len(node.inputs) != 2:
-        return False
-    nodes.append(node)
-    if node.operator == "Mul":
-        return node.inputs[1] == of
-    exponent = graph.constant(node.inputs[1])
-    return exponent is not None and exponent.size == 1 and float(exponent.item()) == 2
-
-
-def _uncentred(graph: Graph, centred: str, nodes: list[Node]) -> str:
-    """Return x where a value is x less its mean, else the value itself."""
-    node = graph.producers.get(centred)
-    if node is None or node.operator != "Sub" or len(node.inputs) != 2:
-        return centred
-    mean: list[Node] = []
-    if _back(graph, node.inputs[1], "ReduceMean", mean) != node.inputs[0]:
-        return centred
-    nodes.extend((node, *mean))
-    return node.inputs[0]
 
 
 def _scaled_to_floats(graph: Graph, product: Node) -> Node | None:

@@ -90,13 +90,17 @@ def _merged(letters: str, old: Sequence[Dimension], new: Sequence[Dimension]) ->
         return Axes(letters)
     full = "".join(letter for letter, size in zip(letters, old, strict=True) if size != 1) or letters[0]
     if len(new) > 1:
-        return Axes("HW", assumed=True) if full in ("T", "L") and len(new) == len("HW") else None
+        split = _SPLIT.get((full, len(new)))
+        return None if split is None else Axes(split, assumed=True)
     if all(letter in SPATIAL for letter in full):
         return Axes("T")
-    if len(full) == 1:
-        return Axes(full)
+    if len(full) == 1 or full in ("GC", "CG"):
+        return Axes(full.strip("G") or full)
     # Flattened maps: the units of a vector, by habit called its channels.
     return Axes("C", assumed=True) if "C" in (full[0], full[-1]) and "N" not in full else None
 
+
+_SPLIT: Mapping[tuple[str, int], str] = {("T", 2): "HW", ("L", 2): "HW", ("N", 2): "NT", ("N", 3): "NHW"}
+"""What an axis most often becomes: tokens a map, rows that a product took one by one the steps or places of items."""
 
 _SPACES: Mapping[int, str] = {0: "", 1: "L", 2: "HW", 3: "DHW"}

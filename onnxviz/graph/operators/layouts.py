@@ -2,27 +2,39 @@
 
 A convolution fixes the axes of what it reads and makes (axis_seeds.py). From there they are carried in both directions,
 as the rules of reads/ say where an axis of an operand lies in the result: elementwise operators keep axes, Transpose
-permutes them, Reshape and Flatten keep, merge or drop them. What only looks right (the last axis of a MatMul as
-channels, flattened maps as units) is carried in a second round and marked as assumed.
+permutes them, Reshape and Flatten keep, merge or drop them. Then layouts that the model's metadata record are carried
+to what is left, and at last, marked as assumed, what only looks right: the last axis of a MatMul as channels, flattened
+maps as units.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 
 from onnxviz.graph.attributes import MALFORMED
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.node import Node
 from onnxviz.graph.operators.axis_letters import Axes, carried
+from onnxviz.graph.operators.axis_seeds import Seed
 from onnxviz.graph.operators.reads.rule import KnownSizes, Operand, Reads
-from onnxviz.graph.operators.table import operator_of, reads_of
-from onnxviz.layout import Dimension, TensorSpec, channels_first
+from onnxviz.graph.operators.table import Operator, operator_of, reads_of
+from onnxviz.layout import CHANNELS_LAST, Dimension, TensorSpec, channels_first
+
+_NONE: Mapping[str, Axes] = {}
 
 
-def follow_axes(graph: Graph, types: Mapping[str, TensorSpec]) -> Mapping[str, Axes]:
+def follow_axes(
+    graph: Graph,
+    types: Mapping[str, TensorSpec],
+    recorded: Mapping[str, Axes] = _NONE,
+    parts: Collection[int] = (),
+) -> Mapping[str, Axes]:
     """Return the layout of every value that convolutions and their like, or failing these a likely guess, reach.
+
+    `recorded` are layouts of values, known or likely, from elsewhere; what the operators themselves fix counts before.
+    `parts` are nodes that fix nothing by themselves, by their indices: a global pooling may be the mean of a norm.
 
     >>> import onnx
     >>> model = onnx.parser.parse_model('''<ir_version: 8, opset_import: ["" : 13]>
@@ -35,21 +47,18 @@ def follow_axes(graph: Graph, types: Mapping[str, TensorSpec]) -> Mapping[str, A
     'NHWC'
     """
     walk = _Walk(graph, types)
-    for certain in (True, False):
-        for node in graph.nodes:
-            operator = operator_of(node)
-            seed = operator.fixes if certain else operator.suggests
-            if seed is not None:
-                with suppress(*MALFORMED):
-                    for value, axes in seed(node, walk.sizes):
-                        walk.learn(value, axes)
-        walk.spread()
+    walk.sow(lambda operator: operator.fixes, parts)
+    for value, axes in recorded.items():
+        walk.learn(value, axes)
+    walk.spread()
+    walk.sow(lambda operator: operator.suggests)
     return walk.found
 
 
-def guess_axes(spec: TensorSpec | None) -> Axes | None:
-    """Return the layout that a value of this rank most often has in ONNX, always as a guess."""
-    layout = channels_first(len(spec.shape)) if spec is not None and spec.shape is not None else None
+def guess_axes(spec: TensorSpec | None, *, channels_last: bool = False) -> Axes | None:
+    """Return the layout that a value of this rank most often has, in ONNX or with channels last, always as a guess."""
+    rank = len(spec.shape) if spec is not None and spec.shape is not None else 0
+    layout = (CHANNELS_LAST.get if channels_last else channels_first)(rank)
     return None if layout is None else Axes(layout, assumed=True)
 
 
@@ -88,6 +97,16 @@ class _Walk:
         self.sizes = _LearnedSizes(graph, types, self.found)
         self._graph = graph
         self._waiting: tuple[deque[tuple[str, Axes]], ...] = (deque(), deque(), deque())
+
+    def sow(self, seed_of: Callable[[Operator], Seed | None], parts: Collection[int] = ()) -> None:
+        """Take the seeds of all nodes but some, and carry them as far as they go."""
+        for node in self._graph.nodes:
+            seed = seed_of(operator_of(node))
+            if seed is not None and node.index not in parts:
+                with suppress(*MALFORMED):
+                    for value, axes in seed(node, self.sizes):
+                        self.learn(value, axes)
+        self.spread()
 
     def learn(self, value: str, axes: Axes | None) -> None:
         """Take a layout of a value that has none yet, as long as its rank agrees.

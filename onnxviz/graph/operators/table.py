@@ -70,7 +70,8 @@ _ROWS: Iterable[tuple[str, Operator]] = (
     ("QLinearConv", Operator("conv", windows.window, seeds.spatial, weights=(3, 8), output_scale=6)),
     ("DeformConv", Operator("conv", None, seeds.spatial, weights=(1, 3))),
     ("CausalConvWithState", Operator("other", None, seeds.spatial)),
-    ("NhwcConv", Operator("other", None, seeds.channels_last)),
+    ("NhwcConv NhwcFusedConv NhwcMaxPool", Operator("other", None, seeds.channels_last)),
+    ("GroupNorm SkipGroupNorm", Operator("other", None, seeds.group_norm)),
     ("MaxPool AveragePool LpPool", Operator("pool", windows.window, seeds.spatial)),
     ("QLinearAveragePool", Operator("pool", windows.window, seeds.spatial, output_scale=3)),
     ("GlobalMaxPool GlobalAveragePool GlobalLpPool", Operator("pool", reductions.over_space, seeds.spatial)),
@@ -90,6 +91,12 @@ _ROWS: Iterable[tuple[str, Operator]] = (
         Operator("norm", normalising.last_axes, None, seeds.last_axis_norm, (1, 2)),
     ),
     ("SimplifiedLayerNormalization", Operator("other", normalising.last_axes, None, seeds.last_axis_norm)),
+    (
+        "SkipLayerNormalization SkipSimplifiedLayerNormalization",
+        Operator("other", normalising.skip_norm, None, seeds.skip_norm),
+    ),
+    ("EmbedLayerNormalization BiasAdd BiasSplitGelu", Operator("other", None, seeds.tokens)),
+    ("BiasGelu FastGelu", Operator("other", elementwise.pointwise, None, seeds.bias)),
     ("MeanVarianceNormalization", Operator("other", normalising.mean_variance)),
     ("LpNormalization", Operator("other", normalising.along_axis)),
     (
@@ -103,7 +110,7 @@ _ROWS: Iterable[tuple[str, Operator]] = (
     ("LogSoftmax Hardmax", Operator("other", normalising.along_axis)),
     ("Concat", Operator("join", moving.concat)),
     ("QLinearConcat", Operator("join", moving.quantised_concat, output_scale=0)),
-    ("Add", Operator("add", elementwise.pointwise, weights=_EVERY_INPUT)),
+    ("Add", Operator("add", elementwise.pointwise, None, seeds.bias, _EVERY_INPUT)),
     ("Sum", Operator("add", elementwise.pointwise)),
     ("QLinearAdd", Operator("add", elementwise.pointwise, output_scale=6)),
     ("QLinearMul", Operator("other", elementwise.pointwise, output_scale=6)),
@@ -118,17 +125,19 @@ _ROWS: Iterable[tuple[str, Operator]] = (
         Operator("dense", products.matmul, None, seeds.dense_product, (0, 3), sides=(0, 3), output_scale=6),
     ),
     ("MatMulNBits", Operator("dense", products.matmul, None, seeds.dense_product, (1,))),
-    ("MatMulIntegerToFloat", Operator("dense", weights=(1, 6), sides=(0, 1))),
-    ("DynamicQuantizeMatMul", Operator("dense", weights=(1, 4), sides=(0, 1))),
-    ("Attention", Operator("attention", products.attention, None, seeds.channels_in_last)),
-    ("MultiHeadAttention", Operator("attention", products.fused_attention, None, seeds.channels_in_last)),
-    ("GroupQueryAttention", Operator("attention", None, None, seeds.channels_in_last)),
-    ("QAttention", Operator("attention", weights=(1, 2))),
-    ("LSTM GRU RNN", Operator("other", something, weights=_EVERY_INPUT)),
+    ("MatMulIntegerToFloat", Operator("dense", None, None, seeds.dense_product, (1, 6), sides=(0, 1))),
+    ("DynamicQuantizeMatMul", Operator("dense", None, None, seeds.dense_product, (1, 4), sides=(0, 1))),
+    ("Attention", Operator("attention", products.attention, seeds.attention)),
+    ("MultiHeadAttention", Operator("attention", products.fused_attention, seeds.fused_attention)),
+    ("GroupQueryAttention", Operator("attention", None, seeds.fused_attention)),
+    ("SparseAttention LongformerAttention", Operator("other", None, seeds.fused_attention)),
+    ("QAttention", Operator("attention", None, seeds.fused_attention, weights=(1, 2))),
+    ("LSTM GRU RNN", Operator("other", something, seeds.recurrent, weights=_EVERY_INPUT)),
+    ("DynamicQuantizeLSTM", Operator("other", something, seeds.recurrent, weights=(1, 2, 3, 7))),
     ("Gather", Operator("other", moving.gather, None, seeds.embedding, (0,))),
     (
-        "Abs Acos Acosh And Asin Asinh Atan Atanh BiasGelu BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Cast "
-        "Ceil Celu Cos Cosh Dropout Equal Erf Exp FastGelu Floor Greater GreaterOrEqual Identity IsInf IsNaN Less "
+        "Abs Acos Acosh And Asin Asinh Atan Atanh BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Cast "
+        "Ceil Celu Cos Cosh Dropout Equal Erf Exp Floor Greater GreaterOrEqual Identity IsInf IsNaN Less "
         "LessOrEqual Log Max Mean Min Mod Neg Not Or Pow QuickGelu Reciprocal Round Shrink Sign Sin Sinh "
         "Softsign Sqrt Tan ThresholdedRelu Where Xor",
         Operator("other", elementwise.pointwise),
@@ -173,7 +182,7 @@ def _by_domain(rows: Iterable[tuple[str, Operator]]) -> dict[tuple[str, str], Op
                 last = seeds.channels_last if operator.fixes is seeds.spatial else None
                 table[_CHANNELS_LAST_DOMAIN, name] = replace(plain, fixes=last)
     table[_MICROSOFT, "Attention"] = Operator(
-        "attention", products.packed_attention, None, seeds.channels_in_last, (1, 2)
+        "attention", products.packed_attention, seeds.fused_attention, weights=(1, 2)
     )
     return table
 

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from onnxviz.graph.graph import Graph
+from onnxviz.graph.layers.names import weight_module
 from onnxviz.graph.node import Node
 from onnxviz.graph.topology import bodies
 from onnxviz.words import shown
@@ -52,12 +53,16 @@ class Matches:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A value of the graph with the layer or else the node that makes it; `order` is its place in the graph."""
+    """A value of the graph with the layer or else the node that makes it; `order` is its place in the graph.
+
+    `module` is that of the layer's weight, by the weight's name.
+    """
 
     value: str
     node: Node | None
     layer: Layer | None
     order: tuple[int, int]
+    module: str = ""
 
     @property
     def inside(self) -> str:
@@ -71,16 +76,19 @@ class Candidate:
 
     @property
     def name(self) -> str:
-        """The name that a user sees."""
-        return self.layer.name if self.layer else self.node.key if self.node else self.value
+        """The name that a user sees: of several outputs of a node that is not a layer, the first has the node's."""
+        if self.layer is not None:
+            return self.layer.name
+        is_first = self.node is not None and self.value == next(filter(None, self.node.outputs))
+        return self.node.key if self.node is not None and is_first else self.value
 
     def tapped(self, tap: str) -> str:
         """Return the value that it means as a layer."""
         return self.layer.value(tap) if self.layer else self.value
 
     def names(self) -> Iterator[str]:
-        """Give what a glob is held against: the node's name, the value's, the scope and the name that is shown."""
-        for name in (self.text("node"), self.value, self.text("scope"), self.name):
+        """Give what a glob is held against: the names of node and value, the scope, the weight's, the name shown."""
+        for name in (self.text("node"), self.value, self.text("scope"), self.module, self.name):
             if name:
                 yield name
 
@@ -90,8 +98,8 @@ class Candidate:
 
     def field(self, field: str) -> Any:
         """Return a field of the language, None where it is unknown."""
-        if field in ("value", "kind"):
-            return self.value if field == "value" else self.kind
+        if field in ("value", "kind", "module"):
+            return {"value": self.value, "kind": self.kind, "module": self.module}[field]
         if self.layer or self.node is None:
             return getattr(self.layer, field, None)
         return {"node": self.node.name, "op": self.node.op, "scope": self.node.scope}.get(field)
@@ -107,7 +115,9 @@ class Candidates:
         self._candidates: list[Candidate] = []
         self._numbers: dict[str, int] = {}
         for layer in layers:
-            number = self._add(Candidate(layer.output, None, layer, self._order(layer.output, layer)))
+            maker = None if layer.inside else graph.producers.get(layer.output)
+            module = "" if maker is None else weight_module(graph, maker)
+            number = self._add(Candidate(layer.output, None, layer, self._order(layer.output, layer), module))
             if not layer.inside:
                 self._numbers.setdefault(layer.output, number)
 
@@ -119,14 +129,19 @@ class Candidates:
         return ((number, candidate) for number, candidate in enumerate(self._candidates) if candidate.layer)
 
     @cached_property
+    def inner(self) -> int:
+        """The set of the layers inside bodies and functions."""
+        return mask(number for number, candidate in self.layers() if candidate.inside)
+
+    @cached_property
     def others(self) -> int:
-        """The set of all nodes that are not layers of a kind."""
-        numbers = (self._of_node(node) for node in self.graph.nodes)
-        return mask(number for number in numbers if number is not None and self[number].kind == "other")
+        """The set of all that nodes put out and that is not of a layer of a kind."""
+        numbers = (self._of_value(value) for node in self.graph.nodes for value in node.outputs if value)
+        return mask(number for number in numbers if self[number].kind == "other")
 
     def is_name(self, name: str) -> bool:
-        """Return whether a value or node of the graph has exactly this name."""
-        return self._is_value(name) or name in self._nodes
+        """Return whether a value, node, layer or scope of the graph has exactly this name."""
+        return self._is_value(name) or name in self._nodes or name in self._called
 
     def named(self, name: str) -> Matches:
         """Return what has exactly this name: a value before nodes before layers before what lies in a body."""
@@ -152,7 +167,7 @@ class Candidates:
 
     def all_names(self) -> list[str]:
         """Return every name that can be selected."""
-        return [*self.words("node", "value", "scope"), *self._nodes, *self.graph.producers, *self._sources]
+        return [*self.words("node", "value", "scope", "module"), *self._nodes, *self.graph.producers, *self._sources]
 
     def _add(self, candidate: Candidate) -> int:
         self._candidates.append(candidate)
@@ -174,20 +189,20 @@ class Candidates:
             )
         return self._numbers[value]
 
-    def _of_node(self, node: Node) -> int | None:
+    def _of_node(self, node: Node) -> list[int]:
+        """Return what a node's name means: the layer that it is, else all that it puts out."""
         outputs = [value for value in node.outputs if value]
         known = [self._numbers[value] for value in outputs if value in self._numbers]
-        layered = [number for number in known if self[number].layer]
-        return layered[0] if layered else self._of_value(outputs[0]) if outputs else None
+        return [number for number in known if self[number].layer] or [self._of_value(value) for value in outputs]
 
     def _of_nodes(self, name: str) -> list[int]:
-        numbers = (self._of_node(node) for node in self._nodes.get(name, ()))
-        return [number for number in numbers if number is not None]
+        return [number for node in self._nodes.get(name, ()) for number in self._of_node(node)]
 
     def _note_twin(self, name: str, number: int) -> None:
         for twin in self._of_nodes(name):
-            meant = self[twin].tapped(self.tap)
-            if meant != name:
+            meant, node = self[twin].tapped(self.tap), self[twin].node
+            beside = node is not None and name in node.outputs
+            if meant != name and not beside:
                 self.notes[number] = (
                     f"`{shown(name)}` names a value and a node, which as a layer means `{shown(meant)}`:"
                     " the value is taken"
@@ -214,6 +229,11 @@ class Candidates:
         return grouped(
             (name, number) for number, candidate in top for name in {candidate.name, candidate.text("node")} - {""}
         )
+
+    @cached_property
+    def _called(self) -> frozenset[str]:
+        """All that layers outside bodies are called."""
+        return frozenset(name for _, candidate in self.layers() if not candidate.inside for name in candidate.names())
 
     @cached_property
     def _body_names(self) -> Mapping[str, int]:

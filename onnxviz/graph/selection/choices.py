@@ -15,7 +15,7 @@ from onnxviz.graph.layers.layer import Layer
 from onnxviz.graph.selection.candidates import Candidates, Matches, members
 from onnxviz.graph.selection.evaluation import Evaluation
 from onnxviz.graph.selection.grammar import KEYWORDS, Condition, Factor, Selection, Term, Word, exact, parse
-from onnxviz.graph.selection.messages import all_inside, inside_body, pointed
+from onnxviz.graph.selection.messages import all_inside, inside_body, left_inside, pointed
 from onnxviz.words import near, shown
 
 SelectionText = str | Layer | Sequence[str | Layer] | Mapping[str, str]
@@ -132,13 +132,24 @@ def select(
     candidates = Candidates(graph, layers, tap)
     chosen = [_read(one, candidates) for one in ([text] if isinstance(text, str) else list(text) or [""])]
     left_out = [_read(one, candidates) for one in exclude]
-    for bodies in (False, True):
-        evaluation = Evaluation(candidates, bodies=bodies)
-        matches = evaluation.run(chosen, left_out)
-        if matches:
-            first, *rest = _choices(candidates, matches)
-            return (replace(first, note="; ".join(filter(None, (first.note, *evaluation.notes)))), *rest)
-    raise NoMatchError(_nothing(candidates, chosen, left_out))
+    wider = Evaluation(candidates, bodies=True)
+    beyond = wider.run(chosen, left_out)
+    matches = Evaluation(candidates, bodies=False).run(chosen, left_out) if candidates.inner else beyond
+    # An index may pass over all that lies outside: then what it reaches with the bodies counted is taken.
+    matches = matches or beyond.only(~candidates.inner) or beyond
+    if not matches:
+        raise NoMatchError(_nothing(candidates, chosen, left_out))
+    first, *rest = _choices(candidates, matches)
+    notes = (first.note, *wider.notes, _left_inside(candidates, matches, beyond))
+    return (replace(first, note="; ".join(filter(None, notes))), *rest)
+
+
+def _left_inside(candidates: Candidates, matches: Matches, beyond: Matches) -> str:
+    """Say what a selection would match besides if it saw functions and bodies."""
+    inside = [candidates[number].layer for number in members(beyond.all & candidates.inner)]
+    if inside:
+        return left_inside([layer for layer in inside if layer is not None])
+    return "" if matches.all == beyond.all else "an index does not count layers inside functions and bodies"
 
 
 def matched_values(text: Sequence[str], *, graph: Graph, layers: Sequence[Layer], tap: str) -> frozenset[str]:
@@ -171,30 +182,54 @@ def require_tap(tap: str) -> None:
 def default_choices(
     graph: Graph, layers: Sequence[Layer], tap: str, exclude: Sequence[str] = ()
 ) -> tuple[tuple[Choice, ...], str]:
-    """Return what is taken where nothing was selected, and words for it: conv and pool, else all of rank 3 or more.
+    """Return what is taken where nothing was selected, and words for it.
+
+    | the model has | taken |
+    |---|---|
+    | layers of kind conv or pool | these |
+    | else layers of rank 3 or more, or of a rank that a run alone tells | these |
+    | else layers | all of them |
+    | else | the outputs of its nodes |
 
     Raises:
-        NoMatchError: No layer has a rank of 3 or more, or `exclude` takes all of them away.
-        UnsupportedError: None has, and the model's conv and pool layers lie in bodies or functions.
+        NoMatchError: `exclude` takes all of them away.
+        UnsupportedError: All the layers lie in bodies or functions.
     """
-    kinds = {layer.kind for layer in layers if not layer.inside}
-    text = ",".join(kind for kind in _SHOWN_FIRST if kind in kinds)
-    if text:
-        return select(text, graph=graph, layers=layers, exclude=exclude, tap=tap), text
-    hidden = [layer for layer in layers if layer.kind in _SHOWN_FIRST]
-    words = f"every layer of rank 3 or more, for no layer {'outside bodies ' if hidden else ''}is of kind conv or pool"
-    try:
-        return select("rank>=3", graph=graph, layers=layers, exclude=exclude, tap=tap), words
-    except NoMatchError:
-        if exclude:
-            raise
-        if hidden:
-            outputs = [output for layer in hidden for output in graph.nodes[layer.index].outputs]
-            raise UnsupportedError(all_inside(hidden, outputs)) from None
-        raise NoMatchError(
-            "the model has no conv or pool, and no layer of rank 3 or more that would be shown in their place\n"
-            "select a node or value by name; `onnxviz layers MODEL --all` lists every node"
-        ) from None
+    top = [layer for layer in layers if not layer.inside and layer.kind != "other"]
+    inner = [layer for layer in layers if layer.inside and layer.kind != "other"]
+    if inner and not top:
+        hidden = [layer for layer in inner if layer.kind in _SHOWN_FIRST] or inner
+        outputs = [output for layer in hidden for output in graph.nodes[layer.index].outputs]
+        raise UnsupportedError(all_inside(hidden, outputs))
+    text, words = _default_text(top, inner)
+    choices = select(text, graph=graph, layers=layers, exclude=exclude, tap=tap)
+    return choices if top else _computed(choices, graph), words
+
+
+def _default_text(top: Sequence[Layer], inner: Sequence[Layer]) -> tuple[str, str]:
+    """Return the selection that stands for none, and words for it."""
+    first = ",".join(kind for kind in _SHOWN_FIRST if any(layer.kind == kind for layer in top))
+    if first:
+        return f"({','.join(_SHOWN_FIRST)})", first  # in one term: what lies inside is counted of both
+    if not top:
+        return "other", "the outputs of its nodes, for no node is a layer of a kind"
+    where = "outside bodies " if any(layer.kind in _SHOWN_FIRST for layer in inner) else ""
+    vectors = sum(layer.rank is not None and layer.rank < 3 for layer in top)
+    unknown = sum(layer.rank is None for layer in top)
+    if vectors == len(top):
+        return "all", f"every layer, for no layer {where}is of kind conv or pool, or of rank 3 or more"
+    words = f"every layer of rank 3 or more, for no layer {where}is of kind conv or pool"
+    words += f"; {unknown} of a rank that only the run tells are taken too" if unknown else ""
+    words += f"; {vectors} of a lower rank are left out, which `--layers all` takes too" if vectors else ""
+    return "!rank<3", words
+
+
+def _computed(choices: tuple[Choice, ...], graph: Graph) -> tuple[Choice, ...]:
+    """Leave out what no run computes, or what is not a tensor by the model's own word, unless that is all there is."""
+    declared = (*graph.proto.graph.output, *graph.proto.graph.value_info)
+    others = {info.name for info in declared if info.type.WhichOneof("value") not in ("tensor_type", None)}
+    kept = [one for one in choices if one.value not in others and not graph.is_constant(one.value)]
+    return tuple(kept) or choices
 
 
 def _read(text: str, candidates: Candidates) -> Selection:

@@ -112,14 +112,14 @@ class Evaluation:
         return self._layers | self._candidates.others if wide else self._layers
 
     def _primary(self, primary: Word | Name | Condition, selection: Selection, *, wide: bool) -> Matches:
+        if isinstance(primary, Word):
+            self._note_name(primary.text)
         match primary:
             case Word(text="all"):
                 return Matches(self._universe(wide))
             case Word(text="other") | Condition(field="kind", operator="=", value="other"):
                 return Matches(self._candidates.others)
             case Word(text=kind):
-                if self._candidates.is_name(kind):
-                    self.notes[f'`{kind}` is the kind; `"{kind}"` in quotes is the node or value of that name'] = None
                 return Matches(self._column("kind", wide=wide).get(kind, 0))
             case Condition(value=str(text)):
                 fitting = self._fitting(primary.field, text, literal=primary.literal, wide=wide)
@@ -129,6 +129,13 @@ class Evaluation:
                 return Matches(self._where(primary.field, _test(primary), wide=wide))
             case Name():
                 return self._name(primary, selection, wide=wide)
+
+    def _note_name(self, word: str) -> None:
+        """Say how the layer, node or value is meant that is called as a kind or `all`."""
+        if self._candidates.is_name(word):
+            what = "every layer" if word == "all" else "the kind"
+            quotes = f"""`"{word}"` in quotes (in a shell '"{word}"')"""
+            self.notes[f"`{word}` is {what}; {quotes} is what has that name"] = None
 
     def _where(self, field: str, holds: Callable[[Any], bool], *, wide: bool) -> int:
         return union(numbers for known, numbers in self._column(field, wide=wide).items() if holds(known))

@@ -42,6 +42,16 @@ def all_inside(layers: Sequence[Layer], outputs: Iterable[str]) -> str:
     )
 
 
+def left_inside(layers: Sequence[Layer]) -> str:
+    """Return the sentence on layers in bodies or functions that a selection matches besides what it takes."""
+    kinds = listed(dict.fromkeys(layer.kind for layer in layers))
+    one = len(layers) == 1
+    return (
+        f"{len(layers)} layer{'s' * (not one)} ({kinds}) that it matches too lie{'s' * one} inside "
+        f"{_in_there(layer.inside for layer in layers)}: left out"
+    )
+
+
 def _in_there(bodies: Iterable[str]) -> str:
     return f"{listed(map(shown, dict.fromkeys(bodies)))}, and values in there cannot be selected yet"
 

@@ -239,7 +239,31 @@ NORMS = {
     "RMS norm by a reciprocal": "p = Mul (c, c) v = ReduceMean (p, last) e = Add (v, half) q = Sqrt (e) "
     "i = Reciprocal (q) l = Mul (c, i)",
 }
-DENSE = "float two = {2}, int64[1] last = {-1}, float half = {0.5}, float[2,2] side = {1,1,1,1}, float[2] b = {1,1}, "
+# As TensorFlow writes it: the mean is taken once, and the shift is put together from it before x is read again.
+_FOLDED = "k = Mul (i, b) u = Mul (c, k) h = Mul (m, k) w = Sub (b, h) l = Add (u, w)"
+_NEGATED = "k = Mul (i, b) u = Mul (c, k) n = Neg (m) h = Mul (n, k) w = Add (h, b) l = Add (w, u)"
+_ROOT = "e = Add (v, half) q = Sqrt (e) i = Reciprocal (q) "
+NORMS |= {
+    "TensorFlow": "m = ReduceMean (c, last) d = Sub (c, m) p = Mul (d, d) v = ReduceMean (p, last) " + _ROOT + _FOLDED,
+    "Keras 3": "m = ReduceMean (c, last) d = Sub (c, m) p = Mul (d, d) v = ReduceMean (p, last) " + _ROOT + _NEGATED,
+    "means as global poolings": "m = GlobalAveragePool (c) d = Sub (c, m) p = Mul (d, d) v = GlobalAveragePool (p) "
+    + _ROOT
+    + _NEGATED,
+    "variance as a difference of squares": "m = ReduceMean (c, last) p = Mul (c, c) o = ReduceMean (p, last) "
+    "a2 = Mul (m, m) v = Sub (o, a2) " + _ROOT + _FOLDED,
+    "eps behind the root": "m = ReduceMean (c, last) d = Sub (c, m) p = Pow (d, two) v = ReduceMean (p, last) "
+    "q = Sqrt (v) e = Add (q, half) l = Div (d, e)",
+    "powers": "m = ReduceMean (c, last) d = Sub (c, m) p = Pow (d, two) v = ReduceMean (p, last) e = Add (v, half) "
+    "q = Pow (e, half) l = Div (d, q)",
+    "one by the root": "p = Pow (c, two) v = ReduceMean (p, last) e = Add (v, half) q = Sqrt (e) i = Div (one, q) "
+    "l = Mul (i, c)",
+    "bounded, in another precision": "f = Cast <to=11> (c) p = Mul (f, f) v = ReduceMean (p, last) w = Cast <to=1> (v) "
+    "e = Max (w, half) q = Sqrt (e) l = Div (c, q)",
+}
+DENSE = (
+    "float one = {1}, float two = {2}, int64[1] last = {-1}, float half = {0.5}, float[2,2] side = {1,1,1,1}, "
+    "float[2] b = {1,1}, "
+)
 INTEGER = "int8[2,2] whole = {1,2,3,4}, float s = {0.1}, int8 z = {0}"
 
 
@@ -258,6 +282,66 @@ def test_a_norm_written_as_separate_operators_is_one(nodes: str) -> None:
         "l": ("norm", "y"),
         "y": ("act", "y"),
     }
+
+
+@pytest.mark.parametrize("nodes", NORMS.values(), ids=NORMS)
+def test_all_parts_of_a_norm_are_of_no_kind(nodes: str) -> None:
+    text = f'<ir_version: 10, opset_import: ["": 20]> g (float[1,5,2] x) => (y) <{DENSE}{INTEGER}> {{ '
+    graph = Graph.from_proto(parser.parse_model(f"{text}c = MatMul (x, side) {nodes} y = MatMul (l, side) }}"))
+    found = {layer.output: layer for layer in catalogue(graph, infer_types(graph), every=True)}
+    assert {value: layer.kind for value, layer in found.items() if layer.kind != "other"} == {
+        "c": "dense",
+        "l": "norm",
+        "y": "dense",
+    }
+    assert (found["l"].layout, found["l"].channels) == ("NTC", 2)
+
+
+def test_axes_of_a_mean_may_be_an_attribute() -> None:
+    nodes = "m = ReduceMean <axes=[-1]> (x) d = Sub (x, m) p = Mul (d, d) v = ReduceMean <axes=[-1]> (p) "
+    nodes += "q = Sqrt (v) y = Div (d, q)"
+    text = f'<ir_version: 10, opset_import: ["": 13]> g (float[1,5,2] x) => (y) {{ {nodes} }}'
+    graph = Graph.from_proto(parser.parse_model(text))
+    (layer,) = catalogue(graph, infer_types(graph))
+    assert (layer.kind, layer.output, layer.layout, layer.layout_assumed) == ("norm", "y", "NTC", True)
+
+
+GROUPS = (
+    "r = Reshape (x, parts) m = ReduceMean (r, two) d = Sub (r, m) p = Mul (d, d) v = ReduceMean (p, two) "
+    "e = Add (v, half) q = Sqrt (e) i = Reciprocal (q) k = Mul (i, g) u = Mul (r, k) h = Mul (m, k) "
+    "s = Sub (g, h) l = Add (u, s) "
+)
+
+
+@pytest.mark.parametrize(("end", "output"), [("y = Reshape (l, back)", "y"), ("y = Reshape (l, aside)", "l")])
+def test_a_norm_of_groups_ends_in_the_shape_in_which_it_began(end: str, output: str) -> None:
+    held = (
+        "int64[3] parts = {1,2,32}, int64[1] two = {2}, float half = {0.5}, float[1,2,1] g = {1,2}, "
+        "int64[4] back = {1,4,4,4}, int64[4] aside = {1,2,8,4}"
+    )
+    text = f'<ir_version: 10, opset_import: ["": 20]> g (float[1,4,4,4] x) => (y) <{held}> {{ {GROUPS}{end} }}'
+    graph = Graph.from_proto(parser.parse_model(text))
+    (layer,) = catalogue(graph, infer_types(graph))
+    assert (layer.kind, layer.output) == ("norm", output)
+
+
+def test_what_a_square_root_of_a_mean_is_not_put_back_onto_is_no_norm() -> None:
+    """The deviation beside the mean, as speaker models pool it, and a scale that another value gives."""
+    deviation = "m = ReduceMean ({0}, last) d = Sub ({0}, m) p = Mul (d, d) v = ReduceMean (p, last) q = Sqrt (v) "
+    pooled = deviation.format("c") + "y = Concat <axis=2> (m, q)"
+    of_another = deviation.format("x") + "y = Mul (c, q)"
+    for nodes in (pooled, of_another):
+        assert "norm" not in {layer.kind for layer in dense_layers(f"c = MatMul (x, side) {nodes}").values()}
+
+
+def test_rows_of_a_table_do_not_take_in_the_norm_behind_them() -> None:
+    text = (
+        '<ir_version: 10, opset_import: ["": 20]> g (int64[1,5] x) => (y) '
+        "<float[3,2] t = {1,2,3,4,5,6}, float[2] b = {1,1}> { e = Gather (t, x) y = LayerNormalization (e, b, b) }"
+    )
+    graph = Graph.from_proto(parser.parse_model(text))
+    found = {layer.output: layer.act for layer in catalogue(graph, infer_types(graph), every=True)}
+    assert found == {"e": "e", "y": "y"}
 
 
 def test_what_only_resembles_a_norm_is_none() -> None:

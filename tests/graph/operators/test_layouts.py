@@ -13,7 +13,7 @@ from onnxviz.graph.operators.table import reads_of
 from onnxviz.graph.shapes import infer_types
 from onnxviz.layout import TensorSpec
 
-HEAD = '<ir_version: 8, opset_import: ["": 18]>\n'
+HEAD = '<ir_version: 8, opset_import: ["": 18, "com.microsoft": 1]>\n'
 
 
 def axes_of(nodes: str, shape: str, constants: str = "") -> dict[str, Axes]:
@@ -146,6 +146,120 @@ def test_a_product_of_two_computed_values_tells_nothing() -> None:
     assert axes_of("y = MatMul (x, x)", "1,4,4") == {}
 
 
+RECURRENT = [
+    ("LSTM", "", {"x": "LNC", "y": "LGNC", "h": "GNC", "c": "GNC"}),
+    ("GRU", "", {"x": "LNC", "y": "LGNC", "h": "GNC"}),
+    ("RNN", "", {"x": "LNC", "y": "LGNC", "h": "GNC"}),
+    ("LSTM", "layout=1, ", {"x": "NLC", "y": "NLGC", "h": "NGC", "c": "NGC"}),
+    ("com.microsoft.DynamicQuantizeLSTM", "", {"x": "LNC", "y": "LGNC", "h": "GNC", "c": "GNC"}),
+]
+
+
+@pytest.mark.parametrize(("op", "layout", "expected"), RECURRENT)
+def test_a_recurrent_layer_fixes_time_batch_and_channels(op: str, layout: str, expected: dict[str, str]) -> None:
+    outputs = "y, h, c" if "LSTM" in op else "y, h"
+    found = axes_of(f"{outputs} = {op} <{layout}hidden_size=1> (x, w, w)", "20,1,3")
+    assert found == {value: Axes(letters) for value, letters in expected.items()}
+
+
+def test_the_directions_of_a_recurrent_layer_are_read_as_its_channels() -> None:
+    nodes = 's = LSTM <hidden_size=4, direction="bidirectional"> (x, w, w) t = Transpose <perm=[0,2,1,3]> (s) '
+    nodes += "y = Reshape (t, to)"
+    found = axes_of(nodes, "20,1,3", "int64[3] to = {0, 0, -1}")
+    assert (found["s"], found["t"], found["y"]) == (Axes("LGNC"), Axes("LNGC"), Axes("LNC"))
+
+
+def test_a_batch_that_was_brought_behind_the_time_is_followed_back() -> None:
+    nodes = "t = Transpose <perm=[1,0,2]> (x) s = GRU <hidden_size=4> (t, w, w) q = Squeeze (s, one) "
+    nodes += "y = Transpose <perm=[1,0,2]> (q)"
+    found = axes_of(nodes, "1,20,3", "int64[1] one = {1}")
+    assert (found["x"], found["q"], found["y"]) == (Axes("NLC"), Axes("LNC"), Axes("NLC"))
+
+
+ATTENTION = [
+    ("Attention <q_num_heads=2, kv_num_heads=2> (x, x, x)", "1,10,16", {"x": "NTC", "y": "NTC"}),
+    ("Attention (x, x, x)", "1,4,10,16", {"x": "NGTC", "y": "NGTC"}),
+    ("com.microsoft.Attention <num_heads=2> (x, w, b)", "1,10,16", {"x": "NTC", "y": "NTC"}),
+    ("com.microsoft.MultiHeadAttention <num_heads=2> (x, x, x)", "1,10,16", {"x": "NTC", "y": "NTC"}),
+    ("com.microsoft.GroupQueryAttention <num_heads=2> (x, x, x)", "1,10,16", {"x": "NTC", "y": "NTC"}),
+]
+
+
+@pytest.mark.parametrize(("node", "shape", "expected"), ATTENTION)
+def test_attention_fixes_heads_tokens_and_channels(node: str, shape: str, expected: dict[str, str]) -> None:
+    assert axes_of(f"y = {node}", shape) == {value: Axes(letters) for value, letters in expected.items()}
+
+
+def test_what_attention_keeps_for_the_next_step_has_its_heads_apart() -> None:
+    node = "y, k, v = Attention <q_num_heads=2, kv_num_heads=2> (x, x, x, , past, past)"
+    text = f"{HEAD}g (float[1,10,16] x, float[1,2,5,8] past) => (float[] y, float[] k, float[] v) {{ {node} }}"
+    graph = Graph.from_proto(parser.parse_model(text))
+    assert {axes.layout for value, axes in follow_axes(graph, {}).items() if value in ("past", "k", "v")} == {"NGTC"}
+
+
+BIASES = [
+    ("y = Add (x, wide)", "1,20,5", "NTC"),
+    ("y = Add (wide, x)", "1,8,9,5", "NHWC"),
+    ("y = Add (x, wide)", "1,5", None),
+    ("y = Add (x, one)", "1,20,5", None),
+    ("y = Mul (x, wide)", "1,20,5", None),
+    ("y = com.microsoft.BiasGelu (x, wide)", "1,20,5", "NTC"),
+    ("y = com.microsoft.FastGelu (x)", "1,20,5", None),
+]
+
+
+@pytest.mark.parametrize(("nodes", "shape", "layout"), BIASES)
+def test_a_bias_along_the_last_axis_makes_it_likely_the_channels(nodes: str, shape: str, layout: str | None) -> None:
+    found = axes_of(nodes, shape, "float[5] wide = {1,2,3,4,5}, float[1] one = {1}")
+    assert found == ({} if layout is None else dict.fromkeys("xy", Axes(layout, assumed=True)))
+
+
+def test_a_bias_counts_less_than_what_is_certain() -> None:
+    found = layouts("c = Conv (x, w, b) y = Add (c, wide)", "1,3,8,5", "float[5] wide = {1,2,3,4,5}")
+    assert found["y"] == "NCHW"
+
+
+def test_the_tokens_of_onnxruntime_s_own_graphs_are_known_though_their_shapes_are_not() -> None:
+    nodes = (
+        "e, m = com.microsoft.EmbedLayerNormalization (x, , w, w) a = com.microsoft.Attention <num_heads=2> (e, w, b) "
+        "d = MatMul (a, side) s = com.microsoft.SkipLayerNormalization (d, e, b, b, b) "
+        "f = MatMul (s, side) g = com.microsoft.FastGelu (f, b) y = MatMul (g, side)"
+    )
+    found = layouts(nodes, "1,9", "float[2,2] side = {1,1,1,1}")
+    assert {value: found[value] for value in "eadsfgy"} == dict.fromkeys("eadsfgy", "NTC")
+
+
+def test_rows_that_a_product_takes_one_by_one_are_those_of_a_sequence() -> None:
+    nodes = "f = Reshape (x, flat) m = MatMul (f, side) y = Reshape (m, back)"
+    constants = "float[3,2] side = {1,1,1,1,1,1}, int64[2] flat = {-1, 3}, int64[3] back = {4, 20, 2}"
+    found = axes_of(nodes, "4,20,3", constants)
+    assert (found["x"], found["y"]) == (Axes("NTC", assumed=True), Axes("NTC", assumed=True))
+
+
+EMBEDDED = [("", "4,20", "NTC"), ("axis=1, ", "4,20", None), ("", "4,20,6", "NHWC")]
+
+
+@pytest.mark.parametrize(("axis", "shape", "layout"), EMBEDDED)
+def test_rows_of_a_constant_table_are_channels(axis: str, shape: str, layout: str | None) -> None:
+    text = (
+        f"{HEAD}g (int64[{shape}] x) => (float[] y) <float[2,3] table = {{1,1,1,1,1,1}}> "
+        f"{{ y = Gather <{axis.rstrip(', ') or 'axis=0'}> (table, x) }}"
+    )
+    graph = Graph.from_proto(parser.parse_model(text))
+    found = follow_axes(graph, infer_types(graph)).get("y")
+    assert found == (None if layout is None else Axes(layout, assumed=True))
+
+
+def test_a_recorded_layout_is_carried_on_and_counts_less_than_a_convolution() -> None:
+    text = (
+        f"{HEAD}g (float[1,3,8,8] x, float[1,8,8,3] z) => (float[] y, float[] r) <float[2,3,1,1] w = {{1,1,1,1,1,1}}> "
+    )
+    graph = Graph.from_proto(parser.parse_model(text + "{ y = Conv (x, w) r = Relu (z) }"))
+    recorded = {"y": Axes("NHWC"), "z": Axes("NHWC")}
+    found = follow_axes(graph, infer_types(graph), recorded)
+    assert (found["y"], found["r"]) == (Axes("NCHW"), Axes("NHWC"))
+
+
 Shape = tuple[int | str | None, ...]
 
 
@@ -192,6 +306,7 @@ def test_reshapes_that_mix_axes_tell_nothing(layout: str, before: Shape, after: 
 
 def test_a_guess_by_rank_says_that_it_is_one() -> None:
     assert guess_axes(TensorSpec("x", shape=(1, 3, 8, 8))) == Axes("NCHW", assumed=True)
+    assert guess_axes(TensorSpec("x", shape=(1, 8, 8, 3)), channels_last=True) == Axes("NHWC", assumed=True)
     assert guess_axes(TensorSpec("x", shape=(1,))) is None
     assert guess_axes(TensorSpec("x")) is None
     assert guess_axes(None) is None

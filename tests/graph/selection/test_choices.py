@@ -282,7 +282,7 @@ def test_a_kind_is_never_a_name_unless_it_is_quoted(word: str) -> None:
 def test_the_kind_is_said_where_it_is_a_name_too() -> None:
     graph = make_graph(names={"flat": "pool"})
     (choice,) = select("pool", graph=graph, layers=LAYERS)
-    assert choice.note == '`pool` is the kind; `"pool"` in quotes is the node or value of that name'
+    assert choice.note == """`pool` is the kind; `"pool"` in quotes (in a shell '"pool"') is what has that name"""
 
 
 def test_a_name_of_a_value_and_of_another_node_is_the_value_and_that_is_said() -> None:
@@ -451,10 +451,159 @@ def test_defaults() -> None:
     assert words.startswith("every layer of rank 3 or more")
     choices, _ = default_choices(GRAPH, LAYERS, "act", exclude=["conv"])
     assert [choice.value for choice in choices] == ["p0"]
-    with pytest.raises(NoMatchError, match="no layer of rank 3 or more"):
-        default_choices(GRAPH, LAYERS[-1:], "act")
     with pytest.raises(UnsupportedError, match="If #10 then_branch"):
         default_choices(GRAPH, (INNER,), "act")
+    with pytest.raises(NoMatchError, match="or all of it is excluded"):
+        default_choices(GRAPH, LAYERS[-1:], "act", exclude=["all"])
+
+
+def test_layers_of_unknown_rank_are_taken_and_vectors_beside_maps_are_counted() -> None:
+    unknown = replace(LAYERS[5], shape=None, layout=None, channels=None)
+    choices, words = default_choices(GRAPH, (unknown, *LAYERS[8:]), "act")
+    assert [choice.value for choice in choices] == ["r1", "sum"]
+    assert words == (
+        "every layer of rank 3 or more, for no layer is of kind conv or pool; 1 of a rank that only the run tells are"
+        " taken too; 1 of a lower rank are left out, which `--layers all` takes too"
+    )
+
+
+DENSE = (
+    "g (float[N,2] x) => (float[N,2] y) <float[2,2] w = {1, 0, 0, 1}> {"
+    " a = MatMul (x, w) b = Relu (a) y = MatMul (b, w) }"
+)
+
+
+def test_a_network_of_dense_layers_is_taken_whole() -> None:
+    graph, layers = read(DENSE)
+    choices, words = default_choices(graph, layers, "act")
+    assert [(choice.value, choice.layer and choice.layer.kind) for choice in choices] == [
+        ("b", "dense"),
+        ("y", "dense"),
+    ]
+    assert words == "every layer, for no layer is of kind conv or pool, or of rank 3 or more"
+
+
+def test_a_model_without_layers_shows_what_its_nodes_compute() -> None:
+    graph, layers = read(
+        "g (float[2,4] x) => (float[2,4] y, seq(float[2,2]) q) <int64[1] s = {2}> {"
+        " c = Constant <value_floats = [1.0]> () a, b = Split <axis = 1, num_outputs = 2> (x) d = Sin (a)"
+        " q = SplitToSequence <axis = 1> (x, s) y = Mul (x, c) }"
+    )
+    choices, words = default_choices(graph, layers, "act")
+    assert [choice.value for choice in choices] == ["a", "b", "d", "y"]
+    assert words == "the outputs of its nodes, for no node is a layer of a kind"
+    less, _ = default_choices(graph, layers, "act", exclude=["op=Split & other"])
+    assert [choice.value for choice in less] == ["d", "y"]
+
+
+def read(text: str) -> tuple[Graph, tuple[Layer, ...]]:
+    graph = Graph.from_proto(onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["": 20, "loc": 1]> {text}'))
+    return graph, catalogue(graph, infer_types(graph))
+
+
+FUNCTIONS = """g (float[1,1,8,8] x) => (float[1,1,8,8] y) <float[1,1,1,1] w = {2}> {
+    a = loc.Twice (x, w)
+    b = Conv (a, w)
+    c = loc.Once (b)
+    y = Conv (c, w)
+}
+<domain: "loc", opset_import: ["": 20]> Twice (i, w) => (o) { t = Conv (i, w) o = Conv (t, w) }
+<domain: "loc", opset_import: ["": 20]> Once (i) => (o) { t = MaxPool <kernel_shape = [1, 1]> (i) o = Relu (t) }"""
+"""Convolutions in order: two inside, one outside, a pool inside, one outside."""
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "said"),
+    [
+        (None, "b y", "3 layers (conv, pool) that it matches too lie inside Twice #0, Once #2, and values in there"),
+        ("conv", "b y", "2 layers (conv) that it matches too lie inside Twice #0, and values in there cannot be"),
+        ("conv[:2]", "b y", "2 layers (conv) that it matches too lie inside Twice #0,"),
+        ("conv[0]", "b", "1 layer (conv) that it matches too lies inside Twice #0,"),
+        ("conv[2:]", "b y", ""),
+        ("conv[1]", "y", "1 layer (conv) that it matches too lies inside Twice #0,"),
+        ("conv[-1]", "y", ""),
+        ("**", "b y", "4 layers (conv, pool, act) that it matches too lie inside Twice #0, Once #2,"),
+        ("op=Conv", "b y", "2 layers (conv) that it matches too lie inside Twice #0,"),
+        ("b, y", "b y", ""),
+        ("conv, !a/**", "b y", ""),
+    ],
+)
+def test_what_is_matched_inside_functions_is_counted(text: str | None, values: str, said: str) -> None:
+    graph, layers = read(FUNCTIONS)
+    choices = default_choices(graph, layers, "act")[0] if text is None else select(text, graph=graph, layers=layers)
+    assert [choice.value for choice in choices] == values.split()
+    note = choices[0].note
+    assert note.startswith(said) if said else not note
+    assert [choice.note for choice in choices[1:]] == [""] * (len(choices) - 1)
+    excluded = select("conv,pool", graph=graph, layers=layers, exclude=["a/**", "c/**"])
+    assert excluded[0].note == ""
+
+
+def test_the_layers_outside_are_taken_where_an_index_reaches_them_only_with_those_inside() -> None:
+    graph, layers = read(FUNCTIONS)
+    choices = select("conv[3:]", graph=graph, layers=layers)
+    assert [(choice.value, choice.note) for choice in choices] == [("y", "")]
+
+
+def test_all_that_a_node_puts_out_can_be_listed_and_taken() -> None:
+    graph, layers = read(
+        "g (float[1,2,4,4] x) => (float[1,1,4,4] y) {"
+        " [halves] a, b = Split <axis = 1, num_outputs = 2> (x) [pool] p, i = MaxPool <kernel_shape = [1, 1]> (a)"
+        " [sum] y = Add (p, b) }"
+    )
+    every = catalogue(graph, infer_types(graph), every=True)
+    assert [(layer.name, layer.kind, layer.output, layer.shape) for layer in every] == [
+        ("halves", "other", "a", (1, 1, 4, 4)),
+        ("b", "other", "b", (1, 1, 4, 4)),
+        ("pool", "pool", "p", (1, 1, 4, 4)),
+        ("i", "other", "i", (1, 1, 4, 4)),
+        ("sum", "add", "y", (1, 1, 4, 4)),
+    ]
+    for found in (layers, every):
+        assert chosen("all, other", graph=graph, layers=found) == ["a", "b", "p", "i", "y"]
+        assert chosen("other", graph=graph, layers=found) == ["a", "b", "i"]
+        assert chosen("halves", graph=graph, layers=found) == ["a", "b"]
+        assert chosen("pool[0], sum", graph=graph, layers=found) == ["p", "y"]
+        names = [choice.name for choice in select("other", graph=graph, layers=found)]
+        assert names == ["halves", "b", "i"]
+
+
+def test_a_layer_that_its_author_called_as_a_kind_is_said() -> None:
+    entries = '[{"layer": "dense", "class": "Dense", "tensor": "t", "value": "b"}]'
+    model = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["": 20]> {DENSE}')
+    model.metadata_props.add(key="onnxviz.layers", value=f'{{"version": 1, "layers": {entries}}}')
+    graph = Graph.from_proto(model)
+    layers = catalogue(graph, infer_types(graph))
+    first, second = select("dense", graph=graph, layers=layers)
+    assert (first.value, second.value) == ("b", "y")
+    assert first.note == """`dense` is the kind; `"dense"` in quotes (in a shell '"dense"') is what has that name"""
+    (quoted,) = select('"dense"', graph=graph, layers=layers)
+    assert (quoted.name, quoted.value) == ("dense", "b")
+    scoped = (replace(LAYERS[0], scope="attention"), *LAYERS[1:])
+    (choice,) = select("conv[0], attention", graph=GRAPH, layers=scoped)
+    assert '`"attention"` in quotes' in choice.note
+    assert chosen('"attention"', layers=scoped) == ["r0"]
+
+
+def test_a_layer_is_found_by_the_name_of_its_weight() -> None:
+    """The newer PyTorch exporter folds features.1, a norm, into the convolution features.0 and calls it features.1."""
+    weights = 'float[1,1,1,1] "features.0.weight" = {2}, uint8[1,1,1,1] "block.conv.weight_quantized" = {2}'
+    model = onnx.parser.parse_model(
+        '<ir_version: 10, opset_import: ["": 20]> g (float[1,1,2,2] x) => (float[1,1,2,2] y)'
+        f" <{weights}, float s = {{1}}> {{"
+        ' [n0] a = Conv (x, "features.0.weight") w = DequantizeLinear ("block.conv.weight_quantized", s)'
+        " [n1] y = Conv (a, w) }"
+    )
+    scopes = model.graph.node[0].metadata_props.add(key="pkg.torch.onnx.name_scopes")
+    scopes.value = "['', 'features', 'features.1', 'conv2d']"
+    graph = Graph.from_proto(model)
+    layers = catalogue(graph, infer_types(graph))
+    assert layers[0].name == "features.1"
+    for text in ("features.0", '"features.0"', "features.1", "features.*", "features/0"):
+        assert chosen(text, graph=graph, layers=layers) == ["a"], text
+    assert chosen("block.conv", graph=graph, layers=layers) == ["y"]
+    assert chosen("**.conv", graph=graph, layers=layers) == ["y"]
+    assert "near: `features.0`" in refusal(NoMatchError, "feature.0", graph=graph, layers=layers)
 
 
 def test_a_model_whose_convolutions_lie_in_bodies_says_so_and_what_can_be_selected() -> None:

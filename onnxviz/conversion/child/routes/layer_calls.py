@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
-from ..loaded import Row
+from ..loaded import Row, channels_come_first, channels_last
 
-_SPATIAL = ("Conv", "Pooling", "UpSampling", "ZeroPadding", "Cropping", "BatchNormalization", "GroupNormalization")
+_SPATIAL = ("Conv", "Pooling", "UpSampling", "ZeroPadding", "Cropping", "LSTM", "GRU", "RNN")
+_UNKNOWN = ("Permute", "Dot")
 
 
 @contextmanager
@@ -24,13 +26,13 @@ def recorded(tensorflow: ModuleType, keras: ModuleType) -> Iterator[list[Row]]:
     """
     rows: list[Row] = []
     calls: dict[str, int] = {}
-    within: list[str] = []
+    within: list[Any] = []
     layer_class = keras.layers.Layer
     original = layer_class.__call__
 
     def call(self: Any, *arguments: Any, **options: Any) -> Any:
-        within.append(self.name)
-        path = "/".join(within)
+        within.append(self)
+        path = "/".join(layer.name for layer in within)
         try:
             result = original(self, *arguments, **options)
         finally:
@@ -41,9 +43,8 @@ def recorded(tensorflow: ModuleType, keras: ModuleType) -> Iterator[list[Row]]:
             calls[path] = calls.get(path, 0) + 1
             name = path if calls[path] == 1 else f"{path}@{calls[path]}"
             for place, tensor in enumerate(symbols):
-                rows.append(
-                    Row(f"{name}:{place}" if place else name, type(self).__name__, tensor.name, _layout(self, tensor))
-                )
+                layout = _layout([*within, self], tensor.shape.rank)
+                rows.append(Row(f"{name}:{place}" if place else name, type(self).__name__, tensor.name, layout))
         return result
 
     layer_class.__call__ = call
@@ -51,12 +52,30 @@ def recorded(tensorflow: ModuleType, keras: ModuleType) -> Iterator[list[Row]]:
         yield rows
     finally:
         layer_class.__call__ = original
+    rows[:] = _settled(rows)
 
 
-def _layout(layer: Any, tensor: Any) -> str | None:
-    """Return the layout of what a spatial layer makes, by its own `data_format`."""
-    rank = tensor.shape.rank
-    if rank not in (4, 5) or not any(word in type(layer).__name__ for word in _SPATIAL):
+def _layout(within: list[Any], rank: int | None) -> str | None:
+    """Return the layout of what the last of these layers makes, each of which holds the next.
+
+    Keras holds channels last, but where `data_format` or the axis of a norm says otherwise. A layer that turns axes
+    round has none of its own, and inside attention heads lie beside the channels.
+    """
+    layer = within[-1]
+    kind = type(layer).__name__
+    if kind in _UNKNOWN:
         return None
-    space = "HW" if rank == 4 else "DHW"
-    return f"NC{space}" if getattr(layer, "data_format", "") == "channels_first" else f"N{space}C"
+    if rank is not None and rank > 3 and any("Attention" in type(holder).__name__ for holder in within[:-1]):
+        return "NTGC" if kind == "EinsumDense" and rank == 4 else None
+    axis = getattr(layer, "axis", None) if "BatchNorm" in kind or "GroupNorm" in kind else None
+    first = getattr(layer, "data_format", "") == "channels_first" or (axis in (1, [1], (1,)) and rank != 2)
+    last = channels_last(rank, along="L" if any(word in kind for word in _SPATIAL) else "T")
+    return last if last is None or not first else last[0] + last[-1] + last[1:-1]
+
+
+def _settled(rows: list[Row]) -> list[Row]:
+    """Take channels last back where some layer holds them first: a layer without a `data_format` then does as well."""
+    if not any(channels_come_first(row.layout) for row in rows):
+        return rows
+    own = (*_SPATIAL, "Norm")
+    return [row if any(word in row.kind for word in own) else replace(row, layout=None) for row in rows]

@@ -13,7 +13,7 @@ from typing import Any
 from ..authors_names import authors_names
 from ..exchange import Refusal, Request
 from ..graph_def import NodeDef
-from ..loaded import Loaded, Row
+from ..loaded import Loaded, Row, channels_last
 from ..reaching_out import check_nodes
 from ..runners import PREQUANTISED
 
@@ -24,6 +24,8 @@ _LAYERS = frozenset(
     "LOCAL_RESPONSE_NORMALIZATION".split()
 )
 _SPATIAL = ("CONV", "POOL", "RESIZE", "SPACE", "LOCAL_RESPONSE")
+# A product of two computed values may have any axis last.
+_UNKNOWN = ("BATCH_MATMUL",)
 
 
 def load(tensorflow: ModuleType, request: Request) -> Loaded:
@@ -62,12 +64,25 @@ def load(tensorflow: ModuleType, request: Request) -> Loaded:
     authors = authors_names([name.partition(";")[0] for _, name in kept])
     if len(set(authors)) < len(authors):
         authors = [name for _, name in kept]
+    ranks = {name: _rank(graph.Tensors(place)) for place, name in names.items()}
     rows = [
-        Row(author, kind, floats.get(name, name), "NHWC" if any(word in kind for word in _SPATIAL) else None)
+        Row(author, kind, floats.get(name, name), _layout(kind, ranks[name]))
         for author, (kind, name) in zip(authors, kept)
     ]
     ends = [floats.get(name, name) for name in outputs]
     return Loaded(None, inputs, ends, dict(zip(ends, outputs)), rows)
+
+
+def _rank(tensor: Any) -> int | None:
+    """Return the number of axes; None where the file does not say: a shape without axes is a scalar's as well."""
+    return tensor.ShapeLength() or None
+
+
+def _layout(kind: str, rank: int | None) -> str | None:
+    """Return the layout of what an operator makes: TensorFlow Lite holds channels last throughout."""
+    if kind in _UNKNOWN:
+        return None
+    return channels_last(rank) or ("NHWC" if any(word in kind for word in _SPATIAL) else None)
 
 
 def _is_quantised(tensor: Any) -> bool:

@@ -10,6 +10,7 @@ from onnxviz.graph.operators.reads.rule import (
     Reads,
     also_whole,
     everything,
+    identity,
     replaced,
     something,
 )
@@ -41,6 +42,15 @@ def last_axes(operand: Operand) -> Reads:
     if operand.place:
         return pointwise(operand)
     return something(operand) if operand.output else also_whole(operand, range(operand.axis(-1), operand.rank))
+
+
+def skip_norm(operand: Operand) -> Reads:
+    """SkipLayerNormalization: the norm of the sum of two operands over the last axis; its last output is the sum."""
+    if operand.place > 1:
+        return pointwise(operand)
+    if operand.output:
+        return identity(operand.rank) if operand.output == 3 else something(operand)
+    return also_whole(operand, (operand.rank - 1,))
 
 
 def space_normalised(operand: Operand) -> Reads:

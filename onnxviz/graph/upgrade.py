@@ -1,0 +1,98 @@
+"""Operators of an old opset in a newer one, by onnx's version converter, without a byte of the weights.
+
+Before: `Gemm` of opset 6 with `broadcast = 1`. After: `Gemm` of opset 7, which broadcasts as numpy does.
+
+1. The names and declarations of inputs and outputs stay, and so do references to weights outside.
+2. An operator that broadcasts along an `axis` is written with an Unsqueeze first: the converter, as of onnx 1.23, puts
+   the new axes in the wrong place, so that a bias of 3 channels made three items of one.
+3. The converter wants numbers where a model leaves sizes open: it is given some, which the result does not keep.
+4. What onnx's inference may crash on is not converted (see `guarded`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import onnx
+import onnx.version_converter
+
+from onnxviz.errors import UnsupportedError
+from onnxviz.graph.graph import Graph
+from onnxviz.graph.guard import guarded
+from onnxviz.graph.node import DEFAULT_DOMAINS
+from onnxviz.graph.shapes import infer_types
+from onnxviz.layout import TensorSpec
+from onnxviz.words import shown
+
+OLDEST_RUN = 7
+"""onnxruntime runs every operator of this opset and of later ones; of those before some."""
+
+_SIZE = 224
+_IR_VERSION = 8  # of 3 and before, the converter takes weights only where they are listed as inputs too
+
+
+def is_old(graph: Graph) -> bool:
+    """Return whether a graph's operators are of an opset that onnxruntime may not run."""
+    versions = [entry.version for entry in graph.proto.opset_import if entry.domain in DEFAULT_DOMAINS]
+    return bool(versions) and versions[0] < OLDEST_RUN
+
+
+def upgraded(skeleton: bytes, opset: int = OLDEST_RUN) -> bytes:
+    """Return a model in a newer opset.
+
+    Raises:
+        UnsupportedError: The converter cannot bring it there, for instance because of a custom operator.
+    """
+    model = onnx.ModelProto.FromString(skeleton)
+    if guarded(model) is not model:
+        raise UnsupportedError("its attributes are out of bounds")
+    declared = onnx.GraphProto()
+    declared.input.extend(model.graph.input)
+    declared.output.extend(model.graph.output)
+    model.ir_version = max(model.ir_version, _IR_VERSION)
+    del model.graph.value_info[:]
+    _fill((*model.graph.input, *model.graph.output))
+    _align(model)
+    try:
+        result = onnx.version_converter.convert_version(model, opset)
+    except Exception as error:  # the converter is C++ and raises what its adapters raise, of any type
+        raise UnsupportedError(" ".join(str(error).split())[-200:]) from None
+    del result.graph.value_info[:]
+    for kept, own in ((result.graph.input, declared.input), (result.graph.output, declared.output)):
+        names = {info.name for info in kept}
+        del kept[:]
+        kept.extend(info for info in own if info.name in names)
+    return bytes(result.SerializeToString())
+
+
+def _fill(infos: Iterable[onnx.ValueInfoProto]) -> None:
+    """Put a number for each size that is open."""
+    for info in infos:
+        for dim in info.type.tensor_type.shape.dim if info.type.HasField("tensor_type") else ():
+            if not dim.HasField("dim_value") or dim.dim_value < 0:
+                dim.dim_value = _SIZE
+
+
+def _align(model: onnx.ModelProto) -> None:
+    """Replace each `Add(a, b)` with an `axis` by `Add(a, Unsqueeze(b))`, whose last axes are those of `a`."""
+    types = infer_types(Graph.from_proto(model))
+    nodes = [aligned for node in model.graph.node for aligned in _aligned(node, types)]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+def _aligned(node: onnx.NodeProto, types: Mapping[str, TensorSpec]) -> Iterator[onnx.NodeProto]:
+    given = {attribute.name: attribute.i for attribute in node.attribute}
+    plain = onnx.NodeProto()
+    plain.CopyFrom(node)
+    if given.get("broadcast") and "axis" in given:
+        ranks = [len(spec.shape) for value in node.input if (spec := types.get(value)) and spec.shape is not None]
+        if len(ranks) != 2:
+            raise UnsupportedError(f"how many axes the inputs of {shown(node.output[0])} have is not known")
+        axes = range(ranks[1], ranks[0] - given["axis"] % max(1, ranks[0]))
+        if axes:
+            plain.input[1] = f"{node.output[0]} aligned"
+            yield onnx.helper.make_node("Unsqueeze", node.input[1:], plain.input[1:], axes=axes)
+        del plain.attribute[:]
+        plain.attribute.extend(attribute for attribute in node.attribute if attribute.name != "axis")
+    yield plain
