@@ -47,6 +47,10 @@ DEVIATIONS = 3
 ONE_SIDED = 10
 """Values count as one-sided while the greatest is at least so many times as large as their dip below zero."""
 
+MOST_CHANNELS = 1 << 15
+"""More channels than this are not listed one by one: no vocabulary or list of classes in use is cut, and a map that was
+flattened is told by its strongest units and by numbers of the whole."""
+
 # The most values of a channel from which that share is found.
 _SAMPLES = 1024
 
@@ -141,6 +145,8 @@ def channel_statistics(maps: Array) -> ChannelStatistics:
     array([2., 0.])
     """
     values = as_floats(maps).reshape(len(maps), math.prod(maps.shape[1:]))
+    if values.shape[1] == 1:
+        return _single_values(values[:, 0])
     columns = np.full((4, len(values)), np.nan)
     counts = np.zeros((2, len(values)), np.int64)
     if values.size:
@@ -153,6 +159,16 @@ def channel_statistics(maps: Array) -> ChannelStatistics:
     minimum, maximum, mean, deviation = columns
     constant = _constant(minimum, maximum) & (counts.sum(axis=0) == 0) & (values.shape[1] > 1)
     return ChannelStatistics(minimum, maximum, mean, deviation, counts[0], counts[1], constant)
+
+
+def _single_values(values: Array) -> ChannelStatistics:
+    """Return the statistics of channels of one value each; a vector may have millions, so that columns are shared."""
+    nan, finite = np.isnan(values), np.isfinite(values)
+    known = np.where(finite, values, np.nan).astype(np.float64)
+    deviation, none = np.where(finite, 0.0, np.nan), np.zeros(len(values), np.bool_)
+    return ChannelStatistics(
+        known, known, known, deviation, nan.astype(np.int64), (~finite & ~nan).astype(np.int64), none
+    )
 
 
 def channel_blocks(values: Array) -> Iterator[slice]:
@@ -183,6 +199,17 @@ def not_finite(values: Array, nan: bool = True) -> list[str]:
     found = {"NaN": nan and bool(np.isnan(values).any())}
     found |= {"inf": bool((values == np.inf).any()), "-inf": bool((values == -np.inf).any())}
     return [name for name, there in found.items() if there]
+
+
+def strongest_channels(statistics: ChannelStatistics, most: int) -> NDArray[np.intp]:
+    """Return the channels that vary most in space or, of a vector, are farthest from zero, in index order.
+
+    >>> strongest_channels(channel_statistics(np.array([1.0, -3.0, 2.0])), 2).tolist()
+    [1, 2]
+    """
+    varied = bool((statistics.deviation > 0).any())
+    strength = np.nan_to_num(statistics.deviation if varied else np.abs(statistics.mean), nan=-1.0)
+    return np.sort(np.argsort(-strength, kind="stable")[:most])
 
 
 def irregular_words(maps: Array, statistics: ChannelStatistics) -> str:

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from onnxviz.activations import Activation, RawWriter
-from onnxviz.draw.scale import ChannelStatistics
+from onnxviz.draw.scale import MOST_CHANNELS, ChannelStatistics
 from onnxviz.errors import ExecutionError, InputError
 from onnxviz.feed.feed import Feed
 from onnxviz.files import writing
 from onnxviz.reporting.collect import Collector
 from onnxviz.reporting.contents import ReportModel, ReportRun
 from onnxviz.reporting.html_file import write_report
+from onnxviz.results.channels import LISTED
 from onnxviz.results.folder import REPORT, Folder
 from onnxviz.results.observer import Observer
 from onnxviz.results.record import LISTING, Journal, LayerRecord, RunRecord
@@ -92,6 +93,10 @@ class Outlets:
         if self.arrays is not None:
             self.arrays.add(activation)
         self.observer.drawn(layer)
+        count = len(statistics.minimum)
+        if count > MOST_CHANNELS:
+            rest = f"the strongest {LISTED:,} are in view.json, beside numbers of the whole"
+            self.observer.noted(f"{layer.name} has {count:,} channels: {rest}")
 
     def end_run(self, run: RunRecord, feed: Feed, layers: Sequence[LayerRecord]) -> None:
         """Keep the run whose layers were added."""

@@ -17,7 +17,8 @@ from onnxviz.classes import ClassScore
 from onnxviz.draw.scale import ChannelStatistics
 from onnxviz.feed.feed import Fed
 from onnxviz.graph.layers.layer import Layer
-from onnxviz.strict_json import number, numbers
+from onnxviz.results.channels import channel_documents
+from onnxviz.strict_json import number
 from onnxviz.version import __version__
 
 SCHEMA = "onnxviz.view/1"
@@ -172,8 +173,6 @@ def _text(value: Any) -> str:
 
 def _layer_document(layer: LayerRecord, statistics: ChannelStatistics) -> dict[str, Any]:
     field = layer.layer.receptive_field if layer.layer else None
-    columns = (statistics.minimum, statistics.maximum, statistics.mean, statistics.deviation)
-    counts = statistics.nan.tolist(), statistics.inf.tolist()
     return {
         "name": layer.name,
         "output": layer.output,
@@ -189,10 +188,5 @@ def _layer_document(layer: LayerRecord, statistics: ChannelStatistics) -> dict[s
         "min": number(layer.range[0]),
         "max": number(layer.range[1]),
         "pictures": list(layer.pictures),
-        "channels": [
-            {"index": index, "min": least, "max": most, "mean": mean, "std": deviation, "nan": nan, "inf": inf}
-            for index, (least, most, mean, deviation, nan, inf) in enumerate(
-                zip(*map(numbers, columns), *counts, strict=True)
-            )
-        ],
+        **channel_documents(statistics),
     }
