@@ -1,5 +1,5 @@
-.PHONY: check format lint types floors test lowest pythons page gallery reference docs forge bench zoo openvino \
-  mutation tensorflow tensorflow-lowest tensorflow-2.15
+.PHONY: check format lint types floors test lowest pythons page gallery reference docs forge bench zoo nodes \
+  openvino mutation tensorflow tensorflow-lowest tensorflow-2.15
 
 check: format lint types floors test
 
@@ -56,6 +56,9 @@ bench:
 zoo:
 	python tests/zoo/fetch.py tests/zoo/zoo.json tests/zoo/cache
 	python tests/zoo/survey.py tests/zoo/cache --write docs/zoo.md
+
+nodes:
+	python tests/zoo/nodes.py --write docs/nodes.md
 
 openvino:
 	python3 -m venv .venv-openvino

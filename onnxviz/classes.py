@@ -12,13 +12,13 @@ from onnxviz.activations import Activation
 from onnxviz.errors import ExecutionError, InputError, RunError, UnsupportedError
 from onnxviz.feed.feed import Feed
 from onnxviz.feed.preprocessing import model_labels
-from onnxviz.graph.cut import needed_nodes
+from onnxviz.graph.cut import needed_inputs, needed_nodes
 from onnxviz.graph.node import Node
 from onnxviz.graph.segments import item_bytes, map_bytes
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.layout import Dimension, shape_text
 from onnxviz.model import Model
-from onnxviz.words import shown
+from onnxviz.words import listed, quoted, shown
 
 LARGE_HEAD = 512 * 2**20
 """Bytes up to which running to the class scores never counts as much: the dense layers of a VGG net take 472 MiB."""
@@ -184,7 +184,10 @@ def class_outputs(
     far = 2 * len(_needed(model, choices)) < len(model.graph.nodes)
     if not candidates or (far and not asked):
         return ()
-    return tuple(Choice(name, name, "value", None) for name in candidates)
+    # Nor must they make it ask for an input that only they need.
+    given = needed_inputs(model.graph, [choice.value for choice in choices])
+    near = [name for name in candidates if asked or needed_inputs(model.graph, [name]) <= given]
+    return tuple(Choice(name, name, "value", None) for name in near)
 
 
 def _needed(model: Model, choices: Sequence[Choice]) -> tuple[Node, ...]:
@@ -234,6 +237,6 @@ def read_labels(path: Path) -> tuple[str, ...]:
 
 
 def _unfit(labels: Sequence[str], shapes: Mapping[str, Sequence[Dimension] | None]) -> InputError:
-    told = ", ".join(f"{name!r} is {shape_text(shape)}" for name, shape in shapes.items())
+    told = listed(f"{quoted(name)} is {shape_text(shape)}" for name, shape in shapes.items())
     classes = f"{len(labels)} class{'es' * (len(labels) != 1)}"
     return InputError(f"the labels name {classes}, and no output is a vector of so many{': ' * bool(told)}{told}")

@@ -20,13 +20,15 @@ from onnxviz.feed.feed_options import FeedOptions
 from onnxviz.feed.free_sizes import open_sizes
 from onnxviz.feed.input_shapes import picture_input
 from onnxviz.feed.make import make_feed
+from onnxviz.graph.cut import needed_inputs
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.guard import check_bounds
 from onnxviz.graph.layers.families import known_axes
 from onnxviz.graph.layers.names import read_layer_map
 from onnxviz.graph.operators.axis_letters import Axes
+from onnxviz.graph.operators.input_uses import input_uses
 from onnxviz.graph.operators.layouts import guess_axes
-from onnxviz.graph.operators.region import Region, region
+from onnxviz.graph.operators.region import Region, region, unknown_sizes
 from onnxviz.graph.readout import Reading, read_out
 from onnxviz.graph.segments import item_bytes, map_bytes, plan
 from onnxviz.graph.selection.choices import Choice
@@ -78,15 +80,32 @@ class Inference:
         self._last_axes: tuple[Shapes | None, Mapping[str, Axes]] = (None, {})
         self._last_plan: tuple[object, RunPlan] = (None, RunPlan((), {}))
 
-    def feed(self, source: Any, options: FeedOptions | None = None) -> Feed:
+    def feed(
+        self,
+        source: Any,
+        options: FeedOptions | None = None,
+        values: Sequence[str] | None = None,
+        *,
+        open_size: int | None = None,
+    ) -> Feed:
         """Turn the source of one run into what the graph takes; a Feed is returned as it is.
+
+        `values` are what will be run, None for all: inputs that they do not need are not fed. `open_size` is what
+        sizes that the model leaves open become where numbers are made up.
 
         Raises:
             InputError: It cannot be fed, or is a list, which means several runs.
         """
         if isinstance(source, Feed):
             return source
-        return make_feed(self._inputs, source, options or FeedOptions(), self.graph.metadata)
+        return make_feed(self.inputs(values), source, options or FeedOptions(), self.graph.metadata, open_size)
+
+    def inputs(self, values: Sequence[str] | None = None) -> tuple[TensorSpec, ...]:
+        """Return the inputs with what the graph's own operators say of them, and whether these values need them."""
+        if values is None:
+            return self._inputs
+        needed = needed_inputs(self.graph, values)
+        return tuple(replace(spec, use=replace(spec.use, is_needed=spec.name in needed)) for spec in self._inputs)
 
     def executor(
         self,
@@ -190,10 +209,13 @@ class Inference:
             }
 
     def region(self, choice: Choice, position: Sequence[int], fed: Feed) -> Region:
-        """Return which pixels of the feed a position on a map of the choice depends on."""
-        graph = fix_inputs(self.graph, _shapes(fed))
+        """Return which pixels of the feed a position on a map of the choice depends on; runs for sizes not known."""
+        graph, types = fix_inputs(self.graph, _shapes(fed)), self._fed_types(fed)
+        unknown = unknown_sizes(graph, types, choice.value)
+        if unknown:
+            types = infer_types(graph, self.sizes(unknown, fed, self.executor()))
         layout = choice.layer.layout if choice.layer is not None else None
-        return region(graph, self._fed_types(fed), choice.value, position, spatial_axes(layout))
+        return region(graph, types, choice.value, position, spatial_axes(layout))
 
     def values(self, names: Sequence[str], fed: Feed, options: RunOptions | None = None) -> list[Any]:
         """Run the whole graph, uncut, and return the named outputs."""
@@ -280,9 +302,10 @@ class Inference:
 
     @cached_property
     def _inputs(self) -> tuple[TensorSpec, ...]:
-        """The inputs with the layout that the graph's own operators give them, where they do."""
+        """The inputs with what the graph's own operators say of them: their layout, and their first use."""
         known = {name: found.layout for name, found in self._axes.items() if not found.assumed}
-        return tuple(replace(spec, layout=known.get(spec.name)) for spec in self.graph.inputs)
+        uses = input_uses(self.graph, self.types)
+        return tuple(replace(spec, layout=known.get(spec.name), use=uses[spec.name]) for spec in self.graph.inputs)
 
     @cached_property
     def _takes_pictures(self) -> bool:
@@ -325,7 +348,7 @@ class ModelSession(AbstractContextManager["ModelSession"]):
         """
         if self._executor is None:
             raise RunError("the session is closed")
-        fed = self._inference.feed(source, feed)
+        fed = self._inference.feed(source, feed, [choice.value for choice in self._choices])
         return Activations(self._inference.carry_out(self._plan, self._choices, fed, self._executor))
 
     def __exit__(self, *details: object) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,14 @@ from onnxviz.errors import ExecutionError, InputError, OnnxvizError, UsageError
 from onnxviz.feed.feed import Feed
 from onnxviz.feed.feed_options import FeedOptions
 from onnxviz.feed.find import MAIN, find_sources
+from onnxviz.feed.input_shapes import takes_noise
 from onnxviz.feed.load import STANDARD_INPUT
 from onnxviz.feed.make import RANDOM_WAY
+from onnxviz.layout import TensorSpec
 from onnxviz.model import Model
+
+SECOND_SIZES = (1, 8, 16, 32, 64, 224)
+"""What every size that a model leaves open becomes, one after the other, where it refuses those that were guessed."""
 
 
 class Inputs:
@@ -24,6 +30,7 @@ class Inputs:
         given: Any,
         options: FeedOptions,
         *,
+        values: Sequence[str] | None = None,
         failed: Callable[[str, OnnxvizError], None] = lambda source, error: None,
         fail_fast: bool = False,
     ) -> None:
@@ -33,6 +40,7 @@ class Inputs:
             model: what they are fed to.
             given: one source (see `Model.run`), or a list: each entry is a run, texts and paths may name several.
             options: how they are fed.
+            values: what is run, None for all outputs; inputs that it does not need are not asked for.
             failed: called with each of several sources that cannot be used, and why.
             fail_fast: raise the first error instead.
 
@@ -42,9 +50,11 @@ class Inputs:
         """
         self._model = model
         self._options = options
+        self._values = values
         self._failed = failed
         self._fail_fast = fail_fast
-        self._sources = list(_sources(model, given, options))
+        self._specs = model.inference.inputs(values)
+        self._sources = list(_sources(self._specs, given, options))
         self._names = [_name(source, place) for place, source in enumerate(self._sources)]
         self._piped: dict[str, Feed] = {}
         self._failures: dict[int, OnnxvizError] = {}
@@ -68,11 +78,29 @@ class Inputs:
         for place, source in enumerate(self._sources):
             if place not in self._failures:
                 try:
-                    work(self._feed(source, self._names[place]))
+                    self._work(work, source, self._names[place])
                 except (InputError, ExecutionError) as error:
                     if self._fail_fast or not self.several:
                         raise
                     self._leave_out(place, error)
+
+    def _work(self, work: Callable[[Feed], None], source: Any, name: str) -> None:
+        """Do the work with a feed; where the model refuses what was made up, with other sizes and zeros."""
+        feed = self._feed(source, name)
+        try:
+            return work(feed)
+        except ExecutionError:
+            if not feed.has_guesses:
+                raise
+            tried: list[object] = []
+            for size in SECOND_SIZES:
+                with suppress(InputError, ExecutionError):
+                    feed = self._made(source, size)
+                    shapes = [array.shape for array in feed.arrays.values()]
+                    if shapes not in tried:
+                        tried.append(shapes)
+                        return work(feed)
+            raise
 
     def _leave_out(self, place: int, error: OnnxvizError) -> None:
         # A copy: the error itself holds on to the arrays of the calls that it came through.
@@ -85,23 +113,28 @@ class Inputs:
         """Return what a source feeds; what is piped in is kept, as it can be read only once."""
         if name in self._piped:
             return self._piped[name]
-        fed = self._model.feed(source, self._options)
+        fed = self._made(source)
         parts = source.values() if isinstance(source, Mapping) else [source]
         if any(isinstance(part, str) and part == STANDARD_INPUT for part in parts):
             self._piped[name] = fed
         return fed
 
+    def _made(self, source: Any, open_size: int | None = None) -> Feed:
+        return self._model.inference.feed(source, self._options, self._values, open_size=open_size)
 
-def _sources(model: Model, given: Any, options: FeedOptions) -> Iterator[Any]:
+
+def _sources(specs: Sequence[TensorSpec], given: Any, options: FeedOptions) -> Iterator[Any]:
     entries = list(given) if isinstance(given, list | tuple) else [given]
-    if not entries and options.seed is None and options.constant is None:
+    # Of one that takes no noise, the feed says how it is given.
+    asks = any(spec.use.is_needed and takes_noise(spec) for spec in specs)
+    if not entries and options.seed is None and options.constant is None and asks:
         raise UsageError(f"give a picture or another input, or ask for noise: {RANDOM_WAY}")
     if all(isinstance(entry, str | Path) for entry in entries):
         # Together: NAME=FILE among them belongs to the run of each other one.
-        yield from find_sources([str(entry) for entry in entries], model.inputs)
+        yield from find_sources([str(entry) for entry in entries], specs)
         return
     for entry in entries:
-        yield from find_sources([str(entry)], model.inputs) if isinstance(entry, str | Path) else [entry]
+        yield from find_sources([str(entry)], specs) if isinstance(entry, str | Path) else [entry]
 
 
 def _name(source: Any, place: int) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:  # `onnxviz --help` loads this module, and no numpy
@@ -26,14 +26,60 @@ Dimension = int | str | None
 """A size: a number, a symbol of the model (`batch`) or unknown."""
 
 
+PROBES = (-1.0, 0.0, 1.0, 255.0)
+"""The numbers of an input for which a Scaling says what becomes of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """What a model itself makes of an input x: a formula, and what each of PROBES becomes, the least and greatest."""
+
+    formula: str
+    ends: tuple[tuple[float, float], ...]
+
+    def between(self, low: float, high: float) -> tuple[float, float]:
+        """Return the least and greatest of what two of PROBES become.
+
+        >>> Scaling("x / 255", ((-1 / 255,) * 2, (0.0,) * 2, (1 / 255,) * 2, (1.0,) * 2)).between(0, 255)
+        (0.0, 1.0)
+        """
+        both = (*self.ends[PROBES.index(low)], *self.ends[PROBES.index(high)])
+        return min(both), max(both)
+
+
+@dataclass(frozen=True, slots=True)
+class InputUse:
+    """What a model does first with one of its inputs.
+
+    Attributes:
+        kind: `tensor`, `sequence`, `optional`, `map` or `sparse tensor`.
+        scaling: how it is scaled before anything else, None where it is not.
+        rows: as many whole numbers, from 0 on, have a row in the table that the input looks into.
+        is_needed: whether what is run needs it.
+        is_weight: it is the weight of a layer, or the steps of a recurrent one, and so is not a picture.
+    """
+
+    kind: str = "tensor"
+    scaling: Scaling | None = None
+    rows: int | None = None
+    is_weight: bool = False
+    is_needed: bool = True
+
+
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
-    """What is known about a tensor: its name, its dtype as numpy calls it, its shape and its layout."""
+    """What is known about a tensor: its name, its dtype as numpy calls it, its shape and its layout.
+
+    `use` is what a model does with an input, where that was looked at. The `numbers` are its elements where these are
+    sizes that the model computes, as far as they are known.
+    """
 
     name: str
     dtype: str | None = None
     shape: tuple[Dimension, ...] | None = None
     layout: str | None = None
+    use: InputUse = field(default=InputUse(), repr=False)
+    numbers: tuple[int | float | bool | str | None, ...] | None = None
 
 
 def channel_axis(layout: str | None) -> int | None:

@@ -205,7 +205,8 @@ class Model:
     ) -> Iterator[Activation]:
         """Yield what `run` returns one activation at a time, in graph order; `RunOptions.memory` bounds the memory."""
         choices, _ = choices_of(self, layers, exclude, tap)
-        return self.inference.stream(choices, self.feed(source, feed), self.inference.executor(run))
+        fed = self.inference.feed(source, feed, [choice.value for choice in choices])
+        return self.inference.stream(choices, fed, self.inference.executor(run))
 
     def measured(self, source: Any, *, feed: FeedOptions | None = None, run: RunOptions | None = None) -> Model:
         """Return this model with the sizes of one run where inference could tell none.
@@ -214,13 +215,13 @@ class Model:
             InputError: The source cannot be fed.
             RunError: onnxruntime is missing or fails.
         """
-        fed = self.feed(source, feed)
+        fed = self.inference.feed(source, feed, [layer.act for layer in self.catalogue if not layer.inside] or None)
         fixed = Model(self.file, fix_inputs(self.graph, {name: array.shape for name, array in fed.arrays.items()}))
         unknown = [layer.act for layer in fixed.catalogue if not layer.inside and not _is_known(layer.shape)]
         if not unknown:
             return fixed
         found = self.inference.sizes(unknown, fed, self.inference.executor(run))
-        return Model(self.file, fixed.graph, types=MappingProxyType({**fixed.types, **found}))
+        return Model(self.file, fixed.graph, types=MappingProxyType(infer_types(fixed.graph, found)))
 
     def region(
         self, layer: str | Layer, position: Sequence[int], source: Any, *, feed: FeedOptions | None = None
@@ -235,7 +236,7 @@ class Model:
         choices, _ = choices_of(self, [layer])
         if len(choices) != 1:
             raise UsageError(f"a region is of one layer; {layer!r} selects {len(choices)}")
-        return self.inference.region(choices[0], position, self.feed(source, feed))
+        return self.inference.region(choices[0], position, self.inference.feed(source, feed, [choices[0].value]))
 
     def session(
         self,
@@ -307,7 +308,8 @@ def expose_choices(model: Model, choices: Sequence[Choice], *, only: bool = Fals
     """Return a model with what was chosen as outputs; its `remarks` name those that were, and those without a rank."""
     types = {**model.types, **{choice.value: _ranked(model, choice) for choice in choices}}
     exposed = expose(model.graph, [choice.value for choice in choices], types, only=only)
-    remarks = [f"{value!r} already is an output" for value in exposed.already]
+    verb = "already are outputs" if len(exposed.already) > 1 else "already is an output"
+    remarks = [f"{listed(map(quoted, exposed.already))} {verb}"] if exposed.already else []
     if exposed.unranked:
         names = listed(map(repr, exposed.unranked))
         remarks.append(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,12 @@ import pytest
 from PIL import Image
 
 import onnxviz
-from onnxviz.errors import InputError, OnnxvizError, UsageError
+from onnxviz.errors import ExecutionError, InputError, OnnxvizError, UsageError
 from onnxviz.feed.feed import Feed
 from onnxviz.feed.feed_options import FeedOptions
 from onnxviz.inputs import Inputs
+from onnxviz.viewing.options import ViewOptions
+from tests.models import model_of
 
 X = np.array([[[[1, -2], [3, 0]]]], np.float32)
 
@@ -66,3 +69,45 @@ def test_a_bad_input_is_left_out_under_a_name_that_tells_which(doubling_model: P
         Inputs(model, [X, np.ones(3, np.float32)], FeedOptions(), fail_fast=True).each(feeds.append)
     with pytest.raises(InputError):
         Inputs(model, np.ones(3, np.float32), FeedOptions()).each(feeds.append)
+
+
+def test_sizes_that_the_model_refuses_get_others(tmp_path: Path) -> None:
+    """The Reshape takes multiples of 64 numbers; the noise of a picture of 3 channels is none."""
+    model = model_of(
+        tmp_path / "picky.onnx",
+        "g (float[a,b,c,d] x, int64[n] i) => (float[8,8,n,8] y) <int64[4] s = {8,8,8,8}, int64[1] one = {1}>"
+        " { r = Reshape (x, s) j = Gather (one, i) k = Cast <to = 1> (j) y = Gather <axis = 2> (r, i) }",
+    )
+    record = onnxviz.view(model, (), tmp_path / "out", ViewOptions(layers=["y"], feed=FeedOptions(random=True)))
+    (run,) = json.loads((record.directory / "view.json").read_text())["runs"]
+    assert run["fed"][0]["shape"] == [8, 8, 8, 8]
+    assert run["fed"][0]["notes"] == [
+        "sizes that the model leaves open are guessed, as the model refused others: a=8, b=8, c=8, d=8"
+        " (--dim changes them)"
+    ]
+
+
+def test_what_refuses_every_size_is_refused_with_the_first_reason(tmp_path: Path) -> None:
+    model = model_of(
+        tmp_path / "never.onnx", "g (float[1,n] x) => (float[7,11] y) <int64[2] s = {7,11}> { y = Reshape (x, s) }"
+    )
+    with pytest.raises(ExecutionError, match=r"'x' \(1 x n\) is fed 1x16000: another size may fit \(--dim n=N\)"):
+        onnxviz.view(model, (), tmp_path / "out", ViewOptions(layers=["y"], feed=FeedOptions(random=True)))
+
+
+SIDE_INPUT = """g (float[1,1,2,2] images, int64[N,2] size, string[N] t) => (float[1,1,2,2] y, int64[N,2] o, string[N] u)
+    <float[1,1,1,1] w = {2}> { y = Conv (images, w) o = Identity (size) u = Identity (t) }"""
+
+
+def test_only_what_the_chosen_layers_need_is_asked_for(tmp_path: Path) -> None:
+    model = model_of(tmp_path / "side.onnx", SIDE_INPUT)
+    assert model.run(X, layers="y")["y"].array.ravel().tolist() == [2, -4, 6, 0]
+    assert model.run({"images": X, "t": "hi", "size": 3}, layers="y")["y"].array.max() == 6
+    assert model.run({"t": ["a", "b"]}, layers='"u"')["u"].array.tolist() == ["a", "b"]
+    with model.session("y") as session:
+        assert session.run(X)["y"].array.max() == 6
+    assert [layer.shape for layer in model.measured(X).select("y")] == [(1, 1, 2, 2)]
+    with pytest.raises(InputError, match=r"^nothing is given for input 'size' \(int64 Nx2\): give size=480,640 or"):
+        model.run(X, layers="y, o")
+    with pytest.raises(InputError, match=r"^nothing is given for input 't' \(text N\): give t=TEXT"):
+        model.feed({"images": X, "size": "1,2"})

@@ -19,6 +19,7 @@ import onnxviz
 from onnxviz.activations import Activation, Activations, RawWriter
 from onnxviz.errors import InputError, NoMatchError, OutputError, RunError, UnsupportedError, UsageError
 from onnxviz.feed.feed_options import FeedOptions
+from onnxviz.graph.operators.receptive_field import Status
 from onnxviz.model import choices_of
 from onnxviz.runtime.session import RunOptions
 from tests.models import model_of
@@ -478,3 +479,28 @@ def test_a_run_takes_few_calls_of_ours_down_to_onnxruntime(
         session.run(X)
     assert [stack[0] for stack in stacks] == ["Model.run", "ModelSession.run"]
     assert all(stack[-1] == "Session.run" and len(stack) <= 6 for stack in stacks), stacks
+
+
+# How many numbers of x are not 0 only a run tells; so many rows are taken.
+OPEN_SIZE = """g (float[1,1,9,6] x) => (float[1,1,H,6] y)
+    <float[1,1,3,3] w = {1, 1, 1, 1, 1, 1, 1, 1, 1}, int64[1] two = {2}, int64[1] zero = {0}> {
+    i = NonZero (x) s = Shape <start=1> (i) k = Slice (x, zero, s, two) y = Conv <pads=[1,1,1,1]> (k, w)
+}"""
+
+
+def test_a_region_behind_sizes_that_only_a_run_tells(tmp_path: Path) -> None:
+    model = model_of(tmp_path / "open.onnx", OPEN_SIZE)
+    image = np.ones((1, 1, 9, 6), np.float32)
+    assert model.layers["y"].shape == (1, 1, "H", 6)
+    for asked in (model, model.measured(image)):
+        found = asked.region("y", (4, 5), image)
+        assert (found.box, found.status) == (((3, 5), (4, 5)), Status.EXACT)
+
+
+def test_a_region_of_absurd_size_is_refused(tmp_path: Path) -> None:
+    text = "g (float[1,1,4,4] x) => (float[1,1,H,4] y) <int64[4] n = {1, 1, 536870912, 1}> { y = Tile (x, n) }"
+    model = model_of(tmp_path / "tile.onnx", text)
+    with pytest.raises(
+        UsageError, match="'y' is 1x1x2147483648x4: regions are followed over at most 16777216 positions"
+    ):
+        model.region("y", (0, 0), np.ones((1, 1, 4, 4), np.float32))

@@ -67,9 +67,9 @@ def style_options(
         str,
         option(
             "--scale",
-            "auto, channel, signed, layer, percentile, symmetric, std or fixed:LO,HI.",
+            "auto, clipped, channel, signed, layer, percentile, symmetric, std or fixed:LO,HI.",
             "MODE",
-            "auto channel signed layer percentile symmetric std fixed:",
+            "auto clipped channel signed layer percentile symmetric std fixed:",
         ),
     ] = "auto",
     colormap: Annotated[
@@ -80,8 +80,10 @@ def style_options(
     columns: Annotated[int | None, option("--columns", "Maps in a row.", "N", min=1)] = None,
     rows: Annotated[int | None, option("--rows", "Rows on a page.", "N", min=1)] = None,
     order: Annotated[str, option("--order", "index, deviation or mean.", "HOW", "index deviation mean")] = "index",
-    top: Annotated[int | None, option("--top", "Only the first K of that order.", "K", min=1)] = None,
-    channels: Annotated[str | None, option("--channels", "Only these, such as 0-15,32; both ends in.", "LIST")] = None,
+    top: Annotated[int | None, option("--top", "Only the first K of that order; the page has all.", "K", min=1)] = None,
+    channels: Annotated[
+        str | None, option("--channels", "Only these, such as 0-15,32; the page has all.", "LIST")
+    ] = None,
     small: Annotated[bool, option("--small", "Smaller files in more time.")] = False,
     bare: Annotated[bool, option("--bare", "The maps alone: no title, captions, bars or rulers.")] = False,
     font: Annotated[str | None, option("--font", "A TrueType or OpenType font.", "FILE")] = None,
@@ -116,16 +118,19 @@ class OutputOptions:
     open_page: bool
 
 
+_HTML_SIZE = "40MB"
+
+
 def output_options(
     format: Annotated[str, option("--format", "png, jpg, webp or tiff.", "NAME", "png jpg webp tiff")] = "png",
-    raw: Annotated[Path | None, option("--raw", "Store the arrays unscaled as well.", "FILE.npz")] = None,
+    raw: Annotated[Path | None, option("--raw", "Store the arrays as well, whole and unscaled.", "FILE.npz")] = None,
     html: Annotated[
         Path | None, option("--html", "The page to explore; else report.html beside the pictures.", "FILE")
     ] = None,
     no_html: Annotated[bool, option("--no-html", "Make no page to explore.")] = False,
     html_size: Annotated[
         str, option("--html-size", "The page's largest size; it says what that takes.", "SIZE")
-    ] = "40MB",
+    ] = _HTML_SIZE,
     open_page: parameters.OpenPage = False,
 ) -> OutputOptions:
     """Make the options of what is written.
@@ -135,8 +140,9 @@ def output_options(
     """
     if raw is not None and raw.suffix.lower() != ".npz":
         raise UsageError(f"--raw writes a .npz file, not {raw.name}")
-    if no_html and (html is not None or open_page):
-        raise UsageError(f"--no-html excludes {'--html' if html is not None else '--open'}")
+    excluded = {"--html": html is not None, "--open": open_page, "--html-size": html_size != _HTML_SIZE}
+    if no_html and any(excluded.values()):
+        raise UsageError(f"--no-html excludes {next(name for name, given in excluded.items() if given)}")
     size = parameters.byte_count(html_size, "--html-size", 1000)
     return OutputOptions(format, raw, html if html is not None else not no_html, size, open_page)
 

@@ -64,7 +64,7 @@ DeviceName = Annotated[
         "--device", "auto, cpu, cuda, cuda:1, openvino ...", "NAME", "auto cpu cuda tensorrt openvino directml coreml"
     ),
 ]
-SameScale = Annotated[bool, option("--same-scale", "One scale for a layer of all inputs; runs each twice.")]
+SameScale = Annotated[bool, option("--same-scale", "One --scale for a layer of all inputs; runs each twice.")]
 Labels = Annotated[Path | None, option("--labels", "Class names, one a line; else the model's own.", "FILE")]
 FailFast = Annotated[bool, option("--fail-fast", "Stop at the first input that cannot be used.")]
 OpenPage = Annotated[bool, option("--open", "Open the page in the browser.")]

@@ -35,6 +35,7 @@ class ProgressObserver(Observer, AbstractContextManager["ProgressObserver"]):
         self._start = time.perf_counter()
         self._bar: Any = None
         self._task: Any = None
+        self._warned: set[str] = set()
         self.placed_text = ""
 
     def chosen(self, choices: Sequence[Choice], remark: str) -> None:
@@ -50,6 +51,10 @@ class ProgressObserver(Observer, AbstractContextManager["ProgressObserver"]):
     def started(self, feed: Feed, layers: int, map_bytes: int) -> None:
         """Say what is fed and begin a bar."""
         if self._quiet:
+            for warning in feed.warnings:
+                if warning not in self._warned:
+                    say(warning)
+            self._warned.update(feed.warnings)
             return
         for fed in feed.fed:
             say(f"fed {fed.describe()}")

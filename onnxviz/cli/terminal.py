@@ -7,7 +7,6 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from io import TextIOWrapper
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from onnxviz.version import __version__
@@ -47,8 +46,8 @@ def print_table(
 ) -> None:
     """Print rows under titles, the first column being names. Nothing is cut.
 
-    On a terminal the columns that do not fit are left out from the right, and named on stderr; with `prose` the last
-    one is broken into lines instead. A name that takes most of the terminal's width stands on a line of its own. In a
+    On a terminal the columns that do not fit are left out, and named on stderr; with `prose` the last one is broken
+    into lines instead. A name that takes most of the terminal's width stands on a line of its own. In a
     pipe a cell of more than PADDED characters moves the rest of its own row only, so that one name of 300 characters
     does not make every row as long. `left` names the columns that are aligned at the left.
     """
@@ -58,19 +57,20 @@ def print_table(
         _print_rows(cells, [_widest(column, PADDED) for column in columns], left)
         return
     room = shutil.get_terminal_size().columns
-    whole = [_widest(column) for column in columns]
-    if len(fitted(whole, room)) == len(columns):
-        _print_rows(cells, whole, left)
+    widths = [_widest(column) for column in columns]
+    if len(fitting(widths, room)) == len(columns):
+        _print_rows(cells, widths, left)
         return
-    table = columns[:-1] if prose else columns
-    widths = fitted([_widest(table[0], room * 3 // 5), *map(_widest, table[1:])], room)
-    lines = list(zip(*table[: len(widths)], strict=True))
-    for row, texts in zip(lines, columns[-1], strict=True):
-        _print_rows([row], widths, left, alone=True)
-        for line in textwrap.wrap(texts, max(1, room - 2)) if prose else ():
+    widths[0] = _widest(columns[0], room * 3 // 5)
+    count = len(columns) - prose
+    kept = fitting(widths[:count], room)
+    for row in cells:
+        _print_rows([[row[i] for i in kept]], [widths[i] for i in kept], [left[i] for i in kept], alone=True)
+        for line in textwrap.wrap(row[-1], max(1, room - 2)) if prose else ():
             print(f"  {line}")
-    if len(widths) < len(table):
-        say(f"the terminal is too narrow for: {', '.join(titles[len(widths) : len(table)])}")
+    gone = [titles[i] for i in range(count) if i not in kept]
+    if gone:
+        say(f"the terminal is too narrow for: {', '.join(gone)}")
 
 
 def _widest(cells: Sequence[str], most: int | None = None) -> int:
@@ -78,14 +78,18 @@ def _widest(cells: Sequence[str], most: int | None = None) -> int:
     return max((width for width in map(width_of, cells) if most is None or width <= most), default=0)
 
 
-def fitted(widths: Sequence[int], room: int) -> list[int]:
-    """Return the widths of those columns, from the left and one at least, that fit into a terminal.
+def fitting(widths: Sequence[int], room: int) -> list[int]:
+    """Return which columns of these widths fit into a terminal, from the left: the first, and each that still does.
 
-    >>> fitted([20, 4, 30], 40)
-    [20, 4]
+    >>> fitting([20, 4, 30, 6], 40)
+    [0, 1, 3]
     """
-    ends = accumulate(width + 2 for width in widths)
-    return [width for place, (width, end) in enumerate(zip(widths, ends, strict=True)) if not place or end - 2 <= room]
+    kept, taken = [0], widths[0]
+    for place, width in enumerate(widths[1:], 1):
+        if taken + 2 + width <= room:
+            kept.append(place)
+            taken += 2 + width
+    return kept
 
 
 def _print_rows(
@@ -100,7 +104,7 @@ def _print_rows(
             row = ("", *row[1:])
         blanks = [" " * (width - width_of(cell)) for cell, width in zip(row, widths, strict=True)]
         aligned = (
-            cell + blank if at_left else blank + cell for cell, blank, at_left in zip(row, blanks, left, strict=False)
+            cell + blank if at_left else blank + cell for cell, blank, at_left in zip(row, blanks, left, strict=True)
         )
         print("  ".join(aligned).rstrip())
 

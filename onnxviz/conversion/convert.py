@@ -165,7 +165,7 @@ def _remarks(source: ConversionSource, facts: Facts, agreement: Agreement | None
     ends = {"inputs": facts["inputs"], "outputs": facts["outputs"]}
     for what, guessed in facts.get("guessed", {}).items():
         if guessed:
-            remarks.append(f"{what} guessed: {', '.join(ends[what])} (--{what} names others)")
+            remarks.append(f"{what} guessed: {listed(ends[what])} (--{what} names others)")
     if facts.get("preprocessing"):
         remarks.append(f"pixels are scaled as keras.applications does for {facts['preprocessing']}")
     if facts.get("signature"):

@@ -12,10 +12,10 @@ from onnxviz.draw import palette
 from onnxviz.draw.grid import PAGE
 from onnxviz.draw.header import RULER, Header, draw_ruler, header_width
 from onnxviz.draw.page import BARE, MARGIN, Canvas, Page, hatch
-from onnxviz.draw.prepare import Prepared
+from onnxviz.draw.prepare import FoundWords, Prepared
 from onnxviz.draw.quantise import quantise
 from onnxviz.draw.scale import as_floats
-from onnxviz.draw.style import Drawing
+from onnxviz.draw.style import Drawing, Style
 from onnxviz.layout import Array
 
 WIDTH = 1200
@@ -60,7 +60,7 @@ def draw_bands(prepared: Prepared) -> list[Drawing]:
     layer's stands at the right.
     """
     channels = prepared.channels
-    grid = choose_bands(len(channels), prepared.maps.shape[1])
+    grid = choose_bands(len(channels), prepared.maps.shape[1], prepared.style)
     bands = _Bands(prepared, grid)
     facts = {"Scale": prepared.scale_words, "Range": prepared.range_words, "Zoom": grid.words}
     enlarged = grid.zoom > 1 or grid.thickness > 1
@@ -68,19 +68,23 @@ def draw_bands(prepared: Prepared) -> list[Drawing]:
     return [prepared.drawing(bands.page(group), enlarged, **facts) for group in groups]
 
 
-def choose_bands(channels: int, length: int) -> BandGrid:
+def choose_bands(channels: int, length: int, style: Style | None = None) -> BandGrid:
     """Return how long and how thick the bands are, and how many go on a page.
+
+    A style's tile is the width that they come near to, its rows are the bands on a page.
 
     >>> choose_bands(64, 4000).words
     '4 samples to 1 px, the one farthest from 0'
     >>> choose_bands(24, 150).words
     '1 sample = 8 px'
     """
-    shrink = math.ceil(length / WIDTH)
-    zoom = max(1, min(TALLEST * 2, WIDTH // length))
+    style = style or Style()
+    width = style.tile or WIDTH
+    shrink = math.ceil(length / width)
+    zoom = max(1, min(TALLEST * 2, width // length))
     # Up to 900 channels fit on a page with 2 rows each.
     thickness = max(2 if channels <= 900 else 1, min(TALLEST, 640 // channels))
-    page_rows = max(1, (PAGE - 200) // thickness)
+    page_rows = min(max(1, (PAGE - 200) // thickness), style.rows or channels)
     return BandGrid(zoom, shrink, thickness, -(-length // shrink) * zoom, min(page_rows, channels))
 
 
@@ -113,7 +117,8 @@ class _Bands:
             page = Page(self.grid.width + 2 * BARE, height + 2 * BARE)
             self._fill(page.canvas, (BARE, BARE), channels)
             return page
-        header = Header(prepared.caption, self._notes(channels), prepared.limits, prepared.legend(channels))
+        notes, widest = (self._notes(channels, words) for words in (prepared.found_words, prepared.widest_words))
+        header = Header(prepared.caption, notes, prepared.limits, prepared.legend(channels), widest=widest)
         width = header_width(AXIS + self.grid.width + (RANGE_BAR + 12 if own else 0))
         top, left = header.height(width, style.font), MARGIN + AXIS
         page = Page(width, top + height + RULER + MARGIN, style.font)
@@ -124,7 +129,7 @@ class _Bands:
             start = left + self.grid.width + 12
             self._ranges(page.canvas[top : top + height, start : start + RANGE_BAR], channels)
             page.text(start + RANGE_BAR, top + height + 20, "ranges", 11, 150, "r")
-        draw_ruler(page, (top + height, left), self.grid.width, prepared.maps.shape[1])
+        draw_ruler(page, (top + height, left), self.grid.width, range(prepared.maps.shape[1]))
         return page
 
     def _fill(self, canvas: Canvas, corner: tuple[int, int], channels: npt.NDArray[np.intp]) -> None:
@@ -169,12 +174,10 @@ class _Bands:
             first = min(int(starts[band]), view.shape[1] - 1)
             view[row : row + thick, first : max(first + 1, math.ceil(ends[band]))] = palette.RULE
 
-    def _notes(self, channels: npt.NDArray[np.intp]) -> list[str]:
-        count, statistics = len(self.prepared.maps), self.prepared.statistics
-        notes = [self.prepared.limits.words, self.grid.words, self.prepared.range_words]
-        live = int(statistics.live.sum())
-        notes += [f"live {live} of {count}"] if live < count else []
-        notes += self.prepared.irregular_words
+    def _notes(self, channels: npt.NDArray[np.intp], found: FoundWords) -> list[str]:
+        count, asked = len(self.prepared.maps), self.prepared.order_words
+        notes = [found.scale, self.grid.words, found.range, *asked, *filter(None, [found.live])]
+        notes += found.irregular
         if len(channels) < count:
             adjacent = bool((np.diff(channels) == 1).all())
             which = f"channels {channels[0]} to {channels[-1]}" if adjacent else f"{len(channels)} channels"

@@ -57,6 +57,7 @@ def _line(volumes: Prepared, slices: list[int]) -> str:
     depth, live = volumes.maps.shape[1], int(volumes.statistics.live.sum())
     which = "" if len(slices) == depth else f" {', '.join(map(str, slices))} of {depth}"
     parts = [volumes.caption.line, f"rows are channels, columns are slices{which}"]
+    parts += [*volumes.order_words, *volumes.count_words]
     if volumes.folded:
         parts.append(f"live {live} of {len(volumes.maps)}, constant ones not drawn")
     return " · ".join(part for part in parts if part)

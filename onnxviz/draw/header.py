@@ -17,14 +17,18 @@ from onnxviz.words import number_text
 
 NARROWEST = 640
 """The least width of a page with a header."""
-TALLEST = 178
-"""The most rows that a header takes: with three lines of description and four of notes."""
+TALLEST = 194
+"""The most rows that a header takes: with three lines of description and five of notes."""
+
+WIDEST_RANGE = "range -1.23e-38 .. -1.23e-38"
+"""The most room that the words about a range take."""
 
 RULER = 28
 """Pixels that a ruler takes below a drawing."""
 
 _BAR = 220
 _ENDS = {
+    "clipped": ("min of channel", "", "max less 2 %"),
     "channel": ("min of channel", "", "max of channel"),
     "signed": ("negative", "0", "positive"),
     "percentile": ("1st percentile", "", "99th"),
@@ -42,6 +46,8 @@ class Header:
         limits: the scale that the colour bar shows; None for no bar.
         legend: which of `constant`, `NaN`, `inf`, `-inf` are explained.
         gamma: the exponent of the colours, for the ticks of the bar.
+        widest: the notes with the longest numbers that another input may bring: room is left for them, so that the maps
+            of a layer stand at one place on the pictures of all inputs.
     """
 
     caption: Caption
@@ -49,11 +55,13 @@ class Header:
     limits: Limits | None = None
     legend: Sequence[str] = ()
     gamma: float = 1.0
+    widest: Sequence[str] = ()
 
     def height(self, width: int, font: str | None = None) -> int:
         """Return the rows of pixels that it takes on a page of this width."""
         lines, notes = self._lines(face(font), width)
-        return max(63 + 17 * len(lines) + 16 * len(notes), 96 if self.limits or self.legend else 0)
+        count = max(len(notes), len(face(font).lines(self.widest, 12, self._room(width))))
+        return max(63 + 17 * len(lines) + 16 * count, 96 if self.limits or self.legend else 0)
 
     def draw(self, page: Page) -> None:
         """Draw it at the top of a page."""
@@ -132,18 +140,19 @@ def header_width(width: int) -> int:
     return max(width + 2 * MARGIN, NARROWEST)
 
 
-def draw_ruler(page: Page, place: tuple[int, int], width: int, count: int) -> None:
-    """Number `count` indices along the bottom of a drawing whose lower left corner is at `place` (y, x).
+def draw_ruler(page: Page, place: tuple[int, int], width: int, numbers: Sequence[int]) -> None:
+    """Write the numbers of what stands side by side along the bottom of a drawing.
 
-    A tick stands at the left of what it numbers, or under its middle where that is 8 pixels wide or more.
+    `place` (y, x) is the drawing's lower left corner. A tick stands at the left of what it numbers, or under its middle
+    where that is 8 pixels wide or more.
     """
-    top, left = place
+    (top, left), count = place, len(numbers)
     middle = width // count // 2 if width // count >= 8 else 0
     for index in ticks(0, count - 1, min(10, max(2, width // 50))):
         if index == int(index):
             x = left + int(index * width / count) + middle
             page.canvas[top + 2 : top + 7, x] = RULE
-            page.text(x, top + 20, f"{int(index)}", 11, 170, "m")
+            page.text(x, top + 20, f"{numbers[int(index)]}", 11, 170, "m")
 
 
 def _draw_legend(page: Page, names: Sequence[str]) -> None:

@@ -27,8 +27,8 @@ from onnxviz.draw.header import Header
 from onnxviz.draw.montage import draw_montage
 from onnxviz.draw.page import BARE, MARGIN, Page
 from onnxviz.draw.palette import default_colormap, palette
-from onnxviz.draw.prepare import Prepared, check_order, prepare
-from onnxviz.draw.scale import ChannelStatistics, parse_scale
+from onnxviz.draw.prepare import Prepared, check_order, chosen_channels, prepare
+from onnxviz.draw.scale import ChannelStatistics, SharedScale, own_scale, parse_scale
 from onnxviz.draw.style import Caption, Drawing, Style, channel_numbers
 from onnxviz.draw.text import face
 from onnxviz.layout import Array
@@ -63,13 +63,26 @@ def draw_maps(
     arranged = arrange_axes(array, layout)
     if arranged.kind == NOTHING:
         return [_nothing(arranged, caption, style)]
-    kind = WAVE if arranged.kind == BANDS and len(arranged.values) == 1 else KINDS[arranged.kind]
+    kind = picture_kind(arranged)
     named = arranged.kind == BARS and caption.labels is not None and len(caption.labels) == len(arranged.values)
     line = " · ".join(part for part in (caption.line, *arranged.notes) if part)
     words = Caption(caption.title, line, caption.labels if named else None)
     known = matching(statistics, arranged, array, layout)
     prepared = prepare(arranged.values, words, kind.style(style), known)
-    return kind.draw(replace(prepared, gamma=kind.gamma))
+    return kind.draw(replace(prepared, gamma=kind.gamma, unused=kind.unused_in(style)))
+
+
+def scale_of(array: Array, layout: str | None, style: Style) -> SharedScale:
+    """Return one scale for all that `draw_maps` draws of an array in a style.
+
+    Raises:
+        UsageError: the style names something that does not exist.
+    """
+    arranged = arrange_axes(array, layout)
+    if arranged.kind == NOTHING:
+        return SharedScale()
+    style = picture_kind(arranged).style(style)
+    return own_scale(arranged.values[chosen_channels(arranged.values, style)], style)
 
 
 def check_style(style: Style) -> None:
@@ -97,10 +110,18 @@ def attention_style(style: Style) -> Style:
     )
 
 
-def _whole_style(style: Style) -> Style:
-    """Return the style of a vector or a wave, of which all values are drawn, in order and in one colour."""
-    colormap = "viridis" if style.colormap == "auto" else style.colormap
-    return replace(style, colormap=colormap, channels=None, order="index", top=None)
+def _bars_style(style: Style) -> Style:
+    """Return the style of bars, which have one colour and the whole range."""
+    return replace(
+        style,
+        scale="layer" if style.scale == "auto" else style.scale,
+        colormap="viridis" if style.colormap == "auto" else style.colormap,
+    )
+
+
+def _wave_style(style: Style) -> Style:
+    """Return the style of a wave, whose only channel is drawn."""
+    return replace(_bars_style(style), channels=None, order="index", top=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,22 +132,33 @@ class PictureKind:
         draw: draws it.
         style: returns what a style means for it.
         gamma: the exponent of its colours.
+        unused: the fields of a style that mean nothing for it; a picture says so where they are given.
     """
 
     draw: Callable[[Prepared], list[Drawing]]
     style: Callable[[Style], Style] = lambda style: style
     gamma: float = 1.0
+    unused: tuple[str, ...] = ()
+
+    def unused_in(self, style: Style) -> tuple[str, ...]:
+        """Return the fields that a style gives and that mean nothing here."""
+        return tuple(name for name in self.unused if getattr(style, name) != getattr(Style(), name))
 
 
 KINDS = {
     MAPS: PictureKind(draw_montage),
-    BANDS: PictureKind(draw_bands),
-    BARS: PictureKind(draw_bars, _whole_style),
+    BANDS: PictureKind(draw_bands, unused=("columns",)),
+    BARS: PictureKind(draw_bars, _bars_style, unused=("tile", "columns", "rows")),
     FILMSTRIP: PictureKind(draw_filmstrip),
     ATTENTION: PictureKind(draw_montage, attention_style, ATTENTION_GAMMA),
 }
-WAVE = PictureKind(draw_wave, _whole_style)
+WAVE = PictureKind(draw_wave, _wave_style, unused=("tile", "columns", "rows", "channels", "order", "top"))
 """The kinds by what `arrange_axes` calls them, and that of a single sequence."""
+
+
+def picture_kind(arranged: Arranged) -> PictureKind:
+    """Return how an arranged array is drawn; not for one that has nothing to draw."""
+    return WAVE if arranged.kind == BANDS and len(arranged.values) == 1 else KINDS[arranged.kind]
 
 
 def _nothing(arranged: Arranged, caption: Caption, style: Style) -> Drawing:

@@ -14,7 +14,7 @@ from onnxviz.draw.grid import Grid, Tile
 from onnxviz.draw.header import TALLEST, Header, header_width
 from onnxviz.draw.page import BARE, MARGIN, Page, hatch
 from onnxviz.draw.palette import FAINT_RULE, FRAME, HATCH_BACK, RULE, SIGNS
-from onnxviz.draw.prepare import Prepared
+from onnxviz.draw.prepare import FoundWords, Prepared
 from onnxviz.draw.quantise import quantise_into
 from onnxviz.draw.scale import ChannelStatistics, not_finite
 from onnxviz.draw.style import Drawing
@@ -93,23 +93,20 @@ class Montage:
         return page
 
     def _header(self, page_number: int) -> Header:
-        prepared, count = self.prepared, len(self.prepared.maps)
-        statistics, caption, order = prepared.statistics, prepared.caption, prepared.style.order
-        live = int(statistics.live.sum())
-        notes = [prepared.limits.words, self.grid.tile.words, prepared.range_words]
-        if prepared.gamma != 1:
-            notes.insert(1, f"gamma {prepared.gamma:g}")
-        if order != "index":
-            notes.append(f"greatest {order} first")
-        if not prepared.folded and len(prepared.channels) < count:
-            notes.append(f"{len(prepared.channels)} of {count} channels")
-        if live < count:
-            notes.append(f"live {live} of {count}{', constant ones not drawn' if prepared.folded else ''}")
-        notes += prepared.irregular_words
+        prepared, caption = self.prepared, self.prepared.caption
         if self.grid.pages > 1:
             line = f"{caption.line} · " if caption.line else ""
             caption = replace(caption, line=f"{line}page {page_number + 1} of {self.grid.pages}")
-        return Header(caption, notes, prepared.limits, prepared.legend(prepared.channels), prepared.gamma)
+        legend = prepared.legend(prepared.channels)
+        notes, widest = self._notes(prepared.found_words), self._notes(prepared.widest_words)
+        return Header(caption, notes, prepared.limits, legend, prepared.gamma, widest)
+
+    def _notes(self, found: FoundWords) -> list[str]:
+        prepared = self.prepared
+        gamma = [f"gamma {prepared.gamma:g}"] if prepared.gamma != 1 else []
+        live = [f"{found.live}{', constant ones not drawn' if prepared.folded else ''}"] if found.live else []
+        asked = [*prepared.order_words, *prepared.count_words]
+        return [found.scale, *gamma, self.grid.tile.words, found.range, *asked, *live, *found.irregular]
 
     def _fold_strip(self, page: Page, y: int) -> None:
         """Draw one tick a channel, live or constant, in place of the channels that are left out."""
@@ -211,7 +208,7 @@ def plan_montage(prepared: Prepared) -> Montage:
     labels = not style.bare and tile.width >= max(_NARROWEST_LABELLED, widest)
     aside, above = (0, 0) if labels or style.bare else (min(max(40, math.ceil(widest) + 8), 200), _ABOVE)
     own = prepared.limits.own
-    bars = not style.bare and own and tile.width >= 16 and statistics.range[1] > statistics.range[0]
+    bars = not style.bare and own and tile.width >= 16
     strip = _LABEL_ROWS * labels + _BAR_ROWS * bars
     room = grids.PAGE - TALLEST - above - MARGIN - (20 if prepared.folded else 0), grids.PAGE - 2 * MARGIN - aside
     return Montage(
@@ -248,8 +245,9 @@ def _range_text(prepared: Prepared, channel: int) -> str:
 
 
 def _shares(statistics: ChannelStatistics) -> NDArray[np.float64]:
-    """Return where the range of each channel lies in the layer's (C, 2), from 0 to 1; NaN where nothing is finite."""
+    """Return where the range of each channel lies in the layer's (C, 2), from 0 to 1; NaN if that is a point."""
     low, high = statistics.range
     ends = np.stack([statistics.minimum, statistics.maximum], axis=1)
     # Halves, since the range itself may overflow.
-    return (ends / 2 - low / 2) / (high / 2 - low / 2)
+    span = high / 2 - low / 2
+    return (ends / 2 - low / 2) / (span if span > 0 else np.nan)

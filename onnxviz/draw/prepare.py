@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxviz.draw.header import WIDEST_RANGE
 from onnxviz.draw.page import Page
 from onnxviz.draw.palette import default_colormap, melts_into_page
 from onnxviz.draw.scale import (
+    SCALE_WORDS,
     ChannelStatistics,
     Limits,
     channel_extremes,
@@ -25,8 +27,21 @@ from onnxviz.errors import UsageError
 from onnxviz.layout import Array
 from onnxviz.words import number_text
 
+# What the scale `auto` becomes where each channel has its own.
+_AUTOMATIC = ("signed", "clipped")
+
 _FOLDED = 0.2
 """The share of constant channels above which they are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundWords:
+    """What a picture says of one input: scale and range, live channels (may be empty), and what is not finite."""
+
+    scale: str
+    range: str
+    live: str
+    irregular: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +57,7 @@ class Prepared:
         channels: those that are drawn, in order.
         folded: whether constant channels were taken from these.
         gamma: the exponent of the colours; 0.5 lifts what is near the low end.
+        unused: the fields of the style that were given and mean nothing for this kind of picture.
     """
 
     maps: Array
@@ -52,6 +68,7 @@ class Prepared:
     channels: NDArray[np.intp]
     folded: bool = False
     gamma: float = 1.0
+    unused: tuple[str, ...] = ()
 
     @property
     def colormap(self) -> str:
@@ -78,10 +95,38 @@ class Prepared:
         return f"range {number_text(low)} .. {number_text(high)}" if low < high else f"all {number_text(low)}"
 
     @property
-    def irregular_words(self) -> list[str]:
-        """In how many channels values are not finite, as a note; no note where all are."""
-        words = irregular_words(self.maps, self.statistics)
-        return [words] if words else []
+    def found_words(self) -> FoundWords:
+        """What is said of the values of this input."""
+        count, live = len(self.maps), int(self.statistics.live.sum())
+        irregular = irregular_words(self.maps, self.statistics)
+        return FoundWords(
+            self.limits.words,
+            self.range_words,
+            f"live {live} of {count}" if live < count else "",
+            (irregular,) if irregular else (),
+        )
+
+    @property
+    def widest_words(self) -> FoundWords:
+        """What takes the most room of all that may be said of another input."""
+        count = len(self.maps)
+        scales = [self.limits.words, *(map(SCALE_WORDS.__getitem__, _AUTOMATIC) if self.style.scale == "auto" else ())]
+        return FoundWords(
+            max(scales, key=len), WIDEST_RANGE, f"live {count} of {count}", (f"NaN in {count} of {count}",)
+        )
+
+    @property
+    def order_words(self) -> list[str]:
+        """The order of the channels as a picture says it, and what of the style it has no use for."""
+        by = "magnitude" if self.maps[0].size == 1 else self.style.order
+        words = [f"greatest {by} first"] if self.style.order != "index" else []
+        return words + ([f"no use here for {' and '.join(self.unused)}"] if self.unused else [])
+
+    @property
+    def count_words(self) -> list[str]:
+        """How many channels are drawn, where the style asks for some."""
+        shown, count = len(self.channels), len(self.maps)
+        return [f"{shown} of {count} channels"] if not self.folded and shown < count else []
 
     def name(self, channel: int) -> str:
         """Return what a channel is called: its label, or its number."""
@@ -119,7 +164,7 @@ def prepare(maps: Array, caption: Caption, style: Style, statistics: ChannelStat
         whole = style.order == "deviation" or style.scale == "std"
         statistics = channel_statistics(maps) if whole else channel_extremes(maps)
     scale = limits(maps, statistics, style)
-    return Prepared(maps, caption, style, statistics, scale, _chosen_channels(maps, statistics, style))
+    return Prepared(maps, caption, style, statistics, scale, chosen_channels(maps, style, statistics))
 
 
 def check_order(order: str) -> None:
@@ -128,25 +173,35 @@ def check_order(order: str) -> None:
         raise UsageError(f"no order {order!r}: index, deviation or mean")
 
 
-def _chosen_channels(maps: Array, statistics: ChannelStatistics, style: Style) -> NDArray[np.intp]:
-    """Return which channels of maps (C, ...) are drawn, in order, by the style's channels, order and top."""
-    chosen = np.arange(len(maps)) if style.channels is None else _named_channels(style.channels, len(maps))
+def chosen_channels(maps: Array, style: Style, statistics: ChannelStatistics | None = None) -> NDArray[np.intp]:
+    """Return which channels of maps (C, ...) are drawn, in order, by the style's channels, order and top.
+
+    Maps of one value have no deviation: both orders are by their magnitude.
+
+    Raises:
+        UsageError: there is no such channel or order, or `top` is less than 1.
+    """
+    chosen = np.arange(len(maps)) if style.channels is None else _named_channels(style.channels, maps)
     check_order(style.order)
     if style.order != "index":
-        strength = statistics.deviation if style.order == "deviation" else _mean_magnitudes(maps)
+        if style.order == "deviation" and maps[0].size > 1:
+            strength = (channel_statistics(maps) if statistics is None else statistics).deviation
+        else:
+            strength = _mean_magnitudes(maps)
         chosen = chosen[np.argsort(-np.nan_to_num(strength[chosen], nan=-np.inf), kind="stable")]
     if style.top is not None and style.top < 1:
         raise UsageError(f"top must be 1 or more, not {style.top}")
     return chosen[: style.top]
 
 
-def _named_channels(channels: str | Sequence[int], count: int) -> NDArray[np.intp]:
-    """Return the channels that a style names; those below 0 count from the end."""
-    named = channel_numbers(channels)
-    outside = [channel for channel in named if not -count <= channel < count]
-    if outside:
-        raise UsageError(f"no channel {outside[0]}: the layer has {count}, 0 to {count - 1}")
-    return np.array(named, np.intp) % count
+def _named_channels(channels: str | Sequence[int], maps: Array) -> NDArray[np.intp]:
+    """Return the channels that a style names; those below 0 count from the end. A vector may lack some of them."""
+    named, count = channel_numbers(channels), len(maps)
+    inside = [channel for channel in named if -count <= channel < count]
+    if len(inside) < len(named) and (not inside or maps[0].size > 1):
+        outside = next(channel for channel in named if channel not in inside)
+        raise UsageError(f"no channel {outside}: the layer has {count}, 0 to {count - 1}")
+    return np.array(inside, np.intp) % count
 
 
 def _mean_magnitudes(maps: Array) -> NDArray[np.float64]:

@@ -16,9 +16,10 @@ from onnxviz.words import number_text
 
 Floats = NDArray[np.float64]
 
-MODES = ("auto", "channel", "signed", "layer", "percentile", "symmetric", "std")
+MODES = ("auto", "clipped", "channel", "signed", "layer", "percentile", "symmetric", "std")
 
-_WORDS = {
+SCALE_WORDS = {
+    "clipped": "each channel on its own, top 2 % clipped",
     "channel": "each channel on its own min..max",
     "signed": "each channel symmetric about 0, top 2 % clipped",
     "layer": "one scale for all",
@@ -27,15 +28,22 @@ _WORDS = {
     "std": "each channel mean ± 3 std",
     "fixed": "fixed scale {low} .. {high}",
 }
+"""Each scale as a picture says it."""
 
 CONSTANT = 1e-6
 """A range this small, as a share of the greatest magnitude, is a constant but for rounding."""
 
 HELD = 0.98
-"""The share of a channel's magnitudes within the scale `signed`.
+"""The share of a channel's magnitudes within the scales `signed` and `clipped`.
 
-An edge detector answers weakly to most pixels and strongly to a few: on its whole range all others would have the
-colour of zero.
+An edge detector answers weakly to most pixels and strongly to a few, such as the border of a letterbox: on its whole
+range all others would have the colour of zero.
+"""
+
+KEPT = 0.1
+"""The least share of a channel's greatest value at which the scale `clipped` ends.
+
+In a map of probabilities two in a hundred values may be all that was found: the rest, next to nothing, stays dark.
 """
 
 PERCENTILES = (0.01, 0.99)
@@ -48,8 +56,8 @@ ONE_SIDED = 10
 """Values count as one-sided while the greatest is at least so many times as large as their dip below zero."""
 
 MOST_CHANNELS = 1 << 15
-"""More channels than this are not listed one by one: no vocabulary or list of classes in use is cut, and a map that was
-flattened is told by its strongest units and by numbers of the whole."""
+"""More channels than this are not listed one by one. Usual vocabularies and lists of classes have fewer, maps that were
+flattened have more: of these the strongest units are kept, and numbers of the whole."""
 
 # The most values of a channel from which that share is found.
 _SAMPLES = 1024
@@ -103,7 +111,7 @@ class Limits:
 
     Attributes:
         low, high: (C,) float64, finite, low <= high.
-        mode: the mode that `auto` became: `channel`, `signed`, `layer`, `percentile`, `symmetric`, `std` or `fixed`.
+        mode: what `auto` became: `clipped`, `channel`, `signed`, `layer`, `percentile`, `symmetric`, `std` or `fixed`.
         words: the mode as a picture says it.
         clips: whether values may lie outside; they are drawn as the nearer end.
         diverging: whether zero is in the middle, which asks for a diverging colormap.
@@ -119,11 +127,39 @@ class Limits:
     @property
     def own(self) -> bool:
         """Whether each channel has a scale of its own."""
-        return self.mode in ("channel", "signed", "percentile", "std")
+        return self.mode in ("clipped", "channel", "signed", "percentile", "std")
 
     def take(self, channels: NDArray[np.intp] | slice) -> Limits:
         """Return the scale of some channels, in this order."""
         return replace(self, low=self.low[channels], high=self.high[channels])
+
+
+@dataclass(frozen=True, slots=True)
+class SharedScale:
+    """One scale for the maps of several inputs; it begins without any, as NaN.
+
+    Attributes:
+        low, high: the least of their low ends and the greatest of their high ends.
+        held: with the scale `auto`, of which the ends are then the range, the greatest magnitude that is held.
+    """
+
+    low: float = math.nan
+    high: float = math.nan
+    held: float = math.nan
+
+    def joined(self, other: SharedScale) -> SharedScale:
+        """Return the scale for the maps of both."""
+        low, high = np.fmin(self.low, other.low), np.fmax(self.high, other.high)
+        return SharedScale(float(low), float(high), float(np.fmax(self.held, other.held)))
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The ends of the scale; NaN if no value is finite."""
+        if math.isnan(self.held):
+            return self.low, self.high
+        if both_signs(self.low, self.high):
+            return -self.held, self.held
+        return self.low, max(self.low, min(max(self.held, KEPT * self.high), self.high))
 
 
 def as_floats(maps: Array) -> Array:
@@ -231,7 +267,7 @@ def irregular_words(maps: Array, statistics: ChannelStatistics) -> str:
 def limits(maps: Array, statistics: ChannelStatistics, style: Style, signed: bool | None = None) -> Limits:
     """Return the ends of the scale of maps (C, ...).
 
-    `auto` is `signed` where values have both signs, else `channel`. Maps of a single value have no range of their own;
+    `auto` is `signed` where values have both signs, else `clipped`. Maps of a single value have no range of their own;
     for them it is `symmetric` or `layer`.
 
     Args:
@@ -249,7 +285,7 @@ def limits(maps: Array, statistics: ChannelStatistics, style: Style, signed: boo
     if mode == "auto":
         single = maps[0].size == 1 if len(maps) else False
         both = both_signs(*statistics.range) if signed is None else signed
-        mode = ("symmetric" if single else "signed") if both else "layer" if single else "channel"
+        mode = ("symmetric" if single else "signed") if both else "layer" if single else "clipped"
     lows, highs = _ends(mode, maps, statistics, (low, high))
     # Channels without a finite value get the scale 0..1.
     empty = ~(np.isfinite(lows) & np.isfinite(highs))
@@ -257,10 +293,23 @@ def limits(maps: Array, statistics: ChannelStatistics, style: Style, signed: boo
         low=np.where(empty, 0.0, lows),
         high=np.where(empty, 1.0, highs),
         mode=mode,
-        words=_WORDS[mode].format(low=number_text(low, 6), high=number_text(high, 6)),
-        clips=mode in ("percentile", "signed", "std", "fixed"),
+        words=SCALE_WORDS[mode].format(low=number_text(low, 6), high=number_text(high, 6)),
+        clips=mode in ("clipped", "percentile", "signed", "std", "fixed"),
         diverging=mode in ("signed", "symmetric") or (mode == "fixed" and low == -high),
     )
+
+
+def own_scale(maps: Array, style: Style) -> SharedScale:
+    """Return the scale of maps (C, ...) in a style, with all of them as one channel."""
+    if not maps.size:
+        return SharedScale()
+    whole = maps.reshape(1, -1)
+    statistics = channel_statistics(whole)
+    low, high = statistics.range
+    if style.scale == "auto" or math.isnan(low):
+        return SharedScale(low, high, float(reaches(whole, statistics)[0]))
+    found = limits(whole, statistics, style)
+    return SharedScale(float(found.low[0]), float(found.high[0]))
 
 
 def both_signs(low: float, high: float) -> bool:
@@ -309,31 +358,45 @@ def _ends(mode: str, maps: Array, statistics: ChannelStatistics, fixed: tuple[fl
         return np.full(count, fixed[0]), np.full(count, fixed[1])
     if mode == "percentile":
         return _percentiles(maps, statistics)
-    if mode == "signed":
-        reaches = _reaches(maps, statistics)
-        return -reaches, reaches
+    if mode in ("signed", "clipped"):
+        held = reaches(maps, statistics)
+        if mode == "signed":
+            return -held, held
+        held = np.fmax(held, KEPT * statistics.maximum)
+        return statistics.minimum.copy(), np.clip(held, statistics.minimum, statistics.maximum)
     if mode == "std":
         spread = DEVIATIONS * statistics.deviation
         return statistics.mean - spread, statistics.mean + spread
     return statistics.minimum.copy(), statistics.maximum.copy()
 
 
-def _reaches(maps: Array, statistics: ChannelStatistics) -> Floats:
-    """Return for each channel the magnitude that the share HELD of its values does not exceed; if 0, the greatest.
+def reaches(maps: Array, statistics: ChannelStatistics) -> Floats:
+    """Return for each channel the magnitude at which the scales `signed` and `clipped` end, (C,).
 
-    For large maps this is found from evenly spaced values, in a tenth of the time; the share moves by half a percent.
+    The share HELD of its magnitudes above the least does not exceed it: a channel that is zero but for a few values is
+    judged by these. Where they are too few to leave any out, it is the greatest magnitude. For large maps this is found
+    from evenly spaced values, in a tenth of the time; the share moves by half a percent.
     """
-    reaches = np.fmax(np.abs(statistics.minimum), np.abs(statistics.maximum))
+    greatest = np.fmax(np.abs(statistics.minimum), np.abs(statistics.maximum))
     values = as_floats(maps).reshape(len(maps), -1)
-    some = np.abs(values[:, :: max(1, -(-values.shape[1] // _SAMPLES))])
+    step = max(1, -(-values.shape[1] // _SAMPLES))
+    # Else maps 1024 wide would be judged by their first column.
+    while step > 1 and math.gcd(step, maps.shape[-1]) > 1:
+        step += 1
+    found = _held(values[:, ::step], greatest)
+    for channel in np.flatnonzero(statistics.irregular):
+        finite = values[channel][np.isfinite(values[channel])]
+        found[channel] = _held(finite[None], greatest[channel])[0]
+    return found
+
+
+def _held(values: Array, greatest: Floats) -> Floats:
+    """Return the magnitude that holds the share HELD of the values of each channel (C, n), (C,); if all, `greatest`."""
     # numpy sorts with SIMD, faster than it partitions.
-    held = np.sort(some, axis=1)[:, math.ceil((some.shape[1] - 1) * HELD)].astype(np.float64)
-    np.copyto(reaches, held, where=(held > 0) & ~statistics.irregular)
-    for channel in np.flatnonzero(statistics.irregular & np.isfinite(reaches)):
-        finite = np.sort(np.abs(values[channel][np.isfinite(values[channel])]))
-        if finite.size:
-            reaches[channel] = finite[math.ceil((finite.size - 1) * HELD)] or reaches[channel]
-    return reaches
+    ordered = np.sort(np.abs(values), axis=1)
+    clipped = ((1 - HELD) * np.count_nonzero(ordered > ordered[:, :1], axis=1)).astype(np.intp)
+    held = np.take_along_axis(ordered, -1 - clipped[:, None], axis=1)[:, 0] if ordered.size else greatest
+    return np.where(clipped > 0, held, greatest).astype(np.float64)
 
 
 def _percentiles(maps: Array, statistics: ChannelStatistics) -> tuple[Floats, Floats]:

@@ -16,15 +16,17 @@ class Style:
     """How maps are drawn.
 
     Attributes:
-        scale: `auto`, `channel`, `signed`, `layer`, `percentile`, `symmetric`, `std` or `fixed:LOW,HIGH`.
+        scale: `auto`, `clipped`, `channel`, `signed`, `layer`, `percentile`, `symmetric`, `std` or `fixed:LOW,HIGH`.
         colormap: its name, or `auto`: viridis, or a diverging one where values have both signs.
         theme: `dark` or `light`.
         tile: the wanted size of a map's longer side, in pixels; None chooses it by the number of maps.
         columns: maps in a row; None chooses a page of about 1.4 : 1.
         rows: rows of maps on a page; None fills the page.
-        order: `index`, `deviation` (over space) or `mean` (of the absolute value); the greatest first.
+        order: `index`, `deviation` (over space) or `mean` (of the absolute value); the greatest first. The values of a
+            vector go by their magnitude in either.
         top: how many to draw, the first of that order.
-        channels: draw these only: numbers, or a text such as `0-15,32`, where 15 is drawn, too.
+        channels: draw these only: numbers, or a text such as `0-15,32`, where 15 is drawn, too. A vector may lack some
+            of them.
         font: a TrueType or OpenType file; None takes the font that Pillow carries.
         small: make smaller files, in more time.
         limits: the ends of the scale, (low, high), for pictures on one scale; `scale` is then not used.

@@ -46,7 +46,7 @@ def read_npy(source: Path | bytes, name: str) -> Array:
     """Read one array from a .npy file; pickled objects are refused.
 
     Raises:
-        InputError: The file is missing, broken, empty or holds something other than numbers.
+        InputError: The file is missing, broken or holds something other than numbers or text.
     """
     with _reading(name):
         array = np.load(io.BytesIO(source), allow_pickle=False) if isinstance(source, bytes) else _mapped(source)
@@ -57,7 +57,7 @@ def read_npz(source: Path | bytes, name: str) -> Mapping[str, Array]:
     """Read the arrays of a .npz file by name; pickled objects are refused.
 
     Raises:
-        InputError: The file is missing, broken, empty or holds something other than numbers.
+        InputError: The file is missing, broken, without an array or holds something other than numbers or text.
     """
     with opened_npz(source, name) as archive:
         members = {key: _checked(array, f"{name}[{key!r}]") for key, array in archive.items()}
@@ -94,6 +94,9 @@ def cast(array: Array, dtype: str, name: str, notes: list[str]) -> Array:
     wanted = numbers_dtype(dtype)
     if array.dtype == wanted:
         return array
+    if "O" in (wanted.kind, array.dtype.kind):
+        given, takes = ("text" if each.kind == "O" else str(each) for each in (array.dtype, wanted))
+        raise InputError(f"{name} is {given}, the input takes {takes}")
     with np.errstate(all="ignore"):
         result = array.astype(wanted)
         if wanted.kind in "biu":
@@ -107,20 +110,55 @@ def cast(array: Array, dtype: str, name: str, notes: list[str]) -> Array:
     return result
 
 
-def numbers_dtype(name: str) -> np.dtype[Any]:
-    """Return numpy's own dtype of a name.
+def as_text(array: Array, name: str) -> Array:
+    """Return an array of numpy's texts, or of UTF-8 bytes, as Python's texts, which runtimes take.
 
     Raises:
-        InputError: It is not a dtype of numbers in numpy; bfloat16, which onnx may have added, counts as none either,
-            as runtimes do not take it.
+        InputError: The bytes are not UTF-8.
     """
+    try:
+        texts = np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array
+    except UnicodeDecodeError:
+        raise InputError(f"{name} holds bytes that are not UTF-8 text") from None
+    return texts.astype(object)
+
+
+def read_text(path: Path, name: str) -> Array:
+    """Read a file of text, a text a line.
+
+    Raises:
+        InputError: It is missing or not UTF-8.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except FileNotFoundError as error:
+        raise InputError(f"{name}: there is no such file") from error
+    except OSError as error:
+        raise InputError(f"{name} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{name} is not UTF-8 text") from error
+    return np.array(lines or [""], object)
+
+
+def numbers_dtype(name: str) -> np.dtype[Any]:
+    """Return the dtype of a name: numpy's own, `object` for text, or bfloat16.
+
+    Raises:
+        InputError: It is not a dtype of numbers that runtimes take.
+    """
+    if not is_fed(name):
+        raise InputError(f"the input is of dtype {name}, which runtimes do not take from numpy: it cannot be fed")
+    return np.dtype(name)
+
+
+def is_fed(name: str) -> bool:
+    """Return whether arrays of a dtype of this name can be fed; text can, as `object`."""
     try:
         dtype = np.dtype(name)
     except TypeError:
-        dtype = np.dtype(object)
-    if dtype.kind not in "biuf" or not dtype.isbuiltin:
-        raise InputError(f"the input is of dtype {name}, which numpy does not have as a number: it cannot be fed")
-    return dtype
+        return False
+    # onnx adds bfloat16 to numpy, beside small floats that no runtime takes.
+    return name in ("object", "bfloat16") or (dtype.kind in "biuf" and bool(dtype.isbuiltin))
 
 
 class _Archive(Mapping[str, Array]):
@@ -181,9 +219,9 @@ def _check_unpacked(entries: Sequence[zipfile.ZipInfo], name: str) -> None:
 def _checked(array: Array, name: str) -> Array:
     if not isinstance(array, np.ndarray):
         raise InputError(f"{name} holds several arrays, one was expected: name it .npz")
+    if array.dtype.kind in "SU":
+        return as_text(array, name)
     if array.dtype.kind not in "biuf":
-        raise InputError(f"{name} is {array.dtype}: only numbers can be fed")
-    if not array.size:
-        raise InputError(f"{name} is empty: its shape is {'x'.join(map(str, array.shape))}")
+        raise InputError(f"{name} is {array.dtype}: only numbers and text can be fed")
     # Files may hold the other byte order, which no runtime takes.
     return array.astype(array.dtype.newbyteorder("="), copy=False)

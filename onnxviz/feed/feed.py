@@ -15,6 +15,9 @@ from onnxviz.layout import Array
 from onnxviz.strict_json import number
 from onnxviz.words import number_text, printable
 
+WARNING = "ATTENTION"
+"""How a note begins that says what was guessed, or made up, and may be wrong."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fed:
@@ -44,8 +47,9 @@ class Fed:
         kind = "x".join(map(str, self.shape)) or "scalar"
         layout = f" {self.layout}" if self.layout else ""
         preset = f"  preset {self.preset}" if self.preset != "none" else ""
-        numbers = f"{number_text(self.min)}..{number_text(self.max)} mean {number_text(self.mean, 2)}"
-        return f"{name}  {kind} {self.dtype}{layout}  {numbers}{preset}  from {self.source}"
+        ends = f"{number_text(self.min)}..{number_text(self.max)} mean {number_text(self.mean, 2)}"
+        numbers = "" if math.isnan(self.mean) else f"  {ends}"
+        return f"{name}  {kind} {self.dtype}{layout}{numbers}{preset}  from {self.source}"
 
     def as_json(self) -> dict[str, Any]:
         """Return what `view.json` and a report keep of this input."""
@@ -67,12 +71,13 @@ class Fed:
 class Feed:
     """The inputs of one run: `arrays` by input name, in the model's order, and a description of each.
 
-    `stem` names the run, for folders.
+    `stem` names the run, for folders. `has_guesses` says that sizes or whole numbers were made up, and others may fit.
     """
 
     arrays: Mapping[str, Array]
     fed: tuple[Fed, ...]
     stem: str
+    has_guesses: bool = False
 
     @property
     def main(self) -> Fed:
@@ -84,6 +89,11 @@ class Feed:
         """All notes; where there are several inputs, each begins with its input's name."""
         several = len(self.fed) > 1
         return tuple(f"{fed.name}: {note}" if several else note for fed in self.fed for note in fed.notes)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Those of the notes that say that what is fed was guessed."""
+        return tuple(note for fed in self.fed for note in fed.notes if note.startswith(WARNING))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,18 +111,20 @@ class Fitted:
     def record(self, name: str) -> Fed:
         """Return the description of this array as the input of that name."""
         notes, numbers = list(self.notes), self.array
+        if not numbers.dtype.isbuiltin:  # bfloat16
+            numbers = numbers.astype(np.float32)
         if numbers.dtype.kind == "f":
             finite = np.isfinite(numbers)
             if not finite.all():
                 notes.append(f"{finite.size - int(finite.sum())} of its {finite.size} numbers are NaN or infinite")
                 numbers = numbers[finite]
         low = high = mean = math.nan
-        if numbers.size:
+        if numbers.size and numbers.dtype.kind != "O":
             low, high, mean = float(numbers.min()), float(numbers.max()), float(numbers.mean(dtype=np.float64))
         return Fed(
             name=name,
             shape=self.array.shape,
-            dtype=str(self.array.dtype),
+            dtype="text" if self.array.dtype.kind == "O" else str(self.array.dtype),
             min=low,
             max=high,
             mean=mean,

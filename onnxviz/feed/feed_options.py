@@ -6,13 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from onnxviz.errors import UsageError
+from onnxviz.feed.feed import WARNING
 from onnxviz.feed.free_sizes import FreeSizes
 from onnxviz.feed.geometry import Size
+from onnxviz.feed.own_scaling import range_taken
 from onnxviz.feed.preprocessing import PRESETS, Preprocessing, model_preprocessing
 from onnxviz.layout import TensorSpec
-from onnxviz.words import near
+from onnxviz.words import near, shown
 
+GUESSED_SCALE = (
+    f"{WARNING}: the model does not say how its pixels are to be scaled; they are fed as 0..1 (zero-one), "
+    "which may be wrong: give --preset, or --range, --mean and --std"
+)
 _TRANSFORMS = ("none", "log")
+_OF_BYTES = "a mean or std above 1 is of pixels in 0..255 (--range changes it)"
+_PLAIN = {preset.range: preset.name for preset in (PRESETS["raw"], PRESETS["zero-one"])}
 _VALUES = ("range", "mean", "std")
 _PLACES = ("size", "resize", "filter", "channel_order")
 
@@ -64,12 +72,16 @@ class FeedOptions:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What all inputs of one run share; `sizes` learns the model's symbols as arrays are made."""
+    """What all inputs of one run share; `sizes` learns the model's symbols as arrays are made.
+
+    `open_size` is what every open size of made up inputs becomes, None where each is guessed.
+    """
 
     inputs: tuple[TensorSpec, ...]
     options: FeedOptions
     metadata: Mapping[str, str]
     sizes: FreeSizes
+    open_size: int | None = None
 
 
 def check_options(options: FeedOptions, inputs: tuple[TensorSpec, ...]) -> None:
@@ -91,8 +103,8 @@ def check_options(options: FeedOptions, inputs: tuple[TensorSpec, ...]) -> None:
         if name not in symbols:
             has = f"its symbols are {', '.join(symbols)}" if symbols else "it has no symbols"
             raise UsageError(f"no input of the model has a size named {name!r}: {has}{near(name, symbols)}")
-        if size < 1:
-            raise UsageError(f"the size of {name!r} must be at least 1, not {size}")
+        if size < 0:
+            raise UsageError(f"the size of {name!r} must not be negative: {size}")
 
 
 def choose_preprocessing(
@@ -100,9 +112,14 @@ def choose_preprocessing(
 ) -> tuple[Preprocessing, tuple[str, ...]]:
     """Return the preprocessing for an input, and notes on the choice.
 
-    Options come first, then the model's own metadata, then `raw` for whole numbers and `zero-one` for others.
+    Options come first, then the model's own metadata, then `raw` for whole numbers, then what the model's own first
+    operators make of pixels, and `zero-one` where nothing says it. A mean or std above 1 is of pixels in 0..255.
     """
     base, notes = _base(options, metadata, spec)
+    numbers = (*(options.mean or ()), *(options.std or ()))
+    if options.range is None and any(abs(number) > 1 for number in numbers) and base.is_of_fractions:
+        chosen = options.preset is not None or base is not PRESETS["zero-one"]
+        base, notes = base.in_bytes() if chosen else PRESETS["raw"], (*notes, _OF_BYTES)
     given = {name: getattr(options, name) for name in _VALUES + _PLACES if getattr(options, name) is not None}
     changed = [name.replace("_", " ") for name in given if name != "size" and given[name] != getattr(base, name)]
     name = f"{base.name} ({', '.join(changed)} changed)" if changed else base.name
@@ -122,8 +139,10 @@ def _base(options: FeedOptions, metadata: Mapping[str, str], spec: TensorSpec) -
         return PRESETS["raw"], ()
     if any(getattr(options, name) is not None for name in _VALUES):
         return PRESETS["zero-one"], ()
-    note = (
-        "ATTENTION: the model does not say how its pixels are to be scaled; they are fed as 0..1 (zero-one), "
-        "which may be wrong: give --preset, or --range, --mean and --std"
-    )
-    return PRESETS["zero-one"], (note,)
+    scaling = spec.use.scaling
+    taken = None if scaling is None else range_taken(scaling)
+    if scaling is not None and taken is not None:
+        low, high = taken
+        note = f"the model itself scales its pixels: {shown(scaling.formula)}; they are fed as {low:g}..{high:g}"
+        return replace(PRESETS["raw"], range=taken, name=_PLAIN.get(taken, f"{low:g}..{high:g}")), (note,)
+    return PRESETS["zero-one"], (GUESSED_SCALE,)

@@ -8,15 +8,15 @@ import numpy.typing as npt
 from onnxviz.errors import InputError
 from onnxviz.feed.arrays import cast
 from onnxviz.feed.feed import Fitted
-from onnxviz.feed.feed_options import Job
+from onnxviz.feed.feed_options import Job, choose_preprocessing
 from onnxviz.feed.fit_pictures import fit_pictures
 from onnxviz.feed.fit_sounds import fit_sound
 from onnxviz.feed.free_sizes import repeat_batch
 from onnxviz.feed.geometry import Geometry
-from onnxviz.feed.input_shapes import picture_layout
+from onnxviz.feed.input_shapes import can_be_fed, picture_layout, type_text
 from onnxviz.feed.load import Item
 from onnxviz.feed.matrices import Matrix, matrix_picture
-from onnxviz.feed.pictures import PICTURE_CHANNELS, Picture, as_rgb, picture_from_array
+from onnxviz.feed.pictures import PICTURE_CHANNELS, Picture, as_rgb, pictures_from_array
 from onnxviz.feed.sounds import Sound
 from onnxviz.layout import Array, TensorSpec, shape_text
 
@@ -28,11 +28,14 @@ def fit_item(job: Job, spec: TensorSpec, item: Item) -> Fitted:
         InputError: The item does not fit the input.
         UsageError: An option does not fit the model.
     """
+    if not can_be_fed(spec):
+        raise InputError(f"input {spec.name!r} is of type {type_text(spec)}, which cannot be fed")
     content = item.content
     pictures = _as_pictures(job, spec, item)
     if pictures or isinstance(content, Picture):
-        # Cropping would cut regions off a connectome.
-        return fit_pictures(job, spec, pictures, item.name, whole=isinstance(content, Matrix))
+        # Cropping would cut regions off a connectome, which may come as an array, too.
+        whole = isinstance(content, Matrix) or job.options.transform != "none"
+        return fit_pictures(job, spec, pictures, item.name, whole=whole)
     if isinstance(content, Sound):
         return fit_sound(job, spec, content, item.name)
     return _fit_array(job, spec, content.values if isinstance(content, Matrix) else content, item.name)
@@ -47,15 +50,16 @@ def _as_pictures(job: Job, spec: TensorSpec, item: Item) -> list[Picture]:
         if transform != "none":
             raise InputError(f"{item.name}: the transform {transform} is for matrices (.csv, .tsv), not for pictures")
         return [content]
-    if isinstance(content, Sound) or picture_layout(spec) is None or not 2 <= content.ndim <= 4:
+    if isinstance(content, Sound) or picture_layout(spec) is None or not 2 <= content.ndim <= 4 or not content.size:
         return []
-    if transform != "none" and content.ndim == 2:
+    if transform != "none" and content.ndim == 2 and content.dtype.kind != "O":
         if not np.isfinite(content).all():
             raise InputError(f"{item.name} holds NaN or infinite numbers, which a picture of a matrix cannot show")
         return [matrix_picture(Matrix(content.astype(np.float64)), transform)]
     if not job.options.asks:
         return []
-    return [picture_from_array(each, item.name) for each in (content if content.ndim == 4 else [content])]
+    preprocessing, _ = choose_preprocessing(job.options, job.metadata, spec)
+    return pictures_from_array(content, item.name, preprocessing.range)
 
 
 def _fit_array(job: Job, spec: TensorSpec, content: Array, name: str) -> Fitted:
@@ -79,6 +83,11 @@ def _check_fit(job: Job, spec: TensorSpec, array: Array, name: str) -> None:
     try:
         job.sizes.bind(spec, array.shape, name)
     except InputError as error:
+        missing = len(spec.shape or ()) - array.ndim
+        first = [job.sizes.known(size) or 1 for size in (spec.shape or ())[: max(missing, 0)]]
+        if first:
+            whole = shape_text((*first, *array.shape))
+            raise InputError(f"{error}; give it all of its axes, such as {whole}") from error
         if picture_layout(spec) is None:
             raise
         raise InputError(
@@ -87,19 +96,27 @@ def _check_fit(job: Job, spec: TensorSpec, array: Array, name: str) -> None:
 
 
 def _with_rank(job: Job, spec: TensorSpec, array: Array, notes: list[str]) -> Array:
-    """Return an array with a batch axis where only that is missing, and a number in the shape of its input."""
+    """Return an array with the axes before it that alone are missing, and a number or text in the shape of its input.
+
+    Axes are missing alone where the first is a batch and the model fixes the others at 1, such as the channels of
+    grey pictures and volumes.
+    """
     if spec.shape is None:
         return array
+    sizes, missing = [job.sizes.known(size) for size in spec.shape], len(spec.shape) - array.ndim
     if array.ndim == 0 and spec.shape:
-        shape = tuple(job.sizes.known(size) or 1 for size in spec.shape)
+        shape = tuple(1 if size is None else size for size in sizes)
         if np.prod(shape) > 1:
             notes.append(f"{array} fills {shape_text(shape)}")
         return np.full(shape, array)
     if array.size == 1 and not spec.shape:
         return array.reshape(())
-    if array.ndim == len(spec.shape) - 1:
-        notes.append(f"a batch axis is put before its shape {shape_text(array.shape)}")
-        return array[None]
+    if array.dtype.kind == "O" and (array.ndim, missing) == (1, 1) and sizes[1] == 1 and array.size > 1:
+        return array[:, None]  # a text a row
+    if missing == 1 or (missing > 1 and sizes[1:missing] == [1] * (missing - 1)):
+        axes = "a batch axis is" if missing == 1 else f"{missing} axes of size 1 are"
+        notes.append(f"{axes} put before its shape {shape_text(array.shape)}")
+        return array.reshape((1,) * missing + array.shape)
     return array
 
 

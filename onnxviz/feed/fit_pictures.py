@@ -39,6 +39,8 @@ def fit_pictures(job: Job, spec: TensorSpec, pictures: Sequence[Picture], name: 
         preprocessing = replace(preprocessing, resize="squash")
     check_size(spec, layout, job.sizes, job.options.size)
     size = fed_size(spec, layout, preprocessing, job.sizes, (pictures[0].size, notes))
+    if 0 in size:
+        raise InputError(f"{name}: a picture cannot be fed in {size[0]}x{size[1]} pixels")
     _note_channels(preprocessing, channels, notes)
     fits = [preprocessing.place(picture.size, size) for picture in pictures]
     pixels = [

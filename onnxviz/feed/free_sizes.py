@@ -16,16 +16,22 @@ from onnxviz.layout import Array, Dimension, TensorSpec, shape_text
 
 @dataclass(slots=True)
 class FreeSizes:
-    """The sizes of a model's symbols: those that were given, then those of the arrays fed so far."""
+    """The sizes of a model's symbols: those that were given, of the arrays fed so far, and `guessed` ones."""
 
     by_symbol: dict[str, int] = field(default_factory=dict)
+    guessed: set[str] = field(default_factory=set)
 
     def known(self, dimension: Dimension) -> int | None:
         """Return the size of a dimension, None while it is free."""
         if isinstance(dimension, str):
             return self.by_symbol.get(dimension)
-        # Exporters write -1 or 0 for a size they do not know.
-        return dimension if dimension is not None and dimension > 0 else None
+        return dimension
+
+    def guess(self, symbol: str, size: int) -> None:
+        """Keep a size that was made up, unless the symbol has one."""
+        if symbol not in self.by_symbol:
+            self.by_symbol[symbol] = size
+            self.guessed.add(symbol)
 
     def bind(self, spec: TensorSpec, shape: Sequence[int], name: str) -> None:
         """Check that an input takes a shape, and keep the sizes of the input's symbols.
@@ -53,7 +59,7 @@ def repeat_batch(sizes: FreeSizes, spec: TensorSpec, array: Array, notes: list[s
     The first axes of `spec` and `array` are their batch axes.
     """
     wanted = sizes.known(spec.shape[0]) if spec.shape else None
-    if wanted is None or array.ndim == 0 or array.shape[0] == wanted or array.shape[0] != 1:
+    if not wanted or array.ndim == 0 or array.shape[0] == wanted or array.shape[0] != 1:
         return array
     notes.append(f"the model takes batches of {wanted}: the one input is repeated, item 0 is shown")
     return np.repeat(array, wanted, axis=0)

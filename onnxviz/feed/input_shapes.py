@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from onnxviz.errors import InputError
+from onnxviz.feed.arrays import is_fed
 from onnxviz.feed.pictures import PICTURE_CHANNELS
 from onnxviz.layout import TensorSpec, shape_text
+
+_STEPS = re.compile("seq|past")
+"""What a size is called that counts words: of the keys and values of past ones, four heads are not colours."""
 
 
 def describe_inputs(inputs: Sequence[TensorSpec]) -> str:
     """Return the inputs of a model in one phrase, for messages."""
-    return ", ".join(f"{spec.name!r} ({spec.dtype or '?'} {shape_text(spec.shape)})" for spec in inputs) or "none"
+    return ", ".join(f"{spec.name!r} ({type_text(spec)} {shape_text(spec.shape)})" for spec in inputs) or "none"
+
+
+def can_be_fed(spec: TensorSpec) -> bool:
+    """Return whether there is a way to give an input: a tensor of numbers or text, or an optional, which takes one."""
+    return spec.use.kind in ("tensor", "optional") and (spec.dtype is None or is_fed(spec.dtype))
+
+
+def takes_noise(spec: TensorSpec) -> bool:
+    """Return whether made up numbers can be fed to an input: it is a tensor of numbers."""
+    return spec.use.kind == "tensor" and spec.dtype != "object" and can_be_fed(spec)
+
+
+def type_text(spec: TensorSpec) -> str:
+    """Return what an input takes in a user's words: its dtype, `text`, or the ONNX type that is not a tensor.
+
+    >>> type_text(TensorSpec("x", "object")), type_text(TensorSpec("x", "int64"))
+    ('text', 'int64')
+    """
+    if spec.use.kind != "tensor":
+        return spec.use.kind
+    return "text" if spec.dtype == "object" else spec.dtype or "?"
 
 
 def picture_layout(spec: TensorSpec) -> str | None:
@@ -24,10 +50,14 @@ def picture_layout(spec: TensorSpec) -> str | None:
     """
     if spec.dtype is not None and (spec.dtype[:3] in ("str", "obj", "boo", "com")):
         return None
+    if spec.use.is_weight or spec.use.kind != "tensor" or 0 in (spec.shape or ()):
+        return None
     if spec.layout in ("NCHW", "NHWC", "CHW", "HWC"):
         channels = None if spec.shape is None else spec.shape[spec.layout.index("C")]
         return spec.layout if not isinstance(channels, int) or channels in PICTURE_CHANNELS else None
     if spec.shape is None or (spec.layout is not None and not {"H", "W"} <= set(spec.layout)):
+        return None
+    if any(isinstance(size, str) and _STEPS.search(size.lower()) for size in spec.shape[1:]):
         return None
     if len(spec.shape) == 4:
         _, second, third, fourth = (size if isinstance(size, int) and size > 0 else None for size in spec.shape)

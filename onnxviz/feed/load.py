@@ -13,12 +13,13 @@ import numpy as np
 from PIL import Image
 
 from onnxviz.errors import InputError
-from onnxviz.feed.arrays import read_npy, read_npz
+from onnxviz.feed.arrays import as_text, read_npy, read_npz, read_text
 from onnxviz.feed.matrices import Matrix, read_matrix
 from onnxviz.feed.pictures import Picture, open_picture
 from onnxviz.feed.sounds import Sound, read_sound
 from onnxviz.files import is_folder, is_plain_file
 from onnxviz.layout import Array
+from onnxviz.words import shown
 
 PICTURE_SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .jfif .png .apng .gif .bmp .dib .webp .tif .tiff .ppm .pgm .pbm .pnm .tga .ico .avif .jp2 .j2k "
@@ -27,6 +28,7 @@ PICTURE_SUFFIXES = frozenset(
 ARRAY_SUFFIXES = frozenset((".npy", ".npz"))
 MATRIX_SUFFIXES = frozenset((".csv", ".tsv"))
 SOUND_SUFFIXES = frozenset((".wav", ".wave"))
+TEXT_SUFFIXES = frozenset((".txt",))
 STANDARD_INPUT = "-"
 
 Content: TypeAlias = "Picture | Matrix | Sound | Array"
@@ -34,6 +36,7 @@ _READERS: Mapping[str, Callable[[Path, str], Content]] = {
     ".npy": read_npy,
     **dict.fromkeys(MATRIX_SUFFIXES, read_matrix),
     **dict.fromkeys(SOUND_SUFFIXES, read_sound),
+    **dict.fromkeys(TEXT_SUFFIXES, read_text),
 }
 
 
@@ -91,6 +94,16 @@ def load_value(text: str) -> Item | dict[str, Item]:
     return Item(np.array(values if len(values) > 1 else values[0]), text, "values")
 
 
+def load_text(text: str) -> Item | dict[str, Item]:
+    """Read what follows `NAME=` where the input takes text: a file, else the text itself."""
+    path = Path(text)
+    if path.suffix.lower() in ARRAY_SUFFIXES | TEXT_SUFFIXES:
+        return load(text)
+    if is_plain_file(path):
+        return Item(read_text(path, text), text, path.stem)
+    return Item(np.array(text, object), repr(shown(text)), "text")
+
+
 def _value(word: str) -> int | float | bool:
     if word.lower() in ("true", "false"):
         return word.lower() == "true"
@@ -105,8 +118,11 @@ def _numbers(source: Any) -> Array:
         array = np.asarray(source)
     except ValueError as error:
         raise InputError(f"the list cannot be fed: {error}") from error
-    if array.dtype.kind not in "biuf" or not array.size:
-        raise InputError(f"an array of {array.dtype} and shape {array.shape} cannot be fed: it must hold numbers")
+    if array.dtype.kind in "SU" or (array.dtype.kind == "O" and all(isinstance(each, str) for each in array.flat)):
+        return as_text(array, "the array")
+    # bfloat16 and its like are numbers that numpy itself does not know.
+    if array.dtype.kind not in "biuf" and array.dtype.isbuiltin:
+        raise InputError(f"an array of {array.dtype} cannot be fed: it must hold numbers or text")
     return array
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,50 +15,84 @@ from onnxviz.feed.find import MAIN
 from onnxviz.feed.fit import fit_item
 from onnxviz.feed.free_sizes import FreeSizes
 from onnxviz.feed.geometry import Geometry
-from onnxviz.feed.input_shapes import array_input, describe_inputs, input_named, no_picture, picture_input, sound_input
-from onnxviz.feed.load import Content, Item, load, load_value, several_runs
+from onnxviz.feed.input_shapes import (
+    array_input,
+    describe_inputs,
+    input_named,
+    no_picture,
+    picture_input,
+    sound_input,
+    takes_noise,
+)
+from onnxviz.feed.load import Content, Item, load, load_text, load_value, several_runs
 from onnxviz.feed.matrices import Matrix
-from onnxviz.feed.pictures import Picture, as_rgb, picture_from_array
+from onnxviz.feed.open_sizes import guess_sizes
+from onnxviz.feed.pictures import Picture, as_rgb, pictures_from_array
 from onnxviz.feed.sounds import Sound
-from onnxviz.feed.synthetic import fill
+from onnxviz.feed.synthetic import Beside, fill
 from onnxviz.layout import TensorSpec
+from onnxviz.words import listed
 
 RANDOM_WAY = "--random (in Python FeedOptions(random=True))"
 
 
-def make_feed(inputs: Sequence[TensorSpec], source: Any, options: FeedOptions, metadata: Mapping[str, str]) -> Feed:
+def make_feed(
+    inputs: Sequence[TensorSpec],
+    source: Any,
+    options: FeedOptions,
+    metadata: Mapping[str, str],
+    open_size: int | None = None,
+) -> Feed:
     """Make the arrays that a model is fed in one run.
 
-    `source` is a path, `-` for standard input, an array, a Pillow image, or a mapping from input name to one of these
-    or numbers; the key `""` stands for the input that fits. None leaves everything to `options.random` or
+    `source` is a path, `-` for standard input, an array, a Pillow image, or a mapping from input name to one of these,
+    numbers or text; the key `""` stands for the input that fits. None leaves everything to `options.random` or
     `options.constant`. Arrays are fed unchanged unless preprocessing is asked for. A batch is an array; a list is
-    several runs, and is refused.
+    several runs, and is refused. Inputs that the run does not need are not fed. `open_size` is what every size that
+    the model leaves open becomes where numbers are made up.
 
     Raises:
         InputError: The source is broken or fits no input.
         UsageError: The options do not fit the model.
         ModelError: The model's own metadata cannot be read.
     """
-    specs = tuple(inputs)
-    check_options(options, specs)
-    given = _assigned(specs, source)
-    _check_given(specs, given, options)
-    job = Job(specs, options, metadata, FreeSizes(dict(options.dims)))
+    specs = tuple(spec for spec in inputs if spec.use.is_needed)
+    check_options(options, tuple(inputs))
+    given = _assigned(tuple(inputs), source)
+    unused = [spec.name for spec in inputs if spec.name in given and not spec.use.is_needed]
+    used = {name: item for name, item in given.items() if name not in unused}
+    _check_given(specs, used, options)
+    job = Job(specs, options, metadata, FreeSizes(dict(options.dims)), open_size)
+    fitted = _fitted(job, used)
+    fed = [fitted[spec.name].record(spec.name) for spec in specs]
+    if unused and fed:
+        note = f"nothing that is chosen needs {listed(map(repr, unused))}: what is given for it is not used"
+        fed[0] = replace(fed[0], notes=(*fed[0].notes, note))
+    return Feed(
+        arrays={spec.name: fitted[spec.name].array for spec in specs},
+        fed=tuple(fed),
+        stem=_stem(given, options),
+        has_guesses=_makes(options) and any(_is_guessed(job, spec) for spec in specs if spec.name not in used),
+    )
+
+
+def _fitted(job: Job, given: Mapping[str, Item]) -> dict[str, Fitted]:
+    """Return what each input is fed."""
     fitted: dict[str, Fitted] = {}
     # Numbers last: they take the shape that the arrays have given to the model's symbols.
-    for spec in sorted((spec for spec in specs if spec.name in given), key=lambda spec: _is_number(given[spec.name])):
+    named = [spec for spec in job.inputs if spec.name in given]
+    for spec in sorted(named, key=lambda spec: _is_number(given[spec.name])):
         fitted[spec.name] = fit_item(job, spec, given[spec.name])
     contents = (item.content for item in given.values())
     rate = next((content.rate for content in contents if isinstance(content, Sound)), None)
-    for spec in specs:
-        if spec.name not in fitted:
-            fitted[spec.name] = fill(job, spec, rate)
-    ordered = {spec.name: fitted[spec.name] for spec in specs}
-    return Feed(
-        arrays={name: one.array for name, one in ordered.items()},
-        fed=tuple(one.record(name) for name, one in ordered.items()),
-        stem=_stem(given, options),
-    )
+    rest = [spec for spec in job.inputs if spec.name not in given]
+    if _makes(job.options):
+        guess_sizes(job, rest)
+    # The picture first: other inputs may hold its size.
+    for spec in sorted(rest, key=lambda spec: spec is not picture_input(job.inputs)):
+        geometry = next((one.geometry for one in fitted.values() if one.geometry is not None), None)
+        fitted[spec.name] = fill(job, spec, Beside(rate, geometry))
+    return fitted
 
 
 def shown_picture(source: Any) -> Feed:
@@ -71,7 +106,7 @@ def shown_picture(source: Any) -> Feed:
         raise InputError("one picture can be shown beside the maps; name a file, a Pillow image or an array of pixels")
     content = item.content
     if isinstance(content, np.ndarray):
-        content = picture_from_array(content, item.name)
+        content = pictures_from_array(content, item.name)[0]
     if not isinstance(content, Picture):
         raise InputError(f"{item.name} is not a picture, so it cannot be shown beside the maps")
     pixels = as_rgb(content.pixels)
@@ -92,13 +127,20 @@ def _assigned(inputs: tuple[TensorSpec, ...], source: Any) -> dict[str, Item]:
     for name, value in source.items():
         if name != MAIN:
             spec = input_named(inputs, name)
-            named[spec.name] = _one_array(load_value(value) if isinstance(value, str) else load(value), name)
+            named[spec.name] = _one_array(_read(spec, value), name)
     if MAIN not in source:
         return named
     free = tuple(spec for spec in inputs if spec.name not in named)
     if not free:
         raise InputError(f"{source[MAIN]}: every input is given by name already ({describe_inputs(inputs)})")
     return {**_main(free, load(source[MAIN])), **named}
+
+
+def _read(spec: TensorSpec, value: Any) -> Item | dict[str, Item]:
+    is_text = spec.dtype == "object"
+    if isinstance(value, str):
+        return load_text(value) if is_text else load_value(value)
+    return load(np.array(value)) if is_text and isinstance(value, list | tuple) else load(value)
 
 
 def _main(inputs: tuple[TensorSpec, ...], loaded: Item | dict[str, Item]) -> dict[str, Item]:
@@ -122,9 +164,12 @@ def _one_array(loaded: Item | dict[str, Item], name: str) -> Item:
 
 
 def _input_for(inputs: tuple[TensorSpec, ...], item: Item) -> TensorSpec:
-    spec = _fitting(inputs, item.content)
+    needed = tuple(spec for spec in inputs if spec.use.is_needed)
+    spec = _fitting(needed, item.content) or _fitting(inputs, item.content)
     if spec is not None:
         return spec
+    if _is_text(item.content):
+        raise InputError(f"{item.name}: no input takes text (inputs: {describe_inputs(inputs)})")
     if isinstance(item.content, Sound):
         raise InputError(
             f"{item.name}: no input takes a sound, which is L, NxL or NxCxL of floats "
@@ -140,19 +185,35 @@ def _fitting(inputs: tuple[TensorSpec, ...], content: Content) -> TensorSpec | N
         return sound_input(inputs)
     if isinstance(content, Matrix):
         return picture_input(inputs) or array_input(inputs, 2)
-    return array_input(inputs, content.ndim)
+    if _is_text(content):
+        return next((spec for spec in inputs if spec.dtype == "object"), None)
+    return array_input([spec for spec in inputs if spec.dtype != "object"], content.ndim)
+
+
+def _is_text(content: Content) -> bool:
+    return isinstance(content, np.ndarray) and content.dtype.kind == "O"
 
 
 def _check_given(inputs: tuple[TensorSpec, ...], given: Mapping[str, Item], options: FeedOptions) -> None:
-    made = options.seed is not None or options.constant is not None
+    made = _makes(options)
     if made and inputs and all(spec.name in given for spec in inputs):
         raise UsageError("random and constant are for inputs that nothing is given for: every input is given here")
     main = picture_input(inputs) or (inputs[0] if inputs else None)
-    if main is not None and not made and main.name not in given and all(map(_is_number, given.values())):
+    asks = main is not None and takes_noise(main) and main.name not in given and not made
+    if main is not None and asks and all(map(_is_number, given.values())):
         raise InputError(
             f"nothing is given for input {main.name!r}: give a picture, an array (.npy), a matrix (.csv) or "
             f"a sound (.wav), or ask for noise: {RANDOM_WAY}"
         )
+
+
+def _makes(options: FeedOptions) -> bool:
+    return options.seed is not None or options.constant is not None
+
+
+def _is_guessed(job: Job, spec: TensorSpec) -> bool:
+    is_open = any(size is None or size in job.sizes.guessed for size in spec.shape or ())
+    return is_open or "int" in (spec.dtype or "")
 
 
 def _is_number(item: Item) -> bool:

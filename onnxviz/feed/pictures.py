@@ -23,6 +23,7 @@ Pixels = npt.NDArray[Any]
 
 # Pillow has these drawn by other programs, from code in the file.
 _REFUSED_FORMATS = ("EPS", "WMF")
+_FRACTIONS = "its values lie in 0..1 and are taken as black to white"
 PICTURE_CHANNELS = (1, 3, 4)
 """Numbers of channels that a picture can have: grey, RGB, RGBA."""
 
@@ -58,32 +59,60 @@ def open_picture(source: Path | bytes | Image.Image, name: str) -> Picture:
             return _decoded(image, name, _checked(image, name))
 
 
-def picture_from_array(array: npt.NDArray[Any], name: str) -> Picture:
-    """Return an array `(H, W)`, `(H, W, C)` or `(C, H, W)` as a picture: uint8, uint16, or other numbers in 0..255.
+def pictures_from_array(array: npt.NDArray[Any], name: str, span: tuple[float, float] | None = None) -> list[Picture]:
+    """Return an array `(H, W)`, `(H, W, C)` or `(C, H, W)`, or a batch `(N, ...)` of these, as pictures.
+
+    Black and white are the ends of uint8, uint16 and int8; 0 and 1 of floats that lie between them; else 0 and 255, or
+    failing that the ends of `span`, whichever all numbers lie in.
 
     Raises:
-        InputError: It has other axes, another dtype or numbers that are not finite.
+        InputError: It has other axes, another dtype, numbers that are not finite, or that lie in neither.
     """
-    if array.ndim == 2:
-        array = array[:, :, None]
-    if array.ndim == 3 and array.shape[2] not in PICTURE_CHANNELS and array.shape[0] in PICTURE_CHANNELS:
-        array = array.transpose(1, 2, 0)
+    batch = [_channels_last(each, name) for each in (array if array.ndim == 4 else [array])]
+    pixels, notes = _as_pixels(np.stack(batch), name, span)
+    return [Picture(each, notes) for each in pixels]
+
+
+def _channels_last(array: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
     shape = "x".join(map(str, array.shape))
+    if array.ndim == 2:
+        array = array[..., None]
+    elif array.ndim == 3 and array.shape[2] not in PICTURE_CHANNELS and array.shape[0] in PICTURE_CHANNELS:
+        array = array.transpose(1, 2, 0)
     if array.ndim != 3 or array.shape[2] not in PICTURE_CHANNELS or 0 in array.shape:
         raise InputError(
             f"{name} has shape {shape}: as a picture it must be HxW, HxWxC or CxHxW with 1, 3 or 4 channels; "
             "without preprocessing options an array is fed as it is"
         )
-    if array.dtype == np.uint8:
-        return Picture(np.ascontiguousarray(array))
-    if array.dtype == np.uint16:
-        return Picture(array.astype(np.float32) / np.float32(257))
-    if array.dtype.kind not in "fiu":
-        raise InputError(f"{name} has dtype {array.dtype}: pixels must be numbers")
-    array = array.astype(np.float32)
-    if not np.isfinite(array).all():
+    return array
+
+
+def _as_pixels(values: npt.NDArray[Any], name: str, span: tuple[float, float] | None) -> tuple[Pixels, tuple[str, ...]]:
+    """Return numbers as pixels in 0..255, and notes on what was taken for black and white."""
+    if values.dtype == np.uint8:
+        return np.ascontiguousarray(values), ()
+    if values.dtype.kind not in "fiu":
+        raise InputError(f"{name} has dtype {values.dtype}: pixels must be numbers")
+    low, high = float(values.min()), float(values.max())
+    if not (np.isfinite(low) and np.isfinite(high)):
         raise InputError(f"{name} holds NaN or infinite numbers, which are not pixels")
-    return Picture(array, ("its numbers are taken as pixels in 0..255",))
+    if values.dtype == np.uint16:
+        notes: list[str] = []
+        return _of_16_bit(values, notes), tuple(notes)
+    if values.dtype == np.int8:
+        return values.astype(np.float32) + np.float32(128), ("-128..127 is taken as black to white",)
+    if low >= 0 and high <= 1 and values.dtype.kind == "f":
+        return values.astype(np.float32) * np.float32(255), (_FRACTIONS,)
+    if low >= 0 and high <= 255:
+        return values.astype(np.float32), ("its numbers are taken as pixels in 0..255",)
+    if span is None or low < min(span) or high > max(span):
+        raise InputError(
+            f"{name} is {values.dtype} from {low:g} to {high:g}: which number is black and which white is not known; "
+            f"scale it to 0..1 or uint8, or give --range={low:g},{high:g}, which feeds its numbers as they are"
+        )
+    black, white = span
+    pixels = (values.astype(np.float64) - black) / (white - black) * 255
+    return pixels.astype(np.float32), (f"its numbers are in the range that is fed: {black:g}..{white:g}",)
 
 
 def with_channels(pixels: Pixels, channels: int) -> Pixels:
@@ -208,7 +237,7 @@ def _of_16_bit(values: npt.NDArray[Any], notes: list[str]) -> Pixels:
 def _of_wide_values(values: npt.NDArray[Any], name: str, notes: list[str]) -> Pixels:
     low, high = float(values.min()), float(values.max())
     if low >= 0 and high <= 1 and values.dtype.kind == "f":
-        notes.append("its values lie in 0..1 and are taken as black to white")
+        notes.append(_FRACTIONS)
         return values.astype(np.float32) * np.float32(255)
     if low >= 0 and high <= 255:
         return values.astype(np.float32)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -73,6 +73,21 @@ class Preprocessing:
         if self.multiple < 1:
             raise UsageError(f"multiple must be at least 1, not {self.multiple}")
 
+    @property
+    def is_of_fractions(self) -> bool:
+        """Whether mean and std are of pixels in fractions, such as 0..1 or -1..1, and not in 0..255."""
+        return abs(self.range[1] - self.range[0]) <= 2
+
+    def in_bytes(self) -> Preprocessing:
+        """Return the same with a range of 0..255, and mean and std of that.
+
+        >>> PRESETS["inception"].in_bytes().mean
+        (127.5,)
+        """
+        low, unit = self.range[0], 255 / (self.range[1] - self.range[0])
+        mean = tuple((number - low) * unit for number in self.mean)
+        return replace(self, range=(0.0, 255.0), mean=mean, std=tuple(number * unit for number in self.std))
+
     def place(self, picture: Size, fed: Size) -> PictureFit:
         """Return how a picture of one size is drawn into an array of another."""
         if self.resize == "crop":
@@ -107,7 +122,7 @@ class Preprocessing:
         """
         try:
             return _from_mapping(json.loads(text))
-        except (ValueError, TypeError, RecursionError, UsageError) as error:
+        except (ValueError, RecursionError, UsageError) as error:
             raise ModelError(
                 f"the model's metadata {METADATA_PREPROCESSING!r} cannot be read: {error}; "
                 "give a preset to go without it"
@@ -195,23 +210,44 @@ def _from_mapping(values: Any) -> Preprocessing:
         raise ValueError("it is not a JSON object")
     given = dict(values)
     preset = given.pop("preset", None)
-    if preset is not None and preset not in PRESETS:
+    if preset is not None and not (isinstance(preset, str) and preset in PRESETS):
         raise ValueError(f"its preset {preset!r} is not one of {', '.join(PRESETS)}")
     known = {field.name for field in fields(Preprocessing)}
     if unknown := sorted(set(given) - known):
         raise ValueError(f"{', '.join(map(repr, unknown))} is not one of {', '.join(sorted(known))}")
-    for key in ("range", "mean", "std", "size"):
-        if given.get(key) is not None:
-            given[key] = tuple(given[key])
+    for key, value in given.items():
+        is_right, kind = _KINDS[key]
+        if not is_right(value):
+            raise ValueError(f"its {key} is not {kind}")
+        if isinstance(value, list):
+            given[key] = tuple(value)
     base = PRESETS[preset] if preset is not None else replace(PRESETS["zero-one"], name="the model's own")
-    result = replace(base, **given)
-    if not _is_size(result.size) and result.size is not None:
-        raise ValueError("its size is not two whole numbers")
-    return result
+    return replace(base, **given)
+
+
+def _is_number(value: Any) -> bool:
+    # A whole number of JSON may be too large for a float.
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+
+
+def _are_numbers(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_number, value))
 
 
 def _is_size(value: Any) -> bool:
     return isinstance(value, list | tuple) and len(value) == 2 and all(type(side) is int and side > 0 for side in value)
+
+
+_TEXT = (lambda value: isinstance(value, str), "a text")
+_NUMBERS = (_are_numbers, "a list of numbers")
+_WHOLE = (lambda value: type(value) is int, "a whole number")
+_KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    **dict.fromkeys(("name", "resize", "filter", "channel_order"), _TEXT),
+    **dict.fromkeys(("range", "mean", "std"), _NUMBERS),
+    **dict.fromkeys(("pad", "multiple"), _WHOLE),
+    "size": (lambda value: value is None or _is_size(value), "two whole numbers"),
+    "crop_fraction": (_is_number, "a number"),
+}
 
 
 def _literal(text: str) -> Any:

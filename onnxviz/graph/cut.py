@@ -20,7 +20,7 @@ import onnx
 from onnxviz.errors import NoMatchError
 from onnxviz.graph.graph import Graph, tensor_spec
 from onnxviz.graph.node import Node
-from onnxviz.graph.shapes import infer
+from onnxviz.graph.onnx_inference import infer
 from onnxviz.graph.topology import FunctionKey, every_node, function_key
 from onnxviz.layout import TensorSpec
 from onnxviz.words import near
@@ -52,6 +52,13 @@ def needed_nodes(graph: Graph, values: Iterable[str]) -> tuple[Node, ...]:
             needed.add(node.index)
             waiting.extend(node.reads)
     return tuple(graph.nodes[index] for index in sorted(needed))
+
+
+def needed_inputs(graph: Graph, values: Iterable[str]) -> frozenset[str]:
+    """Return the names of the inputs that these values are computed from, or are."""
+    wanted = set(values)
+    read = {value for node in needed_nodes(graph, wanted) for value in node.reads}
+    return frozenset(spec.name for spec in graph.inputs if spec.name in read or spec.name in wanted)
 
 
 def assemble(

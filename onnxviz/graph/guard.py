@@ -76,6 +76,11 @@ def check_bounds(proto: onnx.ModelProto) -> None:
         raise RunError(f"the model is damaged: {attribute.name} of the {node.op_type} {name} is {attribute.i}")
 
 
+def is_sound(node: onnx.NodeProto) -> bool:
+    """Return whether no attribute of a node is out of bounds: inferred by itself, it then needs no guard."""
+    return not any(_is_out(attribute, _BOUNDS) for attribute in node.attribute)
+
+
 def is_added(value: str) -> bool:
     """Return whether `guarded` added a value of this name."""
     return value.startswith(_ADDED)

@@ -79,8 +79,8 @@ def read_out(graph: Graph, values: Sequence[str], types: Mapping[str, TensorSpec
 
 
 def _own_dtype(types: Mapping[str, TensorSpec], value: str, scale: CodeScale | None) -> str:
-    """Return the dtype of a value, of codes also that of their zero point: inference knows few quantised operators."""
-    names = [value, scale.zero_point] if scale is not None else [value]
+    """Return the dtype of a value, of codes that of their zero point: inference knows few quantised operators."""
+    names = [scale.zero_point, value] if scale is not None else [value]
     return next((spec.dtype for name in names if (spec := types.get(name)) is not None and spec.dtype), "")
 
 

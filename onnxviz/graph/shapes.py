@@ -8,27 +8,98 @@ from dataclasses import replace
 
 import onnx
 
+from onnxviz.graph.completion import complete
 from onnxviz.graph.graph import Graph, dtype_name, tensor_spec
-from onnxviz.graph.guard import guarded, is_added
+from onnxviz.graph.onnx_inference import clear_sizes, infer
 from onnxviz.layout import Dimension, TensorSpec
 
 # Names that onnx's inference makes up for sizes which it does not know.
 _INVENTED = re.compile(r"unk__\d+")
 
 
-def infer_types(graph: Graph) -> Mapping[str, TensorSpec]:
+def infer_types(graph: Graph, measured: Mapping[str, TensorSpec] | None = None) -> Mapping[str, TensorSpec]:
     """Return what is known of every value: graph inputs and outputs, initializers and all that nodes compute.
 
     A size that cannot be told is None, one that the model names is its symbol; a value of which nothing is known is
-    not in the mapping. Where inference fails, what the file itself declares is returned. Layouts are left open.
+    not in the mapping. Sizes that the file notes count only where none of its notes contradicts what follows from its
+    inputs: they may be left from another input size. Where inference fails, what the file notes is returned. Layouts
+    are left open.
+
+    Args:
+        graph: the model.
+        measured: what a run has told of values.
     """
-    types = dict(_initializers(graph))
-    _add(types, _declared(graph.proto.graph))
-    inferred = infer(graph)
-    if inferred is not None:
-        own = _symbols(types.values())
-        _add(types, (_without_invented(spec, own) for spec in _declared(inferred.graph)))
+    noted = dict(_initializers(graph))
+    _add(noted, _declared(graph.proto.graph))
+    found = _inferred(graph, noted)
+    types = noted if not _is_stale(graph, noted, found) else _unnoted(graph, noted)
+    _add(types, found.values())
+    types.update(measured or {})
+    news = [name for name, spec in types.items() if spec != found.get(name) and name not in graph.initializers]
+    complete(graph, types, news)
     return types
+
+
+def _inferred(graph: Graph, noted: Mapping[str, TensorSpec]) -> dict[str, TensorSpec]:
+    inferred = infer(graph)
+    found: dict[str, TensorSpec] = {}
+    if inferred is not None:
+        own = _symbols(noted.values())
+        _add(found, (_without_invented(spec, own) for spec in _declared(inferred.graph)))
+    return found
+
+
+def _is_stale(graph: Graph, noted: Mapping[str, TensorSpec], found: Mapping[str, TensorSpec]) -> bool:
+    """Return whether a size that the file notes is not what follows from its inputs.
+
+    One beside which nothing follows, since an input's size is open, has to hold for any size that could be fed.
+    """
+    if any(_contradicts(spec, found[name]) for name, spec in noted.items() if name in found):
+        return True
+    is_open = any(not isinstance(size, int) for spec in graph.inputs for size in spec.shape or ())
+    doubtful = [spec for name, spec in noted.items() if name in found and _says_more(spec, found[name])]
+    if not is_open or not doubtful:
+        return False
+    tried = _inferred(fix_inputs(graph, _trial_shapes(graph)), noted)
+    return any(_contradicts(spec, tried[spec.name]) for spec in doubtful if spec.name in tried)
+
+
+def _contradicts(noted: TensorSpec, inferred: TensorSpec) -> bool:
+    if noted.shape is None or inferred.shape is None:
+        return False
+    if len(noted.shape) != len(inferred.shape):
+        return True
+    pairs = zip(noted.shape, inferred.shape, strict=True)
+    return any(isinstance(old, int) and new is not None and old != new for old, new in pairs)
+
+
+def _says_more(noted: TensorSpec, inferred: TensorSpec) -> bool:
+    pairs = zip(noted.shape or (), inferred.shape or (), strict=False)
+    return any(isinstance(old, int) and new is None for old, new in pairs)
+
+
+def _trial_shapes(graph: Graph) -> Mapping[str, Sequence[int]]:
+    """Return shapes of the inputs with each open size another multiple of 32 than any that is usually fed."""
+    sizes: dict[str, int] = {}
+    shapes = {}
+    for spec in graph.inputs:
+        names = [f"{spec.name} {axis}" if size is None else size for axis, size in enumerate(spec.shape or ())]
+        for name in names:
+            if isinstance(name, str):
+                sizes.setdefault(name, 32 * (11 + 2 * len(sizes)))
+        if spec.shape is not None:
+            shapes[spec.name] = [sizes[name] if isinstance(name, str) else name for name in names]
+    return shapes
+
+
+def _unnoted(graph: Graph, noted: Mapping[str, TensorSpec]) -> dict[str, TensorSpec]:
+    """Return what the file notes without its sizes, but those of what is given."""
+    given = {*graph.initializers, *(spec.name for spec in graph.inputs)}
+    return {name: spec if name in given else _without_sizes(spec) for name, spec in noted.items()}
+
+
+def _without_sizes(spec: TensorSpec) -> TensorSpec:
+    return replace(spec, shape=None if spec.shape is None else (None,) * len(spec.shape))
 
 
 def fix_inputs(graph: Graph, shapes: Mapping[str, Sequence[int]]) -> Graph:
@@ -42,32 +113,13 @@ def fix_inputs(graph: Graph, shapes: Mapping[str, Sequence[int]]) -> Graph:
     for info in proto.graph.input:
         if info.name in shapes and info.type.HasField("tensor_type"):
             info.type.tensor_type.shape.CopyFrom(_shape_proto(shapes[info.name]))
-    for info in (*proto.graph.value_info, *proto.graph.output):
-        for dim in info.type.tensor_type.shape.dim if info.type.HasField("tensor_type") else ():
-            dim.Clear()
+    weights = graph.initializers
+    clear_sizes(info for info in (*proto.graph.value_info, *proto.graph.output) if info.name not in weights)
     return Graph.from_proto(proto)
 
 
 def _shape_proto(shape: Sequence[int]) -> onnx.TensorShapeProto:
     return onnx.TensorShapeProto(dim=[onnx.TensorShapeProto.Dimension(dim_value=size) for size in shape])
-
-
-def infer(graph: Graph) -> onnx.ModelProto | None:
-    """Return the model with what onnx infers of its values, or None where inference fails.
-
-    This is the package's only call of onnx's inference, which sees the model `guarded`.
-    """
-    try:
-        inferred = onnx.shape_inference.infer_shapes(guarded(graph.proto))
-    except Exception:
-        # Inference is C++ and raises what its operators raise, of any type: for a damaged or custom operator the
-        # file's own declarations are all there is, and that is an answer.
-        return None
-    own = [info for info in inferred.graph.value_info if not is_added(info.name)]
-    if len(own) < len(inferred.graph.value_info):
-        del inferred.graph.value_info[:]
-        inferred.graph.value_info.extend(own)
-    return inferred
 
 
 def _initializers(graph: Graph) -> Iterable[tuple[str, TensorSpec]]:

@@ -7,8 +7,9 @@ from typing import Any
 
 from onnxviz.draw.kinds import ATTENTION_GAMMA, attention_style
 from onnxviz.draw.palette import COLORMAPS, THEMES, Theme, data_colours, default_colormap
-from onnxviz.draw.scale import CONSTANT, DEVIATIONS, HELD, ONE_SIDED, PERCENTILES
+from onnxviz.draw.scale import CONSTANT, DEVIATIONS, HELD, KEPT, ONE_SIDED, PERCENTILES, parse_scale
 from onnxviz.draw.style import Style
+from onnxviz.reporting.contents import ReportLook
 
 _CLIPPED = f"{100 * (1 - HELD):.0f} %"
 _LOW, _HIGH = (f"{100 * share:.0f}" for share in PERCENTILES)
@@ -19,6 +20,11 @@ _OUTSIDE = "what lies outside has the end's colour"
 # has a scale of its own.
 _SCALES: dict[str, tuple[str, str, tuple[str, str] | None]] = {
     "auto": ("automatic", "", None),
+    "clipped": (
+        "each channel, clipped",
+        f"each channel on its own; the greatest {_CLIPPED} have the end's colour",
+        ("min of channel", f"max less {_CLIPPED}"),
+    ),
     "channel": ("each channel", "each channel on its own min … max", ("min of channel", "max of channel")),
     "signed": (
         "each channel about 0",
@@ -37,21 +43,55 @@ _SCALES: dict[str, tuple[str, str, tuple[str, str] | None]] = {
 }
 
 
-def appearance() -> dict[str, Any]:
+# What the page calls the orders of the pictures.
+_ORDERS = {"index": "auto", "deviation": "std", "mean": "mean"}
+
+
+def appearance(look: ReportLook | None = None) -> dict[str, Any]:
     """Return the entries of the index that say how the page draws; docs/report.md describes them."""
-    attention = attention_style(Style())
+    look, attention = look or ReportLook(), attention_style(Style())
+    asked = [] if look.style.colormap in ("auto", *COLORMAPS) else [look.style.colormap]
+    fixed = _fixed(look.style.scale)
     return {
-        "colormaps": {name: [bytes(colour).hex() for colour in data_colours(name, 256)] for name in COLORMAPS},
+        "look": _look(look),
+        "colormaps": {
+            name: [bytes(colour).hex() for colour in data_colours(name, 256)] for name in [*COLORMAPS, *asked]
+        },
         "themes": {name: _theme(name, theme) for name, theme in THEMES.items()},
-        "scales": {mode: {"name": name, "words": words, "ends": ends} for mode, (name, words, ends) in _SCALES.items()},
+        "scales": {mode: _scale(*words) for mode, words in {**_SCALES, **fixed}.items()},
         "scale_rules": {
             "constant": CONSTANT,
             "held": HELD,
+            "kept": KEPT,
             "percentiles": PERCENTILES,
             "deviations": DEVIATIONS,
             "one_sided": ONE_SIDED,
         },
         "attention": {"scale": attention.scale, "colormap": attention.colormap, "gamma": ATTENTION_GAMMA},
+    }
+
+
+def _scale(name: str, words: str, ends: tuple[str, str] | None) -> dict[str, Any]:
+    return {"name": name, "words": words, "ends": ends}
+
+
+def _fixed(scale: str) -> dict[str, tuple[str, str, None]]:
+    """Return the entry of a fixed scale, which the page has only where it was asked for."""
+    mode, low, high = parse_scale(scale)
+    name = f"fixed {low:g} … {high:g}"
+    return {mode: (name, f"one scale for all, {_OUTSIDE}", None)} if mode == "fixed" else {}
+
+
+def _look(look: ReportLook) -> dict[str, Any]:
+    style = look.style
+    mode, low, high = parse_scale(style.scale)
+    return {
+        "scale": "inputs" if look.limits else mode,
+        "colormap": style.colormap,
+        "order": _ORDERS[style.order],
+        # Dark is what nobody asked for: the page then follows the system.
+        "theme": "light" if style.theme == "light" else None,
+        "fixed": [low, high] if mode == "fixed" else None,
     }
 
 

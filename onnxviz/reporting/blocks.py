@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from onnxviz.draw.arrange import BARS, Arranged
 from onnxviz.draw.quantise import slopes
-from onnxviz.draw.scale import ChannelStatistics, Floats, channel_blocks, channel_statistics
+from onnxviz.draw.scale import ChannelStatistics, Floats, channel_blocks, channel_statistics, reaches
 from onnxviz.layout import Array
 from onnxviz.reporting.block_store import BlockStore
 from onnxviz.reporting.contents import RunPart
@@ -87,7 +87,17 @@ def store_block(
     else:
         data = Planes(quantise(values, found), extras(values) if extra else None, ends(values, found)).packed()
     extent = () if exact else values.shape[1:]
-    return RunPart(store.add(data), shape, extent, found, live, exact=exact, extra=extra, wide=wide)
+    return RunPart(
+        block=store.add(data),
+        shape=shape,
+        extent=extent,
+        statistics=found,
+        held=reaches(values, found),
+        live=live,
+        exact=exact,
+        extra=extra,
+        wide=wide,
+    )
 
 
 def quantise(values: Array, statistics: ChannelStatistics) -> Codes:

@@ -18,7 +18,7 @@ from onnxviz.draw.scale import MOST_CHANNELS, ChannelStatistics, channel_statist
 from onnxviz.layout import spatial_axes
 from onnxviz.reporting.block_store import BlockStore
 from onnxviz.reporting.blocks import store_block
-from onnxviz.reporting.contents import LayerFacts, LayerPart, ReportRun, RunPart
+from onnxviz.reporting.contents import LayerFacts, LayerPart, ReportLook, ReportRun, RunPart
 from onnxviz.words import number_text
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Collector(AbstractContextManager["Collector"]):
     """Takes the activations of one run after the other and stores their blocks in `store`.
 
     Runs beyond MOST_RUNS are only counted, in `further`: memory and disk stay flat over thousands of inputs. `empty`
-    names the layers without numbers to show.
+    names the layers without numbers to show, `look` says how the page begins to draw.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -44,6 +44,7 @@ class Collector(AbstractContextManager["Collector"]):
         self.runs: list[ReportRun] = []
         self.further = 0
         self.empty: list[str] = []
+        self.look = ReportLook()
         # Activations with the same name, value, form and channels in two runs are one layer; a number tells apart those
         # alike within a run.
         self._layers: dict[tuple[str, str, str, int, int], _Place] = {}

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from onnxviz.classes import ClassScore
-from onnxviz.draw.scale import ChannelStatistics
+from onnxviz.draw.scale import ChannelStatistics, Floats
+from onnxviz.draw.style import Style
 
 if TYPE_CHECKING:
     from onnxviz.feed.feed import Fed
@@ -39,6 +40,19 @@ class ReportModel:
     name: str = ""
     device: str = ""
     level: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportLook:
+    """How the page begins to draw: as the pictures of the same command.
+
+    Attributes:
+        style: its scale, colormap, order and theme are taken over.
+        limits: the ends of the scale that all inputs share, by the name of the layer's value.
+    """
+
+    style: Style = field(default_factory=Style)
+    limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +93,7 @@ class RunPart:
         shape: of the activation.
         extent: the stored sizes of space; empty for a vector.
         statistics: of the stored channels, over the whole map.
+        held: the magnitude at which the scales `signed` and `clipped` of each stored channel end.
         live: how many channels of the layer, stored or not, have something to show: a single value other than 0, or
             a map that is not constant and has finite values.
         exact: whether the block holds the values themselves, not codes.
@@ -90,6 +105,7 @@ class RunPart:
     shape: tuple[int, ...]
     extent: tuple[int, ...]
     statistics: ChannelStatistics
+    held: Floats
     live: int
     exact: bool
     extra: bool

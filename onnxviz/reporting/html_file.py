@@ -65,7 +65,7 @@ class _ReportOfSize:
         empty = listed(map(shown, self._collected.empty))
         parts = (_further(self._collected), empty and f"{empty}: no numbers to show.", _reduced(layers), more)
         self.left_out = " ".join(filter(None, parts))
-        self.index = index_text(self._model, self._runs, layers, self.left_out)
+        self.index = index_text(self._model, self._runs, layers, self._collected.look, self.left_out)
 
     def _size(self) -> int:
         runs = list(_stored(self.layers))

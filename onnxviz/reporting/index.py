@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from onnxviz.draw.encode import png
 from onnxviz.layout import spatial_axes
 from onnxviz.reporting.appearance import appearance
-from onnxviz.reporting.contents import LayerPart, ReportModel, ReportRun, RunPart
+from onnxviz.reporting.contents import LayerPart, ReportLook, ReportModel, ReportRun, RunPart
 from onnxviz.strict_json import number
 from onnxviz.version import __version__
 
@@ -25,7 +25,11 @@ _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 
 
 def index_text(
-    model: ReportModel, runs: Sequence[Mapping[str, Any]], layers: Sequence[LayerPart], left_out: str
+    model: ReportModel,
+    runs: Sequence[Mapping[str, Any]],
+    layers: Sequence[LayerPart],
+    look: ReportLook,
+    left_out: str,
 ) -> str:
     """Return the index as JSON that is safe between tags, whatever the names are: ASCII without `<`, `>` and `&`.
 
@@ -37,8 +41,8 @@ def index_text(
         "model": {"name": model.name, "device": model.device, "level": model.level},
         "left_out": left_out,
         "runs": list(runs),
-        "layers": [_layer(layer) for layer in layers],
-        **appearance(),
+        "layers": [_layer(layer) | _limits(layer, look) for layer in layers],
+        **appearance(look),
     }
     text = json.dumps(document, allow_nan=False, separators=(",", ":"))
     for mark, escape in _ESCAPES.items():
@@ -99,6 +103,11 @@ def _layer(part: LayerPart) -> dict[str, Any]:
     return document
 
 
+def _limits(part: LayerPart, look: ReportLook) -> dict[str, Any]:
+    limits = look.limits.get(part.facts.output)
+    return {} if limits is None else {"limits": list(limits)}
+
+
 def _field(part: LayerPart, run: RunPart) -> dict[str, Any] | None:
     """Return the receptive field; None where the stored axes cannot be mapped to its axes."""
     field = part.facts.layer.receptive_field if part.facts.layer else None
@@ -113,6 +122,7 @@ def _field(part: LayerPart, run: RunPart) -> dict[str, Any] | None:
 def _run_part(run: RunPart, first: RunPart) -> dict[str, Any]:
     found = run.statistics
     columns = {"low": found.minimum, "high": found.maximum, "mean": found.mean, "std": found.deviation}
+    columns["held"] = run.held
     document: dict[str, Any] = {
         "block": run.block,
         "stats": {name: _packed(column, run.wide) for name, column in columns.items()},

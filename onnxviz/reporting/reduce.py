@@ -22,8 +22,8 @@ FEWEST = 16
 """Channels that a layer keeps as long as its maps can be halved instead."""
 SMALLEST = 8
 """The longest side of maps that are not halved any more."""
-CHANNEL_BYTES = 36
-"""Roughly what a channel of a run takes in the index: four numbers as base64, two counts, its number."""
+CHANNEL_BYTES = 42
+"""Roughly what a channel of a run takes in the index: five numbers as base64, two counts, its number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,8 @@ def _reduced_run(run: RunPart, kept: tuple[int, ...], halved: int, store: BlockS
     for _ in range(halved):
         planes = halve_planes(planes)
     statistics = run.statistics.take(channels)
-    return replace(run, block=store.add(planes.packed()), extent=planes.codes.shape[1:], statistics=statistics)
+    block, extent = store.add(planes.packed()), planes.codes.shape[1:]
+    return replace(run, block=block, extent=extent, statistics=statistics, held=run.held[channels])
 
 
 def _boxes(planes: NDArray[Any]) -> list[NDArray[Any]]:

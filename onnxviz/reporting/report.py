@@ -24,6 +24,7 @@ from onnxviz.model import Model
 from onnxviz.reporting.collect import Collector
 from onnxviz.reporting.contents import ReportModel, ReportRun
 from onnxviz.reporting.html_file import write_report
+from onnxviz.words import listed, quoted
 
 SIZE = 40_000_000
 """Bytes that a report takes at most, unless another size is asked for."""
@@ -162,7 +163,7 @@ def _feed(model: Model | None, source: Any, options: FeedOptions) -> Feed | None
 
 def _sources(source: Any, runs: Mapping[str, Activations]) -> Mapping[str, Any]:
     if source is not None and not (isinstance(source, Mapping) and runs.keys() >= source.keys()):
-        raise UsageError(f"the source of several runs is a mapping by their names: {', '.join(map(repr, runs))}")
+        raise UsageError(f"the source of several runs is a mapping by their names: {listed(map(quoted, runs))}")
     return source or {}
 
 

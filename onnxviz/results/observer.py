@@ -31,7 +31,7 @@ class Observer:
         """A selection was read."""
 
     def noted(self, text: str) -> None:
-        """Something is done otherwise than one would expect: a sentence that says what and why."""
+        """A sentence is to be said: what is done otherwise than one would expect, such as an option without effect."""
 
     def started(self, feed: Feed, layers: int, map_bytes: int) -> None:
         """A run begins: its feed, the number of layers, and the bytes of their maps as far as they are known."""

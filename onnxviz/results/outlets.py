@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,11 +11,12 @@ from typing import BinaryIO
 
 from onnxviz.activations import Activation, RawWriter
 from onnxviz.draw.scale import MOST_CHANNELS, ChannelStatistics
+from onnxviz.draw.style import Style
 from onnxviz.errors import ExecutionError, InputError
 from onnxviz.feed.feed import Feed
 from onnxviz.files import writing
 from onnxviz.reporting.collect import Collector
-from onnxviz.reporting.contents import ReportModel, ReportRun
+from onnxviz.reporting.contents import ReportLook, ReportModel, ReportRun
 from onnxviz.reporting.html_file import write_report
 from onnxviz.results.channels import LISTED
 from onnxviz.results.folder import REPORT, Folder
@@ -104,6 +105,11 @@ class Outlets:
             self.report.collected.end_run(ReportRun(run.name, run.source, feed.fed, run.top))
         self.journal.end_run(run, feed.fed)
         self.observer.ended(run, layers, self.path / run.directory)
+
+    def look(self, style: Style, limits: Mapping[str, tuple[float, float]]) -> None:
+        """Let the page begin to draw as the pictures are drawn."""
+        if self.report is not None:
+            self.report.collected.look = ReportLook(style, limits)
 
     def write_report(self, about: ReportModel, size: int) -> str:
         """Write the page of at most `size` bytes, if there is one, and return what was left out to keep to that."""

@@ -94,7 +94,8 @@ class Session:
         fetched = [name for name in outputs if name not in self._unreadable]
         try:
             # Without names onnxruntime would fetch every output.
-            arrays = self._session.run(fetched, {name: feed[name] for name in self.inputs}) if fetched else []
+            taken = {name: _taken(feed[name]) for name in self.inputs}
+            arrays = self._session.run(fetched, taken) if fetched else []
         except Exception as error:
             raise explained(error, "run the model", ExecutionError) from None
         found = dict(zip(fetched, arrays, strict=True)) | self._unreadable
@@ -110,6 +111,17 @@ def _unreadable(kind: str) -> Unreadable | None:
     """Return what stands for a value of a type as onnxruntime writes it, such as `seq(tensor(bfloat16))`."""
     inner = re.search(r"tensor\((\w+)\)", kind)
     return Unreadable(numpy_name(inner[1])) if inner and inner[1] not in _READABLE else None
+
+
+def _taken(array: Any) -> Any:
+    """Return an array as onnxruntime takes it: it knows bfloat16, but not numpy's dtype for it, so takes its bits."""
+    if getattr(getattr(array, "dtype", None), "name", "") != "bfloat16":
+        return array
+    return runtime().OrtValue.ortvalue_from_numpy_with_onnx_type(array.view("uint16"), _BFLOAT16)
+
+
+_BFLOAT16 = 16
+"""The number of the type in ONNX."""
 
 
 def _session_options(ort: Any, folder: Path, options: RunOptions) -> Any:

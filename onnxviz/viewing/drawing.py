@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,10 +11,10 @@ import numpy as np
 from onnxviz.activations import Activation
 from onnxviz.classes import Classes, Scores
 from onnxviz.draw.encode import save
-from onnxviz.draw.kinds import draw_maps
+from onnxviz.draw.kinds import draw_maps, scale_of
 from onnxviz.draw.overview import Head, OverviewRow, draw_overview, summarise
-from onnxviz.draw.scale import ChannelStatistics, both_signs, channel_extremes, channel_statistics, irregular_words
-from onnxviz.draw.style import Caption, Drawing
+from onnxviz.draw.scale import ChannelStatistics, SharedScale, channel_statistics, irregular_words
+from onnxviz.draw.style import Caption, Drawing, Style
 from onnxviz.feed.feed import Feed
 from onnxviz.files import safe_name
 from onnxviz.graph.selection.choices import Choice
@@ -50,6 +50,11 @@ class Album:
     options: ViewOptions
     limits: SharedLimits
 
+    def style_of(self, value: str) -> Style:
+        """Return the style of a value's pictures, on the scale that all inputs share if they do."""
+        style = self.options.style
+        return replace(style, limits=self.limits[value]) if value in self.limits else style
+
     def save(self, drawing: Drawing, name: str) -> str:
         """Save a picture and return its file's name, which is `name` with the ending of the format."""
         name, small = f"{name}.{self.options.format}", self.options.style.small
@@ -80,26 +85,23 @@ def draw_run(feed: Feed, activations: Iterable[Activation], shown: Shown, album:
     return run
 
 
-def shared_limits(stream: Stream, inputs: Inputs, scale: str) -> SharedLimits:
-    """Run every input and return each value's scale: its range over all of them, about zero where `scale` has it so."""
-    ranges: dict[str, tuple[float, float]] = {}
+def shared_limits(stream: Stream, inputs: Inputs, values: Sequence[str], style: Style) -> SharedLimits:
+    """Run every input, and return the scale of each of some values over the drawn channels of all inputs.
+
+    No channel has a scale of its own then: the style's scale is taken of all that is drawn of an input, and reaches
+    from the least low end to the greatest high end of the inputs. `percentile` begins at the least 1st percentile, and
+    `auto` clips as `signed` or `clipped` do.
+    """
+    scales: dict[str, SharedScale] = {}
 
     def widen(feed: Feed) -> None:
         # Of a run that fails in the middle nothing counts.
-        found = {one.value: channel_extremes(one.maps()).range for one in stream(feed)}
-        for value, (low, high) in found.items():
-            before = ranges.get(value, (low, high))
-            ranges[value] = float(np.fmin(low, before[0])), float(np.fmax(high, before[1]))
+        found = {one.value: scale_of(one.array, one.layout, style) for one in stream(feed) if one.value in values}
+        scales.update({value: scale.joined(scales.get(value, SharedScale())) for value, scale in found.items()})
 
     inputs.each(widen)
-    return {value: _scaled(scale, *ends) for value, ends in ranges.items() if not np.isnan(ends[0])}
-
-
-def _scaled(scale: str, low: float, high: float) -> tuple[float, float]:
-    if scale not in ("auto", "signed", "symmetric"):
-        return low, high
-    reach = max(-low, high)
-    return (-reach, reach) if scale != "auto" or both_signs(low, high) else (low, high)
+    ends = {value: scale.ends for value, scale in scales.items()}
+    return {value: pair for value, pair in ends.items() if not np.isnan(pair[0])}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,8 @@ def _draw_layers(activations: Iterable[Activation], shown: Shown, album: Album, 
             labels = shown.classes.labels_of(activation.value)
             caption = Caption(activation.name, activation.caption_line, labels)
             if len(drawn.layers) in in_overview:
-                drawn.rows.append(summarise(activation.array, activation.layout, caption, statistics))
+                style = album.style_of(activation.value)
+                drawn.rows.append(summarise(activation.array, activation.layout, caption, statistics, style))
             stem = f"{len(drawn.layers):03}-{safe_name(activation.name)}"
             pictures = _save_pages(activation, caption, statistics, album, stem)
             layer = LayerRecord(
@@ -148,9 +151,7 @@ def _save_pages(
     activation: Activation, caption: Caption, statistics: ChannelStatistics, album: Album, stem: str
 ) -> tuple[str, ...]:
     """Draw the pages of a layer, save them and return their files' names."""
-    style = album.options.style
-    if activation.value in album.limits:
-        style = replace(style, limits=album.limits[activation.value])
+    style = album.style_of(activation.value)
     drawings = draw_maps(activation.array, activation.layout, caption, style, statistics)
     numbers = [f"-{page + 1}" for page in range(len(drawings))] if len(drawings) > 1 else [""]
     return tuple(album.save(drawing, stem + number) for drawing, number in zip(drawings, numbers, strict=True))

@@ -31,7 +31,8 @@ class ViewOptions:
         labels: class names, or a file of them, one a line; None takes the model's own.
         html: the page to explore: True for `report.html` beside the pictures, a path, or False for none.
         html_size: bytes that the page takes at most; it says what that took.
-        same_scale: draw a layer of all inputs on one scale; each input is then run twice.
+        same_scale: draw a layer of all inputs on one scale, the style's, of all channels that are drawn; each input is
+            then run twice.
         fail_fast: stop at the first input that cannot be used.
         force: replace a folder that onnxviz did not make.
     """

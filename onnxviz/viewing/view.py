@@ -11,11 +11,13 @@ from typing import Any
 
 from onnxviz.classes import ScoredStream, find_classes
 from onnxviz.draw.kinds import check_style
+from onnxviz.draw.scale import parse_scale
 from onnxviz.errors import UnsupportedError
 from onnxviz.feed.feed import Feed
 from onnxviz.files import making_folder, safe_name
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.inputs import Inputs
+from onnxviz.layout import shape_text
 from onnxviz.model import Model, choices_of
 from onnxviz.opening import open
 from onnxviz.reporting.contents import ReportModel
@@ -24,7 +26,7 @@ from onnxviz.results.observer import Observer
 from onnxviz.results.outlets import Outlets, open_outlets
 from onnxviz.results.record import RunRecord, ViewRecord
 from onnxviz.runtime.devices import check_name
-from onnxviz.viewing.drawing import Album, Shown, Stream, draw_run, shared_limits
+from onnxviz.viewing.drawing import Album, SharedLimits, Shown, Stream, draw_run, shared_limits
 from onnxviz.viewing.options import ViewOptions
 
 
@@ -65,7 +67,8 @@ def view(
         made = stack.enter_context(making_folder(folder.path, force=options.force, ours=is_ours))
         source = str(model.file.origin)
         outlets = open_outlets(stack, made, folder, source, force=options.force, observer=observer)
-        given = Inputs(model, inputs, options.feed, failed=observer.failed, fail_fast=options.fail_fast)
+        values = [choice.value for choice in (*choices, *shown.classes.outputs)]
+        given = Inputs(model, inputs, options.feed, values=values, failed=observer.failed, fail_fast=options.fail_fast)
         executor = model.inference.executor(
             options.run, keep=given.several, placed=observer.placed, noted=observer.noted
         )
@@ -73,7 +76,8 @@ def view(
         left_out = partial(_note, not_shown, len(choices))
         run = partial(model.inference.stream, executor=executor, left_out=left_out)
         stream = ScoredStream(run, choices, shown.classes, observer.noted)
-        limits = shared_limits(stream, given, options.style.scale) if options.same_scale and given.several else {}
+        limits = _limits(stream, given, shown, options, observer)
+        outlets.look(options.style, limits)
         runs = _draw_all(stream, given, shown, Album(made, ".", options, limits), outlets)
         device, level = executor.placement.device, options.run.level
         record = ViewRecord(
@@ -99,11 +103,24 @@ def _note(not_shown: dict[str, str], count: int, choice: Choice, reason: str) ->
         raise UnsupportedError(f"{choice.name!r} {reason}; it cannot be shown")
 
 
+def _limits(stream: Stream, inputs: Inputs, shown: Shown, options: ViewOptions, observer: Observer) -> SharedLimits:
+    """Return the scale that all inputs share for each value; of a fixed one the style tells it."""
+    if not options.same_scale or parse_scale(options.style.scale)[0] == "fixed":
+        return {}
+    if not inputs.several:
+        observer.noted("there is one input: it has its own scale, with --same-scale or without")
+        return {}
+    return shared_limits(stream, inputs, [choice.value for choice in shown.choices], options.style)
+
+
 def _draw_all(stream: Stream, inputs: Inputs, shown: Shown, album: Album, outlets: Outlets) -> tuple[RunRecord, ...]:
     """Draw every input that can be used, where there are several each in a folder of its own."""
     runs: list[RunRecord] = []
+    sizes = _Sizes(outlets.observer)
 
     def draw(feed: Feed) -> None:
+        if album.options.same_scale:
+            sizes.check(feed)
         own = replace(album, directory=f"{len(runs):03}-{safe_name(feed.stem)}") if inputs.several else album
         outlets.observer.started(feed, len(shown.choices), shown.model.inference.map_bytes(shown.choices, feed))
         with outlets.run(own.directory):
@@ -111,3 +128,23 @@ def _draw_all(stream: Stream, inputs: Inputs, shown: Shown, album: Album, outlet
 
     inputs.each(draw)
     return tuple(runs)
+
+
+class _Sizes:
+    """Says once that inputs are fed in different sizes, whose maps cannot be compared place by place."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+        self._first: str | None = None
+        self._said = False
+
+    def check(self, feed: Feed) -> None:
+        size = shape_text(feed.main.shape) if feed.fed else ""
+        self._first = self._first or size
+        if size != self._first and not self._said:
+            way = "; --size HxW feeds all pictures alike" if feed.main.picture is not None else ""
+            self._observer.noted(
+                f"ATTENTION: inputs are fed in different sizes ({self._first}, {size}): their maps share a scale, but "
+                f"cannot be compared place by place{way}"
+            )
+            self._said = True

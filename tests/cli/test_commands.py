@@ -179,6 +179,17 @@ def test_a_dry_run_writes_nothing(onnxviz_command: Command, doubling_model: Path
     assert not (tmp_path / "no.onnx").exists()
 
 
+def test_of_many_names_a_few_are_said(onnxviz_command: Command, tmp_path: Path) -> None:
+    outputs = ", ".join(f"float[4] y{place}" for place in range(40))
+    nodes = " ".join(f"y{place} = Sin (x)" for place in range(40))
+    model = model_of(tmp_path / "m.onnx", f"g (float[4] x) => ({outputs}) {{ {nodes} }}").path
+    done = onnxviz_command("expose", model, "--layers", "other", "--dry-run", "-o", tmp_path / "out.onnx")
+    assert done.code == 0 and "'y0', 'y1', 'y2' and 37 more already are outputs" in done.err
+    (tmp_path / "labels.txt").write_text("cat\ndog\n", "utf-8")
+    done = onnxviz_command("view", model, "--random", "--labels", tmp_path / "labels.txt", "-o", tmp_path / "maps")
+    assert done.code == 4 and "'y0' is 4, 'y1' is 4, 'y2' is 4 and 37 more" in done.err
+
+
 def test_view_names_the_cat(onnxviz_command: Command, bundled_model: Path, cat: Path, tmp_path: Path) -> None:
     done = onnxviz_command("view", bundled_model, cat, "-o", tmp_path / "maps", "--raw", tmp_path / "maps.npz")
     assert done.code == 0, done.err
@@ -591,6 +602,21 @@ def test_a_seed_alone_means_noise(onnxviz_command: Command, doubling_model: Path
         assert onnxviz_command(*view, "--raw", tmp_path / f"{name}.npz").code == 0
     a, b, c = (np.load(tmp_path / f"{name}.npz")["0000"] for name in "abc")
     assert (a == b).all() and (a != c).any()
+
+
+def test_a_scale_that_was_guessed_is_said_even_when_quiet(onnxviz_command: Command, cat: Path, tmp_path: Path) -> None:
+    convolution = "{ n = %s y = Conv (n, w) }"
+    head = "g (float[1,3,8,8] x) => (float[1,1,8,8] y) <float[1] k = {255}, float[1,3,1,1] w = {1, 1, 1}>"
+    model_of(tmp_path / "guess.onnx", f"{head} {convolution % 'Relu (x)'}")
+    model_of(tmp_path / "own.onnx", f"{head} {convolution % 'Div (x, k)'}")
+    guessed = onnxviz_command("view", tmp_path / "guess.onnx", cat, cat, "-o", tmp_path / "a", "-q", "--no-html")
+    assert guessed.err.startswith("ATTENTION: the model does not say how its pixels are to be scaled; they are fed as")
+    assert guessed.err.count("ATTENTION") == 1
+    own = onnxviz_command("view", tmp_path / "own.onnx", cat, "-o", tmp_path / "b", "-q", "--no-html")
+    assert own.err == ""
+    (fed,) = json.loads((tmp_path / "b" / "view.json").read_text())["runs"][0]["fed"]
+    assert fed["notes"] == ["the model itself scales its pixels: x / 255; they are fed as 0..255"]
+    assert fed["max"] > 150
 
 
 def test_all_and_a_selection_exclude_each_other(onnxviz_command: Command, doubling_model: Path) -> None:

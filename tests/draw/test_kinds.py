@@ -115,10 +115,74 @@ def test_labels_name_the_values_of_a_vector_only(monkeypatch: pytest.MonkeyPatch
     assert "ant" in said
 
 
-def test_a_vector_and_a_wave_are_drawn_whole_whatever_channels_are_named() -> None:
-    for array in (values(1, 4), values(1, 1, 90)):
-        named = Style(channels="0-15", order="mean", top=2)
-        assert same(draw_maps(array, None, CAPTION, named), draw_maps(array, None, CAPTION, STYLE))
+def test_a_wave_is_drawn_whole_whatever_channels_are_named() -> None:
+    named = Style(channels="0-15", order="mean", top=2)
+    (asked,), (plain,) = (draw_maps(values(1, 1, 90), None, CAPTION, replace(s, bare=True)) for s in (named, STYLE))
+    assert same([asked], [plain])
+
+
+def said_of(monkeypatch: pytest.MonkeyPatch, array: np.ndarray, style: Style) -> str:
+    """Return all words on the picture of an array, with " | " between them."""
+    said: list[str] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(Page, "text", lambda self, x, y, text, *_, **__: said.append(text))
+        draw_maps(array, None, CAPTION, style)
+    return " | ".join(said)
+
+
+def bars_of(array: np.ndarray, style: Style) -> list[int]:
+    """Return how high each bar of a vector is, from its picture without words."""
+    (drawing,) = draw_maps(array, "NC", CAPTION, replace(style, bare=True))
+    image = np.asarray(drawing.image)[BARE:-BARE, BARE:-BARE]
+    return [int(count) for count in (image == BAR).sum(axis=0)[::40]]
+
+
+def test_a_vector_shows_the_values_that_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    vector = np.array([[1.0, -4, 2, 3, 0]])
+    whole = bars_of(vector, STYLE)
+    assert len(whole) == 5 and whole[1] > whole[3] > whole[2] > whole[0] > whole[4]
+    assert bars_of(vector, Style(channels="2,0")) == [whole[2], whole[0]]
+    assert bars_of(vector, Style(order="mean", top=2)) == [whole[1], whole[3]]
+    # Values have no deviation over space.
+    assert bars_of(vector, Style(order="deviation")) == [whole[place] for place in (1, 3, 2, 0, 4)]
+    said = said_of(monkeypatch, vector, Style(channels="3-9", order="mean"))
+    assert "greatest magnitude first" in said and "2 of 5 channels" in said
+    assert said.count(" 3 |") and "| 1 |" not in said
+    with pytest.raises(UsageError, match="no channel 7: the layer has 5, 0 to 4"):
+        draw_maps(vector, "NC", CAPTION, Style(channels="7,8"))
+
+
+@pytest.mark.parametrize(
+    ("scale", "top", "bottom"),
+    [("auto", 10, -1), ("symmetric", 10, -10), ("fixed:-4,8", 8, -4), ("layer", 10, -1), ("std", None, None)],
+)
+def test_the_axis_of_a_vector_is_the_scale_that_is_asked_for(scale: str, top: float | None, bottom: float) -> None:
+    vector = np.full((1, 200), 0.5)
+    vector[0, 7], vector[0, 50] = 10, -1
+    (drawing,) = draw_maps(vector, "NC", CAPTION, Style(scale=scale, bare=True))
+    image = np.asarray(drawing.image)[BARE:-BARE, BARE:-BARE]
+    zero = int(np.flatnonzero((image == RULE).all(axis=1))[0])
+    if top is None:
+        top, bottom = (0.5425 + sign * 3 * vector.std() for sign in (1, -1))
+    assert zero == pytest.approx(219 * top / (top - bottom), abs=1)
+
+
+@pytest.mark.parametrize(
+    ("shape", "unused"),
+    [((1, 4), "tile and columns and rows"), ((1, 3, 90), "columns"), ((1, 1, 90), "tile and columns")],
+)
+def test_what_a_picture_has_no_use_for_is_said(
+    shape: tuple[int, ...], unused: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Style(tile=60, columns=3, rows=None if shape == (1, 1, 90) else 2)
+    assert f"no use here for {unused}" in said_of(monkeypatch, values(*shape), asked)
+    assert "no use" not in said_of(monkeypatch, values(*shape), STYLE)
+    assert "no use" not in said_of(monkeypatch, values(1, 4, 5, 5), asked)
+
+
+def test_bands_keep_to_the_size_and_the_rows_that_are_asked_for() -> None:
+    drawings = draw_maps(values(1, 6, 90), None, CAPTION, Style(tile=400, rows=4, bare=True))
+    assert [drawing.image.size for drawing in drawings] == [(360 + 2 * BARE, rows * 24 + 2 * BARE) for rows in (4, 2)]
 
 
 def test_volumes_are_filmstrips() -> None:

@@ -111,9 +111,9 @@ def test_no_values_have_no_range(shape: tuple[int, ...]) -> None:
         assert np.isnan(found.range).all()
 
 
-def test_auto_is_by_channel_where_nothing_is_negative() -> None:
+def test_auto_is_clipped_by_channel_where_nothing_is_negative() -> None:
     found = scale(np.abs(HAND))
-    assert (found.mode, found.diverging, found.clips, found.own) == ("channel", False, False, True)
+    assert (found.mode, found.diverging, found.clips, found.own) == ("clipped", False, True, True)
     assert found.low.tolist() == [0, 1, 7]
     assert found.high.tolist() == [6, 3, 7]
 
@@ -170,7 +170,7 @@ def test_a_fixed_scale_needs_two_numbers(text: str) -> None:
 
 
 def test_an_unknown_scale_names_those_there_are() -> None:
-    with pytest.raises(UsageError, match="no scale 'log': auto, channel, signed, layer"):
+    with pytest.raises(UsageError, match="no scale 'log': auto, clipped, channel, signed, layer"):
         parse_scale("log")
 
 
@@ -178,7 +178,8 @@ def test_signed_holds_98_percent_of_each_channel() -> None:
     ramp = np.arange(-50, 51, dtype=np.float32)
     maps = np.stack([ramp, np.where(ramp == 7, 500, ramp), np.where(ramp == 7, np.nan, -ramp)])[:, None]
     found = scale(maps, "signed")
-    # Place 98 of the magnitudes, which are 0 and twice 1 to 50: 49; with a 500 in place of a 7, or without it, 50.
+    # 100 magnitudes, twice 1 to 50, lie above the 0; two of them are left out: both 50, or the 500 and one 50. With 99
+    # (a 7 is NaN) it is one 50.
     assert (found.low.tolist(), found.high.tolist()) == ([-49, -50, -50], [49, 50, 50])
     assert (found.own, found.clips, found.diverging) == (True, True, True)
     assert found.words == "each channel symmetric about 0, top 2 % clipped"
@@ -202,4 +203,40 @@ def test_auto_is_signed_for_both_signs_whatever_one_channel_reaches() -> None:
 def test_maps_that_are_only_part_of_a_layer_go_by_the_layers_signs() -> None:
     found = limits(HAND, channel_statistics(HAND), Style(), signed=True)
     assert found.mode == "signed"
-    assert limits(HAND, channel_statistics(HAND), Style(), signed=False).mode == "channel"
+    assert limits(HAND, channel_statistics(HAND), Style(), signed=False).mode == "clipped"
+
+
+def test_a_bright_border_does_not_darken_the_rest_of_a_channel_of_one_sign() -> None:
+    """A letterboxed picture behind SiLU: one row in a hundred is eight times as bright as the rest."""
+    silu = np.linspace(-0.27, 5, 10_000, dtype=np.float32).reshape(1, 100, 100)
+    silu[0, 10] = 40
+    found = scale(silu)
+    assert (found.mode, found.clips) == ("clipped", True)
+    assert found.low[0] == pytest.approx(-0.27)
+    assert 4.8 < found.high[0] <= 5
+    assert found.words == "each channel on its own, top 2 % clipped"
+
+
+def test_a_peak_in_a_map_of_probabilities_leaves_the_rest_dark() -> None:
+    found_something = np.full((1, 40, 40), 0.001)
+    found_something[0, 3:5, 3:5], found_something[0, 20] = 0.9, np.linspace(0, 0.001, 40)
+    assert scale(found_something).high[0] == pytest.approx(0.09)
+
+
+def test_a_channel_that_is_mostly_zero_is_judged_by_what_is_not() -> None:
+    """After ReLU: of 10,000 values 300 are 1 to 300; two in a hundred of these are left out, not of all."""
+    maps = np.zeros((2, 1, 10_000))
+    maps[0, 0, :300] = np.arange(1, 301)
+    maps[1, 0, 7] = 9
+    found = limits(maps[:, :, ::10], channel_statistics(maps[:, :, ::10]), Style())
+    # Every tenth: 30 values, none of which is left out.
+    assert (found.low.tolist(), found.high.tolist()) == ([0, 0], [291, 0])
+    dense = np.sort(np.abs(np.random.default_rng(0).normal(size=(1, 30, 30))).reshape(-1)).reshape(1, 30, 30)
+    dense[0, :10] = 0
+    assert scale(dense).high[0] == np.sort(dense.reshape(-1))[-1 - 12]
+
+
+@pytest.mark.parametrize("width", [256, 320, 640, 1024, 1000])
+def test_what_is_held_is_found_from_all_columns(width: int) -> None:
+    maps = np.broadcast_to(np.linspace(0, 100, width), (1, width, width)).copy()
+    assert scale(maps).high[0] == pytest.approx(98, abs=1)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from onnxviz.errors import InputError
-from onnxviz.feed.arrays import cast, opened_npz, read_npy, read_npz
+from onnxviz.feed.arrays import cast, opened_npz, read_npy, read_npz, read_text
 
 
 def npy(array: np.ndarray[Any, Any]) -> bytes:
@@ -103,14 +103,23 @@ def test_damaged_arrays_are_read_or_refused(tmp_path: Path, suffix: str) -> None
 
 
 def test_no_numbers(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"^t is <U1: only numbers can be fed$"):
-        read_npy(npy(np.array(["a"])), "t")
-    with pytest.raises(InputError, match=r"^e is empty: its shape is 3x0$"):
-        read_npy(npy(np.zeros((3, 0))), "e")
+    with pytest.raises(InputError, match=r"^t is datetime64\[D\]: only numbers and text can be fed$"):
+        read_npy(npy(np.array(["2026-01-01"], "datetime64[D]")), "t")
+    with pytest.raises(InputError, match=r"^b holds bytes that are not UTF-8 text$"):
+        read_npy(npy(np.array([b"\xff"])), "b")
     with zipfile.ZipFile(tmp_path / "z.npz", "w"):
         pass
     with pytest.raises(InputError, match=r"^z holds no array$"):
         read_npz(tmp_path / "z.npz", "z")
+
+
+def test_text_and_empty_arrays(tmp_path: Path) -> None:
+    for array in (np.array([["a", "ü"]]), np.array([[b"a", "ü".encode()]])):
+        text = read_npy(npy(array), "t")
+        assert (text.dtype, text.tolist()) == (np.dtype(object), [["a", "ü"]])
+    assert read_npy(npy(np.zeros((3, 0))), "e").shape == (3, 0)
+    (tmp_path / "t.txt").write_text("\ufeffone\ntwo words\n", encoding="utf-8")
+    assert read_text(tmp_path / "t.txt", "t").tolist() == ["one", "two words"]
 
 
 def test_casts_keep_numbers_or_are_refused() -> None:
@@ -124,10 +133,12 @@ def test_casts_keep_numbers_or_are_refused() -> None:
         (np.array([1e9]), "float16", "a is float64 with 1e+09..1e+09, which the input's float16 cannot hold"),
         (
             np.array([1.0]),
-            "bfloat16",
-            "the input is of dtype bfloat16, which numpy does not have as a number: it cannot be fed",
+            "float8e4m3fn",
+            "the input is of dtype float8e4m3fn, which runtimes do not take from numpy: it cannot be fed",
         ),
-        (np.array([1.0]), "str", "the input is of dtype str, which numpy does not have as a number: it cannot be fed"),
+        (np.array([1.0]), "str", "the input is of dtype str, which runtimes do not take from numpy: it cannot be fed"),
+        (np.array([1.0]), "object", "a is float64, the input takes text"),
+        (np.array(["b"], object), "int64", "a is text, the input takes int64"),
     ):
         with pytest.raises(InputError) as caught:
             cast(array, dtype, "a", [])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from onnxviz.errors import UsageError
@@ -26,6 +27,45 @@ def test_which_preprocessing_is_chosen() -> None:
     assert choice(FeedOptions(), {}, "int8") == ("raw - 128", False)
 
 
+CAFFE, DEVIATION = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+PIXEL = np.array([[[10, 20, 30]]], np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("options", "numbers"),
+    [
+        (FeedOptions(mean=CAFFE, std=DEVIATION), (PIXEL - np.array(CAFFE)) / DEVIATION),
+        (FeedOptions(mean=(127.0,)), PIXEL - 127.0),
+        (FeedOptions(std=(255.0,)), PIXEL / 255),
+        (FeedOptions(preset="zero-one", mean=CAFFE, std=DEVIATION), (PIXEL - np.array(CAFFE)) / DEVIATION),
+        # What is not given keeps its meaning: imagenet's std of 0.229 is 58.395 in 0..255.
+        (
+            FeedOptions(preset="imagenet", mean=CAFFE),
+            (PIXEL - np.array(CAFFE)) / (np.array([0.229, 0.224, 0.225]) * 255),
+        ),
+        (FeedOptions(preset="inception", std=(100.0,)), (PIXEL - 127.5) / 100),
+    ],
+)
+def test_a_mean_or_std_above_1_is_of_pixels_in_0_to_255(options: FeedOptions, numbers: np.ndarray) -> None:
+    result, notes = choose_preprocessing(options, {}, TensorSpec("x", "float32", (1, 3, 8, 8)))
+    assert result.normalise(PIXEL) == pytest.approx(numbers, abs=1e-5)
+    assert notes == ("a mean or std above 1 is of pixels in 0..255 (--range changes it)",)
+
+
+@pytest.mark.parametrize(
+    ("options", "numbers"),
+    [
+        (FeedOptions(mean=(0.5,), std=(1.0,)), PIXEL / 255 - 0.5),
+        (FeedOptions(mean=(5.0,), range=(0, 1)), PIXEL / 255 - 5),
+        (FeedOptions(preset="caffe", mean=(100.0,)), PIXEL[..., ::-1] - 100.0),
+    ],
+)
+def test_other_means_are_of_the_range(options: FeedOptions, numbers: np.ndarray) -> None:
+    result, notes = choose_preprocessing(options, {}, TensorSpec("x", "float32", (1, 3, 8, 8)))
+    assert result.normalise(PIXEL) == pytest.approx(numbers, abs=1e-5)
+    assert notes == ()
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [
@@ -37,7 +77,7 @@ def test_which_preprocessing_is_chosen() -> None:
             FeedOptions(dims={"higth": 5}),
             "no input of the model has a size named 'higth': its symbols are height, N; near: `height`",
         ),
-        (FeedOptions(dims={"N": 0}), "the size of 'N' must be at least 1, not 0"),
+        (FeedOptions(dims={"N": -1}), "the size of 'N' must not be negative: -1"),
     ],
 )
 def test_options_that_cannot_be_honoured(options: FeedOptions, text: str) -> None:

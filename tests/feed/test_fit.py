@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import ml_dtypes  # noqa: F401  as onnx does, which adds bfloat16 to numpy
 import numpy as np
+import pytest
 from PIL import Image
 
 from onnxviz.feed.feed_options import FeedOptions
+from onnxviz.layout import InputUse, TensorSpec
 from tests.feed.feeding import COLOURS, feed, refusal, spec
 
 
@@ -43,6 +47,45 @@ def test_an_array_gets_a_batch_axis_a_dtype_and_a_batch() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("wanted", "shape", "fed", "note"),
+    [
+        (("N", 1, 2, 3, 4), (2, 3, 4), (1, 1, 2, 3, 4), "2 axes of size 1 are put before its shape 2x3x4"),
+        ((1, 1, 2, 3), (2, 3), (1, 1, 2, 3), "2 axes of size 1 are put before its shape 2x3"),
+        (("N", 2, 2, 3, 4), (2, 2, 3, 4), (1, 2, 2, 3, 4), "a batch axis is put before its shape 2x2x3x4"),
+    ],
+)
+def test_axes_that_are_missing_alone(wanted: Any, shape: Any, fed: Any, note: str) -> None:
+    array = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    result = feed(spec(*wanted), array, FeedOptions())
+    assert result.arrays["x"].tolist() == array.reshape(fed).tolist()
+    assert result.notes == (note,)
+
+
+def test_axes_that_cannot_be_told_are_named() -> None:
+    assert refusal(spec("N", 2, "D", "H", "W"), np.zeros((3, 4, 5)), FeedOptions()) == (
+        "input 'x' takes Nx2xDxHxW, array has shape 3x4x5; give it all of its axes, such as 1x2x3x4x5"
+    )
+    assert "give it all of its axes, such as 1x1x3x4x5" in refusal(
+        spec("N", "C", "D", "H", "W"), np.zeros((3, 4, 5)), FeedOptions()
+    )
+
+
+def test_types_that_cannot_be_fed() -> None:
+    one = TensorSpec("x", use=InputUse("sequence"))
+    assert refusal(one, {"x": np.zeros(2)}) == "input 'x' is of type sequence, which cannot be fed"
+    two = np.ones(2, np.float32)
+    assert feed(TensorSpec("x", use=InputUse("optional")), {"x": two}).arrays["x"].tolist() == [1, 1]
+
+
+def test_floats_become_bfloat16() -> None:
+    made = feed(spec(1, 3, dtype="bfloat16"), np.array([[1.0, 0.1, -3e38]]), FeedOptions())
+    # 8 bits of mantissa: 0.1 is 0x3dcd.
+    assert made.arrays["x"].view(np.uint16).tolist() == [[0x3F80, 0x3DCD, 0xFF62]]
+    assert made.notes == ("float64 is fed as bfloat16",)
+    assert made.fed[0].max == 1
+
+
 def test_preprocessing_that_is_asked_for_makes_an_array_a_picture() -> None:
     expected = feed(spec(1, 3, 4, 4), Image.fromarray(COLOURS)).arrays["x"]
     for array in (COLOURS, COLOURS.transpose(2, 0, 1), COLOURS[None]):
@@ -77,6 +120,10 @@ def test_a_matrix_is_never_cropped_unless_asked(tmp_path: Path) -> None:
     cropped = feed(spec(1, 1, 4, 4), path, FeedOptions(resize="crop", **options)).fed[0]
     assert cropped.geometry is not None
     assert cropped.geometry.scale == (0.875, 0.875)
+    array = np.array([[0, 1, 0, 0]] * 4)
+    logged = feed(spec(1, 1, 4, 4), array, FeedOptions(transform="log", **options)).fed[0]
+    assert logged.geometry is not None
+    assert logged.geometry.scale == (1, 1)
 
 
 def test_the_connectome_with_log(bundled_model: Path) -> None:

@@ -83,6 +83,6 @@ def test_no_input_for_a_picture(picture: Path) -> None:
 
 
 def test_a_dtype_that_numpy_lacks(picture: Path) -> None:
-    assert refusal(spec(1, 3, 2, 2, dtype="bfloat16"), picture) == (
-        "the input is of dtype bfloat16, which numpy does not have as a number: it cannot be fed"
+    assert refusal(spec(1, 3, 2, 2, dtype="float8e4m3fn"), picture) == (
+        "input 'x' is of type float8e4m3fn, which cannot be fed"
     )

@@ -11,7 +11,7 @@ from PIL import Image
 
 from onnxviz.errors import InputError
 from onnxviz.feed.geometry import crop, letterbox, squash
-from onnxviz.feed.pictures import as_rgb, open_picture, picture_from_array, place, with_channels
+from onnxviz.feed.pictures import Picture, as_rgb, open_picture, pictures_from_array, place, with_channels
 
 RED_GREEN = np.array([[[255, 0, 0], [0, 255, 0]]], np.uint8)
 
@@ -197,16 +197,61 @@ def test_channels() -> None:
     assert with_channels(with_channels(grey, 3), 1).tolist() == [[[9]]]
 
 
+def one(array: np.ndarray[Any, Any], span: tuple[float, float] | None = None) -> Picture:
+    (picture,) = pictures_from_array(array, "a", span)
+    return picture
+
+
 def test_arrays_as_pictures() -> None:
-    assert picture_from_array(RED_GREEN, "a").pixels.tolist() == RED_GREEN.tolist()
-    assert picture_from_array(RED_GREEN.transpose(2, 0, 1), "a").pixels.tolist() == RED_GREEN.tolist()
-    assert picture_from_array(np.array([[257, 65535]], np.uint16), "a").pixels.ravel().tolist() == [1, 255]
-    floats = picture_from_array(np.array([[0.5, 300.0]]), "a")
-    assert floats.notes == ("its numbers are taken as pixels in 0..255",)
+    assert one(RED_GREEN).pixels.tolist() == RED_GREEN.tolist()
+    assert one(RED_GREEN.transpose(2, 0, 1)).pixels.tolist() == RED_GREEN.tolist()
+    assert [each.pixels.tolist() for each in pictures_from_array(np.stack([RED_GREEN, RED_GREEN[:, ::-1]]), "a")] == [
+        RED_GREEN.tolist(),
+        RED_GREEN[:, ::-1].tolist(),
+    ]
     with pytest.raises(InputError, match=r"^a holds NaN or infinite numbers, which are not pixels$"):
-        picture_from_array(np.array([[np.nan]]), "a")
+        one(np.array([[np.nan]]))
     with pytest.raises(InputError, match="a has shape 5x5x13: as a picture it must be HxW, HxWxC or CxHxW"):
-        picture_from_array(np.zeros((5, 5, 13)), "a")
+        one(np.zeros((5, 5, 13)))
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "pixels", "note"),
+    [
+        ([257, 65535], np.uint16, [1, 255], None),
+        ([0, 4112], np.uint16, [0, 16], "16 bit picture whose largest value is 4112 of 65535: it is fed as dark as it"),
+        ([-128, 127], np.int8, [0, 255], "-128..127 is taken as black to white"),
+        ([0, 0.5], np.float16, [0, 127.5], "its values lie in 0..1 and are taken as black to white"),
+        ([0.5, 200], np.float32, [0.5, 200], "its numbers are taken as pixels in 0..255"),
+        ([0, 255], np.int32, [0, 255], "its numbers are taken as pixels in 0..255"),
+    ],
+)
+def test_black_and_white_of_an_array(values: Any, dtype: type, pixels: list[float], note: str | None) -> None:
+    picture = one(np.array([values], dtype))
+    assert picture.pixels.ravel().tolist() == pixels
+    assert picture.notes == () if note is None else picture.notes[0].startswith(note)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "dtype"),
+    [(-1024, 3071, np.int16), (0, 4095, np.int16), (0, 1 << 20, np.int32), (0, 4095, np.float32), (-1, 1, np.float16)],
+)
+def test_wide_numbers_are_never_clipped(low: int, high: int, dtype: type) -> None:
+    values = np.linspace(low, high, 5).reshape(1, 5).astype(dtype)
+    with pytest.raises(InputError) as caught:
+        one(values)
+    assert str(caught.value) == (
+        f"a is {np.dtype(dtype)} from {low:g} to {high:g}: which number is black and which white is not known; scale "
+        f"it to 0..1 or uint8, or give --range={low:g},{high:g}, which feeds its numbers as they are"
+    )
+    picture = one(values, (low, high))
+    assert picture.pixels.ravel() == pytest.approx([0, 63.75, 127.5, 191.25, 255], abs=0.1)
+    assert picture.notes == (f"its numbers are in the range that is fed: {low:g}..{high:g}",)
+
+
+def test_all_pictures_of_a_batch_have_the_same_black_and_white() -> None:
+    dark, bright = pictures_from_array(np.array([[[0.0, 1.0]], [[0.0, 255.0]]])[..., None], "a")
+    assert (dark.pixels.ravel().tolist(), bright.pixels.ravel().tolist()) == ([0, 1], [0, 255])
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])

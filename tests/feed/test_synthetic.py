@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from onnxviz.errors import UsageError
+from onnxviz.feed import synthetic
 from onnxviz.feed.feed_options import FeedOptions
+from onnxviz.layout import InputUse, TensorSpec
 from tests.feed.feeding import SILERO, feed, refusal, spec
 
 
@@ -28,7 +30,7 @@ def test_whole_numbers_are_never_guessed(tmp_path: Path) -> None:
     assert refusal(SILERO, array, FeedOptions()) == "nothing is given for input 'sr' (int64 scalar): give sr=NUMBER"
     lengths = [spec("B", "N", name="waves"), spec("B", dtype="int64", name="lengths")]
     assert refusal(lengths, array, FeedOptions()) == (
-        "nothing is given for input 'lengths' (int64 B): give lengths=FILE.npy"
+        "nothing is given for input 'lengths' (int64 B): give lengths=640 or lengths=FILE.npy"
     )
     assert feed(lengths, {"": array, "lengths": 4}, FeedOptions()).arrays["lengths"].tolist() == [4]
 
@@ -80,3 +82,80 @@ def test_random_fills_what_is_not_given(picture: Path) -> None:
     assert str(caught.value) == (
         "random and constant are for inputs that nothing is given for: every input is given here"
     )
+
+
+def ids(name: str, rows: int | None = None, dtype: str = "int64") -> TensorSpec:
+    return TensorSpec(name, dtype, (2, 500), use=InputUse(rows=rows))
+
+
+def test_whole_numbers_are_what_their_names_and_tables_say() -> None:
+    inputs = [
+        ids("input_ids", 5000),
+        ids("token_type_ids", 2),
+        ids("attention_mask"),
+        ids("position_ids", 300),
+        ids("k"),
+    ]
+    made = feed(inputs, None, FeedOptions(random=0)).arrays
+    assert made["input_ids"].min() >= 0
+    assert 4000 < made["input_ids"].max() < 5000
+    assert np.unique(made["token_type_ids"]).tolist() == [0, 1]
+    assert (made["attention_mask"] == 1).all()
+    assert made["position_ids"].tolist() == [[*range(300), *range(200)]] * 2
+    assert np.unique(made["k"]).tolist() == [0, 1]
+    assert feed(ids("mask", dtype="bool"), None, FeedOptions(random=0)).arrays["mask"].all()
+
+
+DETECTOR = [
+    spec("B", 2, name="im_shape"),
+    spec("B", 3, 4, 8, name="image"),
+    spec("B", 2, name="scale_factor"),
+    spec("B", 2, dtype="int64", name="orig_target_sizes"),
+]
+
+
+def test_detectors_are_told_the_size_of_the_picture(picture: Path) -> None:
+    """It is 2x2 pixels, and 4x8 are fed."""
+    result = feed(DETECTOR, picture)
+    assert {name: result.arrays[name].tolist() for name in ("im_shape", "scale_factor", "orig_target_sizes")} == {
+        "im_shape": [[4, 8]],
+        "scale_factor": [[1, 1]],
+        "orig_target_sizes": [[2, 2]],
+    }
+    assert result.fed[0].notes == (
+        "it is the height and width of the picture as it is fed (im_shape=VALUE changes it)",
+    )
+    assert feed(DETECTOR, {"": picture, "scale_factor": 2}).arrays["scale_factor"].tolist() == [[2, 2]]
+    assert feed(DETECTOR, None, FeedOptions(random=0)).arrays["im_shape"].tolist() == [[4, 8]]
+
+
+@pytest.mark.parametrize(
+    ("needed", "way"),
+    [
+        (spec("N", dtype="object", name="t"), "(text N): give t=TEXT, t=FILE.txt or t=FILE.npy"),
+        (spec("N", 2, dtype="int64", name="t"), "(int64 Nx2): give t=480,640 or t=FILE.npy"),
+        (spec("N", 9, dtype="int32", name="t"), "(int32 Nx9): give t=640 or t=FILE.npy"),
+        (spec(dtype="int64", name="t"), "(int64 scalar): give t=NUMBER"),
+        (TensorSpec("t", "float32"), "(float32 ?): give t=FILE.npy"),
+        (TensorSpec("t", use=InputUse("optional")), "(optional): give t=FILE.npy"),
+        (TensorSpec("t", use=InputUse("sequence")), "(sequence): it cannot be fed; layers that do not need it can be"),
+        (spec(2, dtype="complex64", name="t"), "(complex64 2): it cannot be fed; layers that do not need it can be"),
+    ],
+)
+def test_how_an_input_is_given(picture: Path, needed: TensorSpec, way: str) -> None:
+    said = refusal([spec(1, 3, 2, 2), needed], picture)
+    assert said.startswith(f"nothing is given for input 't' {way}")
+
+
+@pytest.mark.parametrize("text", ["t=480,640", "t=640", "t=file.npy"])
+def test_what_is_said_to_be_given_is_taken(picture: Path, tmp_path: Path, text: str) -> None:
+    np.save(tmp_path / "file.npy", np.array([[3, 4]]))
+    value = text[2:].replace("file", str(tmp_path / "file"))
+    made = feed([spec(1, 3, 2, 2), spec("N", 2, dtype="int64", name="t")], {"": picture, "t": value}).arrays["t"]
+    assert made.tolist() == {"t=480,640": [[480, 640]], "t=640": [[640, 640]], "t=file.npy": [[3, 4]]}[text]
+
+
+def test_noise_is_the_same_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = feed(spec(1, 1000), None, FeedOptions(random=3)).arrays["x"]
+    monkeypatch.setattr(synthetic, "_BLOCK", 64)
+    assert (feed(spec(1, 1000), None, FeedOptions(random=3)).arrays["x"] == whole).all()

@@ -258,9 +258,14 @@ def put_back(tensor: TensorProto, content: bytes) -> None:
 
 
 def assert_same_types(types: Mapping[str, TensorSpec], whole: onnx.ModelProto) -> None:
-    """Hold shapes and types against onnx's inference on the whole file."""
+    """Hold shapes and types against onnx's inference on the whole file, whose notes of sizes may contradict it."""
+    unnoted = onnx.ModelProto()
+    unnoted.CopyFrom(whole)
+    for info in (*unnoted.graph.value_info, *unnoted.graph.output):
+        for dim in info.type.tensor_type.shape.dim if info.type.HasField("tensor_type") else ():
+            dim.Clear()
     try:
-        graph = onnx.shape_inference.infer_shapes(whole).graph
+        graph = onnx.shape_inference.infer_shapes(unnoted).graph
     except Exception:  # C++ raises what it likes; then there is no other opinion
         return
     # onnx takes the lower half of an axis of more than 32 bits, and infers shapes for that.

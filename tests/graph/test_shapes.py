@@ -146,3 +146,95 @@ def test_attributes_that_end_onnx_do_not_end_the_process(node):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "(1, 4, 6, 6)\n"), done.stderr
+
+
+def of_text(text: str, opset: int = 18) -> Graph:
+    return Graph.from_proto(onnx.parser.parse_model(f'<ir_version: 9, opset_import: ["": {opset}, "my": 1]> g {text}'))
+
+
+# The chunk of PyTorch's TorchScript exporter: half of the channels, rounded up, is where the second half begins.
+HALVES = """(float[N,10,H,8] x) => (float[] y)
+    <int64[1] one = {1}, int64[1] zero = {0}, int64 half = {2}, int64 less = {1}, int64[1] last = {99}> {
+    s = Shape (x) c = Gather <axis=0> (s, less) more = Add (c, less) h = Div (more, half) at = Unsqueeze (h, zero)
+    a = Slice (x, zero, at, one) b = Slice (x, at, last, one) both = Concat <axis=1> (b, a) y = Relu (both)
+}"""
+
+
+def test_sizes_that_are_computed_from_sizes_are_told() -> None:
+    types = infer_types(of_text(HALVES))
+    assert types["at"].numbers == (5,)
+    assert types["a"].shape == types["b"].shape == ("N", 5, "H", 8)
+    assert types["y"].shape == ("N", 10, "H", 8)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "shape"),
+    [
+        ("s = Shape (x) y = Reshape (x, s)", ("N", 4, "H", 6)),
+        # N and H are taken over, -1 is what is left: 4 * 6
+        ("n = Shape <start=0, end=1> (x) h = Shape <start=2, end=3> (x) m = Constant <value_ints=[-1]> ()"
+         " t = Concat <axis=0> (n, m, h) y = Reshape (x, t)", ("N", 24, "H")),
+        # of a number that nobody knows the place is known
+        ("n = NonZero (x) c = Shape <start=1, end=2> (n) f = Constant <value_ints=[4, 6]> () t = Concat <axis=0> (c, f)"
+         " y = Expand (k, t)", (None, 4, 6)),
+        ("h = Shape <start=2, end=3> (x) d = Sub (h, h) two = Constant <value_ints=[2]> () t = Add (d, two)"
+         " y = ConstantOfShape (t)", (2,)),
+        # H / H * 3 zeros before the rows, and as many behind
+        ("h = Shape <start=2, end=3> (x) o = Div (h, h) r = Constant <value_ints=[3]> () a = Mul (o, r)"
+         " z = Constant <value_ints=[0, 0, 0]> () t = Concat <axis=0> (z, a, z, a) y = Pad (x, t)", ("N", 4, "H", 12)),
+        ("c = Shape <start=1, end=2> (x) f = Cast <to=1> (c) i = Constant <value_floats=[1.0]> ()"
+         " p = Constant <value_floats=[0.25]> () e = Mul (f, p) t = Concat <axis=0> (i, e, i, f) y = Resize (x, , t)",
+         ("N", 4, "H", 24)),
+        ("s = Shape <start=1, end=4> (x) p = ReduceProd (s) y = Cast <to=1> (p)", (1,)),
+        ("c = Shape <start=1, end=2> (x) w = Shape <start=3, end=4> (x) l = Less (c, w) t = Where (l, c, w)"
+         " r = Range (u, v, u) f = Gather (r, q) b = Concat <axis=0> (t, f) y = ConstantOfShape (b)", (4, 3)),
+        ("w = Shape <start=3, end=4> (x) two = Constant <value_ints=[2]> () o = Div (w, two) t = Concat <axis=0> (o, o)"
+         " y, e = Split <axis=3> (x, t)", ("N", 4, "H", 3)),
+        # sizes of rows that are sliced: the channels stay
+        ("h = Shape <start=2, end=3> (x) o = Constant <value_ints=[1]> () e = Sub (h, o)"
+         " a = Constant <value_ints=[2]> () y = Slice (x, o, e, a)", ("N", 4, None, 6)),
+    ],
+)  # fmt: skip
+def test_shape_arithmetic(nodes: str, shape: tuple[int | str | None, ...]) -> None:
+    given = "<float[4,1] k = {1, 2, 3, 4}, int64 u = {1}, int64 v = {9}, int64[1] q = {2}>"
+    assert infer_types(of_text(f"(float[N,4,H,6] x) => (float[] y) {given} {{ {nodes} }}"))["y"].shape == shape
+
+
+@pytest.mark.parametrize("numbers", ["{4611686018427387904}", "{-9223372036854775808}", "{0}"])
+def test_absurd_arithmetic_is_not_followed(numbers: str) -> None:
+    nodes = "s = Shape (x) a = Mul (s, n) b = Mul (a, a) c = Div (b, z) d = Pow (b, b) e = Add (c, d)"
+    nodes += " y = ConstantOfShape (e)"
+    text = f"(float[2,2] x) => (float[] y) <int64[1] n = {numbers}, int64[1] z = {{0}}> {{ {nodes} }}"
+    assert infer_types(of_text(text))["y"].shape == (None, None)
+
+
+def test_a_shape_of_known_length_tells_the_rank() -> None:
+    types = infer_types(of_text("(float[N,4] x, int64[3] t) => (float[] y) { r = Reshape (x, t) y = Relu (r) }"))
+    assert types["r"].shape == types["y"].shape == (None, None, None)
+
+
+def test_notes_of_weights_do_not_hide_their_sizes_once_inputs_are_fixed() -> None:
+    before = graph(
+        [CONV, make_node("Relu", ["a"], ["y"])],
+        initializers=[weight("w", 5, 3, 3, 3)],
+        declared=[make_tensor_value_info("w", FLOAT, [5, 3, 3, 3])],
+    )
+    assert infer_types(fix_inputs(before, {"x": (1, 3, 16, 16)}))["a"].shape == (1, 5, 8, 8)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 8, 8), (1, 3, 16, 16), ("N", 3, 8, 8), (1, 3, "H", "W"), (1, 3, None, None)])
+def test_notes_that_the_inputs_contradict_are_not_believed(shape) -> None:
+    declared = [make_tensor_value_info(name, FLOAT, [1, 5, 4, 4]) for name in ("a", "odd")]
+    nodes = [CONV, make_node("Odd", ["a"], ["odd"], domain="my"), make_node("Relu", ["a"], ["y"])]
+    stale = graph(nodes, shape=shape, initializers=[weight("w", 5, 3, 3, 3)], declared=declared, output=(1, 5, 4, 4))
+    types = infer_types(stale)
+    rows = {8: 4, 16: 8}.get(shape[2])
+    assert types["a"].shape == types["y"].shape == (shape[0], 5, rows, rows)
+    assert types["odd"].shape == (None, None, None, None)
+
+
+def test_notes_that_agree_with_the_inputs_fill_what_inference_leaves_open() -> None:
+    declared = [make_tensor_value_info("odd", FLOAT, [1, 5, 4, 4]), make_tensor_value_info("a", FLOAT, [1, 5, 4, 4])]
+    nodes = [CONV, make_node("Odd", ["a"], ["odd"], domain="my"), make_node("Relu", ["odd"], ["y"])]
+    types = infer_types(graph(nodes, shape=(1, 3, 8, 8), initializers=[weight("w", 5, 3, 3, 3)], declared=declared))
+    assert types["y"].shape == types["odd"].shape == (1, 5, 4, 4)

@@ -34,6 +34,7 @@ def test_the_index_says_how_the_page_draws(tmp_path: Path, read_report: Callable
     assert index["scale_rules"] == {
         "constant": 1e-6,
         "held": 0.98,
+        "kept": 0.1,
         "percentiles": [0.01, 0.99],
         "deviations": 3,
         "one_sided": 10,

@@ -84,6 +84,28 @@ def test_several_inputs_share_one_report(
         assert_close(report.values(0, run), np.maximum(np.concatenate([2 * array[0], -array[0]]), 0))
 
 
+def test_the_page_begins_as_the_pictures_were_asked_for(
+    doubling_model: Path, tmp_path: Path, read_report: Reader
+) -> None:
+    inputs = [np.array([[[[1, -2], [3, 0]]]], np.float32) * factor for factor in (1, 10)]
+
+    def look(**options: Any) -> Any:
+        onnxviz.view(doubling_model, inputs, tmp_path / "maps", ViewOptions(layers="conv", **options))
+        return read_report(tmp_path / "maps" / "report.html").index
+
+    plain = {"scale": "auto", "colormap": "auto", "order": "auto", "theme": None, "fixed": None}
+    assert look()["look"] == plain
+    asked = look(style=onnxviz.Style(scale="fixed:0,5", colormap="vik_r", order="deviation", theme="light"))
+    assert asked["look"] == {"scale": "fixed", "colormap": "vik_r", "order": "std", "theme": "light", "fixed": [0, 5]}
+    assert asked["scales"]["fixed"]["name"] == "fixed 0 … 5"
+    assert asked["colormaps"]["vik_r"] == asked["colormaps"]["vik"][::-1]
+    shared = look(same_scale=True, style=onnxviz.Style(channels="0"))
+    assert shared["look"] == plain | {"scale": "inputs"}
+    # Weight 2 of the first channel: 6 and 60; the second is not drawn.
+    assert shared["layers"][0]["limits"] == [0, 60]
+    assert "limits" not in asked["layers"][0]
+
+
 def test_an_input_that_fails_half_way_is_not_in_the_report(tmp_path: Path, read_report: Reader) -> None:
     """The maps of `first` are there before the addition of `b` fails, in a piece of its own."""
     model = model_of(

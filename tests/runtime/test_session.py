@@ -4,6 +4,7 @@ import weakref
 from dataclasses import replace
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 import onnx
 import onnxruntime
@@ -33,6 +34,17 @@ def test_a_session_runs_and_says_where(tmp_path: Path) -> None:
     assert result.tolist() == [-1, 2]
     assert session.placement.device == "cpu"
     assert session.placement.nodes == session.placement.total == 1
+
+
+def test_bfloat16_is_taken(tmp_path: Path) -> None:
+    cast = helper.make_node("Cast", ["x"], ["y"], to=onnx.TensorProto.FLOAT)
+    taken = helper.make_tensor_value_info("x", onnx.TensorProto.BFLOAT16, [2])
+    made = helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [2])
+    graph = helper.make_graph([cast], "g", [taken], [made])
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    session = Session(proto.SerializeToString(), tmp_path, RunOptions())
+    (result,) = session.run({"x": np.array([1.5, -2], ml_dtypes.bfloat16)}, ["y"])
+    assert result.tolist() == [1.5, -2]
 
 
 def test_an_absent_device_is_an_error_and_no_silent_fall_back(tmp_path: Path) -> None:

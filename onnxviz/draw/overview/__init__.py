@@ -33,8 +33,8 @@ def draw_overview(caption: Caption, head: Head, rows: Sequence[OverviewRow], sty
         caption: the model's name, and a line about it.
         head: the input as it was fed, and the top classes.
         rows: a summary of each layer, see `summarise`.
-        style: theme, colormap, scale and font are used. With the scale `auto` each tile is on its own range,
-            symmetric about zero where the layer has both signs.
+        style: theme, colormap, scale and font are used, and for the words channels, order and top. With the scale
+            `auto` each tile is on its own range, symmetric about zero where the layer has both signs.
 
     Returns:
         A page of mode RGB, 150 px a layer in height.
@@ -58,8 +58,13 @@ def column_titles(rows: Sequence[OverviewRow], style: Style) -> list[tuple[int, 
     if rows and all(isinstance(row.look, VectorLook) for row in rows):
         curves = [(CURVES, "magnitudes, sorted")] if any(row.curve for row in rows) else []
         return [(MEAN, "values by index"), *curves]
-    scale = "each on its own scale" if style.scale == "auto" and style.limits is None else f"scale {style.scale}"
-    varied = f"most varied channels (largest spatial deviation), {scale}"
+    scale = "each on its own scale" if style.scale == "auto" else f"scale {style.scale}"
+    if style.limits is not None or any(row.limits is not None for row in rows):
+        scale = "one scale for all inputs"
+    asked = " of those asked for" if style.channels is not None or style.top is not None else ""
+    varied = f"most varied channels{asked} (largest spatial deviation), {scale}"
+    if style.order != "index":
+        varied = f"channels{asked}, greatest {style.order} first, {scale}"
     deviation = (CURVES, "spatial deviation, sorted")
     if not _mostly_usual(rows):
         return [(MEAN, f"mean, principal components as RGB (PCA), and the {varied}"), deviation]

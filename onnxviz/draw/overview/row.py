@@ -10,11 +10,13 @@ from PIL import Image
 
 from onnxviz.draw.arrange import BANDS, BARS, FILMSTRIP, NOTHING, arrange_axes, matching
 from onnxviz.draw.bands import strongest
-from onnxviz.draw.bars import Columns, spans
+from onnxviz.draw.bars import Columns, axis_range, spans, vertical_limits
+from onnxviz.draw.kinds import picture_kind
 from onnxviz.draw.overview.boxes import CURVE, ONE_LINE, SAMPLES, SHOWN, STRIP, THINNEST, Boxes, choose_boxes
+from onnxviz.draw.prepare import chosen_channels
 from onnxviz.draw.projection import pca_rgb
 from onnxviz.draw.scale import ChannelStatistics, channel_extremes, channel_statistics, irregular_words
-from onnxviz.draw.style import Caption
+from onnxviz.draw.style import Caption, Style
 from onnxviz.layout import Array
 
 NAMED = 8
@@ -38,7 +40,8 @@ class MapsLook:
         boxes: where its pictures stand in the row; sequences, which stand one below the other, do not use it.
         mean: the mean over the channels `(h, w) float32`; `mean_range` is that of the mean at full size.
         projection: the three principal components `(h, w, 3) uint8`; `share` is their share of the variance.
-        top: the channels with the greatest spatial deviation, the greatest first.
+        top: of the channels that the style draws those with the greatest spatial deviation, the greatest first; or the
+            first of the style's order.
         tiles: their maps `(n, h, w) float32`; `statistics` are theirs at full size.
     """
 
@@ -54,11 +57,12 @@ class MapsLook:
 
 @dataclass(frozen=True, slots=True)
 class VectorLook:
-    """The bars of a vector or a single sequence, its largest values and their indices."""
+    """The bars of a vector or a single sequence, its largest values and their indices, and the ends of the axis."""
 
     columns: Columns
     top: tuple[int, ...]
     values: tuple[float, ...]
+    ends: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,7 @@ class OverviewRow:
         irregular: in how many of them values are not finite, in words; else empty.
         range: the least and the greatest finite value; NaN if no value is finite.
         look: the pictures of maps, or the bars of a vector.
+        limits: the ends of the scale that all inputs share; None where each picture has its own.
         curve: the spatial deviation of the channels, None for a single one; for a vector, the magnitudes.
     """
 
@@ -85,11 +90,16 @@ class OverviewRow:
     irregular: str = ""
     range: tuple[float, float] = (np.nan, np.nan)
     look: MapsLook | VectorLook | None = None
+    limits: tuple[float, float] | None = None
     curve: Curve | None = None
 
 
 def summarise(
-    array: Array, layout: str | None, caption: Caption, statistics: ChannelStatistics | None = None
+    array: Array,
+    layout: str | None,
+    caption: Caption,
+    statistics: ChannelStatistics | None = None,
+    style: Style | None = None,
 ) -> OverviewRow:
     """Return the row of a layer's activation, of item 0; the array is not kept.
 
@@ -98,17 +108,22 @@ def summarise(
         layout: a letter an axis, or None: the rank decides, see `arrange_axes`.
         caption: the layer's name, and a line about it, such as its operator and shape.
         statistics: those of its `item_channels`, where they are known.
+        style: its `channels`, `order` and `top` say which channels may be shown, its `limits` on which scale.
+
+    Raises:
+        UsageError: the style names a channel that the layer does not have.
     """
-    arranged = arrange_axes(array, layout)
-    row = OverviewRow(caption, arranged.kind, arranged.notes)
+    arranged, style = arrange_axes(array, layout), style or Style()
+    row = OverviewRow(caption, arranged.kind, arranged.notes, limits=style.limits)
     if arranged.kind == NOTHING:
         return row
+    style = picture_kind(arranged).style(style)
     if arranged.kind == BARS:
-        return _vector_row(row, arranged.values.astype(np.float64))
-    return _maps_row(row, arranged.values, matching(statistics, arranged, array, layout))
+        return _vector_row(row, arranged.values.astype(np.float64), style)
+    return _maps_row(row, arranged.values, style, matching(statistics, arranged, array, layout))
 
 
-def _vector_row(row: OverviewRow, values: npt.NDArray[np.float64]) -> OverviewRow:
+def _vector_row(row: OverviewRow, values: npt.NDArray[np.float64], style: Style) -> OverviewRow:
     finite = values[np.isfinite(values)]
     return replace(
         row,
@@ -116,17 +131,20 @@ def _vector_row(row: OverviewRow, values: npt.NDArray[np.float64]) -> OverviewRo
         live=int(np.count_nonzero(values)),
         irregular=irregular_words(values[:, None], channel_statistics(values[:, None])),
         range=(float(finite.min()), float(finite.max())) if len(finite) else row.range,
-        look=_vector_look(values),
+        look=_vector_look(values, chosen_channels(values, style), style),
         curve=_curve(np.abs(values)),
     )
 
 
-def _vector_look(values: npt.NDArray[np.float64]) -> VectorLook:
-    top = np.lexsort((-values, np.isnan(values)))[:NAMED]
-    return VectorLook(spans(values, min(len(values), STRIP)), tuple(top.tolist()), tuple(values[top].tolist()))
+def _vector_look(values: npt.NDArray[np.float64], indices: npt.NDArray[np.intp], style: Style) -> VectorLook:
+    """Return the bars of the values with these indices."""
+    shown = values[indices]
+    top = np.lexsort((-shown, np.isnan(shown)))[:NAMED]
+    columns, ends = spans(shown, min(len(shown), STRIP)), vertical_limits(*axis_range(values, style))
+    return VectorLook(columns, tuple(indices[top].tolist()), tuple(shown[top].tolist()), ends)
 
 
-def _maps_row(row: OverviewRow, values: Array, statistics: ChannelStatistics | None) -> OverviewRow:
+def _maps_row(row: OverviewRow, values: Array, style: Style, statistics: ChannelStatistics | None) -> OverviewRow:
     """Summarise `(C, ...)`; a volume is shown by its middle slice."""
     whole = channel_statistics(values) if statistics is None else statistics
     notes, shown, statistics = row.notes, values, whole
@@ -135,7 +153,12 @@ def _maps_row(row: OverviewRow, values: Array, statistics: ChannelStatistics | N
         shown = np.ascontiguousarray(values[:, depth // 2])
         statistics = channel_statistics(shown)
         notes = (*notes, f"slice {depth // 2} of {depth}")
-    look = _sequences_look(values, statistics) if row.kind == BANDS else _look(shown, statistics)
+    look: MapsLook | VectorLook
+    if row.kind == BANDS and len(values) == 1:
+        look = _vector_look(values[0].astype(np.float64), np.arange(values.shape[1]), style)
+    else:
+        top = _most_varied(statistics, chosen_channels(values, style, whole), style)
+        look = (_sequences_look if row.kind == BANDS else _look)(shown, statistics, top)
     return replace(
         row,
         notes=notes,
@@ -148,10 +171,9 @@ def _maps_row(row: OverviewRow, values: Array, statistics: ChannelStatistics | N
     )
 
 
-def _look(maps: Array, statistics: ChannelStatistics) -> MapsLook:
+def _look(maps: Array, statistics: ChannelStatistics, top: npt.NDArray[np.intp]) -> MapsLook:
     mean = _mean(maps)
     projection, share = pca_rgb(maps) if len(maps) > 1 else (np.zeros((1, 1, 3), np.uint8), 0.0)
-    top = _most_varied(statistics)
     boxes = choose_boxes(1 if len(maps) == 1 else 2 + len(top), *mean.shape)
     return MapsLook(
         mean=shrink(mean, boxes.size),
@@ -165,15 +187,12 @@ def _look(maps: Array, statistics: ChannelStatistics) -> MapsLook:
     )
 
 
-def _sequences_look(values: Array, statistics: ChannelStatistics) -> MapsLook | VectorLook:
-    """Return the pictures of sequences `(C, L)`, long ones by their strongest samples; a single one as bars."""
-    if len(values) == 1:
-        return _vector_look(values[0].astype(np.float64))
+def _sequences_look(values: Array, statistics: ChannelStatistics, top: npt.NDArray[np.intp]) -> MapsLook:
+    """Return the pictures of sequences `(C, L)`, long ones by their strongest samples."""
     count = min(SAMPLES, values.shape[1])
     starts = np.arange(count) * values.shape[1] // count
     short, mean = strongest(values, starts)[:, None], _mean(values)[None]
     projection, share = pca_rgb(short)
-    top = _most_varied(statistics)
     return MapsLook(
         mean=strongest(mean, starts),
         mean_range=channel_extremes(mean[None]).range,
@@ -185,9 +204,12 @@ def _sequences_look(values: Array, statistics: ChannelStatistics) -> MapsLook | 
     )
 
 
-def _most_varied(statistics: ChannelStatistics) -> npt.NDArray[np.intp]:
-    """Return the channels of the greatest deviation, the greatest first."""
-    return np.argsort(-np.nan_to_num(statistics.deviation, nan=-1.0), kind="stable")[:SHOWN]
+def _most_varied(statistics: ChannelStatistics, channels: npt.NDArray[np.intp], style: Style) -> npt.NDArray[np.intp]:
+    """Return the first of some channels in the style's order, or those that vary most, the greatest first."""
+    if style.order != "index":
+        return channels[:SHOWN]
+    strength = np.nan_to_num(statistics.deviation[channels], nan=-1.0)
+    return channels[np.argsort(-strength, kind="stable")[:SHOWN]]
 
 
 def _mean(maps: Array) -> npt.NDArray[np.float32]:

@@ -11,8 +11,8 @@ from PIL import Image
 
 from onnxviz.draw import palette
 from onnxviz.draw.arrange import ATTENTION
-from onnxviz.draw.bars import plot, vertical_limits
-from onnxviz.draw.kinds import ATTENTION_GAMMA
+from onnxviz.draw.bars import plot
+from onnxviz.draw.kinds import ATTENTION_GAMMA, KINDS
 from onnxviz.draw.overview.boxes import CAPTION, GAP, LABEL, SAMPLES, STRIP, THINNEST, TILE
 from onnxviz.draw.overview.row import MapsLook, OverviewRow, VectorLook
 from onnxviz.draw.overview.sheet import MEAN, PROJECTION, TILE_STEP, TILES, Sheet
@@ -85,7 +85,7 @@ def draw_vector_strip(sheet: Sheet, row: OverviewRow, look: VectorLook, y: int) 
     thick = min(24, STRIP // count)
     view = sheet.page.canvas[y : y + TILE, MEAN : MEAN + thick * count]
     sheet.page.canvas[y : y + TILE, MEAN : MEAN + STRIP] = palette.PANEL
-    plot(view, look.columns, vertical_limits(*row.range), thick)
+    plot(view, look.columns, look.ends, thick)
     largest = (f"{index}: {number_text(value)}" for index, value in zip(look.top, look.values, strict=True))
     words = "values by index, the largest  " + "  ·  ".join(largest)
     sheet.page.text(MEAN, y + TILE + 14, words, 11, 140, width=STRIP)
@@ -120,6 +120,7 @@ def enlarged(colours: npt.NDArray[np.uint8], box: tuple[int, int]) -> Image.Imag
 def tile_limits(row: OverviewRow, look: MapsLook, style: Style) -> Limits:
     """Return the scale of a row's tiles: that of the layer's own picture, though only a few channels are shown."""
     low, high = row.range
+    style = replace(KINDS[row.kind].style(style), limits=row.limits or style.limits)
     if style.limits is None and style.scale in ("layer", "symmetric") and not math.isnan(low):
         reach = max(-low, high)
         style = replace(style, limits=(low, high) if style.scale == "layer" else (-reach, reach))

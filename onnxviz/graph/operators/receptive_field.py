@@ -156,7 +156,7 @@ def _read(axis: _Axis, rule: Reads) -> _Axis:
     """Follow an axis through a node: where it lies, and where what its positions see varies."""
     read = rule.axes[axis.place or 0]
     if read.out is None or (read.pull is not None and not read.pull.step):
-        return replace(_GONE, unknown=axis.unknown)
+        return replace(_GONE, loose=read.loose, unknown=axis.unknown)
     moved = axis if read.pull is None else _pulled(axis, read.pull)
     varying = axis.varies - {rule.joins}  # joined, none of an axis is left out
     others = [rule.axes[place] for place in varying if place < len(rule.axes)]
@@ -197,10 +197,13 @@ def _pulled(axis: _Axis, pull: Pull) -> _Axis:
 def _merged(axes: Sequence[_Axis]) -> _Axis:
     """Join what the operands of a node see of one input axis."""
     local = [axis for axis in axes if axis.place is not None]
+    gone = [axis for axis in axes if axis.place is None]
     whole = any(axis.whole for axis in axes)
-    unknown = any(axis.unknown for axis in axes)
+    # All that may be seen is the whole input; beside a field it is not known whether that is seen as well.
+    partly = bool(gone) and all(axis.loose for axis in gone)
+    unknown = any(axis.unknown for axis in axes) or (partly and bool(local))
     if not local:
-        return _Axis(None, whole=whole, unknown=unknown)
+        return _Axis(None, loose=partly, whole=whole, unknown=unknown)
     if len({(axis.place, axis.stride) for axis in local}) > 1:
         return replace(_GONE, unknown=unknown)
     return _Axis(

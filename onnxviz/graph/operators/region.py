@@ -20,9 +20,12 @@ from onnxviz.graph.node import Node
 from onnxviz.graph.operators.reads.rule import NOTHING, AxisRead, KnownSizes, Operand, Pull, Reads
 from onnxviz.graph.operators.receptive_field import Status, follow_input, main_input
 from onnxviz.graph.operators.table import rule_of
-from onnxviz.layout import TensorSpec
+from onnxviz.layout import TensorSpec, shape_text
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
+
+_MOST_PLACES = 1 << 24
+"""What is longer along an axis is no map but a damaged or hostile size; its mask would take all memory."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -75,7 +78,7 @@ def region(
         axes: the value's axes of space; if none are given, those from 2 on, which is right for NCHW.
 
     Raises:
-        UsageError: The position lies outside the value, or a size is unknown.
+        UsageError: The position lies outside the value, or a size is unknown or absurd.
     """
     sizes = KnownSizes(graph, types)
     source = main_input(graph)
@@ -97,6 +100,16 @@ def region(
     if need.loose or any(need.bounds[axis] for axis in space):
         return Region(source.name, masks, Status.UPPER_BOUND)
     return Region(source.name, masks, Status.WHOLE_INPUT if all(mask.all() for mask in masks) else Status.EXACT)
+
+
+def unknown_sizes(graph: Graph, types: Mapping[str, TensorSpec], value: str) -> Sequence[str]:
+    """Return the values on the way from the input to a value of which `region` has to know a size that is not known."""
+    sizes, followed = KnownSizes(graph, types), follow_input(graph, types).values
+    needed = {value: None}
+    for node in reversed(graph.nodes):
+        if any(made in needed for made in node.outputs):
+            needed.update(dict.fromkeys(node.reads))
+    return [name for name in needed if (name == value or name in followed) and _sizes_of(sizes, name) is None]
 
 
 def _back(node: Node, output: int, needs: dict[str, _Need], sizes: KnownSizes, followed: frozenset[str]) -> None:
@@ -227,8 +240,17 @@ def _position_masks(shape: Sequence[int], value: str, position: Sequence[int], a
 
 
 def _numbers(sizes: KnownSizes, value: str) -> tuple[int, ...]:
+    numbers = _sizes_of(sizes, value)
+    if numbers is None:
+        raise UsageError(f"the size of {value!r} is not known: run the model on an input first")
+    if max(numbers, default=0) > _MOST_PLACES:
+        raise UsageError(
+            f"{value!r} is {shape_text(numbers)}: regions are followed over at most {_MOST_PLACES} positions"
+        )
+    return numbers
+
+
+def _sizes_of(sizes: KnownSizes, value: str) -> tuple[int, ...] | None:
     shape = sizes.shape(value)
     numbers = tuple(size for size in shape or () if isinstance(size, int))
-    if shape is None or len(numbers) != len(shape):
-        raise UsageError(f"the size of {value!r} is not known: run the model on an input first")
-    return numbers
+    return None if shape is None or len(numbers) != len(shape) else numbers

@@ -23,6 +23,7 @@ SelectionText = str | Layer | Sequence[str | Layer] | Mapping[str, str]
 
 TAPS = ("act", "op")
 _SHOWN_FIRST = ("conv", "pool")
+_MOST_NOTES = 3
 
 _COMMAND = "`onnxviz layers MODEL` lists the names"
 
@@ -140,7 +141,8 @@ def select(
     if not matches:
         raise NoMatchError(_nothing(candidates, chosen, left_out))
     first, *rest = _choices(candidates, matches)
-    notes = (first.note, *wider.notes, _left_inside(candidates, matches, beyond))
+    more = f"and {len(wider.notes) - _MOST_NOTES} more" if len(wider.notes) > _MOST_NOTES else ""
+    notes = (first.note, *list(wider.notes)[:_MOST_NOTES], more, _left_inside(candidates, matches, beyond))
     return (replace(first, note="; ".join(filter(None, notes))), *rest)
 
 
@@ -219,8 +221,8 @@ def _default_text(top: Sequence[Layer], inner: Sequence[Layer]) -> tuple[str, st
     if vectors == len(top):
         return "all", f"every layer, for no layer {where}is of kind conv or pool, or of rank 3 or more"
     words = f"every layer of rank 3 or more, for no layer {where}is of kind conv or pool"
-    words += f"; {unknown} of a rank that only the run tells are taken too" if unknown else ""
-    words += f"; {vectors} of a lower rank are left out, which `--layers all` takes too" if vectors else ""
+    words += f"; taken too: {unknown} whose rank only the run tells" if unknown else ""
+    words += f"; left out: {vectors} of a lower rank (`all` has them)" if vectors else ""
     return "!rank<3", words
 
 

@@ -79,6 +79,8 @@ export class App {
    */
   async visit(hash) {
     const { place, problems } = parseAddress(hash);
+    const { scale, colormap, order } = this.index.look;
+    if (hash.length < 2) Object.assign(place, { scale, colormap, order });
     const checked = checkPlace(this.index, place, this.names.find(place.layer));
     const wrong = [...checked.problems, ...problems];
     await this.change(checked.changes, false, !wrong.length);

@@ -7,9 +7,9 @@ import { ORDER_NAMES } from "./order.js";
  * @param {ReportIndex} index
  * @returns {{scale: [string, string][], colormap: [string, string][], order: [string, string][]}}
  */
-export function choicesOf({ runs, colormaps, scales }) {
+export function choicesOf({ runs, look, colormaps, scales }) {
   const named = Object.keys(colormaps).map((name) => /** @type {[string, string]} */ ([name, name]));
-  const modes = Object.keys(scales).filter((mode) => mode !== "inputs" || runs.length > 1);
+  const modes = Object.keys(scales).filter((mode) => mode !== "inputs" || runs.length > 1 || look.scale === mode);
   return {
     scale: modes.map((mode) => [mode, scales[mode].name]),
     colormap: [["auto", "automatic"], ...named],

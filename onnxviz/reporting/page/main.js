@@ -12,7 +12,7 @@ import { followTheme } from "./theme.js";
 export async function start() {
   const index = readIndex(byId("index").textContent);
   const store = new BlockStore(blockText);
-  followTheme(byId("theme"), () => app.change({}, false));
+  followTheme(byId("theme"), () => app.change({}, false), index.look.theme);
   const app = new App(index, store);
   if (!index.layers.length) {
     app.tell("This report holds no layer.");

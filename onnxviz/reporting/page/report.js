@@ -41,7 +41,8 @@ function decodeStatistics({ stats, nan, inf, wide }, rules) {
     low,
     (least, channel) => !nan[channel] && !inf[channel] && isConstant(least, high[channel], rules),
   );
-  return { low, high, mean: floats(stats.mean), std: floats(stats.std), nan, inf, constant };
+  const [mean, std, held] = [floats(stats.mean), floats(stats.std), floats(stats.held)];
+  return { low, high, mean, std, held, nan, inf, constant };
 }
 
 /**

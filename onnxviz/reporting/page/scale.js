@@ -54,7 +54,8 @@ export function scaleLimits(mode, scaled, rules) {
     ends.low[channel] = 0;
     ends.high[channel] = 1;
   }
-  return { ...ends, mode, diverging: mode === "symmetric" || mode === "signed" };
+  const about = (mode === "fixed" || mode === "inputs") && ends.low[0] === -ends.high[0];
+  return { ...ends, mode, diverging: mode === "symmetric" || mode === "signed" || about };
 }
 
 /**
@@ -64,7 +65,7 @@ export function scaleLimits(mode, scaled, rules) {
  */
 function automatic(scaled, signed) {
   if (scaled.size === 1) return signed ? "symmetric" : "layer";
-  return signed ? "signed" : "channel";
+  return signed ? "signed" : "clipped";
 }
 
 /**
@@ -83,14 +84,15 @@ function endsOf(mode, scaled, [low, high], rules) {
       high: Float64Array.from(statistics.high),
     };
   if (mode === "percentile") return percentiles(scaled, rules.percentiles);
-  if (mode === "signed") return reaches(scaled, rules.held);
+  if (mode === "signed" || mode === "clipped") return heldEnds(statistics, mode === "signed" ? null : rules.kept);
   if (mode === "std") {
     const at = (/** @type {number} */ times) =>
       Float64Array.from(statistics.mean, (mean, place) => mean + times * statistics.std[place]);
     return { low: at(-rules.deviations), high: at(rules.deviations) };
   }
   let ends = [low, high];
-  if (mode === "inputs") ends = commonRange(scaled.others.length ? scaled.others : [statistics]);
+  if (mode === "inputs") ends = scaled.shared ?? commonRange(scaled.others.length ? scaled.others : [statistics]);
+  if (mode === "fixed" && scaled.fixed) ends = scaled.fixed;
   if (mode === "symmetric") ends = [-Math.max(-low, high), Math.max(-low, high)];
   return {
     low: new Float64Array(count).fill(ends[0]),
@@ -132,22 +134,18 @@ function percentiles({ statistics, values, size }, shares) {
 }
 
 /**
- * Return for each channel a scale about zero that holds nearly all of its magnitudes, or all where those are 0.
- * @param {Scaled} scaled
- * @param {number} share of the magnitudes that is held
+ * Return for each channel a scale that ends where nearly all of its magnitudes are held: about zero, or from its least.
+ * @param {Statistics} statistics
+ * @param {number | null} kept the least share of the greatest at which a scale from the least ends; null: about zero
  */
-function reaches({ statistics, values, size }, share) {
-  const high = Float64Array.from(statistics.low, (low, channel) => Math.max(-low, statistics.high[channel]));
-  for (let channel = 0; values.codes && channel < high.length; channel++) {
-    const { counts, count } = countCodes(values, channel, size);
-    const magnitude = (/** @type {number} */ code) =>
-      Math.abs(valueOfCode(code, statistics.low[channel], statistics.high[channel]));
-    const codes = Array.from(counts.keys()).sort((one, other) => magnitude(one) - magnitude(other));
-    const ordered = Uint32Array.from(codes, (code) => counts[code]);
-    const held = magnitude(codes[codeOfRank(ordered, Math.ceil((count - 1) * share))]);
-    if (held > 0) high[channel] = Math.min(held, high[channel]);
-  }
-  return { low: high.map((reach) => -reach), high };
+function heldEnds({ low, high, held }, kept) {
+  if (kept === null) return { low: Float64Array.from(held, (reach) => -reach), high: Float64Array.from(held) };
+  return {
+    low: Float64Array.from(low),
+    high: Float64Array.from(high, (most, channel) =>
+      Math.max(low[channel], Math.min(Math.max(held[channel], kept * most), most)),
+    ),
+  };
 }
 
 /**

@@ -52,7 +52,8 @@ export function makeScene(index, state, values, themeName) {
   const others = state.scale === "inputs" ? statisticsOfRuns(layer, rules) : [];
   const attention = layer.drawing === "attention" ? index.attention : null;
   const mode = attention && state.scale === "auto" ? attention.scale : state.scale;
-  const limits = scaleLimits(mode, { statistics, values, size, others }, rules);
+  const [shared, fixed] = [layer.limits ?? null, index.look.fixed];
+  const limits = scaleLimits(mode, { statistics, values, size, others, shared, fixed }, rules);
   const theme = themeColours(index.themes, themeName);
   const names = Object.keys(index.colormaps);
   const colormap = chooseColormap(

@@ -14,15 +14,16 @@ export function currentTheme() {
  * Follow the system's theme, and the button that overrides it.
  * @param {HTMLElement} button
  * @param {() => void} changed
+ * @param {ThemeName | null} wanted the theme to begin with, null for the system's
  */
-export function followTheme(button, changed) {
-  let chosen = false;
+export function followTheme(button, changed, wanted) {
+  let chosen = Boolean(wanted);
   const show = (/** @type {string} */ theme) => {
     document.documentElement.dataset.theme = theme;
     button.setAttribute("aria-label", theme === "dark" ? "Light theme" : "Dark theme");
     button.title = theme === "dark" ? "Light theme" : "Dark theme";
   };
-  show(system.matches ? "light" : "dark");
+  show(wanted ?? (system.matches ? "light" : "dark"));
   system.addEventListener("change", () => {
     if (chosen) return;
     show(system.matches ? "light" : "dark");

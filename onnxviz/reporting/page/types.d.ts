@@ -12,11 +12,19 @@ interface ReportIndex {
   left_out: string;
   runs: Run[];
   layers: Layer[];
+  look: Look;
   colormaps: { [name: string]: string[] };
   themes: { dark: SharedTheme; light: SharedTheme };
   scales: { [mode: string]: Scale };
   scale_rules: ScaleRules;
   attention: { scale: string; colormap: string; gamma: number };
+}
+interface Look {
+  scale: string;
+  colormap: string;
+  order: string;
+  theme: "light" | null;
+  fixed: [number, number] | null;
 }
 interface SharedTheme {
   background: string;
@@ -43,6 +51,7 @@ interface Scale {
 interface ScaleRules {
   constant: number;
   held: number;
+  kept: number;
   percentiles: [number, number];
   deviations: number;
   one_sided: number;
@@ -69,7 +78,7 @@ interface ReceptiveField {
 }
 interface LayerRun {
   block: number;
-  stats: { low: string; high: string; mean: string; std: string };
+  stats: { low: string; high: string; mean: string; std: string; held: string };
   nan: number[];
   inf: number[];
   live: number;
@@ -100,6 +109,7 @@ interface Layer {
   notes?: string[];
   dtype?: string;
   drawing?: string;
+  limits?: [number, number];
   runs: (LayerRun | null)[];
 }
 interface Statistics {
@@ -107,6 +117,7 @@ interface Statistics {
   high: Floats;
   mean: Floats;
   std: Floats;
+  held: Floats;
   nan: readonly number[];
   inf: readonly number[];
   constant: readonly boolean[];
@@ -122,6 +133,8 @@ interface Scaled {
   values: Values;
   size: number;
   others: readonly Statistics[];
+  shared: [number, number] | null;
+  fixed: [number, number] | null;
 }
 interface Limits {
   low: Float64Array;

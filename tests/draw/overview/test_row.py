@@ -11,7 +11,7 @@ from onnxviz.draw.overview import OverviewRow, summarise
 from onnxviz.draw.overview.boxes import CURVE, SAMPLES, TILE
 from onnxviz.draw.overview.row import MapsLook, VectorLook, shrink
 from onnxviz.draw.projection import pca_rgb
-from onnxviz.draw.style import Caption
+from onnxviz.draw.style import Caption, Style
 
 
 def maps_look(row: OverviewRow) -> MapsLook:
@@ -121,3 +121,34 @@ def test_a_channel_without_a_finite_value_is_not_live(steps: np.ndarray) -> None
     steps[0, 2] = np.nan
     assert summarise(steps, "NCHW", Caption("conv", "")).live == 1
     assert summarise(np.full((1, 32, 4, 4), np.nan), "NCHW", Caption("conv", "")).live == 0
+
+
+@pytest.mark.parametrize(
+    ("style", "shown"),
+    [
+        (Style(), (2, 1, 3, 0)),
+        (Style(channels="0,1"), (1, 0)),
+        (Style(top=2), (1, 0)),
+        (Style(order="mean"), (3, 2, 1, 0)),
+        (Style(order="mean", top=2), (3, 2)),
+    ],
+)
+@pytest.mark.parametrize("layout", ["NCHW", "NCL"])
+def test_an_overview_keeps_to_the_channels_and_the_order_that_are_asked_for(
+    style: Style, shown: tuple[int, ...], layout: str
+) -> None:
+    maps = np.zeros((1, 4, 4, 4), np.float32)
+    maps[0, 1, 0, 0], maps[0, 2, :2], maps[0, 3], maps[0, 3, 0, 0] = 1, 1, 9, 9.5
+    maps = maps if layout == "NCHW" else maps.reshape(1, 4, 16)
+    assert maps_look(summarise(maps, layout, Caption("conv", ""), style=style)).top == shown
+
+
+def test_the_bars_of_an_overview_are_those_that_are_asked_for() -> None:
+    vector = np.array([[4.0, -3, 2, 1]])
+    row = summarise(vector, "NC", Caption("fc", ""), style=Style(channels="1,3", scale="symmetric"))
+    assert isinstance(row.look, VectorLook)
+    assert (row.look.top, row.look.values, row.look.ends) == ((3, 1), (1, -3), (-4, 4))
+    assert row.look.columns.low.tolist() == [-3, 0]
+    shared = summarise(vector, "NC", Caption("fc", ""), style=Style(limits=(-10, 20)))
+    assert isinstance(shared.look, VectorLook)
+    assert shared.look.ends == (-10, 20)

@@ -361,6 +361,13 @@ def test_a_term_that_matches_nothing_beside_others_is_said() -> None:
     assert not any(choice.note for choice in rest)
 
 
+def test_of_many_terms_that_match_nothing_a_few_are_named() -> None:
+    first, *_ = select(["conv", *(f"depth>{number}" for number in range(100, 300))], graph=GRAPH, layers=LAYERS)
+    assert first.note == (
+        "`depth>100` matches nothing; `depth>101` matches nothing; `depth>102` matches nothing; and 197 more"
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "place", "message"),
     [
@@ -462,8 +469,8 @@ def test_layers_of_unknown_rank_are_taken_and_vectors_beside_maps_are_counted() 
     choices, words = default_choices(GRAPH, (unknown, *LAYERS[8:]), "act")
     assert [choice.value for choice in choices] == ["r1", "sum"]
     assert words == (
-        "every layer of rank 3 or more, for no layer is of kind conv or pool; 1 of a rank that only the run tells are"
-        " taken too; 1 of a lower rank are left out, which `--layers all` takes too"
+        "every layer of rank 3 or more, for no layer is of kind conv or pool; taken too: 1 whose rank only the run"
+        " tells; left out: 1 of a lower rank (`all` has them)"
     )
 
 

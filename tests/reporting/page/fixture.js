@@ -79,7 +79,7 @@ export function pngUri(height, width, pixel) {
 
 /** One run of a layer: its entry without a block, and the bytes of its block. `maps` is an array of arrays. */
 export function packRun(maps, vector = false) {
-  const columns = { low: [], high: [], mean: [], std: [] };
+  const columns = { low: [], high: [], mean: [], std: [], held: [] };
   const [nan, inf, codes, marks, ends] = [[], [], [], [], []];
   for (const values of maps) {
     const finite = values.filter(Number.isFinite).map(Math.fround);
@@ -90,6 +90,7 @@ export function packRun(maps, vector = false) {
     columns.high.push(high);
     columns.mean.push(mean);
     columns.std.push(Math.sqrt(finite.reduce((sum, value) => sum + (value - mean) ** 2, 0) / finite.length));
+    columns.held.push(heldOf(finite.map(Math.abs).sort((one, other) => one - other)));
     nan.push(values.filter(Number.isNaN).length);
     inf.push(values.filter((value) => Math.abs(value) === Infinity).length);
     for (const value of values) {
@@ -112,8 +113,14 @@ export function packRun(maps, vector = false) {
   return { entry: { stats, nan, inf, live, extra, exact: vector }, bytes };
 }
 
+/** The magnitude that 98 % of those above the least do not exceed; `ordered` are all, the least first. */
+function heldOf(ordered) {
+  const above = ordered.filter((magnitude) => magnitude > ordered[0]).length;
+  return ordered.length ? ordered[ordered.length - 1 - Math.floor(0.02 * above + 1e-9)] : NaN;
+}
+
 /** A report's text. Layers are as in the index but for `maps`: the channels of each run, or null. */
-export function makeReport({ layers, runs, model = "net.onnx", leftOut = "" }) {
+export function makeReport({ layers, runs, model = "net.onnx", leftOut = "", look = {} }) {
   const blocks = [];
   const packed = layers.map(({ maps, ...layer }) => {
     const entries = maps.map((channels) => {
@@ -147,6 +154,7 @@ export function makeReport({ layers, runs, model = "net.onnx", leftOut = "" }) {
     runs: runs.map((run) => ({ ...RUN, ...run })),
     layers: packed,
     ...shell.appearance,
+    look: { ...shell.appearance.look, ...look },
     colormaps,
   };
   const text = JSON.stringify(index).replace(

@@ -54,8 +54,12 @@ def slice_(operand: Operand) -> Reads:
     starts, axes, steps = sizes.integers(node, 1, "starts"), sizes.integers(node, 3, "axes"), sizes.integers(node, 4)
     if operand.place:
         return something(operand)
-    if starts is None or (axes is None and is_given(node, 3)) or (steps is None and is_given(node, 4)):
+    if axes is None and is_given(node, 3):
         return something_in_place(operand)
+    if starts is None or (steps is None and is_given(node, 4)):
+        count = sizes.size(node.inputs[1], 0) if is_given(node, 1) else None
+        sliced = range(operand.rank if count is None else count) if axes is None else map(operand.counted, axes)
+        return replaced(operand, {axis: unfollowed(axis) for axis in sliced})
     changes: dict[int, AxisRead] = {}
     for place, start in enumerate(starts):
         axis = operand.counted(axes[place]) if axes else place
@@ -78,8 +82,10 @@ def pad(operand: Operand) -> Reads:
     pads, axes = sizes.integers(node, 1, "pads"), sizes.integers(node, 3)
     if operand.place:
         return something(operand)
-    if pads is None or (axes is None and is_given(node, 3)):
+    if axes is None and is_given(node, 3):
         return something_in_place(operand)
+    if pads is None:
+        return replaced(operand, {axis: unfollowed(axis) for axis in map(operand.counted, axes or range(operand.rank))})
     where = [operand.counted(axis) for axis in axes] if axes else list(range(len(pads) // 2))
     mode = node.text("mode", "constant")
     border = {"edge": "clamp", "reflect": "reflect", "wrap": "wrap"}.get(mode, "drop")

@@ -119,10 +119,10 @@ class KnownSizes:
         return otherwise if shape is None else len(shape)
 
     def numbers(self, node: Node, place: int, attribute: str | None = None) -> tuple[Any, ...] | None:
-        """Return the numbers of a constant input or, as older operator sets have it, of an attribute."""
+        """Return the numbers of an input that is constant or computed from sizes, or of older sets' attribute."""
         if is_given(node, place):
             array = self.graph.constant(node.inputs[place])
-            return None if array is None else tuple(array.reshape(-1).tolist())
+            return self._calculated(node.inputs[place]) if array is None else tuple(array.reshape(-1).tolist())
         found = node.attribute(attribute) if attribute else None
         numbers = found if found is None or isinstance(found, tuple) else (found,)
         if numbers is not None and not all(isinstance(number, int | float) for number in numbers):
@@ -139,6 +139,12 @@ class KnownSizes:
         if found is not None and not all(isinstance(number, int) for number in found):
             raise ValueError(f"{found!r} are not whole numbers")
         return found
+
+    def _calculated(self, value: str) -> tuple[Any, ...] | None:
+        spec = self._types.get(value)
+        numbers = None if spec is None else spec.numbers
+        is_known = numbers is not None and all(isinstance(number, int | float) for number in numbers)
+        return numbers if is_known else None
 
     def has_constant_right_side(self, node: Node) -> bool:
         """Return whether a product's right side is constant, as weights are."""

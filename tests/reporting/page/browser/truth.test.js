@@ -77,7 +77,7 @@ test("the value under the pointer is the one that lies there", async () => {
 });
 
 test("after scrolling, too, what is read is what is painted under the pointer", async () => {
-  const page = await open(browser, `${address}#l=stem%2Fconv&c=0`);
+  const page = await open(browser, `${address}#l=stem%2Fconv&c=0&scale=channel`);
   for (let step = 0; step < 6; step++) await page.keyboard.press("+");
   const stage = await page.locator("#stage").boundingBox();
   const maps = NETWORK.layers[0].maps[0];
@@ -175,7 +175,7 @@ test("a signal is drawn as a picture, and its field is a part of its length", as
 
 for (const deviceScaleFactor of [1, 1.5, 2]) {
   test(`every value is a sharp square of its colour, at ${deviceScaleFactor} pixels to one of CSS`, async () => {
-    const page = await open(browser, `${address}#l=stem%2Fconv&c=0`, { deviceScaleFactor });
+    const page = await open(browser, `${address}#l=stem%2Fconv&c=0&scale=channel`, { deviceScaleFactor });
     const values = NETWORK.layers[0].maps[0][0].map(Math.fround);
     const [low, high] = [Math.min(...values), Math.max(...values)];
     const codes = values.map((value) => Math.min(255, Math.floor(((value - low) / (high - low)) * 256)));

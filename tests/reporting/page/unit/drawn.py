@@ -37,8 +37,18 @@ def some_maps() -> dict[str, np.ndarray]:
     signed = RANDOM.standard_normal((5, 12, 10)) * np.array([1, 0.01, 300, 1, 1])[:, None, None]
     signed[3] = 7 + 1e-7 * signed[3]
     signed[4, 0, :3] = np.nan, np.inf, -np.inf
+    border = np.abs(signed[:3]).repeat(4, axis=1).repeat(4, axis=2)
+    border[:, 20] *= 50
+    rare = np.zeros((4, 60, 60))
+    rare[:, 30, :20] = RANDOM.standard_normal((4, 20)) * np.array([1, 30, 1, 0])[:, None]
+    rare[2, 20:23] = RANDOM.standard_normal((3, 60))
     return {
         "signed": signed,
+        "a bright border": border,
+        "little but a peak": np.where(np.arange(400) < 5, 0.9, 0.001 * np.abs(signed[:1, :1, :1])).reshape(1, 20, 20)
+        + np.linspace(0, 1e-4, 400).reshape(1, 20, 20),
+        "zero but for a few": rare,
+        "zero but for a few, one sign": np.abs(rare),
         "cut": np.maximum(signed[:3], 0),
         "a dip below zero": np.maximum(signed[:1], -0.09 * signed[0].max()),
         "more than a dip": np.maximum(signed[:1], -0.11 * signed[0].max()),
@@ -55,7 +65,13 @@ def layer(maps: np.ndarray) -> dict[str, object]:
     with BlockStore(Path(tempfile.gettempdir())) as store:
         part = store_block(store, maps[None].shape, arrange_axes(maps[None], "NCHW"))
         block = store.read(part.block)
-    columns = {"low": found.minimum, "high": found.maximum, "mean": found.mean, "std": found.deviation}
+    columns = {
+        "low": found.minimum,
+        "high": found.maximum,
+        "mean": found.mean,
+        "std": found.deviation,
+        "held": part.held,
+    }
     scales = {}
     for mode in MODES:
         scale = limits(maps, found, Style(scale=mode))

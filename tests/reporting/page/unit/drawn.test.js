@@ -37,9 +37,9 @@ for (const [name, layer] of Object.entries(drawn.layers)) {
         assert.equal(chooseColormap("auto", found.diverging, themes[theme], Object.keys(colormaps)), colormap, mode);
       }
       for (const [channel, [low, high]] of picture.ends.entries()) {
-        // Codes are half a step off at most, statistics as much as float32 is.
+        // Ends found from codes are half a step off at most, statistics as much as float32 is.
         const range = statistics.high[channel] - statistics.low[channel];
-        const room = ["percentile", "signed"].includes(found.mode) && range > 0 ? range / 512 : 0;
+        const room = found.mode === "percentile" && range > 0 ? range / 512 : 0;
         const near = (one, other) => Math.abs(one - other) <= room + 1e-6 * Math.abs(other) + 1e-30;
         const words = `${mode} ${channel}: ${found.low[channel]} … ${found.high[channel]} for ${low} … ${high}`;
         assert.ok(near(found.low[channel], low) && near(found.high[channel], high), words);

@@ -8,7 +8,7 @@ import { statisticsOf } from "../../../../onnxviz/reporting/page/report.js";
 import { isConstant, layerRange, scaleLimits } from "../../../../onnxviz/reporting/page/scale.js";
 
 const floats = (...values) => Float32Array.of(...values);
-const RULES = { constant: 1e-6, held: 0.98, percentiles: [0.01, 0.99], deviations: 3, one_sided: 10 };
+const RULES = { constant: 1e-6, held: 0.98, kept: 0.1, percentiles: [0.01, 0.99], deviations: 3, one_sided: 10 };
 
 /** Statistics of three channels: 0 to 4, -1 to 1, and one without a finite value. */
 function statistics() {
@@ -17,6 +17,7 @@ function statistics() {
     high: floats(4, 1, NaN),
     mean: floats(1, 0, NaN),
     std: floats(0.5, 0.25, NaN),
+    held: floats(4, 1, NaN),
     nan: [0, 0, 4],
     inf: [0, 0, 0],
   };
@@ -61,7 +62,7 @@ test("automatic is about zero where values have both signs, and one scale for ma
   assert.ok(limits("auto").diverging);
   assert.equal(limits("auto", statistics(), 1).mode, "symmetric");
   const positive = { ...statistics(), low: floats(0, -0.3, NaN) };
-  assert.equal(limits("auto", positive).mode, "channel");
+  assert.equal(limits("auto", positive).mode, "clipped");
   assert.equal(limits("auto", positive, 1).mode, "layer");
 });
 
@@ -85,22 +86,22 @@ test("percentiles leave out what is rare", () => {
   assert.deepEqual([found.low[0], found.high[0]], [100.5, 119.5]);
 });
 
-test("a signed channel's scale is about zero and holds all but the greatest", () => {
-  // From -128 to 128, so that code 128 + n is n + 0.5: of 100 values two reach 100 and -90, the others up to 48.
-  const codes = Uint8Array.from({ length: 101 }, (_, place) =>
-    place === 0 ? 228 : place === 1 ? 38 : 128 + (place % 2 ? 1 : -1) * Math.floor(place / 2 - 1),
-  );
-  const scaled = {
-    statistics: { ...statistics(), low: floats(-128, 0, -1), high: floats(128, 0, 3) },
-    values: { codes: Uint8Array.from([...codes, ...codes.map(() => 0), ...codes.map(() => 64)]), marks: null },
-    size: 101,
-    others: [],
-  };
-  const found = scaleLimits("signed", scaled, RULES);
-  assert.deepEqual([found.low[0], found.high[0]], [-48.5, 48.5]);
-  assert.deepEqual([found.low[1], found.high[1]], [-0, 0]);
-  assert.ok(found.high[2] > 0 && found.high[2] < 0.01);
-  assert.ok(found.diverging);
+test("scales end where the report says that nearly all magnitudes are held", () => {
+  const found = { ...statistics(), low: floats(-1, 0.5, NaN), high: floats(6, 0.75, NaN), held: floats(2, 9, NaN) };
+  const ends = (mode) =>
+    [0, 1, 2].map((channel) => [limits(mode, found).low[channel], limits(mode, found).high[channel]]);
+  assert.deepEqual(ends("signed"), [
+    [-2, 2],
+    [-9, 9],
+    [0, 1],
+  ]);
+  assert.deepEqual(ends("clipped"), [
+    [-1, 2],
+    [0.5, 0.75],
+    [0, 1],
+  ]);
+  assert.equal(limits("clipped", { ...found, high: floats(60, 1, NaN) }).high[0], 6);
+  assert.ok(limits("signed", found).diverging && !limits("clipped", found).diverging);
 });
 
 test("what rounding leaves of a constant is constant; what is not finite is not", () => {
@@ -115,7 +116,11 @@ test("what rounding leaves of a constant is constant; what is not finite is not"
     [true, false, true, false],
   );
   const text = Buffer.from(floats(5, 5, 5, 1).buffer).toString("base64");
-  const run = { stats: { low: text, high: text, mean: text, std: text }, nan: [0, 1, 0, 0], inf: [0, 0, 1, 0] };
+  const run = {
+    stats: { low: text, high: text, mean: text, std: text, held: text },
+    nan: [0, 1, 0, 0],
+    inf: [0, 0, 1, 0],
+  };
   assert.deepEqual(statisticsOf(run, RULES).constant, [true, false, false, true]);
 });
 

@@ -1,0 +1,55 @@
+"""Which pixels a model takes that scales them itself, by what its first operators make of these.
+
+| of pixels in | the model makes | such as |
+|---|---|---|
+| 0..255 | about 0..1, -1..1 or -3..3 | `x / 255`, `x / 127.5 - 1`, `(x - 123.7) / 58.4` |
+| 0..255 | about -128..128 | `x - 127`: a mean is taken away |
+| 0..1 | about -1..1 or -3..3 | `(x - 0.485) / 0.229`, `x * 2 - 1` |
+| 0..1 | 0..255, with or without a mean | `x * 255 - 127` |
+| -1..1 | 0..1 or 0..255 | `(x + 1) * 127.5` |
+
+Numbers that fit none of these, such as a norm that moves nothing, say nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from onnxviz.layout import Scaling
+
+Range = tuple[float, float]
+
+
+def range_taken(scaling: Scaling) -> Range | None:
+    """Return the pixels that a model with such first operators takes, None where these do not say it.
+
+    >>> range_taken(Scaling("x / 255", ((-0.004, -0.004), (0.0, 0.0), (0.004, 0.004), (1.0, 1.0))))
+    (0.0, 255.0)
+    """
+    for taken, is_plausible in _PLAUSIBLE:
+        least, greatest = scaling.between(*taken)
+        spread = greatest - least
+        if spread > 0 and is_plausible(spread, -least / spread):
+            return taken
+    return None
+
+
+# Of what the pixels become: how wide it is, and which share of it is negative. No network was trained on 8-bit pixels
+# divided by 512, or by less than 25; a mean lies well inside.
+def _from_bytes(spread: float, negative: float) -> bool:
+    return (0.45 < spread < 11 and -0.1 < negative < 0.9) or (100 < spread < 700 and 0.2 < negative < 0.8)
+
+
+def _from_fractions(spread: float, negative: float) -> bool:
+    return (0.9 < spread < 11 and 0.1 < negative < 0.9) or (200 < spread < 300 and -0.02 < negative < 0.8)
+
+
+def _from_signed(spread: float, negative: float) -> bool:
+    return abs(negative) < 0.02 and (0.95 < spread < 1.05 or 250 < spread < 260)
+
+
+_PLAUSIBLE: tuple[tuple[Range, Callable[[float, float], bool]], ...] = (
+    ((0.0, 255.0), _from_bytes),
+    ((0.0, 1.0), _from_fractions),
+    ((-1.0, 1.0), _from_signed),
+)

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from onnxviz.feed.feed_options import FeedOptions
+from onnxviz.feed.own_scaling import range_taken
+from onnxviz.layout import PROBES, InputUse, Scaling, TensorSpec
+from tests.feed.feeding import feed
+
+BYTES, FRACTIONS, SIGNED = (0.0, 255.0), (0.0, 1.0), (-1.0, 1.0)
+
+
+def linear(factor: float, *addends: float) -> Scaling:
+    """Return x * factor plus an addend for each channel."""
+    ends = tuple((probe * factor + min(addends), probe * factor + max(addends)) for probe in PROBES)
+    return Scaling("f(x)", ends)
+
+
+@pytest.mark.parametrize(
+    ("name", "scaling", "taken"),
+    [
+        ("x / 255", linear(1 / 255, 0), BYTES),
+        ("x / 127.5 - 1", linear(1 / 127.5, -1), BYTES),
+        ("x / 128", linear(1 / 128, 0), BYTES),
+        ("255 - x, then / 255", linear(-1 / 255, 1), BYTES),
+        ("imagenet of 0..255", linear(1 / 57.6, -2.12, -2.04, -1.8), BYTES),
+        ("caffe's mean alone", linear(1, -103.9, -116.8, -123.7), BYTES),
+        ("caffe's mean and 0.017", linear(0.017, -1.77, -1.99, -2.1), BYTES),
+        ("imagenet of 0..1", linear(4.4, -2.12, -2.04, -1.8), FRACTIONS),
+        ("digits of MNIST", linear(1 / 0.3081, -0.1307 / 0.3081), FRACTIONS),
+        ("2x - 1", linear(2, -1), FRACTIONS),
+        ("x - 0.5", linear(1, -0.5), FRACTIONS),
+        ("255x", linear(255, 0), FRACTIONS),
+        ("255x less caffe's mean", linear(255, -103.9, -116.8, -123.7), FRACTIONS),
+        ("127.5x + 127.5", linear(127.5, 127.5), SIGNED),
+        ("x / 2 + 0.5", linear(0.5, 0.5), SIGNED),
+        ("a norm that moves nothing", linear(1.02, -0.02), None),
+        ("torchvision's imagenet to inception", linear(0.458, -0.03, -0.088, -0.188), None),
+        ("nothing", linear(0, 0.3), None),
+        ("x / 65535", linear(1 / 65535, 0), None),
+        ("1000x", linear(1000, 0), None),
+    ],
+)
+def test_which_pixels_a_model_takes(name: str, scaling: Scaling, taken: tuple[float, float] | None) -> None:
+    assert range_taken(scaling) == taken
+
+
+def fed(picture: Path, scaling: Scaling, options: FeedOptions, dtype: str = "float32") -> tuple[list[float], str, str]:
+    spec = TensorSpec("x", dtype, (1, 3, 2, 2), use=InputUse(scaling=scaling))
+    result = feed(spec, picture, options)
+    return result.arrays["x"][0, 0].ravel().tolist(), result.fed[0].preset, " ".join(result.notes)
+
+
+def test_a_model_that_scales_is_fed_what_it_takes(picture: Path) -> None:
+    red = [1.0, 4.0, 7.0, 10.0]
+    said = "the model itself scales its pixels: f(x); they are fed as "
+    assert fed(picture, linear(1 / 255, 0), FeedOptions()) == (red, "raw", f"{said}0..255")
+    assert fed(picture, linear(2, -1), FeedOptions())[1:] == ("zero-one", f"{said}0..1")
+    signed, preset, note = fed(picture, linear(127.5, 127.5), FeedOptions())
+    assert signed == pytest.approx(np.array(red) / 127.5 - 1)
+    assert (preset, note) == ("-1..1", f"{said}-1..1")
+    # What a user or the model's own metadata says counts more.
+    assert fed(picture, linear(1 / 255, 0), FeedOptions(preset="inception"))[1] == "inception"
+    assert fed(picture, linear(1 / 255, 0), FeedOptions(range=(0, 1)))[1:] == ("zero-one", "")
+    assert fed(picture, linear(2, -1), FeedOptions(), "uint8")[:2] == (red, "raw")
+    assert fed(picture, linear(1, 0), FeedOptions())[2].startswith("ATTENTION: the model does not say how its pixels")

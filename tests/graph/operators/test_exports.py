@@ -1,0 +1,132 @@
+"""Fields and regions of networks of both PyTorch exporters, whose sizes are computed, held against perturbed inputs.
+
+tools/torch_exports.py writes the networks. A layer is looked at in the middle of its map: nothing outside its field
+may move its values there, and where the field is exact, the first and the last row and column of it do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+import onnxviz
+from onnxviz.graph.layers.layer import Layer
+from onnxviz.graph.operators.receptive_field import Status
+from onnxviz.layout import spatial_axes
+
+EXPORTS = sorted((Path(__file__).parent / "exports").glob("*.onnx"))
+SIZES = {"yolo": 64, "unet": 40, "vit": 32, "swin": 64}
+Array = np.ndarray[Any, Any]
+
+
+class Perturbed:
+    """A model with one input, and how much perturbing that moves the values of its layers."""
+
+    def __init__(self, path: Path) -> None:
+        self.model = onnxviz.open(path)
+        self.side = SIZES[path.stem.split("_")[0]]
+        random = np.random.default_rng(0)
+        self.image = random.standard_normal((2 if "free" in path.stem else 1, 3, self.side, self.side), np.float32)
+        self.noise = 30 * random.standard_normal(self.image.shape, np.float32)
+        self.layers = [layer for layer in self.model.catalogue if not layer.inside]
+        self.values = list(dict.fromkeys(layer.act for layer in self.layers))
+        proto = onnx.load(path)
+        own = {info.name for info in proto.graph.output}
+        proto.graph.output.extend(onnx.ValueInfoProto(name=value) for value in self.values if value not in own)
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.intra_op_num_threads = 1
+        self.session = onnxruntime.InferenceSession(proto.SerializeToString(), options)
+        self.base = self._run(self.image)
+
+    def _run(self, image: Array) -> dict[str, Array]:
+        return dict(zip(self.values, self.session.run(self.values, {"image": image}), strict=True))
+
+    def middle(self, layer: Layer) -> list[int]:
+        return [self.base[layer.act].shape[axis] // 2 for axis in spatial_axes(layer.layout)]
+
+    def moves(self, layer: Layer, pixels: Array) -> bool:
+        """Return whether perturbing these pixels moves the values in the middle of a layer."""
+        at: list[Any] = [slice(None)] * self.base[layer.act].ndim
+        for axis, place in zip(spatial_axes(layer.layout), self.middle(layer), strict=True):
+            at[axis] = place
+        image = np.where(pixels, self.image + self.noise, self.image)
+        return not np.array_equal(self._run(image)[layer.act][tuple(at)], self.base[layer.act][tuple(at)])
+
+    def edges(self, seen: Array, ends: Sequence[tuple[int, int]]) -> Iterator[Array]:
+        """Yield the first and the last row and column of the pixels that are seen, as far as they are in the input."""
+        for axis, pair in enumerate(ends):
+            for place in pair:
+                if 0 <= place < self.side:
+                    line = np.zeros_like(seen)
+                    line[(slice(None), place) if axis else place] = True
+                    yield line & seen
+
+    def check(self, layer: Layer, seen: Array, ends: Sequence[tuple[int, int]], status: Status) -> None:
+        assert seen.all() or not self.moves(layer, ~seen), (layer.name, ends)
+        if status is Status.EXACT:
+            assert all(self.moves(layer, line) for line in self.edges(seen, ends) if line.any()), (layer.name, ends)
+
+
+@pytest.fixture(scope="module", params=EXPORTS, ids=[path.stem for path in EXPORTS])
+def perturbed(request: pytest.FixtureRequest) -> Perturbed:
+    return Perturbed(request.param)
+
+
+def test_shapes_are_told_as_far_as_sizes_are_fixed(perturbed: Perturbed) -> None:
+    for layer in perturbed.layers:
+        shape = perturbed.base[layer.act].shape
+        assert layer.shape is not None and len(layer.shape) == len(shape), layer.name
+        if len(perturbed.image) == 1:
+            assert layer.shape == shape, layer.name
+        for size, truth in zip(layer.shape, shape, strict=True):
+            assert not isinstance(size, int) or size == truth, layer.name
+
+
+@pytest.mark.parametrize("measured", [False, True], ids=["listed", "measured"])
+def test_fields(perturbed: Perturbed, measured: bool) -> None:
+    model = perturbed.model.measured(perturbed.image) if measured else perturbed.model
+    checked = 0
+    for layer in model.catalogue:
+        field, rank = layer.receptive_field, len(spatial_axes(layer.layout))
+        if measured:
+            assert layer.shape == perturbed.base[layer.act].shape, layer.name
+        if field is None or field.size is None or field.start is None or field.stride is None or rank != 2:
+            continue
+        firsts = [
+            int(np.floor(float(start + place * stride) + 0.5))
+            for start, place, stride in zip(field.start, perturbed.middle(layer), field.stride, strict=True)
+        ]
+        ends = [(first, first + size - 1) for first, size in zip(firsts, field.size, strict=True)]
+        inside = [(np.arange(perturbed.side) >= first) & (np.arange(perturbed.side) <= last) for first, last in ends]
+        seen = inside[0][:, None] & inside[1]
+        if field.reaches_whole:
+            assert seen.all() or field.status is not Status.EXACT or perturbed.moves(layer, ~seen), layer.name
+        else:
+            perturbed.check(layer, seen, ends, field.status)
+            checked += 1
+    assert checked
+
+
+def test_regions_of_convolutions(perturbed: Perturbed) -> None:
+    for layer in perturbed.layers:
+        if layer.kind == "conv":
+            found = perturbed.model.region(layer, perturbed.middle(layer), perturbed.image)
+            perturbed.check(layer, found.masks[0][:, None] & found.masks[1], found.box, found.status)
+
+
+@pytest.mark.parametrize("stem", ["yolo_script_fixed", "yolo_script_free", "yolo_dynamo_fixed", "yolo_dynamo_free"])
+def test_halves_of_channels_are_no_gates(stem: str) -> None:
+    model = onnxviz.open(Path(__file__).parent / "exports" / f"{stem}.onnx")
+    fields = [layer.receptive_field for layer in model.select("conv")]
+    assert len(fields) == 20  # 2 stems, 3 C2f of 4, SPPF of 2, 2 between them, 2 heads
+    assert not any(field is None or field.reaches_whole or field.size is None for field in fields)
+    # stem and second: 3 + 2 * 2 = 7 px; two 3x3 of stride 4 in the first C2f: 7 + 2 * 2 * 4
+    assert [field.size for field in fields[:6] if field] == [(3, 3), (7, 7), (7, 7), (15, 15), (23, 23), (23, 23)]
+    assert {field.status for field in fields[:6] if field} == {Status.EXACT}

@@ -1,0 +1,352 @@
+"""Runs the backend tests of the installed onnx package through onnxviz and holds every value against plain onnxruntime.
+
+    nodes.py [--write docs/nodes.md] [PATTERN ...]     all tests, or those whose names match a pattern
+
+Each model is opened, fed the inputs of its test, run with all its layers and outputs selected, and drawn. A value is
+right if it is bit for bit what onnxruntime alone gives of the untouched file (of the file with outputs appended by hand
+where it is none of the model's own), both not optimised. The outputs are also held against those that the test expects,
+at the test's tolerance. The models run in child processes, a batch each, so that one that ends its process is counted.
+Fails where a value is wrong in onnxviz alone, a process ends or an error is not one of onnxviz's own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import fnmatch
+import multiprocessing
+import os
+import re
+import tempfile
+import traceback
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import numpy_helper
+from onnx.backend.test.loader import load_model_tests
+
+import onnxviz
+from onnxviz.errors import OnnxvizError
+
+Arrays = Mapping[str, Any]
+
+EQUAL = "equal"
+UNEXPECTED = "equal to onnxruntime, which differs from what the test expects"
+MOVED = "moved by more outputs, in onnxruntime alone too"
+WRONG = "wrong in onnxviz alone"
+REFUSED = "refused, as onnxruntime refuses it"
+OURS = "refused by onnxviz alone"
+CRASHED = "crashed"
+VERDICTS = (EQUAL, UNEXPECTED, MOVED, REFUSED, OURS, WRONG, CRASHED)
+NAMED = (WRONG, CRASHED)
+
+BATCH = 50
+PATIENCE = 120  # seconds for one model
+FOREIGN = re.compile(r"tensor\((bfloat16|float8.*|float4.*|u?int[24])\)")  # types that numpy does not have
+BFLOAT16 = 2**-6  # what onnx's own runner allows: two units in the last place
+
+
+@dataclass(frozen=True)
+class Case:
+    """One test: a model, and sets of inputs with the outputs that it expects."""
+
+    name: str
+    model: bytes
+    sets: Sequence[tuple[Sequence[Any], Sequence[Any]]]
+    rtol: float
+    atol: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a test; `values` counts what was compared bit for bit."""
+
+    name: str
+    verdict: str
+    detail: str = ""
+    values: int = 0
+
+
+@dataclass(frozen=True)
+class Plain:
+    """What onnxruntime alone gives: values by name; or why it gives none."""
+
+    values: Arrays = field(default_factory=dict)
+    refusal: str = ""
+
+
+def cases() -> Iterator[Case]:
+    for test in load_model_tests(kind="node"):
+        sets = [([as_array(item) for item in given], [as_array(item) for item in out]) for given, out in test.data_sets]
+        yield Case(test.name, test.model.SerializeToString(), sets, test.rtol, test.atol)
+    for kind in ("simple", "pytorch-converted", "pytorch-operator"):
+        for test in sorted(load_model_tests(kind=kind), key=lambda test: test.name):
+            folder = Path(test.model_dir)
+            model = onnx.load(folder / "model.onnx")
+            sets = [
+                (read_all(place, "input", model.graph.input), read_all(place, "output", model.graph.output))
+                for place in sorted(folder.glob("test_data_set*"))
+            ]
+            yield Case(test.name, (folder / "model.onnx").read_bytes(), sets, test.rtol, test.atol)
+
+
+def as_array(item: Any) -> Any:
+    if isinstance(item, onnx.TensorProto):
+        return numpy_helper.to_array(item)
+    return np.asarray(item) if isinstance(item, np.generic) else item
+
+
+def read_all(folder: Path, word: str, infos: Sequence[onnx.ValueInfoProto]) -> list[Any]:
+    count = len(list(folder.glob(f"{word}_*.pb")))
+    return [read(folder / f"{word}_{number}.pb", infos[number].type) for number in range(count)]
+
+
+def read(path: Path, kind: onnx.TypeProto) -> Any:
+    if kind.HasField("sequence_type"):
+        return numpy_helper.to_list(onnx.SequenceProto.FromString(path.read_bytes()))
+    if kind.HasField("optional_type"):
+        return numpy_helper.to_optional(onnx.OptionalProto.FromString(path.read_bytes()))
+    return numpy_helper.to_array(onnx.TensorProto.FromString(path.read_bytes()))
+
+
+def judge(case: Case, path: Path) -> Outcome:
+    """Return what becomes of a test; an exception is a crash."""
+    path.write_bytes(case.model)
+    outcomes = [judge_set(case, path, inputs, expected) for inputs, expected in case.sets]
+    return max(outcomes, key=lambda outcome: VERDICTS.index(outcome.verdict))
+
+
+def judge_set(case: Case, path: Path, inputs: Sequence[Any], expected: Sequence[Any]) -> Outcome:
+    proto = onnx.load_from_string(case.model)
+    feed = dict(zip([info.name for info in proto.graph.input], inputs, strict=False))
+    plain = run_plainly(proto, feed)
+    try:
+        ours = run_ours(path, proto, feed)
+    except OnnxvizError as error:
+        refusal = f"{type(error).__name__}: {error}"
+        return Outcome(case.name, REFUSED if plain.refusal else OURS, refusal)
+    if plain.refusal:
+        return Outcome(case.name, WRONG, f"onnxruntime refuses it: {plain.refusal}")
+    by_hand = run_plainly(appended(proto, ours), feed)
+    truth = {**by_hand.values, **plain.values}
+    apart = [name for name in ours if name in truth and not is_same(ours[name], truth[name])]
+    counted = len(ours.keys() & truth.keys())
+    if apart:
+        moved = all(name in by_hand.values and is_same(ours[name], by_hand.values[name]) for name in apart)
+        return Outcome(case.name, MOVED if moved else WRONG, f"values {', '.join(apart)}", counted)
+    wanted = dict(zip([info.name for info in proto.graph.output], expected, strict=False))
+    missed = [name for name in ours if name in wanted and not is_near(ours[name], wanted[name], case)]
+    return Outcome(case.name, UNEXPECTED if missed else EQUAL, f"outputs {', '.join(missed)}" * bool(missed), counted)
+
+
+def run_ours(path: Path, proto: onnx.ModelProto, feed: Arrays) -> dict[str, Any]:
+    """Return every value by name as onnxviz gives it, after drawing it."""
+    tensors = [info.name for info in proto.graph.output if info.type.HasField("tensor_type")]
+    quoted = ['"' + name.replace('"', '""') + '"' for name in tensors]
+    options = onnxviz.RunOptions(exact=True)
+    found = onnxviz.open(path).run(dict(feed) or None, layers=["all,other", *quoted], run=options)
+    for activation in found.values():
+        assert activation.pages()
+    return {activation.value: activation.array for activation in found.values()}
+
+
+def run_plainly(proto: onnx.ModelProto, feed: Arrays) -> Plain:
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        names = [output.name for output in session.get_outputs()]
+        fed = {name: fed_value(value) for name, value in feed.items()}
+        if not any(FOREIGN.match(output.type) for output in session.get_outputs()):
+            return Plain(dict(zip(names, session.run(names, fed), strict=True)))
+        fed = {
+            name: onnxruntime.OrtValue.ortvalue_from_numpy(value) if isinstance(value, np.ndarray) else value
+            for name, value in fed.items()
+        }
+        return Plain(dict(zip(names, map(numbers, session.run_with_ort_values(names, fed)), strict=True)))
+    except Exception as error:  # onnxruntime's exceptions share no base class
+        return Plain(refusal=" ".join(str(error).split())[:300])
+
+
+def fed_value(value: Any) -> Any:
+    """Return what onnxruntime takes; an array of a type that numpy does not have goes by its bytes."""
+    if not isinstance(value, np.ndarray) or (value.dtype.kind != "V" and value.dtype.isbuiltin == 1):
+        return value
+    tensor = numpy_helper.from_array(value)
+    raw = np.frombuffer(tensor.raw_data, np.uint16 if value.dtype.itemsize == 2 else np.uint8)
+    packed = raw if raw.size != value.size else raw.reshape(value.shape)
+    return onnxruntime.OrtValue.ortvalue_from_numpy_with_onnx_type(packed, tensor.data_type)
+
+
+def numbers(value: onnxruntime.OrtValue) -> Any:
+    """Return a tensor that onnxruntime gives, read by its bytes where numpy does not have its type."""
+    if not FOREIGN.match(value.data_type()):
+        return value.numpy()
+    raw = ctypes.string_at(value.data_ptr(), value.tensor_size_in_bytes())
+    tensor = onnx.TensorProto(dims=value.shape(), data_type=value.element_type(), raw_data=raw)
+    return numpy_helper.to_array(tensor).astype(np.float32)
+
+
+def appended(proto: onnx.ModelProto, values: Arrays) -> onnx.ModelProto:
+    by_hand = onnx.ModelProto()
+    by_hand.CopyFrom(proto)
+    own = {info.name for info in [*proto.graph.output, *proto.graph.input]}
+    by_hand.graph.output.extend(onnx.ValueInfoProto(name=name) for name in values if name not in own)
+    return by_hand
+
+
+def is_same(ours: Any, plain: Any) -> bool:
+    if not isinstance(ours, np.ndarray) or not isinstance(plain, np.ndarray):
+        return repr(ours) == repr(plain)
+    if ours.shape != plain.shape:
+        return False
+    if ours.dtype == plain.dtype and ours.dtype.kind != "O":
+        return ours.tobytes() == plain.tobytes()
+    return np.array_equal(comparable(ours), comparable(plain), equal_nan=comparable(ours).dtype.kind in "fc")
+
+
+def is_near(ours: Any, expected: Any, case: Case) -> bool:
+    if not isinstance(expected, np.ndarray) or not isinstance(ours, np.ndarray):
+        return repr(ours) == repr(expected)
+    one, other = comparable(ours), comparable(expected)
+    if one.shape != other.shape or one.dtype.kind not in "fc" or other.dtype.kind not in "fc":
+        return np.array_equal(one, other)
+    rtol = max(case.rtol, BFLOAT16) if expected.dtype == ml_dtypes.bfloat16 else case.rtol
+    return np.allclose(one, other, rtol, case.atol, equal_nan=True)
+
+
+def comparable(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return an array in a dtype that numpy compares: texts as texts, all numbers as float64."""
+    if array.dtype.kind in "OSU":
+        return array.astype(np.str_)
+    return array if array.dtype.kind == "c" else array.astype(np.float64)
+
+
+def judge_all(batch: Sequence[Case], sender: Connection) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for case in batch:
+            try:
+                outcome = judge(case, Path(folder) / "model.onnx")
+            except BaseException as error:
+                outcome = Outcome(case.name, CRASHED, described(error))
+            sender.send(outcome)
+
+
+def described(error: BaseException) -> str:
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "onnxviz" in Path(frame.filename).parts]
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}{place}"
+
+
+def judged(wanted: Sequence[Case]) -> Iterator[Outcome]:
+    """Yield the outcome of each test in its order, a child process for each batch."""
+    fork = multiprocessing.get_context("fork")  # each child begins with everything imported
+    left = list(wanted)
+    while left:
+        batch, done = left[:BATCH], 0
+        receiver, sender = fork.Pipe(duplex=False)
+        child = fork.Process(target=judge_all, args=(batch, sender))
+        child.start()
+        sender.close()
+        try:
+            while receiver.poll(PATIENCE):
+                yield receiver.recv()
+                done += 1
+        except EOFError:
+            pass
+        else:
+            child.kill()
+        child.join()
+        if done < len(batch):
+            yield Outcome(batch[done].name, CRASHED, f"the process ended with {child.exitcode}")
+            done += 1
+        left = left[done:]
+
+
+def kind_of(message: str) -> str:
+    """Return a message without what differs between models of one kind.
+
+    >>> kind_of("ModelError: 'x' has 3 axes\\nand more")
+    "ModelError: '…' has N axes"
+    """
+    line = message.splitlines()[0]
+    line = re.sub(r"'[^']*'|\"[^\"]*\"", "'…'", line)
+    line = re.sub(r"(has no operator|has no implementation of|Type Error: Type) \S+", r"\1 …", line)
+    line = re.sub(r"\d+(x\d+)*", "N", line)
+    return line.replace("|", "/")[:150]
+
+
+def page(outcomes: Sequence[Outcome], seconds: float) -> str:
+    counts = Counter(outcome.verdict for outcome in outcomes)
+    rows = [f"| {verdict} | {counts[verdict]} |" for verdict in VERDICTS]
+    values = sum(outcome.values for outcome in outcomes)
+    versions = f"onnx {onnx.__version__} and onnxruntime {onnxruntime.__version__}"
+    text = (
+        "# The tests of onnx\n\n"
+        f"The {len(outcomes)} models that the onnx package tests its operators with, run by `make nodes` with\n"
+        f"{versions}: each is fed the inputs of its test with all layers and outputs selected, and drawn.\n"
+        "Every value is held against what onnxruntime alone gives, bit for bit and not optimised, and the outputs\n"
+        "also against those that the test expects, at its tolerance. "
+        f"{values:,} values were compared, in {seconds:.0f} s of CPU.\n\n"
+        "| what became of it | models |\n|---|---|\n" + "\n".join(rows) + "\n"
+    )
+    for verdict in (OURS, REFUSED):
+        text += refusals(verdict, [outcome for outcome in outcomes if outcome.verdict == verdict])
+    for verdict in (*NAMED, UNEXPECTED, MOVED):
+        found = [outcome for outcome in outcomes if outcome.verdict == verdict]
+        if found:
+            lines = [f"* `{outcome.name}`" + f": {outcome.detail}" * bool(outcome.detail) for outcome in found]
+            text += f"\n## {verdict.capitalize()}\n\n" + "\n".join(lines) + "\n"
+    return text
+
+
+def refusals(verdict: str, outcomes: Sequence[Outcome]) -> str:
+    kinds: dict[str, list[str]] = defaultdict(list)
+    for outcome in outcomes:
+        kinds[kind_of(outcome.detail)].append(outcome.name)
+    if not kinds:
+        return ""
+    rows = [
+        f"| {len(names)} | {kind} | `{names[0]}` |" for kind, names in sorted(kinds.items(), key=lambda k: -len(k[1]))
+    ]
+    return f"\n## {verdict.capitalize()}\n\n| models | message | such as |\n|---|---|---|\n" + "\n".join(rows) + "\n"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("patterns", nargs="*")
+    parser.add_argument("--write", type=Path)
+    arguments = parser.parse_args()
+    wanted = [case for case in cases() if not arguments.patterns or matches(case.name, arguments.patterns)]
+    outcomes = []
+    for outcome in judged(wanted):
+        outcomes.append(outcome)
+        if outcome.verdict != EQUAL:
+            print(f"{outcome.name}: {outcome.verdict}: {outcome.detail}", flush=True)
+    counts = Counter(outcome.verdict for outcome in outcomes)
+    print(*(f"{counts[verdict]:5} {verdict}" for verdict in VERDICTS), sep="\n")
+    if arguments.write:
+        arguments.write.write_text(page(outcomes, cpu_seconds()), encoding="utf-8")
+    return 1 if any(counts[verdict] for verdict in NAMED) else 0
+
+
+def matches(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def cpu_seconds() -> float:
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

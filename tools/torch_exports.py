@@ -1,0 +1,251 @@
+"""Writes tests/graph/operators/exports: small networks by both of PyTorch's exporters, of fixed and of free sizes.
+
+    python tools/torch_exports.py      needs torch 2.13 or later and onnxscript
+
+Their sizes are computed in the graph, each in a way of its own: halves of the channels, crops, padding, windows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import onnx
+import torch
+from torch import nn
+from torch.nn import functional
+
+EXPORTS = Path(__file__).resolve().parent.parent / "tests" / "graph" / "operators" / "exports"
+
+
+class ConvBlock(nn.Module):
+    def __init__(self, taken, made, kernel=3, stride=1):
+        super().__init__()
+        self.conv = nn.Conv2d(taken, made, kernel, stride, kernel // 2)
+        self.bn = nn.BatchNorm2d(made)
+        self.act = nn.SiLU()
+
+    def forward(self, x):
+        return self.act(self.bn(self.conv(x)))
+
+
+class Bottleneck(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.cv1, self.cv2 = ConvBlock(channels, channels), ConvBlock(channels, channels)
+
+    def forward(self, x):
+        return x + self.cv2(self.cv1(x))
+
+
+class C2f(nn.Module):
+    def __init__(self, taken, made, count: int = 1):
+        super().__init__()
+        self.cv1 = ConvBlock(taken, made, 1)
+        self.cv2 = ConvBlock(made // 2 * (2 + count), made, 1)
+        self.m = nn.ModuleList(Bottleneck(made // 2) for _ in range(count))
+
+    def forward(self, x):
+        parts = list(self.cv1(x).chunk(2, 1))
+        parts.extend(m(parts[-1]) for m in self.m)
+        return self.cv2(torch.cat(parts, 1))
+
+
+class SPPF(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.cv1, self.cv2 = ConvBlock(channels, channels // 2, 1), ConvBlock(channels * 2, channels, 1)
+        self.m = nn.MaxPool2d(3, 1, 1)
+
+    def forward(self, x):
+        parts = [self.cv1(x)]
+        parts.extend(self.m(parts[-1]) for _ in range(3))
+        return self.cv2(torch.cat(parts, 1))
+
+
+class Yolo(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.b0 = ConvBlock(3, 4, 3, 2)
+        self.b1 = ConvBlock(4, 8, 3, 2)
+        self.b2 = C2f(8, 8)
+        self.b3 = ConvBlock(8, 8, 3, 2)
+        self.b4 = SPPF(8)
+        self.up = nn.Upsample(scale_factor=2, mode="nearest")
+        self.b5 = C2f(16, 8)
+        self.down = ConvBlock(8, 8, 3, 2)
+        self.b6 = C2f(16, 8)
+        self.head = nn.Conv2d(8, 6, 1)
+
+    def forward(self, x):
+        p2 = self.b2(self.b1(self.b0(x)))
+        p3 = self.b4(self.b3(p2))
+        p2 = self.b5(torch.cat([self.up(p3), p2], 1))
+        p3 = self.b6(torch.cat([self.down(p2), p3], 1))
+        outputs = [self.head(p) for p in (p2, p3)]
+        flat = torch.cat([o.view(o.shape[0], 6, -1) for o in outputs], 2)
+        boxes, scores = flat.split((4, 2), 1)
+        return torch.cat([boxes, scores.sigmoid()], 1)
+
+
+class Unet(nn.Module):
+    """Valid convolutions: what is skipped is cropped to the size of what comes up, by sizes that are computed."""
+
+    def __init__(self):
+        super().__init__()
+        self.d1 = nn.Conv2d(3, 4, 3)
+        self.d2 = nn.Conv2d(4, 6, 3)
+        self.bottom = nn.Conv2d(6, 6, 3)
+        self.up2 = nn.ConvTranspose2d(6, 6, 2, 2)
+        self.u2 = nn.Conv2d(12, 4, 3)
+        self.u1 = nn.Conv2d(8, 4, 3)
+        self.out = nn.Conv2d(4, 2, 1)
+
+    @staticmethod
+    def crop(skip, like):
+        dy, dx = (skip.shape[2] - like.shape[2]) // 2, (skip.shape[3] - like.shape[3]) // 2
+        return skip[:, :, dy : dy + like.shape[2], dx : dx + like.shape[3]]
+
+    def forward(self, x):
+        one = functional.silu(self.d1(x))
+        two = functional.silu(self.d2(functional.max_pool2d(one, 2)))
+        y = functional.silu(self.bottom(functional.max_pool2d(two, 2)))
+        y = self.up2(y)
+        y = functional.silu(self.u2(torch.cat([self.crop(two, y), y], 1)))
+        y = functional.interpolate(y, scale_factor=2, mode="bilinear", align_corners=False)
+        rest_y, rest_x = one.shape[2] - y.shape[2], one.shape[3] - y.shape[3]
+        y = functional.pad(y, [rest_x // 2, rest_x - rest_x // 2, rest_y // 2, rest_y - rest_y // 2])
+        y = functional.silu(self.u1(torch.cat([one, y], 1)))
+        return functional.interpolate(self.out(y), size=x.shape[2:], mode="nearest")
+
+
+class Attention(nn.Module):
+    def __init__(self, width, heads):
+        super().__init__()
+        self.heads, self.qkv, self.proj = heads, nn.Linear(width, 3 * width), nn.Linear(width, width)
+
+    def forward(self, x, mask=None):
+        n, t, c = x.shape
+        q, k, v = self.qkv(x).reshape(n, t, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
+        scores = q @ k.transpose(-2, -1) * (c // self.heads) ** -0.5
+        if mask is not None:
+            scores = (scores.view(n // mask.shape[0], mask.shape[0], self.heads, t, t) + mask[None, :, None]).view(
+                -1, self.heads, t, t
+            )
+        return self.proj((scores.softmax(-1) @ v).transpose(1, 2).reshape(n, t, c))
+
+
+class TransformerBlock(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.norm1, self.attn, self.norm2 = nn.LayerNorm(width), Attention(width, 2), nn.LayerNorm(width)
+        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+
+    def forward(self, x):
+        x = x + self.attn(self.norm1(x))
+        return x + self.mlp(self.norm2(x))
+
+
+class Vit(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.patch = nn.Conv2d(3, 16, 8, 8)
+        self.cls = nn.Parameter(torch.randn(1, 1, 16))
+        self.pos = nn.Parameter(torch.randn(1, 17, 16))
+        self.norm0 = nn.LayerNorm(16)
+        self.blocks = nn.Sequential(TransformerBlock(16), TransformerBlock(16))
+        self.norm = nn.LayerNorm(16)
+        self.head = nn.Linear(16, 5)
+
+    def forward(self, x):
+        x = self.norm0(self.patch(x).flatten(2).transpose(1, 2))
+        x = torch.cat([self.cls.expand(x.shape[0], -1, -1), x], 1) + self.pos
+        return self.head(self.norm(self.blocks(x))[:, 0])
+
+
+def windows(x, size):
+    n, h, w, c = x.shape
+    return x.view(n, h // size, size, w // size, size, c).permute(0, 1, 3, 2, 4, 5).reshape(-1, size * size, c)
+
+
+def put_back(x, size, h, w):
+    n = x.shape[0] // (h // size * (w // size))
+    return x.view(n, h // size, w // size, size, size, -1).permute(0, 1, 3, 2, 4, 5).reshape(n, h, w, -1)
+
+
+class SwinBlock(nn.Module):
+    def __init__(self, width, shift):
+        super().__init__()
+        self.shift, self.norm1, self.attn, self.norm2 = (
+            shift,
+            nn.LayerNorm(width),
+            Attention(width, 2),
+            nn.LayerNorm(width),
+        )
+        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+
+    def forward(self, x):
+        h, w = x.shape[1:3]
+        y = self.norm1(x)
+        if self.shift:
+            y = torch.roll(y, (-self.shift, -self.shift), (1, 2))
+        y = put_back(self.attn(windows(y, 4)), 4, h, w)
+        if self.shift:
+            y = torch.roll(y, (self.shift, self.shift), (1, 2))
+        x = x + y
+        return x + self.mlp(self.norm2(x))
+
+
+class Swin(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.patch = nn.Conv2d(3, 8, 4, 4)
+        self.blocks = nn.Sequential(SwinBlock(8, 0), SwinBlock(8, 2))
+        self.norm = nn.LayerNorm(32)
+        self.reduction = nn.Linear(32, 16)
+        self.last = SwinBlock(16, 0)
+
+    def forward(self, x):
+        x = self.blocks(self.patch(x).permute(0, 2, 3, 1))
+        x = torch.cat([x[:, 0::2, 0::2], x[:, 1::2, 0::2], x[:, 0::2, 1::2], x[:, 1::2, 1::2]], -1)
+        return self.last(self.reduction(self.norm(x)))
+
+
+NETWORKS: dict[str, tuple[Callable[[], nn.Module], int, tuple[str, ...]]] = {
+    "yolo": (Yolo, 64, ("batch", "height", "width")),
+    "unet": (Unet, 40, ("batch", "height", "width")),
+    "vit": (Vit, 32, ("batch",)),
+    "swin": (Swin, 64, ("batch", "height", "width")),
+}
+
+
+def export(name: str, *, newer: bool, free: bool) -> None:
+    make, size, symbols = NETWORKS[name]
+    axes = dict(zip((0, 2, 3), symbols, strict=False))
+    torch.manual_seed(0)
+    network, image = make().eval(), torch.randn(2 if free else 1, 3, size, size)
+    path = EXPORTS / f"{name}_{'dynamo' if newer else 'script'}_{'free' if free else 'fixed'}.onnx"
+    more = {"external_data": False} if newer else {}
+    if free:
+        dynamic = dict.fromkeys(axes, torch.export.Dim.DYNAMIC)
+        more |= {"dynamic_shapes": (dynamic,)} if newer else {"dynamic_axes": {"image": axes}}
+    torch.onnx.export(
+        network, (image,), path, dynamo=newer, input_names=["image"], output_names=["result"], verbose=False, **more
+    )
+    model = onnx.load(path)
+    for part in (*model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output, model.graph):
+        del part.metadata_props[:]  # stack traces with the author's paths
+        part.doc_string = ""
+    onnx.save(model, path)
+
+
+def main() -> None:
+    EXPORTS.mkdir(exist_ok=True)
+    for name in NETWORKS:
+        for newer in (False, True):
+            for free in (False, True):
+                export(name, newer=newer, free=free)
+
+
+if __name__ == "__main__":
+    main()
