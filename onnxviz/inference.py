@@ -114,10 +114,12 @@ class Inference:
         keep: bool = False,
         placed: Callable[[Placement], None] = lambda placement: None,
         noted: Callable[[str], None] = lambda text: None,
+        as_shipped: bool = False,
     ) -> Executor:
         """Return what runs this graph on one device; `keep` and `placed` are those of `Executor`.
 
-        `noted` is called with a sentence where the graph has to be converted to newer operators.
+        `noted` is called with a sentence where the graph has to be converted to newer operators. `as_shipped` runs int8
+        activations as onnxruntime does unless told otherwise, by which exposing may move the outputs.
 
         Raises:
             ModelError: The file with the weights changed since it was opened, or is incomplete.
@@ -125,11 +127,11 @@ class Inference:
         """
         self.file.check_unchanged()
         self.file.check_complete()
-        quantised = self._weights_only_quantised
+        quantised = "" if as_shipped and self._quantised == "int8" else self._quantised
         folder, options = self.file.folder, options or RunOptions()
         newer = partial(self._newer, noted=noted) if is_old(self.graph) else None
         self._converted = False
-        return Executor(folder, options, keep=keep, placed=placed, weights_only_quantised=quantised, newer=newer)
+        return Executor(folder, options, keep=keep, placed=placed, quantised=quantised, newer=newer)
 
     def _newer(self, skeleton: bytes, noted: Callable[[str], None]) -> bytes:
         result = upgraded(skeleton)
@@ -218,9 +220,9 @@ class Inference:
         return region(graph, types, choice.value, position, spatial_axes(layout))
 
     def values(self, names: Sequence[str], fed: Feed, options: RunOptions | None = None) -> list[Any]:
-        """Run the whole graph, uncut, and return the named outputs."""
+        """Run the whole graph, uncut and as onnxruntime does by default, and return the named outputs."""
         with self.advising():
-            return self.executor(options).open(_checked(self.graph)).run(fed.arrays, names)
+            return self.executor(options, as_shipped=True).open(_checked(self.graph)).run(fed.arrays, names)
 
     def activation(self, choice: Choice, array: Array, dtype: str = "") -> Activation:
         """Return an array of a run with the name, layout and operator of its choice, and the dtype that it had."""
@@ -312,11 +314,20 @@ class Inference:
         return picture_input(self._inputs) is not None
 
     @cached_property
-    def _weights_only_quantised(self) -> bool:
-        nodes = self.graph.nodes
-        unpacking = [node for node in nodes if node.operator == "DequantizeLinear"]
-        packing = any(node.operator in ("QuantizeLinear", "DynamicQuantizeLinear") for node in nodes)
-        return bool(unpacking) and not packing and all(self.graph.is_constant(node.inputs[0]) for node in unpacking)
+    def _quantised(self) -> str:
+        """What the graph quantises, as `Session` calls it."""
+        unpacking = [node for node in self.graph.nodes if node.operator == "DequantizeLinear"]
+        packing = [node for node in self.graph.nodes if node.operator == "QuantizeLinear"]
+        dynamic = any(node.operator == "DynamicQuantizeLinear" for node in self.graph.nodes)
+        if not packing and not dynamic:
+            constant = unpacking and all(self.graph.is_constant(node.inputs[0]) for node in unpacking)
+            return "weights" if constant else ""
+        kinds = {node: self.types.get(node.outputs[0], TensorSpec("")).dtype for node in packing}
+        if not set(kinds.values()) <= {"int8", "uint8", "int16", "uint16", None}:
+            return "narrow"
+        signed = [node for node, kind in kinds.items() if kind == "int8"]
+        # Without zero points onnxruntime would make uint8 of them all the same, and refuse the model for that.
+        return "int8" if signed and all(all(node.inputs[2:3]) and len(node.inputs) > 2 for node in signed) else ""
 
 
 class ModelSession(AbstractContextManager["ModelSession"]):

@@ -20,7 +20,8 @@ class RunOptions:
 
     Attributes:
         device: `auto`, `cpu`, `cuda`, `cuda:N`, `openvino` or another that `onnxviz devices` lists.
-        exact: turn off all of onnxruntime's optimisation; only then does exposing a value never change a bit.
+        exact: turn off all of onnxruntime's optimisation; only then does exposing a value never change a bit, and of
+            float16 on the CPU not even then.
         many: optimise for many runs: weights are rearranged once, at the cost of memory.
         threads: threads of one operator; 0 means one a core.
         memory: bytes of maps that are held at a time; a model that needs more runs in pieces.
@@ -55,12 +56,12 @@ class Session:
         options: RunOptions,
         target: Placement | None = None,
         *,
-        weights_only_quantised: bool = False,
+        quantised: str = "",
     ) -> None:
         """Open the graph, on the target if the device was looked for already.
 
-        `weights_only_quantised` says that no node of the graph quantises an activation; its weights are then
-        dequantised once, when it is opened.
+        `quantised` is what the graph quantises: `weights` alone, activations to `int8`, or to something `narrow`, as
+        four bits are; empty for anything else.
 
         Raises:
             DeviceError: The device is absent or broken.
@@ -71,9 +72,8 @@ class Session:
         target = target or target_of(options.device)
         providers = providers_of(target.device)
         settings = _session_options(ort, folder, options)
-        if weights_only_quantised:
-            # onnxruntime otherwise keeps DequantizeLinear of a weight and runs it every time: 125 ms against 48.
-            settings.add_session_config_entry("session.disable_quant_qdq", "1")
+        for name in _ENTRIES.get(quantised, ()):
+            settings.add_session_config_entry(name, "1")
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # what they say is checked below
@@ -122,6 +122,17 @@ def _taken(array: Any) -> Any:
 
 _BFLOAT16 = 16
 """The number of the type in ONNX."""
+
+
+_ENTRIES = {
+    # onnxruntime otherwise keeps DequantizeLinear of a weight and runs it every time: 125 ms against 48.
+    "weights": ["session.disable_quant_qdq"],
+    # It has no kernels for Conv and the like in four bits, and refuses the model for what it fused itself.
+    "narrow": ["session.disable_quant_qdq"],
+    # On x86 it otherwise makes int8 activations uint8 where nothing else reads them, so that exposing one of them moved
+    # the outputs of a network of six convolutions by 0.8 % of their greatest; with this entry by nothing.
+    "int8": ["session.qdqisint8allowed"],
+}
 
 
 def _session_options(ort: Any, folder: Path, options: RunOptions) -> Any:
