@@ -66,7 +66,7 @@ def numpy_name(kind: str) -> str:
 
 def _without_signature(text: str) -> str:
     """Return what follows the signature of a C++ function, which ends with a closing bracket that nothing follows."""
-    text, depth = text.replace("(anonymous namespace)", ""), 0
+    text, depth = re.sub(r"<lambda\([^)]*\)>", "lambda()", text.replace("(anonymous namespace)", "")), 0
     for place, letter in enumerate(text):
         depth += (letter == "(") - (letter == ")")
         if letter == ")" and not depth and text[place + 1 : place + 2] in ("", " "):

@@ -111,6 +111,7 @@ def test_memory_that_runs_out_is_called_so(text: str) -> None:
         "static void SafeIntExceptionHandler<onnxruntime::OnnxRuntimeException>::SafeIntOnOverflow()",
         "onnxruntime::(anonymous namespace)::Find(int (*)(bool)) const [with T = float]",
         "a::f()::<lambda(int)>::operator()(int) const",
+        "onnxruntime::StringNormalizer::Locale::Locale(const std::string&)::<lambda()>",
         "operator()",
     ],
 )
