@@ -6,7 +6,7 @@ OnnxvizError
 ├── ModelError          3  the model is missing, broken or cannot be used
 │   ├── NotAModelError  3  the file is not an ONNX model; says what it is
 │   ├── UnsupportedError 3 a valid model that needs what onnxviz or the runtime does not do
-│   │   └── MissingKernelError 3 an operator that the runtime has, but not for these types
+│   │   └── MissingOperatorError 3 an operator that the runtime lacks, wholly or for the types of a node
 │   └── NoMatchError    3  a selection that matches nothing
 ├── InputError          4  a picture, array, matrix or sound that cannot be fed
 ├── RunError            5  the runtime is missing or failed
@@ -50,13 +50,14 @@ class UnsupportedError(ModelError):
     """A valid model that needs what onnxviz or the runtime does not do."""
 
 
-class MissingKernelError(UnsupportedError):
-    """An operator that the runtime has, but not for the types of a node.
+class MissingOperatorError(UnsupportedError):
+    """An operator that the runtime lacks, wholly or for the types of a node; models without it may run.
 
-    `op` and `node` name it as the file does, and `kinds` are the types for which the runtime has it.
+    `op` names it, with its domain where that is not ONNX's, and `node` the node that calls it, where that is known.
+    `kinds` are the types for which the runtime has it.
     """
 
-    def __init__(self, text: str, op: str, node: str, kinds: tuple[str, ...]) -> None:
+    def __init__(self, text: str, op: str = "", node: str = "", kinds: tuple[str, ...] = ()) -> None:
         """Take the text and what it speaks of."""
         super().__init__(text)
         self.op = op

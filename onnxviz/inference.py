@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from onnxviz.activations import Activation, Activations
-from onnxviz.errors import ExecutionError, MissingKernelError, RunError, UnsupportedError
+from onnxviz.errors import ExecutionError, MissingOperatorError, RunError, UnsupportedError
 from onnxviz.feed.feed import Feed
 from onnxviz.feed.feed_options import FeedOptions
 from onnxviz.feed.free_sizes import open_sizes
 from onnxviz.feed.input_shapes import picture_input
 from onnxviz.feed.make import make_feed
-from onnxviz.graph.cut import needed_inputs
+from onnxviz.graph.cut import needed_inputs, needed_nodes
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.guard import check_bounds
 from onnxviz.graph.layers.families import known_axes
 from onnxviz.graph.layers.names import read_layer_map
+from onnxviz.graph.node import Node
 from onnxviz.graph.operators.axis_letters import Axes
 from onnxviz.graph.operators.input_uses import input_uses
 from onnxviz.graph.operators.layouts import guess_axes
@@ -64,7 +64,7 @@ def warn(choice: Choice, reason: str) -> None:
     """
     if choice.tap == "value":
         raise _refusal(choice, reason)
-    warnings.warn(f"{choice.name!r} {reason}; it is left out", stacklevel=2)
+    warnings.warn(f"{choice.name!r} is left out: {reason}", stacklevel=2)
 
 
 class Inference:
@@ -76,6 +76,7 @@ class Inference:
         self.graph = graph
         self.types = types
         self._converted = False
+        self._unrunnable: dict[str, str] = {}
         self._last_fed: tuple[Shapes | None, Types] = (None, {})
         self._last_axes: tuple[Shapes | None, Mapping[str, Axes]] = (None, {})
         self._last_plan: tuple[object, RunPlan] = (None, RunPlan((), {}))
@@ -145,12 +146,44 @@ class Inference:
     ) -> Iterator[Activation]:
         """Plan a run, and yield an activation for each choice as the pieces of the graph run; see `carry_out`.
 
+        Of several choices those that need an operator which onnxruntime lacks are `left_out` as well.
+
         Raises:
-            UnsupportedError: A choice is a weight.
+            UnsupportedError: A choice is a weight, or none of them can be shown.
         """
         self.check_run(choices)
-        plan = self.plan([choice.value for choice in choices], fed, executor.options.memory)
-        return self.carry_out(plan, choices, fed, executor, left_out)
+        return self._streamed(choices, fed, executor, left_out)
+
+    def _streamed(
+        self, choices: Sequence[Choice], fed: Feed, executor: Executor, left_out: LeftOut
+    ) -> Iterator[Activation]:
+        waiting = {choice.value: choice for choice in choices}
+        known = [choice for choice in choices if choice.value in self._unrunnable]
+        self._leave_out(known if len(known) < len(choices) else [], waiting, left_out)
+        while waiting:
+            plan = self.plan(list(waiting), fed, executor.options.memory)
+            try:
+                for activation in self.carry_out(plan, tuple(waiting.values()), fed, executor, left_out):
+                    del waiting[activation.value]
+                    yield activation
+                return
+            except MissingOperatorError as error:
+                lost = self._needing(waiting.values(), error)
+                if not lost or len(lost) == len(choices):
+                    raise
+                self._unrunnable.update((choice.value, str(error)) for choice in lost)
+                self._leave_out(lost, waiting, left_out)
+
+    def _leave_out(self, lost: Iterable[Choice], waiting: dict[str, Choice], left_out: LeftOut) -> None:
+        for choice in lost:
+            left_out(choice, self._unrunnable[choice.value])
+            del waiting[choice.value]
+
+    def _needing(self, choices: Iterable[Choice], error: MissingOperatorError) -> list[Choice]:
+        """Return the choices that cannot be computed without an operator that onnxruntime lacks."""
+        lacking = {node.index for node in self._lacking(error)}
+        needed = ((choice, needed_nodes(self.graph, [choice.value])) for choice in choices)
+        return [choice for choice, nodes in needed if any(node.index in lacking for node in nodes)]
 
     def carry_out(
         self, plan: RunPlan, choices: Sequence[Choice], fed: Feed, executor: Executor, left_out: LeftOut = warn
@@ -163,19 +196,22 @@ class Inference:
             UnsupportedError: None of them can be shown.
         """
         wanted = {choice.value: choice for choice in choices}
-        values = {reading.output: value for value, reading in plan.readings.items()}
-        came = ((name, array.copy()) for name, array in fed.arrays.items() if name in wanted)
-        ran = ((values[name], array) for name, array in executor.run(plan.pieces, fed.arrays) if name in values)
-        refusals: list[UnsupportedError] = []
+        for value in [name for name in fed.arrays if name in wanted]:
+            yield self.activation(wanted[value], fed.arrays[value].copy())
+        own = {reading.output: (wanted[value], reading.dtype) for value, reading in plan.readings.items()}
+        refused = 0
         with self.advising(fed):
-            for value, array in chain(came, ran):
-                choice, reason = wanted[value], _not_shown(array)
-                if not reason:
-                    yield self.activation(choice, array, plan.readings[value].dtype if value in plan.readings else "")
+            for name, array in executor.run(plan.pieces, fed.arrays):
+                if name not in own:
                     continue
-                refusals.append(_refusal(choice, reason))
-                if len(refusals) == len(choices):
-                    raise refusals[0]
+                choice, dtype = own[name]
+                reason = _not_shown(array)
+                if not reason:
+                    yield self.activation(choice, array, dtype)
+                    continue
+                refused += 1
+                if refused == len(choices):
+                    raise _refusal(choice, reason)
                 left_out(choice, reason)
 
     def plan(self, values: Sequence[str], fed: Feed, memory: int) -> RunPlan:
@@ -239,21 +275,28 @@ class Inference:
         """Add to an error of onnxruntime what it concerns: types of the model, or sizes of what is fed."""
         try:
             yield
-        except MissingKernelError as error:
-            raise UnsupportedError(f"{error}, and not for {self._lacking(error)}") from None
+        except MissingOperatorError as error:
+            kinds = sorted({kind for node in self._lacking(error) for kind in self._kinds(node)} - {*error.kinds})
+            where = f" (node {quoted(error.node)})" if error.node else ""
+            types = f", and not for {', '.join(kinds) or 'what the model has there'}{where}" if error.kinds else ""
+            raise MissingOperatorError(f"{error}{types}", error.op, error.node, error.kinds) from None
         except ExecutionError as error:
             choice = open_sizes(self.graph.inputs, _shapes(fed)) if fed is not None else ""
             if not choice:
                 raise
             raise ExecutionError(f"{error}\n{choice}") from None
 
-    def _lacking(self, error: MissingKernelError) -> str:
-        """Return the types of the node for which onnxruntime lacks an operator."""
-        nodes = [node for node in self.graph.nodes if node.op == error.op and node.name == error.node]
-        specs = (self.types.get(value) for node in nodes for value in node.inputs)
-        kinds = {spec.dtype for spec in specs if spec is not None and spec.dtype} - {*error.kinds}
-        where = f" (node {quoted(error.node)})" if error.node else ""
-        return f"{', '.join(sorted(kinds)) or 'all types that the model has there'}{where}"
+    def _lacking(self, error: MissingOperatorError) -> list[Node]:
+        """Return the nodes that call an operator which onnxruntime lacks: the one it names, else all of that type."""
+        domain, _, op = error.op.rpartition(":")
+        nodes = [node for node in self.graph.nodes if node.op == op and (not domain or node.domain == domain)]
+        if error.node:
+            return [node for node in nodes if node.name == error.node]
+        return [node for node in nodes if not error.kinds or self._kinds(node).difference(error.kinds)]
+
+    def _kinds(self, node: Node) -> set[str]:
+        specs = map(self.types.get, node.inputs)
+        return {spec.dtype for spec in specs if spec is not None and spec.dtype}
 
     def check_run(self, choices: Sequence[Choice]) -> None:
         """Refuse weights, which no run computes.
@@ -371,14 +414,14 @@ def _not_shown(array: Any) -> str:
     if isinstance(array, np.ndarray):
         return ""
     if isinstance(array, Unreadable):
-        return f"is of type {array.type}, which onnxruntime does not hand out"
+        return f"of type {array.type}, which onnxruntime does not hand out"
     if array is None:
-        return "did not come out: it is an optional that holds nothing"
-    return f"is not a tensor but a {'map' if isinstance(array, dict) else type(array).__name__}"
+        return "nothing came out: it is an optional without a value"
+    return f"not a tensor but a {'map' if isinstance(array, dict) else type(array).__name__}"
 
 
 def _refusal(choice: Choice, reason: str) -> UnsupportedError:
-    return UnsupportedError(f"{choice.name!r} {reason}; it cannot be shown")
+    return UnsupportedError(f"{choice.name!r} cannot be shown: {reason}")
 
 
 def _checked(graph: Graph) -> bytes:

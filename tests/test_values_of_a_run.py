@@ -224,15 +224,15 @@ def test_what_is_not_a_tensor_leaves_out_itself_alone(tmp_path: Path) -> None:
         run = model.run(PICTURE, layers="all,other")
     assert list(run) == ["r", "n", "y"]
     assert {str(each.message) for each in caught} == {
-        "'parts' is not a tensor but a list; it is left out",
-        "'none' did not come out: it is an optional that holds nothing; it is left out",
+        "'parts' is left out: not a tensor but a list",
+        "'none' is left out: nothing came out: it is an optional without a value",
     }
-    with pytest.raises(UnsupportedError, match="'parts' is not a tensor but a list; it cannot be shown"):
+    with pytest.raises(UnsupportedError, match="'parts' cannot be shown: not a tensor but a list"):
         model.run(PICTURE, layers="parts")
     record = onnxviz.view(model, PICTURE, tmp_path / "out", onnxviz.ViewOptions(layers="all,other", html=False))
     assert [name for name, _ in record.not_shown] == ["parts", "none"]
     assert [each["name"] for each in record.document()["not_shown"]] == ["parts", "none"]
-    with pytest.raises(UnsupportedError, match="'parts' is not a tensor"):
+    with pytest.raises(UnsupportedError, match="cannot be shown"):
         onnxviz.view(model, PICTURE, tmp_path / "none", onnxviz.ViewOptions(layers="parts,none", html=False))
     assert not (tmp_path / "none").exists()
 
@@ -309,3 +309,28 @@ def test_looking_at_int8_activations_does_not_move_the_outputs(tmp_path: Path) -
     for seed in range(10):  # by itself onnxruntime moved the outputs of half of them by a step of rounding or two
         x = np.random.default_rng(seed).random((1, 3, 40, 40)).astype(np.float32)
         np.testing.assert_array_equal(among.run(x)["y"].array, alone.run(x)["y"].array)
+
+
+@pytest.mark.parametrize("tail", ["an operator that nobody has", "types that it does not take"])
+def test_what_needs_an_operator_that_is_lacking_leaves_out_itself_alone(tmp_path: Path, tail: str) -> None:
+    narrow = [node("Cast", "r", "b", to=TensorProto.BFLOAT16), node("Relu", "b", "s"), node("Cast", "s", "y", to=FLOAT)]
+    custom = [
+        node("Cast", "r", "b", to=TensorProto.BFLOAT16),
+        helper.make_node("Fold", ["b"], ["s"], "s", domain="acme"),
+    ]
+    nodes = [node("Relu", "x", "r"), *(narrow if tail.startswith("types") else [*custom, node("Relu", "s", "y")])]
+    model = onnxviz.open(written(tmp_path / "m.onnx", nodes, {}))
+    with pytest.warns(UserWarning) as caught:
+        run = model.run(PICTURE, layers="all,other")
+    assert list(run) == ["r", "b"]
+    assert [str(each.message)[:32] for each in caught] == [
+        f"'{name}' is left out: onnxruntime has"[:32] for name in "sy"
+    ]
+    options = onnxviz.ViewOptions(layers="all,other", html=False)
+    record = onnxviz.view(model, [PICTURE, PICTURE], tmp_path / "out", options)
+    assert [[layer["name"] for layer in each["layers"]] for each in record.document()["runs"]] == [["r", "b"]] * 2
+    assert [name for name, _ in record.not_shown] == ["s", "y"]
+    reason = "and not for bfloat16 (node 's')" if tail.startswith("types") else "operator acme:Fold"
+    assert reason in record.not_shown[0][1]
+    with pytest.raises(UnsupportedError, match="onnxruntime has"):
+        model.run(PICTURE, layers="s")

@@ -89,7 +89,7 @@ def report(
         say(f"left out: {error}" if source in error else f"left out {source}: {error}")
     reasons = dict.fromkeys(reason for _, reason in record.not_shown)
     for reason in reasons:
-        say(f"not shown: {listed(repr(name) for name, why in record.not_shown if why == reason)} {reason}")
+        say(f"not shown: {listed(repr(name) for name, why in record.not_shown if why == reason)}: {reason}")
     if show:
         _preview(record)
     if not quiet:

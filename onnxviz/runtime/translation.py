@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from onnxviz.errors import MissingKernelError, OnnxvizError, RunError, UnsupportedError
+from onnxviz.errors import MissingOperatorError, OnnxvizError, RunError, UnsupportedError
 from onnxviz.runtime.devices import PROVIDERS
 from onnxviz.words import listed, number_text
 
@@ -29,6 +29,9 @@ def explained(error: Exception, doing: str, kind: type[RunError] = RunError) -> 
         return kind(f"memory ran out while onnxruntime tried to {doing}{_size_words(text)}: {_LESS}")
     if missing := re.search(r"Could not find an implementation for (\S+?)\((\d+)\)(?: node with name '(.*?)')?", text):
         return _missing_kernel(missing)
+    for pattern, words in _ABSENT.items():
+        if found := re.search(pattern, text):
+            return MissingOperatorError(words.format(**found.groupdict()), found["op"])
     for pattern, words in _REFUSED.items():
         if found := re.search(pattern, text):
             return UnsupportedError(words.format(*(group or "" for group in (found[0], *found.groups()))))
@@ -86,7 +89,7 @@ def _missing_kernel(found: re.Match[str]) -> OnnxvizError:
     fitting = [kernel for kernel in kernels if kernel.version_range[0] <= version <= kernel.version_range[1]]
     if fitting:
         kinds = {plain_text(kind) for kernel in fitting for kind in next(iter(kernel.type_constraints.values()), ())}
-        return MissingKernelError(f"onnxruntime has {op} for {listed(sorted(kinds))}", op, node, tuple(kinds))
+        return MissingOperatorError(f"onnxruntime has {op} for {listed(sorted(kinds))}", op, node, tuple(kinds))
     lacking = f"onnxruntime has no implementation of {op} in version {version} of its operators"
     first = min((kernel.version_range[0] for kernel in kernels), default=0)
     way = f"; it has one from version {first} on"
@@ -103,12 +106,18 @@ def _kernels() -> Sequence[Any]:
         return []
 
 
-_REFUSED: Mapping[str, str] = {
-    r"(\S+)\(-?\d+\) is not a registered function/op": "onnxruntime has no operator {1}, which the model uses",
-    r"No Op registered for (\S+) with domain_version of (\d+)": "onnxruntime has no operator {1} in opset {2}",
-    r"In Node, \(\".*?\", (\w+), .*No opset import for domain '(.*?)'": (
-        "onnxruntime has no operator {2}:{1}: the model does not say which opset of that domain it uses"
+_ABSENT: Mapping[str, str] = {
+    r"(?P<op>\S+)\(-?\d+\) is not a registered function/op": "onnxruntime has no operator {op}, which the model uses",
+    r"No Op registered for (?P<op>\S+) with domain_version of (?P<opset>\d+)": (
+        "onnxruntime has no operator {op} in opset {opset}"
     ),
+    r"In Node, \(\".*?\", (?P<op>\w+), .*No opset import for domain '(?P<domain>.*?)'": (
+        "onnxruntime has no operator {domain}:{op}: the model does not say which opset of that domain it uses"
+    ),
+}
+"""What onnxruntime says of operators that it does not have, and what is said instead."""
+
+_REFUSED: Mapping[str, str] = {
     r"Opset (\d+) is under development.*support for domain (\S+) is till opset (\d+)": (
         "the model is of opset {1} of {2}; onnxruntime, as it is installed, knows up to opset {3}"
     ),

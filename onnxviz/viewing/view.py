@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -73,7 +74,7 @@ def view(
             options.run, keep=given.several, placed=observer.placed, noted=observer.noted
         )
         not_shown: dict[str, str] = {}
-        left_out = partial(_note, not_shown, len(choices))
+        left_out = partial(_note, not_shown, choices)
         run = partial(model.inference.stream, executor=executor, left_out=left_out)
         stream = ScoredStream(run, choices, shown.classes, observer.noted)
         limits = _limits(stream, given, shown, options, observer)
@@ -96,11 +97,13 @@ def view(
     return record
 
 
-def _note(not_shown: dict[str, str], count: int, choice: Choice, reason: str) -> None:
-    """Keep why a choice is not shown; if it is the last of `count`, raise that."""
+def _note(not_shown: dict[str, str], choices: Sequence[Choice], choice: Choice, reason: str) -> None:
+    """Keep why a choice is not shown; raise that if it is the last one, or of class scores that nobody chose."""
+    if choice not in choices:
+        raise UnsupportedError(reason)
     not_shown[choice.name] = reason
-    if len(not_shown) == count:
-        raise UnsupportedError(f"{choice.name!r} {reason}; it cannot be shown")
+    if len(not_shown) == len(choices):
+        raise UnsupportedError(f"{choice.name!r} cannot be shown: {reason}")
 
 
 def _limits(stream: Stream, inputs: Inputs, shown: Shown, options: ViewOptions, observer: Observer) -> SharedLimits:

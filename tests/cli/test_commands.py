@@ -766,12 +766,12 @@ def test_a_value_that_is_a_list_is_named_and_the_others_drawn(onnxviz_command: C
     out = tmp_path / "out"
     done = onnxviz_command("view", tmp_path / "m.onnx", "--random", "--layers", "all,other", "--no-html", "-o", out)
     assert done.code == 0
-    assert "not shown: 'split' is not a tensor but a list" in done.err.splitlines()
+    assert "not shown: 'split': not a tensor but a list" in done.err.splitlines()
     assert sorted(path.name for path in out.glob("0*.png")) == ["000-relu.png", "001-len.png"]
     alone = onnxviz_command("view", tmp_path / "m.onnx", "--random", "--layers", "split", "-o", tmp_path / "no")
     assert (alone.code, alone.err.splitlines()[-1]) == (
         3,
-        "onnxviz: 'split' is not a tensor but a list; it cannot be shown",
+        "onnxviz: 'split' cannot be shown: not a tensor but a list",
     )
 
 
