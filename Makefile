@@ -1,4 +1,4 @@
-.PHONY: check format lint types floors test lowest pythons page gallery reference docs forge bench zoo nodes \
+.PHONY: check format lint types floors test lowest pythons page gallery reference docs forge bench zoo nodes conversions \
   openvino mutation tensorflow tensorflow-lowest tensorflow-2.15
 
 check: format lint types floors test
@@ -59,6 +59,10 @@ zoo:
 
 nodes:
 	python tests/zoo/nodes.py --write docs/nodes.md
+
+conversions:
+	python tests/zoo/fetch.py tests/zoo/zoo.json tests/zoo/cache
+	python tests/zoo/conversions.py tests/zoo/cache --write docs/conversions.md
 
 openvino:
 	python3 -m venv .venv-openvino

@@ -162,8 +162,8 @@ def find_classes(model: Model, choices: Sequence[Choice], given: tuple[str, ...]
     if asked or more <= LARGE_HEAD:
         return found
     reason = f"the end of the model takes {more / 2**30:.1f} GiB that no chosen layer needs"
-    names = " or ".join(f"`{shown(choice.name)}`" for choice in found.outputs[:1])
-    return replace(found, outputs=(), left_out=f"no class scores, for {reason}; with {names} selected they are run")
+    name = shown(found.outputs[0].name)
+    return replace(found, outputs=(), left_out=f"no class scores, for {reason}; with `{name}` selected they are run")
 
 
 def class_outputs(

@@ -1,7 +1,8 @@
 """Files and folders that appear whole or not at all, names that every system allows, and fast copies of bytes.
 
 While a file or folder is written, it lies beside its goal as `NAME.part`; it takes the goal's name when it is complete.
-On an error or an interrupt it is removed, and the goal stays as it was.
+On an error or an interrupt it is removed, and the goal stays as it was. A folder may lie at another place, and stay
+there, where its maker can go on with it.
 """
 
 from __future__ import annotations
@@ -57,26 +58,39 @@ def writing(path: Path, *, force: bool) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def making_folder(path: Path, *, force: bool, ours: Callable[[Path], bool]) -> Iterator[Path]:
+def making_folder(
+    path: Path,
+    *,
+    force: bool,
+    ours: Callable[[Path], bool],
+    place: Path | None = None,
+    stays: Callable[[BaseException], bool] = lambda error: False,
+) -> Iterator[Path]:
     """Yield a new folder that takes the place of `path`, whole, when the block ends well.
 
     Args:
         path: the goal; a link to a folder stands for the folder it leads to.
         force: replace whatever folder is there.
         ours: returns whether an existing folder was made by onnxviz and may be replaced without `force`.
+        place: where it lies until then, also if it is there already; None for a new place beside the goal.
+        stays: returns whether it is left there after an error, instead of being removed.
 
     Raises:
         OutputError: The folder is there and may not be replaced, or cannot be written.
     """
     shown, path = Path(path), Path(os.path.realpath(path))
     _check_folder(path, shown, force, ours)
-    part, _ = _make_beside(path, "part", lambda place: place.mkdir())
+    if place is not None and place.is_dir():
+        part = place
+    else:
+        part, _ = _make_beside(path, place.suffix[1:] if place is not None else "part", lambda new: new.mkdir())
     try:
         yield part
         _check_folder(path, shown, force, ours)
         _put_in_place(part, path)
     except BaseException as error:
-        _remove(part)
+        if not stays(error):
+            _remove(part)
         if isinstance(error, OSError):
             _refuse(shown, error)
         raise

@@ -78,7 +78,6 @@ class Inference:
         self._converted = False
         self._unrunnable: dict[str, str] = {}
         self._last_fed: tuple[Shapes | None, Types] = (None, {})
-        self._last_axes: tuple[Shapes | None, Mapping[str, Axes]] = (None, {})
         self._last_plan: tuple[object, RunPlan] = (None, RunPlan((), {}))
 
     def feed(
@@ -324,11 +323,11 @@ class Inference:
         return self._last_fed[1]
 
     def _axes_of(self, choice: Choice, shape: tuple[int, ...]) -> Axes | None:
-        """Return the layout of what was computed: the layer's, else what the sizes that were fed tell, else a guess."""
+        """Return the layout of what was computed: the layer's, else the value's, else a guess."""
         layer = choice.layer
         if layer is not None and layer.layout is not None and len(layer.layout) == len(shape):
             return Axes(layer.layout, layer.layout_assumed)
-        axes = self._axes.get(choice.value) or self._axes_as_fed.get(choice.value)
+        axes = self._axes.get(choice.value)
         if axes is None or len(axes.layout) != len(shape):
             last = read_layer_map(self.graph.metadata).channels_last
             axes = guess_axes(TensorSpec(choice.value, shape=shape), channels_last=last)
@@ -337,13 +336,6 @@ class Inference:
     @cached_property
     def _axes(self) -> Mapping[str, Axes]:
         return known_axes(self.graph, self.types)
-
-    @property
-    def _axes_as_fed(self) -> Mapping[str, Axes]:
-        shapes, types = self._last_fed
-        if self._last_axes[0] != shapes:
-            self._last_axes = shapes, known_axes(self.graph, types)
-        return self._last_axes[1]
 
     @cached_property
     def _inputs(self) -> tuple[TensorSpec, ...]:

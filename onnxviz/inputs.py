@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,10 @@ SECOND_SIZES = (1, 8, 16, 32, 64, 224)
 
 
 class Inputs:
-    """The sources of a command, one a run, and those among them that could not be used."""
+    """The sources of a command, one a run, and those among them that could not be used.
+
+    `place` is that of the source that is under way.
+    """
 
     def __init__(
         self,
@@ -56,8 +59,14 @@ class Inputs:
         self._specs = model.inference.inputs(values)
         self._sources = list(_sources(self._specs, given, options))
         self._names = [_name(source, place) for place, source in enumerate(self._sources)]
+        self.place = 0
         self._piped: dict[str, Feed] = {}
         self._failures: dict[int, OnnxvizError] = {}
+
+    @property
+    def sources(self) -> tuple[Any, ...]:
+        """What each run is fed from."""
+        return tuple(self._sources)
 
     @property
     def several(self) -> bool:
@@ -69,24 +78,32 @@ class Inputs:
         """The sources that could not be used, in their order, each with its error's text."""
         return tuple((self._names[place], str(error)) for place, error in sorted(self._failures.items()))
 
-    def each(self, work: Callable[[Feed], None]) -> None:
-        """Do something with every feed; one of several sources that fails is left out from then on.
+    def each(self, work: Callable[[Feed], None], done: Container[int] = ()) -> None:
+        """Do something with every feed, but those whose places are `done`.
+
+        One of several sources that fails is left out from then on.
 
         Raises:
             InputError, ExecutionError: The only source failed, or with `fail_fast` any, or all of them did.
         """
-        for place, source in enumerate(self._sources):
-            if place not in self._failures:
+        for place in range(len(self._sources)):
+            if place not in self._failures and place not in done:
+                self.place = place
                 try:
-                    self._work(work, source, self._names[place])
+                    self.once(place, work)
                 except (InputError, ExecutionError) as error:
                     if self._fail_fast or not self.several:
                         raise
                     self._leave_out(place, error)
 
-    def _work(self, work: Callable[[Feed], None], source: Any, name: str) -> None:
-        """Do the work with a feed; where the model refuses what was made up, with other sizes and zeros."""
-        feed = self._feed(source, name)
+    def once(self, place: int, work: Callable[[Feed], None]) -> None:
+        """Do something with the feed of the source at a place; where the model refuses what was made up, with another.
+
+        Raises:
+            InputError, ExecutionError: It cannot be fed, or the work fails on it.
+        """
+        source = self._sources[place]
+        feed = self._feed(source, self._names[place])
         try:
             return work(feed)
         except ExecutionError:

@@ -114,6 +114,15 @@ CHANNELS_LAST: Mapping[int, str] = {2: "NC", 3: "NTC", 4: "NHWC", 5: "NDHWC"}
 """The layout of each rank where the last axis holds the channels."""
 
 
+def dtype_text(dtype: str | None) -> str:
+    """Return a dtype in a user's words.
+
+    >>> dtype_text("object"), dtype_text("int64"), dtype_text(None)
+    ('text', 'int64', '?')
+    """
+    return "text" if dtype == "object" else dtype or "?"
+
+
 def shape_text(shape: Sequence[Dimension] | None) -> str:
     """Return a shape as text, with symbols shortened by `formulas.readable`; blanks go around `x` if one is long.
 

@@ -20,6 +20,7 @@ from onnxviz.graph.layers.catalogue import catalogue
 from onnxviz.graph.layers.layer import Layer
 from onnxviz.graph.layers.layer_table import LayerTable
 from onnxviz.graph.selection.choices import Choice, SelectionText, choose
+from onnxviz.graph.selection.defaults import default_choices
 from onnxviz.graph.shapes import fix_inputs, infer_types
 from onnxviz.graph.storage.model_file import ModelFile
 from onnxviz.graph.write import check_link, write_linked, write_standalone
@@ -181,9 +182,9 @@ class Model:
     ) -> Activations:
         """Run the model on one source and return the chosen activations.
 
-        `source` is a file, an array, a Pillow image, a Feed, or a mapping from input names to files, arrays, images and
-        numbers. A batch is one array, such as `(N, C, H, W)`. A list means several runs: loop over it, or give it to
-        `onnxviz.view`.
+        `source` is a file, an array, a Pillow image, a Feed, or a mapping from input names to files, arrays, images,
+        numbers and texts. A batch is one array, such as `(N, C, H, W)`. A list means several runs: loop over it, or
+        give it to `onnxviz.view`.
 
         Raises:
             InputError: The source cannot be fed, or is a list.
@@ -283,7 +284,10 @@ def choices_of(
         SelectionError: The selection cannot be read.
         NoMatchError: It matches nothing.
     """
-    return choose(layers, graph=model.graph, layers=model.catalogue, exclude=exclude, tap=tap)
+    if layers is None:
+        choices, words = default_choices(model.graph, model.catalogue, tap, exclude)
+        return choices, f"no selection given: {words}"
+    return choose(layers, graph=model.graph, layers=model.catalogue, exclude=exclude, tap=tap), ""
 
 
 def layers_of(model: Model, choices: Sequence[Choice]) -> tuple[Layer, ...]:

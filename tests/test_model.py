@@ -501,6 +501,6 @@ def test_a_region_of_absurd_size_is_refused(tmp_path: Path) -> None:
     text = "g (float[1,1,4,4] x) => (float[1,1,H,4] y) <int64[4] n = {1, 1, 536870912, 1}> { y = Tile (x, n) }"
     model = model_of(tmp_path / "tile.onnx", text)
     with pytest.raises(
-        UsageError, match="'y' is 1x1x2147483648x4: regions are followed over at most 16777216 positions"
+        UsageError, match="'y' is 1x1x2147483648x4: a region is followed over 16777216 positions at most"
     ):
         model.region("y", (0, 0), np.ones((1, 1, 4, 4), np.float32))

@@ -55,8 +55,9 @@ def printing(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(**options)
             sys.stdout.flush()
-        except KeyboardInterrupt:
-            print("onnxviz: interrupted; nothing that was not finished is kept", file=sys.stderr)
+        except KeyboardInterrupt as interrupt:
+            words = str(interrupt) or "interrupted; nothing that was not finished is kept"
+            print(f"onnxviz: {words}", file=sys.stderr)
             raise
         except OSError as error:
             gone = error.errno == errno.EPIPE or (os.name == "nt" and error.errno == errno.EINVAL)

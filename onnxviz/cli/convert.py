@@ -99,7 +99,8 @@ def _print(converted: Converted) -> None:
         "not compared with TensorFlow"
         if agreement is None
         else f"{agreement.compared} values agree with TensorFlow to {number_text(agreement.layer, 2)} of their "
-        f"largest, the outputs to {number_text(agreement.output, 2)}"
+        f"largest, {'each given those before it; ' if agreement.by_layer else ''}"
+        f"the outputs to {number_text(agreement.output, 2)}"
     )
     rows = [
         ("file", str(converted.path)),
@@ -120,6 +121,7 @@ def _print_document(converted: Converted) -> None:
         "compared": agreement.compared,
         "tolerance": agreement.tolerance,
         "random": agreement.random,
+        "by_layer": agreement.by_layer,
     }
     print_json(
         "onnxviz.convert/1",

@@ -158,7 +158,7 @@ def feed_options(
         ),
     ] = None,
     range: Annotated[str | None, option("--range", "What 0..255 is brought to.", "LO,HI")] = None,
-    mean: Annotated[str | None, option("--mean", "Taken away after that.", "M[,M,M]")] = None,
+    mean: Annotated[str | None, option("--mean", "Taken away after that; above 1 it is of 0..255.", "M[,M,M]")] = None,
     std: Annotated[str | None, option("--std", "Divided by after that.", "S[,S,S]")] = None,
     size: Annotated[str | None, option("--size", "Size to feed, such as 224x224 or 640.", "HxW")] = None,
     resize: Annotated[

@@ -10,7 +10,7 @@ from onnxviz.cli import groups, parameters
 from onnxviz.cli.parameters import option
 from onnxviz.cli.stages import open_model
 from onnxviz.cli.terminal import PADDED, print_json, print_table, say, size_text
-from onnxviz.layout import shape_text
+from onnxviz.layout import dtype_text, shape_text
 from onnxviz.words import listed, printable, quoted, width_of
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _print_ends(model: Model) -> None:
     for title, spec in ends:
         name = printable(spec.name)
         blanks = " " * (min(width, PADDED) - width_of(name))
-        print(f"{title:6}  {name}{blanks}  {shape_text(spec.shape)}  {spec.dtype or '?'}")
+        print(f"{title:6}  {name}{blanks}  {shape_text(spec.shape)}  {dtype_text(spec.dtype)}")
     print()
 
 

@@ -40,7 +40,7 @@ InputFiles = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="INPUT...",
-        help="Pictures, .npy, .npz, .csv, .wav, folders, globs, NAME=FILE, or -.",
+        help="Pictures, .npy, .npz, .csv, .wav, .txt, folders, globs, NAME=FILE, or -.",
         show_default=False,
     ),
 ]
@@ -66,6 +66,7 @@ DeviceName = Annotated[
 ]
 SameScale = Annotated[bool, option("--same-scale", "One --scale for a layer of all inputs; runs each twice.")]
 Labels = Annotated[Path | None, option("--labels", "Class names, one a line; else the model's own.", "FILE")]
+Resume = Annotated[bool, option("--resume", "Go on where this command was interrupted.")]
 FailFast = Annotated[bool, option("--fail-fast", "Stop at the first input that cannot be used.")]
 OpenPage = Annotated[bool, option("--open", "Open the page in the browser.")]
 Json = Annotated[bool, option("--json", "Print one JSON document.")]

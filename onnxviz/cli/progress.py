@@ -1,4 +1,4 @@
-"""What `view` and `demo` say while they work: what is fed, a bar of the layers drawn, and a table for each run."""
+"""What `view` and `demo` say while they work: what is fed, a bar over all inputs, and a table for each run."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,8 @@ class ProgressObserver(Observer, AbstractContextManager["ProgressObserver"]):
         self._tables = tables
         self._start = time.perf_counter()
         self._bar: Any = None
-        self._task: Any = None
-        self._warned: set[str] = set()
+        self._said: set[str] = set()
+        self._work = Work()
         self.placed_text = ""
 
     def chosen(self, choices: Sequence[Choice], remark: str) -> None:
@@ -48,27 +49,34 @@ class ProgressObserver(Observer, AbstractContextManager["ProgressObserver"]):
         if not self._quiet:
             say(text)
 
-    def started(self, feed: Feed, layers: int, map_bytes: int) -> None:
-        """Say what is fed and begin a bar."""
-        if self._quiet:
-            for warning in feed.warnings:
-                if warning not in self._warned:
-                    say(warning)
-            self._warned.update(feed.warnings)
-            return
-        for fed in feed.fed:
-            say(f"fed {fed.describe()}")
-            for note in fed.notes:
-                say(f"  {note}")
-        if map_bytes > LARGE:
-            say(f"the maps of {layers} layers take {size_text(map_bytes)}; they are drawn and freed piece by piece")
-        if sys.stderr.isatty() and not self._verbose:
-            from rich.console import Console
-            from rich.progress import Progress
+    def planned(self, inputs: int, done: int, passes: int) -> None:
+        """Begin the bar."""
+        self._work = Work(inputs, done, passes)
+        self._show_bar()
 
-            self._bar = Progress(console=Console(stderr=True), transient=True)
-            self._task = self._bar.add_task("layers", total=layers)
-            self._bar.start()
+    def scanned(self) -> None:
+        """Move the bar on."""
+        self._work.end_run()
+        self._move_bar()
+
+    def started(self, feed: Feed, layers: int, map_bytes: int) -> None:
+        """Say what is fed, of several inputs what was not said of one before."""
+        if self._quiet:
+            for warning in filter(self._is_new, feed.warnings):
+                say(warning)
+            return
+        self._end_bar()
+        for fed in feed.fed:
+            if self._is_new(f"{fed.name} {fed.shape} {fed.dtype} {fed.layout} {fed.preset}"):
+                say(f"fed {fed.describe()}")
+            for note in filter(self._is_new, fed.notes):
+                say(f"  {note}")
+        if self._work.inputs > 1 and self._is_new("alike"):
+            say("the other inputs are fed alike, unless said")
+        if map_bytes > LARGE and self._is_new(str(map_bytes)):
+            say(f"the maps of {layers} layers take {size_text(map_bytes)}; they are drawn and freed piece by piece")
+        self._work.layers, self._work.layers_done = layers, 0
+        self._show_bar()
 
     def placed(self, placement: Placement) -> None:
         """Keep the sentence about the device for the end."""
@@ -80,11 +88,12 @@ class ProgressObserver(Observer, AbstractContextManager["ProgressObserver"]):
     def drawn(self, layer: LayerRecord) -> None:
         """Move the bar on, or name the layer."""
         self._detail(f"drawn {layer.name} in {layer.pictures[0]}")
-        if self._bar is not None:
-            self._bar.advance(self._task)
+        self._work.layers_done += 1
+        self._move_bar()
 
     def ended(self, run: RunRecord, layers: Sequence[LayerRecord], folder: Path) -> None:
-        """End the bar, and print the run's layers and classes."""
+        """Print the run's layers and classes."""
+        self._work.end_run()
         self._end_bar()
         first = next((layer for layer in layers if layer.irregular), None)
         if first is not None and not self._quiet:
@@ -99,8 +108,33 @@ class ProgressObserver(Observer, AbstractContextManager["ProgressObserver"]):
                 self._tables = False
 
     def failed(self, source: str, error: OnnxvizError) -> None:
-        """End the bar; the failures are listed at the end."""
+        """Count it; the failures are listed at the end."""
+        self._work.leave_out()
         self._end_bar()
+
+    def _is_new(self, text: str) -> bool:
+        """Return whether a text was not said before; from now on it was."""
+        new = text not in self._said
+        self._said.add(text)
+        return new
+
+    def _show_bar(self) -> None:
+        if self._quiet or self._verbose or self._bar is not None or not sys.stderr.isatty():
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}")
+        self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._bar.add_task("", total=1.0, left="")
+        self._move_bar()
+        self._bar.start()
+
+    def _move_bar(self) -> None:
+        if self._bar is not None:
+            work = self._work
+            left = work.left(time.perf_counter() - self._start)
+            self._bar.update(self._bar.task_ids[0], description=work.words, completed=work.share, left=left)
 
     def _detail(self, text: str) -> None:
         if self._verbose:
@@ -114,6 +148,70 @@ class ProgressObserver(Observer, AbstractContextManager["ProgressObserver"]):
 
     def __exit__(self, *details: object) -> None:
         self._end_bar()
+
+
+@dataclass(slots=True)
+class Work:
+    """How much there is to do, counted in runs, and how much of it is done.
+
+    Attributes:
+        inputs: how many there are.
+        done: how many of them were done before.
+        passes: how often each other one is run.
+        layers: of the run that is under way.
+        layers_done: how many of these are drawn.
+        runs_done: how many runs are done now.
+        runs_spared: runs of inputs that were left out before their last.
+    """
+
+    inputs: int = 1
+    done: int = 0
+    passes: int = 1
+    layers: int = 0
+    layers_done: int = 0
+    runs_done: int = 0
+    runs_spared: int = 0
+
+    @property
+    def share(self) -> float:
+        """The share of the work that is done, of what is to be done now."""
+        total = (self.inputs - self.done) * self.passes - self.runs_spared
+        drawn = self.layers_done / self.layers if self.layers else 0.0
+        return min(1.0, (self.runs_done + drawn) / max(1, total))
+
+    @property
+    def scanning(self) -> bool:
+        """Whether the inputs are run for the scale that they share, not drawn."""
+        return self.passes > 1 and self.runs_done < self.inputs - self.done
+
+    @property
+    def words(self) -> str:
+        """Which input is under way."""
+        if self.inputs == 1:
+            return "layers"
+        if self.scanning:
+            return f"scale of input {self.runs_done + 1} of {self.inputs}"
+        before = (self.inputs - self.done) * (self.passes - 1)
+        return f"input {min(self.done + self.runs_done - before + 1, self.inputs)} of {self.inputs}"
+
+    def left(self, seconds: float) -> str:
+        """Return how long the rest takes if it goes on as in these seconds; empty where it is too early to say."""
+        if self.share < 0.02 and self.runs_done < 3:
+            return ""
+        rest = seconds * (1 - self.share) / self.share
+        if rest < 90:
+            return f"{rest:.0f} s left"
+        minutes = round(rest / 60)
+        return f"{minutes} min left" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min left"
+
+    def end_run(self) -> None:
+        """Count a run that is done."""
+        self.runs_done, self.layers_done = self.runs_done + 1, 0
+
+    def leave_out(self) -> None:
+        """Count an input that is left out from now on."""
+        self.runs_spared += self.scanning
+        self.end_run()
 
 
 def _print_run(run: RunRecord, layers: Sequence[LayerRecord], folder: Path) -> None:

@@ -35,6 +35,7 @@ def view(
         bool, option("--show", "Preview in the terminal: the overview, or the picture of a single layer.")
     ] = False,
     fail_fast: parameters.FailFast = False,
+    resume: parameters.Resume = False,
     json: parameters.Json = False,
     force: parameters.Force = False,
     quiet: parameters.Quiet = False,
@@ -65,6 +66,7 @@ def view(
         labels=labels,
         same_scale=same_scale,
         fail_fast=fail_fast,
+        resume=resume,
         force=force,
     )
     with ProgressObserver(quiet=quiet, verbose=verbose, tables=not json) as observer:

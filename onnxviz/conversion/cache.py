@@ -27,7 +27,7 @@ from onnxviz.version import __version__
 
 LIMIT = 4 << 30
 FOLDER = "ONNXVIZ_CACHE"
-_FORMAT = "1"
+_FORMAT = "2"
 # The folder that ONNXVIZ_CACHE names may hold other things: only folders with our names are ever removed.
 _PREFIX = "onnxviz-"
 _OURS = re.compile(rf"{_PREFIX}[0-9a-f]{{32}}")

@@ -10,6 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from onnxviz import bundled
 from onnxviz.conversion.child.exchange import Facts, KnownPreprocessing, Request
 from onnxviz.conversion.child_process import ask_child
 from onnxviz.conversion.convert_options import Agreement, Converted, ConvertOptions
@@ -17,11 +20,13 @@ from onnxviz.conversion.live_model import check_live, save_live
 from onnxviz.conversion.source import KINDS, ConversionSource, find_source
 from onnxviz.conversion.verify import verify
 from onnxviz.errors import ConversionError, RunError, UsageError
+from onnxviz.feed.pictures import open_picture
 from onnxviz.feed.preprocessing import METADATA_PREPROCESSING, PRESETS
 from onnxviz.files import check_apart, check_space, writing
 from onnxviz.runtime.devices import runtime
 from onnxviz.words import listed
 
+_PICTURE = "picture.npy"
 # How the networks of keras.applications want their pixels, by the names that Keras gives their models. The modes are
 # those of `keras.applications.imagenet_utils.preprocess_input`: tf (-1..1), caffe (BGR less a mean), torch (mean and
 # deviation of ImageNet). The newer networks scale by a layer of their own and take 0..255, unless they were made
@@ -85,7 +90,7 @@ def _converted(
         _check_runtime()
     with writing(target, force=options.force) as file, tempfile.TemporaryDirectory(prefix="onnxviz-") as folder:
         place = Path(folder)
-        facts = ask_child(_request(found, options, place), options.python, place, stage)
+        facts = ask_child(request_for(found, options, place), options.python, place, stage)
         agreement = None
         if options.verify:
             stage("comparing with TensorFlow")
@@ -127,12 +132,16 @@ def _check_runtime() -> None:
         raise ConversionError(f"{error}\nwithout comparing: onnxviz convert --no-verify") from None
 
 
-def _request(source: ConversionSource, options: ConvertOptions, folder: Path) -> Request:
+def request_for(source: ConversionSource, options: ConvertOptions, folder: Path) -> Request:
+    """Return what to ask of the other Python, which finds a picture in the folder and leaves its files there."""
+    if options.verify:
+        np.save(folder / _PICTURE, open_picture(bundled.picture("cat"), "cat").pixels)
     return {
         "source": str(source.path.resolve()),
         "kind": source.kind,
         "output": str(folder / "model.onnx"),
         "reference": str(folder / "reference.npz") if options.verify else None,
+        "picture": str(folder / _PICTURE),
         "inputs": list(options.inputs),
         "outputs": list(options.outputs),
         "signature": options.signature,
@@ -174,4 +183,8 @@ def _remarks(source: ConversionSource, facts: Facts, agreement: Agreement | None
         remarks.append(f"not values of the converted model, so nothing shows them: {listed(facts['lost'])}")
     if agreement is not None and agreement.random:
         remarks.append(f"not compared, because TensorFlow gives other values in each run: {listed(agreement.random)}")
+    if facts.get("unread"):
+        remarks.append(f"inputs that no output needs are left out: {listed(facts['unread'])}")
+    if facts.get("widened"):
+        remarks.append(f"{facts['widened']} is float32 in the converted model")
     return tuple(remarks)

@@ -38,12 +38,13 @@ class ConvertOptions:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How far the converted model and TensorFlow differ on one random input.
+    """How far the converted model and TensorFlow differ on a random input and, where it takes pictures, on a picture.
 
     `output` and `layer` are the largest differences of the outputs and of all compared values, each a share of the
     largest magnitude of its tensor; `worst` names the value that comes nearest to its tolerance, and `tolerance` is
-    that tolerance. `compared` counts the compared values; `random` names the tensors that differ between two runs of
-    TensorFlow itself, which are not compared.
+    that tolerance. `compared` counts the compared values; `random` names the tensors that are not compared because
+    they differ between two runs. With `by_layer` each layer was given the values that TensorFlow had before it, and
+    `layer` speaks of these; `output` is from input to output all the same.
     """
 
     output: float
@@ -52,6 +53,7 @@ class Agreement:
     compared: int
     tolerance: float
     random: tuple[str, ...] = ()
+    by_layer: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,7 +120,7 @@ class Prepared:
         """The order of the channels as a picture says it, and what of the style it has no use for."""
         by = "magnitude" if self.maps[0].size == 1 else self.style.order
         words = [f"greatest {by} first"] if self.style.order != "index" else []
-        return words + ([f"no use here for {' and '.join(self.unused)}"] if self.unused else [])
+        return words + ([f"no use here for {', '.join(self.unused)}"] if self.unused else [])
 
     @property
     def count_words(self) -> list[str]:

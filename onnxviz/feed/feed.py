@@ -17,6 +17,8 @@ from onnxviz.words import number_text, printable
 
 WARNING = "ATTENTION"
 """How a note begins that says what was guessed, or made up, and may be wrong."""
+NOISE = f"{WARNING}: no input is given"
+"""How the note of an input begins that was asked to be filled with made up numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +94,9 @@ class Feed:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Those of the notes that say that what is fed was guessed."""
-        return tuple(note for fed in self.fed for note in fed.notes if note.startswith(WARNING))
+        """Those of the notes that say that what is fed was guessed; of noise nothing is right or wrong."""
+        given = [fed.notes for fed in self.fed if not any(note.startswith(NOISE) for note in fed.notes)]
+        return tuple(note for notes in given for note in notes if note.startswith(WARNING))
 
 
 @dataclass(frozen=True, slots=True)

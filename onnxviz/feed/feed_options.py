@@ -32,14 +32,14 @@ class FeedOptions:
     Attributes:
         preset: a named preprocessing, such as `imagenet`; None takes the model's own.
         range: (low, high), to which the pixel values 0..255 are brought.
-        mean: subtracted after that: one number, or one a channel as fed.
+        mean: subtracted after that: one number, or one a channel as fed; above 1, and without a range, of 0..255.
         std: divides after that, likewise.
         size: (H, W) to feed; None takes the model's own.
         resize: `squash`, `crop` or `letterbox`.
         filter: `nearest`, `bilinear`, `bicubic` or `lanczos`.
         channel_order: `rgb` or `bgr`.
         transform: `none`, or `log` for matrices whose numbers differ by orders of magnitude.
-        dims: a size for each symbol of the model, such as `{"sequence": 16}`.
+        dims: a size for each symbol of the model, such as `{"sequence": 16}`, or 0 for a cache that is empty.
         random: fill inputs that nothing is given for with noise: a seed, or True for seed 0.
         constant: fill inputs that nothing is given for with this number.
     """
@@ -123,7 +123,23 @@ def choose_preprocessing(
     given = {name: getattr(options, name) for name in _VALUES + _PLACES if getattr(options, name) is not None}
     changed = [name.replace("_", " ") for name in given if name != "size" and given[name] != getattr(base, name)]
     name = f"{base.name} ({', '.join(changed)} changed)" if changed else base.name
-    return replace(base, **given, name=name), notes
+    result, taken = replace(base, **given, name=name), _taken(spec)
+    asked = options.preset is not None or any(getattr(options, name) is not None for name in _VALUES)
+    if asked and taken is not None and (result.range != taken or any(result.mean) or {*result.std} != {1.0}):
+        ends = f"{taken[0]:g}..{taken[1]:g}"
+        notes = (*notes, f"{_of_itself(spec)} it takes {ends}, and what is asked for comes before")
+    return result, notes
+
+
+def _taken(spec: TensorSpec) -> tuple[float, float] | None:
+    """Return the range of pixels that a model takes which scales them itself, None where it does not say one."""
+    is_float = spec.dtype is None or "int" not in spec.dtype
+    return range_taken(spec.use.scaling) if is_float and spec.use.scaling is not None else None
+
+
+def _of_itself(spec: TensorSpec) -> str:
+    formula = "" if spec.use.scaling is None else spec.use.scaling.formula
+    return f"the model itself scales its pixels: {shown(formula)};"
 
 
 def _base(options: FeedOptions, metadata: Mapping[str, str], spec: TensorSpec) -> tuple[Preprocessing, tuple[str, ...]]:
@@ -139,10 +155,9 @@ def _base(options: FeedOptions, metadata: Mapping[str, str], spec: TensorSpec) -
         return PRESETS["raw"], ()
     if any(getattr(options, name) is not None for name in _VALUES):
         return PRESETS["zero-one"], ()
-    scaling = spec.use.scaling
-    taken = None if scaling is None else range_taken(scaling)
-    if scaling is not None and taken is not None:
+    taken = _taken(spec)
+    if taken is not None:
         low, high = taken
-        note = f"the model itself scales its pixels: {shown(scaling.formula)}; they are fed as {low:g}..{high:g}"
+        note = f"{_of_itself(spec)} they are fed as {low:g}..{high:g}"
         return replace(PRESETS["raw"], range=taken, name=_PLAIN.get(taken, f"{low:g}..{high:g}")), (note,)
     return PRESETS["zero-one"], (GUESSED_SCALE,)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from onnxviz.errors import InputError
 from onnxviz.feed.arrays import is_fed
 from onnxviz.feed.pictures import PICTURE_CHANNELS
-from onnxviz.layout import TensorSpec, shape_text
+from onnxviz.layout import TensorSpec, dtype_text, shape_text
 
 _STEPS = re.compile("seq|past")
 """What a size is called that counts words: of the keys and values of past ones, four heads are not colours."""
@@ -35,9 +35,7 @@ def type_text(spec: TensorSpec) -> str:
     >>> type_text(TensorSpec("x", "object")), type_text(TensorSpec("x", "int64"))
     ('text', 'int64')
     """
-    if spec.use.kind != "tensor":
-        return spec.use.kind
-    return "text" if spec.dtype == "object" else spec.dtype or "?"
+    return dtype_text(spec.dtype) if spec.use.kind == "tensor" else spec.use.kind
 
 
 def picture_layout(spec: TensorSpec) -> str | None:

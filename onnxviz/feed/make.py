@@ -105,7 +105,7 @@ def shown_picture(source: Any) -> Feed:
     if isinstance(item, dict):
         raise InputError("one picture can be shown beside the maps; name a file, a Pillow image or an array of pixels")
     content = item.content
-    if isinstance(content, np.ndarray):
+    if isinstance(content, np.ndarray) and content.ndim < 4:
         content = pictures_from_array(content, item.name)[0]
     if not isinstance(content, Picture):
         raise InputError(f"{item.name} is not a picture, so it cannot be shown beside the maps")

@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 
+from onnxviz.errors import InputError
 from onnxviz.feed.feed_options import Job
 from onnxviz.feed.free_sizes import check_size
 from onnxviz.feed.input_shapes import picture_channels, picture_input, picture_layout
-from onnxviz.layout import TensorSpec
+from onnxviz.layout import TensorSpec, shape_text
 
 LARGEST = 1 << 26
 """Bytes that an array of guessed sizes takes at most, eight for each number."""
@@ -21,6 +22,7 @@ SIDE = 224
 """Height and width of a made up picture where the model takes any."""
 SAMPLES = 16000
 """A second of sound at the usual rate: long enough for the windows of most models."""
+_MOST_NUMBERS = 1 << 29
 _STEPS = 64
 _BYTES = 8
 
@@ -30,13 +32,13 @@ def guess_sizes(job: Job, specs: Sequence[TensorSpec]) -> None:
     symbols = {size for spec in job.inputs for size in spec.shape or () if isinstance(size, str)}
     sums: list[str] = []
     for spec in specs:
-        own = {size for size in spec.shape or () if isinstance(size, str) and job.sizes.known(size) is None}
-        sums += [symbol for symbol in own if _parts(symbol, symbols)]
         made = made_shape(job, spec)
-        for symbol in own.difference(sums):
-            # A symbol that stands twice, as in N x N, does not mean a batch.
-            places = [place for place, size in enumerate(spec.shape or ()) if size == symbol]
-            job.sizes.guess(symbol, made[places[-1]])
+        # From the end: a symbol that stands twice, as in N x N, does not mean a batch.
+        for symbol, size in reversed([*zip(spec.shape or (), made, strict=True)]):
+            if isinstance(symbol, str) and _parts(symbol, symbols):
+                sums.append(symbol)
+            elif isinstance(symbol, str):
+                job.sizes.guess(symbol, size)
     for symbol in sums:
         parts = [int(part) if part.isdecimal() else job.sizes.known(part) for part in _parts(symbol, symbols)]
         known = [part for part in parts if part is not None]
@@ -44,14 +46,23 @@ def guess_sizes(job: Job, specs: Sequence[TensorSpec]) -> None:
 
 
 def made_shape(job: Job, spec: TensorSpec) -> tuple[int, ...]:
-    """Return the shape of an array that is made up for an input, at most LARGEST bytes where sizes are open."""
+    """Return the shape of an array that is made up for an input, at most LARGEST bytes where sizes are open.
+
+    Raises:
+        InputError: The sizes that the model fixes take more than is made up.
+    """
     shape = [job.sizes.known(size) for size in spec.shape or ()]
     guesses = _guesses(job, spec)
     free = {place: guesses[place] for place, size in enumerate(shape) if size is None}
     while free and max(free.values()) > 1 and _BYTES * math.prod(_filled(shape, free)) > LARGEST:
         largest = max(free.values())
         free = {place: max(1, size // 2) if size == largest else size for place, size in free.items()}
-    return _filled(shape, free)
+    made = _filled(shape, free)
+    if math.prod(made) > _MOST_NUMBERS:
+        raise InputError(
+            f"input {spec.name!r} has {shape_text(made)} numbers, more than are made up: give {spec.name}=FILE.npy"
+        )
+    return made
 
 
 def _filled(shape: Sequence[int | None], free: dict[int, int]) -> tuple[int, ...]:

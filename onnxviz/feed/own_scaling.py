@@ -14,8 +14,9 @@ Numbers that fit none of these, such as a norm that moves nothing, say nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
-from onnxviz.layout import Scaling
+from onnxviz.layout import PROBES, Scaling
 
 Range = tuple[float, float]
 
@@ -23,15 +24,25 @@ Range = tuple[float, float]
 def range_taken(scaling: Scaling) -> Range | None:
     """Return the pixels that a model with such first operators takes, None where these do not say it.
 
-    >>> range_taken(Scaling("x / 255", ((-0.004, -0.004), (0.0, 0.0), (0.004, 0.004), (1.0, 1.0))))
+    >>> range_taken(Scaling("x / 255", ((-1 / 255,) * 2, (0.0,) * 2, (1 / 255,) * 2, (1.0,) * 2)))
     (0.0, 255.0)
     """
+    if not _is_linear(scaling):
+        return None
     for taken, is_plausible in _PLAUSIBLE:
         least, greatest = scaling.between(*taken)
         spread = greatest - least
         if spread > 0 and is_plausible(spread, -least / spread):
             return taken
     return None
+
+
+def _is_linear(scaling: Scaling) -> bool:
+    """Return whether pixels are shifted and scaled, and not bounded as by `max(x, 0)`, which says nothing of them."""
+    middles = [(least + greatest) / 2 for least, greatest in scaling.ends]
+    made, probes = pairwise(middles), pairwise(PROBES)
+    slopes = [(after - before) / (end - start) for (before, after), (start, end) in zip(made, probes, strict=True)]
+    return max(slopes) - min(slopes) <= 1e-3 * max(map(abs, slopes))
 
 
 # Of what the pixels become: how wide it is, and which share of it is negative. No network was trained on 8-bit pixels

@@ -10,7 +10,7 @@ import numpy as np
 
 from onnxviz.errors import InputError
 from onnxviz.feed.arrays import cast, numbers_dtype
-from onnxviz.feed.feed import WARNING, Fitted
+from onnxviz.feed.feed import NOISE, Fitted
 from onnxviz.feed.feed_options import Job
 from onnxviz.feed.fit_pictures import fit_pictures
 from onnxviz.feed.geometry import Geometry
@@ -120,7 +120,7 @@ _SIZES = ("480", "640")
 
 def _constant(job: Job, spec: TensorSpec, dtype: str, value: float) -> Fitted:
     shape = made_shape(job, spec)
-    notes = [f"{WARNING}: no input is given, every number is {value:g}", *_guessed(job, spec, shape)]
+    notes = [f"{NOISE}, every number is {value:g}", *_guessed(job, spec, shape)]
     array = cast(np.full(shape, value), dtype, f"the constant {value:g}", [])
     job.sizes.bind(spec, array.shape, "constant input")
     return Fitted(array, f"constant {value:g}", notes, _layout(spec))
@@ -130,7 +130,7 @@ def _random(job: Job, spec: TensorSpec, dtype: str, seed: int) -> Fitted:
     # Each input has numbers of its own, which do not change when another input is given a file.
     generator = np.random.default_rng([seed, job.inputs.index(spec)])
     name, shape = f"random, seed {seed}", made_shape(job, spec)
-    loud = [f"{WARNING}: no input is given, random numbers are fed (seed {seed})"] if job.open_size is None else []
+    loud = [f"{NOISE}, random numbers are fed (seed {seed})"] if job.open_size is None else []
     notes = [*loud, *_guessed(job, spec, shape)]
     layout = picture_layout(spec) if spec is picture_input(job.inputs) else None
     sides = dict(zip(layout or "", shape, strict=False)) or dict.fromkeys("HWC", 0)

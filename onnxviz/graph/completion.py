@@ -17,8 +17,9 @@ from onnxviz.errors import ModelError
 from onnxviz.graph.arithmetic import ARITHMETIC, MOST_NUMBERS, Numbers, calculate
 from onnxviz.graph.attributes import MALFORMED
 from onnxviz.graph.graph import Graph
+from onnxviz.graph.guard import MEASURING
 from onnxviz.graph.node import Node
-from onnxviz.graph.onnx_inference import infer_node
+from onnxviz.graph.onnx_inference import infer_node, is_known_to_onnx
 from onnxviz.graph.operators.reads.elementwise import pointwise
 from onnxviz.graph.operators.reads.rule import KnownSizes, Operand
 from onnxviz.graph.operators.table import operator_of, reads_of
@@ -41,12 +42,13 @@ class _Completion:
         self._types = types
         self._news = set(news)
         self._sizes = KnownSizes(graph, types)
+        self._symbols = {size for spec in graph.inputs for size in spec.shape or () if isinstance(size, str)}
         self._arrays: dict[str, Numbers | None] = {}
         self._wanted = self._find_wanted()
 
     def walk(self) -> None:
         for node in self._graph.nodes:
-            if any(_is_open(self._types.get(value)) for value in node.outputs if value):
+            if any(self._is_open(self._types.get(value)) for value in node.outputs if value):
                 self._infer(node)
             if not self._wanted.isdisjoint(node.outputs):
                 with suppress(*MALFORMED):
@@ -72,15 +74,23 @@ class _Completion:
         dtypes = ("float32",) if node.operator in ("Resize", "Upsample") else ()
         return len(spec.shape) < 2 and spec.dtype in ("int64", "int32", *dtypes)
 
+    def _is_open(self, spec: TensorSpec | None) -> bool:
+        """Return whether a size may still be told: it is not known, or has a name that no input has."""
+        if spec is None or spec.shape is None:
+            return True
+        return any(not isinstance(size, int) and size not in self._symbols for size in spec.shape)
+
     def _infer(self, node: Node) -> None:
         """Ask onnx about one node, then the numbers that it is given, then the operator's rule of reading."""
-        is_news = not self._news.isdisjoint(node.inputs)
+        # One that a guard kept from onnx may be inferred by itself: of sizes below 0 no type here says anything.
+        is_kept = node.operator in MEASURING or not is_known_to_onnx(node)
+        is_news = is_kept or not self._news.isdisjoint(node.inputs)
         if is_news:
-            for spec in infer_node(self._graph, node, self._types, self._vectors(node)).values():
+            for spec in infer_node(self._graph, node, self._types, self._vectors(node)):
                 self._fill(spec)
         result = next(iter(node.outputs), "")
         known = self._types.get(result, TensorSpec(result))
-        if not node.inputs or not result or not _is_open(known):
+        if not node.inputs or not result or not self._is_open(known):
             return
         if not (is_news or known.shape is None or node.operator in SHAPED_BY_NUMBERS):
             return
@@ -127,7 +137,10 @@ class _Completion:
         if shape is None:
             shape = spec.shape
         elif spec.shape is not None and len(spec.shape) == len(shape):
-            shape = tuple(new if old is None else old for old, new in zip(shape, spec.shape, strict=True))
+            pairs = zip(shape, spec.shape, strict=True)
+            shape = tuple(
+                new if isinstance(new, int) and not isinstance(old, int) else old or new for old, new in pairs
+            )
         dtype = spec.dtype if known.dtype is None else known.dtype
         if (dtype, shape) != (known.dtype, known.shape):
             self._types[spec.name] = replace(known, dtype=dtype, shape=shape)
@@ -195,8 +208,8 @@ class _Completion:
         return None if array is None else tuple(array.reshape(-1))
 
 
-def _is_open(spec: TensorSpec | None) -> bool:
-    return spec is None or spec.shape is None or None in spec.shape
+def _better(old: Dimension, new: Dimension) -> Dimension:
+    return new if old is None or (isinstance(old, str) and isinstance(new, int)) else old
 
 
 def _is_known(array: Numbers) -> bool:

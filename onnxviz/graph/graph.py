@@ -25,9 +25,10 @@ from onnxviz.words import quoted
 
 _LARGEST_DIMENSION = 1 << 40
 _DEEPEST_MESSAGE = 64
-_RANDOM = frozenset(
+RANDOM = frozenset(
     {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
 )
+"""Operators that give other values in each run."""
 
 
 class Graph:
@@ -91,7 +92,7 @@ class Graph:
         known = set(self.weights)
         for node in self.nodes:
             given = [value for value in node.inputs if value]
-            opaque = node.op in _RANDOM or node.captured or node.is_call or bodies(node.proto)
+            opaque = node.op in RANDOM or node.captured or node.is_call or bodies(node.proto)
             if node.operator == "Constant" or (given and not opaque and known.issuperset(given)):
                 known.update(output for output in node.outputs if output)
         return frozenset(known)

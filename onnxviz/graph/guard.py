@@ -1,9 +1,10 @@
-"""A model as onnx's inference can read it: without what makes its C++ crash or count without end.
+"""A model as onnx's inference can read it: without what makes its C++ crash, count without end or say what is wrong.
 
 | in onnx 1.23 | what happens | here |
 |---|---|---|
 | an attribute that counts or indexes before it is compared with the shapes | crash, or 16 GB | another number |
 | a size below 0 where Slice clamps or GatherND counts | crash | guard before the node |
+| `keepdims=0` of a SplitToSequence that may be given one number | a wrong rank | no `split`, or no rank |
 
 A size is below 0 where a file declares it, and where an input is smaller than a window without padding.
 """
@@ -18,8 +19,8 @@ import onnx
 from onnx.helper import make_node, make_tensor
 
 from onnxviz.errors import ModelError, RunError
-from onnxviz.graph.constants import Stored, array_of, constant_of
-from onnxviz.graph.topology import bodies, every_node
+from onnxviz.graph.constants import Stored, array_of, constant_of, dims_of
+from onnxviz.graph.topology import FunctionKey, bodies, every_node, function_key
 from onnxviz.words import quoted
 
 _MOST = 1 << 16
@@ -28,8 +29,12 @@ _BOUNDS: Mapping[str, range] = {
     "batch_dims": range(_MOST),
     "num_outputs": range(_MOST),
 }
-_MEASURING = frozenset({"Slice", "GatherND"})
+MEASURING = frozenset({"Slice", "GatherND"})
+"""Operators whose inference a size below 0 ends."""
+
+_GUARDED = MEASURING | {"SplitToSequence"}
 _MOST_AXES = 64
+_DEEPEST_CALLS = 64
 _ADDED = "\0guard "  # how the names of added values begin
 
 _Holder = onnx.GraphProto | onnx.FunctionProto
@@ -44,11 +49,14 @@ def guarded(proto: onnx.ModelProto) -> onnx.ModelProto:
     2. An attribute of a function has the bounds of every attribute that it is handed on to.
     3. `Slice(x, …, axes)` and `GatherND(…, x)` read `x` through `Concat(x, TopK(x, 0))` along each axis that they
        measure: `x` again, but inference takes nothing of a size below 0, and knows no shape from there on.
+    4. A `SplitToSequence(x, 1)` that does not keep the axis becomes one without `split`, which means the same:
+       inference keeps the axis wherever `split` is given, onnxruntime where it is a list. Where it is computed, `x`
+       goes through a Reshape of which inference knows no rank.
     """
     bounds = _bounds(proto.functions)
     any_out = any(_is_out(attribute, bounds) for attribute in _attributes(proto))
     nodes = itertools.chain(*(every_node(holder.node) for holder in _holders(proto)))
-    if not any_out and not any(node.op_type in _MEASURING for node in nodes):
+    if not any_out and not any(node.op_type in _GUARDED for node in nodes):
         return proto
     result = onnx.ModelProto()
     result.CopyFrom(proto)
@@ -56,8 +64,9 @@ def guarded(proto: onnx.ModelProto) -> onnx.ModelProto:
         if _is_out(attribute, bounds):
             attribute.i = _MOST
     numbers = itertools.count()
-    for holder in _holders(result):
-        _guard(holder.node, _constants(holder), numbers)
+    constants = _Known(result)
+    for holder, known in [(holder, constants.of(holder)) for holder in _holders(result)]:
+        _guard(holder.node, known, numbers)
     return result
 
 
@@ -113,6 +122,15 @@ def _guard(nodes: MutableSequence[onnx.NodeProto], constants: _Constants, number
     for node in nodes:
         for _, body in bodies(node):
             _guard(body.node, constants, numbers)
+        if _drops_axis(node):
+            given = constants.get(node.input[1], [None])
+            ranks = {None if stored is None else len(dims_of(stored)) for stored in given}
+            if ranks == {0}:
+                del node.input[1]
+            elif ranks != {1}:
+                unranked = f"{_ADDED}{next(numbers)}"
+                guarded_nodes.append(make_node("Reshape", node.input[:2], [unranked]))
+                node.input[0] = unranked
         axes = _measured_axes(node, constants)
         if axes is None:
             continue
@@ -126,6 +144,12 @@ def _guard(nodes: MutableSequence[onnx.NodeProto], constants: _Constants, number
     _replace(nodes, guarded_nodes)
 
 
+def _drops_axis(node: onnx.NodeProto) -> bool:
+    """Return whether a node splits off an axis and may drop it, which onnx's inference does not do."""
+    is_split = node.op_type == "SplitToSequence" and len(node.input) > 1
+    return is_split and any(attribute.name == "keepdims" and attribute.i == 0 for attribute in node.attribute)
+
+
 def _measured_axes(node: onnx.NodeProto, constants: _Constants) -> Sequence[int] | None:
     """Return the axes of which a node's inference reads the size, None where that cannot be told."""
     if node.op_type == "GatherND":
@@ -134,11 +158,11 @@ def _measured_axes(node: onnx.NodeProto, constants: _Constants) -> Sequence[int]
         return []
     given = node.input[3] if len(node.input) > 3 else ""
     numbers = [_integers(stored) for stored in constants.get(given or node.input[1], ())]
-    if not numbers:
-        return []  # not constant: inference only keeps the rank
-    if numbers[0] is None or numbers.count(numbers[0]) < len(numbers):
+    if None in numbers:
         return None
-    return numbers[0] if given else range(len(numbers[0]))
+    # None where they are not constant: inference only keeps the rank.
+    known = [found for found in numbers if found is not None]
+    return sorted({axis for found in known for axis in found}) if given else range(max(map(len, known), default=0))
 
 
 def _integers(stored: Stored | None) -> Sequence[int] | None:
@@ -151,23 +175,50 @@ def _integers(stored: Stored | None) -> Sequence[int] | None:
     return [int(number) for number in array.reshape(-1)]
 
 
-def _constants(holder: _Holder) -> _Constants:
-    """Return what may be constant in a graph, or in a function, whose inputs may be, and in their bodies."""
-    found: defaultdict[str, list[Stored | None]] = defaultdict(list)
-    nodes = list(every_node(holder.node))
-    graphs = [body for node in nodes for _, body in bodies(node)]
-    if isinstance(holder, onnx.GraphProto):
-        graphs.append(holder)
-    else:
-        for name in holder.input:
-            found[name].append(None)
-    for graph in graphs:
-        for tensor in graph.initializer:
-            found[tensor.name].append(tensor)
-    for node in nodes:
-        if node.op_type == "Constant" and node.output:
-            found[node.output[0]].append(_held(node))
-    return found
+class _Known:
+    """What may be constant in a model's graph and in its functions, whose inputs are what their calls are given."""
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        self._calls: defaultdict[FunctionKey, list[tuple[_Holder, onnx.NodeProto]]] = defaultdict(list)
+        self._found: dict[FunctionKey | None, _Constants] = {}
+        self._depth = 0
+        keys = {function_key(function) for function in model.functions}
+        for holder in _holders(model) if keys else ():
+            for node in every_node(holder.node):
+                if function_key(node) in keys:
+                    self._calls[function_key(node)].append((holder, node))
+
+    def of(self, holder: _Holder) -> _Constants:
+        """Return the constants of a graph or function."""
+        key = None if isinstance(holder, onnx.GraphProto) else function_key(holder)
+        if key not in self._found:
+            # A function that calls itself, which only a damaged file has, is given what is not known.
+            inputs = () if isinstance(holder, onnx.GraphProto) else holder.input
+            self._found[key] = {name: [None] for name in inputs}
+            if self._depth < _DEEPEST_CALLS:
+                self._depth += 1
+                self._found[key] = self._constants(holder)
+                self._depth -= 1
+        return self._found[key]
+
+    def _constants(self, holder: _Holder) -> _Constants:
+        found: defaultdict[str, list[Stored | None]] = defaultdict(list)
+        nodes = list(every_node(holder.node))
+        graphs = [body for node in nodes for _, body in bodies(node)]
+        if isinstance(holder, onnx.GraphProto):
+            graphs.append(holder)
+        else:
+            for place, name in enumerate(holder.input):
+                for caller, call in self._calls[function_key(holder)]:
+                    is_given = place < len(call.input) and call.input[place]
+                    found[name].extend(self.of(caller).get(call.input[place], ()) if is_given else [None])
+        for graph in graphs:
+            for tensor in graph.initializer:
+                found[tensor.name].append(tensor)
+        for node in nodes:
+            if node.op_type == "Constant" and node.output:
+                found[node.output[0]].append(_held(node))
+        return found
 
 
 def _held(node: onnx.NodeProto) -> Stored | None:

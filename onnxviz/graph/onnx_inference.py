@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx
@@ -55,31 +56,82 @@ def clear_sizes(infos: Iterable[onnx.ValueInfoProto]) -> None:
             dim.Clear()
 
 
+@dataclass(frozen=True, slots=True)
+class _StandIn:
+    """An operator of ONNX that makes the shape that one of onnxruntime's makes, from some of its inputs.
+
+    `dtype` is the place of the input whose dtype the result has; where that is left out it is float32.
+    """
+
+    op: str
+    places: slice | tuple[int, ...]
+    dtype: int = 0
+
+
+_STAND_INS: Mapping[str, _StandIn] = {
+    "FusedConv": _StandIn("Conv", (0, 1)),
+    "FusedGemm": _StandIn("Gemm", (0, 1)),
+    "QGemm": _StandIn("Gemm", (0, 3), 8),
+    "QLinearAveragePool": _StandIn("AveragePool", (0,)),
+    "QLinearGlobalAveragePool": _StandIn("GlobalAveragePool", (0,)),
+    "QLinearConcat": _StandIn("Concat", slice(2, None, 3), 2),
+    "MatMulIntegerToFloat": _StandIn("MatMul", (0, 1), 99),
+    "DynamicQuantizeMatMul": _StandIn("MatMul", (0, 1)),
+}
+
+
+def is_known_to_onnx(node: Node) -> bool:
+    """Return whether onnx infers what a node makes where it sees the whole model."""
+    return node.domain in DEFAULT_DOMAINS
+
+
 def infer_node(
     graph: Graph, node: Node, types: Mapping[str, TensorSpec], numbers: Mapping[str, Numbers]
-) -> Mapping[str, TensorSpec]:
+) -> Sequence[TensorSpec]:
     """Return what onnx infers of a node's outputs from types of its inputs and the numbers in them.
 
-    It is empty where onnx does not know the operator, or the type of an input is not known.
+    It is nothing where the type of an input is not known, or the operator is neither ONNX's nor has a stand-in.
     """
-    given = [types.get(value) for value in node.inputs if value]
-    if node.domain not in DEFAULT_DOMAINS or node.is_call or bodies(node.proto) or not is_sound(node.proto):
-        return {}
-    if not all(spec is not None and spec.dtype is not None for spec in given):
-        return {}
+    given = {value: types.get(value, TensorSpec(value)) for value in node.inputs if value}
+    if node.is_call or bodies(node.proto) or not is_sound(node.proto):
+        return ()
+    if any(spec.dtype is None for spec in given.values()):
+        return ()
     try:
-        schema = onnx.defs.get_schema(node.op, graph.opset, "")
-        found = onnx.shape_inference.infer_node_outputs(
-            schema,
-            node.proto,
-            {spec.name: _type(spec) for spec in given if spec is not None},
-            {name: _tensor(array, types[name]) for name, array in numbers.items()},
-            opset_imports=list(graph.proto.opset_import),
-            ir_version=graph.proto.ir_version,
-        )
+        if node.domain in DEFAULT_DOMAINS:
+            return _infer(graph, node.proto, given, numbers)
+        return _infer_stand_in(graph, node, given) if node.operator in _STAND_INS else ()
     except Exception:  # see `infer`
-        return {}
-    return {name: tensor_spec(onnx.ValueInfoProto(name=name, type=kind)) for name, kind in found.items()}
+        return ()
+
+
+def _infer_stand_in(graph: Graph, node: Node, given: Mapping[str, TensorSpec]) -> Sequence[TensorSpec]:
+    stand_in = _STAND_INS[node.operator]
+    if node.integer("channels_last", 0):
+        return ()
+    places = stand_in.places
+    inputs = node.inputs[places] if isinstance(places, slice) else [node.inputs[place] for place in places]
+    known = onnx.defs.get_schema(stand_in.op, graph.opset, "").attributes
+    proto = onnx.NodeProto(op_type=stand_in.op, input=inputs, output=node.outputs[:1])
+    proto.attribute.extend(attribute for attribute in node.proto.attribute if attribute.name in known)
+    floats = {value: replace(given[value], dtype="float32") for value in inputs}
+    has_dtype = stand_in.dtype < len(node.inputs) and node.inputs[stand_in.dtype]
+    dtype = given[node.inputs[stand_in.dtype]].dtype if has_dtype else "float32"
+    return [replace(spec, dtype=dtype) for spec in _infer(graph, proto, floats, {})]
+
+
+def _infer(
+    graph: Graph, proto: onnx.NodeProto, given: Mapping[str, TensorSpec], numbers: Mapping[str, Numbers]
+) -> Sequence[TensorSpec]:
+    found = onnx.shape_inference.infer_node_outputs(
+        onnx.defs.get_schema(proto.op_type, graph.opset, ""),
+        proto,
+        {name: _type(spec) for name, spec in given.items()},
+        {name: _tensor(array, given[name]) for name, array in numbers.items()},
+        opset_imports=list(graph.proto.opset_import),
+        ir_version=graph.proto.ir_version,
+    )
+    return [tensor_spec(onnx.ValueInfoProto(name=name, type=kind)) for name, kind in found.items()]
 
 
 def _type(spec: TensorSpec) -> onnx.TypeProto:

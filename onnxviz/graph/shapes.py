@@ -30,8 +30,8 @@ def infer_types(graph: Graph, measured: Mapping[str, TensorSpec] | None = None) 
         measured: what a run has told of values.
     """
     noted = dict(_initializers(graph))
-    _add(noted, _declared(graph.proto.graph))
-    found = _inferred(graph, noted)
+    _add(noted, _declared(graph, graph.proto.graph))
+    found = _inferred(graph)
     types = noted if not _is_stale(graph, noted, found) else _unnoted(graph, noted)
     _add(types, found.values())
     types.update(measured or {})
@@ -40,12 +40,11 @@ def infer_types(graph: Graph, measured: Mapping[str, TensorSpec] | None = None) 
     return types
 
 
-def _inferred(graph: Graph, noted: Mapping[str, TensorSpec]) -> dict[str, TensorSpec]:
+def _inferred(graph: Graph) -> dict[str, TensorSpec]:
     inferred = infer(graph)
     found: dict[str, TensorSpec] = {}
     if inferred is not None:
-        own = _symbols(noted.values())
-        _add(found, (_without_invented(spec, own) for spec in _declared(inferred.graph)))
+        _add(found, _declared(graph, inferred.graph))
     return found
 
 
@@ -60,7 +59,7 @@ def _is_stale(graph: Graph, noted: Mapping[str, TensorSpec], found: Mapping[str,
     doubtful = [spec for name, spec in noted.items() if name in found and _says_more(spec, found[name])]
     if not is_open or not doubtful:
         return False
-    tried = _inferred(fix_inputs(graph, _trial_shapes(graph)), noted)
+    tried = _inferred(fix_inputs(graph, _trial_shapes(graph)))
     return any(_contradicts(spec, tried[spec.name]) for spec in doubtful if spec.name in tried)
 
 
@@ -127,9 +126,11 @@ def _initializers(graph: Graph) -> Iterable[tuple[str, TensorSpec]]:
         yield name, TensorSpec(name, dtype_name(tensor.data_type), tuple(tensor.dims))
 
 
-def _declared(graph: onnx.GraphProto) -> Iterable[TensorSpec]:
-    for infos in (graph.value_info, graph.input, graph.output):
-        yield from map(tensor_spec, infos)
+def _declared(graph: Graph, proto: onnx.GraphProto) -> Iterable[TensorSpec]:
+    """Yield the declarations of a graph, without names of sizes that are inventions and none of an input's."""
+    own = frozenset(size for spec in graph.inputs for size in spec.shape or () if isinstance(size, str))
+    for infos in (proto.value_info, proto.input, proto.output):
+        yield from (_without_invented(tensor_spec(info), own) for info in infos)
 
 
 def _add(types: dict[str, TensorSpec], specs: Iterable[TensorSpec]) -> None:
@@ -162,10 +163,6 @@ def _merged_dimension(known: Dimension, new: Dimension) -> Dimension:
     if new is None or (isinstance(known, int) and isinstance(new, str)):
         return known
     return new
-
-
-def _symbols(specs: Iterable[TensorSpec]) -> frozenset[str]:
-    return frozenset(size for spec in specs for size in spec.shape or () if isinstance(size, str))
 
 
 def _without_invented(spec: TensorSpec, own: frozenset[str]) -> TensorSpec:

@@ -106,7 +106,7 @@ def report(
     facts = ModelFacts(model, options.labels)
     with writing(target, force=options.force) as file, Collector(target.parent) as collected:
         for name, activations in runs.items():
-            feed = _feed(model, sources.get(name), options.feed)
+            feed = _feed(model, sources.get(name), [each.value for each in activations.values()], options.feed)
             for activation in activations.values():
                 collected.add(activation, facts.layer(activation), labels=facts.labels(activation))
             collected.end_run(_run(name, feed, facts.classes(activations.values())))
@@ -155,10 +155,10 @@ def _by_name_and_value(layers: Iterable[Layer]) -> dict[tuple[str, str], Layer]:
     return found
 
 
-def _feed(model: Model | None, source: Any, options: FeedOptions) -> Feed | None:
+def _feed(model: Model | None, source: Any, values: Sequence[str], options: FeedOptions) -> Feed | None:
     if source is None or isinstance(source, Feed):
         return source
-    return shown_picture(source) if model is None else model.feed(source, options)
+    return shown_picture(source) if model is None else model.inference.feed(source, options, values)
 
 
 def _sources(source: Any, runs: Mapping[str, Activations]) -> Mapping[str, Any]:

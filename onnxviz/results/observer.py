@@ -33,6 +33,12 @@ class Observer:
     def noted(self, text: str) -> None:
         """A sentence is to be said: what is done otherwise than one would expect, such as an option without effect."""
 
+    def planned(self, inputs: int, done: int, passes: int) -> None:
+        """So many inputs are to be run, each so many times; those that are done before are among them."""
+
+    def scanned(self) -> None:
+        """An input was run for the scale that all inputs share."""
+
     def started(self, feed: Feed, layers: int, map_bytes: int) -> None:
         """A run begins: its feed, the number of layers, and the bytes of their maps as far as they are known."""
 

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 from onnxviz.activations import Activation, RawWriter
-from onnxviz.draw.scale import MOST_CHANNELS, ChannelStatistics
+from onnxviz.draw.scale import MOST_CHANNELS, ChannelStatistics, channel_statistics
 from onnxviz.draw.style import Style
-from onnxviz.errors import ExecutionError, InputError
 from onnxviz.feed.feed import Feed
 from onnxviz.files import writing
-from onnxviz.reporting.collect import Collector
+from onnxviz.graph.layers.layer import Layer
+from onnxviz.reporting.collect import MOST_RUNS, Collector
 from onnxviz.reporting.contents import ReportLook, ReportModel, ReportRun
 from onnxviz.reporting.html_file import write_report
 from onnxviz.results.channels import LISTED
 from onnxviz.results.folder import REPORT, Folder
 from onnxviz.results.observer import Observer
-from onnxviz.results.record import LISTING, Journal, LayerRecord, RunRecord
+from onnxviz.results.record import Journal, LayerRecord, RunRecord
+from onnxviz.results.unfinished import Workplace
 
 
 class RunArrays(RawWriter):
@@ -64,18 +65,18 @@ class Outlets:
 
     @contextmanager
     def run(self, directory: str) -> Iterator[None]:
-        """Make the folder of a run, `.` for that of the whole; if the run fails, nothing of it is kept."""
+        """Make the folder of a run, `.` for that of the whole; if the run does not end, nothing of it is kept."""
+        before = self.journal.count
         (self.made / directory).mkdir(exist_ok=True)
         if self.arrays is not None:
             self.arrays.begin_run(directory)
         try:
             yield
-        except (InputError, ExecutionError):
+        except BaseException:
+            if self.journal.count > before:
+                raise  # an interrupt just after its end
             self.journal.drop_run()
-            if self.report is not None:
-                self.report.collected.drop_run()
-            if self.arrays is not None:
-                self.arrays.drop_run()
+            self._drop_run()
             if directory != ".":
                 shutil.rmtree(self.made / directory)
             raise
@@ -99,12 +100,44 @@ class Outlets:
             rest = f"the strongest {LISTED:,} are in view.json, beside numbers of the whole"
             self.observer.noted(f"{layer.name} has {count:,} channels: {rest}")
 
-    def end_run(self, run: RunRecord, feed: Feed, layers: Sequence[LayerRecord]) -> None:
-        """Keep the run whose layers were added."""
+    def end_run(self, run: RunRecord, feed: Feed, layers: Sequence[LayerRecord], place: int) -> None:
+        """Keep the run whose layers were added; `place` is that of its source among the inputs."""
         if self.report is not None:
             self.report.collected.end_run(ReportRun(run.name, run.source, feed.fed, run.top))
-        self.journal.end_run(run, feed.fed)
+        self.journal.end_run(run, feed.fed, place)
         self.observer.ended(run, layers, self.path / run.directory)
+
+    def forgets(self, number: int) -> bool:
+        """Return whether the page or the arrays, which a later process begins anew, need this run once more."""
+        return self.arrays is not None or (self.report is not None and number < MOST_RUNS)
+
+    def recall(
+        self,
+        run: RunRecord,
+        feed: Feed | None,
+        layers: Iterable[tuple[Activation, Layer | None, Sequence[str] | None]],
+    ) -> None:
+        """Give a run that was done before to the page and the arrays again; without a feed it is only counted."""
+        if self.arrays is not None:
+            self.arrays.begin_run(run.directory)
+        try:
+            for activation, layer, labels in layers:
+                if self.report is not None:
+                    self.report.collected.add(activation, layer, channel_statistics(activation.maps()), labels)
+                if self.arrays is not None:
+                    self.arrays.add(activation)
+        except BaseException:
+            self._drop_run()
+            raise
+        if self.report is not None:
+            fed = () if feed is None else feed.fed
+            self.report.collected.end_run(ReportRun(run.name, run.source, fed, run.top))
+
+    def _drop_run(self) -> None:
+        if self.report is not None:
+            self.report.collected.drop_run()
+        if self.arrays is not None:
+            self.arrays.drop_run()
 
     def look(self, style: Style, limits: Mapping[str, tuple[float, float]]) -> None:
         """Let the page begin to draw as the pictures are drawn."""
@@ -116,12 +149,10 @@ class Outlets:
         return "" if self.report is None else write_report(self.report.file, about, self.report.collected, size)
 
 
-def open_outlets(
-    stack: ExitStack, made: Path, folder: Folder, model: str, *, force: bool, observer: Observer
-) -> Outlets:
+def open_outlets(stack: ExitStack, workplace: Workplace, folder: Folder, *, force: bool, observer: Observer) -> Outlets:
     """Open all files of a command before its work, so that one that may not be written is an error at once.
 
-    `made` is the folder while it is being made; the stack closes the files.
+    The stack closes the files.
 
     Raises:
         OutputError: A file exists, or cannot be written.
@@ -129,8 +160,7 @@ def open_outlets(
     arrays = stack.enter_context(RunArrays.open(folder.arrays, force=force)) if folder.arrays is not None else None
     report = None
     if folder.page is not None:
-        page = made / REPORT if folder.report == REPORT else folder.page
+        page = workplace.folder / REPORT if folder.report == REPORT else folder.page
         file = stack.enter_context(writing(page, force=force))
         report = ReportOutlet(file, stack.enter_context(Collector(page.parent)))
-    journal = stack.enter_context(Journal(made / LISTING, model))
-    return Outlets(made, folder.path, journal, arrays, report, observer)
+    return Outlets(workplace.folder, folder.path, workplace.journal, arrays, report, observer)

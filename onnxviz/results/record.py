@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from onnxviz.classes import ClassScore
 from onnxviz.draw.scale import ChannelStatistics
@@ -24,6 +23,8 @@ from onnxviz.version import __version__
 SCHEMA = "onnxviz.view/1"
 LISTING = "view.json"
 """The name of the file that lists everything that was made."""
+LINES = "unfinished.jsonl"
+"""The name of the file that lists what is done while the rest is made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,17 +112,26 @@ class ViewRecord:
         return self.directory / self.report if self.report else None
 
 
-class Journal(AbstractContextManager["Journal"]):
-    """Writes `view.json` as strict JSON: a number that is not finite is null."""
+class Journal:
+    """Writes a line for each run that is done, and at the end `view.json` of them.
 
-    def __init__(self, path: Path, model: str) -> None:
-        """Begin the file."""
-        # A file's name that is not UTF-8 becomes a JSON escape.
-        self._file = path.open("w", encoding="utf-8", errors="backslashreplace")
+    `view.json` is strict JSON: a number that is not finite is null. `count` is how many runs are done.
+    """
+
+    def __init__(self, folder: Path, lines: BinaryIO, model: str, count: int = 0) -> None:
+        """Take the folder, and the file LINES in it, open for appending, with `count` runs in it."""
+        self.count = count
+        self._folder = folder
+        self._lines = lines
+        self._model = model
         self._layers: list[tuple[LayerRecord, ChannelStatistics]] = []
-        self._comma = ""
-        head = {"schema": SCHEMA, "onnxviz": __version__, "model": model}
-        self._file.write(f'{{{_members(head)}, "runs": [')
+
+    def add_line(self, facts: Mapping[str, Any], document: str = "") -> None:
+        """Write a line: what is to be known when the command is repeated, and what `view.json` will have of a run."""
+        # A file's name that is not UTF-8 becomes a JSON escape.
+        line = f"{json.dumps(facts)}\t{document}\n".encode(errors="backslashreplace")
+        self._lines.write(line)
+        self._lines.flush()
 
     def add_layer(self, layer: LayerRecord, statistics: ChannelStatistics) -> None:
         """Take a layer of the run that is under way, with its channels' statistics."""
@@ -131,8 +141,8 @@ class Journal(AbstractContextManager["Journal"]):
         """Forget the layers of a run that failed."""
         self._layers = []
 
-    def end_run(self, run: RunRecord, fed: Sequence[Fed]) -> None:
-        """Write the run whose layers were added, with what was fed."""
+    def end_run(self, run: RunRecord, fed: Sequence[Fed], place: int) -> None:
+        """Write the run whose layers were added, with what was fed; `place` is that of its source among the inputs."""
         document = {
             "source": dict(run.source),
             "fed": [each.as_json() for each in fed],
@@ -141,11 +151,12 @@ class Journal(AbstractContextManager["Journal"]):
             "top": [{"class": found.name, "score": number(found.value)} for found in run.top],
             "layers": [_layer_document(layer, statistics) for layer, statistics in self._layers],
         }
-        self._file.write(self._comma + _text(document))
-        self._layers, self._comma = [], ", "
+        self.add_line({"place": place, "run": asdict(run)}, _text(document))
+        self._layers, self.count = [], self.count + 1
 
     def end(self, view: ViewRecord) -> None:
-        """Write what is known of the whole, and end the document."""
+        """Write `view.json`: the runs, and what is known of the whole."""
+        head = {"schema": SCHEMA, "onnxviz": __version__, "model": self._model}
         tail = {
             "device": view.device,
             "level": view.level,
@@ -155,10 +166,17 @@ class Journal(AbstractContextManager["Journal"]):
             "failures": [{"source": source, "error": error} for source, error in view.failures],
             "not_shown": [{"name": name, "reason": reason} for name, reason in view.not_shown],
         }
-        self._file.write(f"], {_members(tail)}}}")
-
-    def __exit__(self, *details: object) -> None:
-        self._file.close()
+        self._lines.close()
+        comma = b""
+        with (self._folder / LINES).open("rb") as lines, (self._folder / LISTING).open("wb") as listing:
+            listing.write(f'{{{_members(head)}, "runs": ['.encode(errors="backslashreplace"))
+            for line in lines:
+                document = line.rstrip(b"\n").partition(b"\t")[2]
+                if document:
+                    listing.write(comma + document)
+                    comma = b", "
+            listing.write(f"], {_members(tail)}}}".encode(errors="backslashreplace"))
+        (self._folder / LINES).unlink()
 
 
 def _members(document: Mapping[str, Any]) -> str:

@@ -117,8 +117,13 @@ class Executor:
         except OnnxvizError:
             if not self._target.automatic or self._target.device == "cpu":
                 raise
-            self._target = Placement("cpu", PROVIDERS["cpu"], f"{self._target.device} cannot open the model")
-            return self._opened(skeleton)
+            device = self._target
+            self._target = Placement("cpu", PROVIDERS["cpu"], f"{device.device} cannot open the model")
+            try:
+                return self._opened(skeleton)
+            except OnnxvizError:
+                self._target = device  # the fault is not the device's, which may open another part of the model
+                raise
 
     def _session(self, piece: Piece, placements: list[Placement]) -> Session:
         """Return the session for a piece, the kept one or a new one, and add its placement to that of the run."""

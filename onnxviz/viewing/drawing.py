@@ -43,12 +43,16 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Album:
-    """Where the pictures of a run are saved, and how they are drawn: `folder` while it is made, `directory` in it."""
+    """Where the pictures of a run are saved, and how they are drawn: `folder` while it is made, `directory` in it.
+
+    `place` is that of the run's source among the inputs.
+    """
 
     folder: Path
     directory: str
     options: ViewOptions
     limits: SharedLimits
+    place: int = 0
 
     def style_of(self, value: str) -> Style:
         """Return the style of a value's pictures, on the scale that all inputs share if they do."""
@@ -81,22 +85,25 @@ def draw_run(feed: Feed, activations: Iterable[Activation], shown: Shown, album:
         preview=drawn.layers[0].pictures[0] if len(drawn.layers) == 1 else overview,
         top=drawn.scores.top,
     )
-    outlets.end_run(run, feed, drawn.layers)
+    outlets.end_run(run, feed, drawn.layers, album.place)
     return run
 
 
-def shared_limits(stream: Stream, inputs: Inputs, values: Sequence[str], style: Style) -> SharedLimits:
+def shared_limits(
+    stream: Stream, inputs: Inputs, values: Sequence[str], style: Style, scanned: Callable[[], None]
+) -> SharedLimits:
     """Run every input, and return the scale of each of some values over the drawn channels of all inputs.
 
     No channel has a scale of its own then: the style's scale is taken of all that is drawn of an input, and reaches
     from the least low end to the greatest high end of the inputs. `percentile` begins at the least 1st percentile, and
-    `auto` clips as `signed` or `clipped` do.
+    `auto` clips as `signed` or `clipped` do. `scanned` is called after each input.
     """
     scales: dict[str, SharedScale] = {}
 
     def widen(feed: Feed) -> None:
         # Of a run that fails in the middle nothing counts.
         found = {one.value: scale_of(one.array, one.layout, style) for one in stream(feed) if one.value in values}
+        scanned()
         scales.update({value: scale.joined(scales.get(value, SharedScale())) for value, scale in found.items()})
 
     inputs.each(widen)

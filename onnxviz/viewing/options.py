@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from onnxviz.draw.style import Style
 from onnxviz.errors import UsageError
@@ -34,6 +35,7 @@ class ViewOptions:
         same_scale: draw a layer of all inputs on one scale, the style's, of all channels that are drawn; each input is
             then run twice.
         fail_fast: stop at the first input that cannot be used.
+        resume: go on where the same command was interrupted: the inputs that are done are kept.
         force: replace a folder that onnxviz did not make.
     """
 
@@ -50,7 +52,16 @@ class ViewOptions:
     html_size: int = SIZE
     same_scale: bool = False
     fail_fast: bool = False
+    resume: bool = False
     force: bool = False
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """The options that the results depend on, besides the selection; of a path the path alone, or its file."""
+        others = ("layers", "exclude", "tap", "fail_fast", "resume", "force", "raw", "html")
+        found = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in others}
+        font = Path(self.style.font) if self.style.font else None
+        return found | {"raw": self.raw is not None, "html": bool(self.html), "font": font}
 
     def __post_init__(self) -> None:
         """Refuse a format that is not written."""

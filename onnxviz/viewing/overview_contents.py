@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import groupby
@@ -82,11 +83,13 @@ def fed_lines(fed: Fed | None) -> list[str]:
     """Return the lines beside the picture of the input."""
     if fed is None:
         return ["the model has no input"]
-    return [
+    lines = [
         f"{fed.name}  ·  {' x '.join(map(str, fed.shape))}  ·  {fed.dtype}",
         f"range {number_text(fed.min)} .. {number_text(fed.max)}  ·  mean {number_text(fed.mean, 2)}",
         f"preset {fed.preset}" if fed.preset != "none" else fed.source,
     ]
+    # Text has no range, nor has an array without numbers.
+    return [lines[0], lines[2]] if math.isnan(fed.mean) else lines
 
 
 def _stretches(places: Sequence[int], choices: Sequence[Choice], most: int) -> list[list[int]]:

@@ -15,19 +15,21 @@ from onnxviz.draw.kinds import check_style
 from onnxviz.draw.scale import parse_scale
 from onnxviz.errors import UnsupportedError
 from onnxviz.feed.feed import Feed
-from onnxviz.files import making_folder, safe_name
+from onnxviz.files import safe_name
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.inputs import Inputs
 from onnxviz.layout import shape_text
 from onnxviz.model import Model, choices_of
 from onnxviz.opening import open
 from onnxviz.reporting.contents import ReportModel
-from onnxviz.results.folder import REPORT, Folder, default_directory, is_ours, paths_of
+from onnxviz.results.command_facts import command_facts
+from onnxviz.results.folder import REPORT, Folder, default_directory, paths_of
 from onnxviz.results.observer import Observer
 from onnxviz.results.outlets import Outlets, open_outlets
 from onnxviz.results.record import RunRecord, ViewRecord
+from onnxviz.results.unfinished import Unfinished, working_in
 from onnxviz.runtime.devices import check_name
-from onnxviz.viewing.drawing import Album, SharedLimits, Shown, Stream, draw_run, shared_limits
+from onnxviz.viewing.drawing import Album, Shown, Stream, draw_run, shared_limits
 from onnxviz.viewing.options import ViewOptions
 
 
@@ -64,12 +66,15 @@ def view(
     shown = Shown(model, choices, find_classes(model, choices, options.labels))
     if shown.classes.left_out:
         observer.noted(shown.classes.left_out)
+    needed = [choice.value for choice in (*choices, *shown.classes.outputs)]
+    given = Inputs(model, inputs, options.feed, values=needed, failed=observer.failed, fail_fast=options.fail_fast)
+    source, sources = str(model.file.origin), given.sources if given.several else ()
+    values = [choice.value for choice in choices]
+    facts = command_facts(model, values, options.results, sources)
     with ExitStack() as stack:
-        made = stack.enter_context(making_folder(folder.path, force=options.force, ours=is_ours))
-        source = str(model.file.origin)
-        outlets = open_outlets(stack, made, folder, source, force=options.force, observer=observer)
-        values = [choice.value for choice in (*choices, *shown.classes.outputs)]
-        given = Inputs(model, inputs, options.feed, values=values, failed=observer.failed, fail_fast=options.fail_fast)
+        work = working_in(folder.path, facts, source, resume=options.resume, force=options.force)
+        workplace = stack.enter_context(work)
+        outlets = open_outlets(stack, workplace, folder, force=options.force, observer=observer)
         executor = model.inference.executor(
             options.run, keep=given.several, placed=observer.placed, noted=observer.noted
         )
@@ -77,9 +82,18 @@ def view(
         left_out = partial(_note, not_shown, choices)
         run = partial(model.inference.stream, executor=executor, left_out=left_out)
         stream = ScoredStream(run, choices, shown.classes, observer.noted)
-        limits = _limits(stream, given, shown, options, observer)
+        done = workplace.done
+        if options.resume:
+            observer.noted(_resumption_words(done, given))
+        limits = done.limits
+        scans = limits is None and _shares_scale(given, options, observer)
+        observer.planned(len(given.sources), len(done.runs), 1 + scans)
+        if limits is None:
+            limits = shared_limits(stream, given, values, options.style, observer.scanned) if scans else {}
+            workplace.journal.add_line({"limits": limits})
         outlets.look(options.style, limits)
-        runs = _draw_all(stream, given, shown, Album(made, ".", options, limits), outlets)
+        _recall(stream, given, shown, done, outlets)
+        runs = _draw_all(stream, given, shown, Album(workplace.folder, ".", options, limits), outlets, done)
         device, level = executor.placement.device, options.run.level
         record = ViewRecord(
             model=source,
@@ -106,30 +120,51 @@ def _note(not_shown: dict[str, str], choices: Sequence[Choice], choice: Choice, 
         raise UnsupportedError(f"{choice.name!r} cannot be shown: {reason}")
 
 
-def _limits(stream: Stream, inputs: Inputs, shown: Shown, options: ViewOptions, observer: Observer) -> SharedLimits:
-    """Return the scale that all inputs share for each value; of a fixed one the style tells it."""
-    if not options.same_scale or parse_scale(options.style.scale)[0] == "fixed":
-        return {}
-    if not inputs.several:
+def _shares_scale(inputs: Inputs, options: ViewOptions, observer: Observer) -> bool:
+    """Return whether a scale is to be found that all inputs share; a fixed one is the same for all as it is."""
+    if options.same_scale and not inputs.several:
         observer.noted("there is one input: it has its own scale, with --same-scale or without")
-        return {}
-    return shared_limits(stream, inputs, [choice.value for choice in shown.choices], options.style)
+    return options.same_scale and inputs.several and parse_scale(options.style.scale)[0] != "fixed"
 
 
-def _draw_all(stream: Stream, inputs: Inputs, shown: Shown, album: Album, outlets: Outlets) -> tuple[RunRecord, ...]:
+def _recall(stream: Stream, inputs: Inputs, shown: Shown, done: Unfinished, outlets: Outlets) -> None:
+    """Run inputs that are done once more, without drawing, for the page and the arrays."""
+    chosen = {choice.value: choice.layer for choice in shown.choices}
+    for number, (place, run) in enumerate(done.runs.items()):
+
+        def again(feed: Feed, run: RunRecord = run) -> None:
+            found = (one for one in stream(feed) if one.value in chosen)
+            outlets.recall(run, feed, ((one, chosen[one.value], shown.classes.labels_of(one.value)) for one in found))
+
+        if outlets.forgets(number):
+            inputs.once(place, again)
+        else:
+            outlets.recall(run, None, ())
+
+
+def _resumption_words(done: Unfinished, inputs: Inputs) -> str:
+    if done.runs:
+        return f"{len(done.runs)} of {len(inputs.sources)} inputs are done and kept"
+    return "nothing is there to go on with: the command begins anew"
+
+
+def _draw_all(
+    stream: Stream, inputs: Inputs, shown: Shown, album: Album, outlets: Outlets, done: Unfinished
+) -> tuple[RunRecord, ...]:
     """Draw every input that can be used, where there are several each in a folder of its own."""
-    runs: list[RunRecord] = []
+    runs = list(done.runs.values())
     sizes = _Sizes(outlets.observer)
 
     def draw(feed: Feed) -> None:
         if album.options.same_scale:
             sizes.check(feed)
-        own = replace(album, directory=f"{len(runs):03}-{safe_name(feed.stem)}") if inputs.several else album
+        directory = f"{len(runs):03}-{safe_name(feed.stem)}" if inputs.several else "."
+        own = replace(album, directory=directory, place=inputs.place)
         outlets.observer.started(feed, len(shown.choices), shown.model.inference.map_bytes(shown.choices, feed))
         with outlets.run(own.directory):
             runs.append(draw_run(feed, stream(feed), shown, own, outlets))
 
-    inputs.each(draw)
+    inputs.each(draw, done.runs)
     return tuple(runs)
 
 

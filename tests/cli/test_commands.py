@@ -346,6 +346,7 @@ def test_the_page_lies_where_it_was_asked_for(
     assert json.loads((maps / "view.json").read_text("utf-8"))["report"] is None
     for extra, text in (
         (("--no-html", "--open"), "excludes --open"),
+        (("--no-html", "--html-size", "1MB"), "excludes --html-size"),
         (("--no-html", "--html", page), "excludes --html"),
     ):
         refused = onnxviz_command(*view, *extra)
@@ -508,13 +509,10 @@ def test_standard_output_that_is_full_is_one_error(bundled_model: Path) -> None:
     assert done.stderr == "onnxviz: cannot write to standard output: no space left on device\n"
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
-def test_an_interrupt_leaves_nothing(bundled_model: Path, cat: Path, tmp_path: Path) -> None:
-    # Of ten runs nine are to come when the first picture is there, however late that is noticed.
-    inputs = [str(cat)] * 10
-    command = [sys.executable, "-m", "onnxviz", "view", str(bundled_model), *inputs, "-o", str(tmp_path / "maps")]
+def interrupted_at(pattern: str, folder: Path, *words: object) -> str:
+    """Start a command, send it SIGINT when the folder holds such a file, and return what it says."""
     process = subprocess.Popen(
-        command,
+        [sys.executable, "-m", "onnxviz", *map(str, words)],
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
@@ -522,14 +520,42 @@ def test_an_interrupt_leaves_nothing(bundled_model: Path, cat: Path, tmp_path: P
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 60
-    while not list(tmp_path.rglob("*.png")):
+    while not list(folder.rglob(pattern)):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
+    return said
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
+def test_an_interrupt_of_one_run_leaves_nothing(bundled_model: Path, cat: Path, tmp_path: Path) -> None:
+    # Of fifty layers 49 are to come when the first picture is there.
+    said = interrupted_at("*.png", tmp_path, "view", bundled_model, cat, "-o", tmp_path / "maps")
     assert said.endswith("onnxviz: interrupted; nothing that was not finished is kept\n")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
+def test_an_interrupt_of_several_runs_keeps_those_that_are_done(
+    onnxviz_command: Command, bundled_model: Path, cat: Path, tmp_path: Path
+) -> None:
+    # Of forty runs most are to come when the second begins, however late that is noticed.
+    words = ("view", bundled_model, *[cat] * 40, "-o", tmp_path / "maps", "--layers", "conv[0], conv[-1]", "--no-html")
+    said = interrupted_at("001-cat", tmp_path, *words).splitlines()[-1]
+    found = re.search(
+        r"interrupted; (\d+) of 40 inputs are done and kept in (\S+): the same command with --resume", said
+    )
+    assert found is not None, said
+    assert found[2] == str(tmp_path / "maps.unfinished")
+    assert [path.name for path in tmp_path.iterdir()] == ["maps.unfinished"]
+    refused = onnxviz_command(*words)
+    assert refused.code == 6 and f"holds {found[1]} of 40 inputs" in refused.err
+    done = onnxviz_command(*words, "--resume")
+    assert done.code == 0 and f"{found[1]} of 40 inputs are done and kept" in done.err
+    assert len(json.loads((tmp_path / "maps" / "view.json").read_text("utf-8"))["runs"]) == 40
+    assert [path.name for path in tmp_path.iterdir()] == ["maps"]
 
 
 def test_a_model_that_may_not_be_looked_at_is_one_error(

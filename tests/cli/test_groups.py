@@ -73,7 +73,7 @@ GIVEN = {
     "--threads": "8",
     "--memory": "1KiB",
 }
-FLAGS = ("--small", "--bare", "--same-scale", "--exact", "--fail-fast", "--force")
+FLAGS = ("--small", "--bare", "--same-scale", "--exact", "--fail-fast", "--resume", "--force")
 
 
 @pytest.fixture
@@ -140,6 +140,7 @@ def test_every_option_of_view_arrives(viewed: Callable[..., tuple[Any, ...]]) ->
         labels=Path("l.txt"),
         same_scale=True,
         fail_fast=True,
+        resume=True,
         force=True,
     )
 

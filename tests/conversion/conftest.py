@@ -18,8 +18,11 @@ import pytest
 collect_ignore = [
     "applications.py",
     "article.py",
+    "axes_nets.py",
     "graph_nets.py",
+    "hard_nets.py",
     "keras_nets.py",
+    "keras_version.py",
     "lite_nets.py",
     "live_nets.py",
     "nets.py",

@@ -169,7 +169,7 @@ def test_the_axis_of_a_vector_is_the_scale_that_is_asked_for(scale: str, top: fl
 
 @pytest.mark.parametrize(
     ("shape", "unused"),
-    [((1, 4), "tile and columns and rows"), ((1, 3, 90), "columns"), ((1, 1, 90), "tile and columns")],
+    [((1, 4), "tile, columns, rows"), ((1, 3, 90), "columns"), ((1, 1, 90), "tile, columns")],
 )
 def test_what_a_picture_has_no_use_for_is_said(
     shape: tuple[int, ...], unused: str, monkeypatch: pytest.MonkeyPatch

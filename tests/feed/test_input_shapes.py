@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from onnxviz.feed.input_shapes import picture_input, picture_layout
-from onnxviz.layout import TensorSpec
+from onnxviz.layout import InputUse, TensorSpec
 from tests.feed.feeding import spec
 
 
@@ -42,6 +43,16 @@ from tests.feed.feeding import spec
 def test_where_the_channels_are(shape: tuple[Any, ...], layout: str | None) -> None:
     expected = None if shape == (None, 224, 224, None) else layout
     assert picture_layout(TensorSpec("x", "float32", shape)) == expected
+
+
+def test_what_is_not_a_picture_whatever_its_shape() -> None:
+    plain = TensorSpec("x", "float32", (1, 80, 3000))
+    assert picture_layout(plain) == "CHW"
+    assert picture_layout(replace(plain, layout="NCL")) is None
+    assert picture_layout(replace(plain, use=InputUse(is_weight=True))) is None
+    assert picture_layout(TensorSpec("x", "float32", (2, 0, 3))) is None
+    assert picture_layout(TensorSpec("x", "float32", ("batch", 4, "past_sequence_length", 8))) is None
+    assert picture_layout(TensorSpec("x", "float32", ("batch", 3, "height", "width"))) == "NCHW"
 
 
 def test_the_input_of_rank_4_is_the_picture() -> None:

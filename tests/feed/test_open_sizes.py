@@ -8,7 +8,7 @@ import pytest
 
 from onnxviz.feed.feed_options import FeedOptions
 from onnxviz.layout import TensorSpec
-from tests.feed.feeding import feed, spec
+from tests.feed.feeding import feed, refusal, spec
 
 NOISE = FeedOptions(random=True)
 
@@ -50,6 +50,12 @@ def test_a_symbol_has_one_size_wherever_it_stands() -> None:
 def test_guesses_have_a_bound(shape: tuple[Any, ...]) -> None:
     (made,) = shapes([spec(*shape)]).values()
     assert 1 < math.prod(made) <= 1 << 23
+
+
+def test_fixed_sizes_beyond_memory_are_refused() -> None:
+    assert refusal(spec(1 << 20, 1 << 20), None, NOISE) == (
+        "input 'x' has 1048576x1048576 numbers, more than are made up: give x=FILE.npy"
+    )
 
 
 def test_sizes_of_0_are_sizes() -> None:

@@ -42,6 +42,8 @@ def linear(factor: float, *addends: float) -> Scaling:
         ("nothing", linear(0, 0.3), None),
         ("x / 65535", linear(1 / 65535, 0), None),
         ("1000x", linear(1000, 0), None),
+        ("max(x, 0)", Scaling("f(x)", ((0.0, 0.0), (0.0, 0.0), (1.0, 1.0), (255.0, 255.0))), None),
+        ("min(x, 1)", Scaling("f(x)", ((-1.0, -1.0), (0.0, 0.0), (1.0, 1.0), (1.0, 1.0))), None),
     ],
 )
 def test_which_pixels_a_model_takes(name: str, scaling: Scaling, taken: tuple[float, float] | None) -> None:
@@ -63,7 +65,9 @@ def test_a_model_that_scales_is_fed_what_it_takes(picture: Path) -> None:
     assert signed == pytest.approx(np.array(red) / 127.5 - 1)
     assert (preset, note) == ("-1..1", f"{said}-1..1")
     # What a user or the model's own metadata says counts more.
-    assert fed(picture, linear(1 / 255, 0), FeedOptions(preset="inception"))[1] == "inception"
-    assert fed(picture, linear(1 / 255, 0), FeedOptions(range=(0, 1)))[1:] == ("zero-one", "")
+    doubled = "the model itself scales its pixels: f(x); it takes 0..255, and what is asked for comes before"
+    assert fed(picture, linear(1 / 255, 0), FeedOptions(preset="inception"))[1:] == ("inception", doubled)
+    assert fed(picture, linear(1 / 255, 0), FeedOptions(range=(0, 1)))[1:] == ("zero-one", doubled)
+    assert fed(picture, linear(1 / 255, 0), FeedOptions(preset="raw"))[1:] == ("raw", "")
     assert fed(picture, linear(2, -1), FeedOptions(), "uint8")[:2] == (red, "raw")
     assert fed(picture, linear(1, 0), FeedOptions())[2].startswith("ATTENTION: the model does not say how its pixels")

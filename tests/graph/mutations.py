@@ -287,12 +287,12 @@ def assert_same_types(types: Mapping[str, TensorSpec], whole: onnx.ModelProto) -
 
 
 def assert_kinds(layers: Sequence[Layer], types: Mapping[str, TensorSpec], whole: onnx.ModelProto) -> None:
-    """Every node is listed with its operator; one that computes on an input has the kind that its operator says."""
+    """All that nodes put out is listed; the first of a node that computes on an input has its operator's kind."""
     listed = {layer.output: layer for layer in layers if not layer.inside}
-    nodes = {next(filter(None, node.output)): node for node in whole.graph.node if any(node.output)}
     assert {output: layer.op for output, layer in listed.items()} == {
-        output: node.op_type for output, node in nodes.items()
+        output: node.op_type for node in whole.graph.node for output in node.output if output
     }
+    nodes = {next(filter(None, node.output)): node for node in whole.graph.node if any(node.output)}
     initializers = {tensor.name for tensor in whole.graph.initializer}
     fed, before = {info.name for info in whole.graph.input} - initializers, 0
     while len(fed) > before:

@@ -139,3 +139,29 @@ def test_sound_slices_keep_their_shapes(nodes: str) -> None:
     for info in bare.graph.value_info:
         sizes = [dim.dim_value if dim.HasField("dim_value") else None for dim in info.type.tensor_type.shape.dim]
         assert [size if isinstance(size, int) else None for size in types[info.name].shape] == sizes
+
+
+def test_slices_by_what_a_function_is_given_keep_their_shapes() -> None:
+    text = "(float[N,5,6] x) => (float[A,B,C] last) <int64[1] s = {1}, int64[1] e = {4}, int64[1] one = {1},"
+    text += " int64[1] two = {-1}> { a = own.outer (x, s, e, one) b = own.outer (a, s, e, two) last = Identity (b) }"
+    text += f"{FUNCTION} outer (v, p, q, r) => (w) {{ w = own.inner (v, p, q, r) }}"
+    text += f"{FUNCTION} inner (v, p, q, r) => (w) {{ w = Slice (v, p, q, r) }}"
+    types = infer_types(Graph.from_proto(parser.parse_model(HEAD + text)))
+    assert types["a"].shape == ("N", 3, 6)
+    assert types["b"].shape == ("N", 3, 3)
+
+
+def test_a_long_chain_of_calls_is_followed_so_far() -> None:
+    text = "(float[2,2] x, int64[1] i) => (float[2,2] z) { z = Relu (x) a = own.g0 (x, i) }"
+    for place in range(200):
+        text += f"{FUNCTION} g{place} (v, s) => (w) {{ w = own.g{place + 1} (v, s) }}"
+    text += f"{FUNCTION} g200 (v, s) => (w) {{ w = Slice (v, s, s) }}"
+    assert infer_types(Graph.from_proto(parser.parse_model(HEAD + text)))["z"].shape == (2, 2)
+
+
+def test_slices_of_an_old_set_from_the_end_keep_their_shapes() -> None:
+    text = '<ir_version: 5, opset_import: ["": 10]> g (float[N,5,6] x) => (float[A,B,C] last)'
+    text += " <int64[2] s = {1, 0}, int64[2] e = {4, 2}, int64[2] axes = {-1, -2}>"
+    text += " { y = Slice (x, s, e, axes) last = Identity (y) }"
+    types = infer_types(Graph.from_proto(parser.parse_model(text)))
+    assert (types["y"].shape, types["last"].shape) == (("N", 2, 3), ("A", 2, 3))

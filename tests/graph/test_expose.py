@@ -229,3 +229,32 @@ def test_strip_metadata_drops_paths_and_keeps_scopes_and_labels():
     assert stripped.metadata == {"onnxviz.labels": "cat\ndog"}
     assert stripped.nodes[0].scope == graph.nodes[0].scope == "layer1"
     assert session(stripped).run(None, {"x": np.array([3], np.float32)})[0].tolist() == [3]
+
+
+@pytest.mark.parametrize(
+    ("split", "keepdims"),
+    [(None, 0), ("one", 0), ("same", 0), ("counted", 0), ("ones", 0), ("uneven", 0), ("two", 1), ("ones", 1)],
+)
+def test_parts_of_a_sequence_are_declared_as_a_run_makes_them(split: str | None, keepdims: int) -> None:
+    text = f"""<ir_version: 9, opset_import: ["": 18]>
+    g (float[6,4] x) => (float[6,4] r) <int64 one = {{1}}, int64 two = {{2}}, int64[3] uneven = {{1, 2, 3}},
+        int64[6] ones = {{1, 1, 1, 1, 1, 1}}, int64 first = {{0}}> {{
+        r = Relu (x) same = Identity (one) h = Shape <start=1> (x) d = Div (h, h) counted = Squeeze (d)
+        s = SplitToSequence <axis=0, keepdims={keepdims}> (x{"" if split is None else ", " + split})
+        y = SequenceAt (s, first) z = ConcatFromSequence <axis=0, new_axis=1> (s)
+    }}"""
+    if split == "uneven":
+        text = text.replace("z = ConcatFromSequence <axis=0, new_axis=1> (s)", "z = SequenceAt (s, two)")
+    if split in ("counted", "same"):
+        text = text.replace("z = ConcatFromSequence <axis=0, new_axis=1> (s)", "z = Neg (y)")
+    graph = Graph.from_proto(onnx.parser.parse_model(text))
+    exposed = expose(graph, ["s", "y", "z"], infer_types(graph)).graph
+    session = onnxruntime.InferenceSession(exposed.to_bytes())
+    found = dict(zip("rsyz", session.run(None, {"x": np.zeros((6, 4), np.float32)}), strict=True))
+    for info in exposed.proto.graph.output:
+        kind = info.type.sequence_type.elem_type if info.name == "s" else info.type
+        array = found["s"][0] if info.name == "s" else found[info.name]
+        if kind.tensor_type.HasField("shape"):
+            sizes = [dim.dim_value if dim.HasField("dim_value") else None for dim in kind.tensor_type.shape.dim]
+            assert len(sizes) == array.ndim, info.name
+            assert all(size in (None, made) for size, made in zip(sizes, array.shape, strict=True)), info.name

@@ -3,6 +3,7 @@ from __future__ import annotations
 import weakref
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import ml_dtypes
 import numpy as np
@@ -163,6 +164,26 @@ def test_an_automatic_device_that_cannot_open_the_model_gives_way_to_the_cpu(
     monkeypatch.setattr(onnxruntime, "InferenceSession", lambda *_, **__: 1 / 0)
     with pytest.raises(RunError):
         list(Executor(tmp_path, RunOptions(device="coreml")).run(pieces, {"x": np.zeros(2, np.float32)}))
+
+
+def test_a_device_is_kept_where_the_cpu_cannot_open_the_model_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    def opens_only_the_first(*arguments: object, providers: list[str], **options: object) -> object:
+        tried.append(providers[0])
+        if len(tried) > 1:  # the first one is the model of one node
+            raise RuntimeError("no")
+        return SimpleNamespace(get_providers=lambda: providers)
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [COREML, "CPUExecutionProvider"])
+    monkeypatch.setattr(onnxruntime, "InferenceSession", opens_only_the_first)
+    runner = Executor(tmp_path, RunOptions())
+    for _ in range(2):
+        with pytest.raises(RunError):
+            runner.open(model("Neg"))
+    assert tried == [COREML, *[COREML, "CPUExecutionProvider"] * 2]
 
 
 def test_a_device_is_judged_by_the_whole_run() -> None:

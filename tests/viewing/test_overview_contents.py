@@ -11,7 +11,7 @@ from onnxviz.feed.feed import Fed, Feed
 from onnxviz.graph.layers.catalogue import Layer
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.model import choices_of
-from onnxviz.viewing.overview_contents import fed_picture, shown_words, telling_layers, title
+from onnxviz.viewing.overview_contents import fed_lines, fed_picture, shown_words, telling_layers, title
 
 
 def named(*names: str) -> list[Choice]:
@@ -177,3 +177,9 @@ def test_what_is_neither_picture_nor_sequence_is_not_shown() -> None:
     assert fed_picture(Feed({}, (), "nothing")) is None
     pixels = np.zeros((4, 4, 3), np.uint8)
     assert fed_picture(feed(np.zeros((1, 3, 4, 4)), "NCHW", pixels)) is pixels
+
+
+def test_text_has_no_range() -> None:
+    nan = float("nan")
+    fed = Fed("t", (3,), "text", nan, nan, nan, None, "none", "t.txt")
+    assert fed_lines(fed) == ["t  ·  3  ·  text", "t.txt"]

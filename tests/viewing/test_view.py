@@ -338,3 +338,56 @@ def test_the_arrays_of_an_input_that_fails_take_no_room(tmp_path: Path) -> None:
         onnxviz.view(model, inputs, tmp_path / name, options)
         sizes.append((tmp_path / f"{name}.npz").stat().st_size)
     assert sizes[0] == sizes[1]
+
+
+def recurrent_model(folder: Path) -> Path:
+    """A recurrent layer of two directions, and beside it a product with weights."""
+    nodes = [
+        helper.make_node("GRU", ["x", "w", "r"], ["y", "h"], name="gru", hidden_size=3, direction="bidirectional"),
+        helper.make_node("MatMul", ["z", "side"], ["m"], name="dense"),
+        helper.make_node("Relu", ["m"], ["out"], name="relu"),
+    ]
+    generator = np.random.default_rng(0)
+    weights = {"w": (2, 9, 2), "r": (2, 9, 3), "side": (2, 4)}
+    held = {name: generator.normal(size=shape).astype(np.float32) for name, shape in weights.items()}
+    spec = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [spec("x", 1, ["steps", "batch", 2]), spec("z", 1, ["batch", "words", 2])],
+        [spec("out", 1, None), spec("h", 1, None)],
+        [onnx.numpy_helper.from_array(array, name) for name, array in held.items()],
+    )
+    path = folder / "gru.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+def test_a_layout_that_is_only_likely_says_so_wherever_it_is_used(tmp_path: Path) -> None:
+    model = onnxviz.open(recurrent_model(tmp_path))
+    fed = {"x": np.ones((5, 1, 2), np.float32), "z": np.ones((1, 4, 2), np.float32)}
+    drawn: list[LayerRecord] = []
+
+    class Ear(Observer):
+        def drawn(self, layer: LayerRecord) -> None:
+            drawn.append(layer)
+
+    options = ViewOptions(layers="gru, h, relu")
+    record = onnxviz.view(model, fed, tmp_path / "maps", options, Ear())
+    found = {layer["name"]: (layer["layout"], layer["layout_assumed"]) for layer in layers_written(record)}
+    assert found == {"gru": ("LGNC", False), "h": ("GNC", False), "relu": ("NLC", True)}
+    maps = model.run(fed, layers="gru, h, relu")
+    lines = {name: item.caption_line for name, item in maps.items()}
+    assert lines["relu"].endswith("layout NLC assumed")
+    assert "assumed" not in lines["gru"] + lines["h"]
+    assert maps["gru"].maps().shape == (6, 5)
+    with Image.open(tmp_path / "maps" / "002-relu.png") as picture:
+        assert "layout NLC assumed" in str(picture.info)
+    page = (tmp_path / "maps" / "report.html").read_text("utf-8")
+    assert "layout NLC assumed" in page
+
+
+def test_what_is_said_of_a_layout_is_kept_in_a_file(tmp_path: Path) -> None:
+    item = Activation("n", "v", "act", np.zeros((1, 2, 3), np.float32), "NLC", "", True)
+    Activations([item]).save(tmp_path / "maps.npz")
+    assert Activations.load(tmp_path / "maps.npz")["n"].layout_assumed

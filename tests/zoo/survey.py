@@ -26,9 +26,9 @@ import onnxviz
 from onnxviz.draw.kinds import draw_maps
 from onnxviz.draw.style import Caption, Style
 from onnxviz.errors import NoMatchError, OnnxvizError, UnsupportedError
+from onnxviz.feed.feed import Feed
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.model import choices_of, expose_choices
-from onnxviz.runtime.translation import explained
 
 MANIFEST = Path(__file__).with_name("zoo.json")
 SEED = 7
@@ -90,27 +90,47 @@ def survey(path: Path, entry: Entry) -> Outcome:
         try:
             difference = compare(path, target, dict(fed.arrays))
             apart = compare_values(path, target, [choice.value for choice in choices], dict(fed.arrays))
-        except Exception as error:
+        except Exception:  # onnxruntime's exceptions share no base class
             # The chosen values may lie before what onnxruntime lacks; the whole model is then refused all the same.
-            refused = explained(error, "open the model")
             seconds = time.process_time() - begin
-            return Outcome(layers, len(choices), drawn, seconds, None, f"{type(refused).__name__}: {refused}")
+            return Outcome(layers, len(choices), drawn, seconds, None, refusal(model, fed))
     assert difference == 0, f"outputs moved by {difference}"
     assert apart == 0, f"exposed values are {apart} from those of outputs appended by hand"
     return Outcome(layers, len(choices), drawn, time.process_time() - begin, difference)
 
 
 def chosen(model: onnxviz.Model) -> tuple[Choice, ...]:
+    """Return what is chosen without a selection, less what may be no tensor: those the checker refuses as outputs."""
     try:
-        return choices_of(model, None)[0]
+        choices, _ = choices_of(model, None)
     except (NoMatchError, UnsupportedError):
-        first = next(node.outputs[0] for node in model.graph.nodes if node.outputs[0])
-        values = dict.fromkeys([first, *(spec.name for spec in model.outputs)])
-        tensors = [value for value in values if (spec := model.types.get(value)) and spec.shape is not None]
-        return tuple(Choice(value, value, "value", None) for value in tensors if value in model.graph.producers)
+        choices = ()
+    return tuple(choice for choice in choices if is_tensor(model, choice)) or ends(model)
 
 
-def draw(model: onnxviz.Model, choices: Sequence[Choice], fed: Any) -> int:
+def ends(model: onnxviz.Model) -> tuple[Choice, ...]:
+    """Return the first node's first output and the model's own outputs, as far as they are tensors."""
+    first = next(node.outputs[0] for node in model.graph.nodes if node.outputs[0])
+    values = dict.fromkeys([first, *(spec.name for spec in model.outputs)])
+    found = [Choice(value, value, "value", None) for value in values if value in model.graph.producers]
+    return tuple(choice for choice in found if is_tensor(model, choice))
+
+
+def is_tensor(model: onnxviz.Model, choice: Choice) -> bool:
+    spec = model.types.get(choice.value)
+    return (spec is not None and spec.shape is not None) or (choice.layer is not None and bool(choice.layer.layout))
+
+
+def refusal(model: onnxviz.Model, fed: Feed) -> str:
+    """Return why the model's own outputs cannot be had; empty where onnxviz runs what onnxruntime alone does not."""
+    try:
+        model.inference.values([spec.name for spec in model.outputs], fed)
+    except OnnxvizError as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def draw(model: onnxviz.Model, choices: Sequence[Choice], fed: Feed) -> int:
     drawn = 0
     for activation in model.inference.stream(choices, fed, model.inference.executor()):
         drawings = draw_maps(
@@ -206,7 +226,11 @@ def main() -> int:
 
 
 def row(entry: Entry, outcome: Outcome) -> str:
-    found = outcome.refusal.replace("|", "/").replace("\n", " ")[:160] or f"{outcome.difference:g}"
+    found = outcome.refusal.replace("|", "/").replace("\n", " ")[:160]
+    if not found:
+        found = (
+            "not compared: onnxruntime alone refuses it" if outcome.difference is None else f"{outcome.difference:g}"
+        )
     cells = (entry.id, entry.producer, entry.licence, outcome.layers, outcome.exposed, outcome.drawn)
     return f"| {' | '.join(map(str, cells))} | {outcome.seconds:.2f} | {found} |"
 

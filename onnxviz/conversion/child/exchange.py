@@ -26,14 +26,16 @@ class KnownPreprocessing(TypedDict):
 class Request(TypedDict):
     """One conversion; `kind` is a key of `KINDS` in `conversion/source.py`, the other fields are as in ConvertOptions.
 
-    `reference` is where to store TensorFlow's results (`.npz`), None for no verification. `report` is the file to
-    report to, and `parent` the process whose end ends the child.
+    `reference` is where to store TensorFlow's results (`.npz`), None for no verification, and `picture` a picture to
+    run on (`.npy`, `(H, W, 3) uint8`). `report` is the file to report to, and `parent` the process whose end ends the
+    child.
     """
 
     source: str
     kind: str
     output: str
     reference: str | None
+    picture: str
     inputs: list[str]
     outputs: list[str]
     signature: str | None
@@ -65,8 +67,9 @@ class StoredTensor(TypedDict):
     """One tensor that TensorFlow computed, stored as the array `key`.
 
     `repeats`: a second run gave the same. `rounding` and `step` are shares of the largest magnitude: how far the tensor
-    moves with an input moved by one unit in its last place, and how far two neighbouring 8-bit numbers lie apart (0 for
-    floats).
+    moves with an input moved by one unit in its last place, and how far two neighbouring numbers lie apart, where they
+    have few digits: quantised ones, and those of half precision (0 for others). `limits` are the least and the largest
+    number that a quantised tensor can hold.
     """
 
     tensor: str
@@ -75,6 +78,7 @@ class StoredTensor(TypedDict):
     repeats: bool
     rounding: float
     step: float
+    limits: tuple[float, float] | None
 
 
 class Reference(TypedDict):
@@ -87,9 +91,11 @@ class Reference(TypedDict):
 class Facts(TypedDict, total=False):
     """What is known about a conversion; each stage adds some of it.
 
+    `reference` is what TensorFlow computed on a random input, `on_picture` on a picture, where the model takes one.
     `guessed` says for `inputs` and `outputs` whether nobody named them. `renames` maps TensorFlow's names of inputs and
-    outputs to the model's. `lost` are layers that are not values of the model. `preprocessing` is the name by which a
-    network was recognised. `error` is there only after a failure, `done` only after success.
+    outputs to the model's. `unread` are inputs that no output needs, which the model does not have. `widened` is the
+    type of numbers that became float32. `lost` are layers that are not values of the model. `preprocessing` is the name
+    by which a network was recognised. `error` is there only after a failure, `done` only after success.
     """
 
     stage: str
@@ -101,6 +107,9 @@ class Facts(TypedDict, total=False):
     inputs: list[str]
     outputs: list[str]
     reference: Reference
+    on_picture: Reference
+    unread: list[str]
+    widened: str
     lost: list[str]
     preprocessing: str
     layers: int

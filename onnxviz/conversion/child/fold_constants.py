@@ -29,7 +29,7 @@ def fold_constants(tensorflow: ModuleType, graph: GraphDef, outputs: list[str]) 
 
     1. Only nodes all of whose ancestors are constants count, and of these only the last: those that others read.
     2. An Identity of a constant stays: it is how a frozen graph reads its weights, and a copy would double them.
-    3. What is random, has a state, is not a number or is larger than 64 MB stays as well.
+    3. What is random, also by a seed in the graph, has a state, is not a number or is larger than 64 MB stays as well.
     """
     last = _last_constants(graph, {node_of(name) for name in outputs})
     if not last:
@@ -87,8 +87,11 @@ def _last_constants(graph: GraphDef, kept: set[str]) -> list[str]:
     nodes = {node.name: node for node in graph.node}
     constant = _constant_nodes(graph)
     read = dict.fromkeys(name for node in graph.node if node.name not in constant for name in node.input)
+    # A constant has one output: a node of which a later one is read stays.
+    later = {node_of(name) for name in read if not name.startswith("^") and tensor_name(name) != f"{node_of(name)}:0"}
     first = dict.fromkeys(node_of(name) for name in read if tensor_name(name) == f"{node_of(name)}:0")
-    return [name for name in first if name in constant and name not in kept and nodes[name].op not in _LEFT]
+    left = [name for name in first if name in constant and name not in kept and name not in later]
+    return [name for name in left if nodes[name].op not in _LEFT]
 
 
 def _constant_nodes(graph: GraphDef) -> set[str]:
@@ -109,7 +112,8 @@ def _is_pure(node: NodeDef) -> bool:
 
     definition = op_def_registry.get(node.op)
     calls = any(value.HasField("func") or value.list.func for value in node.attr.values())
-    return definition is not None and not definition.is_stateful and node.op not in _NOT_CONSTANT and not calls
+    is_free = node.op.startswith("Stateless") or node.op in _NOT_CONSTANT
+    return definition is not None and not definition.is_stateful and not is_free and not calls
 
 
 def _make_constant(tensorflow: ModuleType, node: NodeDef, array: npt.NDArray[Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import re
 from collections.abc import Collection, Iterable, MutableSequence
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ _NO_RESULTS = frozenset(
     "RestoreV2 VarIsInitializedOp ReadVariableOp MergeV2Checkpoints VariableV2 Variable VarHandleOp Print PrintV2 "
     "IsVariableInitialized ScalarSummary HistogramSummary MergeSummary ImageSummary".split()
 )
+_WRITES = re.compile(r"Assign(Add|Sub)?VariableOp|Resource(Sparse)?Apply[A-Z]\w+|ResourceScatter[A-Z]\w+")
 _Message = TypeVar("_Message")
 
 
@@ -89,6 +91,15 @@ def cut_to(graph: GraphDef, roots: list[str]) -> None:
     _keep(graph.node, kept)
     _keep(graph.library.function, functions)
     del graph.library.gradient[:]
+
+
+def drop_writers(graph: GraphDef) -> None:
+    """Remove the nodes that write to variables, in place, and with them that others wait for them."""
+    written = {node.name for node in graph.node if _WRITES.fullmatch(node.op)}
+    kept = [node for node in graph.node if node.name not in written]
+    for node in kept:
+        node.input[:] = [name for name in node.input if not (name.startswith("^") and node_of(name) in written)]
+    _keep(graph.node, kept)
 
 
 def ancestors(graph: GraphDef, names: Iterable[str]) -> dict[str, NodeDef]:

@@ -28,13 +28,13 @@ class Row:
     layout: str | None = None
 
 
-def channels_last(rank: int | None, along: str = "T") -> str | None:
-    """Return the layout of a tensor whose last axis holds the channels; `along` is the letter of a single axis else.
+def channels_last(rank: int | None) -> str | None:
+    """Return the layout of a tensor whose last axis holds the channels.
 
-    >>> channels_last(3), channels_last(3, "L"), channels_last(4), channels_last(None)
-    ('NTC', 'NLC', 'NHWC', None)
+    >>> channels_last(3), channels_last(4), channels_last(None)
+    ('NLC', 'NHWC', None)
     """
-    return {2: "NC", 3: f"N{along}C", 4: "NHWC", 5: "NDHWC"}.get(rank or 0)
+    return {2: "NC", 3: "NLC", 4: "NHWC", 5: "NDHWC"}.get(rank or 0)
 
 
 def channels_come_first(layout: str | None) -> bool:
@@ -46,12 +46,28 @@ def channels_come_first(layout: str | None) -> bool:
     return layout is not None and len(layout) > 2 and layout[1] == "C"
 
 
+@dataclass(frozen=True)
+class LiteFile:
+    """The file from which tf2onnx reads a TensorFlow Lite model, and the names of its tensors in their order.
+
+    `sources` says for each output of a DEQUANTIZE which tensor it holds as floats, and `rounded` for each output of a
+    QUANTIZE what it was before. `between` are tensors that were rounded on the way from layer to layer.
+    """
+
+    path: str
+    names: list[str]
+    sources: dict[str, str]
+    rounded: dict[str, str]
+    between: list[str]
+
+
 @dataclass
 class Loaded:
     """A frozen graph, its inputs and outputs as tensor names, the names of these in ONNX, and its layers.
 
-    A TensorFlow Lite model has no graph, because tf2onnx reads it by itself. `rows` is empty where only the names of
-    nodes say what the layers are. Not frozen: a graph holds all weights, and goes as soon as nothing needs it.
+    A TensorFlow Lite model has no graph but a `lite` file, because tf2onnx reads it by itself. `rows` is empty where
+    only the names of nodes say what the layers are. Not frozen: a graph holds all weights, and goes as soon as nothing
+    needs it.
     """
 
     graph: GraphDef | None
@@ -60,6 +76,7 @@ class Loaded:
     renames: dict[str, str] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
     facts: Facts = field(default_factory=lambda: Facts())
+    lite: LiteFile | None = None
 
 
 def chosen(loaded: Loaded, keep: list[str], fold: bool) -> list[str]:
@@ -72,7 +89,7 @@ def chosen(loaded: Loaded, keep: list[str], fold: bool) -> list[str]:
     order = {node.name: place for place, node in enumerate(nodes)}
     wanted = [_resolved(loaded, order, name) for name in keep]
     if not fold:
-        wanted += [row.tensor for row in loaded.rows]
+        wanted += [row.tensor for row in loaded.rows] + (loaded.lite.between if loaded.lite else [])
     left_out = {node_of(name) for name in loaded.inputs} | {node.name for node in nodes if node.op == "Const"}
     kept = [name for name in dict.fromkeys(wanted) if name not in loaded.outputs and node_of(name) not in left_out]
     return sorted(kept, key=lambda name: order.get(node_of(name), 0))

@@ -13,7 +13,7 @@ import re
 from onnx import ModelProto
 
 from .exchange import Kept, KnownPreprocessing
-from .loaded import Loaded, channels_come_first
+from .loaded import Loaded, channels_come_first, channels_last
 
 
 def add_layer_map(proto: ModelProto, loaded: Loaded, where: dict[str, Kept]) -> int:
@@ -52,8 +52,8 @@ def _layout_in_onnx(layout: str | None, order: list[int] | None) -> str | None:
     """
     if order is None:
         return layout
-    layout = layout or {3: "NLC", 4: "NHWC", 5: "NDHWC"}.get(len(order), "")
-    if len(layout) != len(order):
+    layout = layout or channels_last(len(order))
+    if layout is None or len(layout) != len(order):
         return None
     letters = dict(zip(order, layout))
     return "".join(letters[place] for place in range(len(order)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from onnx import GraphProto, ModelProto, NodeProto, defs
 
@@ -57,13 +57,25 @@ def check_operators(proto: ModelProto) -> None:
         Refusal: There are some; the text names them and where they are.
     """
     versions = {entry.domain: entry.version for entry in proto.opset_import}
-    places: dict[str, list[str]] = {}
+    unknown = []
     for node in _all_nodes(proto.graph):
         if node.domain in ("", "ai.onnx"):
             if not defs.has(node.op_type, max_inclusive_version=versions.get(node.domain, 1)):
-                places.setdefault(node.op_type, []).append(node.name)
+                unknown.append((node.op_type, node.name))
         elif not node.domain.startswith(("ai.onnx", "com.microsoft")):
-            places.setdefault(f"{node.domain}.{node.op_type}", []).append(node.name)
+            unknown.append((f"{node.domain}.{node.op_type}", node.name))
+    refuse_untranslated(unknown)
+
+
+def refuse_untranslated(operators: Iterable[tuple[str, str]]) -> None:
+    """Refuse a model for operators, given with the names of their nodes, if there are any.
+
+    Raises:
+        Refusal: There are some; the text names them and where they are.
+    """
+    places: dict[str, list[str]] = {}
+    for kind, place in operators:
+        places.setdefault(kind, []).append(place)
     lines = [
         f"{op} at {', '.join(names[:3])}{' and more' if names[3:] else ''}" for op, names in sorted(places.items())
     ]

@@ -18,6 +18,7 @@ from .onnx_nodes import drop_unread
 from .routes import frozen_graph, keras_model, saved_model, tflite_model
 from .runners import GraphRunner, LiteRunner
 from .strip import name_free_sizes, strip
+from .widen import holds, widened
 
 ROUTES = {
     "saved_model": saved_model.load,
@@ -41,19 +42,25 @@ def convert(tensorflow: ModuleType, request: Request, report: FactsFile) -> None
     report.facts["renames"] = names
     report.facts["inputs"] = [names.get(name, name) for name in loaded.inputs]
     report.facts["outputs"] = [names.get(name, name) for name in loaded.outputs]
+    rounded = loaded.lite.rounded if loaded.lite else {}
     if request["reference"]:
         report.stage("running TensorFlow")
         runner: GraphRunner | LiteRunner = (
-            LiteRunner(tensorflow, request["source"]) if loaded.graph is None else GraphRunner(tensorflow, loaded)
+            LiteRunner(tensorflow, request["source"], loaded.lite) if loaded.lite else GraphRunner(tensorflow, loaded)
         )
-        report.facts["reference"] = reference.compute(runner, loaded, kept, request["reference"])
+        report.facts.update(
+            reference.compute(runner, loaded, [*kept, *rounded], request["reference"], request["picture"])
+        )
         del runner
     report.stage("converting")
     proto = _translate(tensorflow, loaded, kept, request)
     where = strip(proto, kept)
     gone = set(kept) - where.keys()
     report.facts["lost"] = loaded.facts.get("lost", []) + [row.layer for row in loaded.rows if row.tensor in gone]
-    report.facts["where"] = where
+    sources = {
+        name: where.get(source) or Kept(value=names.get(source, source), order=None) for name, source in rounded.items()
+    }
+    report.facts["where"] = {**where, **sources}
     name_free_sizes(proto)
     _join_batch_norms(proto, loaded, where)
     report.facts["layers"] = add_layer_map(proto, loaded, where)
@@ -72,10 +79,21 @@ def _load(tensorflow: ModuleType, request: Request) -> tuple[Loaded, list[str]]:
         cut = tensorflow.compat.v1.graph_util.extract_sub_graph(loaded.graph, nodes)
         if not request["trust"]:
             reaching_out.check_graph(cut)
+        present = {node.name for node in cut.node}
+        unread = [name for name in loaded.inputs if node_of(name) not in present]
+        loaded.inputs = [name for name in loaded.inputs if name not in unread]
+        loaded.facts["unread"] = [loaded.renames.get(name, name) for name in unread]
+        if holds(cut, tensorflow.bfloat16):
+            # ONNX Runtime computes next to nothing with bfloat16, and tf2onnx makes float16 of it, which ends at 65504.
+            cut = widened(tensorflow, cut, tensorflow.bfloat16)
+            loaded.facts["widened"] = "bfloat16"
         fold_shapes(tensorflow, cut)
         translate.substitute(tensorflow, cut)
         loaded.graph = fold_constants(tensorflow, cut, loaded.outputs)
-        loaded.rows = loaded.rows or layer_rows(loaded.graph)
+        nodes_left = {node.name for node in loaded.graph.node}
+        gone = [row for row in loaded.rows if node_of(row.tensor) not in nodes_left]
+        loaded.facts["lost"] = loaded.facts.get("lost", []) + [row.layer for row in gone]
+        loaded.rows = [row for row in loaded.rows if row not in gone] or layer_rows(loaded.graph)
     return loaded, chosen(loaded, request["keep"], request["fold"])
 
 
@@ -84,8 +102,8 @@ def _translate(tensorflow: ModuleType, loaded: Loaded, kept: list[str], request:
 
     The rewriter takes far more memory, and few graphs need it: it unrolls what tf2onnx knows only unrolled.
     """
-    if request["kind"] == "tflite":
-        return translate.translate(tensorflow, loaded, kept, request["opset"], request["source"])
+    if loaded.lite:
+        return translate.translate(tensorflow, loaded, kept, request["opset"])
     first: Exception | None = None
     if not (request["fold"] and request["kind"] in ("keras", "saved_model")):
         try:

@@ -12,15 +12,24 @@ from typing import Any
 
 from onnx import ModelProto
 
-from .graph_def import GraphDef
+from .graph_def import GraphDef, NodeDef
 from .loaded import Loaded
 from .onnx_nodes import check_operators
 
+_DRAWS = {
+    f"Stateless{name}{version}": drawn
+    for name, drawn in (
+        ("RandomNormal", "RandomStandardNormal"),
+        ("RandomUniform", "RandomUniform"),
+        ("TruncatedNormal", "TruncatedNormal"),
+    )
+    for version in ("", "V2")
+}
 _COMPILED = ("_XlaMustCompile", "_XlaCompile", "_noinline")
 
 
-def translate(tensorflow: ModuleType, loaded: Loaded, kept: list[str], opset: int, lite: str = "") -> ModelProto:
-    """Return the ONNX model of a frozen graph, or of the TensorFlow Lite file `lite`; kept tensors are outputs too.
+def translate(tensorflow: ModuleType, loaded: Loaded, kept: list[str], opset: int) -> ModelProto:
+    """Return the ONNX model of a frozen graph, or of a TensorFlow Lite file; kept tensors are outputs too.
 
     Raises:
         Refusal: The model has operators that ONNX does not have.
@@ -40,7 +49,7 @@ def translate(tensorflow: ModuleType, loaded: Loaded, kept: list[str], opset: in
                 opset=opset,
                 tensors_to_rename=dict(loaded.renames),
                 continue_on_error=False,
-                **({"tflite_path": lite, "dequantize": True} if lite else {}),
+                **({"tflite_path": loaded.lite.path, "dequantize": True} if loaded.lite else {}),
             )
         optimised = optimizer.optimize_graph(onnx_graph, catch_errors=False)
     proto: ModelProto = optimised.make_model("onnxviz convert")
@@ -63,22 +72,33 @@ def rewrite(tensorflow: ModuleType, loaded: Loaded, kept: list[str]) -> None:
 
 
 def substitute(tensorflow: ModuleType, graph: GraphDef) -> None:
-    """Write an operator that tf2onnx does not know by those that it does, in place.
+    """Write operators that tf2onnx does not know by those that it does, in place.
 
-    `Erfc(x)`, as Keras 3 writes the exact GELU, is `1 - Erf(x)`.
+    1. `Erfc(x)`, as Keras 3 writes the exact GELU, is `1 - Erf(x)`.
+    2. Random numbers of a seed, as Keras 3 draws them with the state of its generator, are random numbers: ONNX has no
+       operator that would draw the same, and the state, which each run changes, is frozen.
     """
+    for node in list(graph.node):
+        if node.op == "Erfc":
+            _write_erfc(tensorflow, graph, node)
+        elif node.op in _DRAWS:
+            node.op = _DRAWS[node.op]
+            del node.input[1:]
+            node.attr["T"].type = node.attr.pop("Tshape").type
+
+
+def _write_erfc(tensorflow: ModuleType, graph: GraphDef, node: NodeDef) -> None:
     new = tensorflow.compat.v1.NodeDef
-    for node in [node for node in graph.node if node.op == "Erfc"]:
-        kind = node.attr["T"].type
-        inner = new(name=f"{node.name}/erf", op="Erf", input=list(node.input))
-        inner.attr["T"].type = kind
-        one = new(name=f"{node.name}/one", op="Const")
-        one.attr["dtype"].type = kind
-        one.attr["value"].tensor.CopyFrom(tensorflow.make_tensor_proto(1, tensorflow.as_dtype(kind)))
-        node.op = "Sub"
-        del node.input[:]
-        node.input.extend([one.name, inner.name])
-        graph.node.extend([inner, one])
+    kind = node.attr["T"].type
+    inner = new(name=f"{node.name}/erf", op="Erf", input=list(node.input))
+    inner.attr["T"].type = kind
+    one = new(name=f"{node.name}/one", op="Const")
+    one.attr["dtype"].type = kind
+    one.attr["value"].tensor.CopyFrom(tensorflow.make_tensor_proto(1, tensorflow.as_dtype(kind)))
+    node.op = "Sub"
+    del node.input[:]
+    node.input.extend([one.name, inner.name])
+    graph.node.extend([inner, one])
 
 
 @contextmanager

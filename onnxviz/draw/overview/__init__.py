@@ -57,14 +57,15 @@ def column_titles(rows: Sequence[OverviewRow], style: Style) -> list[tuple[int, 
     """Return the titles of the columns and where they stand."""
     if rows and all(isinstance(row.look, VectorLook) for row in rows):
         curves = [(CURVES, "magnitudes, sorted")] if any(row.curve for row in rows) else []
-        return [(MEAN, "values by index"), *curves]
+        return [(MEAN, f"values {'by index' if style.order == 'index' else 'by magnitude'}"), *curves]
     scale = "each on its own scale" if style.scale == "auto" else f"scale {style.scale}"
     if style.limits is not None or any(row.limits is not None for row in rows):
         scale = "one scale for all inputs"
-    asked = " of those asked for" if style.channels is not None or style.top is not None else ""
-    varied = f"most varied channels{asked} (largest spatial deviation), {scale}"
+    asked = style.channels is not None or style.top is not None
+    varied = "most varied of the channels asked for" if asked else "most varied channels"
+    varied = f"{varied} (largest spatial deviation), {scale}"
     if style.order != "index":
-        varied = f"channels{asked}, greatest {style.order} first, {scale}"
+        varied = f"channels{' asked for' if asked else ''}, greatest {style.order} first, {scale}"
     deviation = (CURVES, "spatial deviation, sorted")
     if not _mostly_usual(rows):
         return [(MEAN, f"mean, principal components as RGB (PCA), and the {varied}"), deviation]

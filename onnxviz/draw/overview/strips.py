@@ -87,7 +87,8 @@ def draw_vector_strip(sheet: Sheet, row: OverviewRow, look: VectorLook, y: int) 
     sheet.page.canvas[y : y + TILE, MEAN : MEAN + STRIP] = palette.PANEL
     plot(view, look.columns, look.ends, thick)
     largest = (f"{index}: {number_text(value)}" for index, value in zip(look.top, look.values, strict=True))
-    words = "values by index, the largest  " + "  ·  ".join(largest)
+    order = "by index" if sheet.style.order == "index" else "by magnitude"
+    words = f"values {order}, the largest  " + "  ·  ".join(largest)
     sheet.page.text(MEAN, y + TILE + 14, words, 11, 140, width=STRIP)
 
 

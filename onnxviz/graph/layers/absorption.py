@@ -4,7 +4,8 @@ From a layer's output, as long as a single node reads the value, the walk takes:
 nodes too, such as x * Sigmoid(x)), and before the nonlinearity any constant biases and scales of a conv, dense or norm
 layer (see affine.py). At any step it takes a QuantizeLinear with the DequantizeLinear behind it: in a quantised model
 that is the value its integer kernels compute, shown dequantised, and exposing it stops no fusion. A product of whole
-numbers (ConvInteger, MatMulInteger) begins with the Cast and the Mul that make it what it stands for.
+numbers (ConvInteger, MatMulInteger) begins with the Cast and the Mul that make it what it stands for, a layer between
+two Reshapes behind the second (see regrouping.py).
 
 An output of the model along the way does not end the walk. The result would otherwise depend on what has been exposed
 already: after `--tap op` had made a convolution's own value an output, `conv` would mean something else.
@@ -46,8 +47,8 @@ class Absorber:
         value = self._families.scores.get(node.index, output)
         may = _MAY_FOLLOW.get(self._families.kinds[node.index], _MAY_FOLLOW_ANY)
         seen: list[str] = []
-        if node.index in self._families.floats:
-            seen, value = [value], self._families.floats[node.index].outputs[0]
+        if node.index in self._families.ends:
+            seen, value = [value], self._families.ends[node.index].outputs[0]
         while value and value not in seen:
             seen.append(value)
             readers = tuple({reader.index: reader for reader in self._graph.consumers.get(value, ())}.values())

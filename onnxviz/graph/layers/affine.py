@@ -30,15 +30,15 @@ class AffineFinder:
         self._axes = axes
         self._types = types
 
-    def find(self, kinds: Sequence[str], floats: Mapping[int, Node]) -> frozenset[int]:
+    def find(self, kinds: Sequence[str], ends: Mapping[int, Node]) -> frozenset[int]:
         """Return their indices; each alone reads what it shifts or scales.
 
         Args:
             kinds: The kinds of the graph's nodes.
-            floats: The nodes that make a layer's whole numbers what they stand for, by the index of its own node.
+            ends: The nodes that make a layer's value what it stands for, by the index of its own node.
         """
         owners = {node.index: node for node in self._graph.nodes if kinds[node.index] in _FOLDABLE}
-        owners.update((node.index, owners[index]) for index, node in floats.items())
+        owners.update((node.index, owners[index]) for index, node in ends.items() if index in owners)
         found: set[int] = set()
         for node in self._graph.nodes:
             value, constant = _sides(self._graph, node)

@@ -12,9 +12,10 @@ from onnxviz.graph.layers.affine import AffineFinder
 from onnxviz.graph.layers.names import read_layer_map
 from onnxviz.graph.layers.norms import find_norms, likely_axes
 from onnxviz.graph.layers.patterns import Gate, find_attention, find_floats, find_gates
+from onnxviz.graph.layers.regrouping import find_regrouped
 from onnxviz.graph.node import Node
 from onnxviz.graph.operators.axis_letters import Axes
-from onnxviz.graph.operators.layouts import follow_axes
+from onnxviz.graph.operators.layouts import Hints, follow_axes
 from onnxviz.graph.operators.table import operator_of
 from onnxviz.layout import TensorSpec, spatial_axes
 
@@ -30,15 +31,15 @@ class Families:
     """What was found about the nodes of a graph: their kinds, the layouts of values, and patterns of several nodes.
 
     `affine` are the indices of the nodes that shift or scale the layer before them by a constant; `scores` are the
-    values that hold attention weights, by the index of the product that makes their scores; `floats` are the values of
-    products of whole numbers once they are scaled to what they stand for, by the product's index.
+    values that hold attention weights, by the index of the product that makes their scores; `ends` are the nodes that
+    make the values of products of whole numbers, and of layers between two Reshapes, what they stand for.
     """
 
     kinds: Sequence[str]
     axes: Mapping[str, Axes]
     gates: Mapping[int, Gate]
     norms: Mapping[int, Gate]
-    floats: Mapping[int, Node]
+    ends: Mapping[int, Node]
     scores: Mapping[int, str]
     affine: frozenset[int]
 
@@ -55,12 +56,8 @@ def find_families(graph: Graph, types: Mapping[str, TensorSpec]) -> Families:
     norm are parts of a layer and no `add` or `pool`; what is computed from constants alone, and arithmetic on shapes,
     is `other`.
     """
-    gates, norms, scores, floats = (
-        find_gates(graph),
-        find_norms(graph, types),
-        find_attention(graph),
-        find_floats(graph),
-    )
+    gates, norms, scores = find_gates(graph), find_norms(graph, types), find_attention(graph)
+    ends = {**find_floats(graph), **find_regrouped(graph, types)}
     axes = _known_axes(graph, types, norms, scores)
     gating, normalising = _members(gates), _members(norms)
     kinds: list[str] = []
@@ -75,17 +72,17 @@ def find_families(graph: Graph, types: Mapping[str, TensorSpec]) -> Families:
         elif node.operator in _SPATIAL_REDUCTIONS and _reduces_space(graph, node, axes):
             kind = "pool"
         kinds.append(kind if _is_layer(graph, node, kind, types) else "other")
-    affine = AffineFinder(graph, axes, types).find(kinds, floats)
+    affine = AffineFinder(graph, axes, types).find(kinds, ends)
     for index in affine:
         kinds[index] = "other"
-    return Families(kinds, axes, gates, norms, floats, scores, affine)
+    return Families(kinds, axes, gates, norms, ends, scores, affine)
 
 
 def _known_axes(
     graph: Graph, types: Mapping[str, TensorSpec], norms: Mapping[int, Gate], scores: Mapping[int, str]
 ) -> Mapping[str, Axes]:
-    likely = {value: axes for norm in norms.values() for value, axes in likely_axes(graph, norm, types).items()}
-    axes = follow_axes(graph, types, {**likely, **read_layer_map(graph.metadata).axes}, _members(norms))
+    likely = {index: likely_axes(graph, norm, types) for index, norm in norms.items()}
+    axes = follow_axes(graph, types, Hints(read_layer_map(graph.metadata).axes, likely, _members(norms)))
     return {**axes, **_attention_axes(graph, types, scores)}
 
 
@@ -109,12 +106,18 @@ def _is_layer(graph: Graph, node: Node, kind: str, types: Mapping[str, TensorSpe
     output = next(filter(None, node.outputs), "")
     if not output or graph.is_constant(output):
         return False
-    if kind in _MAY_BE_ARITHMETIC and output in types and types[output].dtype in _ARITHMETIC:
+    if kind in _MAY_BE_ARITHMETIC and output in types and _is_arithmetic(types[output]):
         return False
     sides = operator_of(node).sides
     if kind == "dense" and sides is not None:
         return any(place < len(node.inputs) and graph.is_constant(node.inputs[place]) for place in sides)
     return True
+
+
+def _is_arithmetic(spec: TensorSpec) -> bool:
+    """Return whether a value is one of shape arithmetic, which TensorFlow does in int32 as well."""
+    flat = spec.shape is not None and len(spec.shape) < 2
+    return spec.dtype in _ARITHMETIC or (spec.dtype == "int32" and flat)
 
 
 def _reduces_space(graph: Graph, node: Node, axes: Mapping[str, Axes]) -> bool:

@@ -15,6 +15,7 @@ from contextlib import suppress
 from onnxviz.graph.attributes import MALFORMED
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.patterns import Gate, computed
+from onnxviz.graph.layers.regrouping import same_sizes, undoing
 from onnxviz.graph.node import Node
 from onnxviz.graph.operators.axis_letters import Axes
 from onnxviz.layout import CHANNELS_LAST, TensorSpec
@@ -120,16 +121,13 @@ def _squares_mean(graph: Graph, norm: Gate, root: Node) -> bool:
 
 def _with_regrouping(graph: Graph, norm: Gate, types: Mapping[str, TensorSpec]) -> Gate:
     """Take in the Reshape before a norm and the one behind it, where the second undoes the first."""
-    before, readers = graph.producers.get(norm.root), graph.consumers.get(norm.final.outputs[0], ())
-    if before is None or before.operator != "Reshape" or len(readers) != 1 or readers[0].operator != "Reshape":
+    end = undoing(graph, norm.root, norm.final.outputs[0])
+    if end is None:
         return norm
-    whole, undone = (_sizes(types, value) for value in (before.inputs[0], readers[0].outputs[0]))
-    if whole is None or whole != undone:
+    before = graph.producers[norm.root]
+    whole, undone = types.get(before.inputs[0]), types.get(end.outputs[0])
+    if whole is None or undone is None or whole.shape is None or undone.shape is None:
         return norm
-    return Gate(before.inputs[0], norm.members | {before.index, readers[0].index}, readers[0])
-
-
-def _sizes(types: Mapping[str, TensorSpec], value: str) -> list[int] | None:
-    """Return the sizes of a value, -1 for those that are not numbers."""
-    spec = types.get(value)
-    return None if spec is None or spec.shape is None else [one if isinstance(one, int) else -1 for one in spec.shape]
+    if not same_sizes(whole.shape, undone.shape):
+        return norm
+    return Gate(before.inputs[0], norm.members | {before.index, end.index}, end)

@@ -50,7 +50,12 @@ def carried(
         assumed = assumed or named.assumed
     if not letters or any(place not in letters and size not in may_come_in for place, size in enumerate(after)):
         return None
-    layout = _filled([letters.get(place, "") for place in range(len(after))], axes.layout)
+    places = [letters.get(place, "") for place in range(len(after))]
+    if "G" in places and "N" in axes.layout and "N" not in places and after[places.index("G")] == 1:
+        places[places.index("G")] = "N"  # of two axes of size 1 the one that stays is the batch
+    if None not in may_come_in and axes.layout == "NC" and places[-1] == "C" and "" in places:
+        return None  # a Reshape of rows: they may be the steps, and the axis that comes in the batch
+    layout = _filled(places, axes.layout)
     if layout is None or len(set(layout)) != len(layout):
         return None
     return None if "T" in layout and any(letter in SPATIAL for letter in layout) else Axes(layout, assumed)

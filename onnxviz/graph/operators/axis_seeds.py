@@ -27,6 +27,12 @@ def spatial(node: Node, sizes: KnownSizes) -> Iterator[tuple[str, Axes | None]]:
     yield from _both_sides(node, layout)
 
 
+def global_pool(node: Node, sizes: KnownSizes) -> Iterator[tuple[str, Axes | None]]:
+    """Pooling over all of space; not of rank 3, where converters write any mean over the last axis so."""
+    if _channels_first(node, sizes) != "NCL":
+        yield from spatial(node, sizes)
+
+
 def channels_last(node: Node, sizes: KnownSizes) -> Iterator[tuple[str, Axes | None]]:
     """The same operators in onnxruntime's graphs with channels last."""
     layout = _channels_first(node, sizes)

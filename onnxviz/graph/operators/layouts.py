@@ -10,8 +10,9 @@ maps as units.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 
 from onnxviz.graph.attributes import MALFORMED
 from onnxviz.graph.graph import Graph
@@ -19,22 +20,27 @@ from onnxviz.graph.node import Node
 from onnxviz.graph.operators.axis_letters import Axes, carried
 from onnxviz.graph.operators.axis_seeds import Seed
 from onnxviz.graph.operators.reads.rule import KnownSizes, Operand, Reads
-from onnxviz.graph.operators.table import Operator, operator_of, reads_of
+from onnxviz.graph.operators.table import operator_of, reads_of
 from onnxviz.layout import CHANNELS_LAST, Dimension, TensorSpec, channels_first
 
-_NONE: Mapping[str, Axes] = {}
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What is known of a graph's axes beside its operators.
+
+    Attributes:
+        recorded: layouts of values that the model's metadata tell; what operators fix counts before.
+        likely: layouts that patterns of several nodes make likely, by the index of their last node.
+        parts: the indices of nodes that fix nothing by themselves: a global pooling may be the mean of a norm.
+    """
+
+    recorded: Mapping[str, Axes] = field(default_factory=dict)
+    likely: Mapping[int, Mapping[str, Axes]] = field(default_factory=dict)
+    parts: Collection[int] = ()
 
 
-def follow_axes(
-    graph: Graph,
-    types: Mapping[str, TensorSpec],
-    recorded: Mapping[str, Axes] = _NONE,
-    parts: Collection[int] = (),
-) -> Mapping[str, Axes]:
+def follow_axes(graph: Graph, types: Mapping[str, TensorSpec], hints: Hints | None = None) -> Mapping[str, Axes]:
     """Return the layout of every value that convolutions and their like, or failing these a likely guess, reach.
-
-    `recorded` are layouts of values, known or likely, from elsewhere; what the operators themselves fix counts before.
-    `parts` are nodes that fix nothing by themselves, by their indices: a global pooling may be the mean of a norm.
 
     >>> import onnx
     >>> model = onnx.parser.parse_model('''<ir_version: 8, opset_import: ["" : 13]>
@@ -46,12 +52,21 @@ def follow_axes(
     >>> follow_axes(graph, {spec.name: spec for spec in graph.inputs})["x"].layout
     'NHWC'
     """
-    walk = _Walk(graph, types)
-    walk.sow(lambda operator: operator.fixes, parts)
-    for value, axes in recorded.items():
+    walk, hints = _Walk(graph, types), hints or Hints()
+    for node in graph.nodes:
+        if node.index not in hints.parts:
+            walk.sow(operator_of(node).fixes, node)
+    walk.spread(certain=True)
+    for value, axes in hints.recorded.items():
         walk.learn(value, axes)
+    walk.spread(certain=True)
     walk.spread()
-    walk.sow(lambda operator: operator.suggests)
+    for node in graph.nodes:
+        # What is likely is carried as far as it goes, from the inputs on, before the next likely thing is heard.
+        walk.sow(operator_of(node).suggests, node)
+        for value, axes in hints.likely.get(node.index, {}).items():
+            walk.learn(value, axes)
+        walk.spread()
     return walk.found
 
 
@@ -98,15 +113,12 @@ class _Walk:
         self._graph = graph
         self._waiting: tuple[deque[tuple[str, Axes]], ...] = (deque(), deque(), deque())
 
-    def sow(self, seed_of: Callable[[Operator], Seed | None], parts: Collection[int] = ()) -> None:
-        """Take the seeds of all nodes but some, and carry them as far as they go."""
-        for node in self._graph.nodes:
-            seed = seed_of(operator_of(node))
-            if seed is not None and node.index not in parts:
-                with suppress(*MALFORMED):
-                    for value, axes in seed(node, self.sizes):
-                        self.learn(value, axes)
-        self.spread()
+    def sow(self, seed: Seed | None, node: Node) -> None:
+        """Learn what a seed says of a node."""
+        if seed is not None:
+            with suppress(*MALFORMED):
+                for value, axes in seed(node, self.sizes):
+                    self.learn(value, axes)
 
     def learn(self, value: str, axes: Axes | None) -> None:
         """Take a layout of a value that has none yet, as long as its rank agrees.
@@ -119,10 +131,11 @@ class _Walk:
         if self.sizes.rank(value, len(axes.layout)) == len(axes.layout):
             self._waiting[2 if axes.assumed else "C" not in axes.layout].append((value, axes))
 
-    def spread(self) -> None:
-        """Carry what was found over all operators around, until nothing new is found."""
-        while any(self._waiting):
-            value, axes = next(filter(None, self._waiting)).popleft()
+    def spread(self, *, certain: bool = False) -> None:
+        """Carry what was found, or of that what is certain, over all operators around, until nothing new is found."""
+        waiting = self._waiting[:2] if certain else self._waiting
+        while any(waiting):
+            value, axes = next(filter(None, waiting)).popleft()
             if value in self.found:
                 continue
             self.found[value] = axes

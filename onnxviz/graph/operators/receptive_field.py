@@ -17,8 +17,7 @@ from fractions import Fraction
 from typing import Any
 
 from onnxviz.graph.graph import Graph
-from onnxviz.graph.node import Node
-from onnxviz.graph.operators.reads.rule import NOTHING, KnownSizes, Operand, Pull, Reads
+from onnxviz.graph.operators.reads.rule import NOTHING, AxisRead, KnownSizes, Operand, Pull, Reads
 from onnxviz.graph.operators.table import rule_of
 from onnxviz.layout import TensorSpec
 
@@ -38,8 +37,8 @@ class ReceptiveField:
 
     `size` is the span from the first to the last pixel, holes of dilation included, seen by all channels together;
     `start` is that of position 0 and negative where padding is. The three are None where the status is `whole input` or
-    `unknown`. `reaches_whole` says that besides this local field the whole input matters, through a gate or a
-    normalisation.
+    `unknown`, the last two also for tokens, which lie along one axis. `reaches_whole` says that besides this local
+    field the whole input matters, through a gate or a normalisation.
     """
 
     size: tuple[int, ...] | None
@@ -69,10 +68,20 @@ class Followed:
 
 
 @dataclass(frozen=True, slots=True)
+class _Fold:
+    """Where rows or columns lie in an axis of tokens: those of token t are `(t - shift) // inner % size`."""
+
+    inner: int
+    size: int
+    shift: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class _Axis:
     """Where an axis of the input lies in a value: at `place`, whose position i sees low..high, moved by i * stride.
 
-    `varies`: other axes, such as channels, each of whose positions sees only part of this field.
+    `varies`: other axes, such as channels, each of whose positions sees only part of this field. `fold`: where tokens
+    lie at the place, how they are counted; i is then that number.
     """
 
     place: int | None
@@ -83,6 +92,7 @@ class _Axis:
     whole: bool = False
     unknown: bool = False
     varies: frozenset[int] = frozenset()
+    fold: _Fold | None = None
 
 
 _Trace = tuple[_Axis, ...]
@@ -130,7 +140,10 @@ def _follow(
             continue
         for output, value in enumerate(node.outputs):
             if value:
-                found = [_through(node, place, output, traces[node.inputs[place]], sizes, spatial) for place in seen]
+                operands = (
+                    Operand(node, place, _rank(traces, sizes, node.inputs[place]), output, sizes) for place in seen
+                )
+                found = [_through(each, traces[each.source], spatial, is_lone=len(seen) == 1) for each in operands]
                 found += [(_UNKNOWN,) * count for captured in node.captured if captured in traces]
                 kept = [trace for trace in found if trace is not None]
                 if kept:
@@ -138,27 +151,37 @@ def _follow(
     return traces, tuple(sorted(spatial))
 
 
-def _through(node: Node, place: int, output: int, trace: _Trace, sizes: KnownSizes, spatial: set[int]) -> _Trace | None:
+def _rank(traces: Mapping[str, _Trace], sizes: KnownSizes, value: str) -> int:
+    return sizes.rank(value, _least_rank(traces[value]))
+
+
+def _least_rank(trace: _Trace) -> int:
+    return 1 + max((axis.place for axis in trace if axis.place is not None), default=0)
+
+
+def _through(operand: Operand, trace: _Trace, spatial: set[int], *, is_lone: bool) -> _Trace | None:
     """Return a trace after a node, as the node reads one operand; None where it does not read its values."""
-    least = 1 + max((axis.place for axis in trace if axis.place is not None), default=0)
-    rank = sizes.rank(node.inputs[place], least)
-    rule = rule_of(Operand(node, place, rank, output, sizes))
+    rule = rule_of(operand)
     if rule is NOTHING:
         return None
-    if rule is None or len(rule.axes) < least:
+    if rule is None or len(rule.axes) < _least_rank(trace):
         return (_UNKNOWN,) * len(trace)
     if rule.spatial:
-        spatial.update(axis for axis, at in enumerate(trace) if at.place is not None and at.place >= 2)
-    return tuple(axis if axis.place is None else _read(axis, rule) for axis in trace)
+        spatial.update(axis for axis, at in enumerate(trace) if at.place is not None and at.place >= 2 and not at.fold)
+    return tuple(axis if axis.place is None else _read(axis, rule, is_lone=is_lone) for axis in trace)
 
 
-def _read(axis: _Axis, rule: Reads) -> _Axis:
+def _read(axis: _Axis, rule: Reads, *, is_lone: bool) -> _Axis:
     """Follow an axis through a node: where it lies, and where what its positions see varies."""
     read = rule.axes[axis.place or 0]
+    folded = _folded(axis, read)
+    if folded is not None:
+        axis, read = folded
     if read.out is None or (read.pull is not None and not read.pull.step):
         return replace(_GONE, loose=read.loose, unknown=axis.unknown)
     moved = axis if read.pull is None else _pulled(axis, read.pull)
-    varying = axis.varies - {rule.joins}  # joined, none of an axis is left out
+    joins = None if is_lone and rule.joins == read.out else rule.joins  # beside constants a position sees all there is
+    varying = axis.varies - {joins}  # joined, none of an axis is left out
     others = [rule.axes[place] for place in varying if place < len(rule.axes)]
     # An axis that is read wholly brings its parts together; of one that is read in part, the part is not followed.
     parted = len(others) < len(varying) or any(other.loose or (other.pull and not other.covers) for other in others)
@@ -169,8 +192,41 @@ def _read(axis: _Axis, rule: Reads) -> _Axis:
         place=read.out,
         loose=moved.loose or read.loose or parted,
         whole=moved.whole or read.whole,
-        varies=frozenset(varies if rule.joins is None else varies | {rule.joins}),
+        varies=frozenset(varies if joins is None else varies | {joins}),
     )
+
+
+def _folded(axis: _Axis, read: AxisRead) -> tuple[_Axis, AxisRead] | None:
+    """Follow an axis into tokens, along them, and out of them; None where it neither is in them nor goes there."""
+    fold, digits = axis.fold, read.digits
+    if fold is None:
+        if len(digits) != 1:
+            return None
+        fold = _Fold(digits[0].inner, digits[0].size)
+        return replace(axis, fold=fold), AxisRead(digits[0].place)
+    if not digits:
+        shift = 0 if read.pull is None else _shift(read.pull)
+        if shift is None:
+            return axis, replace(read, out=None, loose=True)
+        return replace(axis, fold=replace(fold, shift=fold.shift - shift)), replace(read, pull=None)
+    if len(digits) == 1:  # the tokens themselves are merged with another axis
+        fold, digit = replace(fold, inner=fold.inner * digits[0].inner), digits[0]
+    else:
+        over = fold.inner * fold.size
+        digit = next((one for one in digits if one.inner <= fold.inner and over <= one.inner * one.size), digits[0])
+        if fold.inner % digit.inner or not digit.inner <= fold.inner:
+            return axis, replace(read, out=None, loose=True)
+        fold = replace(fold, inner=fold.inner // digit.inner)
+    if fold.shift:
+        return axis, replace(read, out=None, loose=True)
+    is_alone = len(digits) > 1 and (fold.inner, fold.size) == (1, digit.size)
+    return replace(axis, fold=None if is_alone else fold), AxisRead(digit.place)
+
+
+def _shift(pull: Pull) -> int | None:
+    """Return by how much a rule moves positions, None where it does more."""
+    is_shift = len(pull.offsets) == len(pull.offsets[0]) == pull.step == 1
+    return pull.offsets[0][0] if is_shift else None
 
 
 def _pulled(axis: _Axis, pull: Pull) -> _Axis:
@@ -204,8 +260,8 @@ def _merged(axes: Sequence[_Axis]) -> _Axis:
     unknown = any(axis.unknown for axis in axes) or (partly and bool(local))
     if not local:
         return _Axis(None, loose=partly, whole=whole, unknown=unknown)
-    if len({(axis.place, axis.stride) for axis in local}) > 1:
-        return replace(_GONE, unknown=unknown)
+    if len({(axis.place, axis.stride, axis.fold) for axis in local}) > 1:
+        return replace(_GONE, loose=any(axis.fold for axis in local), unknown=unknown)
     return _Axis(
         local[0].place,
         local[0].stride,
@@ -215,6 +271,7 @@ def _merged(axes: Sequence[_Axis]) -> _Axis:
         whole,
         unknown,
         frozenset().union(*(axis.varies for axis in local)),
+        local[0].fold,
     )
 
 
@@ -225,13 +282,17 @@ def _field(trace: _Trace, spatial: Iterable[int], source: str) -> ReceptiveField
     if any(axis.place is None for axis in axes):
         return ReceptiveField(None, None, None, Status.WHOLE_INPUT, True, source)
     places = {axis.place for axis in axes}
-    loose = any(axis.loose or axis.varies & places for axis in axes)
+    # What varies along channels is seen by all of them together; in a window of tokens it is each for itself.
+    loose = any(axis.loose or axis.varies & places or (axis.fold and axis.varies) for axis in axes)
     # Between fractions lie as many whole pixels as fit, in their middle.
     sizes = [math.floor(axis.high - axis.low) + 1 for axis in axes]
+    strides = tuple(_number(axis.stride) for axis in axes)
+    starts = tuple(_number((axis.low + axis.high + 1 - size) / 2) for axis, size in zip(axes, sizes, strict=True))
+    are_tokens = any(axis.fold for axis in axes)
     return ReceptiveField(
         tuple(sizes),
-        tuple(_number(axis.stride) for axis in axes),
-        tuple(_number((axis.low + axis.high + 1 - size) / 2) for axis, size in zip(axes, sizes, strict=True)),
+        None if are_tokens else strides,
+        None if are_tokens else starts,
         Status.UPPER_BOUND if loose else Status.EXACT,
         any(axis.whole for axis in axes),
         source,

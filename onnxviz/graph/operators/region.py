@@ -244,9 +244,8 @@ def _numbers(sizes: KnownSizes, value: str) -> tuple[int, ...]:
     if numbers is None:
         raise UsageError(f"the size of {value!r} is not known: run the model on an input first")
     if max(numbers, default=0) > _MOST_PLACES:
-        raise UsageError(
-            f"{value!r} is {shape_text(numbers)}: regions are followed over at most {_MOST_PLACES} positions"
-        )
+        shape = shape_text(numbers)
+        raise UsageError(f"{value!r} is {shape}: a region is followed over {_MOST_PLACES} positions at most")
     return numbers
 
 

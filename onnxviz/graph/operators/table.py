@@ -74,8 +74,14 @@ _ROWS: Iterable[tuple[str, Operator]] = (
     ("GroupNorm SkipGroupNorm", Operator("other", None, seeds.group_norm)),
     ("MaxPool AveragePool LpPool", Operator("pool", windows.window, seeds.spatial)),
     ("QLinearAveragePool", Operator("pool", windows.window, seeds.spatial, output_scale=3)),
-    ("GlobalMaxPool GlobalAveragePool GlobalLpPool", Operator("pool", reductions.over_space, seeds.spatial)),
-    ("QLinearGlobalAveragePool", Operator("pool", reductions.over_space, seeds.spatial, output_scale=3)),
+    (
+        "GlobalMaxPool GlobalAveragePool GlobalLpPool",
+        Operator("pool", reductions.over_space, seeds.global_pool, seeds.spatial),
+    ),
+    (
+        "QLinearGlobalAveragePool",
+        Operator("pool", reductions.over_space, seeds.global_pool, seeds.spatial, output_scale=3),
+    ),
     ("MaxUnpool GridSample RoiAlign MaxRoiPool", Operator("other", None, seeds.spatial)),
     ("DepthToSpace", Operator("resize", windows.depth_to_space, seeds.spatial)),
     ("SpaceToDepth", Operator("resize", windows.space_to_depth, seeds.spatial)),
@@ -116,8 +122,8 @@ _ROWS: Iterable[tuple[str, Operator]] = (
     ("QLinearMul", Operator("other", elementwise.pointwise, output_scale=6)),
     ("Sub Mul Div", Operator("other", elementwise.pointwise, weights=_EVERY_INPUT)),
     ("Gemm", Operator("dense", products.gemm, seeds.rows_of_channels, weights=(0, 1, 2))),
-    ("FusedGemm", Operator("dense", None, seeds.rows_of_channels, weights=(0, 1, 2))),
-    ("QGemm", Operator("dense", None, seeds.rows_of_channels, weights=(3, 6), output_scale=7)),
+    ("FusedGemm", Operator("dense", products.gemm, seeds.rows_of_channels, weights=(0, 1, 2))),
+    ("QGemm", Operator("dense", products.quantised_gemm, seeds.rows_of_channels, weights=(3, 6), output_scale=7)),
     ("MatMul MatMulInteger", Operator("dense", products.matmul, None, seeds.dense_product, (0, 1), sides=(0, 1))),
     ("FusedMatMul", Operator("dense", products.fused_matmul, None, seeds.dense_product, (0, 1), sides=(0, 1))),
     (
@@ -125,8 +131,11 @@ _ROWS: Iterable[tuple[str, Operator]] = (
         Operator("dense", products.matmul, None, seeds.dense_product, (0, 3), sides=(0, 3), output_scale=6),
     ),
     ("MatMulNBits", Operator("dense", products.matmul, None, seeds.dense_product, (1,))),
-    ("MatMulIntegerToFloat", Operator("dense", None, None, seeds.dense_product, (1, 6), sides=(0, 1))),
-    ("DynamicQuantizeMatMul", Operator("dense", None, None, seeds.dense_product, (1, 4), sides=(0, 1))),
+    ("MatMulIntegerToFloat", Operator("dense", products.matmul, None, seeds.dense_product, (1, 6), sides=(0, 1))),
+    (
+        "DynamicQuantizeMatMul",
+        Operator("dense", products.dynamic_matmul, None, seeds.dense_product, (1, 4), sides=(0, 1)),
+    ),
     ("Attention", Operator("attention", products.attention, seeds.attention)),
     ("MultiHeadAttention", Operator("attention", products.fused_attention, seeds.fused_attention)),
     ("GroupQueryAttention", Operator("attention", None, seeds.fused_attention)),
@@ -179,7 +188,7 @@ def _by_domain(rows: Iterable[tuple[str, Operator]]) -> dict[tuple[str, str], Op
             if operator.kind != "other":
                 plain = replace(operator, reads=None, fixes=None, suggests=None)
                 table[_BLOCKED_DOMAIN, name] = plain
-                last = seeds.channels_last if operator.fixes is seeds.spatial else None
+                last = seeds.channels_last if operator.fixes in (seeds.spatial, seeds.global_pool) else None
                 table[_CHANNELS_LAST_DOMAIN, name] = replace(plain, fixes=last)
     table[_MICROSOFT, "Attention"] = Operator(
         "attention", products.packed_attention, seeds.fused_attention, weights=(1, 2)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from onnxviz.errors import NoMatchError, UnsupportedError, UsageError
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.layer import Layer
-from onnxviz.graph.selection.candidates import Candidates, Matches, members
+from onnxviz.graph.selection.candidates import Candidate, Candidates, Matches, members
 from onnxviz.graph.selection.evaluation import Evaluation
 from onnxviz.graph.selection.grammar import KEYWORDS, Condition, Factor, Selection, Term, Word, exact, parse
 from onnxviz.graph.selection.messages import all_inside, inside_body, left_inside, pointed
@@ -22,7 +22,6 @@ SelectionText = str | Layer | Sequence[str | Layer] | Mapping[str, str]
 """What `layers=` takes: a selection or a layer, several of them, or selections with a new name each."""
 
 TAPS = ("act", "op")
-_SHOWN_FIRST = ("conv", "pool")
 _MOST_NOTES = 3
 
 _COMMAND = "`onnxviz layers MODEL` lists the names"
@@ -43,17 +42,17 @@ class Choice:
 
 
 def choose(
-    wanted: SelectionText | None,
+    wanted: SelectionText,
     *,
     graph: Graph,
     layers: Sequence[Layer],
     exclude: Sequence[str] = (),
     tap: str = "act",
-) -> tuple[tuple[Choice, ...], str]:
-    """Return what is chosen, in graph order, each value once, and a remark on it (often empty).
+) -> tuple[Choice, ...]:
+    """Return what is chosen, in graph order, each value once.
 
     Args:
-        wanted: A text, a layer, several of them, or texts with the names to give; None for the default.
+        wanted: A text, a layer, several of them, or texts with the names to give.
         graph: The model.
         layers: Its catalogue.
         exclude: Selections that are taken away.
@@ -66,9 +65,6 @@ def choose(
         UnsupportedError: What is meant lies in a body or function.
     """
     require_tap(tap)
-    if wanted is None:
-        choices, taken = default_choices(graph, layers, tap, exclude)
-        return choices, f"no selection given: {taken}"
     if isinstance(wanted, Mapping):
         found = _renamed(wanted, graph, layers, tap)
     else:
@@ -78,7 +74,7 @@ def choose(
             raise UsageError(f"a selection is a text or a layer, not {wrong[0]}")
         texts = [item for item in given if isinstance(item, str)]
         if len(texts) == len(given):
-            return select(texts, graph=graph, layers=layers, exclude=exclude, tap=tap), ""
+            return select(texts, graph=graph, layers=layers, exclude=exclude, tap=tap)
         found = [_taken(item, graph, layers, tap) for item in given if isinstance(item, Layer)]
         found += select(texts, graph=graph, layers=layers, tap=tap) if texts else ()
     gone = matched_values(exclude, graph=graph, layers=layers, tap=tap)
@@ -86,7 +82,7 @@ def choose(
     if not kept:
         raise NoMatchError("nothing is selected, or all of it is excluded")
     order = {value: node.index for value, node in graph.producers.items()}
-    return tuple(sorted(kept.values(), key=lambda choice: order.get(choice.value, -1))), ""
+    return tuple(sorted(kept.values(), key=lambda choice: order.get(choice.value, -1)))
 
 
 def _renamed(names: Mapping[str, str], graph: Graph, layers: Sequence[Layer], tap: str) -> list[Choice]:
@@ -181,59 +177,6 @@ def require_tap(tap: str) -> None:
         )
 
 
-def default_choices(
-    graph: Graph, layers: Sequence[Layer], tap: str, exclude: Sequence[str] = ()
-) -> tuple[tuple[Choice, ...], str]:
-    """Return what is taken where nothing was selected, and words for it.
-
-    | the model has | taken |
-    |---|---|
-    | layers of kind conv or pool | these |
-    | else layers of rank 3 or more, or of a rank that a run alone tells | these |
-    | else layers | all of them |
-    | else | the outputs of its nodes |
-
-    Raises:
-        NoMatchError: `exclude` takes all of them away.
-        UnsupportedError: All the layers lie in bodies or functions.
-    """
-    top = [layer for layer in layers if not layer.inside and layer.kind != "other"]
-    inner = [layer for layer in layers if layer.inside and layer.kind != "other"]
-    if inner and not top:
-        hidden = [layer for layer in inner if layer.kind in _SHOWN_FIRST] or inner
-        outputs = [output for layer in hidden for output in graph.nodes[layer.index].outputs]
-        raise UnsupportedError(all_inside(hidden, outputs))
-    text, words = _default_text(top, inner)
-    choices = select(text, graph=graph, layers=layers, exclude=exclude, tap=tap)
-    return choices if top else _computed(choices, graph), words
-
-
-def _default_text(top: Sequence[Layer], inner: Sequence[Layer]) -> tuple[str, str]:
-    """Return the selection that stands for none, and words for it."""
-    first = ",".join(kind for kind in _SHOWN_FIRST if any(layer.kind == kind for layer in top))
-    if first:
-        return f"({','.join(_SHOWN_FIRST)})", first  # in one term: what lies inside is counted of both
-    if not top:
-        return "other", "the outputs of its nodes, for no node is a layer of a kind"
-    where = "outside bodies " if any(layer.kind in _SHOWN_FIRST for layer in inner) else ""
-    vectors = sum(layer.rank is not None and layer.rank < 3 for layer in top)
-    unknown = sum(layer.rank is None for layer in top)
-    if vectors == len(top):
-        return "all", f"every layer, for no layer {where}is of kind conv or pool, or of rank 3 or more"
-    words = f"every layer of rank 3 or more, for no layer {where}is of kind conv or pool"
-    words += f"; taken too: {unknown} whose rank only the run tells" if unknown else ""
-    words += f"; left out: {vectors} of a lower rank (`all` has them)" if vectors else ""
-    return "!rank<3", words
-
-
-def _computed(choices: tuple[Choice, ...], graph: Graph) -> tuple[Choice, ...]:
-    """Leave out what no run computes, or what is not a tensor by the model's own word, unless that is all there is."""
-    declared = (*graph.proto.graph.output, *graph.proto.graph.value_info)
-    others = {info.name for info in declared if info.type.WhichOneof("value") not in ("tensor_type", None)}
-    kept = [one for one in choices if one.value not in others and not graph.is_constant(one.value)]
-    return tuple(kept) or choices
-
-
 def _read(text: str, candidates: Candidates) -> Selection:
     """Parse a selection, unless the whole text is the name of a node or value."""
     for whole in dict.fromkeys((text, text.strip())):
@@ -244,12 +187,11 @@ def _read(text: str, candidates: Candidates) -> Selection:
 
 def _choices(candidates: Candidates, matches: Matches) -> list[Choice]:
     """Return the choices in graph order, each value once: under its own name where that was asked for."""
+    _refuse_inner([candidates[number] for number in members(matches.all & candidates.inner)], candidates)
     found: dict[str, tuple[tuple[int, int], Choice]] = {}
     for literal, numbers in ((True, matches.literal), (False, matches.tapped)):
         for number in sorted(members(numbers), key=lambda number: candidates[number].order):
             candidate = candidates[number]
-            if candidate.inside:
-                raise UnsupportedError(inside_body(candidate.name, candidate.inside, candidates.around(candidate)))
             if literal:
                 choice = Choice(
                     candidate.value, candidate.value, "value", candidate.layer, candidates.notes.get(number, "")
@@ -258,6 +200,15 @@ def _choices(candidates: Candidates, matches: Matches) -> list[Choice]:
                 choice = Choice(candidate.name, candidate.tapped(candidates.tap), candidates.tap, candidate.layer)
             found.setdefault(choice.value, (candidate.order, choice))
     return [choice for _, choice in sorted(found.values(), key=lambda pair: pair[0])]
+
+
+def _refuse_inner(inner: Sequence[Candidate], candidates: Candidates) -> None:
+    outputs = [output for candidate in inner for output in candidates.around(candidate)]
+    if len({candidate.tapped(candidates.tap) for candidate in inner}) == 1:
+        raise UnsupportedError(inside_body(inner[0].name, inner[0].inside, outputs))
+    if inner:
+        layers = [candidate.layer for candidate in inner if candidate.layer is not None]
+        raise UnsupportedError(all_inside(layers, outputs, "the selection's"))
 
 
 def _nothing(candidates: Candidates, chosen: Sequence[Selection], left_out: Sequence[Selection]) -> str:

@@ -33,11 +33,11 @@ def inside_body(name: str, body: str, outputs: Iterable[str] = ()) -> str:
     return f"`{shown(name)}` lies inside {_in_there([body])}; select what the node around it puts out{_named(outputs)}"
 
 
-def all_inside(layers: Sequence[Layer], outputs: Iterable[str]) -> str:
-    """Return the refusal of a model that has these layers, and all of them in bodies or functions."""
+def all_inside(layers: Sequence[Layer], outputs: Iterable[str], whose: str = "the model's") -> str:
+    """Return the refusal of these layers of the model, or of what `whose` says, all in bodies or functions."""
     kinds = " and ".join(dict.fromkeys(layer.kind for layer in layers))
     return (
-        f"the model's {len(layers)} {kinds} layers lie inside {_in_there(layer.inside for layer in layers)}\n"
+        f"{whose} {len(layers)} {kinds} layers lie inside {_in_there(layer.inside for layer in layers)}\n"
         f"select what the nodes around them put out{_named(outputs)}; `onnxviz layers MODEL --all` lists every node"
     )
 

@@ -5,7 +5,7 @@ import { zoomed } from "./grid.js";
 /**
  * Paint one map, or the part of it that lies on the target.
  *
- * Below zoom 1 a pixel has the colour of the mean of its values, or the mark of a value that is not finite.
+ * Below zoom 1 a pixel has the colour of the mean of its values, or the mark of a mean that is not finite.
  *
  * @param {Target} target
  * @param {{x: number, y: number}} at the map's upper left corner; may lie outside
@@ -62,16 +62,24 @@ function pixelAt(tile, place) {
  */
 function meanPixel(tile, row, column) {
   const [down, across] = [Math.max(1, -tile.zoomY), Math.max(1, -tile.zoomX)];
-  let [sum, count] = [0, 0];
+  let [sum, count, seen] = [0, 0, 0];
   for (let y = row * down; y < Math.min(tile.height, (row + 1) * down); y++) {
     for (let x = column * across; x < Math.min(tile.width, (column + 1) * across); x++) {
       const place = tile.offset + y * tile.width + x;
-      if (tile.marks && tile.marks[place]) return tile.markPixels[tile.marks[place]];
+      if (tile.marks) seen |= 1 << tile.marks[place];
       sum += tile.codes[place];
       count++;
     }
   }
-  return tile.table[Math.round(sum / count)];
+  return seen > 1 ? tile.markPixels[markOfMean(seen)] : tile.table[Math.round(sum / count)];
+}
+
+/**
+ * Return the mark of a mean: of NaN, or of both infinities, it is NaN.
+ * @param {number} seen a bit for each mark among the values
+ */
+function markOfMean(seen) {
+  return seen & 2 || (seen & 12) === 12 ? 1 : seen & 4 ? 2 : 3;
 }
 
 /**

@@ -69,9 +69,20 @@ function paintTile(target, scene, grid, at) {
   }
   if (statistics.nan[place] || statistics.inf[place]) {
     const side = Math.max(2, Math.min(Math.round(9 * at.ratio), grid.tileHeight >> 1));
-    paintCorner(target, { x: at.x + grid.tileWidth, y: at.y }, side, pixelOf(theme.nan));
+    const pixel = scene.markPixels[firstMark(scene, place)];
+    paintCorner(target, { x: at.x + grid.tileWidth, y: at.y }, side, pixel);
   }
   if (grid.barred) paintRange(target, scene, grid, at, place);
+}
+
+/**
+ * Return the mark of a channel's values that are not finite: NaN before infinity before minus infinity.
+ * @param {Scene} scene
+ * @param {number} place
+ */
+function firstMark({ values, size }, place) {
+  const marks = /** @type {Uint8Array} */ (values.marks).subarray(place * size, (place + 1) * size);
+  return [1, 2].find((mark) => marks.includes(mark)) ?? 3;
 }
 
 /**

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -109,6 +111,24 @@ def test_what_is_said(said: list[str], steps: np.ndarray) -> None:
     notes = "  ".join(said)
     assert "layout NCHW assumed" in notes
     assert "NaN in 1 of 3" in notes
+
+
+@pytest.mark.parametrize(
+    ("style", "title"),
+    [
+        (Style(), "most varied channels (largest spatial deviation), each on its own scale"),
+        (
+            Style(channels="0-1"),
+            "most varied of the channels asked for (largest spatial deviation), each on its own scale",
+        ),
+        (Style(order="mean", scale="layer"), "channels, greatest mean first, scale layer"),
+        (Style(order="mean", top=2), "channels asked for, greatest mean first, each on its own scale"),
+        (Style(limits=(0, 1)), "most varied channels (largest spatial deviation), one scale for all inputs"),
+    ],
+)
+def test_the_channels_that_are_shown_are_said(said: list[str], steps: np.ndarray, style: Style, title: str) -> None:
+    draw([summarise(steps, "NCHW", Caption("conv1", "Conv"), style=style)], replace(style, limits=None))
+    assert title in said
 
 
 def test_scores_that_are_no_shares_are_numbers(said: list[str]) -> None:

@@ -369,3 +369,60 @@ def test_a_product_of_whole_numbers_that_is_gated_ends_before_the_gate() -> None
         "n = Sigmoid (x) y = Mul (f, n)"
     )
     assert dense_layers(nodes)["i"].act == "i"
+
+
+ROWS = "f = Reshape (x, flat) c = MatMul (f, side) r = Reshape (c, back) a = Add (r, b) y = Relu (a)"
+ROWS_OF_HEADS = ROWS.replace("f = Reshape (x, flat)", "h = Reshape (x, heads) f = Reshape (h, flat)")
+
+
+@pytest.mark.parametrize(("nodes", "shape"), [(ROWS, "4,5,2"), (ROWS, "4,3,5,2"), (ROWS_OF_HEADS, "4,5,2")])
+def test_a_dense_layer_over_a_sequence_ends_behind_the_reshape_that_undoes_its_rows(nodes: str, shape: str) -> None:
+    places = shape.rpartition(",")[0]
+    held = f"{DENSE}int64[2] flat = {{-1,2}}, int64[{shape.count(',') + 1}] back = {{{places},2}}"
+    held += f", int64[{shape.count(',') + 2}] heads = {{{places},2,1}}"
+    text = f'<ir_version: 10, opset_import: ["": 20]> g (float[{shape}] x) => (y) <{held}> {{ {nodes} }}'
+    graph = Graph.from_proto(parser.parse_model(text))
+    found = {layer.output: layer for layer in catalogue(graph, infer_types(graph))}
+    assert {value: (layer.kind, layer.act) for value, layer in found.items()} == {
+        "c": ("dense", "y"),
+        "y": ("act", "y"),
+    }
+    assert found["c"].shape == tuple(map(int, shape.split(",")))
+    assert (found["c"].layout or "")[-1] == "C"
+
+
+OTHER_ROWS = {
+    "places turned": ("{-1,2}", "{5,4,2}"),
+    "maps flattened": ("{4,10}", "{4,5,2}"),
+}
+
+
+@pytest.mark.parametrize(("flat", "back"), OTHER_ROWS.values(), ids=OTHER_ROWS)
+def test_reshapes_that_do_not_undo_each_other_stay_outside(flat: str, back: str) -> None:
+    width = 10 if "10" in flat else 2
+    side = f"float[{width},{width}] s = {{{','.join('1' * width**2)}}}"
+    held = f"{DENSE}{side}, int64[2] flat = {flat}, int64[3] back = {back}"
+    nodes = ROWS.replace("side", "s")
+    text = f'<ir_version: 10, opset_import: ["": 20]> g (float[4,5,2] x) => (y) <{held}> {{ {nodes} }}'
+    graph = Graph.from_proto(parser.parse_model(text))
+    assert {layer.act for layer in catalogue(graph, infer_types(graph)) if layer.kind == "dense"} == {"c"}
+
+
+def test_a_norm_of_groups_that_pytorch_writes_ends_behind_its_groups() -> None:
+    held = (
+        "int64[3] parts = {0,2,-1}, float[2] ones = {1,1}, float[2] none = {0,0}, float[4,1,1] g = {1,2,3,4}, "
+        "float[2,4,1,1] w = {1,2,3,4,5,6,7,8}"
+    )
+    nodes = (
+        "r = Reshape (x, parts) n = InstanceNormalization (r, ones, none) s = Shape (x) u = Reshape (n, s) "
+        "m = Mul (u, g) a = Add (m, g) k = Relu (a) y = Conv (k, w)"
+    )
+    text = f'<ir_version: 10, opset_import: ["": 20]> g (float[1,4,3,3] x) => (y) <{held}> {{ {nodes} }}'
+    graph = Graph.from_proto(parser.parse_model(text))
+    found = {layer.output: layer for layer in catalogue(graph, infer_types(graph))}
+    assert {value: (layer.kind, layer.act) for value, layer in found.items()} == {
+        "n": ("norm", "k"),
+        "k": ("act", "k"),
+        "y": ("conv", "y"),
+    }
+    assert found["n"].layout == "NCHW"

@@ -179,6 +179,11 @@ def test_arithmetic_on_shapes_is_no_layer() -> None:
     }
 
 
+def test_tensorflow_s_arithmetic_on_shapes_is_no_layer() -> None:
+    found = layers_of("h = Cast <to=6> (i) t = Concat <axis=0> (h, h) y = Add (w, w)", "int64[2] i, int32[2,2] w")
+    assert {value: found[value].kind for value in "ty"} == {"t": "other", "y": "add"}
+
+
 def test_a_square_is_no_nonlinearity() -> None:
     assert layers_of("y = Mul (x, x)")["y"].kind == "other"
 

@@ -16,8 +16,10 @@ import onnxruntime
 import pytest
 
 import onnxviz
+from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.layer import Layer
-from onnxviz.graph.operators.receptive_field import Status
+from onnxviz.graph.operators.receptive_field import Status, receptive_fields
+from onnxviz.graph.shapes import infer_types
 from onnxviz.layout import spatial_axes
 
 EXPORTS = sorted((Path(__file__).parent / "exports").glob("*.onnx"))
@@ -43,9 +45,9 @@ class Perturbed:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.intra_op_num_threads = 1
         self.session = onnxruntime.InferenceSession(proto.SerializeToString(), options)
-        self.base = self._run(self.image)
+        self.base = self.run(self.image)
 
-    def _run(self, image: Array) -> dict[str, Array]:
+    def run(self, image: Array) -> dict[str, Array]:
         return dict(zip(self.values, self.session.run(self.values, {"image": image}), strict=True))
 
     def middle(self, layer: Layer) -> list[int]:
@@ -57,7 +59,7 @@ class Perturbed:
         for axis, place in zip(spatial_axes(layer.layout), self.middle(layer), strict=True):
             at[axis] = place
         image = np.where(pixels, self.image + self.noise, self.image)
-        return not np.array_equal(self._run(image)[layer.act][tuple(at)], self.base[layer.act][tuple(at)])
+        return not np.array_equal(self.run(image)[layer.act][tuple(at)], self.base[layer.act][tuple(at)])
 
     def edges(self, seen: Array, ends: Sequence[tuple[int, int]]) -> Iterator[Array]:
         """Yield the first and the last row and column of the pixels that are seen, as far as they are in the input."""
@@ -97,7 +99,10 @@ def test_fields(perturbed: Perturbed, measured: bool) -> None:
         field, rank = layer.receptive_field, len(spatial_axes(layer.layout))
         if measured:
             assert layer.shape == perturbed.base[layer.act].shape, layer.name
-        if field is None or field.size is None or field.start is None or field.stride is None or rank != 2:
+        if field is None or field.size is None or rank != 2:
+            continue
+        if field.start is None or field.stride is None:  # windows, which no axis of space counts
+            assert perturbed.base[layer.act].ndim == 4 and layer.layout_assumed
             continue
         firsts = [
             int(np.floor(float(start + place * stride) + 0.5))
@@ -112,6 +117,31 @@ def test_fields(perturbed: Perturbed, measured: bool) -> None:
             perturbed.check(layer, seen, ends, field.status)
             checked += 1
     assert checked
+
+
+def test_no_position_sees_more_than_its_field(perturbed: Perturbed) -> None:
+    """Each row and each column is perturbed; tokens and windows, which no axis of space counts, are judged as well."""
+    spans: dict[str, list[int]] = {value: [] for value in perturbed.values}
+    for axis in (2, 3):
+        moved: dict[str, list[Array]] = {value: [] for value in perturbed.values}
+        for place in range(perturbed.side):
+            image = perturbed.image.copy()
+            line = (slice(None), slice(None), *(place if at == axis else slice(None) for at in (2, 3)))
+            image[line] += perturbed.noise[line]
+            for value, array in perturbed.run(image).items():
+                moved[value].append(array != perturbed.base[value])
+        for value, lines in moved.items():
+            seen = np.stack(lines)
+            last = perturbed.side - seen[::-1].argmax(0)
+            spans[value].append(int(np.max((last - seen.argmax(0)) * seen.any(0))))
+    for layer in perturbed.layers:
+        field = layer.receptive_field
+        if field is None or field.size is None:
+            continue
+        limit = [perturbed.side] * 2 if field.reaches_whole else [min(size, perturbed.side) for size in field.size]
+        assert all(span <= most for span, most in zip(spans[layer.act], limit, strict=True)), layer.name
+        if field.status is Status.EXACT and max(field.size) < perturbed.side // 2:
+            assert spans[layer.act] == limit, layer.name
 
 
 def test_regions_of_convolutions(perturbed: Perturbed) -> None:
@@ -130,3 +160,62 @@ def test_halves_of_channels_are_no_gates(stem: str) -> None:
     # stem and second: 3 + 2 * 2 = 7 px; two 3x3 of stride 4 in the first C2f: 7 + 2 * 2 * 4
     assert [field.size for field in fields[:6] if field] == [(3, 3), (7, 7), (7, 7), (15, 15), (23, 23), (23, 23)]
     assert {field.status for field in fields[:6] if field} == {Status.EXACT}
+
+
+# Two 3x3 convolutions of 8-bit codes with all that stands between them in a network of onnxruntime's quantizer.
+QUANTISED = """<ir_version: 9, opset_import: ["": 17, "com.microsoft": 1]>
+g (float[1,2,16,16] x) => (float[1,6] y)
+<float s = {0.05}, uint8 z = {9}, uint8[2,2,3,3] w = {WWW}, uint8[6,4] f = {FFF}> {
+    q = QuantizeLinear (x, s, z)
+    c = QLinearConv <pads=[1,1,1,1]> (q, s, z, w, s, z, s, z)
+    g = com.microsoft.QLinearSigmoid (c, s, z, s, z)
+    m = com.microsoft.QLinearMul (c, s, z, g, s, z, s, z)
+    a = com.microsoft.QLinearAdd (m, s, z, q, s, z, s, z)
+    l = com.microsoft.QLinearLeakyRelu <alpha=0.1> (a, s, z, s, z)
+    p = com.microsoft.QLinearAveragePool <kernel_shape=[2,2], strides=[2,2]> (l, s, z, s, z)
+    d = QLinearConv <pads=[1,1,1,1]> (p, s, z, w, s, z, s, z)
+    j = com.microsoft.QLinearConcat <axis=1> (s, z, d, s, z, p, s, z)
+    o = com.microsoft.QLinearGlobalAveragePool (j, s, z, s, z)
+    r = Flatten (o)
+    y = com.microsoft.QGemm <transB=1> (r, s, z, f, s, z)
+}"""
+
+
+def test_quantised_operators_are_followed_like_their_float_kin(tmp_path: Path) -> None:
+    text = QUANTISED.replace("WWW", ",".join(map(str, range(36)))).replace("FFF", ",".join(map(str, range(24))))
+    proto = onnx.parser.parse_model(text)
+    onnx.save(proto, tmp_path / "quantised.onnx")
+    model = onnxviz.open(tmp_path / "quantised.onnx")
+    values = [value for node in model.graph.nodes for value in node.outputs]
+    proto.graph.output.extend(onnx.ValueInfoProto(name=value) for value in values if value != "y")
+    session = onnxruntime.InferenceSession(proto.SerializeToString())
+    image = np.zeros((1, 2, 16, 16), np.float32)
+    for value, array in zip(values, session.run(values, {"x": image}), strict=True):
+        spec = model.types[value]
+        assert (spec.shape, spec.dtype) == (array.shape, str(array.dtype)), value
+    fields = receptive_fields(model.graph, model.types)
+    # 3; an average of two more: 4; and 2 * 2 with 3x3 of stride 2: 8
+    found = {value: (field.size, field.status) for value, field in fields.items()}
+    assert found | dict.fromkeys("cgmal", ((3, 3), Status.EXACT)) == found
+    assert found | {"p": ((4, 4), Status.EXACT)} | dict.fromkeys("dj", ((8, 8), Status.EXACT)) == found
+    assert fields["y"].status is Status.WHOLE_INPUT
+
+
+FUSED = """<ir_version: 9, opset_import: ["": 21, "com.microsoft": 1]>
+g (float[1,4,8,8] x, float[4,4,3,3] w, float[4] b, float[5,256] f) => (float[A,B] y) {
+    n = GroupNormalization <num_groups=2> (x, b, b)
+    c = com.microsoft.FusedConv <activation="Relu", pads=[1,1,1,1], kernel_shape=[3,3]> (n, w, b)
+    g = com.microsoft.QuickGelu (c)
+    e = Flatten (g)
+    y = com.microsoft.FusedGemm <activation="Relu", transB=1> (e, f)
+}"""
+
+
+def test_operators_that_onnx_does_not_infer_have_shapes() -> None:
+    graph = Graph.from_proto(onnx.parser.parse_model(FUSED))
+    types = infer_types(graph)
+    assert {value: types[value].shape for value in "ncgey"} == {
+        **dict.fromkeys("ncg", (1, 4, 8, 8)),
+        "e": (1, 256),
+        "y": (1, 5),
+    }

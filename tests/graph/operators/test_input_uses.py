@@ -43,6 +43,8 @@ def use(proto: onnx.ModelProto, name: str = "x") -> InputUse:
         ("n = Div (x, a)", {"a": 255.0}, "x / 255"),
         ("n = Mul (a, x)", {"a": 1 / 255}, "x / 255"),
         ("m = Mul (x, a) \n n = Add (m, b)", {"a": 1 / 127.5, "b": -1.0}, "x / 127.5 - 1"),
+        ("m = Mul (x, a) \n n = Add (m, b)", {"a": 1 / 255, "b": 0.0}, "x / 255"),
+        ("n = Add (x, a)", {"a": -MEAN.reshape(CHANNELS)}, "x - (123.7, 116.3, 103.5)"),
         ("m = Sub (x, a) \n n = Mul (m, b)", {"a": 127.5, "b": 0.0078125}, "(x - 127.5) / 128"),
         (
             "m = Sub (x, a) \n n = Div (m, b)",

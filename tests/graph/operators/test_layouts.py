@@ -7,7 +7,7 @@ from onnx import parser
 
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.operators.axis_letters import Axes, carried
-from onnxviz.graph.operators.layouts import follow_axes, guess_axes
+from onnxviz.graph.operators.layouts import Hints, follow_axes, guess_axes
 from onnxviz.graph.operators.reads.rule import KnownSizes, Operand
 from onnxviz.graph.operators.table import reads_of
 from onnxviz.graph.shapes import infer_types
@@ -34,6 +34,14 @@ def test_a_convolution_fixes_what_it_reads_and_makes() -> None:
 @pytest.mark.parametrize(("shape", "layout"), [("1,3,8", "NCL"), ("1,3,8,8", "NCHW"), ("1,3,4,8,8", "NCDHW")])
 def test_the_rank_names_the_axes_of_space(shape: str, layout: str) -> None:
     assert layouts("y = GlobalAveragePool (x)", shape) == {"x": layout, "y": layout}
+
+
+def test_a_mean_over_the_last_axis_written_as_a_global_pooling_counts_less_than_what_is_certain() -> None:
+    nodes = "c = Conv (x, w) f = Reshape (c, flat) t = Transpose <perm=[0,2,1]> (f) m = GlobalAveragePool (t) y = Mul (t, m)"
+    found = layouts(nodes, "1,3,8,8", "int64[3] flat = {1, 2, 64}")
+    assert (found["t"], found["m"], found["y"]) == ("NTC", "NTC", "NTC")
+    nodes = "a = Attention <q_num_heads=1, kv_num_heads=1> (x, x, x) y = GlobalAveragePool (a)"
+    assert layouts(nodes, "1,8,4")["a"] == "NTC"
 
 
 def test_transposes_are_followed_in_both_directions() -> None:
@@ -256,7 +264,7 @@ def test_a_recorded_layout_is_carried_on_and_counts_less_than_a_convolution() ->
     )
     graph = Graph.from_proto(parser.parse_model(text + "{ y = Conv (x, w) r = Relu (z) }"))
     recorded = {"y": Axes("NHWC"), "z": Axes("NHWC")}
-    found = follow_axes(graph, infer_types(graph), recorded)
+    found = follow_axes(graph, infer_types(graph), Hints(recorded))
     assert (found["y"], found["r"]) == (Axes("NCHW"), Axes("NHWC"))
 
 
@@ -310,3 +318,21 @@ def test_a_guess_by_rank_says_that_it_is_one() -> None:
     assert guess_axes(TensorSpec("x", shape=(1,))) is None
     assert guess_axes(TensorSpec("x")) is None
     assert guess_axes(None) is None
+
+
+def test_of_a_batch_and_a_direction_of_one_the_batch_stays() -> None:
+    """PyTorch's newer exporter takes the one direction out by a Reshape, whose sizes do not say which axis went."""
+    nodes = "s = LSTM <hidden_size=4> (x, w, w) t = Transpose <perm=[0,2,1,3]> (s) y = Reshape (t, to)"
+    assert layouts(nodes, "20,1,3", "int64[3] to = {20, 1, 4}")["y"] == "LNC"
+
+
+def test_an_axis_between_rows_and_their_channels_leaves_open_which_is_the_batch() -> None:
+    nodes = "g = Gemm (x, side) y = Reshape (g, to)"
+    assert "y" not in layouts(nodes, "20,3", "float[3,2] side = {1,1,1,1,1,1}, int64[3] to = {20, 1, 2}")
+
+
+def test_what_is_likely_is_heard_from_the_inputs_on() -> None:
+    """Attention in PyTorch turns (N, T, C) into (T, N, C): the product there has the order of what it reads."""
+    nodes = "n = LayerNormalization (x, g, g) t = Transpose <perm=[1,0,2]> (n) y = MatMul (t, side)"
+    found = layouts(nodes, "1,20,3", "float[3,2] side = {1,1,1,1,1,1}, float[3] g = {1,1,1}")
+    assert (found["x"], found["y"]) == ("NTC", "TNC")

@@ -169,9 +169,15 @@ CASES: list[tuple[str, set[Status]]] = [
     ("q = QuantizeLinear (x, sc, z) y = com.microsoft.QLinearAveragePool <kernel_shape=[2,2], channels_last=1> "
      "(q, sc, z, sc, z)", {BOUND}),
     ("q = QuantizeLinear (x, sc, z) y = com.microsoft.QLinearGlobalAveragePool (q, sc, z, sc, z)", {WHOLE}),
-    ("q = QuantizeLinear (x, sc, z) y = com.microsoft.QLinearConcat <axis=2> (sc, z, q, sc, z, q, sc, z)", {BOUND}),
+    ("q = QuantizeLinear (x, sc, z) y = com.microsoft.QLinearConcat <axis=2> (sc, z, q, sc, z, q, sc, z)", {EXACT}),
     ("q = QuantizeLinear (x, sc, z) y = MatMulInteger (q, whole, z, z)", {EXACT}),
     ("q = QuantizeLinear (x, sc, z) y = QLinearMatMul (q, sc, z, whole, sc, z, sc, z)", {EXACT}),
+    ("m = ReduceMax <keepdims=0> (x, nc) "
+     "y = com.microsoft.FusedGemm <transA=1, activation=\"Relu\"> (m, six)", {EXACT}),
+    ("m = ReduceMax <keepdims=0> (x, nc) q = QuantizeLinear (m, sc, z) "
+     "y = com.microsoft.QGemm (q, sc, z, whole, sc, z)", {EXACT}),
+    ("q = QuantizeLinear (x, sc, z) y = com.microsoft.MatMulIntegerToFloat (q, whole, sc, sc, z, z)", {EXACT}),
+    ("y = com.microsoft.DynamicQuantizeMatMul (x, whole, sc, z)", {WHOLE}),
     # an index that comes from the input itself: which part is read is not known
     ("m = ReduceMax <keepdims=0> (x) f = Cast <to=7> (m) k = Mod (f, two) e = Add (k, three) y = Slice (x, k, e, h)",
      {BOUND}),

@@ -251,3 +251,44 @@ def test_axes_that_are_swapped_stay_with_their_own() -> None:
         }"""
     )
     assert (found.size, found.start) == ((3, 5), (-1, -2))
+
+
+TOKENS = """g (float[1,4,8,12] x, float[4,4,3,3] w, float[1,1,4] cls, float[1,97,4] add) => (float[] y)
+    <float[4] ones = {1, 1, 1, 1}, int64[3] flat = {0, 4, 96}, int64[4] map = {1, 8, 12, 4}, int64[1] one = {1},
+    int64[1] end = {97}> {
+    c = Conv <pads=[1,1,1,1], kernel_shape=[3,3]> (x, w) f = Reshape (c, flat) t = Transpose <perm=[0,2,1]> (f)
+    n = LayerNormalization (t, ones) j = Concat <axis=1> (cls, n) p = Add (j, add)
+    k = Transpose <perm=[0,2,1]> (p) m = MatMul (p, k) s = Softmax (m) a = MatMul (s, p) r = Add (p, a)
+    u = Slice (p, one, end, one) v = Reshape (u, map) h = Transpose <perm=[0,3,1,2]> (v)
+    y = Conv <pads=[1,1,1,1], kernel_shape=[3,3]> (h, w)
+    ru = Slice (r, one, end, one) rv = Reshape (ru, map) rh = Transpose <perm=[0,3,1,2]> (rv)
+    both = Add (rh, c) yr = Conv <pads=[1,1,1,1], kernel_shape=[3,3]> (both, w)
+}"""
+
+
+def test_tokens_see_their_patch_and_go_back_to_a_map() -> None:
+    found = fields(parser.parse_model(f'<ir_version: 8, opset_import: ["": 17]>\n{TOKENS}'))
+    for value in "ftnjpu":
+        assert found[value] == ReceptiveField((3, 3), None, None, Status.EXACT, False, "x"), value
+    assert found["a"].status is Status.WHOLE_INPUT
+    assert found["r"] == ReceptiveField((3, 3), None, None, Status.EXACT, True, "x")
+    assert found["h"] == found["c"] == ReceptiveField((3, 3), (1, 1), (-1, -1), Status.EXACT, False, "x")
+    assert found["y"] == ReceptiveField((5, 5), (1, 1), (-2, -2), Status.EXACT, False, "x")
+    assert found["yr"] == ReceptiveField((5, 5), (1, 1), (-2, -2), Status.EXACT, True, "x")
+
+
+def test_what_is_sliced_at_places_that_are_computed_from_values_is_unknown() -> None:
+    found = fields(
+        parser.parse_model(
+            """<ir_version: 8, opset_import: ["": 17]>
+            g (float[1,2,9,9] x, float[2,2,3,3] w, int64[1] at) => (float[] y)
+            <int64[1] last = {99}, int64[1] rows = {2}, int64[1] channels = {1}> {
+                c = Conv <kernel_shape=[3,3], pads=[1,1,1,1]> (x, w)
+                part = Slice (c, at, last, channels) same = Concat <axis=1> (part, c)
+                few = Slice (c, at, last, rows) y = Concat <axis=0> (few, c)
+            }"""
+        )
+    )
+    assert (found["part"].size, found["part"].reaches_whole) == ((3, 3), False)
+    assert (found["same"].size, found["same"].reaches_whole) == ((3, 3), False)
+    assert (found["y"].status, found["y"].size, found["y"].reaches_whole) == (Status.UNKNOWN, None, False)

@@ -18,7 +18,8 @@ from onnxviz.errors import NoMatchError, SelectionError, UnsupportedError, Usage
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.catalogue import Layer, catalogue
 from onnxviz.graph.operators.table import KINDS
-from onnxviz.graph.selection.choices import Choice, default_choices, select
+from onnxviz.graph.selection.choices import Choice, select
+from onnxviz.graph.selection.defaults import default_choices
 from onnxviz.graph.selection.globs import fitting_names, plain_name
 from onnxviz.graph.selection.grammar import parse
 from onnxviz.graph.shapes import infer_types
@@ -335,6 +336,10 @@ def test_layers_in_bodies_are_left_out_unless_named() -> None:
     for text in ("resize", "inner_resize", "inner", "inner_act", "pool, inner_resize", "inner_r*", "op=Resize"):
         assert refusal(UnsupportedError, text, layers=layers) == words
     refusal(NoMatchError, "resize[5]", layers=layers)
+    layers = (*LAYERS, INNER, replace(INNER, kind="conv", output="b", act="b", node="", name="inner_conv"))
+    said = refusal(UnsupportedError, "inner*", layers=layers)
+    assert said.startswith("the selection's 2 resize and conv layers lie inside If #10 then_branch, and values in")
+    assert "select what the nodes around them put out: `score`" in said
 
 
 def test_a_value_in_a_body_that_is_no_layer_says_where_it_is() -> None:

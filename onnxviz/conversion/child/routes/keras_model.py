@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import zipfile
+from collections.abc import Iterator
 from dataclasses import replace
 from importlib import metadata
 from types import ModuleType
@@ -35,8 +36,12 @@ def load(tensorflow: ModuleType, request: Request) -> Loaded:
         raise Refusal(
             "the file does not say what the model takes\nexport it: model.export('folder'), then convert that"
         )
-    function, rows = _traced(tensorflow, keras, model)
+    function, rows, names = _traced(tensorflow, keras, model)
     loaded = freeze(tensorflow, function)
+    loaded.outputs.sort(key=lambda tensor: names.index(loaded.renames[tensor]))
+    given = [tensor.name.partition(":")[0] for _, tensor in _parts(getattr(model, "_inputs_struct", model.inputs))]
+    if {loaded.renames[tensor] for tensor in loaded.inputs} == set(given):
+        loaded.inputs.sort(key=lambda tensor: given.index(loaded.renames[tensor]))
     known = set() if loaded.graph is None else {node.name for node in loaded.graph.node}
     loaded.rows = [row for row in rows if node_of(row.tensor) in known]
     loaded.facts.update({"lost": [row.layer for row in rows if node_of(row.tensor) not in known], "model": model.name})
@@ -107,7 +112,9 @@ def _version(tensorflow: ModuleType) -> str:
         return ""
 
 
-def _traced(tensorflow: ModuleType, keras: ModuleType, model: Any) -> tuple[Any, list[Row]]:
+def _traced(tensorflow: ModuleType, keras: ModuleType, model: Any) -> tuple[Any, list[Row], list[str]]:
+    """Return the model as a function, its layers, and the names of its outputs in the order of its author."""
+    ends: list[str] = []
     names = [tensor.name.partition(":")[0].partition("/")[0] for tensor in model.inputs]
     specs = [tensorflow.TensorSpec(tensor.shape, tensor.dtype, name=name) for tensor, name in zip(model.inputs, names)]
     structure = getattr(model, "_inputs_struct", None)
@@ -117,21 +124,37 @@ def _traced(tensorflow: ModuleType, keras: ModuleType, model: Any) -> tuple[Any,
             given = tensorflow.nest.pack_sequence_as(structure, list(tensors))
         else:
             given = tensors[0] if len(tensors) == 1 else list(tensors)
-        return _named_outputs(tensorflow, model, model(given, training=False))
+        results = _named_outputs(model, model(given, training=False))
+        ends[:] = results
+        return results
 
     with recorded(tensorflow, keras) as rows:
         function = tensorflow.function(call, input_signature=specs).get_concrete_function()
     root = f"{model.name}/"
     inner = [replace(row, layer=row.layer[len(root) :]) if row.layer.startswith(root) else row for row in rows]
-    return function, inner
+    return function, inner, ends
 
 
-def _named_outputs(tensorflow: ModuleType, model: Any, result: object) -> dict[str, Any]:
+def _named_outputs(model: Any, result: object) -> dict[str, Any]:
     """Return the outputs by name; tf2onnx would call the output of a function that returns a tensor `Identity`."""
-    if isinstance(result, dict):
-        return result
-    flat = tensorflow.nest.flatten(result)
+    found = dict(_parts(result))
     names = list(getattr(model, "output_names", None) or [])
-    if len(set(names)) != len(flat):
-        names = ["output"] if len(flat) == 1 else [f"output_{place}" for place in range(len(flat))]
-    return dict(zip(names, flat))
+    if isinstance(result, dict) or len(set(names)) != len(found):
+        return found
+    return dict(zip(names, found.values()))
+
+
+def _parts(structure: object, name: str = "output") -> Iterator[tuple[str, Any]]:
+    """Give the tensors of what a model returns, in its order, each with a name: a dict's key, `output_1` in a list.
+
+    >>> dict(_parts({"b": 1, "a": [2, 3]})), dict(_parts([1, 2])), dict(_parts(1))
+    ({'b': 1, 'a_0': 2, 'a_1': 3}, {'output_0': 1, 'output_1': 2}, {'output': 1})
+    """
+    if isinstance(structure, dict):
+        for key, part in structure.items():
+            yield from _parts(part, str(key) if name == "output" else f"{name}_{key}")
+    elif isinstance(structure, (list, tuple)):
+        for place, part in enumerate(structure):
+            yield from _parts(part, f"{name}_{place}" if len(structure) > 1 else name)
+    else:
+        yield name, structure

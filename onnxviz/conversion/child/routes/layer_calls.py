@@ -16,6 +16,7 @@ from ..loaded import Row, channels_come_first, channels_last
 
 _SPATIAL = ("Conv", "Pooling", "UpSampling", "ZeroPadding", "Cropping", "LSTM", "GRU", "RNN")
 _UNKNOWN = ("Permute", "Dot")
+_IN_ATTENTION = ("EinsumDense", "Softmax", "Dropout")
 
 
 @contextmanager
@@ -65,11 +66,11 @@ def _layout(within: list[Any], rank: int | None) -> str | None:
     kind = type(layer).__name__
     if kind in _UNKNOWN:
         return None
-    if rank is not None and rank > 3 and any("Attention" in type(holder).__name__ for holder in within[:-1]):
-        return "NTGC" if kind == "EinsumDense" and rank == 4 else None
+    if kind in _IN_ATTENTION and rank == 4 and any("Attention" in type(holder).__name__ for holder in within[:-1]):
+        return "NLGC" if kind == "EinsumDense" else None
     axis = getattr(layer, "axis", None) if "BatchNorm" in kind or "GroupNorm" in kind else None
     first = getattr(layer, "data_format", "") == "channels_first" or (axis in (1, [1], (1,)) and rank != 2)
-    last = channels_last(rank, along="L" if any(word in kind for word in _SPATIAL) else "T")
+    last = channels_last(rank)
     return last if last is None or not first else last[0] + last[-1] + last[1:-1]
 
 

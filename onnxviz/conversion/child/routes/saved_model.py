@@ -6,7 +6,8 @@ from types import ModuleType
 from typing import Any
 
 from ..exchange import Refusal, Request
-from ..graph_def import MetaGraphDef
+from ..graph_def import GraphDef, MetaGraphDef
+from ..graph_nodes import drop_writers
 from ..loaded import Loaded, refusing_damage
 from ..reaching_out import check_saved_model
 
@@ -30,20 +31,56 @@ def load(tensorflow: ModuleType, request: Request) -> Loaded:
 
 def freeze(tensorflow: ModuleType, function: Any) -> Loaded:
     """Return a concrete function as one graph with its variables as constants, under its structured names."""
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
-    frozen = convert_variables_to_constants_v2(function, lower_control_flow=False, aggressive_inlining=True)
-    inputs = [tensor.name for tensor in frozen.inputs if tensor.dtype != tensorflow.resource]
-    outputs = [tensor.name for tensor in frozen.outputs]
+    graph = _with_constants(tensorflow, function)
+    inputs = [tensor.name for tensor in function.inputs if tensor.dtype != tensorflow.resource]
+    outputs = [tensor.name for tensor in function.outputs]
     arguments = tensorflow.nest.flatten(function.structured_input_signature)
     names = [spec.name for spec in arguments if isinstance(spec, tensorflow.TensorSpec)]
     if len(names) != len(inputs) or not all(names):
         names = [name.partition(":")[0] for name in inputs]
     renames = dict(zip(inputs, names))
     if isinstance(function.structured_outputs, dict):
-        # TensorFlow flattens a dict in the order of its keys.
-        renames.update(zip(outputs, sorted(function.structured_outputs)))
-    return Loaded(frozen.graph.as_graph_def(add_shapes=True), inputs, outputs, renames)
+        # TensorFlow flattens a dict in the order of its keys, and has `output_10` before `output_2`.
+        ends = dict(zip(sorted(function.structured_outputs), outputs))
+        renames.update({tensor: name for name, tensor in ends.items()})
+        outputs = [ends[name] for name in sorted(ends, key=_by_number)]
+    return Loaded(graph, inputs, outputs, renames)
+
+
+def _with_constants(tensorflow: ModuleType, function: Any) -> GraphDef:
+    """Return a function's graph with its variables as constants, and without what writes to them.
+
+    TensorFlow itself cannot freeze a function that writes, as the state of random numbers and of a stateful LSTM: the
+    writer's variable is a constant then, which its operator refuses.
+    """
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    try:
+        frozen = convert_variables_to_constants_v2(function, lower_control_flow=False, aggressive_inlining=True)
+    except ValueError as error:
+        if "incompatible with expected resource" not in str(error):
+            raise
+    else:
+        graph: GraphDef = frozen.graph.as_graph_def(add_shapes=True)
+        return graph
+    from tf2onnx.tf_loader import convert_variables_to_constants_large_model
+
+    written: GraphDef = convert_variables_to_constants_large_model(function)
+    drop_writers(written)
+    with tensorflow.Graph().as_default() as built:
+        tensorflow.import_graph_def(written, name="")
+    with_shapes: GraphDef = built.as_graph_def(add_shapes=True)
+    return with_shapes
+
+
+def _by_number(name: str) -> tuple[str, int]:
+    """Return what sorts names that end in a number by that number.
+
+    >>> sorted(["output_10", "output_2", "scores"], key=_by_number)
+    ['output_2', 'output_10', 'scores']
+    """
+    stem = name.rstrip("0123456789")
+    return stem, int(name[len(stem) :] or -1)
 
 
 def _parts(folder: str) -> list[MetaGraphDef]:

@@ -6,16 +6,20 @@ DequantizeLinear nodes; the rounding in between is then gone.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 from ..authors_names import authors_names
 from ..exchange import Refusal, Request
 from ..graph_def import NodeDef
-from ..loaded import Loaded, Row, channels_last
+from ..loaded import LiteFile, Loaded, Row, channels_last
+from ..onnx_nodes import refuse_untranslated
 from ..reaching_out import check_nodes
-from ..runners import PREQUANTISED
+from ..runners import DEQUANTISED, PREQUANTISED
+from .lite_file import rewrite
 
 _LAYERS = frozenset(
     "CONV_2D DEPTHWISE_CONV_2D TRANSPOSE_CONV CONV_3D AVERAGE_POOL_2D MAX_POOL_2D L2_POOL_2D FULLY_CONNECTED "
@@ -23,6 +27,7 @@ _LAYERS = frozenset(
     "MEAN REDUCE_MAX BATCH_MATMUL RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR DEPTH_TO_SPACE SPACE_TO_DEPTH "
     "LOCAL_RESPONSE_NORMALIZATION".split()
 )
+_STATEFUL = frozenset("VAR_HANDLE READ_VARIABLE ASSIGN_VARIABLE CALL_ONCE".split())
 _SPATIAL = ("CONV", "POOL", "RESIZE", "SPACE", "LOCAL_RESPONSE")
 # A product of two computed values may have any axis last.
 _UNKNOWN = ("BATCH_MATMUL",)
@@ -32,45 +37,38 @@ def load(tensorflow: ModuleType, request: Request) -> Loaded:
     """Read the model's operators, inputs and outputs.
 
     Raises:
-        Refusal: The file is damaged.
+        Refusal: The file is damaged, or holds what ONNX or tf2onnx does not have.
     """
-    from tf2onnx.tflite_utils import read_tflite_model
-
     _check(tensorflow, request["source"], request["trust"])
     try:
-        graphs, operators, _, _ = read_tflite_model(request["source"])
-        graph = graphs[-1]
-        names = {place: graph.Tensors(place).Name().decode() for place in range(graph.TensorsLength())}
-        made = [
-            (operators[graph.Operators(place).OpcodeIndex()], names[graph.Operators(place).Outputs(0)])
-            for place in range(graph.OperatorsLength())
-            if graph.Operators(place).OutputsLength()
-        ]
-        inputs = [names[graph.Inputs(place)] for place in range(graph.InputsLength())]
-        outputs = [names[graph.Outputs(place)] for place in range(graph.OutputsLength())]
-        variables = [name for place, name in names.items() if graph.Tensors(place).IsVariable()]
+        path = rewrite(tensorflow, request["source"], os.path.dirname(request["output"]))
+        graph = _read(path)
+    except Refusal:
+        raise
     except Exception as error:  # flatbuffers fails in as many ways as there are damaged files
         raise Refusal(f"the TensorFlow Lite file is damaged: {type(error).__name__}: {error}") from error
-    if variables:
-        raise Refusal(
-            f"the model keeps a state between runs ('{variables[0]}'), which ONNX does not have", "unsupported"
-        )
-    floats = {
-        name: name + PREQUANTISED
-        for place, name in names.items()
-        if _is_quantised(graph.Tensors(place)) and name not in inputs
-    }
-    kept = [(kind, name) for kind, name in made if kind in _LAYERS]
+    _check_operators(graph, request["opset"])
+    floats = {name: name + PREQUANTISED for name in graph.scales if name not in graph.inputs}
+    kept = [(operator.kind, operator.outputs[0]) for operator in graph.operators if operator.kind in _LAYERS]
     authors = authors_names([name.partition(";")[0] for _, name in kept])
     if len(set(authors)) < len(authors):
         authors = [name for _, name in kept]
-    ranks = {name: _rank(graph.Tensors(place)) for place, name in names.items()}
     rows = [
-        Row(author, kind, floats.get(name, name), _layout(kind, ranks[name]))
+        Row(author, kind, floats.get(name, name), _layout(kind, graph.ranks[name]))
         for author, (kind, name) in zip(authors, kept)
     ]
-    ends = [floats.get(name, name) for name in outputs]
-    return Loaded(None, inputs, ends, dict(zip(ends, outputs)), rows)
+    # A quantised input is given as it is; what it stands for comes after it.
+    real = {**floats, **{name: name + DEQUANTISED for name in graph.inputs if name in graph.scales}}
+    before = {name: real.get(source, source) for name, source in graph.quantising.items()}
+    ends = [before.get(name, floats.get(name, name)) for name in graph.outputs]
+    file = LiteFile(
+        path,
+        graph.names,
+        sources={operator.outputs[0]: operator.inputs[0] for operator in graph.of("DEQUANTIZE")},
+        rounded=before,
+        between=[*(floats[name] for name in graph.rounding), *set(before.values()) - {*floats.values(), *graph.names}],
+    )
+    return Loaded(None, graph.inputs, ends, dict(zip(ends, graph.outputs)), rows, lite=file)
 
 
 def _rank(tensor: Any) -> int | None:
@@ -85,9 +83,97 @@ def _layout(kind: str, rank: int | None) -> str | None:
     return channels_last(rank) or ("NHWC" if any(word in kind for word in _SPATIAL) else None)
 
 
-def _is_quantised(tensor: Any) -> bool:
-    quantisation = tensor.Quantization()
-    return quantisation is not None and not quantisation.ScaleIsNone() and not quantisation.ZeroPointIsNone()
+@dataclass(frozen=True)
+class _Operator:
+    kind: str
+    inputs: list[str]
+    outputs: list[str]
+
+
+@dataclass(frozen=True)
+class _LiteGraph:
+    """The main graph of a file, by the names of its tensors; scales are those of the quantised ones."""
+
+    names: list[str]
+    operators: list[_Operator]
+    inputs: list[str]
+    outputs: list[str]
+    scales: dict[str, Any]
+    ranks: dict[str, int | None]
+    variables: list[str]
+
+    def of(self, kind: str) -> list[_Operator]:
+        return [operator for operator in self.operators if operator.kind == kind]
+
+    @property
+    def quantising(self) -> dict[str, str]:
+        """For each output of a QUANTIZE, or of several in a row, what they began with."""
+        found: dict[str, str] = {}
+        for operator in self.of("QUANTIZE"):
+            found[operator.outputs[0]] = found.get(operator.inputs[0], operator.inputs[0])
+        return found
+
+    @property
+    def rounding(self) -> list[str]:
+        """The quantised tensors of no layer that were rounded: of another scale than what they are made of."""
+        return [
+            name
+            for operator in self.operators
+            if operator.kind not in (*_LAYERS, "QUANTIZE")
+            for name in operator.outputs
+            if name in self.scales and self.scales[name] not in [self.scales.get(given) for given in operator.inputs]
+        ]
+
+
+def _read(path: str) -> _LiteGraph:
+    from tf2onnx.tflite_utils import read_tflite_model
+
+    graphs, kinds, _, _ = read_tflite_model(path)
+    graph = graphs[-1]
+    tensors = [graph.Tensors(place) for place in range(graph.TensorsLength())]
+    names = [tensor.Name().decode() for tensor in tensors]
+    operators = []
+    for operator in map(graph.Operators, range(graph.OperatorsLength())):
+        given = [names[place] for place in operator.InputsAsNumpy() if place >= 0] if operator.InputsLength() else []
+        made = [names[place] for place in operator.OutputsAsNumpy() if place >= 0] if operator.OutputsLength() else []
+        operators.append(_Operator(kinds[operator.OpcodeIndex()], given, made))
+    return _LiteGraph(
+        names,
+        operators,
+        [names[graph.Inputs(place)] for place in range(graph.InputsLength())],
+        [names[graph.Outputs(place)] for place in range(graph.OutputsLength())],
+        {name: _scale(tensor) for name, tensor in zip(names, tensors) if _scale(tensor)},
+        {name: _rank(tensor) for name, tensor in zip(names, tensors)},
+        [name for name, tensor in zip(names, tensors) if tensor.IsVariable()],
+    )
+
+
+def _check_operators(graph: _LiteGraph, opset: int) -> None:
+    """Refuse what keeps a state or has no translation, before it runs: some of that ends the interpreter's process."""
+    from tf2onnx import tfonnx  # noqa: F401 (it fills the tables)
+    from tf2onnx.handler import tf_op, tfl_op
+
+    states = [
+        (operator.kind, "".join(operator.outputs[:1])) for operator in graph.operators if operator.kind in _STATEFUL
+    ]
+    if states or graph.variables:
+        kind, name = states[0] if states else ("", graph.variables[0])
+        what = f"{kind} at '{name}'" if name and kind else kind or f"'{name}'"
+        raise Refusal(f"the model keeps a state between runs ({what}), which ONNX does not have", "unsupported")
+    known = {*tfl_op.create_tfl_to_tf_mapping(), *tf_op.create_mapping(opset, [])}
+    refuse_untranslated(
+        (operator.kind, "".join(operator.outputs[:1]))
+        for operator in graph.operators
+        if f"TFL_{operator.kind}" not in known and not operator.kind.startswith("Flex")
+    )
+
+
+def _scale(tensor: Any) -> tuple[Any, ...]:
+    """Return scales and zero points of a quantised tensor, nothing for another."""
+    parameters = tensor.Quantization()
+    if parameters is None or parameters.ScaleIsNone() or parameters.ZeroPointIsNone():
+        return ()
+    return (*parameters.ScaleAsNumpy().tolist(), *parameters.ZeroPointAsNumpy().tolist())
 
 
 def _check(tensorflow: ModuleType, path: str, trust: bool) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from onnxviz.graph.operators.reads.rule import (
     MOST_PHASES,
     SOME,
@@ -101,20 +103,23 @@ def pad(operand: Operand) -> Reads:
 
 def concat(operand: Operand) -> Reads:
     """Concat: operands lie one behind the other along its axis."""
-    axis = operand.axis(0)
-    # The same value may be joined with itself: `operand` says which of its places is meant.
-    sizes = [operand.sizes.size(value, axis) for value in operand.node.inputs[: operand.place]]
-    numbers = [size for size in sizes if size is not None]
-    read = AxisRead(axis, Pull(((-sum(numbers),),), 1)) if len(numbers) == len(sizes) else unfollowed(axis)
-    return Reads(replaced(operand, {axis: read}).axes, joins=axis)
+    return _joined(operand, operand.node.inputs[: operand.place])
 
 
 def quantised_concat(operand: Operand) -> Reads:
-    """QLinearConcat: each operand comes with its scale and zero point; along the axis no position is followed."""
+    """QLinearConcat: a Concat of operands that each come with a scale and a zero point."""
     if operand.place < 2 or operand.place % 3 != 2:
         return something(operand)
+    return _joined(operand, operand.node.inputs[2 : operand.place : 3])
+
+
+def _joined(operand: Operand, before: Sequence[str]) -> Reads:
     axis = operand.axis(0)
-    return Reads(replaced(operand, {axis: unfollowed(axis)}).axes, joins=axis)
+    # The same value may be joined with itself: `operand` says which of its places is meant.
+    sizes = [operand.sizes.size(value, axis) for value in before]
+    numbers = [size for size in sizes if size is not None]
+    read = AxisRead(axis, Pull(((-sum(numbers),),), 1)) if len(numbers) == len(sizes) else unfollowed(axis)
+    return Reads(replaced(operand, {axis: read}).axes, joins=axis)
 
 
 def split(operand: Operand) -> Reads:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from onnxviz.graph.operators.reads.elementwise import pointwise
 from onnxviz.graph.operators.reads.rule import GONE, AxisRead, Operand, Reads, also_whole, something, summed
 
@@ -28,6 +30,14 @@ def fused_matmul(operand: Operand) -> Reads:
         return found
     *leading, last, one = found.axes
     return Reads((*leading, one, last))
+
+
+def dynamic_matmul(operand: Operand) -> Reads:
+    """DynamicQuantizeMatMul: the scale of the left side is taken from all of it."""
+    found = matmul(operand)
+    if operand.place:
+        return found
+    return Reads(tuple(read if read.out is None else replace(read, whole=True) for read in found.axes))
 
 
 def _rows(operand: Operand, right: int) -> Reads:
@@ -64,10 +74,20 @@ def gemm(operand: Operand) -> Reads:
     """Gemm: as MatMul, with either side transposed."""
     if operand.place == 2:
         return pointwise(operand)
-    if operand.place > 2 or operand.rank != 2:
+    return _matrix(operand, right=1)
+
+
+def quantised_gemm(operand: Operand) -> Reads:
+    """QGemm: each side comes with a scale and a zero point."""
+    return _matrix(operand, right=3)
+
+
+def _matrix(operand: Operand, right: int) -> Reads:
+    if operand.place not in (0, right) or operand.rank != 2:
         return something(operand)
     kept, turned = (0, "transA") if operand.place == 0 else (1, "transB")
-    axes = [AxisRead(kept), GONE] if kept == 0 else [GONE, AxisRead(kept)]
+    gone = summed(1) if kept == 0 and operand.sizes.has_constant_right_side(operand.node) else GONE
+    axes = [AxisRead(kept), gone] if kept == 0 else [GONE, AxisRead(kept)]
     return Reads(tuple(reversed(axes) if operand.node.integer(turned, 0) else axes))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import takewhile
 
 from onnxviz.graph.operators.reads.rule import (
@@ -10,6 +11,7 @@ from onnxviz.graph.operators.reads.rule import (
     MOST_PHASES,
     SOME,
     AxisRead,
+    Digit,
     Operand,
     Pull,
     Reads,
@@ -129,18 +131,28 @@ def _regrouped(
         read = AxisRead(None, loose=True, like=news[0], inner=tuple(news[1:]), covers=True)
         if all(isinstance(result[axis], int) for axis in news[1:]):
             inner = _product(result[axis] for axis in news[1:])
-            read = AxisRead(news[0], Pull((range(inner),), inner), inner=tuple(news[1:]), covers=True)
+            digits = _digits(result, news)
+            read = AxisRead(news[0], Pull((range(inner),), inner), inner=tuple(news[1:]), covers=True, digits=digits)
         reads[olds[0]] = read
     elif len(news) == 1 and olds:
         known = all(isinstance(source[axis], int) for axis in olds[1:])
         for place, axis in enumerate(olds):
             inner = _product(source[axis] for axis in olds[place + 1 :])
             phases = inner if not place else inner * _product([source[axis]])
-            reads[axis] = unfollowed(news[0])
+            digits = tuple(replace(digit, place=news[0]) for digit in _digits(source, olds) if digit.place == axis)
+            reads[axis] = replace(unfollowed(news[0]), digits=digits)
             if known and phases <= MOST_PHASES:
                 offsets = tuple((0,) if not place else (phase // inner,) for phase in range(phases))
-                reads[axis] = AxisRead(news[0], Pull(offsets, 0 if place else 1), covers=True)
+                reads[axis] = AxisRead(news[0], Pull(offsets, 0 if place else 1), covers=True, digits=digits)
     return [reads[axis] for axis in before]
+
+
+def _digits(shape: tuple[Dimension, ...], axes: Sequence[int]) -> tuple[Digit, ...]:
+    """Return the digits that axes are of one number which counts through them; none where a size is not known."""
+    sizes = [size for axis in axes if isinstance(size := shape[axis], int)]
+    if len(sizes) < len(axes):
+        return ()
+    return tuple(Digit(axis, _product(sizes[place + 1 :]), sizes[place]) for place, axis in enumerate(axes))
 
 
 def _product(sizes: Iterable[Dimension]) -> int:

@@ -39,6 +39,22 @@ class Pull:
 
 
 @dataclass(frozen=True, slots=True)
+class Digit:
+    """A part of an axis: where a map of H x W becomes tokens, its row is `token // W % H` and its column `token % W`.
+
+    Attributes:
+        place: an output axis.
+        inner: how many of the operand's positions (where it is split) or of the output's (where it is merged) go by
+            before the digit changes.
+        size: how many values it has.
+    """
+
+    place: int
+    inner: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class AxisRead:
     """How one axis of an operand is read.
 
@@ -51,6 +67,7 @@ class AxisRead:
         covers: all outputs together leave no position out, though a `pull` maps them.
         loose: the rule is an upper bound: some of what it gives, even all, may not be read.
         like: where `out` is None, the output axis that means the same, such as the channels of a convolution.
+        digits: where a Reshape merges or splits the axis, where it lies; in order from the left.
     """
 
     out: int | None
@@ -60,6 +77,7 @@ class AxisRead:
     covers: bool = False
     loose: bool = False
     like: int | None = None
+    digits: tuple[Digit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

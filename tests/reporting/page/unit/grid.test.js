@@ -148,3 +148,18 @@ test("below zoom 1 a pixel is a mean, or says that something is not finite", () 
     [4, 501, 20],
   ]);
 });
+
+test("a mean of values that are not finite has the mark of what it is", () => {
+  const [nan, up, down] = [1, 2, 3];
+  const boxes = [
+    [[0, 0, 0, 0], 50],
+    [[0, up, 0, up], 502],
+    [[down, 0, 0, 0], 503],
+    [[up, nan, 0, 0], 501],
+    [[up, 0, down, 0], 501],
+  ];
+  for (const [marks, pixel] of boxes) {
+    const found = painted([40, 60, 40, 60], [2, 2], -2, { x: 0, y: 0 }, [1, 1], Uint8Array.from(marks));
+    assert.deepEqual(found, [[pixel]], marks.join());
+  }
+});

@@ -1,0 +1,67 @@
+"""What is taken where nothing was selected: every model has something to show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from onnxviz.errors import UnsupportedError
+from onnxviz.graph.graph import Graph
+from onnxviz.graph.layers.layer import Layer
+from onnxviz.graph.selection.choices import Choice, require_tap, select
+from onnxviz.graph.selection.messages import all_inside
+
+_SHOWN_FIRST = ("conv", "pool")
+
+
+def default_choices(
+    graph: Graph, layers: Sequence[Layer], tap: str, exclude: Sequence[str] = ()
+) -> tuple[tuple[Choice, ...], str]:
+    """Return what is taken where nothing was selected, and words for it.
+
+    | the model has | taken |
+    |---|---|
+    | layers of kind conv or pool | these |
+    | else layers of rank 3 or more, or of a rank that a run alone tells | these |
+    | else layers | all of them |
+    | else | the outputs of its nodes |
+
+    Raises:
+        NoMatchError: `exclude` takes all of them away.
+        UnsupportedError: All the layers lie in bodies or functions.
+    """
+    require_tap(tap)
+    top = [layer for layer in layers if not layer.inside and layer.kind != "other"]
+    inner = [layer for layer in layers if layer.inside and layer.kind != "other"]
+    if inner and not top:
+        hidden = [layer for layer in inner if layer.kind in _SHOWN_FIRST] or inner
+        outputs = [output for layer in hidden for output in graph.nodes[layer.index].outputs]
+        raise UnsupportedError(all_inside(hidden, outputs))
+    text, words = _default_text(top, inner)
+    choices = select(text, graph=graph, layers=layers, exclude=exclude, tap=tap)
+    return choices if top else _computed(choices, graph), words
+
+
+def _default_text(top: Sequence[Layer], inner: Sequence[Layer]) -> tuple[str, str]:
+    """Return the selection that stands for none, and words for it."""
+    first = ",".join(kind for kind in _SHOWN_FIRST if any(layer.kind == kind for layer in top))
+    if first:
+        return f"({','.join(_SHOWN_FIRST)})", first  # in one term: what lies inside is counted of both
+    if not top:
+        return "other", "the outputs of its nodes, for no node is a layer of a kind"
+    where = "outside bodies " if any(layer.kind in _SHOWN_FIRST for layer in inner) else ""
+    vectors = sum(layer.rank is not None and layer.rank < 3 for layer in top)
+    unknown = sum(layer.rank is None for layer in top)
+    if vectors == len(top):
+        return "all", f"every layer, for no layer {where}is of kind conv or pool, or of rank 3 or more"
+    words = f"every layer of rank 3 or more, for no layer {where}is of kind conv or pool"
+    words += f"; taken too: {unknown} whose rank only the run tells" if unknown else ""
+    words += f"; left out: {vectors} of a lower rank (`all` has them)" if vectors else ""
+    return "!rank<3", words
+
+
+def _computed(choices: tuple[Choice, ...], graph: Graph) -> tuple[Choice, ...]:
+    """Leave out what no run computes, or what is not a tensor by the model's own word, unless that is all there is."""
+    declared = (*graph.proto.graph.output, *graph.proto.graph.value_info)
+    others = {info.name for info in declared if info.type.WhichOneof("value") not in ("tensor_type", None)}
+    kept = [one for one in choices if one.value not in others and not graph.is_constant(one.value)]
+    return tuple(kept) or choices

@@ -1,0 +1,5 @@
+"""Prints the version of Keras, without importing it."""
+
+from importlib.metadata import version
+
+print(version("keras"))
