@@ -78,6 +78,7 @@ class Inference:
         self._converted = False
         self._unrunnable: dict[str, str] = {}
         self._last_fed: tuple[Shapes | None, Types] = (None, {})
+        self._ranked: dict[tuple[str, int], Axes | None] = {}
         self._last_plan: tuple[object, RunPlan] = (None, RunPlan((), {}))
 
     def feed(
@@ -323,15 +324,26 @@ class Inference:
         return self._last_fed[1]
 
     def _axes_of(self, choice: Choice, shape: tuple[int, ...]) -> Axes | None:
-        """Return the layout of what was computed: the layer's, else the value's, else a guess."""
+        """Return the layout of what was computed: the layer's, else the value's of this rank, else a guess."""
         layer = choice.layer
         if layer is not None and layer.layout is not None and len(layer.layout) == len(shape):
             return Axes(layer.layout, layer.layout_assumed)
-        axes = self._axes.get(choice.value)
+        axes = self._axes.get(choice.value) or self._ranked_axes(choice, len(shape))
         if axes is None or len(axes.layout) != len(shape):
             last = read_layer_map(self.graph.metadata).channels_last
             axes = guess_axes(TensorSpec(choice.value, shape=shape), channels_last=last)
         return axes
+
+    def _ranked_axes(self, choice: Choice, rank: int) -> Axes | None:
+        """Return the layout of a value of whose rank inference knows nothing, now that a run tells it."""
+        values = {choice.value, choice.value if choice.layer is None else choice.layer.output}
+        unknown = [value for value in values if value not in self.types or self.types[value].shape is None]
+        if choice.value not in unknown:
+            return None
+        if (choice.value, rank) not in self._ranked:
+            told = {value: TensorSpec(value, shape=(None,) * rank) for value in unknown}
+            self._ranked[choice.value, rank] = known_axes(self.graph, {**self.types, **told}).get(choice.value)
+        return self._ranked[choice.value, rank]
 
     @cached_property
     def _axes(self) -> Mapping[str, Axes]:

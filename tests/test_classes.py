@@ -140,3 +140,16 @@ def test_an_end_that_is_much_larger_than_what_is_chosen_is_left_out(tmp_path: Pa
     said = "no class scores, for the end of the model takes 1.5 GiB that no chosen layer needs; with `y` selected they"
     assert found.left_out == ("" if run else f"{said} are run")
     assert find_classes(model, choices_of(model, "conv, y")[0], None).left_out == ""
+
+
+def test_class_scores_ask_for_no_further_input(tmp_path: Path) -> None:
+    """Both outputs may be scores; one of them needs a number that the convolution does not."""
+    model = model_of(
+        tmp_path / "two.onnx",
+        "g (float[1,1,2,2] x, int64[1] size) => (float[1,4] near, float[1,4] far) <float[1,1,1,1] w = {2}>"
+        " { a = Conv (x, w) b = Conv (a, w) c = Conv (b, w)"
+        " near = Flatten (c) s = Cast <to = 1> (size) far = Mul (near, s) }",
+    )
+    choices, _ = choices_of(model, "conv")
+    assert [choice.value for choice in class_outputs(model, choices, None)] == ["near"]
+    assert [choice.value for choice in class_outputs(model, choices, None, asked=True)] == ["near", "far"]

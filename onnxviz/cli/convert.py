@@ -31,7 +31,9 @@ def convert(
     outputs: Annotated[
         list[str] | None, option("--outputs", "Output tensors of a graph, not guessed.", "A:0,B:0")
     ] = None,
-    signature: Annotated[str | None, option("--signature", "Which signature of a SavedModel.", "NAME")] = None,
+    signature: Annotated[
+        str | None, option("--signature", "Which signature of a SavedModel or .tflite.", "NAME")
+    ] = None,
     keep: Annotated[list[str] | None, option("--keep", "With --fold: keep this layer; repeatable.", "LAYER")] = None,
     fold: Annotated[bool, option("--fold", "Fold batch norms and the like: a smaller graph, fewer layers.")] = False,
     opset: Annotated[int, option("--opset", "The ONNX opset to write, 9 to 18.", "N")] = 17,

@@ -206,7 +206,7 @@ def _gap(tensor: _ComparedTensor, found: Array, expected: Array) -> float:
         )
     ours, limits = found.astype(np.float64), tensor.stored.get("limits")
     found_gap = difference([ours if limits is None else ours.clip(*limits)], [expected.astype(np.float64)])
-    return 0.0 if found_gap.max_abs <= tensor.least else found_gap.max_rel
+    return min(found_gap.max_rel, TOLERANCE) if found_gap.max_abs <= tensor.least else found_gap.max_rel
 
 
 def _is_share(graph: Graph, value: str) -> bool:

@@ -276,7 +276,7 @@ def _range(call: _Call) -> Numbers:
     start, limit, step = (array.item() for array in call.all)
     count = max(math.ceil((limit - start) / step), 0)
     if count > MOST_NUMBERS:
-        raise ValueError(f"{count} numbers are no sizes")
+        raise ValueError(f"{count} numbers are too many for sizes")
     return np.array([start + place * step for place in range(count)], dtype=object)
 
 

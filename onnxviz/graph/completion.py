@@ -1,7 +1,7 @@
 """What onnx's inference leaves open, told node by node in the graph's order.
 
 Shape arithmetic is calculated from sizes that are known. A node that is asked for its shape by such numbers, and each
-node behind it, is then inferred once more by itself. So one walk follows any number of such nodes one behind the other.
+node behind it, is then inferred once more by itself. So one walk follows any number of these nodes in a row.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@
 | an attribute that counts or indexes before it is compared with the shapes | crash, or 16 GB | another number |
 | a size below 0 where Slice clamps or GatherND counts | crash | guard before the node |
 | `keepdims=0` of a SplitToSequence that may be given one number | a wrong rank | no `split`, or no rank |
+| an STFT that leaves out `onesided`, which is 1 by default | sizes for 0 | `onesided=1` |
 
 A size is below 0 where a file declares it, and where an input is smaller than a window without padding.
 """
@@ -16,7 +17,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, MutableSequence, Sequence
 
 import onnx
-from onnx.helper import make_node, make_tensor
+from onnx.helper import make_attribute, make_node, make_tensor
 
 from onnxviz.errors import ModelError, RunError
 from onnxviz.graph.constants import Stored, array_of, constant_of, dims_of
@@ -32,7 +33,7 @@ _BOUNDS: Mapping[str, range] = {
 MEASURING = frozenset({"Slice", "GatherND"})
 """Operators whose inference a size below 0 ends."""
 
-_GUARDED = MEASURING | {"SplitToSequence"}
+_GUARDED = MEASURING | {"SplitToSequence", "STFT"}
 _MOST_AXES = 64
 _DEEPEST_CALLS = 64
 _ADDED = "\0guard "  # how the names of added values begin
@@ -85,6 +86,16 @@ def check_bounds(proto: onnx.ModelProto) -> None:
         raise RunError(f"the model is damaged: {attribute.name} of the {node.op_type} {name} is {attribute.i}")
 
 
+def with_default(node: onnx.NodeProto) -> onnx.NodeProto:
+    """Return a node with the attribute written out of which onnx's inference mistakes the default, else as it is."""
+    if node.op_type != "STFT" or any(attribute.name == "onesided" for attribute in node.attribute):
+        return node
+    result = onnx.NodeProto()
+    result.CopyFrom(node)
+    result.attribute.append(make_attribute("onesided", 1))
+    return result
+
+
 def is_sound(node: onnx.NodeProto) -> bool:
     """Return whether no attribute of a node is out of bounds: inferred by itself, it then needs no guard."""
     return not any(_is_out(attribute, _BOUNDS) for attribute in node.attribute)
@@ -119,7 +130,7 @@ def _guard(nodes: MutableSequence[onnx.NodeProto], constants: _Constants, number
     """Put guards before the nodes that need them, in bodies too; leave out those that cannot be guarded."""
     zero = f"{_ADDED}{next(numbers)}"
     guarded_nodes = [make_node("Constant", [], [zero], value=make_tensor("", onnx.TensorProto.INT64, [1], [0]))]
-    for node in nodes:
+    for node in map(with_default, nodes):
         for _, body in bodies(node):
             _guard(body.node, constants, numbers)
         if _drops_axis(node):

@@ -10,7 +10,7 @@ import onnx
 
 from onnxviz.graph.arithmetic import Numbers
 from onnxviz.graph.graph import Graph, tensor_spec
-from onnxviz.graph.guard import guarded, is_added, is_sound
+from onnxviz.graph.guard import guarded, is_added, is_sound, with_default
 from onnxviz.graph.node import DEFAULT_DOMAINS, Node
 from onnxviz.graph.topology import bodies
 from onnxviz.layout import TensorSpec
@@ -99,7 +99,7 @@ def infer_node(
         return ()
     try:
         if node.domain in DEFAULT_DOMAINS:
-            return _infer(graph, node.proto, given, numbers)
+            return _infer(graph, with_default(node.proto), given, numbers)
         return _infer_stand_in(graph, node, given) if node.operator in _STAND_INS else ()
     except Exception:  # see `infer`
         return ()

@@ -26,7 +26,7 @@ def shape_by_numbers(node: Node, source: Shape | None, numbers: Sequence[Sequenc
     return None if rule is None else rule(node, source, numbers)
 
 
-_Rule = Callable[[Node, Shape | None, Sequence[Sequence[Number] | None]], Shape | None]
+_ShapeRule = Callable[[Node, Shape | None, Sequence[Sequence[Number] | None]], Shape | None]
 
 
 def _size(number: Number) -> Dimension:
@@ -118,7 +118,7 @@ def _resized(node: Node, source: Shape | None, numbers: Sequence[Sequence[Number
     return [_size(number) for number in asked] if asked else None
 
 
-def _along_axes(places: tuple[int, ...], axes_place: int) -> _Rule:
+def _along_axes(places: tuple[int, ...], axes_place: int) -> _ShapeRule:
     """Return the rule of an operator that changes the axes which it names: where it names none, as many as it asks."""
 
     def rule(node: Node, source: Shape | None, numbers: Sequence[Sequence[Number] | None]) -> Shape | None:
@@ -137,7 +137,7 @@ def _along_axes(places: tuple[int, ...], axes_place: int) -> _Rule:
     return rule
 
 
-_RULES: Mapping[str, _Rule] = {
+_RULES: Mapping[str, _ShapeRule] = {
     "ConstantOfShape": _filled,
     "Reshape": _reshaped,
     "Expand": _expanded,

@@ -801,15 +801,24 @@ def test_a_value_that_is_a_list_is_named_and_the_others_drawn(onnxviz_command: C
     )
 
 
-def test_memory_that_runs_out_is_one_line(onnxviz_command: Command, tmp_path: Path) -> None:
-    """2 PiB are asked for."""
-    axes = ",".join(f"d{place}" for place in range(9))
-    model_of(tmp_path / "m.onnx", f"g (float[{axes}] x) => (float[{axes}] y) {{ y = Softmax (x) }}")
-    sizes = [part for place in range(9) for part in ("--dim", f"d{place}=64")]
-    done = onnxviz_command("view", tmp_path / "m.onnx", "--random", *sizes, "--layers", "y", "-o", tmp_path / "out")
+def test_memory_that_runs_out_is_one_line(
+    onnxviz_command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model asks onnxruntime for 4 TiB; numpy says that it has no memory in words of its own."""
+    text = "g (float[1] x) => (float[n] y) <int64[1] size = {1099511627776}> { [big] y = Expand (x, size) }"
+    model_of(tmp_path / "m.onnx", text)
+    done = onnxviz_command("view", tmp_path / "m.onnx", "--random", "--layers", "big", "-o", tmp_path / "out")
     assert done.code == 5
-    assert done.err.splitlines()[-1].startswith("onnxviz: memory ran out: Unable to allocate")
+    assert done.err.splitlines()[-1].startswith("onnxviz: memory ran out while onnxruntime tried to run the model")
     assert not (tmp_path / "out").exists()
+
+    def full(*arguments: object, **options: object) -> None:
+        raise MemoryError("Unable to allocate 2.00 PiB")
+
+    monkeypatch.setattr("onnxviz.viewing.view.view", full)
+    done = onnxviz_command("view", tmp_path / "m.onnx", "--random")
+    assert done.code == 5
+    assert done.err.startswith("onnxviz: memory ran out: Unable to allocate 2.00 PiB; feed something smaller")
 
 
 @pytest.mark.parametrize("name", ["w", "s"])

@@ -246,6 +246,22 @@ def state_function() -> Any:
     return State()
 
 
+def two_signatures(out: Path) -> None:
+    class Two(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([1, 4], tf.float32, name="x")])
+        def narrow(self, x: Any) -> Any:
+            return {"squashed": tf.tanh(x) * 2.0}
+
+        @tf.function(input_signature=[tf.TensorSpec([1, 6], tf.float32, name="y")])
+        def wide(self, y: Any) -> Any:
+            return {"shifted": tf.sigmoid(y) - 1.0}
+
+    net = Two()
+    tf.saved_model.save(net, str(out / "two"), signatures={"narrow": net.narrow, "wide": net.wide})
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(out / "two"), signature_keys=["narrow", "wide"])
+    (out / "two.tflite").write_bytes(bytes(converter.convert()))
+
+
 def changed(content: bytes, change: Callable[[Any], None]) -> bytes:
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     change(model)
@@ -340,7 +356,7 @@ def sparsity(array: np.ndarray) -> Any:
     return found
 
 
-NETS = (ends_list, ends_dict, ends_nested, many, half, written, lite)
+NETS = (ends_list, ends_dict, ends_nested, many, half, written, lite, two_signatures)
 
 
 def main() -> None:

@@ -106,6 +106,22 @@ def test_a_lite_file_converts_and_says_what_was_compared(name: str, convert: Con
     assert all(spec.dtype == "float32" for spec in model.outputs)
 
 
+@pytest.mark.parametrize(("signature", "width", "kind"), [("narrow", 4, "Tanh"), ("wide", 6, "Sigmoid")])
+def test_a_signature_of_a_lite_file_is_chosen(signature: str, width: int, kind: str, convert: Convert) -> None:
+    target, document = convert("two.tflite", "--signature", signature)
+    assert f"signature {signature}" in document["remarks"]
+    assert onnxviz.open(target).inputs[0].shape == (1, width)
+    assert kind in [node.op_type for node in onnx.load(target).graph.node]
+
+
+def test_a_signature_that_a_lite_file_lacks_is_refused(
+    folder: Path, onnxviz_command: Convert, tensorflow_python: str, tmp_path: Path
+) -> None:
+    given = ["convert", folder / "two.tflite", "-o", tmp_path / "no.onnx", "--python", tensorflow_python]
+    done = onnxviz_command(*given, "--signature", "other")
+    assert (done.code, "has no signature 'other'; it has: narrow, wide" in done.err) == (2, True), done.err
+
+
 def test_the_value_of_a_layer_lies_behind_what_its_range_cuts_off(convert: Convert) -> None:
     target, _ = convert("by_range.tflite")
     rows = json.loads(onnxviz.open(target).metadata["onnxviz.layers"])["layers"]

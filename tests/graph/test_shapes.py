@@ -238,3 +238,12 @@ def test_notes_that_agree_with_the_inputs_fill_what_inference_leaves_open() -> N
     nodes = [CONV, make_node("Odd", ["a"], ["odd"], domain="my"), make_node("Relu", ["odd"], ["y"])]
     types = infer_types(graph(nodes, shape=(1, 3, 8, 8), initializers=[weight("w", 5, 3, 3, 3)], declared=declared))
     assert types["y"].shape == types["odd"].shape == (1, 5, 4, 4)
+
+
+@pytest.mark.parametrize(("attribute", "bins"), [("", 9), ("<onesided=1>", 9), ("<onesided=0>", 16)])
+@pytest.mark.parametrize("opened", [100, "L"])
+def test_a_spectrum_is_one_sided_unless_it_says_otherwise(attribute: str, bins: int, opened: int | str) -> None:
+    constants = "<int64 s = {4}, int64 l = {16}, int64[3] a = {0, 100, 1}>"
+    head = f"(float[1,{opened},1] x, float[16] w) => (float[] y) {constants}"
+    before = of_text(f"{head} {{ r = Reshape (x, a) y = STFT {attribute} (r, s, w, l) }}")
+    assert infer_types(fix_inputs(before, {"x": (1, 100, 1)}))["y"].shape == (1, 22, bins, 2)

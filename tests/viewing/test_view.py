@@ -391,3 +391,14 @@ def test_what_is_said_of_a_layout_is_kept_in_a_file(tmp_path: Path) -> None:
     item = Activation("n", "v", "act", np.zeros((1, 2, 3), np.float32), "NLC", "", True)
     Activations([item]).save(tmp_path / "maps.npz")
     assert Activations.load(tmp_path / "maps.npz")["n"].layout_assumed
+
+
+def test_the_rank_that_a_run_tells_tells_the_layout(tmp_path: Path) -> None:
+    text = (
+        "g (float[1,6,8] x, int64[K] shape) => (y) <float[4,2] w = {1,2,3,4,5,6,7,8}> "
+        "{ r = Reshape (x, shape) d = MatMul (r, w) y = Softmax (d) }"
+    )
+    model = model_of(tmp_path / "rank.onnx", text)
+    fed = {"x": np.ones((1, 6, 8), np.float32), "shape": np.array([1, 12, 4])}
+    (shown,) = model.run(fed, layers="dense").values()
+    assert (shown.array.shape, (shown.layout or "")[-1], shown.layout_assumed) == ((1, 12, 2), "C", True)

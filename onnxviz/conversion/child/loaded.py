@@ -48,12 +48,13 @@ def channels_come_first(layout: str | None) -> bool:
 
 @dataclass(frozen=True)
 class LiteFile:
-    """The file from which tf2onnx reads a TensorFlow Lite model, and the names of its tensors in their order.
+    """The file that TensorFlow Lite runs, the one that tf2onnx reads, and the names of its tensors in their order.
 
     `sources` says for each output of a DEQUANTIZE which tensor it holds as floats, and `rounded` for each output of a
     QUANTIZE what it was before. `between` are tensors that were rounded on the way from layer to layer.
     """
 
+    source: str
     path: str
     names: list[str]
     sources: dict[str, str]

@@ -40,7 +40,7 @@ def compute(runner: GraphRunner | LiteRunner, loaded: Loaded, kept: list[str], p
     again = runner.run(feed, store.wanted)
     store.repeats = [value is None or _gap(value, other) <= _SAME for value, other in zip(values, again)]
     del again
-    moved = runner.run({name: _moved(array) for name, array in feed.items()}, store.wanted)
+    moved = runner.run({name: _moved(array, runner.unit) for name, array in feed.items()}, store.wanted)
     store.roundings = [0.0 if value is None else _gap(value, other) for value, other in zip(values, moved)]
     del moved
     facts = Facts(reference=store.add(feed, values))
@@ -140,9 +140,11 @@ def _random(given: SourceInput, size: int, generator: numpy.random.Generator) ->
     raise Refusal(f"the input '{given.name}' is of type {dtype.name}, which onnxviz cannot feed", "unsupported")
 
 
-def _moved(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return floats moved by one unit in the last place."""
-    return numpy.nextafter(array, array.dtype.type(numpy.inf)) if array.dtype.kind == "f" else array
+def _moved(array: npt.NDArray[Any], unit: float) -> npt.NDArray[Any]:
+    """Return floats moved by one unit in the last place, or by a larger `unit` that is a share of each."""
+    if array.dtype.kind != "f":
+        return array
+    return (array * (1 + unit)).astype(array.dtype) if unit else numpy.nextafter(array, array.dtype.type(numpy.inf))
 
 
 def _with_picture(

@@ -35,7 +35,7 @@ class SourceInput:
 
 
 class GraphRunner:
-    """Runs a frozen graph in a session, one in half precision in float32.
+    """Runs a frozen graph in a session, one in half precision in float32; `unit` is then the step of numbers about 1.
 
     TensorFlow's kernels on the CPU add in half precision, and are farther from the model's values than ONNX Runtime's,
     which add in float32. What both should come to is what float32 comes to.
@@ -44,7 +44,7 @@ class GraphRunner:
     def __init__(self, tensorflow: ModuleType, loaded: Loaded) -> None:
         assert loaded.graph is not None
         self._errors = tensorflow.errors.OpError
-        self._step = float(numpy.finfo("float16").eps) if holds(loaded.graph, tensorflow.float16) else 0.0
+        self.unit = float(numpy.finfo("float16").eps) if holds(loaded.graph, tensorflow.float16) else 0.0
         dtypes = {node.name: node.attr["dtype"].type for node in loaded.graph.node if "dtype" in node.attr}
         with tensorflow.Graph().as_default() as built:
             tensorflow.import_graph_def(widened(tensorflow, loaded.graph, tensorflow.float16), name="")
@@ -72,7 +72,7 @@ class GraphRunner:
 
     def digits(self, name: str, array: npt.NDArray[Any]) -> tuple[float, None]:
         """Return the step of half precision in a graph that has it, as a share of a tensor's largest magnitude."""
-        return (self._step if array.dtype.kind == "f" else 0.0), None
+        return (self.unit if array.dtype.kind == "f" else 0.0), None
 
 
 class LiteRunner:
@@ -82,12 +82,12 @@ class LiteRunner:
         Refusal: The interpreter cannot open the model.
     """
 
-    def __init__(self, tensorflow: ModuleType, path: str, file: LiteFile) -> None:
+    def __init__(self, tensorflow: ModuleType, file: LiteFile) -> None:
         try:
             # Delegates compute whole regions, and leave the tensors in between as they were.
             plain = tensorflow.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
             self._interpreter = tensorflow.lite.Interpreter(
-                path, experimental_preserve_all_tensors=True, experimental_op_resolver_type=plain
+                file.source, experimental_preserve_all_tensors=True, experimental_op_resolver_type=plain
             )
         except (ValueError, RuntimeError) as error:
             raise Refusal(f"TensorFlow Lite cannot open the model: {_text(error)}") from error
@@ -103,6 +103,7 @@ class LiteRunner:
             )
             for detail in self._interpreter.get_input_details()
         ]
+        self.unit = 0.0
         self._shapes: dict[str, tuple[int, ...]] = {}
         # Its kernels then round floats to 8 bits as well, with a new scale in each run.
         self._is_hybrid = any(map(_is_quantised, details))

@@ -46,7 +46,7 @@ def convert(tensorflow: ModuleType, request: Request, report: FactsFile) -> None
     if request["reference"]:
         report.stage("running TensorFlow")
         runner: GraphRunner | LiteRunner = (
-            LiteRunner(tensorflow, request["source"], loaded.lite) if loaded.lite else GraphRunner(tensorflow, loaded)
+            LiteRunner(tensorflow, loaded.lite) if loaded.lite else GraphRunner(tensorflow, loaded)
         )
         report.facts.update(
             reference.compute(runner, loaded, [*kept, *rounded], request["reference"], request["picture"])

@@ -53,8 +53,9 @@ def carried(
     places = [letters.get(place, "") for place in range(len(after))]
     if "G" in places and "N" in axes.layout and "N" not in places and after[places.index("G")] == 1:
         places[places.index("G")] = "N"  # of two axes of size 1 the one that stays is the batch
-    if None not in may_come_in and axes.layout == "NC" and places[-1] == "C" and "" in places:
-        return None  # a Reshape of rows: they may be the steps, and the axis that comes in the batch
+    if None not in may_come_in and axes.layout == "NC" and sorted(places) == ["", "C", "N"] and places[-1] == "C":
+        # A Reshape of rows into a sequence: most often they are its steps, and the axis that comes in is the batch.
+        return Axes("".join({"": "N", "N": "T"}.get(letter, letter) for letter in places), assumed=True)
     layout = _filled(places, axes.layout)
     if layout is None or len(set(layout)) != len(layout):
         return None

@@ -25,7 +25,7 @@ from onnxviz.layout import TensorSpec, shape_text
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
 _MOST_PLACES = 1 << 24
-"""What is longer along an axis is no map but a damaged or hostile size; its mask would take all memory."""
+"""What is longer along an axis is a damaged or hostile size and not a map; its mask would take all memory."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -37,7 +37,8 @@ def test_the_rank_names_the_axes_of_space(shape: str, layout: str) -> None:
 
 
 def test_a_mean_over_the_last_axis_written_as_a_global_pooling_counts_less_than_what_is_certain() -> None:
-    nodes = "c = Conv (x, w) f = Reshape (c, flat) t = Transpose <perm=[0,2,1]> (f) m = GlobalAveragePool (t) y = Mul (t, m)"
+    nodes = "c = Conv (x, w) f = Reshape (c, flat) t = Transpose <perm=[0,2,1]> (f) m = GlobalAveragePool (t) "
+    nodes += "y = Mul (t, m)"
     found = layouts(nodes, "1,3,8,8", "int64[3] flat = {1, 2, 64}")
     assert (found["t"], found["m"], found["y"]) == ("NTC", "NTC", "NTC")
     nodes = "a = Attention <q_num_heads=1, kv_num_heads=1> (x, x, x) y = GlobalAveragePool (a)"
@@ -326,9 +327,11 @@ def test_of_a_batch_and_a_direction_of_one_the_batch_stays() -> None:
     assert layouts(nodes, "20,1,3", "int64[3] to = {20, 1, 4}")["y"] == "LNC"
 
 
-def test_an_axis_between_rows_and_their_channels_leaves_open_which_is_the_batch() -> None:
+@pytest.mark.parametrize(("shape", "layout"), [("{20, 1, 2}", "TNC"), ("{1, 20, 2}", "NTC"), ("{4, 5, 2}", "NTC")])
+def test_rows_that_become_a_sequence_are_most_likely_its_steps(shape: str, layout: str) -> None:
     nodes = "g = Gemm (x, side) y = Reshape (g, to)"
-    assert "y" not in layouts(nodes, "20,3", "float[3,2] side = {1,1,1,1,1,1}, int64[3] to = {20, 1, 2}")
+    found = axes_of(nodes, "20,3", f"float[3,2] side = {{1,1,1,1,1,1}}, int64[3] to = {shape}")
+    assert found["y"] == Axes(layout, assumed=True)
 
 
 def test_what_is_likely_is_heard_from_the_inputs_on() -> None:

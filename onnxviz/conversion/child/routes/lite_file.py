@@ -19,7 +19,9 @@ from typing import Any
 import numpy
 import numpy.typing as npt
 
-_REWRITTEN = "rewritten.tflite"
+from ..exchange import Refusal
+
+_REWRITTEN, _CHOSEN = "rewritten.tflite", "chosen.tflite"
 _SATURATING = frozenset("CONV_2D DEPTHWISE_CONV_2D TRANSPOSE_CONV FULLY_CONNECTED ADD SUB MUL DIV".split())
 _RANGES = {"INT8": (-128, 127), "UINT8": (0, 255), "INT16": (-32768, 32767)}
 _DTYPES = {"FLOAT32": "f4", "FLOAT16": "f2", "INT8": "i1", "UINT8": "u1", "INT16": "i2", "INT32": "i4"}
@@ -33,21 +35,57 @@ def rewrite(tensorflow: ModuleType, path: str, folder: str) -> str:
     with open(path, "rb") as file:
         data = file.read()
     model = schema.ModelT.InitFromPackedBuf(data, 0)
-    graphs = [_Graph(schema, model, graph) for graph in model.subgraphs]
+    graphs = [_Subgraph(schema, model, graph) for graph in model.subgraphs]
     changes = [change() for graph in graphs for change in (graph.name, graph.write_out, graph.flatten, graph.activate)]
-    if not any(changes):
-        return path
+    return _write(model, os.path.join(folder, _REWRITTEN)) if any(changes) else path
+
+
+def choose(tensorflow: ModuleType, path: str, folder: str, wanted: str | None) -> tuple[str, str]:
+    """Return a file whose first graph is that of a signature, and the signature's name, empty where there is none.
+
+    The first graph is the one that TensorFlow Lite runs and tf2onnx translates.
+
+    Raises:
+        Refusal: There is no such signature.
+    """
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    with open(path, "rb") as file:
+        model = schema.ModelT.InitFromPackedBuf(file.read(), 0)
+    known = {entry.signatureKey.decode(): entry.subgraphIndex for entry in model.signatureDefs or ()}
+    if wanted is not None and wanted not in known:
+        listed = ", ".join(sorted(known)) or "none"
+        raise Refusal(f"the TensorFlow Lite file has no signature '{wanted}'; it has: {listed}", "usage")
+    name = wanted or next((name for name, place in known.items() if place == 0), "")
+    if known.get(name, 0) == 0:
+        return path, name if len(known) > 1 else ""
+    _swap(model, known[name])
+    return _write(model, os.path.join(folder, _CHOSEN)), name
+
+
+def _swap(model: Any, place: int) -> None:
+    """Let the first graph and another change places, and those that call them know."""
+    model.subgraphs[0], model.subgraphs[place] = model.subgraphs[place], model.subgraphs[0]
+    swapped = {0: place, place: 0}
+    for entry in model.signatureDefs:
+        entry.subgraphIndex = swapped.get(entry.subgraphIndex, entry.subgraphIndex)
+    for operator in (operator for graph in model.subgraphs for operator in graph.operators or ()):
+        for key, value in vars(operator.builtinOptions).items() if operator.builtinOptions is not None else ():
+            if key.lower().endswith("subgraphindex"):
+                setattr(operator.builtinOptions, key, swapped.get(value, value))
+
+
+def _write(model: Any, path: str) -> str:
     import flatbuffers
 
-    builder = flatbuffers.Builder(len(data))
+    builder = flatbuffers.Builder(1 << 20)
     builder.Finish(model.Pack(builder), b"TFL3")
-    target = os.path.join(folder, _REWRITTEN)
-    with open(target, "wb") as file:
+    with open(path, "wb") as file:
         file.write(builder.Output())
-    return target
+    return path
 
 
-class _Graph:
+class _Subgraph:
     """One graph of a model, rewritten in place; each method is one of the rules and returns whether it changed any."""
 
     def __init__(self, schema: Any, model: Any, graph: Any) -> None:

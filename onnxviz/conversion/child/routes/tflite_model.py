@@ -13,13 +13,13 @@ from types import ModuleType
 from typing import Any
 
 from ..authors_names import authors_names
-from ..exchange import Refusal, Request
+from ..exchange import Facts, Refusal, Request
 from ..graph_def import NodeDef
 from ..loaded import LiteFile, Loaded, Row, channels_last
 from ..onnx_nodes import refuse_untranslated
 from ..reaching_out import check_nodes
 from ..runners import DEQUANTISED, PREQUANTISED
-from .lite_file import rewrite
+from .lite_file import choose, rewrite
 
 _LAYERS = frozenset(
     "CONV_2D DEPTHWISE_CONV_2D TRANSPOSE_CONV CONV_3D AVERAGE_POOL_2D MAX_POOL_2D L2_POOL_2D FULLY_CONNECTED "
@@ -41,7 +41,9 @@ def load(tensorflow: ModuleType, request: Request) -> Loaded:
     """
     _check(tensorflow, request["source"], request["trust"])
     try:
-        path = rewrite(tensorflow, request["source"], os.path.dirname(request["output"]))
+        folder = os.path.dirname(request["output"])
+        source, signature = choose(tensorflow, request["source"], folder, request["signature"])
+        path = rewrite(tensorflow, source, folder)
         graph = _read(path)
     except Refusal:
         raise
@@ -62,13 +64,15 @@ def load(tensorflow: ModuleType, request: Request) -> Loaded:
     before = {name: real.get(source, source) for name, source in graph.quantising.items()}
     ends = [before.get(name, floats.get(name, name)) for name in graph.outputs]
     file = LiteFile(
+        source,
         path,
         graph.names,
         sources={operator.outputs[0]: operator.inputs[0] for operator in graph.of("DEQUANTIZE")},
         rounded=before,
         between=[*(floats[name] for name in graph.rounding), *set(before.values()) - {*floats.values(), *graph.names}],
     )
-    return Loaded(None, graph.inputs, ends, dict(zip(ends, graph.outputs)), rows, lite=file)
+    facts = Facts(signature=signature) if signature else Facts()
+    return Loaded(None, graph.inputs, ends, dict(zip(ends, graph.outputs)), rows, facts, file)
 
 
 def _rank(tensor: Any) -> int | None:
@@ -84,7 +88,7 @@ def _layout(kind: str, rank: int | None) -> str | None:
 
 
 @dataclass(frozen=True)
-class _Operator:
+class _LiteOperator:
     kind: str
     inputs: list[str]
     outputs: list[str]
@@ -95,14 +99,14 @@ class _LiteGraph:
     """The main graph of a file, by the names of its tensors; scales are those of the quantised ones."""
 
     names: list[str]
-    operators: list[_Operator]
+    operators: list[_LiteOperator]
     inputs: list[str]
     outputs: list[str]
     scales: dict[str, Any]
     ranks: dict[str, int | None]
     variables: list[str]
 
-    def of(self, kind: str) -> list[_Operator]:
+    def of(self, kind: str) -> list[_LiteOperator]:
         return [operator for operator in self.operators if operator.kind == kind]
 
     @property
@@ -136,7 +140,7 @@ def _read(path: str) -> _LiteGraph:
     for operator in map(graph.Operators, range(graph.OperatorsLength())):
         given = [names[place] for place in operator.InputsAsNumpy() if place >= 0] if operator.InputsLength() else []
         made = [names[place] for place in operator.OutputsAsNumpy() if place >= 0] if operator.OutputsLength() else []
-        operators.append(_Operator(kinds[operator.OpcodeIndex()], given, made))
+        operators.append(_LiteOperator(kinds[operator.OpcodeIndex()], given, made))
     return _LiteGraph(
         names,
         operators,
