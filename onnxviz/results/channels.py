@@ -13,7 +13,7 @@ LISTED = 1024
 """How many channels are listed of a layer that has more than MOST_CHANNELS."""
 
 SHARES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
-"""The quantiles of such a layer."""
+"""The shares of the channels below each quantile that is given then."""
 
 
 def channel_documents(statistics: ChannelStatistics) -> dict[str, Any]:
