@@ -36,6 +36,7 @@ class Activation:
         layout: which axis is what, or None.
         op: the operator that begins the layer.
         layout_assumed: whether the layout is a likely guess and does not follow from the model.
+        read_from: the value's own dtype in the model where the array has another, such as `bfloat16`; else empty.
     """
 
     name: str
@@ -45,14 +46,26 @@ class Activation:
     layout: str | None = None
     op: str = ""
     layout_assumed: bool = False
+    read_from: str = ""
+
+    @property
+    def dtype(self) -> str:
+        """The value's own dtype in the model, as `layers` lists it: that of the array, or `read_from`."""
+        return self.read_from or str(self.array.dtype)
+
+    @property
+    def dequantised(self) -> bool:
+        """Whether the array holds what codes stand for: (code - zero point) * scale."""
+        return "int" in self.read_from and self.array.dtype.kind == "f"
 
     @property
     def caption_line(self) -> str:
         """What stands under the name on a picture: operator, shape, dtype, tap, value, and a layout that is assumed."""
         size = " x ".join(map(str, self.array.shape)) or "scalar"
         place = self.value if self.value != self.name else ""
+        dtype = f"{self.dtype} dequantised" if self.dequantised else self.dtype
         assumed = f"layout {self.layout} assumed" if self.layout_assumed else ""
-        parts = [self.op, size, str(self.array.dtype), self.tap, place, assumed]
+        parts = [self.op, size, dtype, self.tap, place, assumed]
         return "  ·  ".join(part for part in parts if part)
 
     def maps(self, item: int = 0) -> Array:
@@ -88,7 +101,7 @@ class Activation:
         return self._drawings()[0].image._repr_png_()
 
     def __repr__(self) -> str:
-        return f"<Activation {self.name!r} {self.tap} {self.array.dtype} {self.array.shape} {self.layout or ''}>"
+        return f"<Activation {self.name!r} {self.tap} {self.dtype} {self.array.shape} {self.layout or ''}>"
 
 
 class Activations(Mapping[str, Activation]):
@@ -121,7 +134,7 @@ class Activations(Mapping[str, Activation]):
         import html
 
         rows = (
-            (name, item.tap, str(item.array.dtype), " x ".join(map(str, item.array.shape)), item.layout or "")
+            (name, item.tap, item.dtype, " x ".join(map(str, item.array.shape)), item.layout or "")
             for name, item in self._items.items()
         )
         cells = ("".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows)
@@ -164,7 +177,8 @@ def _checked(fact: Mapping[str, Any], array: Array) -> Activation:
     if fact["tap"] not in ("act", "op", "value"):
         raise ValueError(f"{fact['tap']!r} is not a tap")
     assumed = bool(layout and fact.get("layout_assumed"))
-    return Activation(str(fact["name"]), str(fact["value"]), fact["tap"], array, layout, str(fact["op"]), assumed)
+    names = str(fact["name"]), str(fact["value"]), fact["tap"]
+    return Activation(*names, array, layout, str(fact["op"]), assumed, str(fact.get("read_from", "")))
 
 
 class RawWriter:
@@ -200,9 +214,8 @@ class RawWriter:
         self._starts.append(self._archive.start_dir)
         texts = item.array.dtype.kind == "O"  # onnxruntime's texts; as objects they could only be pickled
         self._write(f"{len(self._facts):04}", item.array.astype(np.str_) if texts else item.array)
-        self._facts.append(
-            {name: getattr(item, name) for name in ("name", "value", "tap", "layout", "op", "layout_assumed")}
-        )
+        kept = ("name", "value", "tap", "layout", "op", "layout_assumed", "read_from")
+        self._facts.append({name: getattr(item, name) for name in kept})
 
     def cut(self, count: int) -> None:
         """Cut the file back to its first `count` activations."""

@@ -6,6 +6,7 @@ OnnxvizError
 ├── ModelError          3  the model is missing, broken or cannot be used
 │   ├── NotAModelError  3  the file is not an ONNX model; says what it is
 │   ├── UnsupportedError 3 a valid model that needs what onnxviz or the runtime does not do
+│   │   └── MissingOperatorError 3 an operator that the runtime lacks, wholly or for the types of a node
 │   └── NoMatchError    3  a selection that matches nothing
 ├── InputError          4  a picture, array, matrix or sound that cannot be fed
 ├── RunError            5  the runtime is missing or failed
@@ -47,6 +48,21 @@ class NotAModelError(ModelError):
 
 class UnsupportedError(ModelError):
     """A valid model that needs what onnxviz or the runtime does not do."""
+
+
+class MissingOperatorError(UnsupportedError):
+    """An operator that the runtime lacks, wholly or for the types of a node; models without it may run.
+
+    `op` names it, with its domain where that is not ONNX's, and `node` the node that calls it, where that is known.
+    `kinds` are the types for which the runtime has it.
+    """
+
+    def __init__(self, text: str, op: str = "", node: str = "", kinds: tuple[str, ...] = ()) -> None:
+        """Take the text and what it speaks of."""
+        super().__init__(text)
+        self.op = op
+        self.node = node
+        self.kinds = kinds
 
 
 class NoMatchError(ModelError):

@@ -297,12 +297,15 @@ def layers_of(model: Model, choices: Sequence[Choice]) -> tuple[Layer, ...]:
         NoMatchError: None of it is a layer.
     """
     found = tuple(choice.layer for choice in choices if choice.layer is not None)
-    if not found:
-        names = listed(quoted(choice.name) for choice in choices)
-        verb = "are not layers" if len(choices) > 1 else "is not a layer"
-        stored = any(choice.value in model.graph.initializers for choice in choices)
-        raise NoMatchError(f"{names} can be exposed{'' if stored else ' and viewed'}, but {verb}")
-    return found
+    if found:
+        return found
+    weights = [quoted(choice.name) for choice in choices if choice.value in model.graph.weights]
+    if weights:
+        one = "is a weight of the model: it can be exposed, but is not a layer"
+        several = "are weights of the model: they can be exposed, but are not layers"
+        raise NoMatchError(f"{listed(weights)} {several if len(weights) > 1 else one}")
+    verb = "are not layers" if len(choices) > 1 else "is not a layer"
+    raise NoMatchError(f"{listed(quoted(choice.name) for choice in choices)} can be exposed and viewed, but {verb}")
 
 
 def expose_choices(model: Model, choices: Sequence[Choice], *, only: bool = False) -> Model:

@@ -1,7 +1,8 @@
-"""Words for messages: names that are safe to print, near names, "a, b and 3 more", the columns that a text takes."""
+"""Words for messages: names that are safe to print, near names, "a, b and 3 more", numbers, the width of a text."""
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -43,6 +44,24 @@ def listed(words: Iterable[str], most: int = 3) -> str:
     every = list(words)
     more = len(every) - most
     return ", ".join(every[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def number_text(value: float, digits: int = 3) -> str:
+    """Write a number for the eye, with so many digits where it has a fraction.
+
+    >>> [number_text(value) for value in (0.0, 2.0, -0.12345, 110.4, 1234567, 3.2e-7, float("nan"), float("inf"))]
+    ['0', '2', '-0.123', '110', '1.23e6', '3.2e-7', 'NaN', 'inf']
+    """
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    text = f"{value:.{digits}g}"
+    if "e" not in text:
+        return "0" if float(value) == 0 else text
+    mantissa, exponent = text.split("e")
+    # Thousands of a scale read better than 1.23e+03.
+    return f"{value:.0f}" if 0 <= int(exponent) < 5 else f"{mantissa}e{int(exponent)}"
 
 
 def near(word: str, candidates: Iterable[str], most: int = 3) -> str:

@@ -278,7 +278,7 @@ def test_what_is_handed_out_can_be_changed_while_the_model_runs(tmp_path: Path) 
     options = RunOptions(memory=16)
     x = np.ones((1, 1, 2, 2), np.float32)
     fed = model.feed(x)
-    assert len(model.inference.pieces(["a", "b", "c"], fed, options.memory)) == 2
+    assert len(model.inference.plan(["a", "b", "c"], fed, options.memory).pieces) == 2
     seen = []
     for activation in model.stream(fed, layers="x,conv", run=options):
         seen.append(float(activation.array.max()))
@@ -300,7 +300,7 @@ def test_pieces_are_the_same_whatever_size_is_fed(tmp_path: Path, memory: int) -
         }""",
     )
     feeds = [model.feed(np.full((1, 1, size, size), -1, np.float32)) for size in (4, 5)]
-    plans = [model.inference.pieces(["a", "b", "c"], fed, memory) for fed in feeds]
+    plans = [model.inference.plan(["a", "b", "c"], fed, memory).pieces for fed in feeds]
     assert (len(plans[0]) == 1) == (memory > 64)
     assert plans[0] == plans[1]
     executor = model.inference.executor(onnxviz.RunOptions(memory=memory))

@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 from io import TextIOWrapper
 
-from onnxviz.errors import OnnxvizError
+from onnxviz.errors import OnnxvizError, RunError
 
 
 def main() -> None:
@@ -34,5 +34,11 @@ def main() -> None:
         # Indented, so that a second line's caret still points at its place in the first.
         say(f"onnxviz: {error}".replace("\n", "\n         "))
         sys.exit(error.exit_code)
+    except MemoryError as error:
+        from onnxviz.cli.terminal import say
+
+        reason = f": {error}" if str(error) else ""
+        say(f"onnxviz: memory ran out{reason}; feed something smaller or choose fewer layers")
+        sys.exit(RunError.exit_code)
     except ReaderGoneError:
         sys.exit(0)

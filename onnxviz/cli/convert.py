@@ -11,6 +11,7 @@ from onnxviz.cli import parameters
 from onnxviz.cli.parameters import option
 from onnxviz.cli.terminal import print_json, print_table, say, size_text
 from onnxviz.opening import PYTHON
+from onnxviz.words import number_text
 
 if TYPE_CHECKING:
     from onnxviz.conversion.convert_options import Converted
@@ -99,8 +100,9 @@ def _print(converted: Converted) -> None:
     verified = (
         "not compared with TensorFlow"
         if agreement is None
-        else f"{agreement.compared} values agree with TensorFlow to {agreement.layer:.2g} of their largest, "
-        f"{'each given those before it; ' if agreement.by_layer else ''}the outputs to {agreement.output:.2g}"
+        else f"{agreement.compared} values agree with TensorFlow to {number_text(agreement.layer, 2)} of their "
+        f"largest, {'each given those before it; ' if agreement.by_layer else ''}"
+        f"the outputs to {number_text(agreement.output, 2)}"
     )
     rows = [
         ("file", str(converted.path)),

@@ -12,6 +12,7 @@ from onnxviz.cli.terminal import print_json, print_table, say, say_choices
 from onnxviz.errors import UsageError, VerificationError
 from onnxviz.layout import shape_text
 from onnxviz.strict_json import number
+from onnxviz.words import number_text
 
 if TYPE_CHECKING:
     from onnxviz.differences import Difference
@@ -76,13 +77,14 @@ def expose(
         print_table(("layer", "tap", "output", "shape"), rows, left=(True,) * 4)
         if difference is not None:
             print(
-                f"largest difference of the model's own outputs: {difference.max_abs:.3g}, "
-                f"{difference.max_rel:.3g} of the largest value"
+                f"largest difference of the model's own outputs: {number_text(difference.max_abs)}, "
+                f"{number_text(difference.max_rel)} of the largest value"
             )
     if difference is not None and difference.max_rel > TOLERANCE:
         raise VerificationError(
-            f"exposing moved the model's own outputs by {difference.max_abs:.3g} ({difference.max_rel:.3g} of the "
-            f"largest value, tolerance {TOLERANCE}): an exposed value stopped a fusion; the file was written"
+            f"exposing moved the model's own outputs by {number_text(difference.max_abs)} "
+            f"({number_text(difference.max_rel)} of the largest value, tolerance {TOLERANCE}): "
+            "an exposed value stopped a fusion; the file was written"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -19,7 +20,7 @@ from onnxviz.layout import shape_text
 from onnxviz.results.observer import Observer
 from onnxviz.results.record import LayerRecord, RunRecord
 from onnxviz.runtime.devices import Placement
-from onnxviz.words import printable
+from onnxviz.words import number_text, printable
 
 LARGE = 256 * 2**20
 
@@ -94,6 +95,9 @@ class ProgressObserver(Observer, AbstractContextManager["ProgressObserver"]):
         """Print the run's layers and classes."""
         self._work.end_run()
         self._end_bar()
+        first = next((layer for layer in layers if layer.irregular), None)
+        if first is not None and not self._quiet:
+            say(f"first not finite: {first.name}: {first.irregular} channels")
         if self._tables:
             try:
                 _print_run(run, layers, folder)
@@ -221,5 +225,7 @@ def _print_run(run: RunRecord, layers: Sequence[LayerRecord], folder: Path) -> N
 
 def _row(layer: LayerRecord) -> tuple[str, ...]:
     more = f" (+{len(layer.pictures) - 1})" if len(layer.pictures) > 1 else ""
-    ends = f"{layer.range[0]:.4g} .. {layer.range[1]:.4g}"
-    return layer.name, layer.tap, shape_text(layer.shape), ends, f"{layer.pictures[0]}{more}"
+    low, high = (number_text(end, 4) for end in layer.range)
+    ends = [] if math.isnan(layer.range[0]) else [f"{low} .. {high}"]
+    words = ", ".join([*ends, *filter(None, [layer.irregular])])
+    return layer.name, layer.tap, shape_text(layer.shape), words or "no numbers", f"{layer.pictures[0]}{more}"

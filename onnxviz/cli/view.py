@@ -12,6 +12,7 @@ import typer
 from onnxviz.cli import groups, parameters
 from onnxviz.cli.parameters import option
 from onnxviz.cli.terminal import say, speak_utf8
+from onnxviz.words import listed
 
 if TYPE_CHECKING:
     from onnxviz.cli.progress import ProgressObserver
@@ -88,6 +89,9 @@ def report(
         print()
     for source, error in record.failures:
         say(f"left out: {error}" if source in error else f"left out {source}: {error}")
+    reasons = dict.fromkeys(reason for _, reason in record.not_shown)
+    for reason in reasons:
+        say(f"not shown: {listed(repr(name) for name, why in record.not_shown if why == reason)}: {reason}")
     if show:
         _preview(record)
     if not quiet:

@@ -13,8 +13,8 @@ from onnxviz.draw.page import BARE, MARGIN, Canvas, Page
 from onnxviz.draw.prepare import Prepared
 from onnxviz.draw.scale import channel_statistics, limits
 from onnxviz.draw.style import Drawing, Style
-from onnxviz.draw.text import number
 from onnxviz.layout import Array
+from onnxviz.words import number_text
 
 BAR = round(palette.LEVELS * 0.62)
 """The palette index of a bar: a clear colour of every colormap, on dark and on light."""
@@ -38,7 +38,7 @@ class Columns:
 
     Attributes:
         low, high: the least and the greatest, with 0 among them: bars stand on it.
-        marks: the palette index of NaN or of infinity where a column has one, else 0.
+        marks: the palette index of NaN or of an infinity where a column has one, else 0.
     """
 
     low: npt.NDArray[np.float64]
@@ -49,9 +49,9 @@ class Columns:
 def draw_bars(prepared: Prepared) -> list[Drawing]:
     """Draw a vector `(C,)` as bars about zero, with its largest values listed, and named where all have a label.
 
-    Where there are more values than pixels, each column shows the least and the greatest of its values. NaN fills
-    its column in the colour of NaN, an infinity reaches the edge in the accent colour. A scale that the style asks for
-    gives the ends of the axis, see `axis_range`.
+    Where there are more values than pixels, each column shows the least and the greatest of its values. NaN and
+    the infinities fill their columns in colours of their own. A scale that the style asks for gives the ends of the
+    axis, see `axis_range`.
     """
     bars = _Bars.of(prepared)
     page, (top, right) = bars.page(LIST_GAP + (300 if prepared.caption.labels else 110))
@@ -106,7 +106,8 @@ class _Bars:
             page, top, left = Page(self.width + 2 * BARE, HEIGHT + 2 * BARE), BARE, BARE
         else:
             width = max(2 * MARGIN + AXIS + self.width + aside, 480)
-            header = Header(self.prepared.caption, self._notes(), widest=self._notes(widest=True))
+            legend = self.prepared.legend(self.prepared.channels)
+            header = Header(self.prepared.caption, self._notes(), None, legend, widest=self._notes(widest=True))
             top, left = header.height(width, style.font), MARGIN + AXIS
             page = Page(width, top + HEIGHT + RULER + MARGIN, style.font)
             header.draw(page)
@@ -123,15 +124,14 @@ class _Bars:
 
     def _range_words(self) -> str:
         low, high = self.prepared.statistics.range
-        return f"value {number(low)}" if len(self.values) == 1 and low == high else self.prepared.range_words
+        return f"value {number_text(low)}" if len(self.values) == 1 and low == high else self.prepared.range_words
 
     def _notes(self, *, widest: bool = False) -> list[str]:
         """Return what stands below the description; `widest`: with the longest numbers that other values may bring."""
         maps, prepared = self.prepared.maps, self.prepared
-        irregular = maps.size if widest else maps.size - np.count_nonzero(np.isfinite(maps))
         live = maps.size if widest else np.count_nonzero(maps)
         notes = [WIDEST_RANGE if widest else self._range_words()]
-        notes += [f"not finite {irregular}"] if irregular else []
+        notes += (prepared.widest_words if widest else prepared.found_words).irregular
         notes += [f"live {live} of {maps.size}"] if maps[0].size == 1 and maps.size > 1 else []
         return [*notes, *self._zoom(), *self._scale(), *prepared.order_words, *prepared.count_words]
 
@@ -140,7 +140,7 @@ class _Bars:
         low, high = self.ends
         style = self.prepared.style
         name = "fixed" if style.limits is not None else style.scale.partition(":")[0]
-        return [] if name in _WHOLE else [f"scale {name}, axis {number(low)} .. {number(high)}"]
+        return [] if name in _WHOLE else [f"scale {name}, axis {number_text(low)} .. {number_text(high)}"]
 
     def _zoom(self) -> list[str]:
         values, columns = len(self.values), len(self.columns.low)
@@ -169,7 +169,8 @@ def spans(values: npt.NDArray[np.float64], width: int) -> Columns:
     nan = np.isnan(values)
     known = np.where(nan, 0.0, values)
     low, high = np.minimum.reduceat(known, starts), np.maximum.reduceat(known, starts)
-    marks = np.where(np.isinf(low) | np.isinf(high), palette.ACCENT, 0)
+    marks = np.where(low == -np.inf, palette.NEGATIVE_INFINITY, 0)
+    marks[high == np.inf] = palette.POSITIVE_INFINITY
     marks[np.logical_or.reduceat(nan, starts)] = palette.NAN
     return Columns(np.minimum(low, 0.0), np.maximum(high, 0.0), marks.astype(np.uint8))
 
@@ -190,7 +191,7 @@ def plot(view: Canvas, columns: Columns, ends: tuple[float, float], thick: int =
     top, bottom = (_rows(part, ends, len(view)) for part in (columns.high, columns.low))
     # Of 16 bits, which numpy compares four times faster than 64.
     rows = np.arange(len(view), dtype=np.int16)[:, None]
-    inside = (rows >= top) & (rows <= bottom) | (columns.marks == palette.NAN)
+    inside = (rows >= top) & (rows <= bottom) | (columns.marks != 0)
     inside[:, (columns.low == columns.high) & (columns.marks == 0)] = False
     colours = np.where(columns.marks == 0, BAR, columns.marks).astype(np.uint8)
     for offset in range(thick - gap):
@@ -212,7 +213,7 @@ def _axis(page: Page, view: Canvas, place: tuple[int, int], ends: tuple[float, f
     for tick in ticks(*ends, 4):
         row = int(_rows(np.array([tick]), ends, len(view))[0])
         view[row, ::3] = palette.FAINT_RULE
-        page.text(left - 8, top + row + 4, number(tick), 11, 170, "r")
+        page.text(left - 8, top + row + 4, number_text(tick), 11, 170, "r")
 
 
 def _list(page: Page, place: tuple[int, int], bars: _Bars) -> None:
@@ -223,7 +224,7 @@ def _list(page: Page, place: tuple[int, int], bars: _Bars) -> None:
     for row, index in enumerate(order.tolist()):
         baseline = top + 14 + row * 21
         page.text(left + 36, baseline, f"{bars.numbers[index]}", 12, 215, "r")
-        page.text(left + 96, baseline, number(float(values[index])), 12, 170, "r")
+        page.text(left + 96, baseline, number_text(float(values[index])), 12, 170, "r")
         if names:
             name, room = names[int(bars.numbers[index])], page.width - left - 112 - MARGIN // 2
             page.text(left + 112, baseline, name, 12, 170, width=room)

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from onnxviz.draw.page import MARGIN, Page, hatch
-from onnxviz.draw.palette import FAINT_RULE, LEVELS, NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY, RULE
+from onnxviz.draw.palette import FAINT_RULE, LEVELS, RULE, SIGNS
 from onnxviz.draw.scale import Limits
 from onnxviz.draw.style import Caption
-from onnxviz.draw.text import Face, face, number
+from onnxviz.draw.text import Face, face
+from onnxviz.words import number_text
 
 NARROWEST = 640
 """The least width of a page with a header."""
@@ -107,7 +108,7 @@ def colour_bar(page: Page, x: int, y: int, limits: Limits, gamma: float = 1.0, w
     for value in ticks(low, high):
         share = (value - low) / (high - low) if high > low else 0.5
         place = x + round(min(max(share, 0.0), 1.0) ** gamma * (width - 1))
-        text = number(value)
+        text = number_text(value)
         half = page.face.width(text, 11) / 2
         centre = min(max(place, x + half - 8), x + width - half + 8)
         if centre - half < free:
@@ -165,5 +166,5 @@ def _draw_legend(page: Page, names: Sequence[str]) -> None:
             hatch(swatch, step=5)
         else:
             swatch[:] = FAINT_RULE
-            swatch[1:-1, 1:-1] = {"NaN": NAN, "inf": POSITIVE_INFINITY, "-inf": NEGATIVE_INFINITY}[name]
+            swatch[1:-1, 1:-1] = SIGNS[name]
         x -= 12

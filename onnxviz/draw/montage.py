@@ -13,12 +13,13 @@ from onnxviz.draw import grid as grids
 from onnxviz.draw.grid import Grid, Tile
 from onnxviz.draw.header import TALLEST, Header, header_width
 from onnxviz.draw.page import BARE, MARGIN, Page, hatch
-from onnxviz.draw.palette import FAINT_RULE, FRAME, HATCH_BACK, NAN, RULE
+from onnxviz.draw.palette import FAINT_RULE, FRAME, HATCH_BACK, RULE, SIGNS
 from onnxviz.draw.prepare import FoundWords, Prepared
 from onnxviz.draw.quantise import quantise_into
-from onnxviz.draw.scale import ChannelStatistics
+from onnxviz.draw.scale import ChannelStatistics, not_finite
 from onnxviz.draw.style import Drawing
-from onnxviz.draw.text import Face, face, number
+from onnxviz.draw.text import Face, face
+from onnxviz.words import number_text
 
 _LABEL_ROWS = 15
 _ABOVE = 16
@@ -166,11 +167,10 @@ class Montage:
         view = page.canvas[y : y + tile.height, x : x + tile.width]
         if statistics.constant[channel]:
             hatch(view, 6 if tile.width >= 24 else 4)
-        if statistics.nan[channel] + statistics.inf[channel]:
-            if np.isnan(statistics.minimum[channel]) and not statistics.inf[channel]:
-                hatch(view, line=NAN, crossed=True)
+        if statistics.irregular[channel]:
             size = min(9, tile.height, tile.width)
-            view[:size, -size:][np.triu(np.ones((size, size), bool))] = NAN
+            signs = not_finite(self.prepared.maps[channel])
+            view[:size, -size:][np.triu(np.ones((size, size), bool))] = SIGNS[signs[0]]
 
     def _bars(self, page: Page, channels: NDArray[np.intp], corner: tuple[int, int]) -> None:
         """Draw the range bars of a row, whose first has its corner at (y, x)."""
@@ -216,24 +216,32 @@ def plan_montage(prepared: Prepared) -> Montage:
         grid=grids.arrange(len(channels), tile, strip, style, room),
         labels=labels,
         aside=aside,
-        ranges=_ranges(letters, tile, names, statistics.take(channels)) if labels and own else [],
+        ranges=_ranges(letters, tile, names, prepared) if labels and own else [],
         shares=_shares(statistics) if bars else None,
     )
 
 
-def _ranges(letters: Face, tile: Tile, names: Sequence[str], statistics: ChannelStatistics) -> list[str]:
+def _ranges(letters: Face, tile: Tile, names: Sequence[str], prepared: Prepared) -> list[str]:
     """Return the range of each channel in words, or nothing if one of them does not fit beside its name."""
     if tile.width < 60:
         return []
     texts = []
-    for name, low, high, constant in zip(
-        names, statistics.minimum.tolist(), statistics.maximum.tolist(), statistics.constant.tolist(), strict=True
-    ):
-        text = f"{number(low)} .. {number(high)}" if low < high and not constant else number(low)
+    for name, channel in zip(names, prepared.channels.tolist(), strict=True):
+        text = _range_text(prepared, channel)
         if letters.width(name, 11) + letters.width(text, 10) + 2 * _RANGE_GAP > tile.width:
             return []
         texts.append(text)
     return texts
+
+
+def _range_text(prepared: Prepared, channel: int) -> str:
+    statistics = prepared.statistics
+    low, high = float(statistics.minimum[channel]), float(statistics.maximum[channel])
+    if math.isnan(low):
+        return ", ".join(not_finite(prepared.maps[channel]))
+    if statistics.constant[channel] or low == high:
+        return number_text(low)
+    return f"{number_text(low)} .. {number_text(high)}"
 
 
 def _shares(statistics: ChannelStatistics) -> NDArray[np.float64]:

@@ -121,15 +121,13 @@ def _steps(ink: int) -> Canvas:
     return np.where(steps > 0, colours.INK + steps, 0).astype(np.uint8)
 
 
-def hatch(view: Canvas, step: int = 6, line: int = colours.HATCH_LINE, crossed: bool = False) -> None:
+def hatch(view: Canvas, step: int = 6) -> None:
     """Fill part of a canvas with diagonal lines, the sign for maps that have nothing to show."""
-    view[:] = _hatching(view.shape[0], view.shape[1], step, line, crossed)
+    view[:] = _hatching(view.shape[0], view.shape[1], step)
 
 
 @lru_cache(4)
-def _hatching(height: int, width: int, step: int, line: int, crossed: bool) -> Canvas:
+def _hatching(height: int, width: int, step: int) -> Canvas:
     rows, columns = np.ogrid[:height, :width]
     lines = (rows + columns) % step == 0
-    if crossed:
-        lines |= (columns - rows) % step == 0
-    return np.where(lines, line, colours.HATCH_BACK).astype(np.uint8)
+    return np.where(lines, colours.HATCH_LINE, colours.HATCH_BACK).astype(np.uint8)

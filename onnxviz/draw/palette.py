@@ -32,6 +32,8 @@ FAINT_RULE = INK + 4
 FRAME = INK + 3
 """Lines around maps whose edge has the colour of the page."""
 NAN, POSITIVE_INFINITY, NEGATIVE_INFINITY = 248, 249, 250
+SIGNS = {"NaN": NAN, "inf": POSITIVE_INFINITY, "-inf": NEGATIVE_INFINITY}
+"""The indices of values that are not finite, by what a picture calls them."""
 HATCH_BACK, HATCH_LINE, PANEL, ACCENT = 251, 252, 253, 254
 
 # Two colours are hard to tell apart if red, green and blue each differ by less than this.
@@ -48,8 +50,8 @@ class Theme:
     background: Colour
     ink: Colour
     nan: Colour
-    positive_infinity: Colour = (255, 255, 255)
-    negative_infinity: Colour = (0, 0, 0)
+    positive_infinity: Colour
+    negative_infinity: Colour
     hatch_back: Colour
     hatch_line: Colour
     panel: Colour
@@ -62,6 +64,8 @@ THEMES = {
         background=(17, 19, 23),
         ink=(232, 235, 240),
         nan=(255, 64, 196),
+        positive_infinity=(255, 112, 32),
+        negative_infinity=(0, 214, 230),
         hatch_back=(30, 33, 39),
         hatch_line=(58, 63, 72),
         panel=(26, 29, 34),
@@ -72,6 +76,8 @@ THEMES = {
         background=(255, 255, 255),
         ink=(24, 28, 34),
         nan=(230, 0, 150),
+        positive_infinity=(240, 90, 0),
+        negative_infinity=(0, 150, 190),
         hatch_back=(241, 242, 244),
         hatch_line=(205, 209, 215),
         panel=(246, 247, 249),

@@ -12,11 +12,20 @@ from numpy.typing import NDArray
 from onnxviz.draw.header import WIDEST_RANGE
 from onnxviz.draw.page import Page
 from onnxviz.draw.palette import default_colormap, melts_into_page
-from onnxviz.draw.scale import SCALE_WORDS, ChannelStatistics, Limits, channel_extremes, channel_statistics, limits
+from onnxviz.draw.scale import (
+    SCALE_WORDS,
+    ChannelStatistics,
+    Limits,
+    channel_extremes,
+    channel_statistics,
+    irregular_words,
+    limits,
+    not_finite,
+)
 from onnxviz.draw.style import Caption, Drawing, Style, channel_numbers
-from onnxviz.draw.text import number
 from onnxviz.errors import UsageError
 from onnxviz.layout import Array
+from onnxviz.words import number_text
 
 # What the scale `auto` becomes where each channel has its own.
 _AUTOMATIC = ("signed", "clipped")
@@ -83,18 +92,18 @@ class Prepared:
         low, high = self.statistics.range
         if math.isnan(low):
             return "no finite value"
-        return f"range {number(low)} .. {number(high)}" if low < high else f"all {number(low)}"
+        return f"range {number_text(low)} .. {number_text(high)}" if low < high else f"all {number_text(low)}"
 
     @property
     def found_words(self) -> FoundWords:
         """What is said of the values of this input."""
         count, live = len(self.maps), int(self.statistics.live.sum())
-        irregular = int(self.statistics.irregular.sum())
+        irregular = irregular_words(self.maps, self.statistics)
         return FoundWords(
             self.limits.words,
             self.range_words,
             f"live {live} of {count}" if live < count else "",
-            (f"not finite in {irregular}",) if irregular else (),
+            (irregular,) if irregular else (),
         )
 
     @property
@@ -102,7 +111,9 @@ class Prepared:
         """What takes the most room of all that may be said of another input."""
         count = len(self.maps)
         scales = [self.limits.words, *(map(SCALE_WORDS.__getitem__, _AUTOMATIC) if self.style.scale == "auto" else ())]
-        return FoundWords(max(scales, key=len), WIDEST_RANGE, f"live {count} of {count}", (f"not finite in {count}",))
+        return FoundWords(
+            max(scales, key=len), WIDEST_RANGE, f"live {count} of {count}", (f"NaN in {count} of {count}",)
+        )
 
     @property
     def order_words(self) -> list[str]:
@@ -124,15 +135,8 @@ class Prepared:
     def legend(self, channels: NDArray[np.intp]) -> list[str]:
         """Return which of `constant`, `NaN`, `inf` and `-inf` some channels show."""
         shown = self.statistics.take(channels)
-        infinite = shown.inf > 0
-        values = self.maps[channels[infinite]] if infinite.any() else np.zeros(0)
-        found = {
-            "constant": bool(shown.constant.any()),
-            "NaN": bool(shown.nan.any()),
-            "inf": bool((values == np.inf).any()),
-            "-inf": bool((values == -np.inf).any()),
-        }
-        return [name for name, there in found.items() if there]
+        constant = ["constant"] if shown.constant.any() else []
+        return constant + (not_finite(self.maps[channels[shown.irregular]]) if shown.irregular.any() else [])
 
     def without_constant(self) -> Prepared:
         """Return the same without constant channels where they are many, unless the style says which are drawn."""

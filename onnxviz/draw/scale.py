@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from onnxviz.draw.style import Style
 from onnxviz.errors import UsageError
 from onnxviz.layout import Array
+from onnxviz.words import number_text
 
 Floats = NDArray[np.float64]
 
@@ -25,7 +26,7 @@ SCALE_WORDS = {
     "percentile": "each channel on its own 1..99 %",
     "symmetric": "one scale, symmetric about 0",
     "std": "each channel mean ± 3 std",
-    "fixed": "fixed scale {low:.6g} .. {high:.6g}",
+    "fixed": "fixed scale {low} .. {high}",
 }
 """Each scale as a picture says it."""
 
@@ -53,6 +54,10 @@ DEVIATIONS = 3
 
 ONE_SIDED = 10
 """Values count as one-sided while the greatest is at least so many times as large as their dip below zero."""
+
+MOST_CHANNELS = 1 << 15
+"""More channels than this are not listed one by one. Usual vocabularies and lists of classes have fewer, maps that were
+flattened have more: of these the strongest units are kept, and numbers of the whole."""
 
 # The most values of a channel from which that share is found.
 _SAMPLES = 1024
@@ -176,6 +181,8 @@ def channel_statistics(maps: Array) -> ChannelStatistics:
     array([2., 0.])
     """
     values = as_floats(maps).reshape(len(maps), math.prod(maps.shape[1:]))
+    if values.shape[1] == 1:
+        return _single_values(values[:, 0])
     columns = np.full((4, len(values)), np.nan)
     counts = np.zeros((2, len(values)), np.int64)
     if values.size:
@@ -188,6 +195,16 @@ def channel_statistics(maps: Array) -> ChannelStatistics:
     minimum, maximum, mean, deviation = columns
     constant = _constant(minimum, maximum) & (counts.sum(axis=0) == 0) & (values.shape[1] > 1)
     return ChannelStatistics(minimum, maximum, mean, deviation, counts[0], counts[1], constant)
+
+
+def _single_values(values: Array) -> ChannelStatistics:
+    """Return the statistics of channels of one value each; a vector may have millions, so that columns are shared."""
+    nan, finite = np.isnan(values), np.isfinite(values)
+    known = np.where(finite, values, np.nan).astype(np.float64)
+    deviation, none = np.where(finite, 0.0, np.nan), np.zeros(len(values), np.bool_)
+    return ChannelStatistics(
+        known, known, known, deviation, nan.astype(np.int64), (~finite & ~nan).astype(np.int64), none
+    )
 
 
 def channel_blocks(values: Array) -> Iterator[slice]:
@@ -207,6 +224,44 @@ def channel_extremes(maps: Array) -> ChannelStatistics:
             constant = _constant(minimum, maximum) & (values.shape[1] > 1)
             return ChannelStatistics(minimum, maximum, unknown, unknown, none, none, constant)
     return channel_statistics(values)
+
+
+def not_finite(values: Array, nan: bool = True) -> list[str]:
+    """Return which of `NaN`, `inf` and `-inf` are among values; without `nan` the first is not looked for.
+
+    >>> not_finite(np.array([1.0, -np.inf, np.nan]))
+    ['NaN', '-inf']
+    """
+    found = {"NaN": nan and bool(np.isnan(values).any())}
+    found |= {"inf": bool((values == np.inf).any()), "-inf": bool((values == -np.inf).any())}
+    return [name for name, there in found.items() if there]
+
+
+def strongest_channels(statistics: ChannelStatistics, most: int) -> NDArray[np.intp]:
+    """Return the channels that vary most in space or, of a vector, are farthest from zero, in index order.
+
+    >>> strongest_channels(channel_statistics(np.array([1.0, -3.0, 2.0])), 2).tolist()
+    [1, 2]
+    """
+    varied = bool((statistics.deviation > 0).any())
+    strength = np.nan_to_num(statistics.deviation if varied else np.abs(statistics.mean), nan=-1.0)
+    return np.sort(np.argsort(-strength, kind="stable")[:most])
+
+
+def irregular_words(maps: Array, statistics: ChannelStatistics) -> str:
+    """Return in how many channels (C, ...) values are not finite, in words; nothing where all are.
+
+    >>> maps = np.array([[1.0, np.nan], [np.inf, 2.0], [3.0, 4.0]])
+    >>> irregular_words(maps, channel_statistics(maps))
+    'NaN in 1, inf in 1 of 3'
+    """
+    if not statistics.irregular.any():
+        return ""
+    infinite = maps[statistics.inf > 0]
+    space = tuple(range(1, infinite.ndim))
+    above, below = (np.count_nonzero((infinite == end).any(axis=space)) for end in (np.inf, -np.inf))
+    counts = {"NaN": np.count_nonzero(statistics.nan), "inf": above, "-inf": below}
+    return ", ".join(f"{name} in {count}" for name, count in counts.items() if count) + f" of {len(maps)}"
 
 
 def limits(maps: Array, statistics: ChannelStatistics, style: Style, signed: bool | None = None) -> Limits:
@@ -238,7 +293,7 @@ def limits(maps: Array, statistics: ChannelStatistics, style: Style, signed: boo
         low=np.where(empty, 0.0, lows),
         high=np.where(empty, 1.0, highs),
         mode=mode,
-        words=SCALE_WORDS[mode].format(low=low, high=high),
+        words=SCALE_WORDS[mode].format(low=number_text(low, 6), high=number_text(high, 6)),
         clips=mode in ("clipped", "percentile", "signed", "std", "fixed"),
         diverging=mode in ("signed", "symmetric") or (mode == "fixed" and low == -high),
     )

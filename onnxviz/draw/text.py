@@ -165,24 +165,6 @@ def face(path: str | None = None) -> Face:
     return Face(path)
 
 
-def number(value: float) -> str:
-    """Write a number in three digits.
-
-    >>> [number(value) for value in (0.0, 2.0, -0.12345, 1234567, 3.2e-7, float("nan"))]
-    ['0', '2', '-0.123', '1.23e6', '3.2e-7', 'NaN']
-    """
-    if np.isnan(value):
-        return "NaN"
-    if np.isinf(value):
-        return "inf" if value > 0 else "-inf"
-    text = f"{value:.3g}"
-    if "e" not in text:
-        return "0" if float(value) == 0 else text
-    digits, exponent = text.split("e")
-    # Thousands of a scale read better than 1.23e+03.
-    return f"{value:.0f}" if 3 <= int(exponent) < 5 else f"{digits}e{int(exponent)}"
-
-
 def _height(size: int) -> int:
     return size + size // 2
 

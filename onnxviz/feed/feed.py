@@ -13,7 +13,7 @@ import numpy.typing as npt
 from onnxviz.feed.geometry import Geometry
 from onnxviz.layout import Array
 from onnxviz.strict_json import number
-from onnxviz.words import printable
+from onnxviz.words import number_text, printable
 
 WARNING = "ATTENTION"
 """How a note begins that says what was guessed, or made up, and may be wrong."""
@@ -49,7 +49,8 @@ class Fed:
         kind = "x".join(map(str, self.shape)) or "scalar"
         layout = f" {self.layout}" if self.layout else ""
         preset = f"  preset {self.preset}" if self.preset != "none" else ""
-        numbers = "" if math.isnan(self.mean) else f"  {self.min:.3g}..{self.max:.3g} mean {self.mean:.2g}"
+        ends = f"{number_text(self.min)}..{number_text(self.max)} mean {number_text(self.mean, 2)}"
+        numbers = "" if math.isnan(self.mean) else f"  {ends}"
         return f"{name}  {kind} {self.dtype}{layout}{numbers}{preset}  from {self.source}"
 
     def as_json(self) -> dict[str, Any]:

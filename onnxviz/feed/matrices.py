@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from onnxviz.errors import InputError
 from onnxviz.feed.pictures import Picture
+from onnxviz.words import number_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +55,10 @@ def matrix_picture(matrix: Matrix, transform: str) -> Picture:
     if high > low:
         # Halves first: the difference of two huge numbers would overflow.
         pixels = (values / 2 - low / 2) / (high / 2 - low / 2) * 255
-        notes.append(f"{low:.4g}..{high:.4g} is fed as black to white")
+        notes.append(f"{number_text(low, 4)}..{number_text(high, 4)} is fed as black to white")
     else:
         pixels = np.zeros_like(values)
-        notes.append(f"every number is {low:.4g}: it is fed as black")
+        notes.append(f"every number is {number_text(low, 4)}: it is fed as black")
     return Picture(pixels.astype(np.float32)[..., None], tuple(notes))
 
 

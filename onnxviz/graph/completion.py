@@ -94,6 +94,11 @@ class _Completion:
             return
         if not (is_news or known.shape is None or node.operator in SHAPED_BY_NUMBERS):
             return
+        if (place := operator_of(node).output_scale) is not None:
+            codes = self._types.get(next(iter(node.inputs[place + 1 : place + 2]), ""))
+            self._fill(TensorSpec(result, None if codes is None else codes.dtype))
+            if place == 0:  # what comes first is not what QLinearConcat joins
+                return
         shape: Sequence[Dimension] | None = None
         with suppress(*MALFORMED):
             shape = shape_by_numbers(node, self._sizes.shape(node.inputs[0]), [*map(self._listed, node.inputs)])

@@ -77,13 +77,19 @@ class Graph:
         stored = self._stored(value)
         return None if stored is None else dims_of(stored)
 
+    @cached_property
+    def weights(self) -> Mapping[str, tuple[int, ...]]:
+        """The shapes of all initializers by their names, sparse ones included."""
+        stored: Mapping[str, Stored] = {**self.initializers, **self._sparse}
+        return {name: dims_of(tensor) for name, tensor in stored.items()}
+
     def is_constant(self, value: str) -> bool:
         """Return whether a value is computed from initializers and Constants alone, whatever the inputs."""
         return value in self._constants
 
     @cached_property
     def _constants(self) -> frozenset[str]:
-        known = {*self.initializers, *self._sparse}
+        known = set(self.weights)
         for node in self.nodes:
             given = [value for value in node.inputs if value]
             opaque = node.op in RANDOM or node.captured or node.is_call or bodies(node.proto)
@@ -140,20 +146,10 @@ class Graph:
             raise ModelError("the graph is empty: it has no nodes and no outputs")
 
     def _given(self) -> frozenset[str]:
-        return frozenset({*(spec.name for spec in self.inputs), *self.initializers, *self._sparse})
+        return frozenset({*(spec.name for spec in self.inputs), *self.weights})
 
     def _find_producers(self) -> dict[str, Node]:
-        given = self._given()
-        producers: dict[str, Node] = {}
-        for node in self.nodes:
-            for output in filter(None, node.outputs):
-                if output in producers or output in given:
-                    other = producers[output].key if output in producers else "the model's input or initializer"
-                    raise ModelError(
-                        f"the value {quoted(output)} is made twice: by {quoted(node.key)} and by {quoted(other)}"
-                    )
-                producers[output] = node
-        return producers
+        return {output: node for node in self.nodes for output in node.outputs if output}
 
     def _find_consumers(self) -> dict[str, tuple[Node, ...]]:
         given = self._given()

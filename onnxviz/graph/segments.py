@@ -7,7 +7,8 @@ much memory as its largest piece asks for, in the same time.
 Memory is followed node by node: a piece holds the wanted values that it has made, what was carried into it, and
 what is still to be read. Where the next node would pass the budget, the piece ends at a border before it:
 
-1. Each value that crosses the border has a known type and rank, for it becomes an input of the next piece.
+1. Each value that crosses the border has a known type and rank, for it becomes an input of the next piece. None is of
+   a type that the runtime does not hand out (bfloat16, float8, four bits and less).
 2. No fusion of the runtime reaches over the border, so that the pieces compute to the last bit what the whole would:
    all that cross are outputs anyway, inputs, or values with which fused patterns end. Only where half as much again
    as the budget would be held, any border will do: then results may move in the last digits, as by exposing.
@@ -23,6 +24,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 
 import numpy
+import onnx
 
 from onnxviz.graph.cut import assemble, cut, declare, needed_nodes
 from onnxviz.graph.graph import Graph
@@ -38,6 +40,11 @@ _PATIENCE = 1.5
 _END_FUSIONS = frozenset(
     {"Relu", "Clip", "LeakyRelu", "Concat", "QuantizeLinear"}
     | {"MaxPool", "AveragePool", "GlobalMaxPool", "GlobalAveragePool"}
+)
+_STAY_INSIDE = frozenset(
+    number
+    for name, number in onnx.TensorProto.DataType.items()
+    if name in ("BFLOAT16", "INT4", "UINT4", "INT2", "UINT2") or name.startswith(("FLOAT8", "FLOAT4"))
 )
 _GO_ON = frozenset({"QuantizeLinear", "Mul", "Div"})
 """Readers that a runtime may yet fuse with the nodes above: an int8 kernel ends with QuantizeLinear, and
@@ -125,7 +132,7 @@ class _Flow:
             self.last_read.update((value, place) for value in node.reads if value in self.made)
         self.sizes = _estimate(self.nodes, graph, types, sizes)
         declared = zip(self.made, declare(graph, self.made, types), strict=True)
-        untyped = [value for value, info in declared if not info.type.tensor_type.HasField("shape")]
+        untyped = [value for value, info in declared if not _can_cross(info)]
         self.carried_bytes = self._crossing(self.made, self.sizes)
         self.untyped = self._crossing(untyped)
         self.fusible = self._crossing(value for value in self.made if not self._ends_fusion(value))
@@ -201,6 +208,11 @@ class _Flow:
             steps[self.made[value] + 1] += weight
             steps[self.last_read[value] + 1] -= weight
         return list(accumulate(steps))
+
+
+def _can_cross(info: onnx.ValueInfoProto) -> bool:
+    tensor = info.type.tensor_type
+    return tensor.HasField("shape") and tensor.elem_type not in _STAY_INSIDE
 
 
 def _estimate(

@@ -58,6 +58,7 @@ def _free_values(body: onnx.GraphProto) -> Iterator[str]:
 
 def sorted_model(proto: onnx.ModelProto) -> onnx.ModelProto:
     """Return the model with its nodes in topological order, itself where they are; keeps the file's order in ties."""
+    _check_made_once(proto)
     reads = [{value for value in (*node.input, *captured_values(node)) if value} for node in proto.graph.node]
     makers = {value: index for index, node in enumerate(proto.graph.node) for value in node.output if value}
     needs = [{makers[value] for value in values if value in makers} for values in reads]
@@ -69,6 +70,20 @@ def sorted_model(proto: onnx.ModelProto) -> onnx.ModelProto:
     del result.graph.node[:]
     result.graph.node.extend(proto.graph.node[index] for index in order)
     return result
+
+
+def _check_made_once(proto: onnx.ModelProto) -> None:
+    """Refuse a value that is there twice: where the second node reads the first one's, it would look like a cycle."""
+    makers = {info.name: "" for info in proto.graph.input} | {tensor.name: "" for tensor in proto.graph.initializer}
+    makers |= {tensor.values.name: "" for tensor in proto.graph.sparse_initializer}
+    for index, node in enumerate(proto.graph.node):
+        called = quoted(node.name or f"#{index} {node.op_type}")
+        for value in filter(None, node.output):
+            if value in makers:
+                other = f"is put out twice, by {makers[value]} and {called}"
+                given = f"is an input or initializer, and {called} puts it out: it is there twice"
+                raise ModelError(f"the value {quoted(value)} {other if makers[value] else given}")
+            makers[value] = called
 
 
 def _topological(needs: Sequence[set[int]], outputs: Sequence[tuple[str, ...]]) -> list[int]:

@@ -62,15 +62,24 @@ class Planes:
 
 
 def store_block(
-    store: BlockStore, shape: tuple[int, ...], arranged: Arranged, statistics: ChannelStatistics | None = None
+    store: BlockStore,
+    shape: tuple[int, ...],
+    arranged: Arranged,
+    statistics: ChannelStatistics | None = None,
+    kept: NDArray[np.intp] | None = None,
 ) -> RunPart:
     """Store the arranged maps of an activation of this shape as a block, and return what the index says of it.
+
+    Of its channels only those `kept` are stored, if they are given.
 
     The block is a zlib stream: codes `(C, *extent) uint8`, the plane of extras if there is one, the bits of the ends;
     or the values of a vector. `statistics` are those of `arranged.values`, if they are known.
     """
     values, exact = arranged.values, arranged.kind == BARS
     found = statistics if statistics is not None else channel_statistics(values)
+    live = _live(found, () if exact else values.shape[1:])
+    if kept is not None and len(kept) < len(values):
+        values, found = values[kept], found.take(kept)
     wide = not (_fits(found.minimum) and _fits(found.maximum))
     extra = not exact and bool(found.irregular.any())
     if exact:
@@ -84,7 +93,7 @@ def store_block(
         extent=extent,
         statistics=found,
         held=reaches(values, found),
-        live=_live(found, extent),
+        live=live,
         exact=exact,
         extra=extra,
         wide=wide,

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from onnxviz.activations import Activation
 from onnxviz.draw.arrange import ATTENTION, BANDS, BARS, FILMSTRIP, MAPS, NOTHING, Arranged, arrange_axes, matching
-from onnxviz.draw.scale import ChannelStatistics
+from onnxviz.draw.scale import MOST_CHANNELS, ChannelStatistics, channel_statistics, strongest_channels
 from onnxviz.layout import spatial_axes
 from onnxviz.reporting.block_store import BlockStore
 from onnxviz.reporting.blocks import store_block
 from onnxviz.reporting.contents import LayerFacts, LayerPart, ReportLook, ReportRun, RunPart
+from onnxviz.words import number_text
 
 if TYPE_CHECKING:
     from onnxviz.graph.layers.catalogue import Layer
@@ -42,7 +47,7 @@ class Collector(AbstractContextManager["Collector"]):
         self.look = ReportLook()
         # Activations with the same name, value, form and channels in two runs are one layer; a number tells apart those
         # alike within a run.
-        self._layers: dict[tuple[str, str, str, int, int], tuple[LayerFacts, dict[int, RunPart]]] = {}
+        self._layers: dict[tuple[str, str, str, int, int], _Place] = {}
 
     def add(
         self,
@@ -68,14 +73,18 @@ class Collector(AbstractContextManager["Collector"]):
             return
         array, facts = activation.array, _facts(activation, arranged, layer, labels)
         known = matching(statistics, arranged, array, activation.layout)
-        part = store_block(self.store, array.shape, arranged, known)
-        self._place(facts, len(arranged.values)).setdefault(len(self.runs), part)
+        place = self._place(facts, len(arranged.values))
+        if arranged.kind == BARS and len(arranged.values) > MOST_CHANNELS and place.kept is None:
+            known = known or channel_statistics(arranged.values)
+            place.kept = strongest_channels(known, MOST_CHANNELS)
+            place.facts = replace(facts, notes=(*facts.notes, _whole_words(known)))
+        place.parts[len(self.runs)] = store_block(self.store, array.shape, arranged, known, place.kept)
 
     def drop_run(self) -> None:
         """Forget the current run, which failed; its blocks stay in the store, but are not written."""
-        for key, (_, parts) in list(self._layers.items()):
-            parts.pop(len(self.runs), None)
-            if not parts:
+        for key, place in list(self._layers.items()):
+            place.parts.pop(len(self.runs), None)
+            if not place.parts:
                 del self._layers[key]
 
     def end_run(self, run: ReportRun) -> None:
@@ -91,15 +100,32 @@ class Collector(AbstractContextManager["Collector"]):
     def layers(self) -> tuple[LayerPart, ...]:
         """Return all layers, each with what every run has of it."""
         return tuple(
-            LayerPart(facts, channels, tuple(map(parts.get, range(len(self.runs)))), tuple(range(channels)))
-            for (_, _, _, channels, _), (facts, parts) in self._layers.items()
+            LayerPart(
+                facts=place.facts,
+                channels=channels,
+                runs=tuple(map(place.parts.get, range(len(self.runs)))),
+                kept=tuple(range(channels) if place.kept is None else place.kept.tolist()),
+            )
+            for (_, _, _, channels, _), place in self._layers.items()
         )
 
-    def _place(self, facts: LayerFacts, channels: int) -> dict[int, RunPart]:
-        """Return the parts of the layer to which the current run adds; layers that look the same are kept apart."""
+    def _place(self, facts: LayerFacts, channels: int) -> _Place:
+        """Return the layer to which the current run adds; layers that look the same are kept apart."""
         keys = ((facts.name, facts.output, facts.form, channels, number) for number in count())
-        places = (self._layers.setdefault(key, (facts, {}))[1] for key in keys)
-        return next(parts for parts in places if len(self.runs) not in parts)
+        places = (self._layers.setdefault(key, _Place(facts)) for key in keys)
+        return next(place for place in places if len(self.runs) not in place.parts)
+
+
+@dataclass(slots=True)
+class _Place:
+    """A layer while runs are added: its parts by run, and of a very long vector the units kept, None for all.
+
+    Which these are the first run decides, so that all runs show the same.
+    """
+
+    facts: LayerFacts
+    parts: dict[int, RunPart] = field(default_factory=dict)
+    kept: NDArray[np.intp] | None = None
 
 
 def _facts(activation: Activation, arranged: Arranged, layer: Layer | None, labels: Sequence[str] | None) -> LayerFacts:
@@ -108,7 +134,7 @@ def _facts(activation: Activation, arranged: Arranged, layer: Layer | None, labe
         output=activation.value,
         tap=activation.tap,
         op=activation.op,
-        dtype=str(activation.array.dtype),
+        dtype=activation.dtype,
         layout=activation.layout,
         form=FORMS[arranged.kind],
         axes=_axes(activation, arranged),
@@ -117,6 +143,14 @@ def _facts(activation: Activation, arranged: Arranged, layer: Layer | None, labe
         layer=layer,
         labels=tuple(labels) if labels is not None and len(labels) == len(arranged.values) else None,
     )
+
+
+def _whole_words(statistics: ChannelStatistics) -> str:
+    """Return the quantiles of all units of a vector in words."""
+    known = statistics.mean[np.isfinite(statistics.mean)]
+    low, middle, high = np.quantile(known, (0.05, 0.5, 0.95)).tolist() if known.size else [np.nan] * 3
+    ends = f"90 % from {number_text(low)} to {number_text(high)}"
+    return f"of all {len(statistics.mean):,} units the median is {number_text(middle)}, {ends}"
 
 
 def _axes(activation: Activation, arranged: Arranged) -> tuple[int, ...]:

@@ -10,9 +10,10 @@ import base64
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
+from onnxviz.draw.arrange import BARS
 from onnxviz.reporting.block_store import BlockStore
 from onnxviz.reporting.bundle import PageFiles, load_page
-from onnxviz.reporting.collect import Collector
+from onnxviz.reporting.collect import FORMS, Collector
 from onnxviz.reporting.contents import LayerPart, ReportModel, RunPart
 from onnxviz.reporting.index import index_text, run_document
 from onnxviz.reporting.reduce import fit, weight
@@ -99,7 +100,8 @@ def _further(collected: Collector) -> str:
 
 def _reduced(layers: Sequence[LayerPart]) -> str:
     """Return a sentence about what was left out to keep to the size, empty if that is nothing."""
-    fewer = sum(len(layer.kept) < layer.channels for layer in layers)
+    # Of very long vectors the strongest units are kept whatever the size, and the layer says so.
+    fewer = sum(len(layer.kept) < layer.channels and layer.facts.form != FORMS[BARS] for layer in layers)
     halved = sum(layer.halved > 0 for layer in layers)
     parts = [
         f"only the channels that vary most are kept in {fewer} of {len(layers)} layers" if fewer else "",

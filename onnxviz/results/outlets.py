@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from onnxviz.activations import Activation, RawWriter
-from onnxviz.draw.scale import ChannelStatistics, channel_statistics
+from onnxviz.draw.scale import MOST_CHANNELS, ChannelStatistics, channel_statistics
 from onnxviz.draw.style import Style
 from onnxviz.feed.feed import Feed
 from onnxviz.files import writing
@@ -18,6 +18,7 @@ from onnxviz.graph.layers.layer import Layer
 from onnxviz.reporting.collect import MOST_RUNS, Collector
 from onnxviz.reporting.contents import ReportLook, ReportModel, ReportRun
 from onnxviz.reporting.html_file import write_report
+from onnxviz.results.channels import LISTED
 from onnxviz.results.folder import REPORT, Folder
 from onnxviz.results.observer import Observer
 from onnxviz.results.record import Journal, LayerRecord, RunRecord
@@ -94,6 +95,10 @@ class Outlets:
         if self.arrays is not None:
             self.arrays.add(activation)
         self.observer.drawn(layer)
+        count = len(statistics.minimum)
+        if count > MOST_CHANNELS:
+            rest = f"the strongest {LISTED:,} are in view.json, beside numbers of the whole"
+            self.observer.noted(f"{layer.name} has {count:,} channels: {rest}")
 
     def end_run(self, run: RunRecord, feed: Feed, layers: Sequence[LayerRecord], place: int) -> None:
         """Keep the run whose layers were added; `place` is that of its source among the inputs."""

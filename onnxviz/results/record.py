@@ -16,7 +16,8 @@ from onnxviz.classes import ClassScore
 from onnxviz.draw.scale import ChannelStatistics
 from onnxviz.feed.feed import Fed
 from onnxviz.graph.layers.layer import Layer
-from onnxviz.strict_json import number, numbers
+from onnxviz.results.channels import channel_documents
+from onnxviz.strict_json import number
 from onnxviz.version import __version__
 
 SCHEMA = "onnxviz.view/1"
@@ -28,7 +29,15 @@ LINES = "unfinished.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class LayerRecord:
-    """One layer of one run: what was shown of it, its smallest and largest finite value, and its pictures."""
+    """One layer of one run.
+
+    Attributes:
+        shape, layout: of what was shown.
+        dtype: the value's own in the model; `dequantised` where what its codes stand for was shown.
+        range: the smallest and the largest finite value.
+        irregular: how many channels are not finite in words, such as `NaN in 1, inf in 1 of 16`; else empty.
+        pictures: their files.
+    """
 
     name: str
     output: str
@@ -40,6 +49,8 @@ class LayerRecord:
     range: tuple[float, float]
     layer: Layer | None
     pictures: tuple[str, ...]
+    dequantised: bool = False
+    irregular: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +85,7 @@ class ViewRecord:
         remark: what is to be said of the selection, often nothing.
         runs: one an input that could be used.
         failures: the inputs that could not, each with the reason.
+        not_shown: the names of chosen values that could not be shown, each with the reason.
         report: the page's file, seen from the folder; empty if there is none.
         left_out: what the page lacks to keep to its size.
     """
@@ -85,6 +97,7 @@ class ViewRecord:
     remark: str
     runs: tuple[RunRecord, ...]
     failures: tuple[tuple[str, str], ...] = ()
+    not_shown: tuple[tuple[str, str], ...] = ()
     report: str = ""
     left_out: str = ""
 
@@ -151,6 +164,7 @@ class Journal:
             "report": view.report or None,
             "left_out": view.left_out,
             "failures": [{"source": source, "error": error} for source, error in view.failures],
+            "not_shown": [{"name": name, "reason": reason} for name, reason in view.not_shown],
         }
         self._lines.close()
         comma = b""
@@ -177,8 +191,6 @@ def _text(value: Any) -> str:
 
 def _layer_document(layer: LayerRecord, statistics: ChannelStatistics) -> dict[str, Any]:
     field = layer.layer.receptive_field if layer.layer else None
-    columns = (statistics.minimum, statistics.maximum, statistics.mean, statistics.deviation)
-    counts = statistics.nan.tolist(), statistics.inf.tolist()
     return {
         "name": layer.name,
         "output": layer.output,
@@ -189,14 +201,10 @@ def _layer_document(layer: LayerRecord, statistics: ChannelStatistics) -> dict[s
         "layout": layer.layout,
         "layout_assumed": layer.layout_assumed,
         "dtype": layer.dtype,
+        "dequantised": layer.dequantised,
         "receptive_field": field.as_json() if field else None,
         "min": number(layer.range[0]),
         "max": number(layer.range[1]),
         "pictures": list(layer.pictures),
-        "channels": [
-            {"index": index, "min": least, "max": most, "mean": mean, "std": deviation, "nan": nan, "inf": inf}
-            for index, (least, most, mean, deviation, nan, inf) in enumerate(
-                zip(*map(numbers, columns), *counts, strict=True)
-            )
-        ],
+        **channel_documents(statistics),
     }

@@ -34,7 +34,7 @@ class Executor:
         *,
         keep: bool = False,
         placed: Callable[[Placement], None] = lambda placement: None,
-        weights_only_quantised: bool = False,
+        quantised: str = "",
         newer: Callable[[bytes], bytes] | None = None,
     ) -> None:
         """Find the device.
@@ -44,7 +44,7 @@ class Executor:
             options: how to run.
             keep: keep the session of a plan of one piece open for the next run, at the cost of its memory.
             placed: called with the placement of the run so far whenever a session was opened.
-            weights_only_quantised: the graph quantises weights, never activations (see `Session`).
+            quantised: what the graph quantises (see `Session`).
             newer: returns a piece in newer operators, or raises UnsupportedError; asked where onnxruntime refuses it.
 
         Raises:
@@ -55,7 +55,7 @@ class Executor:
         self._folder = folder
         self._keep = keep
         self._placed = placed
-        self._weights_only_quantised = weights_only_quantised
+        self._quantised = quantised
         self._newer = newer
         self.placement = self._target = target_of(options.device)
         self._kept: tuple[bytes, Session] | None = None
@@ -138,6 +138,4 @@ class Executor:
         return session
 
     def _opened(self, skeleton: bytes) -> Session:
-        return Session(
-            skeleton, self._folder, self.options, self._target, weights_only_quantised=self._weights_only_quantised
-        )
+        return Session(skeleton, self._folder, self.options, self._target, quantised=self._quantised)

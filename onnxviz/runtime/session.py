@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from onnxviz.errors import DeviceError, ExecutionError, OnnxvizError, RunError, UnsupportedError
+from onnxviz.errors import DeviceError, ExecutionError
 from onnxviz.runtime.devices import PROVIDERS, Placement, providers_of, runtime, target_of
+from onnxviz.runtime.translation import explained, numpy_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,8 @@ class RunOptions:
 
     Attributes:
         device: `auto`, `cpu`, `cuda`, `cuda:N`, `openvino` or another that `onnxviz devices` lists.
-        exact: turn off all of onnxruntime's optimisation; only then does exposing a value never change a bit.
+        exact: turn off all of onnxruntime's optimisation; only then does exposing a value never change a bit, and of
+            float16 on the CPU not even then.
         many: optimise for many runs: weights are rearranged once, at the cost of memory.
         threads: threads of one operator; 0 means one a core.
         memory: bytes of maps that are held at a time; a model that needs more runs in pieces.
@@ -37,6 +39,13 @@ class RunOptions:
         return "disabled" if self.exact else "all" if self.many else "extended"
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Stands for a value of a `type`, such as `bfloat16`, that onnxruntime computes and does not hand to Python."""
+
+    type: str
+
+
 class Session:
     """A graph in onnxruntime, opened from a skeleton whose weights lie in files under `folder`."""
 
@@ -47,12 +56,12 @@ class Session:
         options: RunOptions,
         target: Placement | None = None,
         *,
-        weights_only_quantised: bool = False,
+        quantised: str = "",
     ) -> None:
         """Open the graph, on the target if the device was looked for already.
 
-        `weights_only_quantised` says that no node of the graph quantises an activation; its weights are then
-        dequantised once, when it is opened.
+        `quantised` is what the graph quantises: `weights` alone, activations to `int8`, or to something `narrow`, as
+        four bits are; empty for anything else.
 
         Raises:
             DeviceError: The device is absent or broken.
@@ -63,9 +72,8 @@ class Session:
         target = target or target_of(options.device)
         providers = providers_of(target.device)
         settings = _session_options(ort, folder, options)
-        if weights_only_quantised:
-            # onnxruntime otherwise keeps DequantizeLinear of a weight and runs it every time: 125 ms against 48.
-            settings.add_session_config_entry("session.disable_quant_qdq", "1")
+        for name in _ENTRIES.get(quantised, ()):
+            settings.add_session_config_entry(name, "1")
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # what they say is checked below
@@ -74,17 +82,35 @@ class Session:
             raise explained(error, "open the model") from None
         self.placement = _checked_placement(self._session, target)
         self.inputs: tuple[str, ...] = tuple(value.name for value in self._session.get_inputs())
+        types = ((value.name, _unreadable(value.type)) for value in self._session.get_outputs())
+        self._unreadable = {name: found for name, found in types if found is not None}
 
     def run(self, feed: Mapping[str, Any], outputs: Sequence[str]) -> list[Any]:
-        """Return the values of `outputs`, in their order.
+        """Return the values of `outputs`, in their order; an Unreadable for each that Python cannot have.
 
         Raises:
             ExecutionError: onnxruntime refuses the feed or fails.
         """
+        fetched = [name for name in outputs if name not in self._unreadable]
         try:
-            return list(self._session.run(list(outputs), {name: _taken(feed[name]) for name in self.inputs}))
+            # Without names onnxruntime would fetch every output.
+            taken = {name: _taken(feed[name]) for name in self.inputs}
+            arrays = self._session.run(fetched, taken) if fetched else []
         except Exception as error:
             raise explained(error, "run the model", ExecutionError) from None
+        found = dict(zip(fetched, arrays, strict=True)) | self._unreadable
+        return [found[name] for name in outputs]
+
+
+_READABLE = frozenset(
+    "float double float16 int8 uint8 int16 uint16 int32 uint32 int64 uint64 bool string complex64 complex128".split()
+)
+
+
+def _unreadable(kind: str) -> Unreadable | None:
+    """Return what stands for a value of a type as onnxruntime writes it, such as `seq(tensor(bfloat16))`."""
+    inner = re.search(r"tensor\((\w+)\)", kind)
+    return Unreadable(numpy_name(inner[1])) if inner and inner[1] not in _READABLE else None
 
 
 def _taken(array: Any) -> Any:
@@ -96,6 +122,17 @@ def _taken(array: Any) -> Any:
 
 _BFLOAT16 = 16
 """The number of the type in ONNX."""
+
+
+_ENTRIES = {
+    # onnxruntime otherwise keeps DequantizeLinear of a weight and runs it every time: 125 ms against 48.
+    "weights": ["session.disable_quant_qdq"],
+    # It has no kernels for Conv and the like in four bits, and refuses the model for what it fused itself.
+    "narrow": ["session.disable_quant_qdq"],
+    # On x86 it otherwise makes int8 activations uint8 where nothing else reads them, so that exposing one of them moved
+    # the outputs of a network of six convolutions by 0.8 % of their greatest; with this entry by nothing.
+    "int8": ["session.qdqisint8allowed"],
+}
 
 
 def _session_options(ort: Any, folder: Path, options: RunOptions) -> Any:
@@ -166,24 +203,3 @@ def check_taken(placement: Placement) -> None:
 
 def _idle(placement: Placement) -> bool:
     return bool(placement.total) and not placement.nodes and placement.provider != PROVIDERS["cpu"]
-
-
-def explained(error: Exception, doing: str, kind: type[RunError] = RunError) -> OnnxvizError:
-    """Return onnxruntime's exception as one of ours, of `kind` as a rule, its text cut to what a reader can use."""
-    if isinstance(error, OnnxvizError):
-        return error
-    text = " ".join(str(error).split())
-    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
-    text = re.sub(r"/\S*onnxruntime_src/\S+:\d+ \S+ ?", "", text)
-    text = re.sub(r"^Load model from .*? failed: ?(?:Fatal error: )?", "", text)
-    lacking = re.search(r"(?:error: )?(\S+)\(-?\d+\) is not a registered function/op", text)
-    if lacking:
-        return UnsupportedError(f"onnxruntime has no operator {lacking[1]}, which the model uses")
-    missing = re.search(r"Could not find an implementation for (\S+?)\((\d+)\)", text)
-    if missing:
-        return UnsupportedError(
-            f"onnxruntime has no implementation of {missing[1]} in version {missing[2]} of its operators"
-        )
-    if "does not match the opset" in text or "invalid model" in text or "INVALID_GRAPH" in str(error):
-        return UnsupportedError(f"onnxruntime refuses the model: {text[:300]}")
-    return kind(f"onnxruntime could not {doing}: {text[:400] or type(error).__name__}")

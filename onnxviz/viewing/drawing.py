@@ -13,7 +13,7 @@ from onnxviz.classes import Classes, Scores
 from onnxviz.draw.encode import save
 from onnxviz.draw.kinds import draw_maps, scale_of
 from onnxviz.draw.overview import Head, OverviewRow, draw_overview, summarise
-from onnxviz.draw.scale import ChannelStatistics, SharedScale, channel_statistics
+from onnxviz.draw.scale import ChannelStatistics, SharedScale, channel_statistics, irregular_words
 from onnxviz.draw.style import Caption, Drawing, Style
 from onnxviz.feed.feed import Feed
 from onnxviz.files import safe_name
@@ -142,10 +142,12 @@ def _draw_layers(activations: Iterable[Activation], shown: Shown, album: Album, 
                 shape=activation.array.shape,
                 layout=activation.layout,
                 layout_assumed=activation.layout_assumed,
-                dtype=str(activation.array.dtype),
+                dtype=activation.dtype,
                 range=statistics.range,
                 layer=chosen[activation.value],
                 pictures=pictures,
+                dequantised=activation.dequantised,
+                irregular=irregular_words(activation.maps(), statistics),
             )
             outlets.add(activation, layer, statistics, labels)
             drawn.layers.append(layer)

@@ -14,6 +14,7 @@ import numpy as np
 from onnxviz.feed.feed import Fed, Feed
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.layout import SPATIAL
+from onnxviz.words import number_text
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -85,7 +86,7 @@ def fed_lines(fed: Fed | None) -> list[str]:
         return ["the model has no input"]
     lines = [
         f"{fed.name}  ·  {' x '.join(map(str, fed.shape))}  ·  {fed.dtype}",
-        f"range {fed.min:.3g} .. {fed.max:.3g}  ·  mean {fed.mean:.2g}",
+        f"range {number_text(fed.min)} .. {number_text(fed.max)}  ·  mean {number_text(fed.mean, 2)}",
         f"preset {fed.preset}" if fed.preset != "none" else fed.source,
     ]
     # Text has no range, nor has an array without numbers.

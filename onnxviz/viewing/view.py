@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -12,8 +13,10 @@ from typing import Any
 from onnxviz.classes import ScoredStream, find_classes
 from onnxviz.draw.kinds import check_style
 from onnxviz.draw.scale import parse_scale
+from onnxviz.errors import UnsupportedError
 from onnxviz.feed.feed import Feed
 from onnxviz.files import safe_name
+from onnxviz.graph.selection.choices import Choice
 from onnxviz.inputs import Inputs
 from onnxviz.layout import shape_text
 from onnxviz.model import Model, choices_of
@@ -75,7 +78,9 @@ def view(
         executor = model.inference.executor(
             options.run, keep=given.several, placed=observer.placed, noted=observer.noted
         )
-        run = partial(model.inference.stream, executor=executor)
+        not_shown: dict[str, str] = {}
+        left_out = partial(_note, not_shown, choices)
+        run = partial(model.inference.stream, executor=executor, left_out=left_out)
         stream = ScoredStream(run, choices, shown.classes, observer.noted)
         done = workplace.done
         if options.resume:
@@ -98,11 +103,21 @@ def view(
             remark=remark,
             runs=runs,
             failures=given.failures,
+            not_shown=tuple(not_shown.items()),
             report=folder.report,
             left_out=outlets.write_report(ReportModel(model.file.origin.name, device, level), options.html_size),
         )
         outlets.journal.end(record)
     return record
+
+
+def _note(not_shown: dict[str, str], choices: Sequence[Choice], choice: Choice, reason: str) -> None:
+    """Keep why a choice is not shown; raise that if it is the last one, or of class scores that nobody chose."""
+    if choice not in choices:
+        raise UnsupportedError(reason)
+    not_shown[choice.name] = reason
+    if len(not_shown) == len(choices):
+        raise UnsupportedError(f"{choice.name!r} cannot be shown: {reason}")
 
 
 def _shares_scale(inputs: Inputs, options: ViewOptions, observer: Observer) -> bool:

@@ -126,7 +126,7 @@ def test_layers_lists_nodes_that_are_not_layers_where_they_are_selected(
     beside = onnxviz_command("layers", model, "--layers", "v3, v0, w")
     assert beside.code == 0 and beside.err == "not listed, for no node makes them: 'v0', 'w'\n"
     alone = onnxviz_command("layers", model, "--layers", "w")
-    assert alone.code == 3 and "'w' can be exposed, but is not a layer" in alone.err
+    assert alone.code == 3 and "'w' is a weight of the model: it can be exposed, but is not a layer" in alone.err
 
 
 def test_tree_indents_by_scope(onnxviz_command: Command, bundled_model: Path) -> None:
@@ -757,3 +757,82 @@ def test_letters_of_two_columns_are_aligned(table: Callable[..., tuple[list[str]
     aligned = ["layer     op", f"{wide}  Conv", "cafe\u0301      Relu"]
     assert table(80, ("layer", "op"), rows)[0] == table(14, ("layer", "op"), rows)[0] == aligned
     assert table(13, ("layer", "op"), rows)[0] == ["layer  op", wide, "       Conv", "cafe\u0301   Relu"]
+
+
+def test_a_layer_that_is_not_finite_is_named(onnxviz_command: Command, tmp_path: Path) -> None:
+    """What begins in `scaled` is in `down` too."""
+    text = """g (float[1,3,2,2] x) => (float[1,3,1,1] y) <float[1,3,1,1] big = {1, inf, nan}> {
+        [same] a = Abs (x)
+        [scaled] b = Mul (a, big)
+        [down] y = GlobalMaxPool (b)
+    }"""
+    model = tmp_path / "m.onnx"
+    proto = onnx.parser.parse_model('<ir_version: 8, opset_import: ["": 17]> ' + text.replace("inf, nan", "2, 3"))
+    proto.graph.initializer[0].CopyFrom(
+        onnx.numpy_helper.from_array(np.array([1, np.inf, np.nan], np.float32).reshape(1, 3, 1, 1), "big")
+    )
+    onnx.save(proto, model)
+    np.save(tmp_path / "x.npy", np.arange(1, 13, dtype=np.float32).reshape(1, 3, 2, 2))
+    out = tmp_path / "out"
+    done = onnxviz_command("view", model, tmp_path / "x.npy", "--layers", "all,other", "--no-html", "-o", out)
+    assert done.code == 0
+    assert "first not finite: scaled: NaN in 1, inf in 1 of 3 channels" in done.err.splitlines()
+    rows = {line.split()[0]: line for line in done.out.splitlines()}
+    assert "  1 .. 12  " in rows["same"] and "NaN" not in rows["same"]
+    assert "  1 .. 4, NaN in 1, inf in 1 of 3  " in rows["scaled"]
+
+
+def test_a_value_that_is_a_list_is_named_and_the_others_drawn(onnxviz_command: Command, tmp_path: Path) -> None:
+    text = """g (float[1,4,8] x) => (int64 n) {
+        [relu] r = Relu (x)
+        [split] q = SplitToSequence <axis=1> (r)
+        [len] n = SequenceLength (q)
+    }"""
+    model_of(tmp_path / "m.onnx", text)
+    out = tmp_path / "out"
+    done = onnxviz_command("view", tmp_path / "m.onnx", "--random", "--layers", "all,other", "--no-html", "-o", out)
+    assert done.code == 0
+    assert "not shown: 'split': not a tensor but a list" in done.err.splitlines()
+    assert sorted(path.name for path in out.glob("0*.png")) == ["000-relu.png", "001-len.png"]
+    alone = onnxviz_command("view", tmp_path / "m.onnx", "--random", "--layers", "split", "-o", tmp_path / "no")
+    assert (alone.code, alone.err.splitlines()[-1]) == (
+        3,
+        "onnxviz: 'split' cannot be shown: not a tensor but a list",
+    )
+
+
+def test_memory_that_runs_out_is_one_line(
+    onnxviz_command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model asks onnxruntime for 4 TiB; numpy says that it has no memory in words of its own."""
+    text = "g (float[1] x) => (float[n] y) <int64[1] size = {1099511627776}> { [big] y = Expand (x, size) }"
+    model_of(tmp_path / "m.onnx", text)
+    done = onnxviz_command("view", tmp_path / "m.onnx", "--random", "--layers", "big", "-o", tmp_path / "out")
+    assert done.code == 5
+    assert done.err.splitlines()[-1].startswith("onnxviz: memory ran out while onnxruntime tried to run the model")
+    assert not (tmp_path / "out").exists()
+
+    def full(*arguments: object, **options: object) -> None:
+        raise MemoryError("Unable to allocate 2.00 PiB")
+
+    monkeypatch.setattr("onnxviz.viewing.view.view", full)
+    done = onnxviz_command("view", tmp_path / "m.onnx", "--random")
+    assert done.code == 5
+    assert done.err.startswith("onnxviz: memory ran out: Unable to allocate 2.00 PiB; feed something smaller")
+
+
+@pytest.mark.parametrize("name", ["w", "s"])
+def test_a_weight_is_a_weight_for_every_command(onnxviz_command: Command, tmp_path: Path, name: str) -> None:
+    text = "g (float[1,1,2,2] x) => (float[1,1,2,2] y) <float[1,1,1,1] w = {2}> { [one] y = Conv (x, w) }"
+    proto = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["": 17]> {text}')
+    values = onnx.numpy_helper.from_array(np.ones(1, np.float32), "s")
+    indices = onnx.numpy_helper.from_array(np.zeros(1, np.int64), "s_indices")
+    proto.graph.sparse_initializer.append(helper.make_sparse_tensor(values, indices, [4]))
+    model = tmp_path / "m.onnx"
+    onnx.save(proto, model)
+    listed = onnxviz_command("layers", model, "--layers", name)
+    viewed = onnxviz_command("view", model, "--random", "--layers", name, "-o", tmp_path / "out")
+    assert (listed.code, viewed.code) == (3, 3)
+    for done in (listed, viewed):
+        assert f"onnxviz: '{name}' is a weight of the model" in done.err
+    assert onnxviz_command("expose", model, "--layers", name, "-o", tmp_path / "e.onnx").code == 0

@@ -26,6 +26,7 @@ from onnxviz.draw.palette import (
     NEGATIVE_INFINITY,
     POSITIVE_INFINITY,
     RULE,
+    SIGNS,
     palette,
 )
 from onnxviz.draw.prepare import prepare
@@ -115,14 +116,25 @@ def test_what_is_not_finite_is_shown_and_counted() -> None:
     y, width = first_row(page), 68
     corners = [page.canvas[y + 60, 28 + width * column] for column in range(3)]
     assert corners == [NAN, POSITIVE_INFINITY, NEGATIVE_INFINITY]
-    # A mark in the corner of each, crossed hatching where nothing is finite.
-    for column in range(4):
-        assert page.canvas[y, 28 + width * column + 63] == NAN
-        assert page.canvas[y + 9, 28 + width * column + 61] != NAN or column == 3
-    last = page.canvas[y + 10 : y + 64, 28 + width * 3 : 28 + width * 3 + 64]
-    assert set(np.unique(last)) == {NAN, HATCH_BACK}
+    # A mark in the corner of each in the colour of what is not finite; all of a tile where nothing is.
+    signs = NAN, POSITIVE_INFINITY, NEGATIVE_INFINITY, NAN
+    for column, sign in enumerate(signs):
+        assert page.canvas[y, 28 + width * column + 63] == sign
+        assert page.canvas[y + 9, 28 + width * column + 61] != sign or column == 3
+    assert (page.canvas[y : y + 64, 28 + width * 3 : 28 + width * 3 + 64] == NAN).all()
     assert {"NaN", "inf", "-inf"} <= set(texts(page))
-    assert any("not finite in 4" in text for text in texts(page))
+    assert any("NaN in 2, inf in 1, -inf in 1 of 4" in text for text in texts(page))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_channel_of_one_value_that_is_not_finite_is_named_for_it(value: float) -> None:
+    maps = natural(6, 8, 8)
+    maps[2] = value
+    (page,) = pages(maps, Style(columns=3))
+    tile = page.canvas[first_row(page) :, 28 + 2 * 132 :][:128, :128]
+    assert np.unique(tile).tolist() == [SIGNS[f"{value:g}".replace("nan", "NaN")]]
+    below = [word.text for word in page.words if word.size == 10]
+    assert below[2] == f"{value:g}".replace("nan", "NaN")
 
 
 @pytest.mark.parametrize(("sign", "framed"), [(1, False), (-1, True)])

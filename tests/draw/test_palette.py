@@ -60,9 +60,17 @@ def test_ink_goes_from_the_background_to_the_ink() -> None:
 def test_special_indices_have_their_colours() -> None:
     look = palette.palette("viridis", "dark")
     assert tuple(look[palette.NAN]) == (255, 64, 196)
-    assert tuple(look[palette.POSITIVE_INFINITY]) == (255, 255, 255)
-    assert tuple(look[palette.NEGATIVE_INFINITY]) == (0, 0, 0)
+    assert tuple(look[palette.POSITIVE_INFINITY]) == (255, 112, 32)
+    assert tuple(look[palette.NEGATIVE_INFINITY]) == (0, 214, 230)
     assert tuple(look[palette.ACCENT]) == (255, 176, 59)
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_what_is_not_finite_differs_from_the_page_and_from_each_other(theme: str) -> None:
+    look = palette.palette("viridis", theme).astype(int)
+    colours = [look[index] for index in (*palette.SIGNS.values(), palette.INK)]
+    for place, colour in enumerate(colours):
+        assert all(np.abs(colour - other).max() >= 90 for other in colours[:place])
 
 
 def test_a_palette_is_shared_and_so_cannot_be_written_to() -> None:

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from onnxviz.draw.page import Page
 from onnxviz.draw.palette import INK, INK_STEPS
-from onnxviz.draw.text import face, number
+from onnxviz.draw.text import face
 from onnxviz.errors import UsageError
 
 
@@ -129,26 +129,6 @@ def test_muted_ink_is_closer_to_the_background() -> None:
     page = Page(60, 20)
     page.text(5, 15, "M", 12, ink=128)
     assert INK + 5 < page.inked().max() <= INK + INK_STEPS // 2
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0.0, "0"),
-        (-0.0, "0"),
-        (6, "6"),
-        (5.8372, "5.84"),
-        (-0.00154, "-0.00154"),
-        (12345, "12345"),
-        (123456789, "1.23e8"),
-        (1e-30, "1e-30"),
-        (np.float32(np.inf), "inf"),
-        (-np.inf, "-inf"),
-        (np.nan, "NaN"),
-    ],
-)
-def test_numbers(value: float, text: str) -> None:
-    assert number(value) == text
 
 
 def test_a_font_file_that_is_none(tmp_path: Path) -> None:

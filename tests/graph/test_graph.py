@@ -178,11 +178,15 @@ def test_a_body_that_is_written_before_what_it_captures_is_sorted():
         ([make_node("Add", ["x", "y"], ["y"])], "the graph has a cycle: the value 'y' is needed to compute itself"),
         (
             [make_node("Relu", ["x"], ["y"], name="one"), make_node("Neg", ["x"], ["y"], name="two")],
-            "the value 'y' is made twice: by 'two' and by 'one'",
+            "the value 'y' is put out twice, by 'one' and 'two'",
+        ),
+        (
+            [make_node("Relu", ["x"], ["y"], name="one"), make_node("Neg", ["y"], ["y"], name="two")],
+            "the value 'y' is put out twice, by 'one' and 'two'",
         ),
         (
             [make_node("Relu", ["x"], ["x"], name="one"), make_node("Neg", ["x"], ["y"])],
-            "the graph has a cycle: the value 'x'",
+            "the value 'x' is an input or initializer, and 'one' puts it out: it is there twice",
         ),
         ([make_node("Add", ["x", "zzz"], ["y"])], "the node 'y' reads 'zzz', which nothing in the graph makes"),
         ([make_node("Relu", ["x"], ["z"])], "nothing in the graph makes its output 'y': the model is damaged"),
@@ -193,10 +197,8 @@ def test_a_graph_that_is_unsound_is_one_clear_error(nodes, text):
         Graph.from_proto(model(nodes))
 
 
-def test_a_value_that_hides_an_input_is_made_twice():
-    with pytest.raises(
-        ModelError, match="the value 'w' is made twice: by 'n' and by \"the model's input or initializer\""
-    ):
+def test_a_value_that_hides_a_weight_is_there_twice():
+    with pytest.raises(ModelError, match="the value 'w' is an input or initializer, and 'n' puts it out"):
         Graph.from_proto(
             model([make_node("Relu", ["x"], ["w"], name="n"), make_node("Neg", ["x"], ["y"])], initializers=[WEIGHT])
         )

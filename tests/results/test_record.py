@@ -53,7 +53,8 @@ def test_view_json_is_one_object_whatever_the_names(doubling_model: Path, tmp_pa
     options = ViewOptions(layers="conv", html=False)
     document = onnxviz.view(doubling_model, str(tmp_path / "*.npy"), tmp_path / "maps", options).document()
     assert list(document) == [
-        *("schema", "onnxviz", "model", "runs", "device", "level", "remark", "report", "left_out", "failures")
+        *("schema", "onnxviz", "model", "runs", "device", "level", "remark", "report", "left_out", "failures"),
+        "not_shown",
     ]
     assert [list(run) for run in document["runs"]] == [
         ["source", "fed", "directory", "overview", "top", "layers"],

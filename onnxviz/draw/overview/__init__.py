@@ -16,7 +16,7 @@ from onnxviz.draw.overview.sheet import CURVES, MEAN, PROJECTION, TILES, WIDTH, 
 from onnxviz.draw.overview.strips import draw_maps_strip, draw_sequences_strip, draw_vector_strip
 from onnxviz.draw.page import MARGIN, Page
 from onnxviz.draw.style import Caption, Drawing, Style
-from onnxviz.draw.text import number
+from onnxviz.words import number_text
 
 __all__ = ["Head", "OverviewRow", "draw_overview", "summarise"]
 
@@ -94,7 +94,7 @@ def _describe(page: Page, row: OverviewRow, y: int) -> None:
     parts = [part.strip() for part in row.caption.line.split(" · ")]
     lines = [(line, 175) for line in page.face.lines(parts, 12, NAMES_WIDTH)[:2]]
     if not math.isnan(row.range[0]):
-        lines.append((f"range {number(row.range[0])} .. {number(row.range[1])}", 140))
+        lines.append((f"range {number_text(row.range[0])} .. {number_text(row.range[1])}", 140))
     if row.channels:
         lines.append((f"live {row.live} of {row.channels}", 140))
     for place, (words, ink) in enumerate(lines):
@@ -105,7 +105,7 @@ def _describe(page: Page, row: OverviewRow, y: int) -> None:
         bar[:] = palette.HATCH_BACK
         bar[:, : round(bar.shape[1] * row.live / row.channels)] = palette.INK + 8
         bottom += 11
-    notes = [*row.notes, *([f"not finite in {row.irregular}"] if row.irregular else [])]
+    notes = [*row.notes, *([row.irregular] if row.irregular else [])]
     for place, words in enumerate(page.face.lines(notes, 11, NAMES_WIDTH)[:2]):
         page.text(MARGIN, bottom + 15 * place, words, 11, 140, width=NAMES_WIDTH)
 
@@ -116,10 +116,10 @@ def _draw_curve(page: Page, curve: Curve, y: int) -> None:
     points = curve.points[np.arange(CURVE) * len(curve.points) // CURVE]
     heights = np.rint(points / (curve.greatest or 1.0) * (TILE - 4)).astype(int)
     view[np.arange(TILE)[:, None] >= TILE - heights] = palette.INK + 8
-    greatest = f"max {number(curve.greatest)}"
+    greatest = f"max {number_text(curve.greatest)}"
     page.text(CURVES, y + TILE + 14, greatest, 11, 140)
     room = CURVE - page.face.width(greatest, 11) - 8
-    for words in (f"median {number(curve.median)}", f"med. {number(curve.median)}"):
+    for words in (f"median {number_text(curve.median)}", f"med. {number_text(curve.median)}"):
         if page.face.width(words, 11) <= room:
             page.text(CURVES + CURVE, y + TILE + 14, words, 11, 140, "r")
             break

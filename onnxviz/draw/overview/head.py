@@ -17,8 +17,8 @@ from onnxviz.draw.overview.strips import THICKEST, coloured
 from onnxviz.draw.page import MARGIN, Canvas
 from onnxviz.draw.scale import channel_extremes, limits
 from onnxviz.draw.style import Style
-from onnxviz.draw.text import number
 from onnxviz.layout import Array
+from onnxviz.words import number_text
 
 PICTURE = (160, 240)
 """The box (height, width) in pixels that the input's picture fills."""
@@ -128,7 +128,7 @@ def _draw_classes(sheet: Sheet, y: int, top: Sequence[tuple[str, float]]) -> Non
         bar[:] = palette.HATCH_BACK
         share = score / whole if math.isfinite(score) else 0
         bar[:, : max(1, round(BAR_WIDTH * min(max(share, 0), 1)))] = BAR
-        words = f"{score * 100:.1f} %" if shares else number(score)
+        words = f"{score * 100:.1f} %" if shares else number_text(score)
         sheet.page.text(TILES + BAR_WIDTH + 12, row + 14, words, 12, 235)
         left = TILES + BAR_WIDTH + 74
         sheet.page.text(left, row + 14, name, 12, 190, width=WIDTH - left - MARGIN)

@@ -15,7 +15,7 @@ from onnxviz.draw.kinds import picture_kind
 from onnxviz.draw.overview.boxes import CURVE, ONE_LINE, SAMPLES, SHOWN, STRIP, THINNEST, Boxes, choose_boxes
 from onnxviz.draw.prepare import chosen_channels
 from onnxviz.draw.projection import pca_rgb
-from onnxviz.draw.scale import ChannelStatistics, channel_extremes, channel_statistics
+from onnxviz.draw.scale import ChannelStatistics, channel_extremes, channel_statistics, irregular_words
 from onnxviz.draw.style import Caption, Style
 from onnxviz.layout import Array
 
@@ -75,7 +75,7 @@ class OverviewRow:
         notes: what was assumed or left out to arrange its maps.
         channels: how many there are; in a vector each value is one.
         live: how many of them are not constant and have a finite value; in a vector, not zero.
-        irregular: how many have values that are not finite.
+        irregular: in how many of them values are not finite, in words; else empty.
         range: the least and the greatest finite value; NaN if no value is finite.
         look: the pictures of maps, or the bars of a vector.
         limits: the ends of the scale that all inputs share; None where each picture has its own.
@@ -87,7 +87,7 @@ class OverviewRow:
     notes: tuple[str, ...] = ()
     channels: int = 0
     live: int = 0
-    irregular: int = 0
+    irregular: str = ""
     range: tuple[float, float] = (np.nan, np.nan)
     look: MapsLook | VectorLook | None = None
     limits: tuple[float, float] | None = None
@@ -129,7 +129,7 @@ def _vector_row(row: OverviewRow, values: npt.NDArray[np.float64], style: Style)
         row,
         channels=len(values),
         live=int(np.count_nonzero(values)),
-        irregular=len(values) - len(finite),
+        irregular=irregular_words(values[:, None], channel_statistics(values[:, None])),
         range=(float(finite.min()), float(finite.max())) if len(finite) else row.range,
         look=_vector_look(values, chosen_channels(values, style), style),
         curve=_curve(np.abs(values)),
@@ -164,7 +164,7 @@ def _maps_row(row: OverviewRow, values: Array, style: Style, statistics: Channel
         notes=notes,
         channels=len(values),
         live=int(np.count_nonzero(whole.live)),
-        irregular=int(np.count_nonzero(whole.irregular)),
+        irregular=irregular_words(values, whole),
         range=whole.range,
         look=look,
         curve=_curve(statistics.deviation) if len(values) > 1 else None,

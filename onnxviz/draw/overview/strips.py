@@ -18,9 +18,9 @@ from onnxviz.draw.overview.row import MapsLook, OverviewRow, VectorLook
 from onnxviz.draw.overview.sheet import MEAN, PROJECTION, TILE_STEP, TILES, Sheet
 from onnxviz.draw.page import hatch
 from onnxviz.draw.quantise import quantise
-from onnxviz.draw.scale import Limits, both_signs, channel_extremes, limits
+from onnxviz.draw.scale import Limits, both_signs, channel_extremes, limits, not_finite
 from onnxviz.draw.style import Style
-from onnxviz.draw.text import number
+from onnxviz.words import number_text
 
 FILLED = 0.8
 """The least share of a box's side that a map fills."""
@@ -86,7 +86,7 @@ def draw_vector_strip(sheet: Sheet, row: OverviewRow, look: VectorLook, y: int) 
     view = sheet.page.canvas[y : y + TILE, MEAN : MEAN + thick * count]
     sheet.page.canvas[y : y + TILE, MEAN : MEAN + STRIP] = palette.PANEL
     plot(view, look.columns, look.ends, thick)
-    largest = (f"{index}: {number(value)}" for index, value in zip(look.top, look.values, strict=True))
+    largest = (f"{index}: {number_text(value)}" for index, value in zip(look.top, look.values, strict=True))
     order = "by index" if sheet.style.order == "index" else "by magnitude"
     words = f"values {order}, the largest  " + "  ·  ".join(largest)
     sheet.page.text(MEAN, y + TILE + 14, words, 11, 140, width=STRIP)
@@ -135,7 +135,9 @@ def _pictures(style: Style, row: OverviewRow, look: MapsLook) -> list[_StripTile
         style = replace(style, colormap="magma")
     tiles, framed = coloured(look.tiles, tile_limits(row, look, style), style, gamma)
     ends = zip(look.statistics.minimum.tolist(), look.statistics.maximum.tolist(), strict=True)
-    ranges = ["NaN" if math.isnan(low) else f"{number(low)} .. {number(high)}" for low, high in ends]
+    # A mean of both infinities is NaN, which the channel itself need not hold.
+    nan = look.statistics.nan > 0
+    ranges = [_range_words(*pair, look.tiles[place], bool(nan[place])) for place, pair in enumerate(ends)]
     pictures = [
         _StripTile(tile, bool(look.statistics.constant[place]), framed, f"{look.top[place]}", ranges[place])
         for place, tile in enumerate(tiles)
@@ -146,10 +148,17 @@ def _pictures(style: Style, row: OverviewRow, look: MapsLook) -> list[_StripTile
     scale = limits(mean, channel_extremes(mean), Style(), both_signs(*row.range))
     colours, framed = coloured(mean, scale, style, gamma)
     return [
-        _StripTile(colours[0], low == high, framed, "mean", f"{number(low)} .. {number(high)}"),
+        _StripTile(colours[0], low == high, framed, "mean", _range_words(low, high, mean)),
         _StripTile(look.projection, not look.share, False, "PCA", f"{round(look.share * 100)} % of variance"),
         *pictures,
     ]
+
+
+def _range_words(low: float, high: float, picture: npt.NDArray[np.float32], nan: bool = True) -> str:
+    """Return the range of what is finite in words; where nothing is, what there is instead."""
+    if math.isnan(low):
+        return ", ".join(not_finite(picture, nan))
+    return f"{number_text(low)} .. {number_text(high)}"
 
 
 def coloured(

@@ -48,6 +48,8 @@ class Operator:
         weights: places of inputs that are weights where they are constant; other constants are bounds, scales and
             zero points. A constant of rank 0 counts for none.
         sides: the two inputs of a product that is a layer only where one of them is constant.
+        output_scale: the place of the input that is the scale of what it makes, where that is codes of a quantised
+            tensor; the zero point stands behind it.
     """
 
     kind: str = "other"
@@ -56,6 +58,7 @@ class Operator:
     suggests: seeds.Seed | None = None
     weights: Sequence[int] = ()
     sides: tuple[int, int] | None = None
+    output_scale: int | None = None
 
 
 UNKNOWN = Operator()
@@ -64,15 +67,20 @@ _ROWS: Iterable[tuple[str, Operator]] = (
     ("Conv FusedConv", Operator("conv", windows.window, seeds.spatial, weights=(1, 2))),
     ("ConvTranspose", Operator("conv", windows.transposed_window, seeds.spatial, weights=(1, 2))),
     ("ConvInteger", Operator("conv", windows.window, seeds.spatial, weights=(1,))),
-    ("QLinearConv", Operator("conv", windows.window, seeds.spatial, weights=(3, 8))),
+    ("QLinearConv", Operator("conv", windows.window, seeds.spatial, weights=(3, 8), output_scale=6)),
     ("DeformConv", Operator("conv", None, seeds.spatial, weights=(1, 3))),
     ("CausalConvWithState", Operator("other", None, seeds.spatial)),
     ("NhwcConv NhwcFusedConv NhwcMaxPool", Operator("other", None, seeds.channels_last)),
     ("GroupNorm SkipGroupNorm", Operator("other", None, seeds.group_norm)),
-    ("MaxPool AveragePool LpPool QLinearAveragePool", Operator("pool", windows.window, seeds.spatial)),
+    ("MaxPool AveragePool LpPool", Operator("pool", windows.window, seeds.spatial)),
+    ("QLinearAveragePool", Operator("pool", windows.window, seeds.spatial, output_scale=3)),
     (
-        "GlobalMaxPool GlobalAveragePool GlobalLpPool QLinearGlobalAveragePool",
+        "GlobalMaxPool GlobalAveragePool GlobalLpPool",
         Operator("pool", reductions.over_space, seeds.global_pool, seeds.spatial),
+    ),
+    (
+        "QLinearGlobalAveragePool",
+        Operator("pool", reductions.over_space, seeds.global_pool, seeds.spatial, output_scale=3),
     ),
     ("MaxUnpool GridSample RoiAlign MaxRoiPool", Operator("other", None, seeds.spatial)),
     ("DepthToSpace", Operator("resize", windows.depth_to_space, seeds.spatial)),
@@ -98,24 +106,30 @@ _ROWS: Iterable[tuple[str, Operator]] = (
     ("MeanVarianceNormalization", Operator("other", normalising.mean_variance)),
     ("LpNormalization", Operator("other", normalising.along_axis)),
     (
-        "Relu Clip LeakyRelu Elu Selu Sigmoid HardSigmoid HardSwish Tanh Gelu Mish Softplus Swish QLinearSigmoid "
-        "QLinearLeakyRelu",
+        "Relu Clip LeakyRelu Elu Selu Sigmoid HardSigmoid HardSwish Tanh Gelu Mish Softplus Swish",
         Operator("act", elementwise.pointwise),
     ),
+    ("QLinearSigmoid QLinearLeakyRelu", Operator("act", elementwise.pointwise, output_scale=3)),
     ("PRelu", Operator("act", elementwise.pointwise, weights=(1,))),
-    ("Softmax QLinearSoftmax", Operator("act", normalising.along_axis)),
+    ("Softmax", Operator("act", normalising.along_axis)),
+    ("QLinearSoftmax", Operator("act", normalising.along_axis, output_scale=3)),
     ("LogSoftmax Hardmax", Operator("other", normalising.along_axis)),
     ("Concat", Operator("join", moving.concat)),
-    ("QLinearConcat", Operator("join", moving.quantised_concat)),
+    ("QLinearConcat", Operator("join", moving.quantised_concat, output_scale=0)),
     ("Add", Operator("add", elementwise.pointwise, None, seeds.bias, _EVERY_INPUT)),
-    ("Sum QLinearAdd", Operator("add", elementwise.pointwise)),
+    ("Sum", Operator("add", elementwise.pointwise)),
+    ("QLinearAdd", Operator("add", elementwise.pointwise, output_scale=6)),
+    ("QLinearMul", Operator("other", elementwise.pointwise, output_scale=6)),
     ("Sub Mul Div", Operator("other", elementwise.pointwise, weights=_EVERY_INPUT)),
     ("Gemm", Operator("dense", products.gemm, seeds.rows_of_channels, weights=(0, 1, 2))),
     ("FusedGemm", Operator("dense", products.gemm, seeds.rows_of_channels, weights=(0, 1, 2))),
-    ("QGemm", Operator("dense", products.quantised_gemm, seeds.rows_of_channels, weights=(3, 6))),
+    ("QGemm", Operator("dense", products.quantised_gemm, seeds.rows_of_channels, weights=(3, 6), output_scale=7)),
     ("MatMul MatMulInteger", Operator("dense", products.matmul, None, seeds.dense_product, (0, 1), sides=(0, 1))),
     ("FusedMatMul", Operator("dense", products.fused_matmul, None, seeds.dense_product, (0, 1), sides=(0, 1))),
-    ("QLinearMatMul", Operator("dense", products.matmul, None, seeds.dense_product, (0, 3), sides=(0, 3))),
+    (
+        "QLinearMatMul",
+        Operator("dense", products.matmul, None, seeds.dense_product, (0, 3), sides=(0, 3), output_scale=6),
+    ),
     ("MatMulNBits", Operator("dense", products.matmul, None, seeds.dense_product, (1,))),
     ("MatMulIntegerToFloat", Operator("dense", products.matmul, None, seeds.dense_product, (1, 6), sides=(0, 1))),
     (
@@ -133,7 +147,7 @@ _ROWS: Iterable[tuple[str, Operator]] = (
     (
         "Abs Acos Acosh And Asin Asinh Atan Atanh BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Cast "
         "Ceil Celu Cos Cosh Dropout Equal Erf Exp Floor Greater GreaterOrEqual Identity IsInf IsNaN Less "
-        "LessOrEqual Log Max Mean Min Mod Neg Not Or Pow QLinearMul QuickGelu Reciprocal Round Shrink Sign Sin Sinh "
+        "LessOrEqual Log Max Mean Min Mod Neg Not Or Pow QuickGelu Reciprocal Round Shrink Sign Sin Sinh "
         "Softsign Sqrt Tan ThresholdedRelu Where Xor",
         Operator("other", elementwise.pointwise),
     ),
@@ -142,6 +156,7 @@ _ROWS: Iterable[tuple[str, Operator]] = (
         "ReduceSum ReduceSumSquare",
         Operator("other", reductions.reduced),
     ),
+    ("QLinearWhere", Operator("other", output_scale=7)),
     ("QuantizeLinear DequantizeLinear", Operator("other", elementwise.quantisation)),
     ("DynamicQuantizeLinear", Operator("other", normalising.dynamic_scale)),
     ("CastLike", Operator("other", elementwise.cast_like)),
@@ -188,6 +203,22 @@ OPERATORS: Mapping[tuple[str, str], Operator] = _by_domain(_ROWS)
 def operator_of(node: Node) -> Operator:
     """Return what is known of the operator that a node calls."""
     return UNKNOWN if node.is_call else OPERATORS.get((node.domain, node.op), UNKNOWN)
+
+
+_MOVING_RULES: frozenset[Rule | None] = frozenset(
+    {elementwise.expand, moving.centred, moving.concat, moving.gather, moving.pad, moving.slice_, moving.split}
+    | {moving.squeeze, moving.tile, moving.transpose, moving.unsqueeze, reshaping.flatten, reshaping.reshape}
+    | {resizing.resize, windows.depth_to_space, windows.space_to_depth}
+)
+_CHOOSING = frozenset(
+    "Clip Compress Dropout GatherElements GatherND Identity MaxPool NhwcMaxPool ReduceMax ReduceMin Relu "
+    "ReverseSequence TopK".split()
+)
+
+
+def passes_values(node: Node) -> bool:
+    """Return whether what a node makes are values of its inputs, moved, chosen or between them."""
+    return operator_of(node).reads in _MOVING_RULES or node.operator in _CHOOSING
 
 
 _MOST_TAPS = 1 << 20

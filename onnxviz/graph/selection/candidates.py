@@ -220,7 +220,7 @@ class Candidates:
     @cached_property
     def _sources(self) -> Mapping[str, int]:
         """Inputs and initializers in their order."""
-        names = [*(spec.name for spec in self.graph.inputs), *self.graph.initializers]
+        names = [*(spec.name for spec in self.graph.inputs), *self.graph.weights]
         return {name: place for place, name in enumerate(names)}
 
     @cached_property

@@ -64,7 +64,8 @@ export function layerFacts(layer, run) {
   if (layer.tap && layer.tap !== "value") facts.push(layer.tap);
   const kept = layer.kept.length;
   facts.push(`${countLive(layer, run)} of ${layer.channels} live`);
-  if (kept < layer.channels)
+  if (kept < layer.channels && layer.form === "vector") facts.push(`only the ${kept} strongest are here`);
+  else if (kept < layer.channels)
     facts.push(kept === 1 ? "only the one that varies most is here" : `only the ${kept} that vary most are here`);
   if (layer.halved) facts.push(`maps halved ${layer.halved === 1 ? "once" : `${layer.halved} times`}`);
   return [...facts, ...(layer.notes ?? [])].filter(Boolean).join(" · ");

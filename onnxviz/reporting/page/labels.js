@@ -131,7 +131,9 @@ function drawBars(context, scene, grid, view, places) {
     context.fillStyle = `#${theme.bar}`;
     if (Number.isFinite(value)) context.fillRect(x + name + from, y + px(5), to - from, px(10));
     context.textAlign = "right";
-    context.fillStyle = `#${Number.isFinite(value) ? (value ? theme.ink : theme.muted) : theme.nan}`;
+    const infinite = value > 0 ? theme.positive_infinity : theme.negative_infinity;
+    const sign = Number.isNaN(value) ? theme.nan : infinite;
+    context.fillStyle = `#${Number.isFinite(value) ? (value ? theme.ink : theme.muted) : sign}`;
     context.fillText(formatNumber(value), x + grid.tileWidth, base);
   }
 }

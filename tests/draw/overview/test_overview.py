@@ -110,7 +110,7 @@ def test_what_is_said(said: list[str], steps: np.ndarray) -> None:
         assert text in said
     notes = "  ".join(said)
     assert "layout NCHW assumed" in notes
-    assert "not finite in 1" in notes
+    assert "NaN in 1 of 3" in notes
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def test_maps_are_summarised(steps: np.ndarray) -> None:
     row = summarise(steps, "NCHW", Caption("conv1", "Conv"))
     look = maps_look(row)
     assert (row.caption, row.kind, row.notes) == (Caption("conv1", "Conv"), "maps", ())
-    assert (row.channels, row.live, row.irregular, row.range) == (3, 2, 0, (0, 5))
+    assert (row.channels, row.live, row.irregular, row.range) == (3, 2, "", (0, 5))
     assert look.mean == pytest.approx(np.array([[5, 7], [9, 11]]) / 3)
     assert look.mean_range == pytest.approx((5 / 3, 11 / 3))
     assert look.top == (2, 1, 0)
@@ -87,7 +87,7 @@ def test_sequences_are_as_long_as_the_strip_and_keep_what_is_loud() -> None:
 def test_a_vector_keeps_its_bars_and_its_largest() -> None:
     row = summarise(np.array([[0.0, -3, 2, np.nan]]), "NC", Caption("fc", "Gemm"))
     assert isinstance(row.look, VectorLook)
-    assert (row.channels, row.live, row.irregular, row.range) == (4, 3, 1, (-3, 2))
+    assert (row.channels, row.live, row.irregular, row.range) == (4, 3, "NaN in 1 of 4", (-3, 2))
     assert row.look.top == (2, 0, 1, 3)
     assert row.look.columns.high.tolist() == [0, 0, 2, 0]
     assert row.curve is not None
@@ -105,7 +105,7 @@ def test_what_is_not_finite_does_not_count_in_the_mean() -> None:
     maps[0, 1, 0, 0] = np.nan
     row = summarise(maps, "NCHW", Caption("conv1", "Conv"))
     assert np.array_equal(maps_look(row).mean, np.array([[np.nan, 1], [1, 1]]), equal_nan=True)
-    assert row.irregular == 2
+    assert row.irregular == "NaN in 2, inf in 1 of 2"
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,10 @@ from onnxviz.draw.arrange import arrange_axes
 from onnxviz.draw.palette import default_colormap
 from onnxviz.draw.scale import MODES, channel_statistics, limits
 from onnxviz.draw.style import Style
-from onnxviz.draw.text import number
 from onnxviz.reporting.appearance import appearance
 from onnxviz.reporting.block_store import BlockStore
 from onnxviz.reporting.blocks import store_block
+from onnxviz.words import number_text
 
 RANDOM = np.random.default_rng(0)
 
@@ -28,7 +28,7 @@ def main() -> None:
     numbers = [0.0, 2.0, 99.96, 999.6, 99951.0, 1e-4, 9.9949e-5, float("nan"), float("inf"), float("-inf")]
     numbers += [float(sign * 10**power) for power in RANDOM.uniform(-12, 12, 300) for sign in (1, -1)]
     layers = {name: layer(maps.astype(np.float32)) for name, maps in some_maps().items()}
-    written = [[repr(value), number(value)] for value in numbers]
+    written = [[repr(value), number_text(value)] for value in numbers]
     print(json.dumps({"appearance": appearance(), "numbers": written, "layers": layers}))
 
 

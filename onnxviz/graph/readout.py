@@ -1,0 +1,134 @@
+"""What a run appends to a graph so that each value comes out as the numbers that it stands for.
+
+Before: `r -> Cast -> b` in bfloat16, which numpy lacks; `b` is wanted. After: `r -> Cast -> b -> Cast -> b:readout`,
+float32, and `b:readout` is fetched in its place.
+
+1. bfloat16, float8 and float4 become float32, int4 and int2 int8, uint4 and uint2 uint8: by a Cast.
+2. Codes of a quantised operator become `(code - zero point) * scale`: by a DequantizeLinear (see operators/codes.py).
+3. All else is fetched as it is. Files that `expose` writes have nothing of this.
+
+What is appended stands right behind the node that makes the value, so that a plan holds the value no longer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import onnx
+from onnx import NodeProto, TensorProto
+from onnx.helper import make_node
+
+from onnxviz.graph.graph import Graph
+from onnxviz.graph.operators.codes import CodeScale, code_scales
+from onnxviz.layout import TensorSpec
+
+_CODES = frozenset({"int8", "uint8", "int16", "uint16"})
+_WIDE_FLOATS = frozenset({"float16", "float32", "float64"})
+_SCALES = frozenset({"", "float32"})
+_FOUR_BITS = frozenset({"int4", "uint4", "int2", "uint2"})
+# The opsets that bring DequantizeLinear, and its codes of 16 bits.
+_FIRST, _SIXTEEN_BITS = 10, 21
+_MICROSOFT = "com.microsoft"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a value is fetched: the `output` that stands for it and, where that has another dtype, the value's own."""
+
+    output: str
+    dtype: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Readout:
+    """A graph from which values can be fetched as numbers.
+
+    Attributes:
+        graph: the graph with what was appended.
+        types: what is known of each value, of those appended too.
+        readings: how each of the values that were asked for is fetched.
+    """
+
+    graph: Graph
+    types: Mapping[str, TensorSpec]
+    readings: Mapping[str, Reading]
+
+
+def read_out(graph: Graph, values: Sequence[str], types: Mapping[str, TensorSpec]) -> Readout:
+    """Return the graph from which these values, which its nodes make, can be fetched; itself where all can.
+
+    Args:
+        graph: the model.
+        values: what is to be fetched.
+        types: what is known of each value.
+    """
+    scales = code_scales(graph)
+    appended: dict[str, NodeProto] = {}
+    readings: dict[str, Reading] = {}
+    known = dict(types)
+    for value in values:
+        own = _own_dtype(types, value, scales.get(value))
+        node = _reading(graph, value, own, scales.get(value), types)
+        readings[value] = Reading(value) if node is None else Reading(node.output[0], own)
+        if node is not None:
+            appended[value] = node
+            dtype = "float32" if node.op_type == "DequantizeLinear" else _number_dtype(own)
+            known[node.output[0]] = replace(types.get(value, TensorSpec("")), name=node.output[0], dtype=dtype)
+    return Readout(_with(graph, appended) if appended else graph, known, readings)
+
+
+def _own_dtype(types: Mapping[str, TensorSpec], value: str, scale: CodeScale | None) -> str:
+    """Return the dtype of a value, of codes that of their zero point: inference knows few quantised operators."""
+    names = [scale.zero_point, value] if scale is not None else [value]
+    return next((spec.dtype for name in names if (spec := types.get(name)) is not None and spec.dtype), "")
+
+
+def _reading(
+    graph: Graph, value: str, dtype: str, scale: CodeScale | None, types: Mapping[str, TensorSpec]
+) -> NodeProto | None:
+    """Return the node that reads a value of a dtype; None where the value is fetched as it is."""
+    output = _free_name(graph, value)
+    if (
+        scale is not None
+        and dtype in _CODES
+        and graph.opset >= _FIRST
+        and _own_dtype(types, scale.scale, None) in _SCALES
+    ):
+        wide = dtype.endswith("16") and graph.opset < _SIXTEEN_BITS
+        inputs = [value, *filter(None, (scale.scale, scale.zero_point))]
+        return make_node("DequantizeLinear", inputs, [output], domain=_MICROSOFT if wide else "")
+    if dtype in _FOUR_BITS or ("float" in dtype and dtype not in _WIDE_FLOATS):
+        return make_node("Cast", [value], [output], to=_TENSOR_TYPES[_number_dtype(dtype)])
+    return None
+
+
+_TENSOR_TYPES = {"float32": TensorProto.FLOAT, "int8": TensorProto.INT8, "uint8": TensorProto.UINT8}
+
+
+def _number_dtype(dtype: str) -> str:
+    """Return the dtype to which a value that numpy has no numbers for is cast."""
+    if dtype in _FOUR_BITS:
+        return "uint8" if dtype.startswith("u") else "int8"
+    return "float32"
+
+
+def _with(graph: Graph, appended: Mapping[str, NodeProto]) -> Graph:
+    """Return the graph with each of these nodes right behind the one that makes the value it reads."""
+    proto = onnx.ModelProto()
+    proto.CopyFrom(graph.proto)
+    del proto.graph.node[:]
+    for node in graph.nodes:
+        proto.graph.node.append(node.proto)
+        proto.graph.node.extend(appended[value] for value in node.outputs if value in appended)
+    domains = {entry.domain for entry in proto.opset_import}
+    if _MICROSOFT not in domains and any(node.domain == _MICROSOFT for node in appended.values()):
+        proto.opset_import.add(domain=_MICROSOFT, version=1)
+    return Graph.from_proto(proto)
+
+
+def _free_name(graph: Graph, value: str) -> str:
+    name = f"{value}:readout"
+    while name in graph.producers or name in graph.initializers or any(spec.name == name for spec in graph.inputs):
+        name += "'"
+    return name
