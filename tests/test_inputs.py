@@ -87,6 +87,21 @@ def test_sizes_that_the_model_refuses_get_others(tmp_path: Path) -> None:
     ]
 
 
+def test_sizes_that_the_model_refuses_get_others_in_python_too(tmp_path: Path) -> None:
+    model = model_of(
+        tmp_path / "picky.onnx", "g (float[1,n] x) => (float[4,8] y) <int64[2] s = {4, 8}> { y = Reshape (x, s) }"
+    )
+    noise = FeedOptions(random=True)
+    assert model.run(layers="y", feed=noise)["y"].array.shape == (4, 8)
+    with model.session("y") as session:
+        assert session.run(None, noise)["y"].array.shape == (4, 8)
+    given = model.feed(None, noise)
+    with pytest.raises(ExecutionError, match="is fed 1x16000"):
+        model.run(given, layers="y")
+    with pytest.raises(ExecutionError, match="is fed 1x3"):
+        model.run(np.ones((1, 3), np.float32), layers="y")
+
+
 def test_what_refuses_every_size_is_refused_with_the_first_reason(tmp_path: Path) -> None:
     model = model_of(
         tmp_path / "never.onnx", "g (float[1,n] x) => (float[7,11] y) <int64[2] s = {7,11}> { y = Reshape (x, s) }"
