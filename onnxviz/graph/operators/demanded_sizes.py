@@ -43,7 +43,8 @@ def demanded_sizes(graph: Graph, types: Mapping[str, TensorSpec]) -> Mapping[str
                     found.setdefault(axes[axis], size)
             for output in filter(None, node.outputs):
                 kept = {new: axes[old] for old, new in _kept(node, place, output, sizes) if old in axes}
-                followed[output] = kept | followed.get(output, {})
+                if any(axis for _, axis in kept.values()):  # a batch alone, which goes through most nodes, is let go
+                    followed[output] = kept | followed.get(output, {})
     demanding = {name for name, _ in found}
     return {
         spec.name: tuple(found.get((spec.name, axis)) for axis in range(len(spec.shape or ())))
