@@ -208,10 +208,6 @@ class _Completion:
         return None if array is None else tuple(array.reshape(-1))
 
 
-def _better(old: Dimension, new: Dimension) -> Dimension:
-    return new if old is None or (isinstance(old, str) and isinstance(new, int)) else old
-
-
 def _is_known(array: Numbers) -> bool:
     return all(isinstance(number, int | float) for number in array.reshape(-1))
 
