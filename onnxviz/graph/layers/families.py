@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from onnxviz.graph.attributes import MALFORMED
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.affine import AffineFinder
-from onnxviz.graph.layers.names import read_layer_map
+from onnxviz.graph.layers.layer_map import read_layer_map
 from onnxviz.graph.layers.norms import find_norms, likely_axes
 from onnxviz.graph.layers.patterns import Pattern, find_attention, find_floats, find_gates
 from onnxviz.graph.layers.regrouping import find_regrouped
