@@ -23,7 +23,7 @@ from onnxviz.graph.onnx_inference import infer_node, is_known_to_onnx
 from onnxviz.graph.operators.reads.elementwise import pointwise
 from onnxviz.graph.operators.reads.rule import KnownSizes, Operand
 from onnxviz.graph.operators.table import operator_of, reads_of
-from onnxviz.graph.targets import SHAPED_BY_NUMBERS, Number, broadcast, shape_by_numbers
+from onnxviz.graph.requested_shapes import SHAPED_BY_NUMBERS, Number, broadcast, shape_by_numbers
 from onnxviz.layout import Dimension, TensorSpec
 
 _CALCULATED = frozenset({"Shape", *ARITHMETIC})
