@@ -24,7 +24,7 @@ from onnxviz.graph.cut import needed_inputs, needed_nodes
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.guard import check_bounds
 from onnxviz.graph.layers.families import known_axes
-from onnxviz.graph.layers.names import read_layer_map
+from onnxviz.graph.layers.layer_map import read_layer_map
 from onnxviz.graph.node import Node
 from onnxviz.graph.operators.axis_letters import Axes
 from onnxviz.graph.operators.input_uses import input_uses
