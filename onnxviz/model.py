@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from onnxviz.feed.feed import Feed
     from onnxviz.feed.feed_options import FeedOptions
     from onnxviz.graph.operators.region import Region
-    from onnxviz.inference import Inference, ModelSession
+    from onnxviz.inference.inference import Inference
+    from onnxviz.inference.model_session import ModelSession
     from onnxviz.runtime.session import RunOptions
 
 __all__ = ["Model", "choices_of", "expose_choices", "layers_of"]
@@ -118,7 +119,7 @@ class Model:
     def inference(self) -> Inference:
         """What feeds and runs the graph; `run`, `stream` and `session` are the usual way to it."""
         # Not at the top: listing and exposing need no Pillow and no rules of receptive fields to be loaded.
-        from onnxviz.inference import Inference
+        from onnxviz.inference.inference import Inference
 
         return Inference(self.file, self.graph, self.types)
 
@@ -248,7 +249,7 @@ class Model:
         run: RunOptions | None = None,
     ) -> ModelSession:
         """Open the model once for many runs; use it in a `with` block."""
-        from onnxviz.inference import ModelSession
+        from onnxviz.inference.model_session import ModelSession
         from onnxviz.runtime.session import RunOptions
 
         choices, _ = choices_of(self, layers, exclude, tap)

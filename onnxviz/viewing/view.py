@@ -17,6 +17,7 @@ from onnxviz.errors import UnsupportedError
 from onnxviz.feed.feed import Feed
 from onnxviz.files import safe_name
 from onnxviz.graph.selection.choices import Choice
+from onnxviz.inference.refusals import refusal
 from onnxviz.inputs import Inputs
 from onnxviz.layout import shape_text
 from onnxviz.model import Model, choices_of
@@ -117,7 +118,7 @@ def _note(not_shown: dict[str, str], choices: Sequence[Choice], choice: Choice, 
         raise UnsupportedError(reason)
     not_shown[choice.name] = reason
     if len(not_shown) == len(choices):
-        raise UnsupportedError(f"{choice.name!r} cannot be shown: {reason}")
+        raise refusal(choice, reason)
 
 
 def _shares_scale(inputs: Inputs, options: ViewOptions, observer: Observer) -> bool:
