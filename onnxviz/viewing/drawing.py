@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from onnxviz.activations import Activation
-from onnxviz.classes import Classes, Scores
+from onnxviz.classes.classes import Classes
+from onnxviz.classes.scores import Scores
 from onnxviz.draw.encode import save
 from onnxviz.draw.kinds import draw_maps, scale_of
 from onnxviz.draw.overview import Head, OverviewRow, draw_overview, summarise

@@ -10,7 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from onnxviz.classes import ScoredStream, find_classes
+from onnxviz.classes.classes import find_classes
+from onnxviz.classes.scores import ScoredStream
 from onnxviz.draw.kinds import check_style
 from onnxviz.draw.scale import parse_scale
 from onnxviz.errors import UnsupportedError
@@ -32,6 +33,7 @@ from onnxviz.results.unfinished import Unfinished, working_in
 from onnxviz.runtime.devices import check_name
 from onnxviz.viewing.drawing import Album, Shown, Stream, draw_run, shared_limits
 from onnxviz.viewing.options import ViewOptions
+from onnxviz.words import once
 
 
 def view(
@@ -173,17 +175,15 @@ class _Sizes:
     """Says once that inputs are fed in different sizes, whose maps cannot be compared place by place."""
 
     def __init__(self, observer: Observer) -> None:
-        self._observer = observer
+        self._noted = once(observer.noted)
         self._first: str | None = None
-        self._said = False
 
     def check(self, feed: Feed) -> None:
         size = shape_text(feed.main.shape) if feed.fed else ""
         self._first = self._first or size
-        if size != self._first and not self._said:
+        if size != self._first:
             way = "; --size HxW feeds all pictures alike" if feed.main.picture is not None else ""
-            self._observer.noted(
+            self._noted(
                 f"ATTENTION: inputs are fed in different sizes ({self._first}, {size}): their maps share a scale, but "
                 f"cannot be compared place by place{way}"
             )
-            self._said = True
