@@ -21,6 +21,9 @@ from onnxviz.layout import Array
 _UNPACKED = 1 << 30
 _PACKING = 20
 
+NARROW_FLOATS = frozenset(("bfloat16", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz"))
+"""Floats that onnx adds to numpy and runtimes take; its numbers of four and two bits they take packed alone."""
+
 BROKEN = (
     ArithmeticError,
     AttributeError,
@@ -141,7 +144,7 @@ def read_text(path: Path, name: str) -> Array:
 
 
 def numbers_dtype(name: str) -> np.dtype[Any]:
-    """Return the dtype of a name: numpy's own, `object` for text, or bfloat16.
+    """Return the dtype of a name: numpy's own, `object` for text, or a narrow float.
 
     Raises:
         InputError: It is not a dtype of numbers that runtimes take.
@@ -157,8 +160,7 @@ def is_fed(name: str) -> bool:
         dtype = np.dtype(name)
     except TypeError:
         return False
-    # onnx adds bfloat16 to numpy, beside small floats that no runtime takes.
-    return name in ("object", "bfloat16") or (dtype.kind in "biuf" and bool(dtype.isbuiltin))
+    return name == "object" or name in NARROW_FLOATS or (dtype.kind in "biuf" and dtype.isbuiltin == 1)
 
 
 class _Archive(Mapping[str, Array]):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from onnxviz.feed.arrays import NARROW_FLOATS
 from onnxviz.feed.geometry import Geometry
 from onnxviz.layout import Array
 from onnxviz.strict_json import number
@@ -114,7 +115,7 @@ class Fitted:
     def record(self, name: str) -> Fed:
         """Return the description of this array as the input of that name."""
         notes, numbers = list(self.notes), self.array
-        if not numbers.dtype.isbuiltin:  # bfloat16
+        if numbers.dtype.name in NARROW_FLOATS:
             numbers = numbers.astype(np.float32)
         if numbers.dtype.kind == "f":
             finite = np.isfinite(numbers)

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from onnxviz.errors import InputError
-from onnxviz.feed.arrays import as_text, read_npy, read_npz, read_text
+from onnxviz.feed.arrays import NARROW_FLOATS, as_text, read_npy, read_npz, read_text
 from onnxviz.feed.matrices import Matrix, read_matrix
 from onnxviz.feed.pictures import Picture, open_picture
 from onnxviz.feed.sounds import Sound, read_sound
@@ -120,8 +120,7 @@ def _numbers(source: Any) -> Array:
         raise InputError(f"the list cannot be fed: {error}") from error
     if array.dtype.kind in "SU" or (array.dtype.kind == "O" and all(isinstance(each, str) for each in array.flat)):
         return as_text(array, "the array")
-    # bfloat16 and its like are numbers that numpy itself does not know.
-    if array.dtype.kind not in "biuf" and array.dtype.isbuiltin:
+    if array.dtype.kind not in "biuf" and array.dtype.name not in NARROW_FLOATS:
         raise InputError(f"an array of {array.dtype} cannot be fed: it must hold numbers or text")
     return array
 

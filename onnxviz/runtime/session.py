@@ -114,14 +114,15 @@ def _unreadable(kind: str) -> Unreadable | None:
 
 
 def _taken(array: Any) -> Any:
-    """Return an array as onnxruntime takes it: it knows bfloat16, but not numpy's dtype for it, so takes its bits."""
-    if getattr(getattr(array, "dtype", None), "name", "") != "bfloat16":
+    """Return an array as onnxruntime takes it: of floats narrower than numpy's own it takes the bits."""
+    number = _NARROW.get(getattr(getattr(array, "dtype", None), "name", ""))
+    if number is None:
         return array
-    return runtime().OrtValue.ortvalue_from_numpy_with_onnx_type(array.view("uint16"), _BFLOAT16)
+    return runtime().OrtValue.ortvalue_from_numpy_with_onnx_type(array.view(f"uint{8 * array.itemsize}"), number)
 
 
-_BFLOAT16 = 16
-"""The number of the type in ONNX."""
+_NARROW = {"bfloat16": 16, "float8_e4m3fn": 17, "float8_e4m3fnuz": 18, "float8_e5m2": 19, "float8_e5m2fnuz": 20}
+"""The numbers of these types in ONNX."""
 
 
 _ENTRIES = {

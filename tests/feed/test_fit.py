@@ -86,6 +86,15 @@ def test_floats_become_bfloat16() -> None:
     assert made.fed[0].max == 1
 
 
+@pytest.mark.parametrize("name", ["bfloat16", "float8_e4m3fn", "float8_e5m2"])
+def test_narrow_floats_are_fed_as_they_are_or_as_wider_ones(name: str) -> None:
+    array = np.array([[1.0, -0.5, 2.0]], name)
+    same = feed(spec(1, 3, dtype=name), array, FeedOptions())
+    assert same.arrays["x"].dtype == np.dtype(name) and same.fed[0].max == 2
+    wider = feed(spec(1, 3), array, FeedOptions())
+    assert wider.arrays["x"].dtype == np.float32 and wider.arrays["x"].tolist() == [[1.0, -0.5, 2.0]]
+
+
 def test_preprocessing_that_is_asked_for_makes_an_array_a_picture() -> None:
     expected = feed(spec(1, 3, 4, 4), Image.fromarray(COLOURS)).arrays["x"]
     for array in (COLOURS, COLOURS.transpose(2, 0, 1), COLOURS[None]):

@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
-import ml_dtypes
 import numpy as np
 import onnx
 import onnxruntime
@@ -37,14 +36,15 @@ def test_a_session_runs_and_says_where(tmp_path: Path) -> None:
     assert session.placement.nodes == session.placement.total == 1
 
 
-def test_bfloat16_is_taken(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["bfloat16", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz"])
+def test_narrow_floats_are_taken(name: str, tmp_path: Path) -> None:
     cast = helper.make_node("Cast", ["x"], ["y"], to=onnx.TensorProto.FLOAT)
-    taken = helper.make_tensor_value_info("x", onnx.TensorProto.BFLOAT16, [2])
+    taken = helper.make_tensor_value_info("x", helper.np_dtype_to_tensor_dtype(np.dtype(name)), [2])
     made = helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [2])
     graph = helper.make_graph([cast], "g", [taken], [made])
-    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 19)], ir_version=9)
     session = Session(proto.SerializeToString(), tmp_path, RunOptions())
-    (result,) = session.run({"x": np.array([1.5, -2], ml_dtypes.bfloat16)}, ["y"])
+    (result,) = session.run({"x": np.array([1.5, -2], name)}, ["y"])
     assert result.tolist() == [1.5, -2]
 
 

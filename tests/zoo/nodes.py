@@ -156,7 +156,15 @@ def run_ours(path: Path, proto: onnx.ModelProto, feed: Arrays) -> dict[str, Any]
     found = onnxviz.open(path).run(dict(feed) or None, layers=["all,other", *quoted], run=options)
     for activation in found.values():
         assert activation.pages()
-    return {activation.value: activation.array for activation in found.values()}
+    return {activation.value: codes(activation, feed) for activation in found.values()}
+
+
+def codes(activation: onnxviz.Activation, feed: Arrays) -> np.ndarray[Any, Any]:
+    """Return an array as it is; one that onnxviz dequantised, by the scale that these tests feed, as its codes."""
+    if not activation.dequantised:
+        return activation.array
+    zero = feed["y_zero_point"]
+    return (np.rint(activation.array / feed["y_scale"]) + zero).astype(zero.dtype)
 
 
 def run_plainly(proto: onnx.ModelProto, feed: Arrays) -> Plain:
