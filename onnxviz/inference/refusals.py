@@ -10,7 +10,7 @@ import numpy as np
 
 from onnxviz.errors import UnsupportedError
 from onnxviz.graph.selection.choices import Choice
-from onnxviz.runtime.session import Unreadable
+from onnxviz.runtime.narrow_types import Unreadable
 
 LeftOut = Callable[[Choice, str], None]
 """Called with each of several choices that cannot be shown, and why."""
