@@ -11,7 +11,8 @@ from onnxviz.draw import palette
 from onnxviz.draw.header import RULER, WIDEST_RANGE, Header, draw_ruler, ticks
 from onnxviz.draw.page import BARE, MARGIN, Canvas, Page
 from onnxviz.draw.prepare import Prepared
-from onnxviz.draw.scale import channel_statistics, limits
+from onnxviz.draw.scale import limits
+from onnxviz.draw.statistics import channel_statistics
 from onnxviz.draw.style import Drawing, Style
 from onnxviz.layout import Array
 from onnxviz.words import number_text

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.families import known_axes
-from onnxviz.graph.layers.names import read_layer_map
+from onnxviz.graph.layers.layer_map import read_layer_map
 from onnxviz.graph.operators.axis_letters import Axes
 from onnxviz.graph.operators.layouts import guess_axes
 from onnxviz.graph.selection.choices import Choice

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from onnxviz.classes.scores import ClassScore
-from onnxviz.draw.scale import ChannelStatistics, Floats
+from onnxviz.draw.statistics import ChannelStatistics, Floats
 from onnxviz.draw.style import Style
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from onnxviz.classes.scores import ClassScore
-from onnxviz.draw.scale import ChannelStatistics
+from onnxviz.draw.statistics import ChannelStatistics
 from onnxviz.feed.feed import Fed
 from onnxviz.graph.layers.layer import Layer
 from onnxviz.results.channels import channel_documents

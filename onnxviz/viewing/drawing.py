@@ -12,7 +12,7 @@ from onnxviz.classes.scores import Scores
 from onnxviz.draw.encode import save
 from onnxviz.draw.kinds import draw_maps
 from onnxviz.draw.overview import Head, OverviewRow, draw_overview, summarise
-from onnxviz.draw.scale import ChannelStatistics, channel_statistics, irregular_words
+from onnxviz.draw.statistics import ChannelStatistics, channel_statistics, irregular_words
 from onnxviz.draw.style import Caption, Drawing, Style
 from onnxviz.feed.feed import Feed
 from onnxviz.files import safe_name

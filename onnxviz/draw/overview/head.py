@@ -13,7 +13,7 @@ from onnxviz.draw import palette
 from onnxviz.draw.bars import BAR, plot, spans, vertical_limits
 from onnxviz.draw.overview.sheet import TILES, WIDTH, Sheet
 from onnxviz.draw.page import MARGIN, Canvas
-from onnxviz.draw.scale import channel_extremes
+from onnxviz.draw.statistics import channel_extremes
 from onnxviz.layout import Array
 from onnxviz.words import number_text
 

@@ -15,7 +15,7 @@ from onnxviz.draw.kinds import picture_kind
 from onnxviz.draw.overview.boxes import CURVE, ONE_LINE, SAMPLES, SHOWN, STRIP, THINNEST, Boxes, choose_boxes
 from onnxviz.draw.prepare import chosen_channels
 from onnxviz.draw.projection import pca_rgb
-from onnxviz.draw.scale import ChannelStatistics, channel_extremes, channel_statistics, irregular_words
+from onnxviz.draw.statistics import ChannelStatistics, channel_extremes, channel_statistics, irregular_words
 from onnxviz.draw.style import Caption, Style
 from onnxviz.layout import Array
 

@@ -11,7 +11,8 @@ from onnxviz.graph.layers.absorption import Absorber
 from onnxviz.graph.layers.families import find_families
 from onnxviz.graph.layers.inside import InnerNode, InnerNodes
 from onnxviz.graph.layers.layer import Fields, Layer
-from onnxviz.graph.layers.names import LayerNames, parts_before_last, read_layer_map
+from onnxviz.graph.layers.layer_map import read_layer_map
+from onnxviz.graph.layers.names import LayerNames, parts_before_last
 from onnxviz.graph.node import Node
 from onnxviz.graph.operators.axis_letters import Axes
 from onnxviz.graph.operators.layouts import guess_axes

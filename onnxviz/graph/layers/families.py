@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from onnxviz.graph.attributes import MALFORMED
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.affine import AffineFinder
-from onnxviz.graph.layers.names import read_layer_map
+from onnxviz.graph.layers.layer_map import read_layer_map
 from onnxviz.graph.layers.norms import find_norms, likely_axes
-from onnxviz.graph.layers.patterns import Gate, find_attention, find_floats, find_gates
+from onnxviz.graph.layers.patterns import Pattern, find_attention, find_floats, find_gates
 from onnxviz.graph.layers.regrouping import find_regrouped
 from onnxviz.graph.node import Node
 from onnxviz.graph.operators.axis_letters import Axes
@@ -37,8 +37,8 @@ class Families:
 
     kinds: Sequence[str]
     axes: Mapping[str, Axes]
-    gates: Mapping[int, Gate]
-    norms: Mapping[int, Gate]
+    gates: Mapping[int, Pattern]
+    norms: Mapping[int, Pattern]
     ends: Mapping[int, Node]
     scores: Mapping[int, str]
     affine: frozenset[int]
@@ -79,14 +79,14 @@ def find_families(graph: Graph, types: Mapping[str, TensorSpec]) -> Families:
 
 
 def _known_axes(
-    graph: Graph, types: Mapping[str, TensorSpec], norms: Mapping[int, Gate], scores: Mapping[int, str]
+    graph: Graph, types: Mapping[str, TensorSpec], norms: Mapping[int, Pattern], scores: Mapping[int, str]
 ) -> Mapping[str, Axes]:
     likely = {index: likely_axes(graph, norm, types) for index, norm in norms.items()}
     axes = follow_axes(graph, types, Hints(read_layer_map(graph.metadata).axes, likely, _members(norms)))
     return {**axes, **_attention_axes(graph, types, scores)}
 
 
-def _members(patterns: Mapping[int, Gate]) -> frozenset[int]:
+def _members(patterns: Mapping[int, Pattern]) -> frozenset[int]:
     return frozenset().union(*(pattern.members for pattern in patterns.values()))
 
 
