@@ -17,6 +17,7 @@ from onnxviz.errors import NoMatchError, RunError, UsageError
 from onnxviz.graph.expose import expose, strip_metadata
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.catalogue import catalogue
+from onnxviz.graph.layers.families import Families
 from onnxviz.graph.layers.layer import Layer
 from onnxviz.graph.layers.layer_table import LayerTable
 from onnxviz.graph.selection.choices import Choice, SelectionText, choose
@@ -108,7 +109,7 @@ class Model:
     @cached_property
     def catalogue(self) -> tuple[Layer, ...]:
         """Every layer of a kind worth looking at, those inside functions and bodies included, in graph order."""
-        return catalogue(self.graph, self.types)
+        return catalogue(self.graph, self.types, self._families)
 
     @cached_property
     def layers(self) -> Mapping[str, Layer]:
@@ -121,7 +122,11 @@ class Model:
         # Not at the top: listing and exposing need no Pillow and no rules of receptive fields to be loaded.
         from onnxviz.inference.inference import Inference
 
-        return Inference(self.file, self.graph, self.types)
+        return Inference(self.file, self.graph, self.types, self._families)
+
+    @cached_property
+    def _families(self) -> Families:
+        return Families(self.graph, self.types)
 
     def select(
         self, layers: SelectionText | None = None, *, exclude: Sequence[str] = (), tap: str = "act"

@@ -20,6 +20,7 @@ from onnxviz.feed.input_shapes import picture_input
 from onnxviz.feed.make import make_feed
 from onnxviz.graph.cut import needed_inputs
 from onnxviz.graph.graph import Graph
+from onnxviz.graph.layers.families import Families
 from onnxviz.graph.operators.input_uses import input_uses
 from onnxviz.graph.operators.region import Region, region, unknown_sizes
 from onnxviz.graph.segments import map_bytes
@@ -45,12 +46,12 @@ Shapes = Mapping[str, tuple[int, ...]]
 class Inference:
     """Feeds and runs one graph, whose weights stay in its file."""
 
-    def __init__(self, file: ModelFile, graph: Graph, types: Types) -> None:
-        """Take the graph, and the type and shape of its values before anything is fed."""
+    def __init__(self, file: ModelFile, graph: Graph, types: Types, families: Families) -> None:
+        """Take the graph, the type and shape of its values before anything is fed, and the families of its nodes."""
         self.file = file
         self.graph = graph
         self.types = types
-        self._layouts = ValueLayouts(graph, types)
+        self._layouts = ValueLayouts(graph, types, families)
         self._missing = MissingOperators(graph, types)
         self._unrunnable: dict[str, str] = {}
         self._last_fed: tuple[Shapes | None, Types] = (None, {})

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
 
 from onnxviz.graph.graph import Graph
-from onnxviz.graph.layers.families import known_axes
+from onnxviz.graph.layers.families import Families
 from onnxviz.graph.layers.layer_map import read_layer_map
 from onnxviz.graph.operators.axis_letters import Axes
 from onnxviz.graph.operators.layouts import guess_axes
@@ -17,16 +16,17 @@ from onnxviz.layout import TensorSpec
 class ValueLayouts:
     """The layouts of a graph's values: what its operators fix, and of what they do not, what the rank suggests."""
 
-    def __init__(self, graph: Graph, types: Mapping[str, TensorSpec]) -> None:
-        """Take the graph, and the type and shape of its values."""
+    def __init__(self, graph: Graph, types: Mapping[str, TensorSpec], families: Families) -> None:
+        """Take the graph, the type and shape of its values, and the families of its nodes."""
         self._graph = graph
         self._types = types
+        self._families = families
         self._by_rank: dict[tuple[str, int], Axes | None] = {}
 
-    @cached_property
+    @property
     def known(self) -> Mapping[str, Axes]:
         """The layouts that the graph's operators tell before a run."""
-        return known_axes(self._graph, self._types)
+        return self._families.axes
 
     def of_array(self, choice: Choice, rank: int) -> Axes | None:
         """Return the layout of what was computed: the layer's, else the value's of this rank, else a guess."""
@@ -47,6 +47,6 @@ class ValueLayouts:
             return None
         if (choice.value, rank) not in self._by_rank:
             ranked = {value: TensorSpec(value, shape=(None,) * rank) for value in unknown}
-            found = known_axes(self._graph, {**self._types, **ranked})
+            found = Families(self._graph, {**self._types, **ranked}).axes
             self._by_rank[choice.value, rank] = found.get(choice.value)
         return self._by_rank[choice.value, rank]
