@@ -94,7 +94,7 @@ def _chosen(model: Model, selections: Sequence[str] | None, every: bool) -> Sequ
     found = tuple(replace(choice, layer=choice.layer or made.get(choice.value)) for choice in choices)
     layers, unmade = layers_of(model, found), [quoted(choice.name) for choice in found if choice.layer is None]
     if unmade:
-        say(f"not listed, for no node makes {'it' if len(unmade) == 1 else 'them'}: {listed(unmade)}")
+        say(f"not listed, since no node makes {'it' if len(unmade) == 1 else 'them'}: {listed(unmade)}")
     return layers
 
 

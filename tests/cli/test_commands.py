@@ -124,7 +124,7 @@ def test_layers_lists_nodes_that_are_not_layers_where_they_are_selected(
     assert done.code == 0
     assert [layer["name"] for layer in json.loads(done.out)["layers"]] == [f"v{place + 1}" for place in range(40)]
     beside = onnxviz_command("layers", model, "--layers", "v3, v0, w")
-    assert beside.code == 0 and beside.err == "not listed, for no node makes them: 'v0', 'w'\n"
+    assert beside.code == 0 and beside.err == "not listed, since no node makes them: 'v0', 'w'\n"
     alone = onnxviz_command("layers", model, "--layers", "w")
     assert alone.code == 3 and "'w' is a weight of the model: it can be exposed, but is not a layer" in alone.err
 

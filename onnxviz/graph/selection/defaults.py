@@ -45,15 +45,16 @@ def _default_text(top: Sequence[Layer], inner: Sequence[Layer]) -> tuple[str, st
     """Return the selection that stands for none, and words for it."""
     first = ",".join(kind for kind in _SHOWN_FIRST if any(layer.kind == kind for layer in top))
     if first:
-        return f"({','.join(_SHOWN_FIRST)})", first  # in one term: what lies inside is counted of both
+        # In one term, so that what lies inside is counted of both; as fields, which are not names as well.
+        return f"({','.join(f'kind={kind}' for kind in _SHOWN_FIRST)})", first
     if not top:
-        return "other", "the outputs of its nodes, for no node is a layer of a kind"
+        return "other", "the outputs of its nodes, since no node is a layer of a kind"
     where = "outside bodies " if any(layer.kind in _SHOWN_FIRST for layer in inner) else ""
     vectors = sum(layer.rank is not None and layer.rank < 3 for layer in top)
     unknown = sum(layer.rank is None for layer in top)
     if vectors == len(top):
-        return "all", f"every layer, for no layer {where}is of kind conv or pool, or of rank 3 or more"
-    words = f"every layer of rank 3 or more, for no layer {where}is of kind conv or pool"
+        return "all", f"every layer, since no layer {where}is of kind conv or pool, or of rank 3 or more"
+    words = f"every layer of rank 3 or more, since no layer {where}is of kind conv or pool"
     words += f"; taken too: {unknown} whose rank only the run tells" if unknown else ""
     words += f"; left out: {vectors} of a lower rank (`all` has them)" if vectors else ""
     return "!rank<3", words

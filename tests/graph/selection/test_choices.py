@@ -474,7 +474,7 @@ def test_layers_of_unknown_rank_are_taken_and_vectors_beside_maps_are_counted() 
     choices, words = default_choices(GRAPH, (unknown, *LAYERS[8:]), "act")
     assert [choice.value for choice in choices] == ["r1", "sum"]
     assert words == (
-        "every layer of rank 3 or more, for no layer is of kind conv or pool; taken too: 1 whose rank only the run"
+        "every layer of rank 3 or more, since no layer is of kind conv or pool; taken too: 1 whose rank only the run"
         " tells; left out: 1 of a lower rank (`all` has them)"
     )
 
@@ -492,7 +492,13 @@ def test_a_network_of_dense_layers_is_taken_whole() -> None:
         ("b", "dense"),
         ("y", "dense"),
     ]
-    assert words == "every layer, for no layer is of kind conv or pool, or of rank 3 or more"
+    assert words == "every layer, since no layer is of kind conv or pool, or of rank 3 or more"
+
+
+def test_a_value_called_as_a_kind_is_not_spoken_of_where_nothing_was_selected() -> None:
+    graph, layers = read("g (float[1,3,8,8] x, float[4,3,1,1] w) => (float[1,4,8,8] conv) { conv = Conv (x, w) }")
+    (choice,), _ = default_choices(graph, layers, "act")
+    assert (choice.value, choice.note) == ("conv", "")
 
 
 def test_a_model_without_layers_shows_what_its_nodes_compute() -> None:
@@ -503,7 +509,7 @@ def test_a_model_without_layers_shows_what_its_nodes_compute() -> None:
     )
     choices, words = default_choices(graph, layers, "act")
     assert [choice.value for choice in choices] == ["a", "b", "d", "y"]
-    assert words == "the outputs of its nodes, for no node is a layer of a kind"
+    assert words == "the outputs of its nodes, since no node is a layer of a kind"
     less, _ = default_choices(graph, layers, "act", exclude=["op=Split & other"])
     assert [choice.value for choice in less] == ["d", "y"]
 
