@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from onnxviz.errors import NoMatchError, RunError, UsageError
+from onnxviz.errors import ExecutionError, NoMatchError, RunError, UsageError
 from onnxviz.graph.expose import expose, strip_metadata
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.catalogue import catalogue
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from onnxviz.graph.operators.region import Region
     from onnxviz.inference.inference import Inference
     from onnxviz.inference.model_session import ModelSession
+    from onnxviz.runtime.executor import Executor
     from onnxviz.runtime.session import RunOptions
 
 __all__ = ["Model", "choices_of", "expose_choices", "layers_of"]
@@ -198,7 +199,14 @@ class Model:
         """
         from onnxviz.activations import Activations
 
-        return Activations(self.stream(source, layers=layers, exclude=exclude, tap=tap, feed=feed, run=run))
+        choices, _ = choices_of(self, layers, exclude, tap)
+        tries = self.inference.tries(source, feed, [choice.value for choice in choices])
+        executor = self.inference.executor(run)
+        while True:
+            try:
+                return Activations(self.inference.stream(choices, tries.feed, executor))
+            except ExecutionError as error:
+                tries.refused(error)
 
     def stream(
         self,
@@ -210,7 +218,10 @@ class Model:
         feed: FeedOptions | None = None,
         run: RunOptions | None = None,
     ) -> Iterator[Activation]:
-        """Yield what `run` returns one activation at a time, in graph order; `RunOptions.memory` bounds the memory."""
+        """Yield what `run` returns one activation at a time, in graph order; `RunOptions.memory` bounds the memory.
+
+        Where the model refuses sizes that were made up, no others are tried.
+        """
         choices, _ = choices_of(self, layers, exclude, tap)
         fed = self.inference.feed(source, feed, [choice.value for choice in choices])
         return self.inference.stream(choices, fed, self.inference.executor(run))
@@ -222,12 +233,20 @@ class Model:
             InputError: The source cannot be fed.
             RunError: onnxruntime is missing or fails.
         """
-        fed = self.inference.feed(source, feed, [layer.act for layer in self.catalogue if not layer.inside] or None)
+        values = [layer.act for layer in self.catalogue if not layer.inside] or None
+        tries = self.inference.tries(source, feed, values)
+        while True:
+            try:
+                return self._measured(tries.feed, self.inference.executor(run))
+            except ExecutionError as error:
+                tries.refused(error)
+
+    def _measured(self, fed: Feed, executor: Executor) -> Model:
         fixed = Model(self.file, fix_inputs(self.graph, {name: array.shape for name, array in fed.arrays.items()}))
         unknown = [layer.act for layer in fixed.catalogue if not layer.inside and not _is_known(layer.shape)]
         if not unknown:
             return fixed
-        found = self.inference.sizes(unknown, fed, self.inference.executor(run))
+        found = self.inference.sizes(unknown, fed, executor)
         return Model(self.file, fixed.graph, types=MappingProxyType(infer_types(fixed.graph, found)))
 
     def region(

@@ -18,6 +18,7 @@ from onnxviz.feed.feed_options import FeedOptions
 from onnxviz.feed.free_sizes import open_sizes
 from onnxviz.feed.input_shapes import picture_input
 from onnxviz.feed.make import make_feed
+from onnxviz.feed.second_sizes import Tries
 from onnxviz.graph.cut import needed_inputs
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.families import Families
@@ -76,6 +77,10 @@ class Inference:
         if isinstance(source, Feed):
             return source
         return make_feed(self.inputs(values), source, options or FeedOptions(), self.graph.metadata, open_size)
+
+    def tries(self, source: Any, options: FeedOptions | None, values: Sequence[str] | None) -> Tries:
+        """Return the feeds of a source (see `feed`), one after the other where the model refuses what was made up."""
+        return Tries(lambda size: self.feed(source, options, values, open_size=size))
 
     def inputs(self, values: Sequence[str] | None = None) -> tuple[TensorSpec, ...]:
         """Return the inputs with what the graph's own operators say of them, and whether these values need them."""

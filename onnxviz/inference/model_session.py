@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from onnxviz.activations import Activations
-from onnxviz.errors import RunError
+from onnxviz.errors import ExecutionError, RunError
 from onnxviz.feed.feed_options import FeedOptions
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.inference.inference import Inference
@@ -44,8 +44,12 @@ class ModelSession(AbstractContextManager["ModelSession"]):
         """
         if self._executor is None:
             raise RunError("the session is closed")
-        fed = self._inference.feed(source, feed, [choice.value for choice in self._choices])
-        return Activations(self._inference.carry_out(self._plan, self._choices, fed, self._executor))
+        tries = self._inference.tries(source, feed, [choice.value for choice in self._choices])
+        while True:
+            try:
+                return Activations(self._inference.carry_out(self._plan, self._choices, tries.feed, self._executor))
+            except ExecutionError as error:
+                tries.refused(error)
 
     def __exit__(self, *details: object) -> None:
         self._executor = None
