@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.names import weight_module
 from onnxviz.graph.node import Node
-from onnxviz.graph.selection.number_sets import Matches, grouped, mask
+from onnxviz.graph.selection.number_sets import Matches, grouped, mask, members
 from onnxviz.graph.topology import bodies
 from onnxviz.words import shown
 
