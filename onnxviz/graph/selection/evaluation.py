@@ -114,6 +114,9 @@ class Evaluation:
 
     def _primary(self, primary: Word | Name | Condition, selection: Selection, *, wide: bool) -> Matches:
         if isinstance(primary, Word):
+            named = self._without_kind(primary.text, wide=wide)
+            if named:
+                return named
             self._note_name(primary.text)
         match primary:
             case Word(text="all"):
@@ -130,6 +133,15 @@ class Evaluation:
                 return Matches(self._where(primary.field, _test(primary), wide=wide))
             case Name():
                 return self._name(primary, selection, wide=wide)
+
+    def _without_kind(self, word: str, *, wide: bool) -> Matches:
+        """Return what is called as a kind that no layer is of, and say that it is taken by its name."""
+        if word in ("all", "other") or any(candidate.kind == word for _, candidate in self._candidates.layers()):
+            return Matches()
+        matches = self._candidates.named(word) or Matches(self._fitting("name", word, literal=True, wide=wide))
+        if matches:
+            self.notes[f"`{word}` is taken as a name, since no layer is of that kind"] = None
+        return matches
 
     def _note_name(self, word: str) -> None:
         """Say how the layer, node or value is meant that is called as a kind or `all`."""

@@ -272,12 +272,25 @@ def test_a_name_with_signs_among_others_asks_for_quotes() -> None:
 
 
 @pytest.mark.parametrize("word", ["all", *KINDS])
-def test_a_kind_is_never_a_name_unless_it_is_quoted(word: str) -> None:
+def test_a_kind_of_layers_is_never_a_name_unless_it_is_quoted(word: str) -> None:
     graph = make_graph(names={"flat": word})
     quoted = select(f'"{word}"', graph=graph, layers=LAYERS)
     assert [choice.value for choice in quoted] == ["flat"]
     if word not in ("join", "attention", "resize"):
         assert len(chosen(word, graph=graph)) == {"all": 7, "conv": 4, "act": 2}.get(word, 1)
+
+
+@pytest.mark.parametrize("word", ["join", "attention", "resize"])
+def test_a_kind_that_the_model_lacks_is_a_name_where_something_is_called_so(word: str) -> None:
+    said = f"`{word}` is taken as a name, since no layer is of that kind"
+    (node,) = select(word, graph=make_graph(names={"flat": word}), layers=LAYERS)
+    assert (node.value, node.note) == ("flat", said)
+    scoped = (replace(LAYERS[0], scope=word), replace(LAYERS[2], scope=f"/{word}"), *LAYERS[3:])
+    first, second = select(f"{word}, {word} & pool", graph=GRAPH, layers=scoped)
+    assert (first.value, second.value, first.note) == ("r0", "p0", said)
+    assert chosen(f"all, !{word}", layers=scoped) == [*chosen("all")][2:]
+    assert "matches nothing" in refusal(NoMatchError, word)
+    assert "matches nothing" in refusal(NoMatchError, f"kind={word}", layers=scoped)
 
 
 def test_the_kind_is_said_where_it_is_a_name_too() -> None:
@@ -621,10 +634,11 @@ def test_a_layer_that_its_author_called_as_a_kind_is_said() -> None:
     assert first.note == """`dense` is the kind; `"dense"` in quotes (in a shell '"dense"') is what has that name"""
     (quoted,) = select('"dense"', graph=graph, layers=layers)
     assert (quoted.name, quoted.value) == ("dense", "b")
-    scoped = (replace(LAYERS[0], scope="attention"), *LAYERS[1:])
-    (choice,) = select("conv[0], attention", graph=GRAPH, layers=scoped)
-    assert '`"attention"` in quotes' in choice.note
-    assert chosen('"attention"', layers=scoped) == ["r0"]
+    scoped = (replace(LAYERS[0], scope="pool"), *LAYERS[1:])
+    choice, pooled = select("conv[0], pool", graph=GRAPH, layers=scoped)
+    assert '`"pool"` in quotes' in choice.note
+    assert pooled.value == "p0"
+    assert chosen('"pool"', layers=scoped) == ["r0"]
 
 
 def test_a_layer_is_found_by_the_name_of_its_weight() -> None:
