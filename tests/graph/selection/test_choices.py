@@ -508,6 +508,14 @@ def test_a_network_of_dense_layers_is_taken_whole() -> None:
     assert words == "every layer, since no layer is of kind conv or pool, or of rank 3 or more"
 
 
+def test_vectors_are_taken_where_beside_them_only_ranks_are_unknown() -> None:
+    unknown = replace(LAYERS[5], shape=None, layout=None, channels=None)
+    for layers, values in (((unknown, *LAYERS[9:]), ["r1", "score"]), ((unknown,), ["r1"])):
+        choices, words = default_choices(GRAPH, layers, "act")
+        assert [choice.value for choice in choices] == values
+        assert words == "every layer, since no layer is of kind conv or pool, or known to be of rank 3 or more"
+
+
 def test_a_value_called_as_a_kind_is_not_spoken_of_where_nothing_was_selected() -> None:
     graph, layers = read("g (float[1,3,8,8] x, float[4,3,1,1] w) => (float[1,4,8,8] conv) { conv = Conv (x, w) }")
     (choice,), _ = default_choices(graph, layers, "act")
