@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from onnxviz.errors import NoMatchError, UnsupportedError
@@ -54,6 +55,14 @@ class Evaluation:
             matches = self._less(matches, self._selection(selection, wide=False))
         return matches
 
+    def way_beyond(self, term: Term, selection: Selection) -> str:
+        """Return words on how the nodes are taken that a term of a selection means and that are not layers, if any."""
+        nodes = Factor(Condition("kind", "=", "other", False, term.start))
+        if not self._term(replace(term, factors=(nodes, *term.factors)), selection, wide=False):
+            return ""
+        text = shown(selection.text[term.start : term.end])
+        return f" among the layers; `other & {text}` takes nodes that are not layers"
+
     def _selection(self, selection: Selection, *, wide: bool) -> Matches:
         start = Matches(self._universe(wide) if selection.terms[0].negated else 0)
         return self._combined(start, selection, wide=wide, outermost=False)
@@ -66,7 +75,8 @@ class Evaluation:
             elif matched:
                 matches = matches | matched
             elif outermost:
-                self.notes[f"`{shown(selection.text[term.start : term.end])}` matches nothing"] = None
+                text = shown(selection.text[term.start : term.end])
+                self.notes[f"`{text}` matches nothing{self.way_beyond(term, selection)}"] = None
         return matches
 
     def _less(self, matches: Matches, away: Matches) -> Matches:

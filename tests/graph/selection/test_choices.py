@@ -377,6 +377,9 @@ def test_a_term_that_matches_nothing_beside_others_is_said() -> None:
     first, *rest = select("conv, resize, pool[7], conv & depth>9", graph=GRAPH, layers=LAYERS)
     assert first.note == "`resize` matches nothing; `pool[7]` matches nothing; `conv & depth>9` matches nothing"
     assert not any(choice.note for choice in rest)
+    first, *_ = select("conv, **/Flatten", graph=GRAPH, layers=LAYERS)
+    hint = "`other & **/Flatten` takes nodes that are not layers"
+    assert first.note == f"`**/Flatten` matches nothing among the layers; {hint}"
 
 
 def test_of_many_terms_that_match_nothing_a_few_are_named() -> None:
@@ -448,6 +451,11 @@ def test_what_cannot_be_read_is_pointed_at(text: str, place: int, message: str) 
         ("conv[4]", "matches nothing: there are 4 without the index;"),
         ("op=Maxpool", "matches nothing; near: `MaxPool`"),
         ("op=Flatten", "matches nothing among the layers; `other & op=Flatten` takes nodes that are not layers"),
+        ("**/Flatten", "matches nothing among the layers; `other & **/Flatten` takes nodes that are not layers;"),
+        ("head.* & op=Fl*", "among the layers; `other & head.* & op=Fl*` takes nodes that are not layers;"),
+        ("**/Flattn", "^ matches nothing; `onnxviz layers MODEL` lists the names"),
+        ("op=Conv & act", "^ matches nothing; `onnxviz layers MODEL` lists the names"),
+        ("all[40]", "matches nothing: there are 10 without the index;"),
     ],
 )
 def test_what_is_not_there_comes_with_advice(text: str, message: str) -> None:
