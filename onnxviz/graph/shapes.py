@@ -10,7 +10,7 @@ import onnx
 
 from onnxviz.graph.completion import complete
 from onnxviz.graph.graph import Graph, dtype_name, tensor_spec
-from onnxviz.graph.onnx_inference import clear_sizes, infer
+from onnxviz.graph.onnx_inference import clear_sizes, infer, infer_node
 from onnxviz.layout import Dimension, TensorSpec
 
 # Names that onnx's inference makes up for sizes which it does not know.
@@ -22,8 +22,8 @@ def infer_types(graph: Graph, measured: Mapping[str, TensorSpec] | None = None) 
 
     A size that cannot be told is None, one that the model names is its symbol; a value of which nothing is known is
     not in the mapping. Sizes that the file notes count only where none of its notes contradicts what follows from its
-    inputs: they may be left from another input size. Where inference fails, what the file notes is returned. Layouts
-    are left open.
+    inputs: they may be left from another input size, or from before the graph was edited. Where inference fails, what
+    the file notes is returned. Layouts are left open.
 
     Args:
         graph: the model.
@@ -32,6 +32,8 @@ def infer_types(graph: Graph, measured: Mapping[str, TensorSpec] | None = None) 
     noted = dict(_initializers(graph))
     _add(noted, _declared(graph, graph.proto.graph))
     found = _inferred(graph)
+    if _has_wrong_rank(graph, noted, found):
+        found = _inferred(_without_noted_shapes(graph))
     types = noted if not _is_stale(graph, noted, found) else _unnoted(graph, noted)
     _add(types, found.values())
     types.update(measured or {})
@@ -61,6 +63,27 @@ def _is_stale(graph: Graph, noted: Mapping[str, TensorSpec], found: Mapping[str,
         return False
     tried = _inferred(fix_inputs(graph, _trial_shapes(graph)))
     return any(_contradicts(spec, tried[spec.name]) for spec in doubtful if spec.name in tried)
+
+
+def _has_wrong_rank(graph: Graph, noted: Mapping[str, TensorSpec], found: Mapping[str, TensorSpec]) -> bool:
+    """Return whether a node makes another rank than the file notes, which onnx's inference believes."""
+    doubtful = {}
+    for name in noted.keys() & graph.producers.keys():
+        shape = found[name].shape if name in found else None
+        if shape is not None and all(size is None for size in shape):
+            doubtful[name] = found[name]
+    nodes = {graph.producers[name].index for name in doubtful}
+    made = (spec for index in sorted(nodes) for spec in infer_node(graph, graph.nodes[index], found, {}))
+    return any(_contradicts(doubtful[spec.name], spec) for spec in made if spec.name in doubtful)
+
+
+def _without_noted_shapes(graph: Graph) -> Graph:
+    proto = onnx.ModelProto()
+    proto.CopyFrom(graph.proto)
+    for info in (*proto.graph.value_info, *proto.graph.output):
+        if info.name in graph.producers and info.type.HasField("tensor_type"):
+            info.type.tensor_type.ClearField("shape")
+    return Graph.from_proto(proto)
 
 
 def _contradicts(noted: TensorSpec, inferred: TensorSpec) -> bool:

@@ -9,6 +9,7 @@ import pytest
 from onnx import TensorProto
 from onnx.helper import make_graph, make_model, make_node, make_opsetid, make_tensor_value_info
 
+from onnxviz.graph.expose import expose
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.shapes import fix_inputs, infer_types
 from onnxviz.graph.storage.model_file import ModelFile
@@ -231,6 +232,23 @@ def test_notes_that_the_inputs_contradict_are_not_believed(shape) -> None:
     rows = {8: 4, 16: 8}.get(shape[2])
     assert types["a"].shape == types["y"].shape == (shape[0], 5, rows, rows)
     assert types["odd"].shape == (None, None, None, None)
+
+
+@pytest.mark.parametrize("batch", [2, "N"])
+@pytest.mark.parametrize("noted", [[], [2], [2, 5, 4, 4]])
+def test_notes_of_another_rank_than_the_inputs_make_are_not_believed(batch, noted) -> None:
+    declared = [make_tensor_value_info(name, FLOAT, noted) for name in ("f", "r", "odd")]
+    nodes = [CONV, make_node("Flatten", ["a"], ["f"]), make_node("Relu", ["f"], ["r"])]
+    nodes += [make_node("Odd", ["r"], ["odd"], domain="my"), make_node("Relu", ["r"], ["y"])]
+    stale = graph(
+        nodes, shape=(batch, 3, 8, 8), initializers=[weight("w", 5, 3, 3, 3)], declared=declared, output=noted
+    )
+    types = infer_types(stale)
+    assert [types[name].shape for name in ("f", "r", "y")] == [(batch, 80)] * 3
+    assert types["odd"].shape == (None,) * len(noted)
+    assert infer_types(fix_inputs(stale, {"x": (1, 3, 16, 16)}))["r"].shape == (1, 320)
+    (output,) = [info for info in expose(stale, ["r"], types).graph.proto.graph.output if info.name == "r"]
+    assert [dim.dim_param or dim.dim_value for dim in output.type.tensor_type.shape.dim] == [batch, 80]
 
 
 def test_notes_that_agree_with_the_inputs_fill_what_inference_leaves_open() -> None:
