@@ -4,8 +4,8 @@ Along an axis, position `i` of a value sees the input's pixels `start + i * stri
 (Araujo, Norris and Sim, Computing Receptive Fields of Convolutional Neural Networks, Distill 2019, section 3). Behind
 an upsampling the stride can be a fraction; then the first pixel is the whole one nearest to `start + i * stride`. Each
 operator's rule stands in reads/; here the rules are followed from the input on, axis by axis (input_axis.py). Where
-paths of different alignment meet, or a gate, a pooling or a normalisation reads all of an axis, the field reaches the
-whole input.
+a gate, a pooling or a normalisation reads all of an axis, the field reaches the whole input. Paths of different strides
+that meet give an upper bound where it is known over how many positions they drift apart.
 """
 
 from __future__ import annotations
@@ -119,7 +119,8 @@ def _follow(
                 found += [(UNFOLLOWED,) * count for captured in node.captured if captured in traces]
                 kept = [trace for trace in found if trace is not None]
                 if kept:
-                    traces[value] = tuple(merged(axes) for axes in zip(*kept, strict=True))
+                    lengths = sizes.shape(value) or ()
+                    traces[value] = tuple(merged(axes, lengths) for axes in zip(*kept, strict=True))
     return traces, tuple(sorted(spatial))
 
 
