@@ -141,10 +141,10 @@ def own_scale(maps: Array, style: Style) -> SharedScale:
     whole = maps.reshape(1, -1)
     statistics = channel_statistics(whole)
     low, high = statistics.range
-    if style.scale == "auto" or math.isnan(low):
-        return SharedScale(low, high, float(reaches(whole, statistics)[0]))
     found = limits(whole, statistics, style)
-    return SharedScale(float(found.low[0]), float(found.high[0]))
+    if found.mode == "fixed" or not (style.scale == "auto" or math.isnan(low)):
+        return SharedScale(float(found.low[0]), float(found.high[0]))
+    return SharedScale(low, high, float(reaches(whole, statistics)[0]))
 
 
 def both_signs(low: float, high: float) -> bool:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from onnxviz.graph.attributes import MALFORMED
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.node import Node
+from onnxviz.graph.operators.axis_seeds import recurrent
 from onnxviz.graph.operators.reads import elementwise, normalising
 from onnxviz.graph.operators.reads.rule import AxisRead, KnownSizes, Operand, is_given
 from onnxviz.graph.operators.table import operator_of, reads_of
@@ -22,7 +23,6 @@ OpenAxis = tuple[str, int]
 
 _BROADCAST = frozenset({elementwise.pointwise, normalising.last_axes, normalising.skip_norm})
 """Rules of operators whose operands lie on one another from the last axis on."""
-RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
 
 
 def demanded_sizes(graph: Graph, types: Mapping[str, TensorSpec]) -> Mapping[str, tuple[int | None, ...]]:
@@ -43,7 +43,8 @@ def demanded_sizes(graph: Graph, types: Mapping[str, TensorSpec]) -> Mapping[str
                     found.setdefault(axes[axis], size)
             for output in filter(None, node.outputs):
                 kept = {new: axes[old] for old, new in _kept(node, place, output, sizes) if old in axes}
-                followed[output] = kept | followed.get(output, {})
+                if any(axis for _, axis in kept.values()):  # a batch alone, which goes through most nodes, is let go
+                    followed[output] = kept | followed.get(output, {})
     demanding = {name for name, _ in found}
     return {
         spec.name: tuple(found.get((spec.name, axis)) for axis in range(len(spec.shape or ())))
@@ -67,7 +68,7 @@ def _demands(node: Node, place: int, sizes: KnownSizes) -> Iterable[tuple[int, i
     with suppress(*MALFORMED):
         if operator.reads in _BROADCAST:
             return _beside(rank, [_constant(node, other, sizes) for other in range(len(node.inputs)) if other != place])
-        if node.operator in RECURRENT:
+        if operator.fixes is recurrent:
             return _of_recurrent(node, place, sizes)
         if operator.kind == "conv" and place == 0:
             return _of_channels(node, _constant(node, operator.weights[0], sizes))
