@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,9 @@ from onnxviz.feed.find import MAIN, find_sources
 from onnxviz.feed.input_shapes import takes_noise
 from onnxviz.feed.load import STANDARD_INPUT
 from onnxviz.feed.make import RANDOM_WAY
+from onnxviz.feed.second_sizes import Tries
 from onnxviz.layout import TensorSpec
 from onnxviz.model import Model
-
-SECOND_SIZES = (1, 8, 16, 32, 64, 224)
-"""What every size that a model leaves open becomes, one after the other, where it refuses those that were guessed."""
 
 
 class Inputs:
@@ -102,22 +99,13 @@ class Inputs:
         Raises:
             InputError, ExecutionError: It cannot be fed, or the work fails on it.
         """
-        source = self._sources[place]
-        feed = self._feed(source, self._names[place])
-        try:
-            return work(feed)
-        except ExecutionError:
-            if not feed.has_guesses:
-                raise
-            tried: list[object] = []
-            for size in SECOND_SIZES:
-                with suppress(InputError, ExecutionError):
-                    feed = self._made(source, size)
-                    shapes = [array.shape for array in feed.arrays.values()]
-                    if shapes not in tried:
-                        tried.append(shapes)
-                        return work(feed)
-            raise
+        source, name = self._sources[place], self._names[place]
+        tries = Tries(lambda size: self._feed(source, name) if size is None else self._made(source, size))
+        while True:
+            try:
+                return work(tries.feed)
+            except ExecutionError as error:
+                tries.refused(error)
 
     def _leave_out(self, place: int, error: OnnxvizError) -> None:
         # A copy: the error itself holds on to the arrays of the calls that it came through.

@@ -57,6 +57,8 @@ class InputUse:
         rows: as many whole numbers, from 0 on, have a row in the table that the input looks into.
         is_needed: whether what is run needs it.
         is_weight: it is the weight of a layer, or the steps of a recurrent one, and so is not a picture.
+        sizes: for each axis the size that the model's constants demand where it leaves the size open, else None; empty
+            where they demand none.
     """
 
     kind: str = "tensor"
@@ -64,6 +66,7 @@ class InputUse:
     rows: int | None = None
     is_weight: bool = False
     is_needed: bool = True
+    sizes: tuple[int | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from onnxviz.errors import NoMatchError, RunError, UsageError
+from onnxviz.errors import ExecutionError, NoMatchError, RunError, UsageError
 from onnxviz.graph.expose import expose, strip_metadata
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.catalogue import catalogue
+from onnxviz.graph.layers.families import Families
 from onnxviz.graph.layers.layer import Layer
 from onnxviz.graph.layers.layer_table import LayerTable
 from onnxviz.graph.selection.choices import Choice, SelectionText, choose
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
     from onnxviz.feed.feed import Feed
     from onnxviz.feed.feed_options import FeedOptions
     from onnxviz.graph.operators.region import Region
-    from onnxviz.inference import Inference, ModelSession
+    from onnxviz.inference.inference import Inference
+    from onnxviz.inference.model_session import ModelSession
+    from onnxviz.runtime.executor import Executor
     from onnxviz.runtime.session import RunOptions
 
 __all__ = ["Model", "choices_of", "expose_choices", "layers_of"]
@@ -107,7 +110,7 @@ class Model:
     @cached_property
     def catalogue(self) -> tuple[Layer, ...]:
         """Every layer of a kind worth looking at, those inside functions and bodies included, in graph order."""
-        return catalogue(self.graph, self.types)
+        return catalogue(self.graph, self.types, self._families)
 
     @cached_property
     def layers(self) -> Mapping[str, Layer]:
@@ -118,9 +121,13 @@ class Model:
     def inference(self) -> Inference:
         """What feeds and runs the graph; `run`, `stream` and `session` are the usual way to it."""
         # Not at the top: listing and exposing need no Pillow and no rules of receptive fields to be loaded.
-        from onnxviz.inference import Inference
+        from onnxviz.inference.inference import Inference
 
-        return Inference(self.file, self.graph, self.types)
+        return Inference(self.file, self.graph, self.types, self._families)
+
+    @cached_property
+    def _families(self) -> Families:
+        return Families(self.graph, self.types)
 
     def select(
         self, layers: SelectionText | None = None, *, exclude: Sequence[str] = (), tap: str = "act"
@@ -192,7 +199,14 @@ class Model:
         """
         from onnxviz.activations import Activations
 
-        return Activations(self.stream(source, layers=layers, exclude=exclude, tap=tap, feed=feed, run=run))
+        choices, _ = choices_of(self, layers, exclude, tap)
+        tries = self.inference.tries(source, feed, [choice.value for choice in choices])
+        executor = self.inference.executor(run)
+        while True:
+            try:
+                return Activations(self.inference.stream(choices, tries.feed, executor))
+            except ExecutionError as error:
+                tries.refused(error)
 
     def stream(
         self,
@@ -204,7 +218,10 @@ class Model:
         feed: FeedOptions | None = None,
         run: RunOptions | None = None,
     ) -> Iterator[Activation]:
-        """Yield what `run` returns one activation at a time, in graph order; `RunOptions.memory` bounds the memory."""
+        """Yield what `run` returns one activation at a time, in graph order; `RunOptions.memory` bounds the memory.
+
+        Where the model refuses sizes that were made up, no others are tried.
+        """
         choices, _ = choices_of(self, layers, exclude, tap)
         fed = self.inference.feed(source, feed, [choice.value for choice in choices])
         return self.inference.stream(choices, fed, self.inference.executor(run))
@@ -216,12 +233,20 @@ class Model:
             InputError: The source cannot be fed.
             RunError: onnxruntime is missing or fails.
         """
-        fed = self.inference.feed(source, feed, [layer.act for layer in self.catalogue if not layer.inside] or None)
+        values = [layer.act for layer in self.catalogue if not layer.inside] or None
+        tries = self.inference.tries(source, feed, values)
+        while True:
+            try:
+                return self._measured(tries.feed, self.inference.executor(run))
+            except ExecutionError as error:
+                tries.refused(error)
+
+    def _measured(self, fed: Feed, executor: Executor) -> Model:
         fixed = Model(self.file, fix_inputs(self.graph, {name: array.shape for name, array in fed.arrays.items()}))
         unknown = [layer.act for layer in fixed.catalogue if not layer.inside and not _is_known(layer.shape)]
         if not unknown:
             return fixed
-        found = self.inference.sizes(unknown, fed, self.inference.executor(run))
+        found = self.inference.sizes(unknown, fed, executor)
         return Model(self.file, fixed.graph, types=MappingProxyType(infer_types(fixed.graph, found)))
 
     def region(
@@ -248,7 +273,7 @@ class Model:
         run: RunOptions | None = None,
     ) -> ModelSession:
         """Open the model once for many runs; use it in a `with` block."""
-        from onnxviz.inference import ModelSession
+        from onnxviz.inference.model_session import ModelSession
         from onnxviz.runtime.session import RunOptions
 
         choices, _ = choices_of(self, layers, exclude, tap)

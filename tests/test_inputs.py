@@ -87,12 +87,44 @@ def test_sizes_that_the_model_refuses_get_others(tmp_path: Path) -> None:
     ]
 
 
+def test_sizes_that_the_model_refuses_get_others_in_python_too(tmp_path: Path) -> None:
+    model = model_of(
+        tmp_path / "picky.onnx", "g (float[1,n] x) => (float[4,8] y) <int64[2] s = {4, 8}> { y = Reshape (x, s) }"
+    )
+    noise = FeedOptions(random=True)
+    assert model.run(layers="y", feed=noise)["y"].array.shape == (4, 8)
+    with model.session("y") as session:
+        assert session.run(None, noise)["y"].array.shape == (4, 8)
+    given = model.feed(None, noise)
+    with pytest.raises(ExecutionError, match="is fed 1x16000"):
+        model.run(given, layers="y")
+    with pytest.raises(ExecutionError, match="is fed 1x3"):
+        model.run(np.ones((1, 3), np.float32), layers="y")
+
+
 def test_what_refuses_every_size_is_refused_with_the_first_reason(tmp_path: Path) -> None:
     model = model_of(
         tmp_path / "never.onnx", "g (float[1,n] x) => (float[7,11] y) <int64[2] s = {7,11}> { y = Reshape (x, s) }"
     )
     with pytest.raises(ExecutionError, match=r"'x' \(1 x n\) is fed 1x16000: another size may fit \(--dim n=N\)"):
         onnxviz.view(model, (), tmp_path / "out", ViewOptions(layers=["y"], feed=FeedOptions(random=True)))
+
+
+def test_one_name_for_two_sizes_is_only_a_name(tmp_path: Path) -> None:
+    """PyTorch called both inputs `batch x height x width`; onnxruntime takes arrays of other sizes for each."""
+    model = model_of(
+        tmp_path / "named.onnx",
+        "g (float[batch,height,width] x, float[batch,height,width] y) => (float[a,b,c] p, float[d,e,f] q)"
+        " <float[4,1] w = {1, 1, 1, 1}> { p = MatMul (x, w) q = Relu (y) }",
+    )
+    given = {"x": np.ones((1, 6, 4), np.float32), "y": np.full((1, 2, 8), -1, np.float32)}
+    found = model.run(given, layers="p,q")
+    assert found["p"].array.tolist() == [[[4.0]] * 6]
+    assert found["q"].array.shape == (1, 2, 8)
+    noise = model.feed(None, FeedOptions(random=True, dims={"height": 3, "y:width": 5}))
+    assert {name: array.shape for name, array in noise.arrays.items()} == {"x": (1, 3, 4), "y": (1, 3, 5)}
+    with pytest.raises(ExecutionError, match=r"--dim width=N, --dim INPUT:NAME=N of one input alone\)"):
+        model.run({"x": given["y"], "y": given["y"]}, layers="p,q")
 
 
 SIDE_INPUT = """g (float[1,1,2,2] images, int64[N,2] size, string[N] t) => (float[1,1,2,2] y, int64[N,2] o, string[N] u)

@@ -39,7 +39,8 @@ class FeedOptions:
         filter: `nearest`, `bilinear`, `bicubic` or `lanczos`.
         channel_order: `rgb` or `bgr`.
         transform: `none`, or `log` for matrices whose numbers differ by orders of magnitude.
-        dims: a size for each symbol of the model, such as `{"sequence": 16}`, or 0 for a cache that is empty.
+        dims: a size for each symbol of the model, such as `{"sequence": 16}`, or 0 for a cache that is empty; a key
+            such as `x:sequence` is of the input `x` alone.
         random: fill inputs that nothing is given for with noise: a seed, or True for seed 0.
         constant: fill inputs that nothing is given for with this number.
     """
@@ -99,8 +100,9 @@ def check_options(options: FeedOptions, inputs: tuple[TensorSpec, ...]) -> None:
     if options.seed is not None and options.seed < 0:
         raise UsageError(f"the seed of random input must not be negative: {options.seed}")
     symbols = sorted({size for spec in inputs for size in spec.shape or () if isinstance(size, str)})
+    single = {f"{spec.name}:{size}" for spec in inputs for size in spec.shape or () if isinstance(size, str)}
     for name, size in options.dims.items():
-        if name not in symbols:
+        if name not in symbols and name not in single:
             has = f"its symbols are {', '.join(symbols)}" if symbols else "it has no symbols"
             raise UsageError(f"no input of the model has a size named {name!r}: {has}{near(name, symbols)}")
         if size < 0:

@@ -84,7 +84,7 @@ def _check_fit(job: Job, spec: TensorSpec, array: Array, name: str) -> None:
         job.sizes.bind(spec, array.shape, name)
     except InputError as error:
         missing = len(spec.shape or ()) - array.ndim
-        first = [job.sizes.known(size) or 1 for size in (spec.shape or ())[: max(missing, 0)]]
+        first = [size or 1 for size in job.sizes.known(spec)[: max(missing, 0)]]
         if first:
             whole = shape_text((*first, *array.shape))
             raise InputError(f"{error}; give it all of its axes, such as {whole}") from error
@@ -103,7 +103,7 @@ def _with_rank(job: Job, spec: TensorSpec, array: Array, notes: list[str]) -> Ar
     """
     if spec.shape is None:
         return array
-    sizes, missing = [job.sizes.known(size) for size in spec.shape], len(spec.shape) - array.ndim
+    sizes, missing = job.sizes.known(spec), len(spec.shape) - array.ndim
     if array.ndim == 0 and spec.shape:
         shape = tuple(1 if size is None else size for size in sizes)
         if np.prod(shape) > 1:

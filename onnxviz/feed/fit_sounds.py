@@ -24,14 +24,15 @@ def fit_sound(job: Job, spec: TensorSpec, sound: Sound, name: str) -> Fitted:
     Raises:
         InputError: The input does not take a sound, or not one of so many channels.
     """
-    layout, shape = _sound_layout(spec), spec.shape or ()
+    layout = _sound_layout(spec)
     if layout is None:
         raise InputError(f"{name}: input {spec.name!r} takes {shape_text(spec.shape)}, not a sound (L, NxL or NxCxL)")
     duration = sound.samples.shape[1] / sound.rate
     notes = [f"{sound.rate} Hz, {sound.bits} bit, {duration:.2f} s; the rate is not changed"]
-    channels = job.sizes.known(shape[layout.index("C")]) if "C" in layout else 1
+    known = job.sizes.known(spec)
+    channels = known[layout.index("C")] if "C" in layout else 1
     samples = _channels(sound.samples, channels, name, notes)
-    samples = _length(samples, job.sizes.known(shape[layout.index("L")]), notes)
+    samples = _length(samples, known[layout.index("L")], notes)
     if spec.dtype == "int16":
         samples = np.clip(np.rint(samples * 32768), -32768, 32767)
     array = samples.astype(spec.dtype or "float32")

@@ -13,7 +13,7 @@ from onnxviz.feed.feed import Feed, Fitted
 from onnxviz.feed.feed_options import FeedOptions, Job, check_options
 from onnxviz.feed.find import MAIN
 from onnxviz.feed.fit import fit_item
-from onnxviz.feed.free_sizes import FreeSizes
+from onnxviz.feed.free_sizes import FreeSizes, two_sizes
 from onnxviz.feed.geometry import Geometry
 from onnxviz.feed.input_shapes import (
     array_input,
@@ -26,7 +26,7 @@ from onnxviz.feed.input_shapes import (
 )
 from onnxviz.feed.load import Content, Item, load, load_text, load_value, several_runs
 from onnxviz.feed.matrices import Matrix
-from onnxviz.feed.open_sizes import guess_sizes
+from onnxviz.feed.open_sizes import guess_sizes, open_axes
 from onnxviz.feed.pictures import Picture, as_rgb, pictures_from_array
 from onnxviz.feed.sounds import Sound
 from onnxviz.feed.synthetic import Beside, fill
@@ -62,9 +62,11 @@ def make_feed(
     unused = [spec.name for spec in inputs if spec.name in given and not spec.use.is_needed]
     used = {name: item for name, item in given.items() if name not in unused}
     _check_given(specs, used, options)
-    job = Job(specs, options, metadata, FreeSizes(dict(options.dims)), open_size)
+    job = Job(specs, options, metadata, FreeSizes(options.dims), open_size)
     fitted = _fitted(job, used)
     fed = [fitted[spec.name].record(spec.name) for spec in specs]
+    apart = two_sizes([(spec, fitted[spec.name].array.shape) for spec in specs])
+    fed = [replace(one, notes=(*one.notes, *apart.get(one.name, ()))) for one in fed]
     if unused and fed:
         note = f"nothing that is chosen needs {listed(map(repr, unused))}: what is given for it is not used"
         fed[0] = replace(fed[0], notes=(*fed[0].notes, note))
@@ -212,8 +214,7 @@ def _makes(options: FeedOptions) -> bool:
 
 
 def _is_guessed(job: Job, spec: TensorSpec) -> bool:
-    is_open = any(size is None or size in job.sizes.guessed for size in spec.shape or ())
-    return is_open or "int" in (spec.dtype or "")
+    return bool(open_axes(job, spec)) or "int" in (spec.dtype or "")
 
 
 def _is_number(item: Item) -> bool:

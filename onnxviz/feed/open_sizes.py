@@ -1,8 +1,8 @@
 """Guesses the sizes that a model leaves open, for inputs that are filled with made up numbers.
 
-A symbol has one size wherever it stands: 1 for a batch and for the states beside the main input, 64 for steps or words,
-16000 for sound. Sums come last: `past_len + 1`, or `total_len` where the model has `past_len` and `len` too. Sizes are
-halved until the array takes at most LARGEST bytes.
+A size that the model's constants demand is taken first. Else a symbol has one size wherever it stands: 1 for a batch
+and for the states beside the main input, 64 for steps or words, 16000 for sound. Sums come last: `past_len + 1`, or
+`total_len` where the model has `past_len` and `len` too. Sizes are halved until the array takes at most LARGEST bytes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 
 from onnxviz.errors import InputError
 from onnxviz.feed.feed_options import Job
-from onnxviz.feed.free_sizes import check_size
+from onnxviz.feed.free_sizes import check_size, demanded
 from onnxviz.feed.input_shapes import picture_channels, picture_input, picture_layout
 from onnxviz.layout import TensorSpec, shape_text
 
@@ -30,6 +30,10 @@ _BYTES = 8
 def guess_sizes(job: Job, specs: Sequence[TensorSpec]) -> None:
     """Give each symbol of these inputs a size, in their order, where it has none."""
     symbols = {size for spec in job.inputs for size in spec.shape or () if isinstance(size, str)}
+    for spec in specs:
+        for symbol, size in zip(spec.shape or (), spec.use.sizes, strict=False):
+            if isinstance(symbol, str) and size is not None:
+                job.sizes.guess(symbol, size)
     sums: list[str] = []
     for spec in specs:
         made = made_shape(job, spec)
@@ -40,7 +44,7 @@ def guess_sizes(job: Job, specs: Sequence[TensorSpec]) -> None:
             elif isinstance(symbol, str):
                 job.sizes.guess(symbol, size)
     for symbol in sums:
-        parts = [int(part) if part.isdecimal() else job.sizes.known(part) for part in _parts(symbol, symbols)]
+        parts = [int(part) if part.isdecimal() else job.sizes.of_symbol(part) for part in _parts(symbol, symbols)]
         known = [part for part in parts if part is not None]
         job.sizes.guess(symbol, sum(known) if len(known) == len(parts) else _STEPS)
 
@@ -51,7 +55,7 @@ def made_shape(job: Job, spec: TensorSpec) -> tuple[int, ...]:
     Raises:
         InputError: The sizes that the model fixes take more than is made up.
     """
-    shape = [job.sizes.known(size) for size in spec.shape or ()]
+    shape = job.sizes.known(spec)
     guesses = _guesses(job, spec)
     free = {place: guesses[place] for place, size in enumerate(shape) if size is None}
     while free and max(free.values()) > 1 and _BYTES * math.prod(_filled(shape, free)) > LARGEST:
@@ -63,6 +67,16 @@ def made_shape(job: Job, spec: TensorSpec) -> tuple[int, ...]:
             f"input {spec.name!r} has {shape_text(made)} numbers, more than are made up: give {spec.name}=FILE.npy"
         )
     return made
+
+
+def open_axes(job: Job, spec: TensorSpec) -> Sequence[int]:
+    """Return the axes of an input whose sizes are guessed: nobody gave them, and nothing demands one."""
+    sizes = zip(spec.shape or (), job.sizes.fixed(spec), demanded(spec), strict=True)
+    return [
+        place
+        for place, (size, fixed, demanded) in enumerate(sizes)
+        if fixed is None and demanded is None and (size is None or size in job.sizes.guessed)
+    ]
 
 
 def _filled(shape: Sequence[int | None], free: dict[int, int]) -> tuple[int, ...]:

@@ -21,7 +21,7 @@ from onnxviz.feed.input_shapes import (
     takes_noise,
     type_text,
 )
-from onnxviz.feed.open_sizes import SAMPLES, made_shape
+from onnxviz.feed.open_sizes import SAMPLES, made_shape, open_axes
 from onnxviz.feed.pictures import PICTURE_CHANNELS, Picture
 from onnxviz.layout import Array, TensorSpec, shape_text
 
@@ -177,7 +177,7 @@ def _guessed(job: Job, spec: TensorSpec, shape: tuple[int, ...]) -> list[str]:
     guessed = {
         f"{size if isinstance(size, str) else f'axis {place}'}={shape[place]}"
         for place, size in enumerate(spec.shape or ())
-        if shape[place] > 1 and (size is None or size in job.sizes.guessed)
+        if shape[place] > 1 and place in open_axes(job, spec)
     }
     if not guessed:
         return []
@@ -188,7 +188,7 @@ def _guessed(job: Job, spec: TensorSpec, shape: tuple[int, ...]) -> list[str]:
 
 def _state_shape(job: Job, spec: TensorSpec) -> tuple[int, ...]:
     """Return the shape of a state, which is most often open for a batch alone."""
-    return tuple(1 if size is None else size for size in map(job.sizes.known, spec.shape or ()))
+    return tuple(1 if size is None else size for size in job.sizes.known(spec))
 
 
 def _layout(spec: TensorSpec) -> str | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from onnxviz.classes import ClassScore
+from onnxviz.classes.scores import ClassScore
 from onnxviz.draw.statistics import ChannelStatistics, Floats
 from onnxviz.draw.style import Style
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from onnxviz.classes import ClassScore
+from onnxviz.classes.scores import ClassScore
 from onnxviz.draw.statistics import ChannelStatistics
 from onnxviz.feed.feed import Fed
 from onnxviz.graph.layers.layer import Layer

@@ -13,8 +13,14 @@ from onnxviz.words import listed, number_text
 _NUMPY_NAMES = {"float": "float32", "double": "float64"}
 _LESS = "feed something smaller or choose fewer layers"
 # Where in its source onnxruntime failed: a path with the signature of the function, or a file with the function's name.
-_PATH = re.compile(r"/\S*onnxruntime_src/\S+:\d+ ")
-_FILE = re.compile(r"\b[\w.]+\.(?:h|hpp|cc|cpp|cu):\d+ \w+ ")
+_PATH = re.compile(r"/\S*onnxruntime\S*\.\w+:\d+ ")
+_FILE = re.compile(r"(?:\b[A-Za-z]:\\\S*\\|\b)[\w.]+\.(?:h|hpp|cc|cpp|cu):\d+ [\w:~]+ ")
+# What it had checked, where words follow for what that means.
+_CONDITION = re.compile(r"^\S.*? was false\. (?=\S)")
+_NO_KERNEL = re.compile(
+    r"(?:Could not find an implementation|Failed to find kernel) for (\S+?)\((\d+)\)"
+    r"(?: (?:node with name |\(node:)'(.*?)')?"
+)
 _MEMORY = re.compile(
     r"bad_alloc|bad allocation|Failed to allocate memory|Unable to allocate|out of memory|storage size overflowed", re.I
 )
@@ -27,7 +33,7 @@ def explained(error: Exception, doing: str, kind: type[RunError] = RunError) -> 
     text = plain_text(str(error))
     if isinstance(error, MemoryError) or _MEMORY.search(text):
         return kind(f"memory ran out while onnxruntime tried to {doing}{_size_words(text)}: {_LESS}")
-    if missing := re.search(r"Could not find an implementation for (\S+?)\((\d+)\)(?: node with name '(.*?)')?", text):
+    if missing := _NO_KERNEL.search(text):
         return _missing_kernel(missing)
     for pattern, words in _ABSENT.items():
         if found := re.search(pattern, text):
@@ -53,8 +59,9 @@ def plain_text(text: str) -> str:
     text = re.sub(r"^Load model from .*? failed: ?", "", text)
     text = re.sub(r"^(?:Fatal error: |This is an invalid model\. |(?:Type )?Error: )+", "", text)
     while place := _PATH.search(text):
-        text = text[: place.start()] + _without_signature(text[place.end() :])
-    text = _FILE.sub("", text)
+        text = text[: place.start()] + _CONDITION.sub("", _without_signature(text[place.end() :]))
+    while file := _FILE.search(text):
+        text = text[: file.start()] + _CONDITION.sub("", text[file.end() :])
     return re.sub(r"tensor\((\w+)\)", lambda kind: numpy_name(kind[1]), text).strip()
 
 
@@ -93,7 +100,7 @@ def _missing_kernel(found: re.Match[str]) -> OnnxvizError:
     lacking = f"onnxruntime has no implementation of {op} in version {version} of its operators"
     first = min((kernel.version_range[0] for kernel in kernels), default=0)
     way = f"; it has one from version {first} on"
-    return UnsupportedError(lacking + (way if first > version else ""))
+    return MissingOperatorError(lacking + (way if first > version else ""), op, node)
 
 
 def _kernels() -> Sequence[Any]:
@@ -124,6 +131,7 @@ _REFUSED: Mapping[str, str] = {
     r"Unsupported model IR version: (\d+), max supported IR version: (\d+)": (
         "the model is of IR version {1}; onnxruntime, as it is installed, knows up to {2}"
     ),
+    r"Exception during initialization: (.* not supported)\b": "onnxruntime refuses the model: {1}",
     r"Optype \((\w+)\) bound to different types \((\w+) and (\w+) in node \((.*?)\)": (
         "the model is not sound: {1} ('{4}') is given {2} and {3}, and takes one type"
     ),

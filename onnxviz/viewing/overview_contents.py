@@ -65,18 +65,19 @@ def title(path: Path) -> str:
 
 
 def fed_picture(feed: Feed) -> npt.NDArray[Any] | None:
-    """Return the input as an overview shows it: its picture, or the samples `(L,)` of one channel of a sequence."""
+    """Return the input as an overview shows it: its picture, or the channels of a sequence `(C, L)`, of item 0."""
     if not feed.fed:
         return None
     fed = feed.main
     if fed.picture is not None:
         return fed.picture
-    array = feed.arrays[fed.name]
-    if "L" not in (fed.layout or "") or len(fed.layout or "") != array.ndim or array.size < 2:
+    array, layout = feed.arrays[fed.name], fed.layout or ""
+    if "L" not in layout or len(layout) != array.ndim or array.size < 2:
         return None
-    samples = np.moveaxis(array, (fed.layout or "").index("L"), -1)
-    first: npt.NDArray[Any] = samples.reshape(-1, samples.shape[-1])[0]
-    return first
+    item = array.take(0, axis=layout.index("N")) if "N" in layout else array
+    samples = np.moveaxis(item, layout.replace("N", "").index("L"), -1)
+    channels: npt.NDArray[Any] = samples.reshape(-1, samples.shape[-1])
+    return channels
 
 
 def fed_lines(fed: Fed | None) -> list[str]:

@@ -51,8 +51,20 @@ def test_a_fixed_batch_repeats_the_picture(picture: Path) -> None:
     assert result.notes == ("the model takes batches of 10: the one input is repeated, item 0 is shown",)
 
 
-def test_sizes_of_one_symbol_must_agree() -> None:
+def test_one_symbol_of_two_inputs_may_have_two_sizes() -> None:
     inputs = [spec("N", 2, name="a"), spec("N", 3, name="b")]
-    assert refusal(inputs, {"a": np.zeros((5, 2)), "b": np.zeros((4, 3))}) == (
-        "input 'b' takes Nx3 with N=5, array has shape 4x3"
-    )
+    given = {"a": np.zeros((5, 2)), "b": np.zeros((4, 3))}
+    fed = feed(inputs, given)
+    assert {name: array.shape for name, array in fed.arrays.items()} == {"a": (5, 2), "b": (4, 3)}
+    assert fed.notes[-1] == "b: the model calls two sizes 'N': 4 here and 5 in 'a'"
+    asked = FeedOptions(dims={"N": 5})
+    assert refusal(inputs, given, asked) == "input 'b' takes Nx3 with N=5, array has shape 4x3"
+    assert feed(inputs, given, FeedOptions(dims={"a:N": 5})).arrays["b"].shape == (4, 3)
+
+
+def test_a_size_that_is_asked_for_one_input_is_not_that_of_another() -> None:
+    inputs = [spec("N", "h", name="a"), spec("N", "h", name="b")]
+    made = feed(inputs, None, FeedOptions(constant=1, dims={"h": 4, "b:h": 7}))
+    assert [array.shape for array in made.arrays.values()] == [(1, 4), (1, 7)]
+    with pytest.raises(UsageError, match="no input of the model has a size named 'c:h': its symbols are N, h"):
+        feed(inputs, None, FeedOptions(constant=1, dims={"c:h": 7}))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from onnxviz.feed.feed_options import FeedOptions
-from onnxviz.layout import TensorSpec
+from onnxviz.layout import InputUse, TensorSpec
 from tests.feed.feeding import feed, refusal, spec
 
 NOISE = FeedOptions(random=True)
@@ -75,3 +75,15 @@ def test_every_open_size_can_be_given() -> None:
         " (--dim changes them)"
     )
     assert not result.arrays["i"].any()
+
+
+def test_what_the_model_demands_is_no_guess() -> None:
+    names = ("batch", "height", "width")
+    wide = TensorSpec("x", "float32", names, use=InputUse(sizes=(None, None, 256)))
+    narrow = TensorSpec("y", "float32", names, use=InputUse(sizes=(None, None, 8)))
+    free = TensorSpec("z", "float32", names)
+    fed = feed([wide, narrow, free], None, NOISE)
+    assert [array.shape for array in fed.arrays.values()] == [(1, 64, 256), (1, 64, 8), (1, 64, 256)]
+    assert "x: sizes that the model leaves open are guessed: height=64 (--dim changes them)" in fed.notes
+    asked = FeedOptions(random=True, dims={"width": 5, "y:width": 6})
+    assert list(shapes([wide, narrow, free], asked).values()) == [(1, 64, 5), (1, 64, 6), (1, 64, 5)]

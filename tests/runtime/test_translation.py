@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import onnxviz
-from onnxviz.errors import ExecutionError, OnnxvizError, RunError, UnsupportedError
+from onnxviz.errors import ExecutionError, MissingOperatorError, OnnxvizError, RunError, UnsupportedError
 from onnxviz.runtime.translation import explained, plain_text
 
 X = np.ones((1, 3, 4, 4), np.float32)
@@ -83,7 +83,53 @@ def test_an_operator_of_old_says_where_it_begins() -> None:
     text = "[ONNXRuntimeError] : 9 : NOT_IMPLEMENTED : Could not find an implementation for Gemm(6) node with name 'n'"
     error = explained(RuntimeError(text), "open the model")
     lacking = "onnxruntime has no implementation of Gemm in version 6 of its operators; it has one from version 7 on"
-    assert (type(error), str(error)) == (UnsupportedError, lacking)
+    assert isinstance(error, UnsupportedError)
+    assert str(error) == lacking
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Could not find an implementation for Swish(9) node with name 'n0'",
+        "Failed to find kernel for Swish(9) (node:'n0' ep:'CPUExecutionProvider'). Kernel not found",
+        "Failed to find kernel for Swish(9) (node:'n0' ep:'CPUExecutionProvider'). Op with name (n0) domain () and "
+        "type (Swish) kernel is not supported in CPUExecutionProvider. Encountered following errors: ( Version "
+        "mismatch. node_version: 9 kernel start version: 6 kernel_end_version: 8 )",
+    ],
+)
+def test_a_missing_implementation_is_one_meaning_in_all_wordings(text: str) -> None:
+    error = explained(RuntimeError(f"[ONNXRuntimeError] : 9 : NOT_IMPLEMENTED : {text}"), "open the model")
+    assert isinstance(error, MissingOperatorError)
+    assert (error.op, error.node, error.exit_code) == ("Swish", "n0", 3)
+    assert str(error) == "onnxruntime has no implementation of Swish in version 9 of its operators"
+
+
+def test_a_mode_that_is_not_supported_refuses_the_model() -> None:
+    """What onnxruntime says of a GRU whose first axis is the batch."""
+    text = (
+        "[ONNXRuntimeError] : 1 : FAIL : Exception during initialization: /onnxruntime_src/onnxruntime/core/providers/"
+        "cpu/rnn/deep_cpu_gru.h:56 onnxruntime::DeepCpuGruOp::DeepCpuGruOp(const onnxruntime::OpKernelInfo&) layout_ "
+        "== 0 was false. Batchwise recurrent operations (layout == 1) are not supported. If you need support create a "
+        "github issue with justification."
+    )
+    error = explained(RuntimeError(text), "open the model")
+    refusal = "onnxruntime refuses the model: Batchwise recurrent operations (layout == 1) are not supported"
+    assert (type(error), str(error)) == (UnsupportedError, refusal)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "/onnxruntime_src/onnxruntime/core/a.h:64 onnxruntime::B::Init(ptrdiff_t, ptrdiff_t) ",
+        "/Users/runner/work/1/s/onnxruntime/core/a.h:64 onnxruntime::B::Init(ptrdiff_t, ptrdiff_t) ",
+        r"D:\a\_work\1\s\onnxruntime\core\a.h:64 onnxruntime::B::Init ",
+        "a.h:64 Init ",
+    ],
+)
+def test_what_was_checked_is_left_out_where_words_follow(place: str) -> None:
+    begin = "Name:'n' Status Message: "
+    assert plain_text(f"{begin}{place}axis == 1 || axis == most was false. 3 by 4") == f"{begin}3 by 4"
+    assert plain_text(f"{begin}{place}axis == 1 was false.") == f"{begin}axis == 1 was false."
 
 
 @pytest.mark.parametrize(

@@ -162,13 +162,20 @@ def feed(array: np.ndarray, layout: str | None, picture: np.ndarray | None = Non
     return Feed({"x": array}, (fed,), "a")
 
 
-@pytest.mark.parametrize(("shape", "layout"), [((9,), "L"), ((2, 9), "NL"), ((2, 3, 9), "NCL"), ((2, 9, 3), "NLC")])
-def test_the_first_channel_of_a_sequence_is_shown(shape: tuple[int, ...], layout: str) -> None:
-    array = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
-    first = array[tuple(slice(None) if letter == "L" else 0 for letter in layout)]
-    found = fed_picture(feed(array, layout))
+@pytest.mark.parametrize(
+    ("shape", "layout", "shown"),
+    [
+        ((3,), "L", [[0, 1, 2]]),
+        ((2, 3), "NL", [[0, 1, 2]]),
+        ((2, 2, 3), "NCL", [[0, 1, 2], [3, 4, 5]]),
+        ((2, 3, 2), "NLC", [[0, 2, 4], [1, 3, 5]]),
+        ((3, 2, 2), "LNC", [[0, 4, 8], [1, 5, 9]]),
+    ],
+)
+def test_the_channels_of_a_sequence_are_shown(shape: tuple[int, ...], layout: str, shown: list[list[int]]) -> None:
+    found = fed_picture(feed(np.arange(np.prod(shape), dtype=np.float32).reshape(shape), layout))
     assert found is not None
-    assert found.tolist() == first.tolist()
+    assert found.tolist() == shown
 
 
 def test_what_is_neither_picture_nor_sequence_is_not_shown() -> None:

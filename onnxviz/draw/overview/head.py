@@ -10,10 +10,14 @@ import numpy as np
 from PIL import Image
 
 from onnxviz.draw import palette
+from onnxviz.draw.bands import strongest
 from onnxviz.draw.bars import BAR, plot, spans, vertical_limits
 from onnxviz.draw.overview.sheet import TILES, WIDTH, Sheet
+from onnxviz.draw.overview.strips import THICKEST, coloured
 from onnxviz.draw.page import MARGIN, Canvas
+from onnxviz.draw.scale import limits
 from onnxviz.draw.statistics import channel_extremes
+from onnxviz.draw.style import Style
 from onnxviz.layout import Array
 from onnxviz.words import number_text
 
@@ -23,10 +27,14 @@ PICTURE = (160, 240)
 WAVE = (90, 240)
 """The same for a sequence; without classes beside it, it is WIDER times as long."""
 
+WAVES = 2
+"""Up to so many channels, as a sound has, are drawn as waves, more of them as bands."""
+
 WIDER = 3
 CLASS = 26
 BAR_WIDTH = 360
-"""In pixels: the height of a class, and the length of its bar at the score 1."""
+WAVE_GAP = 2
+"""In pixels: the height of a class, the length of its bar at the score 1, and what lies between two waves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +42,7 @@ class Head:
     """What stands above the rows.
 
     Attributes:
-        shown: the input, a picture `(H, W, 3) uint8` or samples `(L,)`; None if it is neither.
+        shown: the input, a picture `(H, W, 3) uint8` or a sequence `(C, L)`; None if it is neither.
         lines: words about the input.
         top: the top classes and their scores, the greatest first; empty where the model does not classify.
     """
@@ -51,38 +59,62 @@ class Head:
     def draw(self, sheet: Sheet, y: int) -> None:
         """Draw the input as it was fed, the words about it and the top classes beside it."""
         height, width = self._size()
-        if self.shown is not None and self.shown.ndim == 1:
-            _draw_wave(sheet.page.canvas[y : y + height, MARGIN : MARGIN + width], self.shown)
+        if self._has_bands and self.shown is not None:
+            sheet.paste(_bands(self.shown, (height, width), sheet.style), MARGIN, y)
+        elif self.shown is not None and self.shown.ndim == 2:
+            _draw_waves(sheet.page.canvas[y : y + height, MARGIN : MARGIN + width], self.shown)
         elif self.shown is not None:
             picture = Image.fromarray(self.shown)
             resampling = Image.Resampling.BOX if height < picture.height else Image.Resampling.NEAREST
             sheet.paste(picture.resize((width, height), resampling), MARGIN, y)
         left = MARGIN + width + 20 if width else MARGIN
         room = (TILES - 20 if self.top else WIDTH - MARGIN) - left
-        sheet.page.text(left, y + 14, "input as fed", 15)
+        downwards = f", {len(self.shown)} channels downwards" if self.shown is not None and self._has_bands else ""
+        sheet.page.text(left, y + 14, f"input as fed{downwards}", 15)
         for place, words in enumerate(self.lines):
             ink = 170 if place == 0 else 140
             sheet.page.text(left, y + 34 + 18 * place, words, 12, ink, width=room)
         if self.top:
             _draw_classes(sheet, y, self.top)
 
+    @property
+    def _has_bands(self) -> bool:
+        return self.shown is not None and self.shown.ndim == 2 and len(self.shown) > WAVES
+
     def _size(self) -> tuple[int, int]:
         """Return the size (height, width) of the input's picture in pixels."""
         if self.shown is None:
             return 0, 0
-        if self.shown.ndim == 1:
-            return WAVE[0], WAVE[1] * (1 if self.top else WIDER)
+        if self.shown.ndim == 2:
+            thickness = max(1, min(THICKEST, PICTURE[0] // len(self.shown)))
+            height = min(PICTURE[0], thickness * len(self.shown)) if self._has_bands else WAVE[0]
+            return height, WAVE[1] * (1 if self.top else WIDER)
         scale = min(PICTURE[0] / self.shown.shape[0], PICTURE[1] / self.shown.shape[1])
         return max(1, round(self.shown.shape[0] * scale)), max(1, round(self.shown.shape[1] * scale))
 
 
-def _draw_wave(view: Canvas, samples: Array) -> None:
-    """Fill part of a canvas with samples; each column of pixels spans its least to its greatest sample."""
-    values, width = samples.astype(np.float64), view.shape[1]
-    columns = spans(values, min(len(values), width))
-    thick = width // len(columns.low)
-    view[:] = palette.PANEL
-    plot(view[:, : thick * len(columns.low)], columns, vertical_limits(*channel_extremes(samples[None]).range), thick)
+def _draw_waves(view: Canvas, channels: Array) -> None:
+    """Fill part of a canvas with channels `(C, L)`; each column of pixels spans its least to its greatest sample."""
+    ends, width = vertical_limits(*channel_extremes(channels).range), view.shape[1]
+    height = (view.shape[0] + WAVE_GAP) // len(channels)
+    for place, samples in enumerate(channels.astype(np.float64)):
+        wave = view[place * height : (place + 1) * height - WAVE_GAP]
+        columns = spans(samples, min(len(samples), width))
+        thick = width // len(columns.low)
+        wave[:] = palette.PANEL
+        plot(wave[:, : thick * len(columns.low)], columns, ends, thick)
+
+
+def _bands(channels: Array, size: tuple[int, int], style: Style) -> Image.Image:
+    """Return channels `(C, L)`, the first at the top; where they are too many, or too long, the strongest values."""
+    values = channels
+    for side in size[::-1]:
+        count = min(side, values.shape[1])
+        values = strongest(values, np.arange(count) * values.shape[1] // count).T
+    maps = values[None].astype(np.float32)
+    extremes = channel_extremes(maps)
+    colours, _ = coloured(maps, limits(maps, extremes, Style()), style)
+    return Image.fromarray(colours[0]).resize(size[::-1], Image.Resampling.NEAREST)
 
 
 def _draw_classes(sheet: Sheet, y: int, top: Sequence[tuple[str, float]]) -> None:

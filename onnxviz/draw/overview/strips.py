@@ -131,7 +131,10 @@ def tile_limits(row: OverviewRow, look: MapsLook, style: Style) -> Limits:
 
 def _pictures(style: Style, row: OverviewRow, look: MapsLook) -> list[_StripTile]:
     """Return the mean, the principal components and the tiles of a layer; the tile alone of a single channel."""
-    tiles, framed = _coloured(look.tiles, tile_limits(row, look, style), row, style)
+    gamma = ATTENTION_GAMMA if row.kind == ATTENTION else 1.0
+    if row.kind == ATTENTION and style.colormap == "auto":
+        style = replace(style, colormap="magma")
+    tiles, framed = coloured(look.tiles, tile_limits(row, look, style), style, gamma)
     ends = zip(look.statistics.minimum.tolist(), look.statistics.maximum.tolist(), strict=True)
     # A mean of both infinities is NaN, which the channel itself need not hold.
     nan = look.statistics.nan > 0
@@ -144,7 +147,7 @@ def _pictures(style: Style, row: OverviewRow, look: MapsLook) -> list[_StripTile
         return pictures
     mean, (low, high) = look.mean[None], look.mean_range
     scale = limits(mean, channel_extremes(mean), Style(), both_signs(*row.range))
-    colours, framed = _coloured(mean, scale, row, style)
+    colours, framed = coloured(mean, scale, style, gamma)
     return [
         _StripTile(colours[0], low == high, framed, "mean", _range_words(low, high, mean)),
         _StripTile(look.projection, not look.share, False, "PCA", f"{round(look.share * 100)} % of variance"),
@@ -159,15 +162,14 @@ def _range_words(low: float, high: float, picture: npt.NDArray[np.float32], nan:
     return f"{number_text(low)} .. {number_text(high)}"
 
 
-def _coloured(
-    maps: npt.NDArray[np.float32], scale: Limits, row: OverviewRow, style: Style
+def coloured(
+    maps: npt.NDArray[np.float32], scale: Limits, style: Style, gamma: float = 1.0
 ) -> tuple[npt.NDArray[np.uint8], bool]:
     """Return maps `(n, h, w)` in colours, `(n, h, w, 3)`, and whether they need a frame."""
-    gamma = ATTENTION_GAMMA if row.kind == ATTENTION else 1.0
     indices = quantise(maps, scale, channel_extremes(maps), gamma=gamma)
     name = style.colormap
     if name == "auto":
-        name = "magma" if row.kind == ATTENTION else palette.default_colormap(scale.diverging, style.theme)
+        name = palette.default_colormap(scale.diverging, style.theme)
     return palette.palette(name, style.theme)[indices], palette.melts_into_page(name, style.theme, scale.diverging)
 
 

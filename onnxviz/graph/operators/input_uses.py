@@ -16,6 +16,7 @@ from onnxviz.graph.attributes import MALFORMED
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.node import Node
 from onnxviz.graph.operators.axis_seeds import recurrent
+from onnxviz.graph.operators.demanded_sizes import demanded_sizes
 from onnxviz.graph.operators.number_ranges import (
     COMPUTED,
     NumberRange,
@@ -46,9 +47,12 @@ _KINDS = {
 
 def input_uses(graph: Graph, types: Mapping[str, TensorSpec]) -> Mapping[str, InputUse]:
     """Return what the graph does first with each of its inputs; `types` tell the sizes of the tables it looks into."""
-    trail = _InputTrail(graph, types)
+    trail, demanded = _InputTrail(graph, types), demanded_sizes(graph, types)
     kinds = {info.name: info.type.WhichOneof("value") for info in graph.proto.graph.input}
-    found = {spec.name: InputUse(kind=_KINDS.get(kinds.get(spec.name) or "", "tensor")) for spec in graph.inputs}
+    found = {
+        spec.name: InputUse(_KINDS.get(kinds.get(spec.name) or "", "tensor"), sizes=demanded.get(spec.name, ()))
+        for spec in graph.inputs
+    }
     for node, place, numbers in trail.readers():
         found[numbers.root] = _with_reader(trail, found[numbers.root], node, place, numbers)
     for spec in graph.outputs:

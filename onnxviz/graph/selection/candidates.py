@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.names import weight_module
 from onnxviz.graph.node import Node
-from onnxviz.graph.selection.number_sets import Matches, grouped, mask
+from onnxviz.graph.selection.number_sets import Matches, grouped, mask, members
 from onnxviz.graph.topology import bodies
 from onnxviz.words import shown
 
@@ -102,9 +102,18 @@ class Candidates:
 
     @cached_property
     def others(self) -> int:
-        """The set of all that nodes put out and that is not of a layer of a kind."""
-        numbers = (self._of_value(value) for node in self.graph.nodes for value in node.outputs if value)
+        """The set of all that nodes compute from inputs and that is not of a layer of a kind."""
+        values = (value for node in self.graph.nodes for value in node.outputs if value)
+        numbers = (self._of_value(value) for value in values if not self.graph.is_constant(value))
         return mask(number for number in numbers if self[number].kind == "other")
+
+    def way_to(self, op: str) -> str:
+        """Return words on how nodes of an operator are taken that are not layers; empty where there are none."""
+        if op not in {node.op for node in self.graph.nodes}:
+            return ""
+        if op in {self[number].text("op") for number in members(self.others)}:
+            return f"`other & op={shown(op)}` takes nodes that are not layers"
+        return f"no input reaches the nodes of {shown(op)}: their exact names take them"
 
     def is_name(self, name: str) -> bool:
         """Return whether a value, node, layer or scope of the graph has exactly this name."""

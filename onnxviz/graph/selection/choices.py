@@ -231,8 +231,8 @@ def _why(candidates: Candidates, factor: Factor) -> str:
         case Word():
             kinds = dict.fromkeys(candidate.kind for _, candidate in candidates.layers())
             return f": the model has {', '.join(kinds)}" if kinds else ": the model has no layers"
-        case Condition(field="op", value=str(op)) if any(node.op == op for node in candidates.graph.nodes):
-            return f" among the layers; `other & op={shown(op)}` takes nodes that are not layers"
+        case Condition(field="op", value=str(op)) if way := candidates.way_to(op):
+            return f" among the layers; {way}"
         case Condition(field=field, value=str(wanted)):
             return near(wanted, candidates.words(field))
     return ""

@@ -23,7 +23,7 @@ def default_choices(
     | layers of kind conv or pool | these |
     | else layers of rank 3 or more, or of a rank that a run alone tells | these |
     | else layers | all of them |
-    | else | the outputs of its nodes |
+    | else | the outputs of its nodes, constants where there is nothing else |
 
     Raises:
         NoMatchError: `exclude` takes all of them away.
@@ -37,8 +37,10 @@ def default_choices(
         outputs = [output for layer in hidden for output in graph.nodes[layer.index].outputs]
         raise UnsupportedError(all_inside(hidden, outputs))
     text, words = _default_text(top, inner)
-    choices = select(text, graph=graph, layers=layers, exclude=exclude, tap=tap)
-    return choices if top else _computed(choices, graph), words
+    made = [value for node in graph.nodes for value in node.outputs if value]
+    names = made if text == "other" and all(map(graph.is_constant, made)) else text
+    choices = select(names, graph=graph, layers=layers, exclude=exclude, tap=tap)
+    return choices if top else _tensors(choices, graph), words
 
 
 def _default_text(top: Sequence[Layer], inner: Sequence[Layer]) -> tuple[str, str]:
@@ -60,9 +62,9 @@ def _default_text(top: Sequence[Layer], inner: Sequence[Layer]) -> tuple[str, st
     return "!rank<3", words
 
 
-def _computed(choices: tuple[Choice, ...], graph: Graph) -> tuple[Choice, ...]:
-    """Leave out what no run computes, or what is not a tensor by the model's own word, unless that is all there is."""
+def _tensors(choices: tuple[Choice, ...], graph: Graph) -> tuple[Choice, ...]:
+    """Leave out what is not a tensor by the model's own word, unless that is all there is."""
     declared = (*graph.proto.graph.output, *graph.proto.graph.value_info)
     others = {info.name for info in declared if info.type.WhichOneof("value") not in ("tensor_type", None)}
-    kept = [one for one in choices if one.value not in others and not graph.is_constant(one.value)]
+    kept = [one for one in choices if one.value not in others]
     return tuple(kept) or choices

@@ -191,9 +191,10 @@ class Evaluation:
             return f"; the name `{shown(max(meant, key=len))}` needs quotes here"
         if name.literal and "*" in name.text:
             return ", for a * in quotes is not a glob"
-        if any(node.op == name.text for node in self._candidates.graph.nodes):
-            layered = name.text in self._candidates.words("op")
-            return f"; `{'' if layered else 'other & '}op={name.text}` takes the nodes of that operator"
+        if name.text in self._candidates.words("op"):
+            return f"; `op={name.text}` takes the nodes of that operator"
+        if way := self._candidates.way_to(name.text):
+            return f"; {way}"
         return near(name.text, (*KEYWORDS, *names))
 
 

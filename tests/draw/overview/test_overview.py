@@ -152,11 +152,34 @@ def test_the_input_is_shown_as_it_was_fed(said: list[str], size: tuple[int, int]
 def test_a_sound_is_shown_as_a_wave(top: list[tuple[str, float]], width: int) -> None:
     sound = np.zeros(72000, np.float32)
     sound[36000:] = np.tile([0.5, -0.5], 18000)
-    pixels = np.asarray(draw_overview(Caption("net", ""), Head(sound, ["x"], top), [], Style()).image)
+    pixels = np.asarray(draw_overview(Caption("net", ""), Head(sound[None], ["x"], top), [], Style()).image)
     wave = (pixels[92 : 92 + 90, MARGIN : MARGIN + width] == palette("viridis", "dark")[BAR]).all(axis=2)
     assert not wave[:, : width // 2].any()
     # All but the line of zero.
     assert (wave[:, width // 2 :].sum(axis=0) == 89).all()
+
+
+def test_both_channels_of_a_sound_are_waves_on_one_scale() -> None:
+    sound = np.stack([np.tile([0.5, -0.5], 720), np.tile([0.25, -0.25], 720)])
+    pixels = np.asarray(draw_overview(Caption("net", ""), Head(sound, ["x"], []), [], Style()).image)
+    wave = (pixels[92 : 92 + 90, MARGIN : MARGIN + 720] == palette("viridis", "dark")[BAR]).all(axis=2)
+    # All but the line of zero; nothing lies between them.
+    assert wave[:44].sum(axis=0).tolist() == [43] * 720
+    assert not wave[44:46].any()
+    assert set(wave[46:].sum(axis=0).tolist()) <= {21, 22, 23}
+
+
+@pytest.mark.parametrize(("channels", "height"), [(4, 96), (80, 160), (320, 160)])
+def test_many_channels_are_bands(said: list[str], channels: int, height: int) -> None:
+    spectrum = np.zeros((channels, 800), np.float32)
+    spectrum[channels // 2 :, :400] = 1
+    drawing = draw_overview(Caption("net", ""), Head(spectrum, ["x"], []), [], Style())
+    bands = np.asarray(drawing.image)[92 : 92 + height, MARGIN : MARGIN + 720]
+    low, high = palette("viridis", "dark")[[0, 231]]
+    assert (bands[: height // 2] == low).all()
+    assert (bands[height // 2 :, :360] == high).all()
+    assert (bands[height // 2 :, 360:] == low).all()
+    assert f"input as fed, {channels} channels downwards" in said
 
 
 def test_fifty_rows_are_one_tall_page(steps: np.ndarray) -> None:

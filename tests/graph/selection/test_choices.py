@@ -429,7 +429,7 @@ def test_what_cannot_be_read_is_pointed_at(text: str, place: int, message: str) 
         ("stem/conv/Conv1", "near: `/stem/conv/Conv`"),
         ("downsample", "near: `layer1.layer1.0.downsample`, `/layer1/layer1.0/downsample/Conv`"),
         ("MaxPool", "`op=MaxPool` takes the nodes of that operator"),
-        ("Flatten", "`other & op=Flatten` takes the nodes of that operator"),
+        ("Flatten", "`other & op=Flatten` takes nodes that are not layers"),
         ('"layer1.**"', "nothing is called `layer1.**`, for a * in quotes is not a glob"),
         ("resize", "matches nothing: the model has conv, act, pool, norm, add, dense;"),
         ("conv[4]", "matches nothing: there are 4 without the index;"),
@@ -512,6 +512,30 @@ def test_a_model_without_layers_shows_what_its_nodes_compute() -> None:
     assert words == "the outputs of its nodes, since no node is a layer of a kind"
     less, _ = default_choices(graph, layers, "act", exclude=["op=Split & other"])
     assert [choice.value for choice in less] == ["d", "y"]
+
+
+def test_a_model_of_constants_shows_these() -> None:
+    graph, layers = read("g () => (float[1] y) { c = Constant <value_floats = [1.0]> () y = Sin (c) }")
+    choices, _ = default_choices(graph, layers, "act")
+    assert [choice.value for choice in choices] == ["c", "y"]
+
+
+def test_what_no_input_reaches_is_taken_by_its_name_alone() -> None:
+    """Paddle writes each weight as an Identity of an initializer."""
+    graph, layers = read(
+        "g (float[1,1,4,4] x) => (float[1,1,4,4] y) <float[1,1,1,1] stored = {2}> { [weight] w = Identity (stored)"
+        " [scale] c = Constant <value_floats = [2.0]> () d = Sqrt (c) a = Conv (x, w) [turned] y = Sin (a) }"
+    )
+    for every in (False, True):
+        found = catalogue(graph, infer_types(graph), every=every)
+        assert chosen("other", graph=graph, layers=found) == ["y"]
+        assert chosen("all, other", graph=graph, layers=found) == ["a", "y"]
+        assert chosen("other & op=*", graph=graph, layers=found) == ["y"]
+        assert chosen("weight, d, turned", graph=graph, layers=found) == ["w", "d", "y"]
+        assert "matches nothing;" in refusal(NoMatchError, "other & op=Constant", graph=graph, layers=found)
+    for text in ("op=Sqrt", "Sqrt"):
+        error = refusal(NoMatchError, text, graph=graph, layers=layers)
+        assert "no input reaches the nodes of Sqrt: their exact names take them" in error
 
 
 def read(text: str) -> tuple[Graph, tuple[Layer, ...]]:
