@@ -17,6 +17,7 @@ from onnxviz.errors import ExecutionError, NoMatchError, RunError, UsageError
 from onnxviz.graph.expose import expose, strip_metadata
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.catalogue import catalogue
+from onnxviz.graph.layers.families import Families
 from onnxviz.graph.layers.layer import Layer
 from onnxviz.graph.layers.layer_table import LayerTable
 from onnxviz.graph.selection.choices import Choice, SelectionText, choose
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
     from onnxviz.feed.feed import Feed
     from onnxviz.feed.feed_options import FeedOptions
     from onnxviz.graph.operators.region import Region
-    from onnxviz.inference import Inference, ModelSession
+    from onnxviz.inference.inference import Inference
+    from onnxviz.inference.model_session import ModelSession
     from onnxviz.runtime.executor import Executor
     from onnxviz.runtime.session import RunOptions
 
@@ -108,7 +110,7 @@ class Model:
     @cached_property
     def catalogue(self) -> tuple[Layer, ...]:
         """Every layer of a kind worth looking at, those inside functions and bodies included, in graph order."""
-        return catalogue(self.graph, self.types)
+        return catalogue(self.graph, self.types, self._families)
 
     @cached_property
     def layers(self) -> Mapping[str, Layer]:
@@ -119,9 +121,13 @@ class Model:
     def inference(self) -> Inference:
         """What feeds and runs the graph; `run`, `stream` and `session` are the usual way to it."""
         # Not at the top: listing and exposing need no Pillow and no rules of receptive fields to be loaded.
-        from onnxviz.inference import Inference
+        from onnxviz.inference.inference import Inference
 
-        return Inference(self.file, self.graph, self.types)
+        return Inference(self.file, self.graph, self.types, self._families)
+
+    @cached_property
+    def _families(self) -> Families:
+        return Families(self.graph, self.types)
 
     def select(
         self, layers: SelectionText | None = None, *, exclude: Sequence[str] = (), tap: str = "act"
@@ -267,7 +273,7 @@ class Model:
         run: RunOptions | None = None,
     ) -> ModelSession:
         """Open the model once for many runs; use it in a `with` block."""
-        from onnxviz.inference import ModelSession
+        from onnxviz.inference.model_session import ModelSession
         from onnxviz.runtime.session import RunOptions
 
         choices, _ = choices_of(self, layers, exclude, tap)

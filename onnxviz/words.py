@@ -1,10 +1,10 @@
-"""Words for messages: names that are safe to print, near names, "a, b and 3 more", numbers, the width of a text."""
+"""Words for messages: safe names, near names, "a, b and 3 more", numbers, widths, and what is said only once."""
 
 from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 
 _LONGEST_SHOWN = 60
@@ -96,3 +96,21 @@ def _columns(letter: str) -> int:
     if unicodedata.combining(letter):
         return 0
     return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+
+
+def once(say: Callable[[str], None]) -> Callable[[str], None]:
+    """Return what says the first sentence that it is called with, and passes over all that follow.
+
+    >>> note = once(print)
+    >>> note("converted to opset 13"), note("converted to opset 13")
+    converted to opset 13
+    (None, None)
+    """
+    said: list[str] = []
+
+    def first(text: str) -> None:
+        if not said:
+            said.append(text)
+            say(text)
+
+    return first

@@ -8,7 +8,8 @@ import pytest
 
 import onnxviz
 from onnxviz.activations import Activation
-from onnxviz.classes import ClassScore, class_outputs, find_classes, read_labels, top_classes
+from onnxviz.classes.classes import class_outputs, find_classes, read_labels
+from onnxviz.classes.scores import ClassScore, top_classes
 from onnxviz.errors import ExecutionError, InputError, UnsupportedError
 from onnxviz.model import choices_of
 from onnxviz.results.observer import Observer

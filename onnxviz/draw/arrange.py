@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from onnxviz.draw.scale import ChannelStatistics, as_floats
+from onnxviz.draw.statistics import ChannelStatistics, as_floats
 from onnxviz.layout import SPATIAL, Array, channels_first
 
 NO_NUMBERS = "OSUTMm"

@@ -11,9 +11,8 @@ from onnxviz.draw import palette
 from onnxviz.draw.header import RULER, WIDEST_RANGE, Header, draw_ruler, ticks
 from onnxviz.draw.page import BARE, MARGIN, Canvas, Page
 from onnxviz.draw.prepare import Prepared
-from onnxviz.draw.scale import channel_statistics, limits
-from onnxviz.draw.style import Drawing, Style
-from onnxviz.layout import Array
+from onnxviz.draw.scale import own_scale
+from onnxviz.draw.style import Drawing
 from onnxviz.words import number_text
 
 BAR = round(palette.LEVELS * 0.62)
@@ -51,7 +50,7 @@ def draw_bars(prepared: Prepared) -> list[Drawing]:
 
     Where there are more values than pixels, each column shows the least and the greatest of its values. NaN and
     the infinities fill their columns in colours of their own. A scale that the style asks for gives the ends of the
-    axis, see `axis_range`.
+    axis, of `auto` and `layer` the whole range does.
     """
     bars = _Bars.of(prepared)
     page, (top, right) = bars.page(LIST_GAP + (300 if prepared.caption.labels else 110))
@@ -91,7 +90,8 @@ class _Bars:
         values = np.asarray(prepared.maps[prepared.channels], np.float64).reshape(-1)
         numbers = np.arange(len(values)) if prepared.maps[0].size > 1 else prepared.channels
         columns = spans(values, min(len(values), WIDEST))
-        ends = vertical_limits(*axis_range(prepared.maps, prepared.style))
+        scale = own_scale(prepared.maps, prepared.style)
+        ends = vertical_limits(scale.low, scale.high)
         return cls(prepared, values, numbers, columns, min(THICKEST, WIDEST // len(columns.low)), ends)
 
     @property
@@ -145,16 +145,6 @@ class _Bars:
     def _zoom(self) -> list[str]:
         values, columns = len(self.values), len(self.columns.low)
         return [f"{-(-values // columns)} values to 1 px, least and greatest"] if columns < values else []
-
-
-def axis_range(values: Array, style: Style) -> tuple[float, float]:
-    """Return the ends of a style's scale with all values as one channel; of `auto` and `layer` their whole range."""
-    whole = values.reshape(1, -1)
-    statistics = channel_statistics(whole)
-    if style.scale in _WHOLE and style.limits is None:
-        return statistics.range
-    scale = limits(whole, statistics, style)
-    return float(scale.low[0]), float(scale.high[0])
 
 
 def spans(values: npt.NDArray[np.float64], width: int) -> Columns:

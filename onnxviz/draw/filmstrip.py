@@ -8,7 +8,7 @@ import numpy as np
 
 from onnxviz.draw.montage import draw_montage
 from onnxviz.draw.prepare import Prepared
-from onnxviz.draw.scale import channel_extremes
+from onnxviz.draw.statistics import channel_extremes
 from onnxviz.draw.style import Caption, Drawing
 
 SLICES = 9

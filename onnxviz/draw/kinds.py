@@ -28,7 +28,8 @@ from onnxviz.draw.montage import draw_montage
 from onnxviz.draw.page import BARE, MARGIN, Page
 from onnxviz.draw.palette import default_colormap, palette
 from onnxviz.draw.prepare import Prepared, check_order, chosen_channels, prepare
-from onnxviz.draw.scale import ChannelStatistics, SharedScale, own_scale, parse_scale
+from onnxviz.draw.scale import SharedScale, own_scale, parse_scale
+from onnxviz.draw.statistics import ChannelStatistics
 from onnxviz.draw.style import Caption, Drawing, Style, channel_numbers
 from onnxviz.draw.text import face
 from onnxviz.layout import Array

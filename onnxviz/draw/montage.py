@@ -16,7 +16,7 @@ from onnxviz.draw.page import BARE, MARGIN, Page, hatch
 from onnxviz.draw.palette import FAINT_RULE, FRAME, HATCH_BACK, RULE, SIGNS
 from onnxviz.draw.prepare import FoundWords, Prepared
 from onnxviz.draw.quantise import quantise_into
-from onnxviz.draw.scale import ChannelStatistics, not_finite
+from onnxviz.draw.statistics import ChannelStatistics, not_finite
 from onnxviz.draw.style import Drawing
 from onnxviz.draw.text import Face, face
 from onnxviz.words import number_text

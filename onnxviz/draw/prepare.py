@@ -12,16 +12,8 @@ from numpy.typing import NDArray
 from onnxviz.draw.header import WIDEST_RANGE
 from onnxviz.draw.page import Page
 from onnxviz.draw.palette import default_colormap, melts_into_page
-from onnxviz.draw.scale import (
-    SCALE_WORDS,
-    ChannelStatistics,
-    Limits,
-    channel_extremes,
-    channel_statistics,
-    irregular_words,
-    limits,
-    not_finite,
-)
+from onnxviz.draw.scale import SCALE_WORDS, Limits, limits
+from onnxviz.draw.statistics import ChannelStatistics, channel_extremes, channel_statistics, irregular_words, not_finite
 from onnxviz.draw.style import Caption, Drawing, Style, channel_numbers
 from onnxviz.errors import UsageError
 from onnxviz.layout import Array

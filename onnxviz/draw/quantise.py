@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from onnxviz.draw.palette import LEVELS, NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY
-from onnxviz.draw.scale import ChannelStatistics, Floats, Limits, as_floats, channel_blocks
+from onnxviz.draw.scale import Limits
+from onnxviz.draw.statistics import ChannelStatistics, Floats, as_floats, channel_blocks
 from onnxviz.layout import Array
 
 Indices = NDArray[np.uint8]

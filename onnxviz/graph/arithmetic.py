@@ -1,7 +1,7 @@
 """Shape arithmetic: the small arrays of sizes that exporters compute in a graph, as `Shape -> Gather -> Div -> Slice`.
 
-An element is a number, a symbol of the model, or None where it is not known. Of the shape (N, 3, 224, 224) a `Gather`
-of the last two gives the numbers (224, 224) whatever N is; N - N is 0, and N / 2 is not known.
+An element is a number, a symbol of the model, or None where it is not known (elements.py). Of the shape
+(N, 3, 224, 224) a `Gather` of the last two gives the numbers (224, 224) whatever N is.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from onnxviz.graph.attributes import MALFORMED
+from onnxviz.graph.constants import array_of, constant_of
+from onnxviz.graph.elements import ELEMENTWISE, OF_MANY, REDUCTIONS, of_numbers, of_symbols, sizes_kept
 from onnxviz.graph.graph import dtype_name
 from onnxviz.graph.node import Node
 
@@ -104,62 +106,9 @@ def _held(element: Any, kind: Callable[[float], Any]) -> Any:
     return float(kind(element)) if isinstance(element, float) else element
 
 
-def _pointwise(function: Callable[..., Any]) -> Callable[[_Call], Any]:
-    """Return the rule of a function of numbers and symbols."""
-    return lambda call: _each(function, *call.all)
-
-
-def _of_numbers(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that gives None unless all it is given are numbers."""
-
-    @functools.wraps(function)
-    def guarded(*elements: Any) -> Any:
-        return function(*elements) if all(isinstance(element, int | float) for element in elements) else None
-
-    return guarded
-
-
-def _of_symbols(
-    function: Callable[[Any, Any], Any], *, same: Any = None, right: Any = None, left: Any = None
-) -> Callable[[Any, Any], Any]:
-    """Return a function that knows what it gives for a symbol and itself, and its neutral elements."""
-
-    def found(a: Any, b: Any) -> Any:
-        if isinstance(a, str) and (a == b or (right is not None and b == right)):
-            return same if a == b else a
-        if isinstance(b, str) and left is not None and a == left:
-            return b
-        return _of_numbers(function)(a, b)
-
-    return found
-
-
-def _kept(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Return a function of one number that leaves a size, which is whole and not negative, as it is."""
-    return lambda element: element if isinstance(element, str) else _of_numbers(function)(element)
-
-
-def _divided(a: Any, b: Any) -> Any:
-    if isinstance(a, float) or isinstance(b, float):
-        return a / b
-    return int(math.copysign(1, a) * math.copysign(1, b)) * (abs(a) // abs(b))
-
-
-def _power(a: Any, b: Any) -> Any:
-    return a**b if abs(b) <= 64 else None
-
-
-def _equal(a: Any, b: Any) -> Any:
-    if isinstance(a, str) or isinstance(b, str):
-        number = b if isinstance(a, str) else a
-        is_negative = isinstance(number, int | float) and number < 0
-        return True if a == b else False if is_negative else None
-    return _of_numbers(operator.eq)(a, b)
-
-
 def _remainder(call: _Call) -> Numbers:
     function = math.fmod if call.node.integer("fmod", 0) else operator.mod
-    return _each(_of_symbols(function, same=0), *call.all)
+    return _each(of_symbols(function, same=0), *call.all)
 
 
 def _cast(call: _Call) -> Numbers:
@@ -167,14 +116,10 @@ def _cast(call: _Call) -> Numbers:
     convert = int if kind.startswith(("int", "uint")) else {"bool": bool}.get(kind, float)
     if not kind.startswith(("int", "uint", "float", "bool")):
         raise ValueError(f"a number is not cast to {kind}")
-    return _each(_of_numbers(convert) if convert is bool else _kept(convert), call[0])
+    return _each(of_numbers(convert) if convert is bool else sizes_kept(convert), call[0])
 
 
-def _where(call: _Call) -> Numbers:
-    return _each(lambda condition, a, b: None if condition is None else a if condition else b, *call.all)
-
-
-def _folded(function: Callable[[Any, Any], Any]) -> Callable[[_Call], Any]:
+def _reduced(function: Callable[[Any, Any], Any]) -> Callable[[_Call], Any]:
     """Return the rule of a reduction."""
 
     def rule(call: _Call) -> Numbers:
@@ -195,7 +140,13 @@ def _folded(function: Callable[[Any, Any], Any]) -> Callable[[_Call], Any]:
     return rule
 
 
+def _pointwise(function: Callable[..., Any]) -> Callable[[_Call], Any]:
+    """Return the rule of a function of numbers and symbols."""
+    return lambda call: _each(function, *call.all)
+
+
 def _variadic(function: Callable[[Any, Any], Any]) -> Callable[[_Call], Any]:
+    """Return the rule of a function that joins any number of arrays, two at a time."""
     return lambda call: functools.reduce(lambda a, b: _each(function, a, b), call.all)
 
 
@@ -242,17 +193,9 @@ def _split(call: _Call) -> list[Numbers]:
 
 
 def _filled(call: _Call) -> Numbers:
-    value = call.node.attribute("value")
-    number: Any = 0.0
-    if value is not None:
-        number = np.asarray(_tensor(value)).reshape(-1)[0].item()
+    stored = constant_of(call.node.proto)
+    number = 0.0 if stored is None else np.asarray(array_of(stored)).reshape(-1)[0].item()
     return np.full(_small(call.integers(0)), number, dtype=object)
-
-
-def _tensor(value: Any) -> Any:
-    from onnx import numpy_helper
-
-    return numpy_helper.to_array(value)
 
 
 def _small(shape: Sequence[int]) -> Sequence[int]:
@@ -286,50 +229,13 @@ def _non_zero(call: _Call) -> Numbers:
     return np.array(np.nonzero(call[0].astype(bool)), dtype=np.int64).astype(object)
 
 
-_ADD = _of_symbols(operator.add, right=0, left=0)
-_MULTIPLY = _of_symbols(operator.mul, right=1, left=1)
-
-
-def _least(a: Any, b: Any) -> Any:
-    return a if a == b else _of_numbers(min)(a, b)
-
-
-def _most(a: Any, b: Any) -> Any:
-    return a if a == b else _of_numbers(max)(a, b)
-
-
 _RULES: Mapping[str, Callable[[_Call], Any]] = {
+    **{name: _pointwise(function) for name, function in ELEMENTWISE.items()},
+    **{name: _variadic(function) for name, function in OF_MANY.items()},
+    **{name: _reduced(function) for name, function in REDUCTIONS.items()},
     "Identity": lambda call: call[0],
     "Cast": _cast,
-    "Add": _pointwise(_ADD),
-    "Sub": _pointwise(_of_symbols(operator.sub, same=0, right=0)),
-    "Mul": _pointwise(_MULTIPLY),
-    "Div": _pointwise(_of_symbols(_divided, same=1, right=1)),
     "Mod": _remainder,
-    "Pow": _pointwise(_of_numbers(_power)),
-    "Neg": _pointwise(_of_numbers(operator.neg)),
-    "Abs": _pointwise(_kept(abs)),
-    "Floor": _pointwise(_kept(lambda number: float(math.floor(number)))),
-    "Ceil": _pointwise(_kept(lambda number: float(math.ceil(number)))),
-    "Round": _pointwise(_kept(lambda number: float(round(number)))),
-    "Sqrt": _pointwise(_of_numbers(math.sqrt)),
-    "Sign": _pointwise(_of_numbers(lambda number: (number > 0) - (number < 0))),
-    "Min": _variadic(_least),
-    "Max": _variadic(_most),
-    "Sum": _variadic(_ADD),
-    "Equal": _pointwise(_equal),
-    "Less": _pointwise(_of_numbers(operator.lt)),
-    "LessOrEqual": _pointwise(_of_numbers(operator.le)),
-    "Greater": _pointwise(_of_numbers(operator.gt)),
-    "GreaterOrEqual": _pointwise(_of_numbers(operator.ge)),
-    "Not": _pointwise(_of_numbers(operator.not_)),
-    "And": _pointwise(_of_numbers(lambda a, b: bool(a and b))),
-    "Or": _pointwise(_of_numbers(lambda a, b: bool(a or b))),
-    "Where": _where,
-    "ReduceProd": _folded(_MULTIPLY),
-    "ReduceSum": _folded(_ADD),
-    "ReduceMax": _folded(_most),
-    "ReduceMin": _folded(_least),
     "Squeeze": _squeeze,
     "Unsqueeze": lambda call: np.expand_dims(call[0], tuple(call.integers(1, "axes"))),
     "Reshape": _reshape,

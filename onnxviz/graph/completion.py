@@ -23,7 +23,7 @@ from onnxviz.graph.onnx_inference import infer_node, is_known_to_onnx
 from onnxviz.graph.operators.reads.elementwise import pointwise
 from onnxviz.graph.operators.reads.rule import KnownSizes, Operand
 from onnxviz.graph.operators.table import operator_of, reads_of
-from onnxviz.graph.targets import SHAPED_BY_NUMBERS, Number, broadcast, shape_by_numbers
+from onnxviz.graph.requested_shapes import SHAPED_BY_NUMBERS, Number, broadcast, shape_by_numbers
 from onnxviz.layout import Dimension, TensorSpec
 
 _CALCULATED = frozenset({"Shape", *ARITHMETIC})
@@ -206,10 +206,6 @@ class _Completion:
         array = self._numbers(value)
         array = self._unknown_numbers(value) if array is None else array
         return None if array is None else tuple(array.reshape(-1))
-
-
-def _better(old: Dimension, new: Dimension) -> Dimension:
-    return new if old is None or (isinstance(old, str) and isinstance(new, int)) else old
 
 
 def _is_known(array: Numbers) -> bool:

@@ -34,9 +34,9 @@ _MICROSOFT = "com.microsoft"
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How a value is fetched: the `output` that stands for it and, where that has another dtype, the value's own."""
+    """What is fetched in place of a `value`; where that has another dtype, `dtype` is the value's own."""
 
-    output: str
+    value: str
     dtype: str = ""
 
 
@@ -47,7 +47,7 @@ class Readout:
     Attributes:
         graph: the graph with what was appended.
         types: what is known of each value, of those appended too.
-        readings: how each of the values that were asked for is fetched.
+        readings: what each output to fetch stands for, one for each of the values that were asked for.
     """
 
     graph: Graph
@@ -70,11 +70,13 @@ def read_out(graph: Graph, values: Sequence[str], types: Mapping[str, TensorSpec
     for value in values:
         own = _own_dtype(types, value, scales.get(value))
         node = _reading(graph, value, own, scales.get(value), types)
-        readings[value] = Reading(value) if node is None else Reading(node.output[0], own)
-        if node is not None:
-            appended[value] = node
-            dtype = "float32" if node.op_type == "DequantizeLinear" else _number_dtype(own)
-            known[node.output[0]] = replace(types.get(value, TensorSpec("")), name=node.output[0], dtype=dtype)
+        if node is None:
+            readings[value] = Reading(value)
+            continue
+        appended[value], (output,) = node, node.output
+        readings[output] = Reading(value, own)
+        dtype = "float32" if node.op_type == "DequantizeLinear" else _number_dtype(own)
+        known[output] = replace(types.get(value, TensorSpec("")), name=output, dtype=dtype)
     return Readout(_with(graph, appended) if appended else graph, known, readings)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from onnxviz.draw.clipping import HELD, PERCENTILES
 from onnxviz.draw.kinds import ATTENTION_GAMMA, attention_style
 from onnxviz.draw.palette import COLORMAPS, THEMES, Theme, data_colours, default_colormap
-from onnxviz.draw.scale import CONSTANT, DEVIATIONS, HELD, KEPT, ONE_SIDED, PERCENTILES, parse_scale
+from onnxviz.draw.scale import DEVIATIONS, KEPT, ONE_SIDED, parse_scale
+from onnxviz.draw.statistics import CONSTANT
 from onnxviz.draw.style import Style
 from onnxviz.reporting.contents import ReportLook
 

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxviz.draw.arrange import BARS, Arranged
+from onnxviz.draw.clipping import reaches
 from onnxviz.draw.quantise import slopes
-from onnxviz.draw.scale import ChannelStatistics, Floats, channel_blocks, channel_statistics, reaches
+from onnxviz.draw.statistics import ChannelStatistics, Floats, channel_blocks, channel_statistics
 from onnxviz.layout import Array
 from onnxviz.reporting.block_store import BlockStore
 from onnxviz.reporting.contents import RunPart

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from onnxviz.activations import Activation
 from onnxviz.draw.arrange import ATTENTION, BANDS, BARS, FILMSTRIP, MAPS, NOTHING, Arranged, arrange_axes, matching
-from onnxviz.draw.scale import MOST_CHANNELS, ChannelStatistics, channel_statistics, strongest_channels
+from onnxviz.draw.statistics import MOST_CHANNELS, ChannelStatistics, channel_statistics, strongest_channels
 from onnxviz.layout import spatial_axes
 from onnxviz.reporting.block_store import BlockStore
 from onnxviz.reporting.blocks import store_block

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from onnxviz.classes import ClassScore
-from onnxviz.draw.scale import ChannelStatistics, Floats
+from onnxviz.classes.scores import ClassScore
+from onnxviz.draw.statistics import ChannelStatistics, Floats
 from onnxviz.draw.style import Style
 
 if TYPE_CHECKING:

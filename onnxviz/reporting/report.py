@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from onnxviz.activations import Activation, Activations
-from onnxviz.classes import ClassScore, top_classes
+from onnxviz.classes.scores import ClassScore, top_classes
 from onnxviz.errors import UsageError
 from onnxviz.feed.feed import Feed
 from onnxviz.feed.feed_options import FeedOptions

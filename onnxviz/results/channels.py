@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from onnxviz.draw.scale import MOST_CHANNELS, ChannelStatistics, strongest_channels
+from onnxviz.draw.statistics import MOST_CHANNELS, ChannelStatistics, strongest_channels
 from onnxviz.strict_json import numbers
 
 LISTED = 1024

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from onnxviz.activations import Activation, RawWriter
-from onnxviz.draw.scale import MOST_CHANNELS, ChannelStatistics, channel_statistics
+from onnxviz.draw.statistics import MOST_CHANNELS, ChannelStatistics, channel_statistics
 from onnxviz.draw.style import Style
 from onnxviz.feed.feed import Feed
 from onnxviz.files import writing

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from onnxviz.classes import ClassScore
-from onnxviz.draw.scale import ChannelStatistics
+from onnxviz.classes.scores import ClassScore
+from onnxviz.draw.statistics import ChannelStatistics
 from onnxviz.feed.feed import Fed
 from onnxviz.graph.layers.layer import Layer
 from onnxviz.results.channels import channel_documents

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from onnxviz.classes import ClassScore
+from onnxviz.classes.scores import ClassScore
 from onnxviz.errors import OutputError
 from onnxviz.feed.load import STANDARD_INPUT
 from onnxviz.files import making_folder

@@ -9,7 +9,8 @@ from typing import Any
 
 from onnxviz.errors import OnnxvizError, UnsupportedError
 from onnxviz.runtime.devices import PROVIDERS, Placement, target_of
-from onnxviz.runtime.session import RunOptions, Session, check_taken, joined
+from onnxviz.runtime.placements import check_taken, joined
+from onnxviz.runtime.session import RunOptions, Session
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-
 from onnxviz.activations import Activation
-from onnxviz.classes import Classes, Scores
+from onnxviz.classes.classes import Classes
+from onnxviz.classes.scores import Scores
 from onnxviz.draw.encode import save
-from onnxviz.draw.kinds import draw_maps, scale_of
+from onnxviz.draw.kinds import draw_maps
 from onnxviz.draw.overview import Head, OverviewRow, draw_overview, summarise
-from onnxviz.draw.scale import ChannelStatistics, SharedScale, channel_statistics, irregular_words
+from onnxviz.draw.statistics import ChannelStatistics, channel_statistics, irregular_words
 from onnxviz.draw.style import Caption, Drawing, Style
 from onnxviz.feed.feed import Feed
 from onnxviz.files import safe_name
+from onnxviz.graph.layers.layer import Layer
 from onnxviz.graph.selection.choices import Choice
-from onnxviz.inputs import Inputs
 from onnxviz.model import Model
 from onnxviz.results.outlets import Outlets
 from onnxviz.results.record import LayerRecord, RunRecord
@@ -39,6 +38,11 @@ class Shown:
     model: Model
     choices: tuple[Choice, ...]
     classes: Classes
+
+    @property
+    def layers(self) -> Mapping[str, Layer | None]:
+        """The layer of each chosen value, None of one that is not a layer's."""
+        return {choice.value: choice.layer for choice in self.choices}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,28 +93,6 @@ def draw_run(feed: Feed, activations: Iterable[Activation], shown: Shown, album:
     return run
 
 
-def shared_limits(
-    stream: Stream, inputs: Inputs, values: Sequence[str], style: Style, scanned: Callable[[], None]
-) -> SharedLimits:
-    """Run every input, and return the scale of each of some values over the drawn channels of all inputs.
-
-    No channel has a scale of its own then: the style's scale is taken of all that is drawn of an input, and reaches
-    from the least low end to the greatest high end of the inputs. `percentile` begins at the least 1st percentile, and
-    `auto` clips as `signed` or `clipped` do. `scanned` is called after each input.
-    """
-    scales: dict[str, SharedScale] = {}
-
-    def widen(feed: Feed) -> None:
-        # Of a run that fails in the middle nothing counts.
-        found = {one.value: scale_of(one.array, one.layout, style) for one in stream(feed) if one.value in values}
-        scanned()
-        scales.update({value: scale.joined(scales.get(value, SharedScale())) for value, scale in found.items()})
-
-    inputs.each(widen)
-    ends = {value: scale.ends for value, scale in scales.items()}
-    return {value: pair for value, pair in ends.items() if not np.isnan(pair[0])}
-
-
 @dataclass(frozen=True, slots=True)
 class _Drawn:
     """What has been drawn of a run so far."""
@@ -123,7 +105,7 @@ class _Drawn:
 def _draw_layers(activations: Iterable[Activation], shown: Shown, album: Album, outlets: Outlets) -> _Drawn:
     drawn = _Drawn(Scores(shown.classes))
     in_overview = telling_layers(shown.choices)
-    chosen = {choice.value: choice.layer for choice in shown.choices}
+    chosen = shown.layers
     for activation in activations:
         drawn.scores.add(activation)
         if activation.value in chosen:
@@ -135,23 +117,29 @@ def _draw_layers(activations: Iterable[Activation], shown: Shown, album: Album, 
                 drawn.rows.append(summarise(activation.array, activation.layout, caption, statistics, style))
             stem = f"{len(drawn.layers):03}-{safe_name(activation.name)}"
             pictures = _save_pages(activation, caption, statistics, album, stem)
-            layer = LayerRecord(
-                name=activation.name,
-                output=activation.value,
-                tap=activation.tap,
-                shape=activation.array.shape,
-                layout=activation.layout,
-                layout_assumed=activation.layout_assumed,
-                dtype=activation.dtype,
-                range=statistics.range,
-                layer=chosen[activation.value],
-                pictures=pictures,
-                dequantised=activation.dequantised,
-                irregular=irregular_words(activation.maps(), statistics),
-            )
+            layer = _record(activation, chosen[activation.value], statistics, pictures)
             outlets.add(activation, layer, statistics, labels)
             drawn.layers.append(layer)
     return drawn
+
+
+def _record(
+    activation: Activation, layer: Layer | None, statistics: ChannelStatistics, pictures: tuple[str, ...]
+) -> LayerRecord:
+    return LayerRecord(
+        name=activation.name,
+        output=activation.value,
+        tap=activation.tap,
+        shape=activation.array.shape,
+        layout=activation.layout,
+        layout_assumed=activation.layout_assumed,
+        dtype=activation.dtype,
+        range=statistics.range,
+        layer=layer,
+        pictures=pictures,
+        dequantised=activation.dequantised,
+        irregular=irregular_words(activation.maps(), statistics),
+    )
 
 
 def _save_pages(

@@ -11,7 +11,7 @@ import pytest
 
 from onnxviz.conversion.child.loaded import Loaded, Row
 from onnxviz.conversion.child.metadata import add_preprocessing
-from onnxviz.conversion.convert import known_preprocessing
+from onnxviz.conversion.keras_preprocessing import known_preprocessing
 from onnxviz.feed.preprocessing import Preprocessing, model_preprocessing
 
 # The name that a model bears, and the module of keras.applications that it comes from.

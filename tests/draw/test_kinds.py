@@ -20,7 +20,7 @@ from onnxviz.draw.overview import summarise
 from onnxviz.draw.page import BARE, Page
 from onnxviz.draw.palette import FRAME, INK, LEVELS, PANEL, RULE
 from onnxviz.draw.prepare import prepare
-from onnxviz.draw.scale import channel_statistics
+from onnxviz.draw.statistics import channel_statistics
 from onnxviz.draw.style import Caption, Drawing, Style
 from onnxviz.errors import UsageError
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from onnxviz.draw.prepare import prepare
-from onnxviz.draw.scale import channel_statistics
+from onnxviz.draw.statistics import channel_statistics
 from onnxviz.draw.style import Caption, Style
 from onnxviz.errors import UsageError
 

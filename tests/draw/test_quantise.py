@@ -13,7 +13,8 @@ from hypothesis.extra import numpy as hnp
 
 from onnxviz.draw.palette import LEVELS, NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY
 from onnxviz.draw.quantise import quantise, quantise_into
-from onnxviz.draw.scale import channel_statistics, limits
+from onnxviz.draw.scale import limits
+from onnxviz.draw.statistics import channel_statistics
 from onnxviz.draw.style import Style
 
 TOP = LEVELS - 1

@@ -12,7 +12,8 @@ import pytest
 
 import onnxviz
 from onnxviz.activations import Activation, Activations
-from onnxviz.draw.scale import MODES, channel_statistics, limits
+from onnxviz.draw.scale import MODES, limits
+from onnxviz.draw.statistics import channel_statistics
 from onnxviz.draw.style import Style
 from onnxviz.reporting.appearance import appearance
 from onnxviz.reporting.bundle import load_page

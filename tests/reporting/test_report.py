@@ -15,7 +15,7 @@ from PIL import Image
 
 import onnxviz
 from onnxviz.activations import Activation, Activations
-from onnxviz.draw.scale import channel_statistics
+from onnxviz.draw.statistics import channel_statistics
 from onnxviz.errors import InputError, OutputError, UsageError
 from onnxviz.reporting.collect import MOST_RUNS, Collector
 from onnxviz.reporting.contents import ReportModel, ReportRun

@@ -9,7 +9,7 @@ import pytest
 
 import onnxviz
 from onnxviz.activations import Activation
-from onnxviz.draw.scale import MOST_CHANNELS, channel_statistics
+from onnxviz.draw.statistics import MOST_CHANNELS, channel_statistics
 from onnxviz.reporting.collect import Collector
 from onnxviz.reporting.contents import ReportRun
 from onnxviz.results.channels import LISTED, channel_documents

@@ -14,7 +14,8 @@ from onnx import helper
 from onnxviz.errors import DeviceError, ExecutionError, RunError, UnsupportedError, UsageError
 from onnxviz.runtime.devices import Placement, devices, providers_of
 from onnxviz.runtime.executor import Executor, Piece
-from onnxviz.runtime.session import RunOptions, Session, check_taken, joined
+from onnxviz.runtime.placements import check_taken, joined
+from onnxviz.runtime.session import RunOptions, Session
 
 
 def model(op: str, domain: str = "") -> bytes:

@@ -13,7 +13,7 @@ from PIL import Image
 
 import onnxviz
 from onnxviz.activations import Activation, Activations
-from onnxviz.draw.scale import ChannelStatistics, channel_statistics
+from onnxviz.draw.statistics import ChannelStatistics, channel_statistics
 from onnxviz.draw.style import Style
 from onnxviz.errors import ExecutionError, InputError, OnnxvizError, UnsupportedError, UsageError
 from onnxviz.feed.feed_options import FeedOptions

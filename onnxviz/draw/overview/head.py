@@ -15,7 +15,8 @@ from onnxviz.draw.bars import BAR, plot, spans, vertical_limits
 from onnxviz.draw.overview.sheet import TILES, WIDTH, Sheet
 from onnxviz.draw.overview.strips import THICKEST, coloured
 from onnxviz.draw.page import MARGIN, Canvas
-from onnxviz.draw.scale import channel_extremes, limits
+from onnxviz.draw.scale import limits
+from onnxviz.draw.statistics import channel_extremes
 from onnxviz.draw.style import Style
 from onnxviz.layout import Array
 from onnxviz.words import number_text

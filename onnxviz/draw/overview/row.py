@@ -10,12 +10,13 @@ from PIL import Image
 
 from onnxviz.draw.arrange import BANDS, BARS, FILMSTRIP, NOTHING, arrange_axes, matching
 from onnxviz.draw.bands import strongest
-from onnxviz.draw.bars import Columns, axis_range, spans, vertical_limits
+from onnxviz.draw.bars import Columns, spans, vertical_limits
 from onnxviz.draw.kinds import picture_kind
 from onnxviz.draw.overview.boxes import CURVE, ONE_LINE, SAMPLES, SHOWN, STRIP, THINNEST, Boxes, choose_boxes
 from onnxviz.draw.prepare import chosen_channels
 from onnxviz.draw.projection import pca_rgb
-from onnxviz.draw.scale import ChannelStatistics, channel_extremes, channel_statistics, irregular_words
+from onnxviz.draw.scale import own_scale
+from onnxviz.draw.statistics import ChannelStatistics, channel_extremes, channel_statistics, irregular_words
 from onnxviz.draw.style import Caption, Style
 from onnxviz.layout import Array
 
@@ -140,7 +141,8 @@ def _vector_look(values: npt.NDArray[np.float64], indices: npt.NDArray[np.intp],
     """Return the bars of the values with these indices."""
     shown = values[indices]
     top = np.lexsort((-shown, np.isnan(shown)))[:NAMED]
-    columns, ends = spans(shown, min(len(shown), STRIP)), vertical_limits(*axis_range(values, style))
+    scale = own_scale(values, style)
+    columns, ends = spans(shown, min(len(shown), STRIP)), vertical_limits(scale.low, scale.high)
     return VectorLook(columns, tuple(indices[top].tolist()), tuple(shown[top].tolist()), ends)
 
 

@@ -18,7 +18,8 @@ from onnxviz.draw.overview.row import MapsLook, OverviewRow, VectorLook
 from onnxviz.draw.overview.sheet import MEAN, PROJECTION, TILE_STEP, TILES, Sheet
 from onnxviz.draw.page import hatch
 from onnxviz.draw.quantise import quantise
-from onnxviz.draw.scale import Limits, both_signs, channel_extremes, limits, not_finite
+from onnxviz.draw.scale import Limits, both_signs, limits
+from onnxviz.draw.statistics import channel_extremes, not_finite
 from onnxviz.draw.style import Style
 from onnxviz.words import number_text
 

@@ -13,13 +13,14 @@ from collections.abc import Collection, Mapping, Sequence
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.node import Node
 from onnxviz.graph.operators.axis_letters import Axes
+from onnxviz.graph.operators.axis_seeds import channel_norm
+from onnxviz.graph.operators.table import operator_of
 from onnxviz.layout import Dimension, TensorSpec, channel_axis
 
 _FOLDABLE = frozenset({"conv", "dense", "norm"})
 _EITHER_SIDE = frozenset({"Add", "Mul"})
 _OPERATORS = _EITHER_SIDE | {"Sub", "Div"}
 _QUANTISERS = frozenset({"QuantizeLinear", "DequantizeLinear"})
-_CHANNEL_NORMS = frozenset({"BatchNormalization", "InstanceNormalization", "GroupNormalization", "LRN"})
 
 
 class AffineFinder:
@@ -78,7 +79,8 @@ class AffineFinder:
 
 def _last_axis(owner: Node, kind: str) -> Sequence[int]:
     """Return the place of the last axis where a layer works along that, whatever is known of its layout."""
-    return (-1,) if kind == "dense" or (kind == "norm" and owner.operator not in _CHANNEL_NORMS) else ()
+    is_last = kind == "dense" or (kind == "norm" and operator_of(owner).fixes is not channel_norm)
+    return (-1,) if is_last else ()
 
 
 def _sides(graph: Graph, node: Node) -> tuple[str, str]:

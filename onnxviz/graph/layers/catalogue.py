@@ -8,10 +8,11 @@ from dataclasses import replace
 
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.absorption import Absorber
-from onnxviz.graph.layers.families import find_families
+from onnxviz.graph.layers.families import Families
 from onnxviz.graph.layers.inside import InnerNode, InnerNodes
 from onnxviz.graph.layers.layer import Fields, Layer
-from onnxviz.graph.layers.names import LayerNames, parts_before_last, read_layer_map
+from onnxviz.graph.layers.layer_map import read_layer_map
+from onnxviz.graph.layers.names import LayerNames, parts_before_last
 from onnxviz.graph.node import Node
 from onnxviz.graph.operators.axis_letters import Axes
 from onnxviz.graph.operators.layouts import guess_axes
@@ -21,10 +22,13 @@ from onnxviz.layout import TensorSpec, channel_axis
 __all__ = ["KINDS", "Layer", "catalogue"]
 
 
-def catalogue(graph: Graph, types: Mapping[str, TensorSpec], *, every: bool = False) -> tuple[Layer, ...]:
+def catalogue(
+    graph: Graph, types: Mapping[str, TensorSpec], families: Families | None = None, *, every: bool = False
+) -> tuple[Layer, ...]:
     """Return the layers of a graph in graph order; with `every`, all that nodes put out, what is of no kind as `other`.
 
-    A node of no kind that the model's own layer map knows (a Flatten, say) is a layer as well.
+    A node of no kind that the model's own layer map knows (a Flatten, say) is a layer as well. `families` are those of
+    the graph, if they are known.
 
     >>> import onnx
     >>> model = onnx.parser.parse_model('''<ir_version: 8, opset_import: ["" : 13]>
@@ -37,17 +41,17 @@ def catalogue(graph: Graph, types: Mapping[str, TensorSpec], *, every: bool = Fa
     >>> [(layer.name, layer.kind, layer.act, layer.channels) for layer in catalogue(graph, types)]
     [('c', 'conv', 'y', 4), ('y', 'act', 'y', 4)]
     """
-    layers = _Cataloguer(graph, types).layers()
+    layers = _Cataloguer(graph, types, families or Families(graph, types)).layers()
     return tuple(layer for layer, is_mapped in layers if every or is_mapped or layer.kind != "other")
 
 
 class _Cataloguer:
     """What is found about a graph as a whole, put together layer by layer."""
 
-    def __init__(self, graph: Graph, types: Mapping[str, TensorSpec]) -> None:
+    def __init__(self, graph: Graph, types: Mapping[str, TensorSpec], families: Families) -> None:
         self._graph = graph
         self._types = types
-        self._families = find_families(graph, types)
+        self._families = families
         self._absorber = Absorber(graph, self._families)
         self._names = LayerNames(graph, self._families.kinds, self._chain)
         self._fields = Fields(graph, types)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from functools import cached_property
 
 from onnxviz.graph.attributes import MALFORMED
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.affine import AffineFinder
-from onnxviz.graph.layers.names import read_layer_map
+from onnxviz.graph.layers.layer_map import read_layer_map
 from onnxviz.graph.layers.norms import find_norms, likely_axes
-from onnxviz.graph.layers.patterns import Gate, find_attention, find_floats, find_gates
+from onnxviz.graph.layers.patterns import Pattern, find_attention, find_floats, find_gates
 from onnxviz.graph.layers.regrouping import find_regrouped
 from onnxviz.graph.node import Node
 from onnxviz.graph.operators.axis_letters import Axes
@@ -26,67 +26,77 @@ _MAY_BE_ARITHMETIC = frozenset({"pool", "act", "join", "add", "resize"})
 _SPATIAL_REDUCTIONS = frozenset({"ReduceMean", "ReduceMax"})
 
 
-@dataclass(frozen=True, slots=True)
 class Families:
-    """What was found about the nodes of a graph: their kinds, the layouts of values, and patterns of several nodes.
+    """What is found about the nodes of a graph, each part when it is first asked for."""
 
-    `affine` are the indices of the nodes that shift or scale the layer before them by a constant; `scores` are the
-    values that hold attention weights, by the index of the product that makes their scores; `ends` are the nodes that
-    make the values of products of whole numbers, and of layers between two Reshapes, what they stand for.
-    """
+    def __init__(self, graph: Graph, types: Mapping[str, TensorSpec]) -> None:
+        """Take the graph, and the type and shape of its values."""
+        self._graph = graph
+        self._types = types
 
-    kinds: Sequence[str]
-    axes: Mapping[str, Axes]
-    gates: Mapping[int, Gate]
-    norms: Mapping[int, Gate]
-    ends: Mapping[int, Node]
-    scores: Mapping[int, str]
-    affine: frozenset[int]
+    @cached_property
+    def kinds(self) -> Sequence[str]:
+        """The kind of each node, by its index.
+
+        An Add that shifts a conv, dense or norm layer by a constant, the Add within a HardSwish or GELU, and the means
+        of a norm are parts of a layer and no `add` or `pool`; what is computed from constants alone, and arithmetic on
+        shapes, is `other`.
+        """
+        return ["other" if index in self.affine else kind for index, kind in enumerate(self._kinds_alone)]
+
+    @cached_property
+    def affine(self) -> frozenset[int]:
+        """The indices of the nodes that shift or scale the layer before them by a constant."""
+        return AffineFinder(self._graph, self.axes, self._types).find(self._kinds_alone, self.ends)
+
+    @cached_property
+    def axes(self) -> Mapping[str, Axes]:
+        """The layouts of values, as operators, the map of the author's layers and patterns tell."""
+        graph, types = self._graph, self._types
+        likely = {index: likely_axes(graph, norm, types) for index, norm in self.norms.items()}
+        hints = Hints(read_layer_map(graph.metadata).axes, likely, _members(self.norms))
+        return {**follow_axes(graph, types, hints), **_attention_axes(graph, types, self.scores)}
+
+    @cached_property
+    def gates(self) -> Mapping[int, Pattern]:
+        """The nonlinearities of several nodes, by the index of the last."""
+        return find_gates(self._graph)
+
+    @cached_property
+    def norms(self) -> Mapping[int, Pattern]:
+        """The norms of several nodes, by the index of the last."""
+        return find_norms(self._graph, self._types)
+
+    @cached_property
+    def scores(self) -> Mapping[int, str]:
+        """The values that hold attention weights, by the index of the product that makes their scores."""
+        return find_attention(self._graph)
+
+    @cached_property
+    def ends(self) -> Mapping[int, Node]:
+        """The nodes that make of products of whole numbers, and of layers between two Reshapes, what they stand for."""
+        return {**find_floats(self._graph), **find_regrouped(self._graph, self._types)}
+
+    @cached_property
+    def _kinds_alone(self) -> Sequence[str]:
+        """The kind of each node where no constant is seen as a part of the layer before it."""
+        gating, normalising = _members(self.gates), _members(self.norms)
+        kinds: list[str] = []
+        for node in self._graph.nodes:
+            kind = operator_of(node).kind
+            if node.index in self.scores:
+                kind = "attention"
+            elif node.index in self.gates or node.index in self.norms:
+                kind = "act" if node.index in self.gates else "norm"
+            elif node.index in normalising or (kind == "add" and node.index in gating):
+                kind = "other"
+            elif node.operator in _SPATIAL_REDUCTIONS and _reduces_space(self._graph, node, self.axes):
+                kind = "pool"
+            kinds.append(kind if _is_layer(self._graph, node, kind, self._types) else "other")
+        return kinds
 
 
-def known_axes(graph: Graph, types: Mapping[str, TensorSpec]) -> Mapping[str, Axes]:
-    """Return the layouts of a graph's values, as its operators, the map of its author's layers and patterns tell."""
-    return _known_axes(graph, types, find_norms(graph, types), find_attention(graph))
-
-
-def find_families(graph: Graph, types: Mapping[str, TensorSpec]) -> Families:
-    """Give every node of a graph its kind.
-
-    An Add that shifts a conv, dense or norm layer by a constant, the Add within a HardSwish or GELU, and the means of a
-    norm are parts of a layer and no `add` or `pool`; what is computed from constants alone, and arithmetic on shapes,
-    is `other`.
-    """
-    gates, norms, scores = find_gates(graph), find_norms(graph, types), find_attention(graph)
-    ends = {**find_floats(graph), **find_regrouped(graph, types)}
-    axes = _known_axes(graph, types, norms, scores)
-    gating, normalising = _members(gates), _members(norms)
-    kinds: list[str] = []
-    for node in graph.nodes:
-        kind = operator_of(node).kind
-        if node.index in scores:
-            kind = "attention"
-        elif node.index in gates or node.index in norms:
-            kind = "act" if node.index in gates else "norm"
-        elif node.index in normalising or (kind == "add" and node.index in gating):
-            kind = "other"
-        elif node.operator in _SPATIAL_REDUCTIONS and _reduces_space(graph, node, axes):
-            kind = "pool"
-        kinds.append(kind if _is_layer(graph, node, kind, types) else "other")
-    affine = AffineFinder(graph, axes, types).find(kinds, ends)
-    for index in affine:
-        kinds[index] = "other"
-    return Families(kinds, axes, gates, norms, ends, scores, affine)
-
-
-def _known_axes(
-    graph: Graph, types: Mapping[str, TensorSpec], norms: Mapping[int, Gate], scores: Mapping[int, str]
-) -> Mapping[str, Axes]:
-    likely = {index: likely_axes(graph, norm, types) for index, norm in norms.items()}
-    axes = follow_axes(graph, types, Hints(read_layer_map(graph.metadata).axes, likely, _members(norms)))
-    return {**axes, **_attention_axes(graph, types, scores)}
-
-
-def _members(patterns: Mapping[int, Gate]) -> frozenset[int]:
+def _members(patterns: Mapping[int, Pattern]) -> frozenset[int]:
     return frozenset().union(*(pattern.members for pattern in patterns.values()))
 
 

@@ -1,109 +1,25 @@
 """What each node is called and where it lies: as its author wrote it where the model tells, else by its own name.
 
-1. A layer map, which a conversion leaves in the metadata, names the node that makes a mapped value; a convolution,
-   dense or other layer whose own output is not mapped takes the name of the first mapped value among what it absorbs
-   (its bias, a nonlinearity of the same layer). A layer that is a norm or a nonlinearity by itself gives its name to no
-   node before it, but for a norm to that which its scale follows. The node that makes the mapped value is then called
-   as a part of its layer: `conv1/Relu`.
+1. A layer map (layer_map.py), which a conversion leaves in the metadata, names the node that makes a mapped value; a
+   convolution, dense or other layer whose own output is not mapped takes the name of the first mapped value among what
+   it absorbs (its bias, a nonlinearity of the same layer). A layer that is a norm or a nonlinearity by itself gives its
+   name to no node before it, but for a norm to that which its scale follows. The node that makes the mapped value is
+   then called as a part of its layer: `conv1/Relu`.
 2. PyTorch's newer exporter notes modules: a node that is its module's only layer is called as the module.
 3. Else a node is called by its own name, or where several share that, by its first output.
 
 Whatever it is called, a layer is found by the module of its weight too (`weight_module`).
-
-The layer map is the metadata `onnxviz.layers`: `{"version": 1, "layers": [{"layer", "class", "tensor", "value",
-"layout"}]}`: a layer's path as its author wrote it (`block1/conv`, or a TensorFlow scope), its class or operator, the
-tensor it was there, the value that it is here, and that value's layout where the conversion knows it.
-The layer map is the metadata `onnxviz.layers`: `{"version": 1, "channels": "last", "layers": [{"layer", "class",
-"tensor", "value", "layout"}]}`: a layer's path as its author wrote it (`block1/conv`, or a TensorFlow scope), its class
-or operator, the tensor it was there, the value that it is here, and that value's layout where the conversion knows it.
-`channels` says where the source holds the channels of what no layout is known of.
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
 
-from onnxviz.errors import ModelError
 from onnxviz.graph.graph import Graph
+from onnxviz.graph.layers.layer_map import MappedLayer, read_layer_map
 from onnxviz.graph.node import Node
-from onnxviz.graph.operators.axis_letters import Axes
 from onnxviz.graph.operators.table import operator_of
-
-METADATA_LAYERS = "onnxviz.layers"
-
-
-@dataclass(frozen=True, slots=True)
-class MappedLayer:
-    """A layer of the author's: its path, its class, and the layout of its value."""
-
-    path: str
-    kind: str
-    layout: str | None
-
-    @property
-    def only_follows(self) -> bool:
-        """Whether it is a norm or a nonlinearity of its own, which gives its name to no operator before it."""
-        return any(word in self.kind.lower() for word in _FOLLOWERS)
-
-    @property
-    def is_norm(self) -> bool:
-        """Whether it is a norm, of which a part may be a node of its own."""
-        return "norm" in self.kind.lower()
-
-
-_FOLLOWERS = ("relu", "elu", "selu", "activation", "softmax", "sigmoid", "tanh", "softplus", "norm", "dropout")
-
-
-@dataclass(frozen=True, slots=True)
-class LayerMap:
-    """The layers of the author by value, and whether the source holds channels last."""
-
-    layers: Mapping[str, MappedLayer]
-    channels_last: bool = False
-
-    @property
-    def axes(self) -> Mapping[str, Axes]:
-        """The layouts that are known."""
-        return {value: Axes(layer.layout) for value, layer in self.layers.items() if layer.layout is not None}
-
-
-def read_layer_map(metadata: Mapping[str, str]) -> LayerMap:
-    """Return the layers of the author; none where the model has no map.
-
-    Raises:
-        ModelError: The map is there and cannot be read.
-    """
-    text = metadata.get(METADATA_LAYERS)
-    if text is None:
-        return LayerMap({})
-    try:
-        written = json.loads(text)
-        layers = {_text(entry["value"]): _mapped(entry) for entry in written["layers"]}
-        return LayerMap(layers, written.get("channels") == "last")
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise ModelError(f"the model's metadata {METADATA_LAYERS!r} cannot be read: {error!r}") from None
-
-
-def _mapped(entry: Mapping[str, Any]) -> MappedLayer:
-    layout = entry.get("layout")
-    return MappedLayer(_text(entry["layer"]), _text(entry["class"]), None if layout is None else _layout(layout))
-
-
-def _layout(value: Any) -> str:
-    letters = _text(value)
-    if not letters.isascii() or not letters.isupper() or len(set(letters)) != len(letters):
-        raise ValueError(f"{letters!r} is not a layout")
-    return letters
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not a text")
-    return value
 
 
 class LayerNames:

@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from onnxviz.graph.attributes import MALFORMED
 from onnxviz.graph.graph import Graph
-from onnxviz.graph.layers.patterns import Gate, computed
+from onnxviz.graph.layers.patterns import Pattern, gathered
 from onnxviz.graph.layers.regrouping import same_sizes, undoing
 from onnxviz.graph.node import Node
 from onnxviz.graph.operators.axis_letters import Axes
@@ -29,14 +29,14 @@ _STEPS = _ENDS | _MEANS | {
 }  # fmt: skip
 
 
-def find_norms(graph: Graph, types: Mapping[str, TensorSpec]) -> Mapping[int, Gate]:
+def find_norms(graph: Graph, types: Mapping[str, TensorSpec]) -> Mapping[int, Pattern]:
     """Return the norms that are written as separate operators, by the index of their last node."""
     norms = (_norm(graph, node) for node in graph.nodes if _is_root(graph, node))
     regrouped = (_with_regrouping(graph, norm, types) for norm in norms if norm is not None)
     return {norm.final.index: norm for norm in regrouped}
 
 
-def likely_axes(graph: Graph, norm: Gate, types: Mapping[str, TensorSpec]) -> Mapping[str, Axes]:
+def likely_axes(graph: Graph, norm: Pattern, types: Mapping[str, TensorSpec]) -> Mapping[str, Axes]:
     """Return the layout of what a norm over the last axis reads and makes: most often its channels are there."""
     spec = types.get(norm.root)
     rank = len(spec.shape) if spec is not None and spec.shape is not None else 0
@@ -66,39 +66,26 @@ def _exponent(graph: Graph, node: Node) -> float | None:
     return float(exponent.item()) if exponent is not None and exponent.size == 1 else None
 
 
-def _norm(graph: Graph, root: Node) -> Gate | None:
+def _norm(graph: Graph, root: Node) -> Pattern | None:
     """Walk on from a square root until all ways meet in a node that comes from one value."""
     waiting = {root.index: root}
     for _ in range(_LONGEST):
         node = waiting.pop(min(waiting, default=-1), None)
         if node is None or node.operator not in _STEPS:
             return None
-        norm = None if waiting or node is root else _gathered(graph, node)
+        norm = None if waiting or node is root else _ending_at(graph, node)
         if norm is not None:
             return norm if _squares_mean(graph, norm, root) else None
         waiting.update({reader.index: reader for value in node.outputs for reader in graph.consumers.get(value, ())})
     return None
 
 
-def _gathered(graph: Graph, final: Node) -> Gate | None:
-    """Walk back from a node, latest value first, until a single value is left from which both its sides come."""
-    members = {final.index}
-    values = computed(graph, final)
-    if final.operator not in _ENDS or len(values) < 2:
-        return None
-    while len(values) > 1:
-        made = [graph.producers[value] for value in values if value in graph.producers]
-        latest = max(made, key=lambda node: node.index, default=None)
-        if latest is None or latest.operator not in _STEPS or len(members) > _LONGEST:
-            return None
-        members.add(latest.index)
-        values = (values - set(latest.outputs)) | computed(graph, latest)
-    if not values:
-        return None
-    return _with_centring(graph, Gate(values.pop(), frozenset(members), final))
+def _ending_at(graph: Graph, final: Node) -> Pattern | None:
+    norm = gathered(graph, final, _STEPS, _LONGEST) if final.operator in _ENDS else None
+    return None if norm is None else _with_centring(graph, norm)
 
 
-def _with_centring(graph: Graph, norm: Gate) -> Gate:
+def _with_centring(graph: Graph, norm: Pattern) -> Pattern:
     """Take in x less its mean, where all that was gathered comes from that."""
     node = graph.producers.get(norm.root)
     if node is None or node.operator != "Sub" or len(node.inputs) != 2:
@@ -106,10 +93,10 @@ def _with_centring(graph: Graph, norm: Gate) -> Gate:
     mean = graph.producers.get(node.inputs[1])
     if mean is None or mean.operator not in _MEANS or mean.inputs[:1] != node.inputs[:1]:
         return norm
-    return Gate(node.inputs[0], norm.members | {node.index, mean.index}, norm.final)
+    return Pattern(node.inputs[0], norm.members | {node.index, mean.index}, norm.final)
 
 
-def _squares_mean(graph: Graph, norm: Gate, root: Node) -> bool:
+def _squares_mean(graph: Graph, norm: Pattern, root: Node) -> bool:
     """Return whether a gathered norm has the root in it, a mean, and a square."""
     nodes = [graph.nodes[index] for index in norm.members]
     squares = (
@@ -119,7 +106,7 @@ def _squares_mean(graph: Graph, norm: Gate, root: Node) -> bool:
     return root.index in norm.members and any(node.operator in _MEANS for node in nodes) and any(squares)
 
 
-def _with_regrouping(graph: Graph, norm: Gate, types: Mapping[str, TensorSpec]) -> Gate:
+def _with_regrouping(graph: Graph, norm: Pattern, types: Mapping[str, TensorSpec]) -> Pattern:
     """Take in the Reshape before a norm and the one behind it, where the second undoes the first."""
     end = undoing(graph, norm.root, norm.final.outputs[0])
     if end is None:
@@ -130,4 +117,4 @@ def _with_regrouping(graph: Graph, norm: Gate, types: Mapping[str, TensorSpec]) 
         return norm
     if not same_sizes(whole.shape, undone.shape):
         return norm
-    return Gate(before.inputs[0], norm.members | {before.index, end.index}, end)
+    return Pattern(before.inputs[0], norm.members | {before.index, end.index}, end)

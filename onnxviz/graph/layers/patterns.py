@@ -9,7 +9,7 @@ norms.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from onnxviz.graph.graph import Graph
@@ -17,7 +17,7 @@ from onnxviz.graph.node import Node
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class Pattern:
     """A nonlinearity or norm of several nodes: the value it reads, the indices of its nodes, and the last of these."""
 
     root: str
@@ -25,7 +25,7 @@ class Gate:
     final: Node
 
 
-def find_gates(graph: Graph) -> Mapping[int, Gate]:
+def find_gates(graph: Graph) -> Mapping[int, Pattern]:
     """Return the nonlinearities of the form x * f(x), by the index of their last node."""
     gates = (_gate(graph, node) for node in graph.nodes if node.operator == "Mul")
     return {gate.final.index: gate for gate in gates if gate is not None}
@@ -58,25 +58,36 @@ _GATE_STEPS = _NONLINEAR | {
 _SCALES: Mapping[str, float] = {"Clip": 6.0, "Relu": 6.0, "Min": 6.0, "Max": 6.0, "Erf": 2.0, "Tanh": 2.0}
 
 
-def _gate(graph: Graph, product: Node) -> Gate | None:
-    """Walk back from a Mul, latest value first, until a single value is left from which both sides come."""
-    members = {product.index}
-    ops: set[str] = set()
-    open_values = computed(graph, product)
-    if len(open_values) < 2:
+def _gate(graph: Graph, product: Node) -> Pattern | None:
+    gate = gathered(graph, product, _GATE_STEPS, _LONGEST_GATE)
+    operators = set() if gate is None else {graph.nodes[index].operator for index in gate.members - {product.index}}
+    if gate is None or not operators & _NONLINEAR:
         return None
-    while len(open_values) > 1:
-        made = [graph.producers[value] for value in open_values if value in graph.producers]
+    final = _scaled(graph, product, operators)
+    return Pattern(gate.root, gate.members | {final.index}, final)
+
+
+def gathered(graph: Graph, final: Node, steps: Collection[str], longest: int) -> Pattern | None:
+    """Walk back from a node, latest value first, until a single value is left from which all its sides come.
+
+    Args:
+        graph: of the node.
+        final: the node that two sides lead to.
+        steps: the operators that a side may be made of.
+        longest: of how many nodes at the most.
+    """
+    members = {final.index}
+    values = computed(graph, final)
+    if len(values) < 2:
+        return None
+    while len(values) > 1:
+        made = [graph.producers[value] for value in values if value in graph.producers]
         latest = max(made, key=lambda node: node.index, default=None)
-        if latest is None or latest.operator not in _GATE_STEPS or len(members) > _LONGEST_GATE:
+        if latest is None or latest.operator not in steps or len(members) > longest:
             return None
         members.add(latest.index)
-        ops.add(latest.operator)
-        open_values = (open_values - set(latest.outputs)) | computed(graph, latest)
-    if not ops & _NONLINEAR:
-        return None
-    final = _scaled(graph, product, ops)
-    return Gate(next(iter(open_values)), frozenset({*members, final.index}), final)
+        values = (values - set(latest.outputs)) | computed(graph, latest)
+    return Pattern(values.pop(), frozenset(members), final) if values else None
 
 
 def computed(graph: Graph, node: Node) -> set[str]:
@@ -84,7 +95,7 @@ def computed(graph: Graph, node: Node) -> set[str]:
     return {value for value in node.inputs if value and not graph.is_constant(value)}
 
 
-def _scaled(graph: Graph, product: Node, ops: set[str]) -> Node:
+def _scaled(graph: Graph, product: Node, operators: set[str]) -> Node:
     """Return the node that scales the product where the gate's form asks for one, else the product itself."""
     consumers = graph.consumers.get(product.outputs[0], ())
     if len(consumers) != 1 or consumers[0].operator not in ("Mul", "Div"):
@@ -94,7 +105,7 @@ def _scaled(graph: Graph, product: Node, ops: set[str]) -> Node:
         return product
     factor = float(factors[0].item())
     scale = factor if consumers[0].operator == "Div" else 1 / factor if factor else 0.0
-    return consumers[0] if any(abs(scale - _SCALES.get(op, 0.0)) < 1e-2 for op in ops) else product
+    return consumers[0] if any(abs(scale - _SCALES.get(op, 0.0)) < 1e-2 for op in operators) else product
 
 
 _LONGEST_ATTENTION = 8

@@ -12,6 +12,7 @@ from contextlib import suppress
 from onnxviz.graph.attributes import MALFORMED
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.node import Node
+from onnxviz.graph.operators.axis_seeds import recurrent
 from onnxviz.graph.operators.reads import elementwise, normalising
 from onnxviz.graph.operators.reads.rule import AxisRead, KnownSizes, Operand, is_given
 from onnxviz.graph.operators.table import operator_of, reads_of
@@ -22,7 +23,6 @@ OpenAxis = tuple[str, int]
 
 _BROADCAST = frozenset({elementwise.pointwise, normalising.last_axes, normalising.skip_norm})
 """Rules of operators whose operands lie on one another from the last axis on."""
-RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
 
 
 def demanded_sizes(graph: Graph, types: Mapping[str, TensorSpec]) -> Mapping[str, tuple[int | None, ...]]:
@@ -68,7 +68,7 @@ def _demands(node: Node, place: int, sizes: KnownSizes) -> Iterable[tuple[int, i
     with suppress(*MALFORMED):
         if operator.reads in _BROADCAST:
             return _beside(rank, [_constant(node, other, sizes) for other in range(len(node.inputs)) if other != place])
-        if node.operator in RECURRENT:
+        if operator.fixes is recurrent:
             return _of_recurrent(node, place, sizes)
         if operator.kind == "conv" and place == 0:
             return _of_channels(node, _constant(node, operator.weights[0], sizes))

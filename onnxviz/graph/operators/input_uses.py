@@ -15,7 +15,8 @@ import numpy
 from onnxviz.graph.attributes import MALFORMED
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.node import Node
-from onnxviz.graph.operators.demanded_sizes import RECURRENT, demanded_sizes
+from onnxviz.graph.operators.axis_seeds import recurrent
+from onnxviz.graph.operators.demanded_sizes import demanded_sizes
 from onnxviz.graph.operators.number_ranges import (
     COMPUTED,
     NumberRange,
@@ -27,16 +28,12 @@ from onnxviz.graph.operators.number_ranges import (
     joined,
     unwrapped,
 )
-from onnxviz.graph.operators.reads import elementwise, moving, reshaping, resizing
-from onnxviz.graph.operators.table import operator_of
+from onnxviz.graph.operators.reads import elementwise, moving
+from onnxviz.graph.operators.table import MOVING, operator_of
 from onnxviz.layout import PROBES, InputUse, Scaling, TensorSpec
 
-_MOVES = frozenset(
-    {moving.transpose, moving.squeeze, moving.unsqueeze, moving.slice_, moving.pad, moving.split, moving.gather}
-    | {moving.tile, moving.centred, reshaping.reshape, reshaping.flatten, resizing.resize}
-    | {elementwise.expand, elementwise.cast_like, elementwise.quantisation}
-)
-"""Rules of operators whose numbers are those of their first operand."""
+_MOVES = MOVING | {elementwise.cast_like, elementwise.quantisation}
+"""Rules of operators whose numbers are those of their first operand; of a Concat, of all."""
 _KEEPS = frozenset({"Cast", "Identity", "Dropout", "Clip"})
 """Operators that work number by number and change none, or none that pixels have."""
 _DEEPEST_CONSTANT = 16
@@ -140,7 +137,7 @@ def _with_reader(trail: _InputTrail, use: InputUse, node: Node, place: int, numb
     if operator.reads is moving.gather and place == 1:
         rows = _rows(trail, node, numbers)
         return use if rows is None else replace(use, rows=min(rows, use.rows or rows))
-    if node.operator in RECURRENT or (operator.kind in ("conv", "dense") and _is_weight(trail.graph, node, place)):
+    if operator.fixes is recurrent or (operator.kind in ("conv", "dense") and _is_weight(trail.graph, node, place)):
         return replace(use, is_weight=True)
     return _with_scaling(use, numbers)
 

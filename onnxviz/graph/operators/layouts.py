@@ -151,9 +151,10 @@ class _Walk:
         axes = self.found[node.inputs[place]]
         for output, value in enumerate(node.outputs):
             if value and value not in self.found:
-                reads = self._reads(node, place, output, len(axes.layout))
+                operand = Operand(node, place, len(axes.layout), output, self.sizes)
+                reads = _reads(operand)
                 if reads is not None:
-                    self.learn(value, self._carried(node, axes, reads, place, output))
+                    self.learn(value, self._carried(axes, operand, reads))
 
     def _back(self, node: Node, output: int) -> None:
         """Carry the layout of what a node makes to its operands."""
@@ -166,25 +167,26 @@ class _Walk:
                 if not is_ranked and node.operator in _COMES_IN:
                     continue
                 self.sizes.supposed = (value, rank)
-                reads = self._reads(node, place, output, self.sizes.rank(value, rank))
+                operand = Operand(node, place, self.sizes.rank(value, rank), output, self.sizes)
+                reads = _reads(operand)
                 if reads is not None and (is_ranked or {there for _, there in reads.links} == set(range(rank))):
-                    self.learn(value, self._carried(node, axes, reads, place, output, back=True))
+                    self.learn(value, self._carried(axes, operand, reads, back=True))
 
-    def _reads(self, node: Node, place: int, output: int, rank: int) -> Reads | None:
-        reads = reads_of(Operand(node, place, rank, output, self.sizes))
-        return reads if reads is not None and len(reads.axes) == rank else None
-
-    def _carried(
-        self, node: Node, axes: Axes, reads: Reads, place: int, output: int, *, back: bool = False
-    ) -> Axes | None:
+    def _carried(self, axes: Axes, operand: Operand, reads: Reads, *, back: bool = False) -> Axes | None:
         links = reads.links
-        before = self._shape(node.inputs[place], len(reads.axes))
-        after = self._shape(node.outputs[output], 1 + max((there for _, there in links), default=-1))
+        before = self._shape(operand.source, len(reads.axes))
+        after = self._shape(operand.result, 1 + max((there for _, there in links), default=-1))
         if back:
             links, before, after = [(there, here) for here, there in links], after, before
-        return carried(axes, links, before, after, may_come_in=_COMES_IN.get(node.operator, ()))
+        return carried(axes, links, before, after, may_come_in=_COMES_IN.get(operand.node.operator, ()))
 
     def _shape(self, value: str, least: int) -> tuple[Dimension, ...]:
         """Return a value's sizes; where its rank is not known, as many unknown ones as the rule speaks of."""
         known = self.sizes.shape(value)
         return (None,) * least if known is None else known
+
+
+def _reads(operand: Operand) -> Reads | None:
+    """Return how a node reads an operand, None where that says nothing of each of its axes."""
+    reads = reads_of(operand)
+    return reads if reads is not None and len(reads.axes) == operand.rank else None

@@ -3,21 +3,23 @@
 Along an axis, position `i` of a value sees the input's pixels `start + i * stride` to `start + i * stride + size - 1`
 (Araujo, Norris and Sim, Computing Receptive Fields of Convolutional Neural Networks, Distill 2019, section 3). Behind
 an upsampling the stride can be a fraction; then the first pixel is the whole one nearest to `start + i * stride`. Each
-operator's rule stands in reads/; here the rules are followed from the input on. Where paths of different alignment
-meet, or a gate, a pooling or a normalisation reads all of an axis, the field reaches the whole input.
+operator's rule stands in reads/; here the rules are followed from the input on, axis by axis (input_axis.py). Where
+paths of different alignment meet, or a gate, a pooling or a normalisation reads all of an axis, the field reaches the
+whole input.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 from typing import Any
 
 from onnxviz.graph.graph import Graph
-from onnxviz.graph.operators.reads.rule import NOTHING, AxisRead, KnownSizes, Operand, Pull, Reads
+from onnxviz.graph.operators.input_axis import UNFOLLOWED, InputAxis, follow_axis, merged
+from onnxviz.graph.operators.reads.rule import NOTHING, KnownSizes, Operand
 from onnxviz.graph.operators.table import rule_of
 from onnxviz.layout import TensorSpec
 
@@ -67,37 +69,7 @@ class Followed:
     space: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Fold:
-    """Where rows or columns lie in an axis of tokens: those of token t are `(t - shift) // inner % size`."""
-
-    inner: int
-    size: int
-    shift: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Axis:
-    """Where an axis of the input lies in a value: at `place`, whose position i sees low..high, moved by i * stride.
-
-    `varies`: other axes, such as channels, each of whose positions sees only part of this field. `fold`: where tokens
-    lie at the place, how they are counted; i is then that number.
-    """
-
-    place: int | None
-    stride: Fraction = Fraction(1)
-    low: Fraction = Fraction(0)
-    high: Fraction = Fraction(0)
-    loose: bool = False
-    whole: bool = False
-    unknown: bool = False
-    varies: frozenset[int] = frozenset()
-    fold: _Fold | None = None
-
-
-_Trace = tuple[_Axis, ...]
-_GONE = _Axis(None, whole=True)
-_UNKNOWN = _Axis(None, unknown=True)
+_Trace = tuple[InputAxis, ...]
 
 
 def receptive_fields(graph: Graph, types: Mapping[str, TensorSpec]) -> Mapping[str, ReceptiveField]:
@@ -132,7 +104,7 @@ def _follow(
     """Return the trace of each value that depends on the source, and the source's axes of space."""
     sizes = KnownSizes(graph, types)
     count = len(source.shape or ())
-    traces: dict[str, _Trace] = {source.name: tuple(_Axis(place) for place in range(count))}
+    traces: dict[str, _Trace] = {source.name: tuple(InputAxis(place) for place in range(count))}
     spatial: set[int] = set()
     for node in graph.nodes:
         seen = [place for place, value in enumerate(node.inputs) if value in traces]
@@ -144,10 +116,10 @@ def _follow(
                     Operand(node, place, _rank(traces, sizes, node.inputs[place]), output, sizes) for place in seen
                 )
                 found = [_through(each, traces[each.source], spatial, is_lone=len(seen) == 1) for each in operands]
-                found += [(_UNKNOWN,) * count for captured in node.captured if captured in traces]
+                found += [(UNFOLLOWED,) * count for captured in node.captured if captured in traces]
                 kept = [trace for trace in found if trace is not None]
                 if kept:
-                    traces[value] = tuple(_merged(axes) for axes in zip(*kept, strict=True))
+                    traces[value] = tuple(merged(axes) for axes in zip(*kept, strict=True))
     return traces, tuple(sorted(spatial))
 
 
@@ -165,114 +137,10 @@ def _through(operand: Operand, trace: _Trace, spatial: set[int], *, is_lone: boo
     if rule is NOTHING:
         return None
     if rule is None or len(rule.axes) < _least_rank(trace):
-        return (_UNKNOWN,) * len(trace)
+        return (UNFOLLOWED,) * len(trace)
     if rule.spatial:
         spatial.update(axis for axis, at in enumerate(trace) if at.place is not None and at.place >= 2 and not at.fold)
-    return tuple(axis if axis.place is None else _read(axis, rule, is_lone=is_lone) for axis in trace)
-
-
-def _read(axis: _Axis, rule: Reads, *, is_lone: bool) -> _Axis:
-    """Follow an axis through a node: where it lies, and where what its positions see varies."""
-    read = rule.axes[axis.place or 0]
-    folded = _folded(axis, read)
-    if folded is not None:
-        axis, read = folded
-    if read.out is None or (read.pull is not None and not read.pull.step):
-        return replace(_GONE, loose=read.loose, unknown=axis.unknown)
-    moved = axis if read.pull is None else _pulled(axis, read.pull)
-    joins = None if is_lone and rule.joins == read.out else rule.joins  # beside constants a position sees all there is
-    varying = axis.varies - {joins}  # joined, none of an axis is left out
-    others = [rule.axes[place] for place in varying if place < len(rule.axes)]
-    # An axis that is read wholly brings its parts together; of one that is read in part, the part is not followed.
-    parted = len(others) < len(varying) or any(other.loose or (other.pull and not other.covers) for other in others)
-    varies = {other.out for other in others if other.out is not None and not other.whole}
-    varies.update(place for other in (read, *others) for place in other.inner)
-    return replace(
-        moved,
-        place=read.out,
-        loose=moved.loose or read.loose or parted,
-        whole=moved.whole or read.whole,
-        varies=frozenset(varies if joins is None else varies | {joins}),
-    )
-
-
-def _folded(axis: _Axis, read: AxisRead) -> tuple[_Axis, AxisRead] | None:
-    """Follow an axis into tokens, along them, and out of them; None where it neither is in them nor goes there."""
-    fold, digits = axis.fold, read.digits
-    if fold is None:
-        if len(digits) != 1:
-            return None
-        fold = _Fold(digits[0].inner, digits[0].size)
-        return replace(axis, fold=fold), AxisRead(digits[0].place)
-    if not digits:
-        shift = 0 if read.pull is None else _shift(read.pull)
-        if shift is None:
-            return axis, replace(read, out=None, loose=True)
-        return replace(axis, fold=replace(fold, shift=fold.shift - shift)), replace(read, pull=None)
-    if len(digits) == 1:  # the tokens themselves are merged with another axis
-        fold, digit = replace(fold, inner=fold.inner * digits[0].inner), digits[0]
-    else:
-        over = fold.inner * fold.size
-        digit = next((one for one in digits if one.inner <= fold.inner and over <= one.inner * one.size), digits[0])
-        if fold.inner % digit.inner or not digit.inner <= fold.inner:
-            return axis, replace(read, out=None, loose=True)
-        fold = replace(fold, inner=fold.inner // digit.inner)
-    if fold.shift:
-        return axis, replace(read, out=None, loose=True)
-    is_alone = len(digits) > 1 and (fold.inner, fold.size) == (1, digit.size)
-    return replace(axis, fold=None if is_alone else fold), AxisRead(digit.place)
-
-
-def _shift(pull: Pull) -> int | None:
-    """Return by how much a rule moves positions, None where it does more."""
-    is_shift = len(pull.offsets) == len(pull.offsets[0]) == pull.step == 1
-    return pull.offsets[0][0] if is_shift else None
-
-
-def _pulled(axis: _Axis, pull: Pull) -> _Axis:
-    """Follow a periodic rule: of several phases the hull is taken, which is a bound for each of them."""
-    phases = len(pull.offsets)
-    pace = Fraction(pull.step, phases)
-    filled = [(phase, taps) for phase, taps in enumerate(pull.offsets) if len(taps)]
-    if not filled:
-        return _GONE
-    # Taps lie in order; a damaged kernel may claim 2^60 of them.
-    lows = [min(taps[0], taps[-1]) - phase * pace for phase, taps in filled]
-    highs = [max(taps[0], taps[-1]) - phase * pace for phase, taps in filled]
-    uneven = len(filled) < phases or len(set(lows)) > 1 or len(set(highs)) > 1
-    ends = (axis.stride * min(lows), axis.stride * max(highs))  # in falling order where a Slice turned the axis round
-    return replace(
-        axis,
-        stride=axis.stride * pace,
-        low=axis.low + min(ends),
-        high=axis.high + max(ends),
-        loose=axis.loose or uneven,
-    )
-
-
-def _merged(axes: Sequence[_Axis]) -> _Axis:
-    """Join what the operands of a node see of one input axis."""
-    local = [axis for axis in axes if axis.place is not None]
-    gone = [axis for axis in axes if axis.place is None]
-    whole = any(axis.whole for axis in axes)
-    # All that may be seen is the whole input; beside a field it is not known whether that is seen as well.
-    partly = bool(gone) and all(axis.loose for axis in gone)
-    unknown = any(axis.unknown for axis in axes) or (partly and bool(local))
-    if not local:
-        return _Axis(None, loose=partly, whole=whole, unknown=unknown)
-    if len({(axis.place, axis.stride, axis.fold) for axis in local}) > 1:
-        return replace(_GONE, loose=any(axis.fold for axis in local), unknown=unknown)
-    return _Axis(
-        local[0].place,
-        local[0].stride,
-        min(axis.low for axis in local),
-        max(axis.high for axis in local),
-        any(axis.loose for axis in local),
-        whole,
-        unknown,
-        frozenset().union(*(axis.varies for axis in local)),
-        local[0].fold,
-    )
+    return tuple(axis if axis.place is None else follow_axis(axis, rule, is_lone=is_lone) for axis in trace)
 
 
 def _field(trace: _Trace, spatial: Iterable[int], source: str) -> ReceptiveField:

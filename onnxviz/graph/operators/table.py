@@ -205,11 +205,13 @@ def operator_of(node: Node) -> Operator:
     return UNKNOWN if node.is_call else OPERATORS.get((node.domain, node.op), UNKNOWN)
 
 
-_MOVING_RULES: frozenset[Rule | None] = frozenset(
+MOVING: frozenset[Rule | None] = frozenset(
     {elementwise.expand, moving.centred, moving.concat, moving.gather, moving.pad, moving.slice_, moving.split}
     | {moving.squeeze, moving.tile, moving.transpose, moving.unsqueeze, reshaping.flatten, reshaping.reshape}
     | {resizing.resize, windows.depth_to_space, windows.space_to_depth}
 )
+"""Rules of operators that make values of their inputs, in other places, or values between them."""
+
 _CHOOSING = frozenset(
     "Clip Compress Dropout GatherElements GatherND Identity MaxPool NhwcMaxPool ReduceMax ReduceMin Relu "
     "ReverseSequence TopK".split()
@@ -218,7 +220,7 @@ _CHOOSING = frozenset(
 
 def passes_values(node: Node) -> bool:
     """Return whether what a node makes are values of its inputs, moved, chosen or between them."""
-    return operator_of(node).reads in _MOVING_RULES or node.operator in _CHOOSING
+    return operator_of(node).reads in MOVING or node.operator in _CHOOSING
 
 
 _MOST_TAPS = 1 << 20

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from onnxviz.errors import NoMatchError, UnsupportedError, UsageError
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.layer import Layer
-from onnxviz.graph.selection.candidates import Candidate, Candidates, Matches, members
+from onnxviz.graph.selection.candidates import Candidate, Candidates
 from onnxviz.graph.selection.evaluation import Evaluation
 from onnxviz.graph.selection.grammar import KEYWORDS, Condition, Factor, Selection, Term, Word, exact, parse
 from onnxviz.graph.selection.messages import all_inside, inside_body, left_inside, pointed
+from onnxviz.graph.selection.number_sets import Matches, members
 from onnxviz.words import near, shown
 
 SelectionText = str | Layer | Sequence[str | Layer] | Mapping[str, str]

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from onnxviz.errors import NoMatchError, UnsupportedError
-from onnxviz.graph.selection.candidates import Candidates, Matches, grouped, mask, members, union
+from onnxviz.graph.selection.candidates import Candidates
 from onnxviz.graph.selection.globs import fitting_names, plain_name
 from onnxviz.graph.selection.grammar import KEYWORDS, Condition, Factor, Name, Selection, Term, Word
 from onnxviz.graph.selection.messages import inside_body, pointed
+from onnxviz.graph.selection.number_sets import Matches, grouped, mask, members, union
 from onnxviz.words import near, shown
 
 _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {

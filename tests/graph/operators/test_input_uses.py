@@ -60,6 +60,11 @@ def use(proto: onnx.ModelProto, name: str = "x") -> InputUse:
         ("m = Sub (a, x) \n n = Neg (m)", {"a": 127.0}, "-(127 - x)"),
         ("c = Clip (x) \n m = Reshape (c, s) \n n = Div (m, a)", {"s": [1, 3, 4, 4], "a": 255.0}, None),
         (
+            "s = SpaceToDepth <blocksize = 2> (x) \n m = Div (s, a) \n n = DepthToSpace <blocksize = 2> (m)",
+            {"a": 255.0},
+            "x / 255",
+        ),
+        (
             "r, g, b = Split <axis = 1> (x) \n s = Sub (r, u) \n h = Sub (g, v) \n n = Concat <axis = 1> (s, h, b)",
             {"u": 120.0, "v": 110.0},
             "x - 120",

@@ -14,7 +14,8 @@ import numpy as np
 
 from onnxviz.draw.arrange import arrange_axes
 from onnxviz.draw.palette import default_colormap
-from onnxviz.draw.scale import MODES, channel_statistics, limits
+from onnxviz.draw.scale import MODES, limits
+from onnxviz.draw.statistics import channel_statistics
 from onnxviz.draw.style import Style
 from onnxviz.reporting.appearance import appearance
 from onnxviz.reporting.block_store import BlockStore

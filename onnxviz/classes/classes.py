@@ -1,16 +1,12 @@
-"""The classes of a classifier: their names, the outputs that may hold their scores, and the strongest of a run."""
+"""`Classes`: the names of a classifier's classes, and the outputs that may hold their scores."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
-from onnxviz.activations import Activation
-from onnxviz.errors import ExecutionError, InputError, RunError, UnsupportedError
-from onnxviz.feed.feed import Feed
+from onnxviz.errors import InputError
 from onnxviz.feed.preprocessing import model_labels
 from onnxviz.graph.cut import needed_inputs, needed_nodes
 from onnxviz.graph.node import Node
@@ -22,15 +18,6 @@ from onnxviz.words import listed, quoted, shown
 
 LARGE_HEAD = 512 * 2**20
 """Bytes up to which running to the class scores never counts as much: the dense layers of a VGG net take 472 MiB."""
-
-
-@dataclass(frozen=True, slots=True)
-class ClassScore:
-    """A class with its score: its name, its unit and the value of that."""
-
-    name: str
-    index: int
-    value: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,113 +37,20 @@ class Classes:
         return self.labels if any(choice.value == value for choice in self.outputs) else None
 
 
-class Scores:
-    """The scores of one run: `top` are the strongest classes of the first output that has scores."""
-
-    def __init__(self, classes: Classes) -> None:
-        """Begin without a score."""
-        self.top: tuple[ClassScore, ...] = ()
-        self._classes = classes
-        self._values = {choice.value for choice in classes.outputs}
-        self._shapes: dict[str, tuple[int, ...]] = {}
-
-    def add(self, activation: Activation) -> None:
-        """Take an activation of the run; all but those of class outputs are passed over."""
-        if activation.value in self._values:
-            self._shapes[activation.name] = activation.array.shape
-            self.top = self.top or top_classes(activation, self._classes.labels)
-
-    def check(self) -> None:
-        """Refuse names that the user gave and that fit no output of the run.
-
-        Raises:
-            InputError: No output had as many units as there are names.
-        """
-        labels = self._classes.labels if self._classes.asked else None
-        if labels is not None and not any(shape[-1:] == (len(labels),) for shape in self._shapes.values()):
-            raise _unfit(labels, self._shapes)
-
-
-class ScoredStream:
-    """Runs what is chosen together with the class outputs, and without these where they alone cannot be run."""
-
-    def __init__(
-        self,
-        stream: Callable[[Sequence[Choice], Feed], Iterator[Activation]],
-        choices: Sequence[Choice],
-        classes: Classes,
-        noted: Callable[[str], None],
-    ) -> None:
-        """Keep what is to be run by `stream`; `noted` is called with a sentence where class outputs are let go."""
-        chosen = {choice.value for choice in choices}
-        self._stream = stream
-        self._choices = choices
-        self._scores = [choice for choice in classes.outputs if choice.value not in chosen]
-        self._asked = classes.asked
-        self._noted = noted
-        self._said = False
-
-    def __call__(self, feed: Feed) -> Iterator[Activation]:
-        """Yield an activation for each choice, and for each class output that can be computed.
-
-        Raises:
-            RunError, UnsupportedError: What is chosen cannot be run, or class scores that were asked for.
-        """
-        done: set[str] = set()
-        try:
-            for activation in self._stream([*self._choices, *self._scores], feed):
-                done.add(activation.value)
-                yield activation
-        except (RunError, UnsupportedError) as error:
-            if self._asked or not self._scores:
-                raise
-            failure = error
-        else:
-            return
-        for activation in self._stream(self._choices, feed):
-            if activation.value not in done:
-                yield activation
-        self._say(failure)
-        if not isinstance(failure, ExecutionError):  # else another input may run
-            self._scores = []
-
-    def _say(self, failure: Exception) -> None:
-        reason = str(failure).split("\n", 1)[0]
-        if not self._said:
-            self._noted(f"no class scores: the end of the model, which no chosen layer needs, cannot be run: {reason}")
-        self._said = True
-
-
-def top_classes(scores: Activation, labels: Sequence[str] | None, count: int = 5) -> tuple[ClassScore, ...]:
-    """Return the strongest classes of the first item, strongest first.
-
-    The result is empty unless there is a label for each unit or the scores are a distribution: not negative, sum 1.
-    """
-    array = scores.array[0] if scores.array.ndim == 2 and len(scores.array) else scores.array
-    if array.ndim != 1 or array.size < 2 or not np.isfinite(array).all():
-        return ()
-    values = array.astype(np.float64)
-    named = labels is not None and len(labels) == values.size
-    if not named and not (values.min() >= 0 and abs(values.sum() - 1) < 1e-3):
-        return ()
-    order = np.argsort(-values, kind="stable")[:count]
-    names = labels if named and labels is not None else [f"class {unit}" for unit in range(values.size)]
-    return tuple(ClassScore(names[unit], int(unit), float(values[unit])) for unit in order)
-
-
 def find_classes(model: Model, choices: Sequence[Choice], given: tuple[str, ...] | Path | None) -> Classes:
     """Return the classes of a model, by the names that are given, or in a file that is, else by the model's own.
 
     Raises:
         InputError: The file cannot be read, or the names that are given fit no output.
     """
+    asked = given is not None
     labels = read_labels(given) if isinstance(given, Path) else given
-    if labels is not None:
+    if labels is None:
+        labels = model_labels(model.metadata)
+    else:
         shapes = {spec.name: model.types.get(spec.name, spec).shape for spec in model.outputs}
         if not any(_may_be_scores(shape, labels) for shape in shapes.values()):
-            raise _unfit(labels, shapes)
-    asked = labels is not None
-    labels = labels if labels is not None else model_labels(model.metadata)
+            raise unfit(labels, shapes)
     found = Classes(labels, asked, class_outputs(model, choices, labels, asked=asked))
     more = _head_bytes(model, choices, found.outputs)
     if asked or more <= LARGE_HEAD:
@@ -236,7 +130,8 @@ def read_labels(path: Path) -> tuple[str, ...]:
         raise InputError(f"the labels {path} cannot be read: {error.strerror}") from None
 
 
-def _unfit(labels: Sequence[str], shapes: Mapping[str, Sequence[Dimension] | None]) -> InputError:
+def unfit(labels: Sequence[str], shapes: Mapping[str, Sequence[Dimension] | None]) -> InputError:
+    """Return the error that says that labels fit no output, each of which has one of these shapes."""
     told = listed(f"{quoted(name)} is {shape_text(shape)}" for name, shape in shapes.items())
     classes = f"{len(labels)} class{'es' * (len(labels) != 1)}"
     return InputError(f"the labels name {classes}, and no output is a vector of so many{': ' * bool(told)}{told}")

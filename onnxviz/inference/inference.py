@@ -1,0 +1,290 @@
+"""`Inference`: what one graph takes and what comes out of it, as activations."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+
+from onnxviz.activations import Activation
+from onnxviz.errors import ExecutionError, MissingOperatorError, UnsupportedError
+from onnxviz.feed.feed import Feed
+from onnxviz.feed.feed_options import FeedOptions
+from onnxviz.feed.free_sizes import open_sizes
+from onnxviz.feed.input_shapes import picture_input
+from onnxviz.feed.make import make_feed
+from onnxviz.feed.second_sizes import Tries
+from onnxviz.graph.cut import needed_inputs
+from onnxviz.graph.graph import Graph
+from onnxviz.graph.layers.families import Families
+from onnxviz.graph.operators.input_uses import input_uses
+from onnxviz.graph.operators.region import Region, region, unknown_sizes
+from onnxviz.graph.segments import map_bytes
+from onnxviz.graph.selection.choices import Choice
+from onnxviz.graph.shapes import fix_inputs, infer_types
+from onnxviz.graph.storage.model_file import ModelFile
+from onnxviz.graph.upgrade import OLDEST_RUN, is_old, upgraded
+from onnxviz.inference.missing_operators import MissingOperators
+from onnxviz.inference.quantisation import quantised
+from onnxviz.inference.refusals import LeftOut, reason_against, refusal, warn
+from onnxviz.inference.run_plan import RunPlan, plan_run, skeleton_of
+from onnxviz.inference.value_layouts import ValueLayouts
+from onnxviz.layout import Array, TensorSpec, spatial_axes
+from onnxviz.runtime.devices import Placement
+from onnxviz.runtime.executor import Executor
+from onnxviz.runtime.session import RunOptions
+from onnxviz.words import once
+
+Types = Mapping[str, TensorSpec]
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+class Inference:
+    """Feeds and runs one graph, whose weights stay in its file."""
+
+    def __init__(self, file: ModelFile, graph: Graph, types: Types, families: Families) -> None:
+        """Take the graph, the type and shape of its values before anything is fed, and the families of its nodes."""
+        self.file = file
+        self.graph = graph
+        self.types = types
+        self._layouts = ValueLayouts(graph, types, families)
+        self._missing = MissingOperators(graph, types)
+        self._unrunnable: dict[str, str] = {}
+        self._last_fed: tuple[Shapes | None, Types] = (None, {})
+        self._last_plan: tuple[object, RunPlan] = (None, RunPlan((), {}))
+
+    def feed(
+        self,
+        source: Any,
+        options: FeedOptions | None = None,
+        values: Sequence[str] | None = None,
+        *,
+        open_size: int | None = None,
+    ) -> Feed:
+        """Turn the source of one run into what the graph takes; a Feed is returned as it is.
+
+        `values` are what will be run, None for all: inputs that they do not need are not fed. `open_size` is what
+        sizes that the model leaves open become where numbers are made up.
+
+        Raises:
+            InputError: It cannot be fed, or is a list, which means several runs.
+        """
+        if isinstance(source, Feed):
+            return source
+        return make_feed(self.inputs(values), source, options or FeedOptions(), self.graph.metadata, open_size)
+
+    def tries(self, source: Any, options: FeedOptions | None, values: Sequence[str] | None) -> Tries:
+        """Return the feeds of a source (see `feed`), one after the other where the model refuses what was made up."""
+        return Tries(lambda size: self.feed(source, options, values, open_size=size))
+
+    def inputs(self, values: Sequence[str] | None = None) -> tuple[TensorSpec, ...]:
+        """Return the inputs with what the graph's own operators say of them, and whether these values need them."""
+        if values is None:
+            return self._inputs
+        needed = needed_inputs(self.graph, values)
+        return tuple(replace(spec, use=replace(spec.use, is_needed=spec.name in needed)) for spec in self._inputs)
+
+    def executor(
+        self,
+        options: RunOptions | None = None,
+        *,
+        keep: bool = False,
+        placed: Callable[[Placement], None] = lambda placement: None,
+        noted: Callable[[str], None] = lambda text: None,
+        as_shipped: bool = False,
+    ) -> Executor:
+        """Return what runs this graph on one device; `keep` and `placed` are those of `Executor`.
+
+        `noted` is called with a sentence where the graph has to be converted to newer operators. `as_shipped` runs int8
+        activations as onnxruntime does unless told otherwise, by which exposing may move the outputs.
+
+        Raises:
+            ModelError: The file with the weights changed since it was opened, or is incomplete.
+            RunError: onnxruntime is missing.
+        """
+        self.file.check_unchanged()
+        self.file.check_complete()
+        kind = "" if as_shipped and self._quantised == "int8" else self._quantised
+        newer = partial(_newer, opset=self.graph.opset, noted=once(noted)) if is_old(self.graph) else None
+        options = options or RunOptions()
+        return Executor(self.file.folder, options, keep=keep, placed=placed, quantised=kind, newer=newer)
+
+    def stream(
+        self, choices: Sequence[Choice], fed: Feed, executor: Executor, left_out: LeftOut = warn
+    ) -> Iterator[Activation]:
+        """Plan a run, and yield an activation for each choice as the pieces of the graph run; see `carry_out`.
+
+        Of several choices those that need an operator which onnxruntime lacks are `left_out` as well.
+
+        Raises:
+            UnsupportedError: A choice is a weight, or none of them can be shown.
+        """
+        self.check_run(choices)
+        return self._streamed(choices, fed, executor, left_out)
+
+    def _streamed(
+        self, choices: Sequence[Choice], fed: Feed, executor: Executor, left_out: LeftOut
+    ) -> Iterator[Activation]:
+        waiting = {choice.value: choice for choice in choices}
+        known = [choice for choice in choices if choice.value in self._unrunnable]
+        self._leave_out(known if len(known) < len(choices) else [], waiting, left_out)
+        while waiting:
+            plan = self.plan(list(waiting), fed, executor.options.memory)
+            try:
+                for activation in self.carry_out(plan, tuple(waiting.values()), fed, executor, left_out):
+                    del waiting[activation.value]
+                    yield activation
+                return
+            except MissingOperatorError as error:
+                lost = self._missing.needing(waiting.values(), error)
+                if not lost or len(lost) == len(choices):
+                    raise
+                self._unrunnable.update((choice.value, str(error)) for choice in lost)
+                self._leave_out(lost, waiting, left_out)
+
+    def _leave_out(self, lost: Iterable[Choice], waiting: dict[str, Choice], left_out: LeftOut) -> None:
+        for choice in lost:
+            left_out(choice, self._unrunnable[choice.value])
+            del waiting[choice.value]
+
+    def carry_out(
+        self, plan: RunPlan, choices: Sequence[Choice], fed: Feed, executor: Executor, left_out: LeftOut = warn
+    ) -> Iterator[Activation]:
+        """Yield an activation for each choice as the pieces run; those of inputs come first, as they were fed.
+
+        Of several choices one that is not a tensor, or did not come out, is `left_out`.
+
+        Raises:
+            UnsupportedError: None of them can be shown.
+        """
+        wanted = {choice.value: choice for choice in choices}
+        for value in [name for name in fed.arrays if name in wanted]:
+            yield self.activation(wanted[value], fed.arrays[value].copy())
+        refused = 0
+        with self.advising(fed):
+            for output, array in executor.run(plan.pieces, fed.arrays):
+                reading = plan.readings.get(output)
+                if reading is None:
+                    continue
+                choice, reason = wanted[reading.value], reason_against(array)
+                if not reason:
+                    yield self.activation(choice, array, reading.dtype)
+                    continue
+                refused += 1
+                if refused == len(choices):
+                    raise refusal(choice, reason)
+                left_out(choice, reason)
+
+    def plan(self, values: Sequence[str], fed: Feed, memory: int) -> RunPlan:
+        """Plan a run: the graph cut to what the values need, in pieces whose maps fit in `memory` bytes.
+
+        Plans for the same values are equal whatever sizes are fed, so that one open session serves all of them.
+        """
+        key = tuple(values), _shapes(fed), memory
+        if self._last_plan[0] != key:
+            self._last_plan = key, plan_run(self.graph, values, self._fed_types(fed), memory)
+        return self._last_plan[1]
+
+    def whole(self, values: Sequence[str]) -> RunPlan:
+        """Return the graph cut to what the values need, in one piece; in no piece where all of them are inputs."""
+        return plan_run(self.graph, values, self.types, sys.maxsize)
+
+    def map_bytes(self, choices: Sequence[Choice], fed: Feed) -> int:
+        """Estimate the bytes of the maps of what is chosen; values of unknown size count as 0."""
+        types = self._fed_types(fed)
+        return sum(map_bytes(types[choice.value]) or 0 for choice in choices if choice.value in types)
+
+    def sizes(self, values: Sequence[str], fed: Feed, executor: Executor) -> Types:
+        """Run, and return type and shape of those values that came out as tensors."""
+        plan = self.plan(values, fed, executor.options.memory)
+        with self.advising(fed):
+            return {
+                reading.value: TensorSpec(reading.value, reading.dtype or str(array.dtype), array.shape)
+                for output, array in executor.run(plan.pieces, fed.arrays)
+                if isinstance(array, np.ndarray) and (reading := plan.readings.get(output)) is not None
+            }
+
+    def region(self, choice: Choice, position: Sequence[int], fed: Feed) -> Region:
+        """Return which pixels of the feed a position on a map of the choice depends on; runs for sizes not known."""
+        graph, types = fix_inputs(self.graph, _shapes(fed)), self._fed_types(fed)
+        unknown = unknown_sizes(graph, types, choice.value)
+        if unknown:
+            types = infer_types(graph, self.sizes(unknown, fed, self.executor()))
+        layout = choice.layer.layout if choice.layer is not None else None
+        return region(graph, types, choice.value, position, spatial_axes(layout))
+
+    def values(self, names: Sequence[str], fed: Feed, options: RunOptions | None = None) -> list[Any]:
+        """Run the whole graph, uncut and as onnxruntime does by default, and return the named outputs."""
+        with self.advising():
+            return self.executor(options, as_shipped=True).open(skeleton_of(self.graph)).run(fed.arrays, names)
+
+    def activation(self, choice: Choice, array: Array, dtype: str = "") -> Activation:
+        """Return an array of a run with the name, layout and operator of its choice, and the dtype that it had."""
+        axes = self._layouts.of_array(choice, array.ndim)
+        layout = None if axes is None else axes.layout
+        if layout is not None and layout.count("T") == 1 and not self._takes_pictures:
+            layout = layout.replace("T", "L")  # steps of time or words, not patches of a picture
+        op = "" if choice.layer is None else choice.layer.op
+        assumed = axes is not None and axes.assumed
+        return Activation(choice.name, choice.value, choice.tap, array, layout, op, assumed, dtype)
+
+    @contextmanager
+    def advising(self, fed: Feed | None = None) -> Iterator[None]:
+        """Add to an error of onnxruntime what it concerns: types of the model, or sizes of what is fed."""
+        try:
+            yield
+        except MissingOperatorError as error:
+            raise self._missing.with_types(error) from None
+        except ExecutionError as error:
+            choice = open_sizes(self.graph.inputs, _shapes(fed)) if fed is not None else ""
+            if not choice:
+                raise
+            raise ExecutionError(f"{error}\n{choice}") from None
+
+    def check_run(self, choices: Sequence[Choice]) -> None:
+        """Refuse weights, which no run computes.
+
+        Raises:
+            UnsupportedError: A choice is a weight.
+        """
+        weights = [choice.name for choice in choices if choice.value in self.graph.weights]
+        if weights:
+            raise UnsupportedError(f"{weights[0]!r} is a weight of the model; what a run computes can be shown")
+
+    def _fed_types(self, fed: Feed) -> Types:
+        """Return type and shape of every value for what is fed; inferred once for inputs of the same sizes."""
+        shapes = _shapes(fed)
+        if self._last_fed[0] != shapes:
+            self._last_fed = shapes, infer_types(fix_inputs(self.graph, shapes))
+        return self._last_fed[1]
+
+    @cached_property
+    def _inputs(self) -> tuple[TensorSpec, ...]:
+        """The inputs with what the graph's own operators say of them: their layout, and their first use."""
+        known = {name: found.layout for name, found in self._layouts.known.items() if not found.assumed}
+        uses = input_uses(self.graph, self.types)
+        return tuple(replace(spec, layout=known.get(spec.name), use=uses[spec.name]) for spec in self.graph.inputs)
+
+    @cached_property
+    def _takes_pictures(self) -> bool:
+        return picture_input(self._inputs) is not None
+
+    @cached_property
+    def _quantised(self) -> str:
+        return quantised(self.graph, self.types)
+
+
+def _newer(skeleton: bytes, opset: int, noted: Callable[[str], None]) -> bytes:
+    """Return a piece of the graph in newer operators."""
+    result = upgraded(skeleton)
+    noted(f"the model is of opset {opset}, older than onnxruntime runs: converted to {OLDEST_RUN}")
+    return result
+
+
+def _shapes(fed: Feed) -> Shapes:
+    return {name: array.shape for name, array in fed.arrays.items()}
