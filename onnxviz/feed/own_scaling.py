@@ -13,7 +13,7 @@ Numbers that fit none of these, such as a norm that moves nothing, say nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from onnxviz.layout import PROBES, Scaling
@@ -38,11 +38,23 @@ def range_taken(scaling: Scaling) -> Range | None:
 
 
 def _is_linear(scaling: Scaling) -> bool:
-    """Return whether pixels are shifted and scaled, and not bounded as by `max(x, 0)`, which says nothing of them."""
-    middles = [(least + greatest) / 2 for least, greatest in scaling.ends]
-    made, probes = pairwise(middles), pairwise(PROBES)
-    slopes = [(after - before) / (end - start) for (before, after), (start, end) in zip(made, probes, strict=True)]
-    return max(slopes) - min(slopes) <= 1e-3 * max(map(abs, slopes))
+    """Return whether pixels are shifted and scaled, and not bounded as by `max(x, 0)`, which says nothing of them.
+
+    Each channel may have a mean and std of its own. The greatest of several lines bends upwards alone, and the least
+    downwards alone; and each rises, or each falls.
+    """
+    rises, falls = (_slopes([ends[side] for ends in scaling.ends]) for side in (1, 0))
+    slopes = (*rises, *falls)
+    slack = 1e-3 * max(map(abs, slopes))
+    bends = [after - before for before, after in pairwise(rises)] + [
+        before - after for before, after in pairwise(falls)
+    ]
+    return min(bends) >= -slack and (min(slopes) > slack or max(slopes) < -slack)
+
+
+def _slopes(numbers: Sequence[float]) -> Sequence[float]:
+    made = zip(pairwise(numbers), pairwise(PROBES), strict=True)
+    return [(after - before) / (end - start) for (before, after), (start, end) in made]
 
 
 # Of what the pixels become: how wide it is, and which share of it is negative. No network was trained on 8-bit pixels

@@ -108,11 +108,17 @@ def _as_pixels(values: npt.NDArray[Any], name: str, span: tuple[float, float] | 
     if span is None or low < min(span) or high > max(span):
         raise InputError(
             f"{name} is {values.dtype} from {low:g} to {high:g}: which number is black and which white is not known; "
-            f"scale it to 0..1 or uint8, or give --range={low:g},{high:g}, which feeds its numbers as they are"
+            f"scale it to 0..1 or uint8, or give --range={_exact(low)},{_exact(high)}, "
+            "which feeds its numbers as they are"
         )
     black, white = span
     pixels = (values.astype(np.float64) - black) / (white - black) * 255
     return pixels.astype(np.float32), (f"its numbers are in the range that is fed: {black:g}..{white:g}",)
+
+
+def _exact(number: float) -> str:
+    """Return the shortest text that is read as this very number."""
+    return repr(number).removesuffix(".0")
 
 
 def with_channels(pixels: Pixels, channels: int) -> Pixels:

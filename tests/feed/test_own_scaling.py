@@ -13,6 +13,12 @@ from tests.feed.feeding import feed
 BYTES, FRACTIONS, SIGNED = (0.0, 255.0), (0.0, 1.0), (-1.0, 1.0)
 
 
+def normalised(means: tuple[float, ...], stds: tuple[float, ...]) -> Scaling:
+    """Return (x - mean) / std of each channel."""
+    each = [[(probe - mean) / std for mean, std in zip(means, stds, strict=True)] for probe in PROBES]
+    return Scaling("f(x)", tuple((min(numbers), max(numbers)) for numbers in each))
+
+
 def linear(factor: float, *addends: float) -> Scaling:
     """Return x * factor plus an addend for each channel."""
     ends = tuple((probe * factor + min(addends), probe * factor + max(addends)) for probe in PROBES)
@@ -35,6 +41,12 @@ def linear(factor: float, *addends: float) -> Scaling:
         ("x - 0.5", linear(1, -0.5), FRACTIONS),
         ("255x", linear(255, 0), FRACTIONS),
         ("255x less caffe's mean", linear(255, -103.9, -116.8, -123.7), FRACTIONS),
+        ("CIFAR of 0..255", normalised((125.3, 123.0, 113.9), (63.0, 62.0, 66.6)), BYTES),
+        ("a Keras Normalization", normalised((125, 110, 90), (70, 62, 55)), BYTES),
+        ("satellites", normalised((90, 96, 70), (40, 60, 80)), BYTES),
+        ("from white down", normalised((125, 110, 90), (-70, -62, -55)), BYTES),
+        ("CIFAR of 0..1", normalised((0.4914, 0.4822, 0.4465), (0.247, 0.243, 0.261)), FRACTIONS),
+        ("CLIP", normalised((0.4814, 0.4578, 0.4082), (0.2686, 0.2613, 0.2758)), FRACTIONS),
         ("127.5x + 127.5", linear(127.5, 127.5), SIGNED),
         ("x / 2 + 0.5", linear(0.5, 0.5), SIGNED),
         ("a norm that moves nothing", linear(1.02, -0.02), None),
@@ -42,6 +54,12 @@ def linear(factor: float, *addends: float) -> Scaling:
         ("nothing", linear(0, 0.3), None),
         ("x / 65535", linear(1 / 65535, 0), None),
         ("1000x", linear(1000, 0), None),
+        ("one channel up, one down", normalised((125, 125), (60, -60)), None),
+        (
+            "max(x, 0) / 60 beside x / 50",
+            Scaling("f(x)", ((-0.02, 0.0), (0.0, 0.0), (1 / 60, 0.02), (4.25, 5.1))),
+            None,
+        ),
         ("max(x, 0)", Scaling("f(x)", ((0.0, 0.0), (0.0, 0.0), (1.0, 1.0), (255.0, 255.0))), None),
         ("min(x, 1)", Scaling("f(x)", ((-1.0, -1.0), (0.0, 0.0), (1.0, 1.0), (1.0, 1.0))), None),
     ],

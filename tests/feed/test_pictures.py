@@ -242,11 +242,20 @@ def test_wide_numbers_are_never_clipped(low: int, high: int, dtype: type) -> Non
         one(values)
     assert str(caught.value) == (
         f"a is {np.dtype(dtype)} from {low:g} to {high:g}: which number is black and which white is not known; scale "
-        f"it to 0..1 or uint8, or give --range={low:g},{high:g}, which feeds its numbers as they are"
+        f"it to 0..1 or uint8, or give --range={low},{high}, which feeds its numbers as they are"
     )
     picture = one(values, (low, high))
     assert picture.pixels.ravel() == pytest.approx([0, 63.75, 127.5, 191.25, 255], abs=0.1)
     assert picture.notes == (f"its numbers are in the range that is fed: {low:g}..{high:g}",)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, np.int32, np.int64])
+def test_the_range_that_is_proposed_holds_all_numbers(dtype: type) -> None:
+    values = np.array([[-1234.5644, 7.0, 31234.5678]]).astype(dtype) * (1 if dtype is np.float16 else 999)
+    with pytest.raises(InputError) as caught:
+        one(values)
+    low, high = str(caught.value).partition("--range=")[2].partition(", which")[0].split(",")
+    assert one(values, (float(low), float(high))).pixels[0, ::2, 0].tolist() == [0, 255]
 
 
 def test_all_pictures_of_a_batch_have_the_same_black_and_white() -> None:

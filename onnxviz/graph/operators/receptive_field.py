@@ -20,7 +20,7 @@ from typing import Any
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.operators.input_axis import UNFOLLOWED, InputAxis, follow_axis, merged
 from onnxviz.graph.operators.reads.rule import NOTHING, KnownSizes, Operand
-from onnxviz.graph.operators.table import rule_of
+from onnxviz.graph.operators.table import operator_of, rule_of
 from onnxviz.layout import TensorSpec
 
 
@@ -121,6 +121,10 @@ def _follow(
                 if kept:
                     lengths = sizes.shape(value) or ()
                     traces[value] = tuple(merged(axes, lengths) for axes in zip(*kept, strict=True))
+    if not spatial and any(operator_of(node).kind == "conv" and node.outputs[0] in traces for node in graph.nodes):
+        spatial.update(
+            range(2, count)
+        )  # it slides over what could not be followed: its fields are not followed, but it has some
     return traces, tuple(sorted(spatial))
 
 
@@ -129,7 +133,7 @@ def _rank(traces: Mapping[str, _Trace], sizes: KnownSizes, value: str) -> int:
 
 
 def _least_rank(trace: _Trace) -> int:
-    return 1 + max((axis.place for axis in trace if axis.place is not None), default=0)
+    return 1 + max((axis.place for axis in trace if axis.place is not None), default=-1)
 
 
 def _through(operand: Operand, trace: _Trace, spatial: set[int], *, is_lone: bool) -> _Trace | None:

@@ -281,6 +281,27 @@ def test_a_skip_beside_aligned_corners_sees_no_more_than_its_bound() -> None:
             assert low - 1 < row <= low + found.size[0], (row, place)
 
 
+def test_a_dynamically_quantised_convolution_has_its_float_kins_field_beside_the_scale_of_all() -> None:
+    found = field(
+        """g (float[1,1,8,8] x) => (float[1,1,8,8] y)
+        <uint8[1,1,3,3] w = {1, 2, 3, 4, 5, 6, 7, 8, 9}, float s = {0.1}> {
+            q, scale, zero = DynamicQuantizeLinear (x)
+            both = Mul (scale, s)
+            c = ConvInteger <pads=[1,1,1,1]> (q, w, zero)
+            f = Cast <to=1> (c)
+            y = Mul (f, both)
+        }"""
+    )
+    assert (found.size, found.status, found.reaches_whole) == ((3, 3), Status.EXACT, True)
+
+
+def test_behind_a_pad_of_unknown_amounts_a_field_is_bounded_by_the_input_and_not_left_out() -> None:
+    found = field(
+        "g (float[1,1,H,W] x, int64[8] p, float[1,1,3,3] w) => (float[1,1,A,B] y) { a = Pad(x, p) y = Conv(a, w) }"
+    )
+    assert found.status is Status.WHOLE_INPUT
+
+
 def test_axes_that_are_swapped_stay_with_their_own() -> None:
     found = field(
         """g (float[1,1,8,8] x, float[1,1,1,3] row, float[1,1,5,1] column) => (float[1,1,8,8] y) {
