@@ -54,6 +54,8 @@ class InputUse:
     Attributes:
         kind: `tensor`, `sequence`, `optional`, `map` or `sparse tensor`.
         scaling: how it is scaled before anything else, None where it is not.
+        covered: the least and greatest number that it is quantised to, where it is quantised before anything else;
+            None where it is not, or where these say nothing of it, as ends on both sides of 0 alike.
         rows: as many whole numbers, from 0 on, have a row in the table that the input looks into.
         is_needed: whether what is run needs it.
         is_weight: it is the weight of a layer, or the steps of a recurrent one, and so is not a picture.
@@ -63,6 +65,7 @@ class InputUse:
 
     kind: str = "tensor"
     scaling: Scaling | None = None
+    covered: tuple[float, float] | None = None
     rows: int | None = None
     is_weight: bool = False
     is_needed: bool = True

@@ -59,7 +59,7 @@ def input_uses(graph: Graph, types: Mapping[str, TensorSpec]) -> Mapping[str, In
         numbers_made = trail.followed.get(spec.name)
         if numbers_made is not None:
             found[numbers_made.root] = _with_scaling(found[numbers_made.root], numbers_made)
-    return found
+    return {name: replace(use, covered=trail.covered.get(name)) for name, use in found.items()}
 
 
 class _InputTrail:
@@ -69,6 +69,7 @@ class _InputTrail:
         self.graph = graph
         self.types = types
         self.followed = {spec.name: input_range(spec.name) for spec in graph.inputs}
+        self.covered: dict[str, tuple[float, float] | None] = {}
         self._constants: dict[str, NumberRange | None] = {}
 
     def readers(self) -> Sequence[tuple[Node, int, NumberRange]]:
@@ -77,6 +78,8 @@ class _InputTrail:
         for node in self.graph.nodes:
             read = [(place, self.followed[value]) for place, value in enumerate(node.inputs) if value in self.followed]
             made = self._made(node, 0) if read else None
+            if made is not None and made.formula == "x" and node.operator == "QuantizeLinear":
+                self.covered.setdefault(made.root, _covered(self.graph, node))
             if made is not None and made.root:
                 self.followed.update((output, made) for output in node.outputs if output)
             else:
@@ -147,6 +150,21 @@ def _with_scaling(use: InputUse, numbers: NumberRange) -> InputUse:
         return use
     ends = tuple((float(low), float(high)) for low, high in numbers.ends)
     return replace(use, scaling=Scaling(numbers.formula, ends))
+
+
+def _covered(graph: Graph, node: Node) -> tuple[float, float] | None:
+    """Return the least and greatest number that a QuantizeLinear keeps: scale * (integer - zero point).
+
+    Signed integers without a zero point are said to be spread alike on both sides of 0, whatever their numbers are.
+    """
+    scale, zero = (graph.constant(value) for value in (*node.inputs[1:], "", "")[:2])
+    zero = numpy.zeros((), numpy.uint8) if zero is None and not "".join(node.inputs[2:]) else zero
+    if scale is None or zero is None or scale.size != 1 or zero.size != 1 or zero.dtype.kind not in "iu":
+        return None
+    integers, step, shift = numpy.iinfo(zero.dtype), float(scale.item()), int(zero.item())
+    if integers.min < 0 and not shift:
+        return None
+    return step * (integers.min - shift), step * (integers.max - shift)
 
 
 def _is_weight(graph: Graph, node: Node, place: int) -> bool:

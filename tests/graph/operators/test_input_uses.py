@@ -113,6 +113,23 @@ def test_channels_last_and_quantised() -> None:
     assert found.between(0, 255) == (0, pytest.approx(2))
 
 
+@pytest.mark.parametrize(
+    ("nodes", "zero", "covered"),
+    [
+        ("q = QuantizeLinear (x, s, z)", np.uint8(114), (-57, 70.5)),
+        ("q = QuantizeLinear (x, s)", np.uint8(0), (0, 127.5)),
+        ("t = Identity (x) \n q = QuantizeLinear (t, s, z)", np.int8(-128), (0, 127.5)),
+        # As much on both sides of 0 is what symmetric quantisation has, whatever the numbers are.
+        ("q = QuantizeLinear (x, s, z)", np.int8(0), None),
+        ("h = Relu (x) \n q = QuantizeLinear (h, s, z)", np.uint8(0), None),
+        ("h = Div (x, s) \n q = QuantizeLinear (h, s, z)", np.uint8(0), None),
+    ],
+)
+def test_what_the_integers_of_an_input_hold(nodes: str, zero: Any, covered: tuple[float, float] | None) -> None:
+    proto = model(f"{nodes} \n n = DequantizeLinear (q, s, z)", s=np.float32(0.5), z=zero)
+    assert use(proto).covered == covered
+
+
 def test_rows_of_the_table_that_ids_look_into() -> None:
     proto = onnx.parser.parse_model("""<ir_version: 8, opset_import: ["" : 17]>
         g (int64[N, L] ids, int64[N, L] kinds, int64[N, L] places, int64[N, L] back, float[N, 9] free)
