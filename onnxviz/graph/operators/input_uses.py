@@ -16,6 +16,7 @@ from onnxviz.graph.attributes import MALFORMED
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.node import Node
 from onnxviz.graph.operators.axis_seeds import recurrent
+from onnxviz.graph.operators.caches import appended_axis, is_overwritten
 from onnxviz.graph.operators.demanded_sizes import demanded_sizes
 from onnxviz.graph.operators.number_ranges import (
     COMPUTED,
@@ -70,12 +71,15 @@ class _InputTrail:
         self.types = types
         self.followed = {spec.name: input_range(spec.name) for spec in graph.inputs}
         self.covered: dict[str, tuple[float, float] | None] = {}
+        self._sources = {spec.name: (spec.name,) for spec in graph.inputs}
         self._constants: dict[str, NumberRange | None] = {}
 
     def readers(self) -> Sequence[tuple[Node, int, NumberRange]]:
         """Follow the inputs and return each node that does more than move, shift or scale one, with the place of it."""
         found: list[tuple[Node, int, NumberRange]] = []
         for node in self.graph.nodes:
+            sources = tuple(dict.fromkeys(name for value in node.inputs for name in self._sources.get(value, ())))[:2]
+            self._sources.update((output, sources) for output in node.outputs)
             read = [(place, self.followed[value]) for place, value in enumerate(node.inputs) if value in self.followed]
             made = self._made(node, 0) if read else None
             if made is not None and made.formula == "x" and node.operator == "QuantizeLinear":
@@ -85,6 +89,11 @@ class _InputTrail:
             else:
                 found.extend((node, place, numbers) for place, numbers in read)
         return found
+
+    def meets_others(self, node: Node, root: str) -> bool:
+        """Return whether an operand of a node is computed from other inputs than this, and not only moved or scaled."""
+        values = [value for value in node.inputs if value not in self.followed]
+        return any(source != root for value in values for source in self._sources.get(value, ()))
 
     def _numbers(self, value: str, depth: int) -> NumberRange | None:
         """Return the numbers of a value that is followed, or that is constant and small."""
@@ -142,7 +151,20 @@ def _with_reader(trail: _InputTrail, use: InputUse, node: Node, place: int, numb
         return use if rows is None else replace(use, rows=min(rows, use.rows or rows))
     if operator.fixes is recurrent or (operator.kind in ("conv", "dense") and _is_weight(trail.graph, node, place)):
         return replace(use, is_weight=True)
+    if trail.meets_others(node, numbers.root):
+        if is_overwritten(node, place):
+            return replace(use, is_weight=True)
+        use = replace(use, appended=_appended(trail, node, place) if use.appended is None else use.appended)
     return _with_scaling(use, numbers)
+
+
+def _appended(trail: _InputTrail, node: Node, place: int) -> int | None:
+    shapes = {value: spec.shape for value in node.inputs if (spec := trail.types.get(value)) is not None}
+    shapes |= {spec.name: spec.shape for spec in trail.graph.inputs}
+    try:
+        return appended_axis(trail.graph, node, place, {name: len(shape) for name, shape in shapes.items() if shape})
+    except MALFORMED:
+        return None
 
 
 def _with_scaling(use: InputUse, numbers: NumberRange) -> InputUse:

@@ -176,6 +176,48 @@ def test_weights_and_steps_are_not_pictures() -> None:
     assert {name for name, one in uses.items() if one.is_weight} == {"x", "w", "r", "k", "m"}
 
 
+@pytest.mark.parametrize(
+    ("nodes", "appended"),
+    [
+        ("y = Concat <axis = 2> (x, k)", 2),
+        ("y = Concat <axis = -2> (x, k)", 2),
+        ("c = Cast <to = 1> (x) \n t = Transpose <perm = [0, 2, 1, 3]> (c) \n y = Concat <axis = 1> (t, k)", 2),
+        ("t = Transpose (x) \n y = Concat <axis = 3> (t, k)", 0),
+        ("y = Concat <axis = 1> (k, x)", 1),
+        # Beside what comes from itself, or another input as it is.
+        ("r = Relu (x) \n y = Concat <axis = 2> (x, r)", None),
+        ("y = Concat <axis = 2> (x, other)", None),
+        ("s = Slice (x, one, one) \n y = Concat <axis = 2> (s, k)", None),
+    ],
+)
+def test_a_cache_is_appended_to(nodes: str, appended: int | None) -> None:
+    proto = onnx.parser.parse_model(f"""<ir_version: 8, opset_import: ["" : 17]>
+        g (float[1, 2, P, 4] x, float[1, 2, Q, 4] other) => (float y) <int64[1] one = {{1}}> {{
+            k = Relu (other)
+            {nodes}
+        }}""")
+    found = use(proto)
+    assert found.appended == appended
+    assert not found.is_weight
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        "y = ScatterND (x, at, k)",
+        "y = ScatterElements <axis = 2> (x, at, k)",
+        "y = com.microsoft.MultiHeadAttention <num_heads = 2> (k, k, k, none, none, none, x, x)",
+    ],
+)
+def test_a_state_that_is_written_into_is_not_a_picture(node: str) -> None:
+    proto = onnx.parser.parse_model(f"""<ir_version: 8, opset_import: ["" : 17, "com.microsoft" : 1]>
+        g (float[1, 2, 6, 4] x, float[1, 2, 6, 4] other, int64[N] at, float[4] none) => (float y) {{
+            k = Relu (other)
+            {node}
+        }}""")
+    assert use(proto).is_weight
+
+
 def test_inputs_that_are_not_tensors() -> None:
     tensor = helper.make_tensor_type_proto(TensorProto.FLOAT, [2])
     inputs = [
