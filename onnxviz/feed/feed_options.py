@@ -18,6 +18,7 @@ GUESSED_SCALE = (
     f"{WARNING}: the model does not say how its pixels are to be scaled; they are fed as 0..1 (zero-one), "
     "which may be wrong: give --preset, or --range, --mean and --std"
 )
+FOR_PICTURES = "preprocessing is for pictures"
 _TRANSFORMS = ("none", "log")
 _OF_BYTES = "a mean or std above 1 is of pixels in 0..255 (--range changes it)"
 _PLAIN = {preset.range: preset.name for preset in (PRESETS["raw"], PRESETS["zero-one"])}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -82,6 +83,25 @@ def test_random_fills_what_is_not_given(picture: Path) -> None:
     assert str(caught.value) == (
         "random and constant are for inputs that nothing is given for: every input is given here"
     )
+
+
+@pytest.mark.parametrize(
+    "options", [{"preset": "imagenet"}, {"mean": (0.5,)}, {"size": (32, 32)}, {"channel_order": "bgr"}]
+)
+def test_options_of_preprocessing_that_nothing_is_prepared_with_are_said(options: dict[str, Any]) -> None:
+    note = "no picture is fed, and preprocessing is for pictures: its options are not used"
+    vector, picture = spec(1, 7), spec(1, 3, "H", "W", name="p")
+    assert feed(vector, None, FeedOptions(random=0, **options)).notes[-1] == note
+    assert feed([vector, spec(1, 5, name="z")], None, FeedOptions(random=0, **options)).fed[0].notes[-1] == note
+    grey = feed(picture, None, FeedOptions(constant=1, **options))
+    assert (note in grey.notes) == ("size" not in options)
+    assert grey.arrays["p"].shape[2:] == options.get("size", (224, 224))
+    for fed in (
+        feed([vector, picture], None, FeedOptions(random=0, **options)),
+        feed(vector, None, FeedOptions(random=0)),
+        feed(vector, np.zeros((1, 7)), FeedOptions(**options)),
+    ):
+        assert note not in " ".join(fed.notes)
 
 
 def ids(name: str, rows: int | None = None, dtype: str = "int64") -> TensorSpec:
