@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from onnxviz.feed.feed_options import FeedOptions
-from onnxviz.feed.own_scaling import range_taken
+from onnxviz.feed.own_scaling import preset_within, range_taken
 from onnxviz.layout import PROBES, InputUse, Scaling, TensorSpec
 from tests.feed.feeding import feed
 
@@ -89,3 +89,37 @@ def test_a_model_that_scales_is_fed_what_it_takes(picture: Path) -> None:
     assert fed(picture, linear(1 / 255, 0), FeedOptions(preset="raw"))[1:] == ("raw", "")
     assert fed(picture, linear(2, -1), FeedOptions(), "uint8")[:2] == (red, "raw")
     assert fed(picture, linear(1, 0), FeedOptions())[2].startswith("ATTENTION: the model does not say how its pixels")
+
+
+@pytest.mark.parametrize(
+    ("scale", "zero", "name"),
+    [
+        (1.0, 0, "raw"),
+        (1 / 255, 0, "zero-one"),
+        (0.97 / 255, 0, "zero-one"),
+        (1 / 127.5, 128, "inception (resize changed)"),
+        (1 / 128, 127, "inception (resize changed)"),
+        (0.0187, 114, "imagenet (resize changed)"),
+        (1.0774, 115, "caffe (resize changed)"),
+        (0.05, 128, None),
+        (0.5, 0, None),
+    ],
+)
+def test_the_numbers_that_a_quantiser_covers(scale: float, zero: int, name: str | None) -> None:
+    found = preset_within((-zero * scale, (255 - zero) * scale))
+    assert (None if found is None else found[0].name) == name
+
+
+def test_a_model_that_quantises_is_fed_what_its_integers_hold(picture: Path) -> None:
+    def quantised(covered: tuple[float, float], options: FeedOptions) -> tuple[list[float], str, str]:
+        result = feed(TensorSpec("x", "float32", (1, 3, 2, 2), use=InputUse(covered=covered)), picture, options)
+        return result.arrays["x"][0, 0].ravel().tolist(), result.fed[0].preset, " ".join(result.notes)
+
+    red = np.array([1.0, 4.0, 7.0, 10.0])
+    said = "the model first quantises its pixels, within 0..255; they are fed as 0..255"
+    assert quantised((0.0, 255.0), FeedOptions()) == (red.tolist(), "raw", said)
+    numbers, _, note = quantised((-114 * 0.0187, 141 * 0.0187), FeedOptions())
+    assert numbers == pytest.approx((red / 255 - 0.485) / 0.229)
+    assert note == "the model first quantises its pixels, within -2.13..2.64; they are fed as -2.12..2.64"
+    assert quantised((0.0, 255.0), FeedOptions(preset="zero-one"))[1] == "zero-one"
+    assert quantised((0.0, 6.0), FeedOptions())[2].startswith("ATTENTION")

@@ -62,6 +62,8 @@ def test_float_tiffs(tmp_path: Path) -> None:
     unit = open_picture(saved(tmp_path, Image.fromarray(np.array([[0, 0.5]], np.float32)), "u.tif"), "u")
     assert unit.pixels.ravel().tolist() == [0, 127.5]
     assert unit.notes == ("its values lie in 0..1 and are taken as black to white",)
+    over = open_picture(saved(tmp_path, Image.fromarray(np.array([[-0.01, 1.01]], np.float32)), "o.tif"), "o")
+    assert over.pixels.ravel().tolist() == [0, 255]
     path = saved(tmp_path, Image.fromarray(np.array([[-3, 900]], np.float32)), "f.tif")
     with pytest.raises(InputError) as caught:
         open_picture(path, "f.tif")
@@ -222,6 +224,20 @@ def test_arrays_as_pictures() -> None:
         ([0, 4112], np.uint16, [0, 16], "16 bit picture whose largest value is 4112 of 65535: it is fed as dark as it"),
         ([-128, 127], np.int8, [0, 255], "-128..127 is taken as black to white"),
         ([0, 0.5], np.float16, [0, 127.5], "its values lie in 0..1 and are taken as black to white"),
+        ([0, 1.0000002], np.float32, [0, 255], "its values lie in 0..1 but for a little (0..1.0000002), and are taken"),
+        (
+            [-1e-7, 1],
+            np.float32,
+            [0, 255],
+            "its values lie in 0..1 but for a little (-1e-07..1), and are taken as black",
+        ),
+        (
+            [-0.03, 1.01],
+            np.float64,
+            [0, 255],
+            "its values lie in 0..1 but for a little (-0.03..1.01), and are taken as",
+        ),
+        ([0.5, 1.5], np.float32, [0.5, 1.5], "its numbers are taken as pixels in 0..255"),
         ([0.5, 200], np.float32, [0.5, 200], "its numbers are taken as pixels in 0..255"),
         ([0, 255], np.int32, [0, 255], "its numbers are taken as pixels in 0..255"),
     ],
@@ -234,7 +250,15 @@ def test_black_and_white_of_an_array(values: Any, dtype: type, pixels: list[floa
 
 @pytest.mark.parametrize(
     ("low", "high", "dtype"),
-    [(-1024, 3071, np.int16), (0, 4095, np.int16), (0, 1 << 20, np.int32), (0, 4095, np.float32), (-1, 1, np.float16)],
+    [
+        (-1024, 3071, np.int16),
+        (0, 4095, np.int16),
+        (0, 1 << 20, np.int32),
+        (0, 4095, np.float32),
+        (-1, 1, np.float16),
+        (-0.25, 1, np.float32),
+        (-1, 0.5, np.float32),
+    ],
 )
 def test_wide_numbers_are_never_clipped(low: int, high: int, dtype: type) -> None:
     values = np.linspace(low, high, 5).reshape(1, 5).astype(dtype)
@@ -247,6 +271,11 @@ def test_wide_numbers_are_never_clipped(low: int, high: int, dtype: type) -> Non
     picture = one(values, (low, high))
     assert picture.pixels.ravel() == pytest.approx([0, 63.75, 127.5, 191.25, 255], abs=0.1)
     assert picture.notes == (f"its numbers are in the range that is fed: {low:g}..{high:g}",)
+
+
+def test_a_range_that_is_given_comes_before_numbers_that_are_nearly_fractions() -> None:
+    assert one(np.array([[-0.03, 1.0]], np.float32), (-1, 1)).pixels.ravel() == pytest.approx([0.97 * 127.5, 255])
+    assert one(np.array([[-0.03, 1.0]], np.float32), (0, 255)).pixels.ravel().tolist() == [0, 255]
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, np.int32, np.int64])
