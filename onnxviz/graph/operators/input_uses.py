@@ -71,7 +71,7 @@ class _InputTrail:
         self.types = types
         self.followed = {spec.name: input_range(spec.name) for spec in graph.inputs}
         self.covered: dict[str, tuple[float, float] | None] = {}
-        self._sources = {spec.name: (spec.name,) for spec in graph.inputs}
+        self._sources: dict[str, tuple[str, ...]] = {spec.name: (spec.name,) for spec in graph.inputs}
         self._constants: dict[str, NumberRange | None] = {}
 
     def readers(self) -> Sequence[tuple[Node, int, NumberRange]]:
