@@ -54,19 +54,25 @@ class InputUse:
     Attributes:
         kind: `tensor`, `sequence`, `optional`, `map` or `sparse tensor`.
         scaling: how it is scaled before anything else, None where it is not.
+        covered: the least and greatest number that it is quantised to, where it is quantised before anything else;
+            None where it is not, or where these say nothing of it, as ends on both sides of 0 alike.
         rows: as many whole numbers, from 0 on, have a row in the table that the input looks into.
         is_needed: whether what is run needs it.
-        is_weight: it is the weight of a layer, or the steps of a recurrent one, and so is not a picture.
+        is_weight: it is the weight of a layer, the steps of a recurrent one or of an attention, or a state that is
+            written into, and so is not a picture.
+        appended: the axis along which what is computed from other inputs is put beside it, as to a cache of past steps.
         sizes: for each axis the size that the model's constants demand where it leaves the size open, else None; empty
             where they demand none.
     """
 
     kind: str = "tensor"
     scaling: Scaling | None = None
+    covered: tuple[float, float] | None = None
     rows: int | None = None
     is_weight: bool = False
     is_needed: bool = True
     sizes: tuple[int | None, ...] = ()
+    appended: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

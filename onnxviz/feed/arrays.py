@@ -194,7 +194,8 @@ def _reading(name: str) -> Iterator[None]:
         text = str(error)
         if "pickle" in text.lower() or "Python objects" in text:
             raise InputError(
-                f"{name} holds Python objects, which are not read: they could run code; save plain numbers"
+                f"{name} holds Python objects, which are not read: they could run code; save numbers with their dtype, "
+                "text with dtype=str (or in a .txt file, a text a line)"
             ) from error
         why = (text or type(error).__name__).splitlines()[0]
         raise InputError(f"{name} cannot be read as an array: {why}") from error

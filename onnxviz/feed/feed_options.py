@@ -9,15 +9,16 @@ from onnxviz.errors import UsageError
 from onnxviz.feed.feed import WARNING
 from onnxviz.feed.free_sizes import FreeSizes
 from onnxviz.feed.geometry import Size
-from onnxviz.feed.own_scaling import range_taken
+from onnxviz.feed.own_scaling import preset_within, range_taken
 from onnxviz.feed.preprocessing import PRESETS, Preprocessing, model_preprocessing
 from onnxviz.layout import TensorSpec
-from onnxviz.words import near, shown
+from onnxviz.words import near, number_text, shown
 
 GUESSED_SCALE = (
     f"{WARNING}: the model does not say how its pixels are to be scaled; they are fed as 0..1 (zero-one), "
     "which may be wrong: give --preset, or --range, --mean and --std"
 )
+FOR_PICTURES = "preprocessing is for pictures"
 _TRANSFORMS = ("none", "log")
 _OF_BYTES = "a mean or std above 1 is of pixels in 0..255 (--range changes it)"
 _PLAIN = {preset.range: preset.name for preset in (PRESETS["raw"], PRESETS["zero-one"])}
@@ -115,7 +116,8 @@ def choose_preprocessing(
     """Return the preprocessing for an input, and notes on the choice.
 
     Options come first, then the model's own metadata, then `raw` for whole numbers, then what the model's own first
-    operators make of pixels, and `zero-one` where nothing says it. A mean or std above 1 is of pixels in 0..255.
+    operators make of pixels, then the range that it quantises them to, and `zero-one` where nothing says it. A mean or
+    std above 1 is of pixels in 0..255.
     """
     base, notes = _base(options, metadata, spec)
     numbers = (*(options.mean or ()), *(options.std or ()))
@@ -162,4 +164,13 @@ def _base(options: FeedOptions, metadata: Mapping[str, str], spec: TensorSpec) -
         low, high = taken
         note = f"{_of_itself(spec)} they are fed as {low:g}..{high:g}"
         return replace(PRESETS["raw"], range=taken, name=_PLAIN.get(taken, f"{low:g}..{high:g}")), (note,)
+    within = None if spec.use.covered is None else preset_within(spec.use.covered)
+    if within is not None and spec.use.covered is not None:
+        preset, ends = within
+        note = f"the model first quantises its pixels, within {_span(spec.use.covered)}; they are fed as {_span(ends)}"
+        return preset, (note,)
     return PRESETS["zero-one"], (GUESSED_SCALE,)
+
+
+def _span(ends: tuple[float, float]) -> str:
+    return "..".join(number_text(end) for end in ends)

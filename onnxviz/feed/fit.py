@@ -8,7 +8,7 @@ import numpy.typing as npt
 from onnxviz.errors import InputError
 from onnxviz.feed.arrays import cast
 from onnxviz.feed.feed import Fitted
-from onnxviz.feed.feed_options import Job, choose_preprocessing
+from onnxviz.feed.feed_options import FOR_PICTURES, Job, choose_preprocessing
 from onnxviz.feed.fit_pictures import fit_pictures
 from onnxviz.feed.fit_sounds import fit_sound
 from onnxviz.feed.free_sizes import repeat_batch
@@ -75,7 +75,7 @@ def _fit_array(job: Job, spec: TensorSpec, content: Array, name: str) -> Fitted:
     picture = _shown_picture(array, layout)
     geometry = None if picture is None else Geometry.identity((picture.shape[0], picture.shape[1]))
     if job.options.asks and picture_layout(spec) is None:
-        notes.append("it is fed as it is: preprocessing is for pictures")
+        notes.append(f"it is fed as it is: {FOR_PICTURES}")
     return Fitted(array, name, notes, layout, picture=picture, geometry=geometry)
 
 

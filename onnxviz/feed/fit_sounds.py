@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from onnxviz.errors import InputError
 from onnxviz.feed.feed import Fitted
-from onnxviz.feed.feed_options import Job
+from onnxviz.feed.feed_options import FOR_PICTURES, Job
 from onnxviz.feed.free_sizes import repeat_batch
 from onnxviz.feed.sounds import Sound
 from onnxviz.layout import TensorSpec, shape_text
@@ -41,7 +41,7 @@ def fit_sound(job: Job, spec: TensorSpec, sound: Sound, name: str) -> Fitted:
         array = repeat_batch(job.sizes, spec, array, notes)
     job.sizes.bind(spec, array.shape, name)
     if job.options.asks:
-        notes.append("samples are fed in -1..1: preprocessing is for pictures")
+        notes.append(f"samples are fed in -1..1: {FOR_PICTURES}")
     return Fitted(np.ascontiguousarray(array), name, notes, layout)
 
 

@@ -46,6 +46,11 @@ def picture_layout(spec: TensorSpec) -> str | None:
     >>> picture_layout(TensorSpec("x", "float32", ("N", 224, 224, 3)))
     'NHWC'
     """
+    layout, axis = _likely_layout(spec), spec.use.appended
+    return None if layout is not None and axis is not None and layout[axis : axis + 1] in ("H", "W") else layout
+
+
+def _likely_layout(spec: TensorSpec) -> str | None:
     if spec.dtype is not None and (spec.dtype[:3] in ("str", "obj", "boo", "com")):
         return None
     if spec.use.is_weight or spec.use.kind != "tensor" or 0 in (spec.shape or ()):

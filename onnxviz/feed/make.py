@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from onnxviz.errors import InputError, UsageError
-from onnxviz.feed.feed import Feed, Fitted
-from onnxviz.feed.feed_options import FeedOptions, Job, check_options
+from onnxviz.feed.feed import Fed, Feed, Fitted
+from onnxviz.feed.feed_options import FOR_PICTURES, FeedOptions, Job, check_options
 from onnxviz.feed.find import MAIN
 from onnxviz.feed.fit import fit_item
 from onnxviz.feed.free_sizes import FreeSizes, two_sizes
@@ -67,15 +67,25 @@ def make_feed(
     fed = [fitted[spec.name].record(spec.name) for spec in specs]
     apart = two_sizes([(spec, fitted[spec.name].array.shape) for spec in specs])
     fed = [replace(one, notes=(*one.notes, *apart.get(one.name, ()))) for one in fed]
-    if unused and fed:
-        note = f"nothing that is chosen needs {listed(map(repr, unused))}: what is given for it is not used"
-        fed[0] = replace(fed[0], notes=(*fed[0].notes, note))
+    if fed:
+        fed[0] = replace(fed[0], notes=(*fed[0].notes, *_unused(job, unused, fed)))
     return Feed(
         arrays={spec.name: fitted[spec.name].array for spec in specs},
         fed=tuple(fed),
         stem=_stem(given, options),
         has_guesses=_makes(options) and any(_is_guessed(job, spec) for spec in specs if spec.name not in used),
     )
+
+
+def _unused(job: Job, given: Sequence[str], fed: Sequence[Fed]) -> Iterator[str]:
+    """Yield a note on the inputs that are given and not fed, and one on options that no input was prepared with."""
+    if given:
+        yield f"nothing that is chosen needs {listed(map(repr, given))}: what is given for it is not used"
+    is_said = any(FOR_PICTURES in note for one in fed for note in one.notes)
+    # A picture of one number has the size that is asked for.
+    options = job.options if picture_input(job.inputs) is None else replace(job.options, size=None)
+    if options.asks and not is_said and all(one.preset == "none" for one in fed):
+        yield f"no picture is fed, and {FOR_PICTURES}: its options are not used"
 
 
 def _fitted(job: Job, given: Mapping[str, Item]) -> dict[str, Fitted]:

@@ -8,14 +8,19 @@
 | 0..1 | 0..255, with or without a mean | `x * 255 - 127` |
 | -1..1 | 0..1 or 0..255 | `(x + 1) * 127.5` |
 
-Numbers that fit none of these, such as a norm that moves nothing, say nothing.
+Numbers that fit none of these, such as a norm that moves nothing, say nothing. A model that first quantises its input
+takes what lies within the ends of its integers, such as those of a preset.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
+import numpy as np
+
+from onnxviz.feed.preprocessing import PRESETS, Preprocessing
 from onnxviz.layout import PROBES, Scaling
 
 Range = tuple[float, float]
@@ -37,12 +42,52 @@ def range_taken(scaling: Scaling) -> Range | None:
     return None
 
 
+def preset_within(covered: Range) -> tuple[Preprocessing, Range] | None:
+    """Return the preset whose numbers fill the range that a model quantises its input to, and the ends of these.
+
+    None where no preset's do, by a twentieth of the range. Of the preset its numbers alone are taken: that pixels are
+    cropped, the range does not say.
+
+    >>> preset, ends = preset_within((-2.12, 2.62))
+    >>> preset.name, [round(end, 2) for end in ends]
+    ('imagenet (resize changed)', [-2.12, 2.64])
+    """
+    ends = {name: _ends(PRESETS[name]) for name in _QUANTISED}
+    apart = {name: max(abs(own - end) for own, end in zip(ends[name], covered, strict=True)) for name in ends}
+    nearest = min(apart, key=lambda name: apart[name])
+    if not apart[nearest] <= (covered[1] - covered[0]) / 20:  # a broken model's scale may not be a number
+        return None
+    preset = PRESETS[nearest]
+    name = preset.name if preset.resize == "squash" else f"{preset.name} (resize changed)"
+    return replace(preset, resize="squash", crop_fraction=1.0, name=name), ends[nearest]
+
+
+_QUANTISED = ("raw", "zero-one", "inception", "imagenet", "caffe")
+
+
+def _ends(preset: Preprocessing) -> Range:
+    numbers = preset.normalise(np.array([[[0] * 3, [255] * 3]], np.uint8))
+    return float(numbers.min()), float(numbers.max())
+
+
 def _is_linear(scaling: Scaling) -> bool:
-    """Return whether pixels are shifted and scaled, and not bounded as by `max(x, 0)`, which says nothing of them."""
-    middles = [(least + greatest) / 2 for least, greatest in scaling.ends]
-    made, probes = pairwise(middles), pairwise(PROBES)
-    slopes = [(after - before) / (end - start) for (before, after), (start, end) in zip(made, probes, strict=True)]
-    return max(slopes) - min(slopes) <= 1e-3 * max(map(abs, slopes))
+    """Return whether pixels are shifted and scaled, and not bounded as by `max(x, 0)`, which says nothing of them.
+
+    Each channel may have a mean and std of its own. The greatest of several lines bends upwards alone, and the least
+    downwards alone; and each rises, or each falls.
+    """
+    rises, falls = (_slopes([ends[side] for ends in scaling.ends]) for side in (1, 0))
+    slopes = (*rises, *falls)
+    slack = 1e-3 * max(map(abs, slopes))
+    bends = [after - before for before, after in pairwise(rises)] + [
+        before - after for before, after in pairwise(falls)
+    ]
+    return min(bends) >= -slack and (min(slopes) > slack or max(slopes) < -slack)
+
+
+def _slopes(numbers: Sequence[float]) -> Sequence[float]:
+    made = zip(pairwise(numbers), pairwise(PROBES), strict=True)
+    return [(after - before) / (end - start) for (before, after), (start, end) in made]
 
 
 # Of what the pixels become: how wide it is, and which share of it is negative. No network was trained on 8-bit pixels

@@ -23,7 +23,8 @@ Pixels = npt.NDArray[Any]
 
 # Pillow has these drawn by other programs, from code in the file.
 _REFUSED_FORMATS = ("EPS", "WMF")
-_FRACTIONS = "its values lie in 0..1 and are taken as black to white"
+_OVERSHOOT = 0.05
+"""How far fractions may lie outside 0..1: rounding, and filters that overshoot at edges, lead there."""
 PICTURE_CHANNELS = (1, 3, 4)
 """Numbers of channels that a picture can have: grey, RGB, RGBA."""
 
@@ -62,7 +63,8 @@ def open_picture(source: Path | bytes | Image.Image, name: str) -> Picture:
 def pictures_from_array(array: npt.NDArray[Any], name: str, span: tuple[float, float] | None = None) -> list[Picture]:
     """Return an array `(H, W)`, `(H, W, C)` or `(C, H, W)`, or a batch `(N, ...)` of these, as pictures.
 
-    Black and white are the ends of uint8, uint16 and int8; 0 and 1 of floats that lie between them; else 0 and 255, or
+    Black and white are the ends of uint8, uint16 and int8; 0 and 1 of floats that lie between them, but for
+    a little; else 0 and 255, or
     failing that the ends of `span`, whichever all numbers lie in.
 
     Raises:
@@ -96,23 +98,45 @@ def _as_pixels(values: npt.NDArray[Any], name: str, span: tuple[float, float] | 
     low, high = float(values.min()), float(values.max())
     if not (np.isfinite(low) and np.isfinite(high)):
         raise InputError(f"{name} holds NaN or infinite numbers, which are not pixels")
+    notes: list[str] = []
     if values.dtype == np.uint16:
-        notes: list[str] = []
         return _of_16_bit(values, notes), tuple(notes)
     if values.dtype == np.int8:
         return values.astype(np.float32) + np.float32(128), ("-128..127 is taken as black to white",)
-    if low >= 0 and high <= 1 and values.dtype.kind == "f":
-        return values.astype(np.float32) * np.float32(255), (_FRACTIONS,)
+    if _are_fractions(values, low, high) and (low >= 0 or span is None or not min(span) <= low < high <= max(span)):
+        return _of_fractions(values, notes), tuple(notes)
     if low >= 0 and high <= 255:
         return values.astype(np.float32), ("its numbers are taken as pixels in 0..255",)
     if span is None or low < min(span) or high > max(span):
         raise InputError(
             f"{name} is {values.dtype} from {low:g} to {high:g}: which number is black and which white is not known; "
-            f"scale it to 0..1 or uint8, or give --range={low:g},{high:g}, which feeds its numbers as they are"
+            f"scale it to 0..1 or uint8, or give --range={_exact(low)},{_exact(high)}, "
+            "which feeds its numbers as they are"
         )
     black, white = span
     pixels = (values.astype(np.float64) - black) / (white - black) * 255
     return pixels.astype(np.float32), (f"its numbers are in the range that is fed: {black:g}..{white:g}",)
+
+
+def _are_fractions(values: npt.NDArray[Any], low: float, high: float) -> bool:
+    """Return whether numbers lie in 0..1, or but for rounding and overshoot."""
+    return values.dtype.kind == "f" and high <= 1 + _OVERSHOOT and low >= -_OVERSHOOT * max(high, 0)
+
+
+def _of_fractions(values: npt.NDArray[Any], notes: list[str]) -> Pixels:
+    low, high = float(values.min()), float(values.max())
+    if low < 0 or high > 1:
+        notes.append(
+            f"its values lie in 0..1 but for a little ({low:.8g}..{high:.8g}), and are taken as black to white"
+        )
+    else:
+        notes.append("its values lie in 0..1 and are taken as black to white")
+    return values.astype(np.float32).clip(0, 1) * np.float32(255)
+
+
+def _exact(number: float) -> str:
+    """Return the shortest text that is read as this very number."""
+    return repr(number).removesuffix(".0")
 
 
 def with_channels(pixels: Pixels, channels: int) -> Pixels:
@@ -236,9 +260,8 @@ def _of_16_bit(values: npt.NDArray[Any], notes: list[str]) -> Pixels:
 
 def _of_wide_values(values: npt.NDArray[Any], name: str, notes: list[str]) -> Pixels:
     low, high = float(values.min()), float(values.max())
-    if low >= 0 and high <= 1 and values.dtype.kind == "f":
-        notes.append(_FRACTIONS)
-        return values.astype(np.float32) * np.float32(255)
+    if _are_fractions(values, low, high):
+        return _of_fractions(values, notes)
     if low >= 0 and high <= 255:
         return values.astype(np.float32)
     if low >= 0 and high <= 65535 and values.dtype.kind != "f":

@@ -46,7 +46,7 @@ def fill(job: Job, spec: TensorSpec, beside: Beside) -> Fitted:
     rank = len(spec.shape) if spec.shape is not None else None
     dtype = spec.dtype or "float32"
     if not takes_noise(spec):
-        raise _missing(spec)
+        raise _missing(job, spec)
     known = _by_name(job, spec, beside)
     if known is not None:
         return known
@@ -59,7 +59,7 @@ def fill(job: Job, spec: TensorSpec, beside: Beside) -> Fitted:
         what = "False" if dtype == "bool" else "zeros"
         note = f"nothing is given for it: {what} are fed ({spec.name}=VALUE changes it)"
         return Fitted(array, what, [note], spec.layout)
-    raise _missing(spec)
+    raise _missing(job, spec)
 
 
 def _by_name(job: Job, spec: TensorSpec, beside: Beside) -> Fitted | None:
@@ -95,12 +95,12 @@ _OF_PICTURES: Mapping[str, Callable[[Geometry], tuple[tuple[int, int], str]]] = 
 """Sizes that detectors are given beside the picture: those of PaddleDetection, and RT-DETR's."""
 
 
-def _missing(spec: TensorSpec) -> InputError:
+def _missing(job: Job, spec: TensorSpec) -> InputError:
     kind = f"{type_text(spec)} {shape_text(spec.shape)}" if spec.use.kind == "tensor" else type_text(spec)
-    return InputError(f"nothing is given for input {spec.name!r} ({kind}): {_way(spec)}")
+    return InputError(f"nothing is given for input {spec.name!r} ({kind}): {_way(job, spec)}")
 
 
-def _way(spec: TensorSpec) -> str:
+def _way(job: Job, spec: TensorSpec) -> str:
     """Return how a user gives an input, or that this cannot be."""
     name, dtype, shape = spec.name, spec.dtype or "float32", spec.shape
     if dtype == "object":
@@ -111,11 +111,31 @@ def _way(spec: TensorSpec) -> str:
         return f"give {name}=NUMBER"
     if "int" not in dtype or shape is None:
         return f"give {name}=FILE.npy"
+    example = _steps_text(job, spec)
+    if example is not None:
+        below = f" (below {spec.use.rows})" if spec.use.rows is not None else ""
+        return f"give {example}{below} or {name}=FILE.npy, or leave it to --random"
     count = shape[-1] if isinstance(shape[-1], int) and shape[-1] <= len(_SIZES) else 1
     return f"give {name}={','.join(_SIZES[-count:])} or {name}=FILE.npy"
 
 
 _SIZES = ("480", "640")
+_MOST_COUNTED = 16
+
+
+def _steps_text(job: Job, spec: TensorSpec) -> str | None:
+    """Return how whole numbers are given that are one a step, None where they are sizes or what is not known.
+
+    These are a mask, places, or rows of a table; each place is written out where the length is known and small.
+    """
+    if "mask" in spec.name.lower():
+        return f"{spec.name}=1"
+    if "position" in spec.name.lower():
+        length = (job.sizes.known(spec) or [None])[-1] or 1
+        if length > _MOST_COUNTED:
+            return f"{spec.name}=0"
+        return f"{spec.name}={','.join(str(place % (spec.use.rows or length)) for place in range(length))}"
+    return f"{spec.name}={min(1, spec.use.rows - 1)}" if spec.use.rows is not None else None
 
 
 def _constant(job: Job, spec: TensorSpec, dtype: str, value: float) -> Fitted:

@@ -35,7 +35,10 @@ def test_npz_by_name(tmp_path: Path) -> None:
 def test_pickles_are_not_read(tmp_path: Path) -> None:
     np.save(tmp_path / "o.npy", np.array([{}], dtype=object), allow_pickle=True)
     np.savez(tmp_path / "o.npz", o=np.array([{}], dtype=object))
-    why = "holds Python objects, which are not read: they could run code; save plain numbers"
+    why = (
+        "holds Python objects, which are not read: they could run code; save numbers with their dtype, "
+        "text with dtype=str (or in a .txt file, a text a line)"
+    )
     for read in (
         lambda: read_npy(tmp_path / "o.npy", "o"),
         lambda: read_npy((tmp_path / "o.npy").read_bytes(), "o"),
@@ -44,6 +47,14 @@ def test_pickles_are_not_read(tmp_path: Path) -> None:
         with pytest.raises(InputError) as caught:
             read()
         assert str(caught.value) == f"o {why}"
+
+
+def test_text_is_read_as_it_is_said_to_be_saved(tmp_path: Path) -> None:
+    texts = np.array([["a", "b"]], object)
+    np.save(tmp_path / "s.npy", texts.astype(str))
+    assert read_npy(tmp_path / "s.npy", "s").tolist() == [["a", "b"]]
+    (tmp_path / "s.txt").write_text("a\nb\n", encoding="utf-8")
+    assert read_text(tmp_path / "s.txt", "s").tolist() == ["a", "b"]
 
 
 def test_what_a_header_claims_is_not_allocated(tmp_path: Path) -> None:

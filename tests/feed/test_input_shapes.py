@@ -55,6 +55,23 @@ def test_what_is_not_a_picture_whatever_its_shape() -> None:
     assert picture_layout(TensorSpec("x", "float32", ("batch", 3, "height", "width"))) == "NCHW"
 
 
+@pytest.mark.parametrize(
+    ("shape", "appended", "layout"),
+    [
+        (("b", 2, "P", 4), 2, None),
+        ((1, 2, 6, 4), 2, None),
+        (("b", "P", 2, 4), 1, None),
+        ((1, 4, 6, 8), 2, None),
+        ((1, 3, 32, 32), 1, "NCHW"),
+        ((1, 32, 32, 3), 3, "NHWC"),
+        ((1, 3, 32, 32), 0, "NCHW"),
+        ((1, 2, 6, 4), None, "NHWC"),
+    ],
+)
+def test_a_cache_is_no_picture(shape: tuple[Any, ...], appended: int | None, layout: str | None) -> None:
+    assert picture_layout(TensorSpec("x", "float32", shape, use=InputUse(appended=appended))) == layout
+
+
 def test_the_input_of_rank_4_is_the_picture() -> None:
     inputs = [spec(3, 4, 4, name="small"), spec(1, 3, 4, 4, name="big"), spec(1, name="number")]
     chosen = picture_input(inputs)

@@ -6,11 +6,17 @@ import numpy as np
 import pytest
 
 from onnxviz.feed.feed_options import FeedOptions
-from onnxviz.feed.own_scaling import range_taken
+from onnxviz.feed.own_scaling import preset_within, range_taken
 from onnxviz.layout import PROBES, InputUse, Scaling, TensorSpec
 from tests.feed.feeding import feed
 
 BYTES, FRACTIONS, SIGNED = (0.0, 255.0), (0.0, 1.0), (-1.0, 1.0)
+
+
+def normalised(means: tuple[float, ...], stds: tuple[float, ...]) -> Scaling:
+    """Return (x - mean) / std of each channel."""
+    each = [[(probe - mean) / std for mean, std in zip(means, stds, strict=True)] for probe in PROBES]
+    return Scaling("f(x)", tuple((min(numbers), max(numbers)) for numbers in each))
 
 
 def linear(factor: float, *addends: float) -> Scaling:
@@ -35,6 +41,12 @@ def linear(factor: float, *addends: float) -> Scaling:
         ("x - 0.5", linear(1, -0.5), FRACTIONS),
         ("255x", linear(255, 0), FRACTIONS),
         ("255x less caffe's mean", linear(255, -103.9, -116.8, -123.7), FRACTIONS),
+        ("CIFAR of 0..255", normalised((125.3, 123.0, 113.9), (63.0, 62.0, 66.6)), BYTES),
+        ("a Keras Normalization", normalised((125, 110, 90), (70, 62, 55)), BYTES),
+        ("satellites", normalised((90, 96, 70), (40, 60, 80)), BYTES),
+        ("from white down", normalised((125, 110, 90), (-70, -62, -55)), BYTES),
+        ("CIFAR of 0..1", normalised((0.4914, 0.4822, 0.4465), (0.247, 0.243, 0.261)), FRACTIONS),
+        ("CLIP", normalised((0.4814, 0.4578, 0.4082), (0.2686, 0.2613, 0.2758)), FRACTIONS),
         ("127.5x + 127.5", linear(127.5, 127.5), SIGNED),
         ("x / 2 + 0.5", linear(0.5, 0.5), SIGNED),
         ("a norm that moves nothing", linear(1.02, -0.02), None),
@@ -42,6 +54,12 @@ def linear(factor: float, *addends: float) -> Scaling:
         ("nothing", linear(0, 0.3), None),
         ("x / 65535", linear(1 / 65535, 0), None),
         ("1000x", linear(1000, 0), None),
+        ("one channel up, one down", normalised((125, 125), (60, -60)), None),
+        (
+            "max(x, 0) / 60 beside x / 50",
+            Scaling("f(x)", ((-0.02, 0.0), (0.0, 0.0), (1 / 60, 0.02), (4.25, 5.1))),
+            None,
+        ),
         ("max(x, 0)", Scaling("f(x)", ((0.0, 0.0), (0.0, 0.0), (1.0, 1.0), (255.0, 255.0))), None),
         ("min(x, 1)", Scaling("f(x)", ((-1.0, -1.0), (0.0, 0.0), (1.0, 1.0), (1.0, 1.0))), None),
     ],
@@ -71,3 +89,37 @@ def test_a_model_that_scales_is_fed_what_it_takes(picture: Path) -> None:
     assert fed(picture, linear(1 / 255, 0), FeedOptions(preset="raw"))[1:] == ("raw", "")
     assert fed(picture, linear(2, -1), FeedOptions(), "uint8")[:2] == (red, "raw")
     assert fed(picture, linear(1, 0), FeedOptions())[2].startswith("ATTENTION: the model does not say how its pixels")
+
+
+@pytest.mark.parametrize(
+    ("scale", "zero", "name"),
+    [
+        (1.0, 0, "raw"),
+        (1 / 255, 0, "zero-one"),
+        (0.97 / 255, 0, "zero-one"),
+        (1 / 127.5, 128, "inception (resize changed)"),
+        (1 / 128, 127, "inception (resize changed)"),
+        (0.0187, 114, "imagenet (resize changed)"),
+        (1.0774, 115, "caffe (resize changed)"),
+        (0.05, 128, None),
+        (0.5, 0, None),
+    ],
+)
+def test_the_numbers_that_a_quantiser_covers(scale: float, zero: int, name: str | None) -> None:
+    found = preset_within((-zero * scale, (255 - zero) * scale))
+    assert (None if found is None else found[0].name) == name
+
+
+def test_a_model_that_quantises_is_fed_what_its_integers_hold(picture: Path) -> None:
+    def quantised(covered: tuple[float, float], options: FeedOptions) -> tuple[list[float], str, str]:
+        result = feed(TensorSpec("x", "float32", (1, 3, 2, 2), use=InputUse(covered=covered)), picture, options)
+        return result.arrays["x"][0, 0].ravel().tolist(), result.fed[0].preset, " ".join(result.notes)
+
+    red = np.array([1.0, 4.0, 7.0, 10.0])
+    said = "the model first quantises its pixels, within 0..255; they are fed as 0..255"
+    assert quantised((0.0, 255.0), FeedOptions()) == (red.tolist(), "raw", said)
+    numbers, _, note = quantised((-114 * 0.0187, 141 * 0.0187), FeedOptions())
+    assert numbers == pytest.approx((red / 255 - 0.485) / 0.229)
+    assert note == "the model first quantises its pixels, within -2.13..2.64; they are fed as -2.12..2.64"
+    assert quantised((0.0, 255.0), FeedOptions(preset="zero-one"))[1] == "zero-one"
+    assert quantised((0.0, 6.0), FeedOptions())[2].startswith("ATTENTION")

@@ -62,6 +62,8 @@ def test_float_tiffs(tmp_path: Path) -> None:
     unit = open_picture(saved(tmp_path, Image.fromarray(np.array([[0, 0.5]], np.float32)), "u.tif"), "u")
     assert unit.pixels.ravel().tolist() == [0, 127.5]
     assert unit.notes == ("its values lie in 0..1 and are taken as black to white",)
+    over = open_picture(saved(tmp_path, Image.fromarray(np.array([[-0.01, 1.01]], np.float32)), "o.tif"), "o")
+    assert over.pixels.ravel().tolist() == [0, 255]
     path = saved(tmp_path, Image.fromarray(np.array([[-3, 900]], np.float32)), "f.tif")
     with pytest.raises(InputError) as caught:
         open_picture(path, "f.tif")
@@ -222,6 +224,20 @@ def test_arrays_as_pictures() -> None:
         ([0, 4112], np.uint16, [0, 16], "16 bit picture whose largest value is 4112 of 65535: it is fed as dark as it"),
         ([-128, 127], np.int8, [0, 255], "-128..127 is taken as black to white"),
         ([0, 0.5], np.float16, [0, 127.5], "its values lie in 0..1 and are taken as black to white"),
+        ([0, 1.0000002], np.float32, [0, 255], "its values lie in 0..1 but for a little (0..1.0000002), and are taken"),
+        (
+            [-1e-7, 1],
+            np.float32,
+            [0, 255],
+            "its values lie in 0..1 but for a little (-1e-07..1), and are taken as black",
+        ),
+        (
+            [-0.03, 1.01],
+            np.float64,
+            [0, 255],
+            "its values lie in 0..1 but for a little (-0.03..1.01), and are taken as",
+        ),
+        ([0.5, 1.5], np.float32, [0.5, 1.5], "its numbers are taken as pixels in 0..255"),
         ([0.5, 200], np.float32, [0.5, 200], "its numbers are taken as pixels in 0..255"),
         ([0, 255], np.int32, [0, 255], "its numbers are taken as pixels in 0..255"),
     ],
@@ -234,7 +250,15 @@ def test_black_and_white_of_an_array(values: Any, dtype: type, pixels: list[floa
 
 @pytest.mark.parametrize(
     ("low", "high", "dtype"),
-    [(-1024, 3071, np.int16), (0, 4095, np.int16), (0, 1 << 20, np.int32), (0, 4095, np.float32), (-1, 1, np.float16)],
+    [
+        (-1024, 3071, np.int16),
+        (0, 4095, np.int16),
+        (0, 1 << 20, np.int32),
+        (0, 4095, np.float32),
+        (-1, 1, np.float16),
+        (-0.25, 1, np.float32),
+        (-1, 0.5, np.float32),
+    ],
 )
 def test_wide_numbers_are_never_clipped(low: int, high: int, dtype: type) -> None:
     values = np.linspace(low, high, 5).reshape(1, 5).astype(dtype)
@@ -242,11 +266,25 @@ def test_wide_numbers_are_never_clipped(low: int, high: int, dtype: type) -> Non
         one(values)
     assert str(caught.value) == (
         f"a is {np.dtype(dtype)} from {low:g} to {high:g}: which number is black and which white is not known; scale "
-        f"it to 0..1 or uint8, or give --range={low:g},{high:g}, which feeds its numbers as they are"
+        f"it to 0..1 or uint8, or give --range={low},{high}, which feeds its numbers as they are"
     )
     picture = one(values, (low, high))
     assert picture.pixels.ravel() == pytest.approx([0, 63.75, 127.5, 191.25, 255], abs=0.1)
     assert picture.notes == (f"its numbers are in the range that is fed: {low:g}..{high:g}",)
+
+
+def test_a_range_that_is_given_comes_before_numbers_that_are_nearly_fractions() -> None:
+    assert one(np.array([[-0.03, 1.0]], np.float32), (-1, 1)).pixels.ravel() == pytest.approx([0.97 * 127.5, 255])
+    assert one(np.array([[-0.03, 1.0]], np.float32), (0, 255)).pixels.ravel().tolist() == [0, 255]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, np.int32, np.int64])
+def test_the_range_that_is_proposed_holds_all_numbers(dtype: type) -> None:
+    values = np.array([[-1234.5644, 7.0, 31234.5678]]).astype(dtype) * (1 if dtype is np.float16 else 999)
+    with pytest.raises(InputError) as caught:
+        one(values)
+    low, high = str(caught.value).partition("--range=")[2].partition(", which")[0].split(",")
+    assert one(values, (float(low), float(high))).pixels[0, ::2, 0].tolist() == [0, 255]
 
 
 def test_all_pictures_of_a_batch_have_the_same_black_and_white() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -84,6 +85,25 @@ def test_random_fills_what_is_not_given(picture: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "options", [{"preset": "imagenet"}, {"mean": (0.5,)}, {"size": (32, 32)}, {"channel_order": "bgr"}]
+)
+def test_options_of_preprocessing_that_nothing_is_prepared_with_are_said(options: dict[str, Any]) -> None:
+    note = "no picture is fed, and preprocessing is for pictures: its options are not used"
+    vector, picture = spec(1, 7), spec(1, 3, "H", "W", name="p")
+    assert feed(vector, None, FeedOptions(random=0, **options)).notes[-1] == note
+    assert feed([vector, spec(1, 5, name="z")], None, FeedOptions(random=0, **options)).fed[0].notes[-1] == note
+    grey = feed(picture, None, FeedOptions(constant=1, **options))
+    assert (note in grey.notes) == ("size" not in options)
+    assert grey.arrays["p"].shape[2:] == options.get("size", (224, 224))
+    for fed in (
+        feed([vector, picture], None, FeedOptions(random=0, **options)),
+        feed(vector, None, FeedOptions(random=0)),
+        feed(vector, np.zeros((1, 7)), FeedOptions(**options)),
+    ):
+        assert note not in " ".join(fed.notes)
+
+
 def ids(name: str, rows: int | None = None, dtype: str = "int64") -> TensorSpec:
     return TensorSpec(name, dtype, (2, 500), use=InputUse(rows=rows))
 
@@ -135,6 +155,23 @@ def test_detectors_are_told_the_size_of_the_picture(picture: Path) -> None:
         (spec("N", dtype="object", name="t"), "(text N): give t=TEXT, t=FILE.txt or t=FILE.npy"),
         (spec("N", 2, dtype="int64", name="t"), "(int64 Nx2): give t=480,640 or t=FILE.npy"),
         (spec("N", 9, dtype="int32", name="t"), "(int32 Nx9): give t=640 or t=FILE.npy"),
+        (
+            spec("N", "total", dtype="int64", name="attention_mask"),
+            "(int64 N x total): give attention_mask=1 or attention_mask=FILE.npy, or leave it to --random",
+        ),
+        (
+            spec("N", 3, dtype="int64", name="position_ids"),
+            "(int64 Nx3): give position_ids=0,1,2 or position_ids=FILE.npy, or leave it to --random",
+        ),
+        (
+            TensorSpec("position_ids", "int64", ("N", 3), use=InputUse(rows=2)),
+            "(int64 Nx3): give position_ids=0,1,0 (below 2) or position_ids=FILE.npy, or leave it to --random",
+        ),
+        (spec("N", 900, dtype="int64", name="positions"), "(int64 Nx900): give positions=0 or positions=FILE.npy, or"),
+        (
+            TensorSpec("ids", "int64", ("N", 9), use=InputUse(rows=50)),
+            "(int64 Nx9): give ids=1 (below 50) or ids=FILE.npy, or leave it to --random",
+        ),
         (spec(dtype="int64", name="t"), "(int64 scalar): give t=NUMBER"),
         (TensorSpec("t", "float32"), "(float32 ?): give t=FILE.npy"),
         (TensorSpec("t", use=InputUse("optional")), "(optional): give t=FILE.npy"),
@@ -144,7 +181,15 @@ def test_detectors_are_told_the_size_of_the_picture(picture: Path) -> None:
 )
 def test_how_an_input_is_given(picture: Path, needed: TensorSpec, way: str) -> None:
     said = refusal([spec(1, 3, 2, 2), needed], picture)
-    assert said.startswith(f"nothing is given for input 't' {way}")
+    assert said.startswith(f"nothing is given for input {needed.name!r} {way}")
+
+
+def test_places_are_counted_as_far_as_the_ids_beside_them() -> None:
+    inputs = [spec("N", "L", dtype="int64", name="ids"), spec("N", "L", dtype="int64", name="position_ids")]
+    said = refusal(inputs, {"ids": "7,8,9"}, FeedOptions())
+    assert "give position_ids=0,1,2 or" in said
+    fed = feed(inputs, {"ids": "7,8,9", "position_ids": "0,1,2"}, FeedOptions()).arrays
+    assert fed["position_ids"].tolist() == [[0, 1, 2]]
 
 
 @pytest.mark.parametrize("text", ["t=480,640", "t=640", "t=file.npy"])

@@ -16,6 +16,7 @@ from onnxviz.graph.attributes import MALFORMED
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.node import Node
 from onnxviz.graph.operators.axis_seeds import recurrent
+from onnxviz.graph.operators.caches import appended_axis, is_overwritten
 from onnxviz.graph.operators.demanded_sizes import demanded_sizes
 from onnxviz.graph.operators.number_ranges import (
     COMPUTED,
@@ -59,7 +60,7 @@ def input_uses(graph: Graph, types: Mapping[str, TensorSpec]) -> Mapping[str, In
         numbers_made = trail.followed.get(spec.name)
         if numbers_made is not None:
             found[numbers_made.root] = _with_scaling(found[numbers_made.root], numbers_made)
-    return found
+    return {name: replace(use, covered=trail.covered.get(name)) for name, use in found.items()}
 
 
 class _InputTrail:
@@ -69,19 +70,30 @@ class _InputTrail:
         self.graph = graph
         self.types = types
         self.followed = {spec.name: input_range(spec.name) for spec in graph.inputs}
+        self.covered: dict[str, tuple[float, float] | None] = {}
+        self._sources: dict[str, tuple[str, ...]] = {spec.name: (spec.name,) for spec in graph.inputs}
         self._constants: dict[str, NumberRange | None] = {}
 
     def readers(self) -> Sequence[tuple[Node, int, NumberRange]]:
         """Follow the inputs and return each node that does more than move, shift or scale one, with the place of it."""
         found: list[tuple[Node, int, NumberRange]] = []
         for node in self.graph.nodes:
+            sources = tuple(dict.fromkeys(name for value in node.inputs for name in self._sources.get(value, ())))[:2]
+            self._sources.update((output, sources) for output in node.outputs)
             read = [(place, self.followed[value]) for place, value in enumerate(node.inputs) if value in self.followed]
             made = self._made(node, 0) if read else None
+            if made is not None and made.formula == "x" and node.operator == "QuantizeLinear":
+                self.covered.setdefault(made.root, _covered(self.graph, node))
             if made is not None and made.root:
                 self.followed.update((output, made) for output in node.outputs if output)
             else:
                 found.extend((node, place, numbers) for place, numbers in read)
         return found
+
+    def meets_others(self, node: Node, root: str) -> bool:
+        """Return whether an operand of a node is computed from other inputs than this, and not only moved or scaled."""
+        values = [value for value in node.inputs if value not in self.followed]
+        return any(source != root for value in values for source in self._sources.get(value, ()))
 
     def _numbers(self, value: str, depth: int) -> NumberRange | None:
         """Return the numbers of a value that is followed, or that is constant and small."""
@@ -139,7 +151,20 @@ def _with_reader(trail: _InputTrail, use: InputUse, node: Node, place: int, numb
         return use if rows is None else replace(use, rows=min(rows, use.rows or rows))
     if operator.fixes is recurrent or (operator.kind in ("conv", "dense") and _is_weight(trail.graph, node, place)):
         return replace(use, is_weight=True)
+    if trail.meets_others(node, numbers.root):
+        if is_overwritten(node, place):
+            return replace(use, is_weight=True)
+        use = replace(use, appended=_appended(trail, node, place) if use.appended is None else use.appended)
     return _with_scaling(use, numbers)
+
+
+def _appended(trail: _InputTrail, node: Node, place: int) -> int | None:
+    shapes = {value: spec.shape for value in node.inputs if (spec := trail.types.get(value)) is not None}
+    shapes |= {spec.name: spec.shape for spec in trail.graph.inputs}
+    try:
+        return appended_axis(trail.graph, node, place, {name: len(shape) for name, shape in shapes.items() if shape})
+    except MALFORMED:
+        return None
 
 
 def _with_scaling(use: InputUse, numbers: NumberRange) -> InputUse:
@@ -147,6 +172,21 @@ def _with_scaling(use: InputUse, numbers: NumberRange) -> InputUse:
         return use
     ends = tuple((float(low), float(high)) for low, high in numbers.ends)
     return replace(use, scaling=Scaling(numbers.formula, ends))
+
+
+def _covered(graph: Graph, node: Node) -> tuple[float, float] | None:
+    """Return the least and greatest number that a QuantizeLinear keeps: scale * (integer - zero point).
+
+    Signed integers without a zero point are said to be spread alike on both sides of 0, whatever their numbers are.
+    """
+    scale, zero = (graph.constant(value) for value in (*node.inputs[1:], "", "")[:2])
+    zero = numpy.zeros((), numpy.uint8) if zero is None and not "".join(node.inputs[2:]) else zero
+    if scale is None or zero is None or scale.size != 1 or zero.size != 1 or zero.dtype.kind not in "iu":
+        return None
+    integers, step, shift = numpy.iinfo(zero.dtype), float(scale.item()), int(zero.item())
+    if integers.min < 0 and not shift:
+        return None
+    return step * (integers.min - shift), step * (integers.max - shift)
 
 
 def _is_weight(graph: Graph, node: Node, place: int) -> bool:

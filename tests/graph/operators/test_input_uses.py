@@ -113,6 +113,23 @@ def test_channels_last_and_quantised() -> None:
     assert found.between(0, 255) == (0, pytest.approx(2))
 
 
+@pytest.mark.parametrize(
+    ("nodes", "zero", "covered"),
+    [
+        ("q = QuantizeLinear (x, s, z)", np.uint8(114), (-57, 70.5)),
+        ("q = QuantizeLinear (x, s)", np.uint8(0), (0, 127.5)),
+        ("t = Identity (x) \n q = QuantizeLinear (t, s, z)", np.int8(-128), (0, 127.5)),
+        # As much on both sides of 0 is what symmetric quantisation has, whatever the numbers are.
+        ("q = QuantizeLinear (x, s, z)", np.int8(0), None),
+        ("h = Relu (x) \n q = QuantizeLinear (h, s, z)", np.uint8(0), None),
+        ("h = Div (x, s) \n q = QuantizeLinear (h, s, z)", np.uint8(0), None),
+    ],
+)
+def test_what_the_integers_of_an_input_hold(nodes: str, zero: Any, covered: tuple[float, float] | None) -> None:
+    proto = model(f"{nodes} \n n = DequantizeLinear (q, s, z)", s=np.float32(0.5), z=zero)
+    assert use(proto).covered == covered
+
+
 def test_rows_of_the_table_that_ids_look_into() -> None:
     proto = onnx.parser.parse_model("""<ir_version: 8, opset_import: ["" : 17]>
         g (int64[N, L] ids, int64[N, L] kinds, int64[N, L] places, int64[N, L] back, float[N, 9] free)
@@ -144,11 +161,12 @@ def test_rows_of_the_table_that_ids_look_into() -> None:
 
 
 def test_weights_and_steps_are_not_pictures() -> None:
-    proto = onnx.parser.parse_model("""<ir_version: 8, opset_import: ["" : 17]>
-        g (float[3, 1, 2] x, float[1, 15, 2] w, float[1, 15, 5] r, float[1, 3, 8, 8] image, float[4, 3, 3, 3] k,
-           float[1, 8, 3] rows, float[1, 4, 8] m)
-        => (float y, float z, float d, float e) <float[3, 2] c = {1,1,1,1,1,1}> {
+    proto = onnx.parser.parse_model("""<ir_version: 8, opset_import: ["" : 17, "com.microsoft" : 1]>
+        g (float[3, 1, 2] x, float[3, 1, 2] steps, float[1, 15, 2] w, float[1, 15, 5] r, float[1, 3, 8, 8] image,
+           float[4, 3, 3, 3] k, float[1, 8, 3] rows, float[1, 4, 8] m)
+        => (float y, float z, float d, float e, float s) <float[3, 2] c = {1,1,1,1,1,1}> {
             y = GRU <hidden_size = 5> (x, w, r)
+            s = com.microsoft.DynamicQuantizeLSTM <hidden_size = 5> (steps, w, r)
             z = Conv (image, k)
             d = MatMul (rows, c)
             t = MatMul (rows, c)
@@ -156,7 +174,49 @@ def test_weights_and_steps_are_not_pictures() -> None:
         }""")
     graph = Graph.from_proto(proto)
     uses = input_uses(graph, infer_types(graph))
-    assert {name for name, one in uses.items() if one.is_weight} == {"x", "w", "r", "k", "m"}
+    assert {name for name, one in uses.items() if one.is_weight} == {"x", "steps", "w", "r", "k", "m"}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "appended"),
+    [
+        ("y = Concat <axis = 2> (x, k)", 2),
+        ("y = Concat <axis = -2> (x, k)", 2),
+        ("c = Cast <to = 1> (x) \n t = Transpose <perm = [0, 2, 1, 3]> (c) \n y = Concat <axis = 1> (t, k)", 2),
+        ("t = Transpose (x) \n y = Concat <axis = 3> (t, k)", 0),
+        ("y = Concat <axis = 1> (k, x)", 1),
+        # Beside what comes from itself, or another input as it is.
+        ("r = Relu (x) \n y = Concat <axis = 2> (x, r)", None),
+        ("y = Concat <axis = 2> (x, other)", None),
+        ("s = Slice (x, one, one) \n y = Concat <axis = 2> (s, k)", None),
+    ],
+)
+def test_a_cache_is_appended_to(nodes: str, appended: int | None) -> None:
+    proto = onnx.parser.parse_model(f"""<ir_version: 8, opset_import: ["" : 17]>
+        g (float[1, 2, P, 4] x, float[1, 2, Q, 4] other) => (float y) <int64[1] one = {{1}}> {{
+            k = Relu (other)
+            {nodes}
+        }}""")
+    found = use(proto)
+    assert found.appended == appended
+    assert not found.is_weight
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        "y = ScatterND (x, at, k)",
+        "y = ScatterElements <axis = 2> (x, at, k)",
+        "y = com.microsoft.MultiHeadAttention <num_heads = 2> (k, k, k, none, none, none, x, x)",
+    ],
+)
+def test_a_state_that_is_written_into_is_not_a_picture(node: str) -> None:
+    proto = onnx.parser.parse_model(f"""<ir_version: 8, opset_import: ["" : 17, "com.microsoft" : 1]>
+        g (float[1, 2, 6, 4] x, float[1, 2, 6, 4] other, int64[N] at, float[4] none) => (float y) {{
+            k = Relu (other)
+            {node}
+        }}""")
+    assert use(proto).is_weight
 
 
 def test_inputs_that_are_not_tensors() -> None:
