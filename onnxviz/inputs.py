@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from onnxviz.errors import ExecutionError, InputError, OnnxvizError, UsageError
+from onnxviz.feed.arrays import opened_npz
 from onnxviz.feed.feed import Feed
 from onnxviz.feed.feed_options import FeedOptions
 from onnxviz.feed.find import MAIN, find_sources
@@ -126,6 +128,28 @@ class Inputs:
 
     def _made(self, source: Any, open_size: int | None = None) -> Feed:
         return self._model.inference.feed(source, self._options, self._values, open_size=open_size)
+
+
+def given_by_name(model: Model, given: Any) -> frozenset[str]:
+    """Return the model's inputs that every run is given by name: `NAME=FILE`, a key of a mapping or of a .npz file.
+
+    Raises:
+        InputError: A folder or pattern holds nothing that can be fed.
+    """
+    if isinstance(given, list | tuple) and not given:
+        return frozenset()
+    specs = model.inference.inputs()
+    named = map(_names, _sources(specs, given, FeedOptions()))
+    return frozenset(spec.name for spec in specs).intersection(*named)
+
+
+def _names(source: Any) -> frozenset[str]:
+    parts = source if isinstance(source, Mapping) else {MAIN: source}
+    main, names = parts.get(MAIN), parts.keys() - {MAIN}
+    if isinstance(main, Path) and main.suffix.lower() == ".npz":
+        with suppress(InputError), opened_npz(main, str(main)) as archive:
+            names |= archive.keys()
+    return frozenset(names)
 
 
 def _sources(specs: Sequence[TensorSpec], given: Any, options: FeedOptions) -> Iterator[Any]:

@@ -154,3 +154,37 @@ def test_class_scores_ask_for_no_further_input(tmp_path: Path) -> None:
     choices, _ = choices_of(model, "conv")
     assert [choice.value for choice in class_outputs(model, choices, None)] == ["near"]
     assert [choice.value for choice in class_outputs(model, choices, None, asked=True)] == ["near", "far"]
+    given = class_outputs(model, choices, None, inputs={"size"})
+    assert [choice.value for choice in given] == ["near", "far"]
+
+
+HEAD = (
+    "g (float[1,1,2,2] x, int64[1] row) => (float[1,4] y) <float[1,1,1,1] w = {2}, float[2,4] table = "
+    "{0, 0, 0, 0, 0, 0, 9, 0}> { c = Conv (x, w) f = Flatten (c) added = Gather (table, row)"
+    " z = Add (f, added) y = Softmax (z) }"
+)
+
+
+def test_an_input_that_class_scores_alone_need_brings_them_where_it_is_given(tmp_path: Path) -> None:
+    model, picture = model_of(tmp_path / "m.onnx", HEAD), np.array([[[[0, 1], [2, 0]]]], np.float32)
+    np.savez(tmp_path / "both.npz", x=picture, row=[1])
+    np.save(tmp_path / "x.npy", picture)
+    exponentials = np.exp([0.0, 2, 4 + 9, 0])
+    expected = exponentials.max() / exponentials.sum()
+    for source in ({"x": picture, "row": [1]}, str(tmp_path / "both.npz"), [str(tmp_path / "x.npy"), "row=1"]):
+        record = onnxviz.view(model, source, tmp_path / "maps", ViewOptions(html=False, force=True))
+        (run,) = record.runs
+        assert (run.top[0].name, run.top[0].value) == ("class 2", pytest.approx(expected))
+    ear = Ear()
+    record = onnxviz.view(model, picture, tmp_path / "maps", ViewOptions(html=False, force=True), ear)
+    assert not record.runs[0].top
+    assert ear.said == ["no class scores, for `y` needs 'row' too: give it by name"]
+    some = [{"x": picture, "row": [1]}, picture]
+    assert not any(run.top for run in onnxviz.view(model, some, tmp_path / "some", ViewOptions(html=False)).runs)
+
+
+def test_an_output_that_may_be_other_than_scores_is_not_missed(tmp_path: Path) -> None:
+    model = model_of(tmp_path / "m.onnx", HEAD.replace("Softmax", "Relu"))
+    choices, _ = choices_of(model, "conv")
+    assert find_classes(model, choices, None).left_out == ""
+    assert "needs 'row' too" in find_classes(model_of(tmp_path / "n.onnx", HEAD), choices, None).left_out

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -37,8 +37,15 @@ class Classes:
         return self.labels if any(choice.value == value for choice in self.outputs) else None
 
 
-def find_classes(model: Model, choices: Sequence[Choice], given: tuple[str, ...] | Path | None) -> Classes:
+def find_classes(
+    model: Model,
+    choices: Sequence[Choice],
+    given: tuple[str, ...] | Path | None,
+    inputs: Set[str] = frozenset(),
+) -> Classes:
     """Return the classes of a model, by the names that are given, or in a file that is, else by the model's own.
+
+    `inputs` are those that are given by name: what needs one of them that the choices do not is wanted.
 
     Raises:
         InputError: The file cannot be read, or the names that are given fit no output.
@@ -51,7 +58,9 @@ def find_classes(model: Model, choices: Sequence[Choice], given: tuple[str, ...]
         shapes = {spec.name: model.types.get(spec.name, spec).shape for spec in model.outputs}
         if not any(_may_be_scores(shape, labels) for shape in shapes.values()):
             raise unfit(labels, shapes)
-    found = Classes(labels, asked, class_outputs(model, choices, labels, asked=asked))
+    found = Classes(labels, asked, class_outputs(model, choices, labels, asked=asked, inputs=inputs))
+    if not found.outputs:
+        return replace(found, left_out=_lacking(model, choices, labels))
     more = _head_bytes(model, choices, found.outputs)
     if asked or more <= LARGE_HEAD:
         return found
@@ -61,27 +70,47 @@ def find_classes(model: Model, choices: Sequence[Choice], given: tuple[str, ...]
 
 
 def class_outputs(
-    model: Model, choices: Sequence[Choice], labels: Sequence[str] | None, *, asked: bool = False
+    model: Model,
+    choices: Sequence[Choice],
+    labels: Sequence[str] | None,
+    *,
+    asked: bool = False,
+    inputs: Set[str] = frozenset(),
 ) -> tuple[Choice, ...]:
     """Return the model's outputs that may hold class scores, where running up to them costs little more.
 
     Classes must not make a selection at the front of a deep model run all of it: they come only if the choices need
-    half of the nodes anyway, or if the user `asked` for them by giving labels.
+    half of the nodes anyway, or if the user `asked` for them by giving labels, or an input that only they need.
     """
-    candidates = [
-        spec.name
+    is_far = 2 * len(_needed(model, choices)) < len(model.graph.nodes)
+    near = [
+        name
+        for name, more in _candidates(model, choices, labels).items()
+        if asked or (more <= inputs if more else not is_far)
+    ]
+    return tuple(Choice(name, name, "value", None) for name in near)
+
+
+def _candidates(model: Model, choices: Sequence[Choice], labels: Sequence[str] | None) -> Mapping[str, Set[str]]:
+    """Return the outputs that may hold class scores, each with the inputs that it needs and the choices do not."""
+    given = needed_inputs(model.graph, [choice.value for choice in choices])
+    return {
+        spec.name: needed_inputs(model.graph, [spec.name]) - given
         for spec in model.outputs
         if spec.dtype in ("float32", "float16", "float64")
         and spec.name in model.graph.producers
         and _may_be_scores(model.types.get(spec.name, spec).shape, labels)
-    ]
-    far = 2 * len(_needed(model, choices)) < len(model.graph.nodes)
-    if not candidates or (far and not asked):
-        return ()
-    # Nor must they make it ask for an input that only they need.
-    given = needed_inputs(model.graph, [choice.value for choice in choices])
-    near = [name for name in candidates if asked or needed_inputs(model.graph, [name]) <= given]
-    return tuple(Choice(name, name, "value", None) for name in near)
+    }
+
+
+def _lacking(model: Model, choices: Sequence[Choice], labels: Sequence[str] | None) -> str:
+    """Say which inputs class scores lack; empty where they lack none, or no output is known to hold some."""
+    for name, more in _candidates(model, choices, labels).items():
+        if more and (labels or model.graph.producers[name].operator == "Softmax"):
+            return (
+                f"no class scores, for `{shown(name)}` needs {listed(map(quoted, sorted(more)))} too: give it by name"
+            )
+    return ""
 
 
 def _needed(model: Model, choices: Sequence[Choice]) -> tuple[Node, ...]:

@@ -65,8 +65,8 @@ def layers(
         print_json(
             "onnxviz.layers/1",
             model=str(model),
-            inputs=list(map(_ends_document, opened.inputs)),
-            outputs=list(map(_ends_document, _outputs(opened))),
+            inputs=[_end_document(opened, spec) for spec in opened.inputs],
+            outputs=[_end_document(opened, spec) for spec in _outputs(opened)],
             layers=[_document(layer) for layer in shown],
         )
         return
@@ -102,8 +102,24 @@ def _outputs(model: Model) -> Sequence[TensorSpec]:
     return [model.types.get(spec.name, spec) for spec in model.outputs]
 
 
-def _ends_document(spec: TensorSpec) -> dict[str, object]:
-    return {"name": spec.name, "shape": spec.shape, "dtype": spec.dtype}
+def _end_document(model: Model, spec: TensorSpec) -> dict[str, object]:
+    words = _type(model, spec)
+    return {
+        "name": spec.name,
+        "shape": spec.shape,
+        "dtype": spec.dtype,
+        "type": None if words == dtype_text(None) else words,
+    }
+
+
+def _type(model: Model, spec: TensorSpec) -> str:
+    """Return what an input or output of the model is: a dtype, `text`, or such as `sequence of float32`."""
+    from onnxviz.graph.graph import type_words
+
+    if spec.dtype is not None:
+        return dtype_text(spec.dtype)
+    ends = (*model.graph.proto.graph.input, *model.graph.proto.graph.output)
+    return type_words(next(info.type for info in ends if info.name == spec.name))
 
 
 def _print_ends(model: Model) -> None:
@@ -113,7 +129,7 @@ def _print_ends(model: Model) -> None:
     for title, spec in ends:
         name = printable(spec.name)
         blanks = " " * (min(width, PADDED) - width_of(name))
-        print(f"{title:6}  {name}{blanks}  {shape_text(spec.shape)}  {dtype_text(spec.dtype)}")
+        print(f"{title:6}  {name}{blanks}  {shape_text(spec.shape)}  {_type(model, spec)}")
     print()
 
 

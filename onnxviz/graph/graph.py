@@ -20,7 +20,7 @@ from onnxviz.errors import ModelError
 from onnxviz.graph.constants import Stored, array_of, constant_of, dims_of
 from onnxviz.graph.node import DEFAULT_DOMAINS, Node
 from onnxviz.graph.topology import FunctionKey, bodies, captured_values, function_key, sorted_model
-from onnxviz.layout import Dimension, TensorSpec
+from onnxviz.layout import Dimension, TensorSpec, dtype_text
 from onnxviz.words import quoted
 
 _LARGEST_DIMENSION = 1 << 40
@@ -187,6 +187,27 @@ def tensor_spec(info: onnx.ValueInfoProto) -> TensorSpec:
     tensor = info.type.tensor_type
     shape = tuple(_dimension(dim) for dim in tensor.shape.dim) if tensor.HasField("shape") else None
     return TensorSpec(info.name, dtype_name(tensor.elem_type), shape)
+
+
+def type_words(kind: onnx.TypeProto) -> str:
+    """Return an ONNX type in a user's words, `?` for what is not known of it.
+
+    >>> type_words(onnx.helper.make_sequence_type_proto(onnx.helper.make_tensor_type_proto(1, None)))
+    'sequence of float32'
+    """
+    match kind.WhichOneof("value"):
+        case "tensor_type":
+            return dtype_text(dtype_name(kind.tensor_type.elem_type))
+        case "sparse_tensor_type":
+            return f"sparse {dtype_text(dtype_name(kind.sparse_tensor_type.elem_type))}"
+        case "sequence_type":
+            return f"sequence of {type_words(kind.sequence_type.elem_type)}"
+        case "optional_type":
+            return f"optional {type_words(kind.optional_type.elem_type)}"
+        case "map_type":
+            key = dtype_text(dtype_name(kind.map_type.key_type))
+            return f"map from {key} to {type_words(kind.map_type.value_type)}"
+    return "?"
 
 
 @lru_cache

@@ -5,7 +5,8 @@ Before: `Gemm` of opset 6 with `broadcast = 1`. After: `Gemm` of opset 7, which 
 1. The names and declarations of inputs and outputs stay, and so do references to weights outside.
 2. An operator that broadcasts along an `axis` is written with an Unsqueeze first: the converter, as of onnx 1.23, puts
    the new axes in the wrong place, so that a bias of 3 channels made three items of one.
-3. The converter wants numbers where a model leaves sizes open: it is given some, which the result does not keep.
+3. The converter wants numbers where a model leaves sizes open, and those of values between as well: it is given some,
+   which the result does not keep. They are inferred in opset 6, since onnx's inference knows few operators before.
 4. What onnx's inference may crash on is not converted (see `guarded`).
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+import numpy as np
 import onnx
 import onnx.version_converter
 
@@ -28,13 +30,13 @@ OLDEST_RUN = 7
 """onnxruntime runs every operator of this opset and of later ones; of those before some."""
 
 _SIZE = 224
+_INFERRED = 6
 _IR_VERSION = 8  # of 3 and before, the converter takes weights only where they are listed as inputs too
 
 
 def is_old(graph: Graph) -> bool:
     """Return whether a graph's operators are of an opset that onnxruntime may not run."""
-    versions = [entry.version for entry in graph.proto.opset_import if entry.domain in DEFAULT_DOMAINS]
-    return bool(versions) and versions[0] < OLDEST_RUN
+    return _version(graph.proto) < OLDEST_RUN
 
 
 def upgraded(skeleton: bytes, opset: int = OLDEST_RUN) -> bytes:
@@ -52,17 +54,47 @@ def upgraded(skeleton: bytes, opset: int = OLDEST_RUN) -> bytes:
     model.ir_version = max(model.ir_version, _IR_VERSION)
     del model.graph.value_info[:]
     _fill((*model.graph.input, *model.graph.output))
+    if _version(model) < _INFERRED:
+        model = _converted(model, _INFERRED)
     _align(model)
-    try:
-        result = onnx.version_converter.convert_version(model, opset)
-    except Exception as error:  # the converter is C++ and raises what its adapters raise, of any type
-        raise UnsupportedError(" ".join(str(error).split())[-200:]) from None
+    _note_sizes(model)
+    result = _converted(model, opset)
     del result.graph.value_info[:]
     for kept, own in ((result.graph.input, declared.input), (result.graph.output, declared.output)):
         names = {info.name for info in kept}
         del kept[:]
         kept.extend(info for info in own if info.name in names)
     return bytes(result.SerializeToString())
+
+
+def _version(model: onnx.ModelProto) -> int:
+    """Return the opset of ONNX's own operators, the oldest that runs where the model uses none."""
+    return next((entry.version for entry in model.opset_import if entry.domain in DEFAULT_DOMAINS), OLDEST_RUN)
+
+
+def _converted(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
+    try:
+        return onnx.version_converter.convert_version(model, opset)
+    except Exception as error:  # the converter is C++ and raises what its adapters raise, of any type
+        raise UnsupportedError(" ".join(str(error).split())[-200:]) from None
+
+
+def _note_sizes(model: onnx.ModelProto) -> None:
+    """Note the sizes of what nodes make, as they follow from the inputs."""
+    graph = Graph.from_proto(model)
+    specs = [spec for name, spec in infer_types(graph).items() if name in graph.producers]
+    notes = {
+        spec.name: onnx.helper.make_tensor_value_info(
+            spec.name, onnx.helper.np_dtype_to_tensor_dtype(np.dtype(spec.dtype)), spec.shape
+        )
+        for spec in specs
+        if spec.dtype is not None and spec.shape is not None
+    }
+    for info in model.graph.output:
+        info.CopyFrom(notes.pop(info.name, info))
+    del model.graph.value_info[:]
+    model.graph.value_info.extend(notes.values())
+    _fill((*model.graph.value_info, *model.graph.output))
 
 
 def _fill(infos: Iterable[onnx.ValueInfoProto]) -> None:

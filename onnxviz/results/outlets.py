@@ -20,8 +20,9 @@ from onnxviz.reporting.contents import ReportLook, ReportModel, ReportRun
 from onnxviz.reporting.html_file import write_report
 from onnxviz.results.channels import LISTED
 from onnxviz.results.folder import REPORT, Folder
+from onnxviz.results.journal import Journal
 from onnxviz.results.observer import Observer
-from onnxviz.results.record import Journal, LayerRecord, RunRecord
+from onnxviz.results.record import LayerRecord, RunRecord
 from onnxviz.results.unfinished import Workplace
 
 
@@ -90,10 +91,7 @@ class Outlets:
     ) -> None:
         """Take a layer of the run that is under way."""
         self.journal.add_layer(layer, statistics)
-        if self.report is not None:
-            self.report.collected.add(activation, layer.layer, statistics, labels)
-        if self.arrays is not None:
-            self.arrays.add(activation)
+        self._keep(activation, layer.layer, statistics, labels)
         self.observer.drawn(layer)
         count = len(statistics.minimum)
         if count > MOST_CHANNELS:
@@ -122,16 +120,27 @@ class Outlets:
             self.arrays.begin_run(run.directory)
         try:
             for activation, layer, labels in layers:
-                if self.report is not None:
-                    self.report.collected.add(activation, layer, channel_statistics(activation.maps()), labels)
-                if self.arrays is not None:
-                    self.arrays.add(activation)
+                self._keep(activation, layer, None, labels)
         except BaseException:
             self._drop_run()
             raise
         if self.report is not None:
             fed = () if feed is None else feed.fed
             self.report.collected.end_run(ReportRun(run.name, run.source, fed, run.top))
+
+    def _keep(
+        self,
+        activation: Activation,
+        layer: Layer | None,
+        statistics: ChannelStatistics | None,
+        labels: Sequence[str] | None,
+    ) -> None:
+        """Give a layer to the page and the arrays."""
+        if self.report is not None:
+            statistics = statistics or channel_statistics(activation.maps())
+            self.report.collected.add(activation, layer, statistics, labels)
+        if self.arrays is not None:
+            self.arrays.add(activation)
 
     def _drop_run(self) -> None:
         if self.report is not None:

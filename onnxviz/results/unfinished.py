@@ -23,7 +23,8 @@ from onnxviz.feed.load import STANDARD_INPUT
 from onnxviz.files import making_folder
 from onnxviz.results.command_facts import CommandFacts, difference_words
 from onnxviz.results.folder import is_ours
-from onnxviz.results.record import LINES, Journal, RunRecord
+from onnxviz.results.journal import LINES, Journal
+from onnxviz.results.record import RunRecord
 
 SCHEMA = "onnxviz.unfinished/1"
 

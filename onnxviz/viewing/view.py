@@ -15,7 +15,7 @@ from onnxviz.draw.kinds import check_style
 from onnxviz.errors import UnsupportedError
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.inference.refusals import refusal
-from onnxviz.inputs import Inputs
+from onnxviz.inputs import Inputs, given_by_name
 from onnxviz.model import Model, choices_of
 from onnxviz.opening import open
 from onnxviz.reporting.contents import ReportModel
@@ -57,7 +57,7 @@ def view(
     choices, remark = choices_of(model, options.layers, options.exclude, options.tap)
     observer.chosen(choices, remark)
     folder = _folder(model, inputs, directory, options)
-    shown = Shown(model, choices, find_classes(model, choices, options.labels))
+    shown = Shown(model, choices, find_classes(model, choices, options.labels, given_by_name(model, inputs)))
     if shown.classes.left_out:
         observer.noted(shown.classes.left_out)
     needed = [choice.value for choice in (*choices, *shown.classes.outputs)]

@@ -69,8 +69,9 @@ def test_names_in_letters_that_a_pipe_lacks(tmp_path: Path) -> None:
 def test_layers_json_keeps_its_schema(onnxviz_command: Command, bundled_model: Path) -> None:
     document = json.loads(onnxviz_command("layers", bundled_model, "--json").out)
     assert document["schema"] == "onnxviz.layers/1"
-    assert document["inputs"] == [{"name": "image", "shape": ["N", 3, 224, 224], "dtype": "float32"}]
-    assert document["outputs"] == [{"name": "probabilities", "shape": ["N", 1000], "dtype": "float32"}]
+    float32 = {"dtype": "float32", "type": "float32"}
+    assert document["inputs"] == [{"name": "image", "shape": ["N", 3, 224, 224], **float32}]
+    assert document["outputs"] == [{"name": "probabilities", "shape": ["N", 1000], **float32}]
     first = document["layers"][0]
     assert first["name"] == "stem/conv"
     assert first["shape"] == ["N", 32, 112, 112]
@@ -95,6 +96,31 @@ def test_layers_json_keeps_its_schema(onnxviz_command: Command, bundled_model: P
         "parameters",
         "bytes",
     } <= set(first)
+
+
+def test_the_types_of_inputs_and_outputs_are_listed(onnxviz_command: Command, tmp_path: Path) -> None:
+    helper, tensor = onnx.helper, onnx.helper.make_tensor_type_proto
+    types = {
+        "sequence of float32": helper.make_sequence_type_proto(tensor(onnx.TensorProto.FLOAT, [2])),
+        "optional sequence of int64": helper.make_optional_type_proto(
+            helper.make_sequence_type_proto(tensor(onnx.TensorProto.INT64, None))
+        ),
+        "text": tensor(onnx.TensorProto.STRING, ["N"]),
+        "sparse float32": helper.make_sparse_tensor_type_proto(onnx.TensorProto.FLOAT, [2]),
+        "map from int64 to float32": helper.make_map_type_proto(
+            onnx.TensorProto.INT64, tensor(onnx.TensorProto.FLOAT, [])
+        ),
+        "?": onnx.TypeProto(),
+    }
+    inputs = [helper.make_value_info(f"in{place}", kind) for place, kind in enumerate(types.values())]
+    nodes = [helper.make_node("Identity", [info.name], [f"out{place}"]) for place, info in enumerate(inputs)]
+    outputs = [helper.make_value_info(f"out{place}", kind) for place, kind in enumerate(types.values())]
+    onnx.save(helper.make_model(helper.make_graph(nodes, "g", inputs, outputs)), tmp_path / "m.onnx")
+    lines = [line.split("  ") for line in onnxviz_command("layers", tmp_path / "m.onnx").out.splitlines()]
+    assert [line[-1] for line in lines if line[0] in ("input", "output")] == [*types, *types]
+    document = json.loads(onnxviz_command("layers", tmp_path / "m.onnx", "--json").out)
+    for end in ("inputs", "outputs"):
+        assert [one["type"] for one in document[end]] == [*list(types)[:-1], None]
 
 
 def test_layers_of_a_run_know_their_sizes(onnxviz_command: Command, bundled_model: Path, cat: Path) -> None:

@@ -89,6 +89,39 @@ def test_an_old_batch_norm_runs(tmp_path: Path) -> None:
     np.testing.assert_allclose(model.run(MAPS, layers="a")["a"].array, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("opset", [1, 4, 5, 6])
+@pytest.mark.parametrize("batch", [2, "N"])
+def test_a_dense_layer_behind_what_onnx_infers_in_newer_operators_only_runs(
+    opset: int, batch: int | str, tmp_path: Path
+) -> None:
+    weights = {"w": RANDOM.normal(size=(60, 4)), "b": RANDOM.normal(size=4), "u": RANDOM.normal(size=(4, 3))}
+    tensors = [numpy_helper.from_array(array.astype(np.float32), name) for name, array in weights.items()]
+    consumed = {"consumed_inputs": [0]} if opset < 6 else {}
+    shape = {"shape": [-1, 60]}
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [batch, 3, 4, 5])]
+    if opset > 4:
+        tensors.append(numpy_helper.from_array(np.array(shape.pop("shape"), np.int64), "s"))
+    nodes = [
+        helper.make_node("Relu", ["x"], ["r"], **consumed),
+        helper.make_node("Reshape", ["r", "s"] if opset > 4 else ["r"], ["f"], **shape),
+        helper.make_node("Gemm", ["f", "w", "b"], ["g"], broadcast=1),
+        helper.make_node("Tanh", ["g"], ["t"], **consumed),
+        helper.make_node("Gemm", ["t", "u", "zero"], ["y"], broadcast=1),
+    ]
+    tensors.append(numpy_helper.from_array(np.zeros(1, np.float32), "zero"))
+    inputs += [helper.make_tensor_value_info(one.name, one.data_type, one.dims) for one in tensors]
+    graph = helper.make_graph(
+        nodes, "g", inputs, [helper.make_tensor_value_info("y", TensorProto.FLOAT, [batch, 3])], tensors
+    )
+    opsets = [helper.make_opsetid("ai.onnx.ml", 1), helper.make_opsetid("", opset)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=3), tmp_path / "m.onnx")
+    found = onnxviz.open(tmp_path / "m.onnx").run(MAPS, layers="f, g, y")
+    flat = np.maximum(MAPS, 0).reshape(2, 60)
+    hidden = flat @ weights["w"] + weights["b"]
+    for value, expected in {"f": flat, "g": hidden, "y": np.tanh(hidden) @ weights["u"]}.items():
+        np.testing.assert_allclose(found[value].array, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_what_cannot_be_converted_is_refused_as_before(tmp_path: Path) -> None:
     custom = helper.make_node("Detect", ["x", "w", "b"], ["a"], domain="acme")
     path = old_model(tmp_path / "m.onnx", custom, ["N", 6], 8, w=WEIGHT, b=BIAS)

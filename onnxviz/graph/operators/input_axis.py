@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from onnxviz.graph.operators.reads.rule import AxisRead, Pull, Reads
+from onnxviz.layout import Dimension
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,10 @@ def follow_axis(axis: InputAxis, rule: Reads, *, is_lone: bool) -> InputAxis:
     folded = _folded(axis, read)
     if folded is not None:
         axis, read = folded
-    if read.out is None or (read.pull is not None and not read.pull.step):
+    if read.out is None:
         return replace(GONE, loose=read.loose, unknown=axis.unknown)
+    if read.pull is not None and not read.pull.step:  # each position sees some of the axis, wherever it lies itself
+        return replace(GONE, loose=True, unknown=axis.unknown)
     moved = axis if read.pull is None else _pulled(axis, read.pull)
     joins = None if is_lone and rule.joins == read.out else rule.joins  # beside constants a position sees all there is
     varying = axis.varies - {joins}  # joined, none of an axis is left out
@@ -133,8 +136,8 @@ def _pulled(axis: InputAxis, pull: Pull) -> InputAxis:
     )
 
 
-def merged(axes: Sequence[InputAxis]) -> InputAxis:
-    """Join what the operands of a node see of one input axis."""
+def merged(axes: Sequence[InputAxis], lengths: Sequence[Dimension] = ()) -> InputAxis:
+    """Join what the operands of a node see of one input axis; `lengths` are the sizes of what the node makes."""
     local = [axis for axis in axes if axis.place is not None]
     gone = [axis for axis in axes if axis.place is None]
     whole = any(axis.whole for axis in axes)
@@ -143,8 +146,17 @@ def merged(axes: Sequence[InputAxis]) -> InputAxis:
     unknown = any(axis.unknown for axis in axes) or (partly and bool(local))
     if not local:
         return InputAxis(None, loose=partly, whole=whole, unknown=unknown)
-    if len({(axis.place, axis.stride, axis.fold) for axis in local}) > 1:
-        return replace(GONE, loose=any(axis.fold for axis in local), unknown=unknown)
+    places = {(axis.place, axis.fold) for axis in local}
+    if len({axis.stride for axis in local}) > 1:
+        place, fold = next(iter(places))
+        length = (
+            lengths[place] if len(places) == 1 and not fold and place is not None and place < len(lengths) else None
+        )
+        if not isinstance(length, int):
+            return replace(GONE, loose=True, unknown=unknown)
+        local = _of_one_stride(local, length)
+    elif len(places) > 1:
+        return replace(GONE, loose=True, unknown=unknown)
     return InputAxis(
         local[0].place,
         local[0].stride,
@@ -156,3 +168,25 @@ def merged(axes: Sequence[InputAxis]) -> InputAxis:
         frozenset().union(*(axis.varies for axis in local)),
         local[0].fold,
     )
+
+
+def _of_one_stride(axes: Sequence[InputAxis], length: int) -> list[InputAxis]:
+    """Widen what paths of different strides see, at any of so many positions, to bounds with the stride of one of them.
+
+    Paths through an Upsample with aligned corners drift apart from those beside it by less than a pixel on the whole.
+    """
+    return min([_at_stride(axes, axis.stride, length) for axis in axes], key=_span)
+
+
+def _at_stride(axes: Sequence[InputAxis], stride: Fraction, length: int) -> list[InputAxis]:
+    drifts = [(axis.stride - stride) * max(length - 1, 0) for axis in axes]
+    return [
+        replace(
+            axis, stride=stride, low=min(axis.low, axis.low + drift), high=max(axis.high, axis.high + drift), loose=True
+        )
+        for axis, drift in zip(axes, drifts, strict=True)
+    ]
+
+
+def _span(axes: Sequence[InputAxis]) -> Fraction:
+    return max((axis.high for axis in axes), default=Fraction()) - min((axis.low for axis in axes), default=Fraction())

@@ -4,8 +4,8 @@ Along an axis, position `i` of a value sees the input's pixels `start + i * stri
 (Araujo, Norris and Sim, Computing Receptive Fields of Convolutional Neural Networks, Distill 2019, section 3). Behind
 an upsampling the stride can be a fraction; then the first pixel is the whole one nearest to `start + i * stride`. Each
 operator's rule stands in reads/; here the rules are followed from the input on, axis by axis (input_axis.py). Where
-paths of different alignment meet, or a gate, a pooling or a normalisation reads all of an axis, the field reaches the
-whole input.
+a gate, a pooling or a normalisation reads all of an axis, the field reaches the whole input. Paths of different strides
+that meet give an upper bound where it is known over how many positions they drift apart.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.operators.input_axis import UNFOLLOWED, InputAxis, follow_axis, merged
 from onnxviz.graph.operators.reads.rule import NOTHING, KnownSizes, Operand
-from onnxviz.graph.operators.table import rule_of
+from onnxviz.graph.operators.table import operator_of, rule_of
 from onnxviz.layout import TensorSpec
 
 
@@ -119,7 +119,12 @@ def _follow(
                 found += [(UNFOLLOWED,) * count for captured in node.captured if captured in traces]
                 kept = [trace for trace in found if trace is not None]
                 if kept:
-                    traces[value] = tuple(merged(axes) for axes in zip(*kept, strict=True))
+                    lengths = sizes.shape(value) or ()
+                    traces[value] = tuple(merged(axes, lengths) for axes in zip(*kept, strict=True))
+    if not spatial and any(operator_of(node).kind == "conv" and node.outputs[0] in traces for node in graph.nodes):
+        spatial.update(
+            range(2, count)
+        )  # it slides over what could not be followed: its fields are not followed, but it has some
     return traces, tuple(sorted(spatial))
 
 
@@ -128,7 +133,7 @@ def _rank(traces: Mapping[str, _Trace], sizes: KnownSizes, value: str) -> int:
 
 
 def _least_rank(trace: _Trace) -> int:
-    return 1 + max((axis.place for axis in trace if axis.place is not None), default=0)
+    return 1 + max((axis.place for axis in trace if axis.place is not None), default=-1)
 
 
 def _through(operand: Operand, trace: _Trace, spatial: set[int], *, is_lone: bool) -> _Trace | None:

@@ -215,18 +215,22 @@ def _refuse_inner(inner: Sequence[Candidate], candidates: Candidates) -> None:
 def _nothing(candidates: Candidates, chosen: Sequence[Selection], left_out: Sequence[Selection]) -> str:
     """Say that nothing is left, and why where it can be told."""
     text = ", ".join(selection.text for selection in chosen)
-    factors = [factor for selection in chosen for term in selection.terms for factor in term.factors]
-    why = ", or all of it is excluded" if left_out else _why(candidates, factors[0]) if len(factors) == 1 else ""
+    terms = [(term, selection) for selection in chosen for term in selection.terms]
+    why = ", or all of it is excluded" if left_out else _why(candidates, *terms[0]) if len(terms) == 1 else ""
     return pointed(text, chosen[0].place, f"matches nothing{why}; {_COMMAND}")
 
 
-def _why(candidates: Candidates, factor: Factor) -> str:
-    primary = factor.primary
-    if factor.index is not None and not isinstance(primary, Selection):
+def _why(candidates: Candidates, term: Term, selection: Selection) -> str:
+    evaluation = Evaluation(candidates, bodies=False)
+    factor = term.factors[0]
+    primary = factor.primary if len(term.factors) == 1 else None
+    if factor.index is not None and primary is not None and not isinstance(primary, Selection):
         whole = Selection("", (Term(False, (Factor(primary),), 0, 0),), False)
-        count = Evaluation(candidates, bodies=False).run([whole], []).all.bit_count()
+        count = evaluation.run([whole], []).all.bit_count()
         if count:
             return f": there are {count} without the index"
+    if not term.negated and (way := evaluation.way_beyond(term, selection)):
+        return way
     match primary:
         case Word():
             kinds = dict.fromkeys(candidate.kind for _, candidate in candidates.layers())

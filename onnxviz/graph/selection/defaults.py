@@ -21,7 +21,7 @@ def default_choices(
     | the model has | taken |
     |---|---|
     | layers of kind conv or pool | these |
-    | else layers of rank 3 or more, or of a rank that a run alone tells | these |
+    | else layers of rank 3 or more | these, and those of a rank that a run alone tells |
     | else layers | all of them |
     | else | the outputs of its nodes, constants where there is nothing else |
 
@@ -54,8 +54,9 @@ def _default_text(top: Sequence[Layer], inner: Sequence[Layer]) -> tuple[str, st
     where = "outside bodies " if any(layer.kind in _SHOWN_FIRST for layer in inner) else ""
     vectors = sum(layer.rank is not None and layer.rank < 3 for layer in top)
     unknown = sum(layer.rank is None for layer in top)
-    if vectors == len(top):
-        return "all", f"every layer, since no layer {where}is of kind conv or pool, or of rank 3 or more"
+    if vectors + unknown == len(top):
+        known = "known to be " * bool(unknown)
+        return "all", f"every layer, since no layer {where}is of kind conv or pool, or {known}of rank 3 or more"
     words = f"every layer of rank 3 or more, since no layer {where}is of kind conv or pool"
     words += f"; taken too: {unknown} whose rank only the run tells" if unknown else ""
     words += f"; left out: {vectors} of a lower rank (`all` has them)" if vectors else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from onnxviz.errors import NoMatchError, UnsupportedError
@@ -54,6 +55,14 @@ class Evaluation:
             matches = self._less(matches, self._selection(selection, wide=False))
         return matches
 
+    def way_beyond(self, term: Term, selection: Selection) -> str:
+        """Return words on how the nodes are taken that a term of a selection means and that are not layers, if any."""
+        nodes = Factor(Condition("kind", "=", "other", False, term.start))
+        if not self._term(replace(term, factors=(nodes, *term.factors)), selection, wide=False):
+            return ""
+        text = shown(selection.text[term.start : term.end])
+        return f" among the layers; `other & {text}` takes nodes that are not layers"
+
     def _selection(self, selection: Selection, *, wide: bool) -> Matches:
         start = Matches(self._universe(wide) if selection.terms[0].negated else 0)
         return self._combined(start, selection, wide=wide, outermost=False)
@@ -66,7 +75,8 @@ class Evaluation:
             elif matched:
                 matches = matches | matched
             elif outermost:
-                self.notes[f"`{shown(selection.text[term.start : term.end])}` matches nothing"] = None
+                text = shown(selection.text[term.start : term.end])
+                self.notes[f"`{text}` matches nothing{self.way_beyond(term, selection)}"] = None
         return matches
 
     def _less(self, matches: Matches, away: Matches) -> Matches:
@@ -114,6 +124,9 @@ class Evaluation:
 
     def _primary(self, primary: Word | Name | Condition, selection: Selection, *, wide: bool) -> Matches:
         if isinstance(primary, Word):
+            named = self._without_kind(primary.text, wide=wide)
+            if named:
+                return named
             self._note_name(primary.text)
         match primary:
             case Word(text="all"):
@@ -130,6 +143,15 @@ class Evaluation:
                 return Matches(self._where(primary.field, _test(primary), wide=wide))
             case Name():
                 return self._name(primary, selection, wide=wide)
+
+    def _without_kind(self, word: str, *, wide: bool) -> Matches:
+        """Return what is called as a kind that no layer is of, and say that it is taken by its name."""
+        if word in ("all", "other") or any(candidate.kind == word for _, candidate in self._candidates.layers()):
+            return Matches()
+        matches = self._candidates.named(word) or Matches(self._fitting("name", word, literal=True, wide=wide))
+        if matches:
+            self.notes[f"`{word}` is taken as a name, since no layer is of that kind"] = None
+        return matches
 
     def _note_name(self, word: str) -> None:
         """Say how the layer, node or value is meant that is called as a kind or `all`."""

@@ -161,11 +161,12 @@ def test_rows_of_the_table_that_ids_look_into() -> None:
 
 
 def test_weights_and_steps_are_not_pictures() -> None:
-    proto = onnx.parser.parse_model("""<ir_version: 8, opset_import: ["" : 17]>
-        g (float[3, 1, 2] x, float[1, 15, 2] w, float[1, 15, 5] r, float[1, 3, 8, 8] image, float[4, 3, 3, 3] k,
-           float[1, 8, 3] rows, float[1, 4, 8] m)
-        => (float y, float z, float d, float e) <float[3, 2] c = {1,1,1,1,1,1}> {
+    proto = onnx.parser.parse_model("""<ir_version: 8, opset_import: ["" : 17, "com.microsoft" : 1]>
+        g (float[3, 1, 2] x, float[3, 1, 2] steps, float[1, 15, 2] w, float[1, 15, 5] r, float[1, 3, 8, 8] image,
+           float[4, 3, 3, 3] k, float[1, 8, 3] rows, float[1, 4, 8] m)
+        => (float y, float z, float d, float e, float s) <float[3, 2] c = {1,1,1,1,1,1}> {
             y = GRU <hidden_size = 5> (x, w, r)
+            s = com.microsoft.DynamicQuantizeLSTM <hidden_size = 5> (steps, w, r)
             z = Conv (image, k)
             d = MatMul (rows, c)
             t = MatMul (rows, c)
@@ -173,7 +174,7 @@ def test_weights_and_steps_are_not_pictures() -> None:
         }""")
     graph = Graph.from_proto(proto)
     uses = input_uses(graph, infer_types(graph))
-    assert {name for name, one in uses.items() if one.is_weight} == {"x", "w", "r", "k", "m"}
+    assert {name for name, one in uses.items() if one.is_weight} == {"x", "steps", "w", "r", "k", "m"}
 
 
 @pytest.mark.parametrize(

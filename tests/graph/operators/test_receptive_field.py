@@ -7,9 +7,11 @@ from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import onnx
 import pytest
 from onnx import parser
+from onnxruntime import InferenceSession
 
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.catalogue import catalogue
@@ -226,20 +228,78 @@ def test_an_unknown_stays_unknown_whatever_follows() -> None:
         assert not found.reaches_whole
 
 
-def test_operands_with_different_strides_see_everything() -> None:
-    found = fields(
-        parser.parse_model(
-            """<ir_version: 8, opset_import: ["": 17]>
-            g (float[1,1,8,8] x, float[1,1,5,5] w) => (float[1,1,4,4] y) {
-                half = MaxPool <kernel_shape=[2,2], strides=[2,2]> (x)
-                corner = Conv <kernel_shape=[5,5]> (x, w)
-                y = Add (half, corner)
-            }"""
-        )
-    )
+DRIFTING = """<ir_version: 8, opset_import: ["": 17]>
+g (float[1,1,{size},{size}] x, float[1,1,5,5] w) => (float[1,1,A,B] y, float[1,1,C,D] z) {{
+    half = MaxPool <kernel_shape=[2,2], strides=[2,2]> (x)
+    corner = Conv <kernel_shape=[5,5]> (x, w)
+    y = Add (half, corner)
+    z = Add (y, corner)
+}}"""
+
+
+def test_operands_with_different_strides_drift_apart_over_a_known_size() -> None:
+    found = fields(parser.parse_model(DRIFTING.format(size=8)))
     assert (found["half"].status, found["half"].size) == (Status.EXACT, (2, 2))
+    # Position i of 4 sees 2 i and 2 i + 1 by one way and i to i + 4 by the other.
+    assert (found["y"].status, found["y"].size, found["y"].stride) == (Status.UPPER_BOUND, (5, 5), (1, 1))
+    assert found["y"].input == "x" and not found["y"].reaches_whole
+
+
+def test_operands_with_different_strides_may_see_everything_of_an_open_size() -> None:
+    found = fields(parser.parse_model(DRIFTING.format(size="S")))
     assert found["y"].status is Status.WHOLE_INPUT
-    assert found["y"].input == "x"
+    assert found["z"].status is Status.UNKNOWN  # and is not the field of `corner` beside a gate
+
+
+def test_a_skip_beside_aligned_corners_sees_no_more_than_its_bound() -> None:
+    model = parser.parse_model(
+        """<ir_version: 8, opset_import: ["": 17]>
+        g (float[1,1,16,16] x, float[1,1,3,3] a, float[1,2,3,3] b) => (float[1,1,16,16] y)
+        <float[4] scales = {1, 1, 2, 2}> {
+            fine = Conv <pads=[1,1,1,1]> (x, a)
+            half = MaxPool <kernel_shape=[2,2], strides=[2,2]> (fine)
+            up = Resize <mode="linear", coordinate_transformation_mode="align_corners"> (half, , scales)
+            both = Concat <axis=1> (fine, up)
+            y = Conv <pads=[1,1,1,1]> (both, b)
+        }"""
+    )
+    found = fields(model)["y"]
+    assert found.status is Status.UPPER_BOUND and not found.reaches_whole
+    assert found.size is not None and found.size[0] < 16
+    session = InferenceSession(model.SerializeToString())
+    draw = np.random.default_rng(0).standard_normal
+    feed = {"x": draw((1, 1, 16, 16), np.float32), "a": draw((1, 1, 3, 3), np.float32)}
+    feed["b"] = draw((1, 2, 3, 3), np.float32)
+    (before,) = session.run(["y"], feed)
+    assert found.start is not None and found.stride is not None
+    for row in range(16):
+        moved = feed["x"].copy()
+        moved[0, 0, row] += 100
+        (after,) = session.run(["y"], {**feed, "x": moved})
+        for place in np.flatnonzero((before != after).any(axis=(0, 1, 3))):
+            low = found.start[0] + int(place) * found.stride[0]
+            assert low - 1 < row <= low + found.size[0], (row, place)
+
+
+def test_a_dynamically_quantised_convolution_has_its_float_kins_field_beside_the_scale_of_all() -> None:
+    found = field(
+        """g (float[1,1,8,8] x) => (float[1,1,8,8] y)
+        <uint8[1,1,3,3] w = {1, 2, 3, 4, 5, 6, 7, 8, 9}, float s = {0.1}> {
+            q, scale, zero = DynamicQuantizeLinear (x)
+            both = Mul (scale, s)
+            c = ConvInteger <pads=[1,1,1,1]> (q, w, zero)
+            f = Cast <to=1> (c)
+            y = Mul (f, both)
+        }"""
+    )
+    assert (found.size, found.status, found.reaches_whole) == ((3, 3), Status.EXACT, True)
+
+
+def test_behind_a_pad_of_unknown_amounts_a_field_is_bounded_by_the_input_and_not_left_out() -> None:
+    found = field(
+        "g (float[1,1,H,W] x, int64[8] p, float[1,1,3,3] w) => (float[1,1,A,B] y) { a = Pad(x, p) y = Conv(a, w) }"
+    )
+    assert found.status is Status.WHOLE_INPUT
 
 
 def test_axes_that_are_swapped_stay_with_their_own() -> None:

@@ -272,12 +272,25 @@ def test_a_name_with_signs_among_others_asks_for_quotes() -> None:
 
 
 @pytest.mark.parametrize("word", ["all", *KINDS])
-def test_a_kind_is_never_a_name_unless_it_is_quoted(word: str) -> None:
+def test_a_kind_of_layers_is_never_a_name_unless_it_is_quoted(word: str) -> None:
     graph = make_graph(names={"flat": word})
     quoted = select(f'"{word}"', graph=graph, layers=LAYERS)
     assert [choice.value for choice in quoted] == ["flat"]
     if word not in ("join", "attention", "resize"):
         assert len(chosen(word, graph=graph)) == {"all": 7, "conv": 4, "act": 2}.get(word, 1)
+
+
+@pytest.mark.parametrize("word", ["join", "attention", "resize"])
+def test_a_kind_that_the_model_lacks_is_a_name_where_something_is_called_so(word: str) -> None:
+    said = f"`{word}` is taken as a name, since no layer is of that kind"
+    (node,) = select(word, graph=make_graph(names={"flat": word}), layers=LAYERS)
+    assert (node.value, node.note) == ("flat", said)
+    scoped = (replace(LAYERS[0], scope=word), replace(LAYERS[2], scope=f"/{word}"), *LAYERS[3:])
+    first, second = select(f"{word}, {word} & pool", graph=GRAPH, layers=scoped)
+    assert (first.value, second.value, first.note) == ("r0", "p0", said)
+    assert chosen(f"all, !{word}", layers=scoped) == [*chosen("all")][2:]
+    assert "matches nothing" in refusal(NoMatchError, word)
+    assert "matches nothing" in refusal(NoMatchError, f"kind={word}", layers=scoped)
 
 
 def test_the_kind_is_said_where_it_is_a_name_too() -> None:
@@ -364,6 +377,9 @@ def test_a_term_that_matches_nothing_beside_others_is_said() -> None:
     first, *rest = select("conv, resize, pool[7], conv & depth>9", graph=GRAPH, layers=LAYERS)
     assert first.note == "`resize` matches nothing; `pool[7]` matches nothing; `conv & depth>9` matches nothing"
     assert not any(choice.note for choice in rest)
+    first, *_ = select("conv, **/Flatten", graph=GRAPH, layers=LAYERS)
+    hint = "`other & **/Flatten` takes nodes that are not layers"
+    assert first.note == f"`**/Flatten` matches nothing among the layers; {hint}"
 
 
 def test_of_many_terms_that_match_nothing_a_few_are_named() -> None:
@@ -435,6 +451,11 @@ def test_what_cannot_be_read_is_pointed_at(text: str, place: int, message: str) 
         ("conv[4]", "matches nothing: there are 4 without the index;"),
         ("op=Maxpool", "matches nothing; near: `MaxPool`"),
         ("op=Flatten", "matches nothing among the layers; `other & op=Flatten` takes nodes that are not layers"),
+        ("**/Flatten", "matches nothing among the layers; `other & **/Flatten` takes nodes that are not layers;"),
+        ("head.* & op=Fl*", "among the layers; `other & head.* & op=Fl*` takes nodes that are not layers;"),
+        ("**/Flattn", "^ matches nothing; `onnxviz layers MODEL` lists the names"),
+        ("op=Conv & act", "^ matches nothing; `onnxviz layers MODEL` lists the names"),
+        ("all[40]", "matches nothing: there are 10 without the index;"),
     ],
 )
 def test_what_is_not_there_comes_with_advice(text: str, message: str) -> None:
@@ -493,6 +514,14 @@ def test_a_network_of_dense_layers_is_taken_whole() -> None:
         ("y", "dense"),
     ]
     assert words == "every layer, since no layer is of kind conv or pool, or of rank 3 or more"
+
+
+def test_vectors_are_taken_where_beside_them_only_ranks_are_unknown() -> None:
+    unknown = replace(LAYERS[5], shape=None, layout=None, channels=None)
+    for layers, values in (((unknown, *LAYERS[9:]), ["r1", "score"]), ((unknown,), ["r1"])):
+        choices, words = default_choices(GRAPH, layers, "act")
+        assert [choice.value for choice in choices] == values
+        assert words == "every layer, since no layer is of kind conv or pool, or known to be of rank 3 or more"
 
 
 def test_a_value_called_as_a_kind_is_not_spoken_of_where_nothing_was_selected() -> None:
@@ -621,10 +650,11 @@ def test_a_layer_that_its_author_called_as_a_kind_is_said() -> None:
     assert first.note == """`dense` is the kind; `"dense"` in quotes (in a shell '"dense"') is what has that name"""
     (quoted,) = select('"dense"', graph=graph, layers=layers)
     assert (quoted.name, quoted.value) == ("dense", "b")
-    scoped = (replace(LAYERS[0], scope="attention"), *LAYERS[1:])
-    (choice,) = select("conv[0], attention", graph=GRAPH, layers=scoped)
-    assert '`"attention"` in quotes' in choice.note
-    assert chosen('"attention"', layers=scoped) == ["r0"]
+    scoped = (replace(LAYERS[0], scope="pool"), *LAYERS[1:])
+    choice, pooled = select("conv[0], pool", graph=GRAPH, layers=scoped)
+    assert '`"pool"` in quotes' in choice.note
+    assert pooled.value == "p0"
+    assert chosen('"pool"', layers=scoped) == ["r0"]
 
 
 def test_a_layer_is_found_by_the_name_of_its_weight() -> None:

@@ -21,6 +21,9 @@ from onnxviz.graph.operators.reads.rule import (
 )
 from onnxviz.layout import Dimension
 
+_UNBOUNDED = 1 << 62
+"""Stands for the size of a leading axis that is not known."""
+
 
 def reshape(operand: Operand) -> Reads:
     """Each run of axes that holds the same numbers before and behind is followed by itself; see `_regrouped`."""
@@ -148,8 +151,12 @@ def _regrouped(
 
 
 def _digits(shape: tuple[Dimension, ...], axes: Sequence[int]) -> tuple[Digit, ...]:
-    """Return the digits that axes are of one number which counts through them; none where a size is not known."""
-    sizes = [size for axis in axes if isinstance(size := shape[axis], int)]
+    """Return the digits that axes are of one number which counts through them; none where a size is not known.
+
+    The first may be unknown, as a batch is: nothing counts in multiples of it.
+    """
+    first, *others = (shape[axis] for axis in axes)
+    sizes = [size for size in (first if isinstance(first, int) else _UNBOUNDED, *others) if isinstance(size, int)]
     if len(sizes) < len(axes):
         return ()
     return tuple(Digit(axis, _product(sizes[place + 1 :]), sizes[place]) for place, axis in enumerate(axes))
