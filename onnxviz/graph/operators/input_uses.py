@@ -79,7 +79,7 @@ class _InputTrail:
         found: list[tuple[Node, int, NumberRange]] = []
         for node in self.graph.nodes:
             sources = tuple(dict.fromkeys(name for value in node.inputs for name in self._sources.get(value, ())))[:2]
-            self._sources.update((output, sources) for output in node.outputs)
+            self._sources.update((output, sources) for output in node.outputs if output)
             read = [(place, self.followed[value]) for place, value in enumerate(node.inputs) if value in self.followed]
             made = self._made(node, 0) if read else None
             if made is not None and made.formula == "x" and node.operator == "QuantizeLinear":
