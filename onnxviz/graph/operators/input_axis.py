@@ -95,6 +95,8 @@ def _folded(axis: InputAxis, read: AxisRead) -> tuple[InputAxis, AxisRead] | Non
         if shift is None:
             return axis, replace(read, out=None, loose=True)
         return replace(axis, fold=replace(fold, shift=fold.shift - shift)), replace(read, pull=None)
+    if len(digits) == 1 and min(fold.inner, digits[0].inner) < 0:
+        return axis, replace(read, out=None, loose=True, digits=())
     if len(digits) == 1:  # the tokens themselves are merged with another axis
         fold, digit = replace(fold, inner=fold.inner * digits[0].inner), digits[0]
     else:

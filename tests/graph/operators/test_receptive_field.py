@@ -302,6 +302,28 @@ def test_behind_a_pad_of_unknown_amounts_a_field_is_bounded_by_the_input_and_not
     assert found.status is Status.WHOLE_INPUT
 
 
+FREE_TOKENS = """<ir_version: 8, opset_import: ["": 17]>
+g (float[1,3,H,W] x, float[8,3,4,4] w, float[8] b, int64[3] flat) => (float[1,A,8] y, float[1,A,8] z)
+<int64[3] rows = {0, 8, -1}> {
+    c = Conv <strides=[4,4]> (x, w)
+    r = Reshape (c, rows)
+    t = Transpose <perm=[0,2,1]> (r)
+    y = LayerNormalization (t, b)
+    turned = Transpose <perm=[0,1,3,2]> (c)
+    columns = Reshape (turned, rows)
+    u = Transpose <perm=[0,2,1]> (columns)
+    z = Add (t, u)
+}"""
+
+
+def test_tokens_of_a_free_size_see_their_patch() -> None:
+    found = fields(parser.parse_model(FREE_TOKENS))
+    assert (found["y"].size, found["y"].status, found["y"].reaches_whole) == ((4, 4), Status.EXACT, False)
+    assert found["y"].stride is found["y"].start is None
+    # Token 1 lies beside token 0 by one way and below it by the other.
+    assert found["z"].status is Status.WHOLE_INPUT
+
+
 def test_axes_that_are_swapped_stay_with_their_own() -> None:
     found = field(
         """g (float[1,1,8,8] x, float[1,1,1,3] row, float[1,1,5,1] column) => (float[1,1,8,8] y) {

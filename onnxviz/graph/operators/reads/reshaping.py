@@ -21,6 +21,8 @@ from onnxviz.graph.operators.reads.rule import (
 )
 from onnxviz.layout import Dimension
 
+_MOST_AXES = 1 << 8
+"""More than any tensor has."""
 _UNBOUNDED = 1 << 62
 """Stands for the size of a leading axis that is not known."""
 
@@ -36,8 +38,15 @@ def reshape(operand: Operand) -> Reads:
     axes = [SOME] * operand.rank
     for before, after in _groups(source, result):
         for axis, read in zip(before, _regrouped(source, result, before, after), strict=True):
-            axes[axis] = read
+            axes[axis] = _marked(read, operand.node.index, axis, after)
     return Reads(tuple(axes))
+
+
+def _marked(read: AxisRead, node: int, axis: int, after: Sequence[int]) -> AxisRead:
+    """Let an axis be followed into tokens though sizes are not known: by a count that no other Reshape shares."""
+    if not read.loose or read.like is None or read.digits or len(after) > 1:
+        return read
+    return replace(read, digits=(Digit(after[0], -1 - (node * _MOST_AXES + axis), 0),))
 
 
 def flatten(operand: Operand) -> Reads:

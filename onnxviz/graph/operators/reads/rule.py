@@ -45,7 +45,7 @@ class Digit:
     Attributes:
         place: an output axis.
         inner: how many of the operand's positions (where it is split) or of the output's (where it is merged) go by
-            before the digit changes.
+            before the digit changes; where that is not known, a number below 0 that stands for this digit alone.
         size: how many values it has.
     """
 
