@@ -64,6 +64,8 @@ def test_sizes_that_constants_demand(
     fitting = [size or (2 if asked else 3) for size in sizes]
     if asked:
         session.run(None, {"x": np.ones(fitting, np.float32)})
+    if "LSTM" in nodes and onnxruntime.__version__.startswith("1.24."):
+        pytest.skip("onnxruntime 1.24 does not check the size")
     for axis in asked:
         other = [size + (place == axis) for place, size in enumerate(fitting)]
         with pytest.raises(Exception, match="ONNXRuntimeError"):
