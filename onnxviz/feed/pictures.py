@@ -63,9 +63,9 @@ def open_picture(source: Path | bytes | Image.Image, name: str) -> Picture:
 def pictures_from_array(array: npt.NDArray[Any], name: str, span: tuple[float, float] | None = None) -> list[Picture]:
     """Return an array `(H, W)`, `(H, W, C)` or `(C, H, W)`, or a batch `(N, ...)` of these, as pictures.
 
-    Black and white are the ends of uint8, uint16 and int8; 0 and 1 of floats that lie between them, but for
-    a little; else 0 and 255, or
-    failing that the ends of `span`, whichever all numbers lie in.
+    Black and white are the ends of uint8, uint16 and int8; 0 and 1 of floats that lie between them, but for a little;
+    else 0 and 255, or failing that the ends of `span`, whichever all numbers lie in. A `span` beyond 255 that holds all
+    numbers of uint16 comes before its ends.
 
     Raises:
         InputError: It has other axes, another dtype, numbers that are not finite, or that lie in neither.
@@ -100,6 +100,8 @@ def _as_pixels(values: npt.NDArray[Any], name: str, span: tuple[float, float] | 
         raise InputError(f"{name} holds NaN or infinite numbers, which are not pixels")
     notes: list[str] = []
     if values.dtype == np.uint16:
+        if span is not None and max(span) > 255 and min(span) <= low and high <= max(span):
+            return _of_span(values, span)
         return _of_16_bit(values, notes), tuple(notes)
     if values.dtype == np.int8:
         return values.astype(np.float32) + np.float32(128), ("-128..127 is taken as black to white",)
@@ -113,6 +115,11 @@ def _as_pixels(values: npt.NDArray[Any], name: str, span: tuple[float, float] | 
             f"scale it to 0..1 or uint8, or give --range={_exact(low)},{_exact(high)}, "
             "which feeds its numbers as they are"
         )
+    return _of_span(values, span)
+
+
+def _of_span(values: npt.NDArray[Any], span: tuple[float, float]) -> tuple[Pixels, tuple[str, ...]]:
+    """Return as pixels what the range that is fed makes these numbers of again."""
     black, white = span
     pixels = (values.astype(np.float64) - black) / (white - black) * 255
     return pixels.astype(np.float32), (f"its numbers are in the range that is fed: {black:g}..{white:g}",)

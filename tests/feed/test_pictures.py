@@ -273,6 +273,14 @@ def test_wide_numbers_are_never_clipped(low: int, high: int, dtype: type) -> Non
     assert picture.notes == (f"its numbers are in the range that is fed: {low:g}..{high:g}",)
 
 
+def test_a_range_beyond_255_feeds_16_bit_numbers_that_it_holds_as_they_are() -> None:
+    twelve = np.array([[0, 819, 4095]], np.uint16)
+    assert one(twelve, (0, 4095)).pixels.ravel() == pytest.approx([0, 51, 255])
+    # Another range is that of black and white.
+    assert one(twelve, (-1, 1)).pixels.ravel() == pytest.approx([0, 819 / 257, 4095 / 257])
+    assert one(twelve, (0, 4000)).pixels.ravel() == pytest.approx([0, 819 / 257, 4095 / 257])
+
+
 def test_a_range_that_is_given_comes_before_numbers_that_are_nearly_fractions() -> None:
     assert one(np.array([[-0.03, 1.0]], np.float32), (-1, 1)).pixels.ravel() == pytest.approx([0.97 * 127.5, 255])
     assert one(np.array([[-0.03, 1.0]], np.float32), (0, 255)).pixels.ravel().tolist() == [0, 255]
