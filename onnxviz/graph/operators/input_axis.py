@@ -140,25 +140,18 @@ def _pulled(axis: InputAxis, pull: Pull) -> InputAxis:
 
 def merged(axes: Sequence[InputAxis], lengths: Sequence[Dimension] = ()) -> InputAxis:
     """Join what the operands of a node see of one input axis; `lengths` are the sizes of what the node makes."""
-    local = [axis for axis in axes if axis.place is not None]
+    local: Sequence[InputAxis] = [axis for axis in axes if axis.place is not None]
     gone = [axis for axis in axes if axis.place is None]
     whole = any(axis.whole for axis in axes)
     # All that may be seen is the whole input; beside a field it is not known whether that is seen as well.
-    partly = bool(gone) and all(axis.loose for axis in gone)
+    partly = any(axis.loose for axis in gone)
     unknown = any(axis.unknown for axis in axes) or (partly and bool(local))
     if not local:
-        return InputAxis(None, loose=partly, whole=whole, unknown=unknown)
-    places = {(axis.place, axis.fold) for axis in local}
-    if len({axis.stride for axis in local}) > 1:
-        place, fold = next(iter(places))
-        length = (
-            lengths[place] if len(places) == 1 and not fold and place is not None and place < len(lengths) else None
-        )
-        if not isinstance(length, int):
-            return replace(GONE, loose=True, unknown=unknown)
-        local = _of_one_stride(local, length)
-    elif len(places) > 1:
+        return InputAxis(None, loose=all(axis.loose for axis in gone), whole=whole, unknown=unknown)
+    aligned = _aligned(local, lengths)
+    if aligned is None:
         return replace(GONE, loose=True, unknown=unknown)
+    local = aligned
     return InputAxis(
         local[0].place,
         local[0].stride,
@@ -172,11 +165,20 @@ def merged(axes: Sequence[InputAxis], lengths: Sequence[Dimension] = ()) -> Inpu
     )
 
 
-def _of_one_stride(axes: Sequence[InputAxis], length: int) -> list[InputAxis]:
-    """Widen what paths of different strides see, at any of so many positions, to bounds with the stride of one of them.
+def _aligned(axes: Sequence[InputAxis], lengths: Sequence[Dimension]) -> Sequence[InputAxis] | None:
+    """Return axes that lie at one place with one stride, None where they do not and cannot be brought to it.
 
-    Paths through an Upsample with aligned corners drift apart from those beside it by less than a pixel on the whole.
+    What paths of different strides see is widened to bounds for any of the positions there are, with the stride of one
+    of them: paths through an Upsample with aligned corners drift apart from those beside it by less than a pixel.
     """
+    if len({(axis.place, axis.fold) for axis in axes}) > 1:
+        return None
+    if len({axis.stride for axis in axes}) == 1:
+        return axes
+    place = axes[0].place or 0
+    length = lengths[place] if axes[0].fold is None and place < len(lengths) else None
+    if not isinstance(length, int):
+        return None
     return min([_at_stride(axes, axis.stride, length) for axis in axes], key=_span)
 
 
@@ -191,4 +193,4 @@ def _at_stride(axes: Sequence[InputAxis], stride: Fraction, length: int) -> list
 
 
 def _span(axes: Sequence[InputAxis]) -> Fraction:
-    return max((axis.high for axis in axes), default=Fraction()) - min((axis.low for axis in axes), default=Fraction())
+    return max([axis.high for axis in axes]) - min([axis.low for axis in axes])
