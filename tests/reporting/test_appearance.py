@@ -12,6 +12,7 @@ import pytest
 
 import onnxviz
 from onnxviz.activations import Activation, Activations
+from onnxviz.draw.palette import THEMES
 from onnxviz.draw.scale import MODES, limits
 from onnxviz.draw.statistics import channel_statistics
 from onnxviz.draw.style import Style
@@ -68,3 +69,12 @@ def test_the_script_repeats_none_of_it() -> None:
     for text in texts - {"automatic"}:
         assert f'"{text}"' not in script
     assert not {"0.98", "0.99", "1e-6"} & set(re.findall(r"[\d.e-]+", script))
+
+
+@pytest.mark.parametrize(
+    ("sign", "name"), [("nan", "nan"), ("plus", "positive_infinity"), ("minus", "negative_infinity")]
+)
+def test_the_legend_has_the_colours_of_what_is_not_finite(sign: str, name: str) -> None:
+    style = (Path(onnxviz.__file__).parent / "reporting" / "page" / "base.css").read_text(encoding="utf-8")
+    written = re.findall(rf"--{sign}: (#\w+);", style)
+    assert written == ["#{:02x}{:02x}{:02x}".format(*getattr(THEMES[theme], name)) for theme in ("dark", "light")]
