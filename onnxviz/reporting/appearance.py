@@ -99,5 +99,5 @@ def _look(look: ReportLook) -> dict[str, Any]:
 
 def _theme(name: str, theme: Theme) -> dict[str, str]:
     """Return the colours of a theme as `rrggbb`, and the colormaps that `auto` means in it."""
-    colours = {key: bytes(value).hex() for key, value in asdict(theme).items() if not isinstance(value, str)}
+    colours = {key: bytes(value).hex() for key, value in asdict(theme).items() if isinstance(value, tuple)}
     return colours | {"sequential": default_colormap(False, name), "diverging": default_colormap(True, name)}
