@@ -71,7 +71,7 @@ ColormapName = Annotated[
     str, option("--colormap", "viridis, magma, gray, vik ...", "NAME", autocompletion=complete_colormaps)
 ]
 MapColumns = Annotated[int | None, option("--columns", "Maps in a row.", "N", min=1)]
-OrderName = Annotated[str, option("--order", "index, deviation or mean.", "HOW", "index deviation mean")]
+OrderName = Annotated[str, option("--order", "index, deviation, mean or listed.", "HOW", "index deviation mean listed")]
 TopCount = Annotated[int | None, option("--top", "Only the first K of that order.", "K", min=1)]
 ChannelList = Annotated[str | None, option("--channels", "Only these, such as 0-15,32.", "LIST")]
 DeviceName = Annotated[
@@ -81,6 +81,7 @@ DeviceName = Annotated[
     ),
 ]
 SameScale = Annotated[bool, option("--same-scale", "One --scale for a layer of all inputs; runs each twice.")]
+Like = Annotated[Path | None, option("--like", "Overviews with the layers and channels of an earlier one.", "DIR")]
 Labels = Annotated[Path | None, option("--labels", "Class names, one a line; else the model's own.", "FILE")]
 Resume = Annotated[bool, option("--resume", "Go on where this command was interrupted.")]
 FailFast = Annotated[bool, option("--fail-fast", "Stop at the first input that cannot be used.")]

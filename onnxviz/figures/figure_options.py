@@ -38,7 +38,7 @@ class FigureOptions:
         row_labels: in place of the layers' names.
         column_labels: in place of the inputs' names.
         channels: draw these only, such as `0-15,32`; None for all, of several inputs the first 16.
-        order: `index`, `deviation` or `mean`, over all inputs; the greatest first.
+        order: `index`, `deviation` or `mean`, the greatest over all inputs first, or `listed`, as `channels` are.
         top: how many to draw, the first of that order.
         columns: maps in a row.
         numbers: write each channel's number above its map.

@@ -27,7 +27,7 @@ from onnxviz.draw.prepare import chosen_channels
 from onnxviz.draw.quantise import quantise
 from onnxviz.draw.scale import Limits, both_signs, limits, own_scale
 from onnxviz.draw.statistics import channel_extremes, channel_statistics, not_finite
-from onnxviz.draw.style import Style
+from onnxviz.draw.style import RANKED, Style
 from onnxviz.errors import UsageError
 from onnxviz.layout import Array
 
@@ -151,7 +151,7 @@ class _Chosen:
 
 def _chosen(values: Sequence[Array], style: Style) -> npt.NDArray[np.intp]:
     """Return the channels that are drawn, the same for all inputs."""
-    if style.order == "index":
+    if style.order not in RANKED:
         return chosen_channels(values[0], style)
     if values[0].ndim == 1:
         # A vector has no deviation in space: its values go by their magnitude.

@@ -15,7 +15,7 @@ import { layerIn, makeScene, runWith } from "./scene.js";
 import { Sidebar } from "./sidebar.js";
 import { Stage } from "./stage.js";
 import { currentTheme } from "./theme.js";
-import { checkPlace, fits, lacking, sentence } from "./visit.js";
+import { checkPins, checkPlace, fits, lacking, sentence } from "./visit.js";
 
 /** The page. */
 export class App {
@@ -46,6 +46,8 @@ export class App {
     this.hover = null;
     // Changes are counted, so that a layer that is decoded late does not replace a later choice.
     this.turn = 0;
+    /** @type {ThemeName} the screen's, while paper has its own */
+    this.screenTheme = "dark";
     this.names = new LayerNames(index.layers);
     this.sidebar = new Sidebar(index.layers, (layer) => this.open(layer));
     this.pins = new Pins(this);
@@ -83,6 +85,8 @@ export class App {
     if (hash.length < 2) Object.assign(place, { scale, colormap, order });
     const checked = checkPlace(this.index, place, this.names.find(place.layer));
     const wrong = [...checked.problems, ...problems];
+    // An address without pins, such as one of the back button, lets go of none.
+    if (place.pins.length) this.pins.kept = checkPins(this.index, place.pins, (name) => this.names.find(name), wrong);
     await this.change(checked.changes, false, !wrong.length);
     this.tell(wrong.length ? sentence(wrong) : "");
   }
@@ -166,6 +170,23 @@ export class App {
     this.pins.show();
   }
 
+  /**
+   * Draw all channels in the colours of paper, or what the screen shows again.
+   * @param {boolean} paper
+   */
+  print(paper) {
+    const { scene, state } = this;
+    if (!scene) return;
+    const before = currentTheme();
+    if (paper) document.documentElement.dataset.theme = "light";
+    else document.documentElement.dataset.theme = this.screenTheme;
+    this.screenTheme = before;
+    this.scene = makeScene(this.index, state, scene.values, currentTheme());
+    this.stage.show(this.scene, paper ? null : state.zoom, false, paper);
+    this.legend();
+    if (state.place !== null) showChannel(this.scene, state.place);
+  }
+
   /** Show the legend. */
   legend() {
     if (this.scene && this.stage.grid) showLegend(this.scene, this.stage.grid);
@@ -223,6 +244,11 @@ export class App {
       scale: state.scale,
       colormap: state.colormap,
       order: state.order,
+      pins: this.pins.kept.map((pin) => ({
+        layer: this.names.of(index.layers[pin.layer]),
+        channel: index.layers[pin.layer].kept[pin.place],
+        run: pin.run,
+      })),
     };
   }
 

@@ -71,6 +71,7 @@ function pageKey(app, key) {
   else if (key === "-") zoomBy(app, -1);
   else if (key === "0") app.change({ zoom: null }, false);
   else if (key === "p") app.pins.toggle();
+  else if (key === "a") byId("size").click();
   else if (key === "?") byId("keys").showModal();
   else if (key === "Escape") showLayers(false);
   else return false;

@@ -19,6 +19,14 @@ export function writeAddress(place, step) {
 }
 
 /**
+ * Return an address that is of use to others: of a file on this disk its name and the place in it, without the folders.
+ * @param {{protocol: string, pathname: string, hash: string, href: string}} location
+ */
+export function usefulLink({ protocol, pathname, hash, href }) {
+  return protocol === "file:" ? pathname.slice(pathname.lastIndexOf("/") + 1) + hash : href;
+}
+
+/**
  * Copy text.
  * @param {string} text
  * @returns {Promise<boolean>} whether it could be

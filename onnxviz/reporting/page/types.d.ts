@@ -163,6 +163,12 @@ interface Place {
   scale: string;
   colormap: string;
   order: string;
+  pins: PinnedPlace[];
+}
+interface PinnedPlace {
+  layer: string;
+  channel: number;
+  run: number;
 }
 interface Spot {
   place: number;
