@@ -14,7 +14,7 @@ from onnxviz.draw.arrange import Arranged, arrange_axes
 from onnxviz.draw.figure.cells import MapPixels
 from onnxviz.draw.figure.figure_parts import Figure
 from onnxviz.draw.figure.figure_rows import FigureRow, RowStyle, layer_row, picture_row
-from onnxviz.draw.figure.layout_cm import lay_out
+from onnxviz.draw.figure.layout_cm import check_room, lay_out
 from onnxviz.errors import UsageError
 from onnxviz.feed.feed import Feed
 from onnxviz.figures.figure_options import MOST, FigureChanges, FigureOptions
@@ -70,6 +70,7 @@ def _of_runs(model: Model, inputs: Any, options: FigureOptions, observer: Observ
     observer.chosen(choices, remark)
     values = [choice.value for choice in choices]
     given = Inputs(model, inputs, options.feed, values=values, fail_fast=True)
+    check_room(options.width_cm, len(given.sources))
     observer.planned(len(given.sources), 0, 1)
     executor = model.inference.executor(options.run, keep=given.several, placed=observer.placed, noted=observer.noted)
     gathered = _Gathered(options)
@@ -121,7 +122,14 @@ class _Gathered:
         rows = [layer_row(self.names[value], self.maps[value], self._row_style(self.maps[value])) for value in order]
         if options.pictures or (options.pictures is None and several and any(one is not None for one in self.pictures)):
             rows.insert(0, picture_row("input", self.pictures))
-        return _laid_out(rows, tuple(self.sources) if several else (), options)
+        made = _laid_out(rows, tuple(self.sources) if several else (), options)
+        return replace(made, notes=(*made.notes, *self._size_notes()))
+
+    def _size_notes(self) -> list[str]:
+        """Say that maps of different inputs cannot be compared place by place, where they have different sizes."""
+        if all(len({one.values.shape for one in maps}) == 1 for maps in self.maps.values()):
+            return []
+        return ["the inputs were fed in different sizes: their maps cannot be compared place by place"]
 
 
 def _count_notes(rows: Sequence[FigureRow]) -> tuple[str, ...]:

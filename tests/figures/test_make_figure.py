@@ -10,6 +10,7 @@ import pytest
 import onnxviz
 from onnxviz.draw.palette import LEVELS, palette
 from onnxviz.errors import NoMatchError, SelectionError, UsageError
+from onnxviz.results.observer import Observer
 
 ONE = np.array([[[[0, 1], [2, 4]]]], np.float32)
 TWO = np.array([[[[8, 0], [0, 0]]]], np.float32)
@@ -113,6 +114,18 @@ def test_the_maps_are_those_of_a_run(bundled_model: Path, cat: Path) -> None:
         assert np.abs(image.pixels - levels).max() <= 1
         assert (image.pixels == levels).mean() > 0.999
         np.testing.assert_array_equal(image.colours, palette("viridis", "light"))
+
+
+def test_inputs_without_room_are_refused_before_they_are_run(doubling_model: Path) -> None:
+    ran: list[object] = []
+
+    class Watching(Observer):
+        def started(self, *facts: object) -> None:
+            ran.append(facts)
+
+    with pytest.raises(UsageError, match="50 columns have no room in 17 cm: make the figure wider"):
+        onnxviz.figure(doubling_model, [ONE] * 50, layers="r", observer=Watching())
+    assert ran == []
 
 
 def test_what_is_not_there_is_said(doubling_model: Path) -> None:

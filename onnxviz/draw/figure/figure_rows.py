@@ -251,7 +251,8 @@ class _Painter:
         maps = shown.reshape(-1, *shown.shape[-2:])
         indices = quantise(maps, scale, channel_extremes(maps), gamma=self.gamma)
         tiles = [_hatching(tile) if flat else tile for tile, flat in zip(indices, constant, strict=True)]
-        columns = min(len(tiles), columns or tile_columns(len(tiles), *maps.shape[1:]))
+        # As many as suit the first input, so that all have a tile at the same place.
+        columns = min(len(tiles), columns or tile_columns(len(tiles), *self.drawn[0].shape[-2:]))
         return TileCell(tiles, self._colours, columns, names, self._framed, LARGEST)
 
     def _bands(self, values: Array) -> MapPixels:

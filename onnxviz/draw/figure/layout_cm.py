@@ -33,13 +33,15 @@ COLORBARS = ("auto", "right", "bottom", "none")
 HIGHEST = 100.0
 """The most centimetres that a figure is high."""
 
+NARROWEST = 0.4
+"""The least centimetres that a column is wide."""
+
 COLUMN_GAP, ROW_GAP = 0.2, 0.25
 """Centimetres between two columns and between two rows."""
 
 _BAR_GAP, _HEAD_GAP = 0.12, 0.08
 _LONGEST_BAR = 5.0
 _EDGE = 0.02
-_NARROWEST = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,12 @@ class FigureFrame:
     heads: bool = True
     colorbar: str = "auto"
     look: Look = field(default_factory=Look)
+
+
+def check_room(width_cm: float, columns: int) -> None:
+    """Raise UsageError where columns would be too narrow to see anything in them."""
+    if (width_cm - COLUMN_GAP * (columns - 1)) / columns < NARROWEST:
+        raise UsageError(f"{columns} columns have no room in {max(width_cm, 0):.3g} cm: make the figure wider")
 
 
 def lay_out(rows: Sequence[FigureRow], frame: FigureFrame, notes: Sequence[str] = ()) -> Figure:
@@ -157,12 +165,9 @@ class _Arrangement:
     @cached_property
     def columns(self) -> tuple[Rectangle, ...]:
         """The columns, with no height."""
-        room = self.frame.width_cm - self._right - self.left - _EDGE - COLUMN_GAP * (self._count - 1)
-        width = room / self._count
-        if width < _NARROWEST:
-            raise UsageError(
-                f"a figure {self.frame.width_cm:g} cm wide has no room for {self._count} columns: make it wider"
-            )
+        room = self.frame.width_cm - self._right - self.left - _EDGE
+        width = (room - COLUMN_GAP * (self._count - 1)) / self._count
+        check_room(room, self._count)
         return tuple(Rectangle(self.left + number * (width + COLUMN_GAP), 0, width, 0) for number in range(self._count))
 
     @property
@@ -203,7 +208,7 @@ class _Arrangement:
         bottom = y + max(heights)
         texts = []
         if above:
-            words = look.fitted(row.head, look.size, self.frame.width_cm - self.left)
+            words = look.fitted(row.head, look.size, self.columns[-1].right - self.left)
             texts = [look.head(words, self.left, top + look.size * POINT)]
         elif self.turned and row.head:
             texts = [look.head(row.head, _EDGE + look.size * POINT, (y + bottom) / 2, "m", turned=True)]
