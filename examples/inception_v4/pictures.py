@@ -7,7 +7,6 @@ MODEL.onnx is the converted Inception-v4. `onnxviz view` draws the same at full 
 
 from __future__ import annotations
 
-import io
 import sys
 from pathlib import Path
 
@@ -50,7 +49,7 @@ def main(model_file: str) -> None:
 
 
 def page(model: onnxviz.Model, feed: Feed) -> None:
-    """Draw all three layers as one figure, in 256 colours at the size of a screen."""
+    """Draw all three layers as one figure at the size of a screen."""
     figure = onnxviz.figure(
         model,
         feed,
@@ -61,8 +60,7 @@ def page(model: onnxviz.Model, feed: Feed) -> None:
         title="A connectome through Inception-v4",
         row_labels=["Conv2d_1a_3x3", "Mixed_3a", "Mixed_5e"],
     )
-    image = Image.open(io.BytesIO(figure.encoded(".png", dpi=110)))
-    image.quantize(256, dither=Image.Dither.NONE).save(DOCS / "page.png", optimize=True)
+    figure.save(DOCS / "page.png", dpi=110, force=True)
 
 
 def coarse(indices: np.ndarray) -> np.ndarray:
