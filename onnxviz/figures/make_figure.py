@@ -73,11 +73,16 @@ def _of_runs(model: Model, inputs: Any, options: FigureOptions, observer: Observ
     check_room(options.width_cm, len(given.sources))
     observer.planned(len(given.sources), 0, 1)
     executor = model.inference.executor(options.run, keep=given.several, placed=observer.placed, noted=observer.noted)
-    gathered = _Gathered(options)
+    gathered, not_shown = _Gathered(options), set[str]()
+
+    def leave_out(choice: Choice, reason: str) -> None:
+        if choice.name not in not_shown:
+            not_shown.add(choice.name)
+            observer.noted(f"not shown: {choice.name!r}: {reason}")
 
     def work(feed: Feed) -> None:
         observer.started(feed, len(choices), model.inference.map_bytes(choices, feed))
-        gathered.add(feed, list(model.inference.stream(choices, feed, executor)))
+        gathered.add(feed, list(model.inference.stream(choices, feed, executor, leave_out)))
         observer.scanned()
 
     given.each(work)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 import onnxviz
 from onnxviz.draw.palette import LEVELS, palette
@@ -126,6 +128,32 @@ def test_inputs_without_room_are_refused_before_they_are_run(doubling_model: Pat
     with pytest.raises(UsageError, match="50 columns have no room in 17 cm: make the figure wider"):
         onnxviz.figure(doubling_model, [ONE] * 50, layers="r", observer=Watching())
     assert ran == []
+
+
+def test_what_is_not_a_tensor_is_left_out_and_said(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Relu", ["x"], ["r"], name="relu"),
+        helper.make_node("SequenceConstruct", ["r"], ["s"], name="sequence"),
+        helper.make_node("SequenceAt", ["s", "first"], ["y"], name="at"),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "sequence",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 1, 2, 2])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 1, 2, 2])],
+        [numpy_helper.from_array(np.int64(0), "first")],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "s.onnx")
+    said: list[str] = []
+
+    class Hearing(Observer):
+        def noted(self, text: str) -> None:
+            said.append(text)
+
+    figure = onnxviz.figure(tmp_path / "s.onnx", [ONE, TWO], layers="r, s", pictures=False, observer=Hearing())
+    assert [panel.layer for panel in figure.panels] == ["r", "r"]
+    assert len(said) == 1
+    assert said[0].startswith("not shown: 's': ")
 
 
 def test_what_is_not_there_is_said(doubling_model: Path) -> None:
