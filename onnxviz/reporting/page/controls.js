@@ -50,6 +50,9 @@ export function listenButtons(app) {
   byId("skip").addEventListener("click", () => byId("stage").focus());
   byId("previous").addEventListener("click", () => app.open(app.state.layer - 1));
   byId("next").addEventListener("click", () => app.open(app.state.layer + 1));
+  byId("home").addEventListener("click", () => app.goToStart());
+  for (const id of ["play", "start-play"]) byId(id).addEventListener("click", () => app.play.toggle());
+  byId("start-tour").addEventListener("click", () => app.tour.go(0));
   byId("pin").addEventListener("click", () => app.pins.toggle());
   byId("help").addEventListener("click", () => byId("keys").showModal());
   byId("close-keys").addEventListener("click", () => byId("keys").close());

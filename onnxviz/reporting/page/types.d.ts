@@ -179,6 +179,10 @@ interface Pin {
   run: number;
   place: number;
 }
+interface LayerStage {
+  shows: number;
+  layers: number;
+}
 interface Leaf {
   layer: number;
   name: string;
