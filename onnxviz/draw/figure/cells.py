@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -35,6 +35,8 @@ PLOT = 1.8
 _PER_CM = 120
 """Bars of a plot in a centimetre, at most."""
 
+# Centimetres between two names.
+_APART = 0.06
 # Bars that are thinner, in centimetres, have no gaps between them.
 _THIN = 0.05
 # The least, the wanted and the greatest width of a grid of tiles, in heights.
@@ -165,23 +167,27 @@ class PlotCell:
         ends: the values at the bottom and at the top.
         colours: of the bars and of what is not finite.
         numbered: whether the values of the axis stand at its left.
+        names: what stands below each bar; empty for nothing.
     """
 
     values: npt.NDArray[np.float64]
     ends: tuple[float, float]
     colours: Palette = field(repr=False)
     numbered: bool = True
+    names: Sequence[str] = ()
 
     def aside(self, look: Look) -> float:
         """Return the room of the widest number of the axis."""
         return max(look.width(number_text(tick), look.small) for tick in self._ticks) + 0.1 if self.numbered else 0.0
 
     def height(self, width: float, look: Look) -> float:
-        """Return PLOT, whatever the width."""
-        return PLOT
+        """Return PLOT, and a line for names."""
+        return PLOT + (look.line(look.small) if self._named(width, look) else 0.0)
 
     def drawn(self, place: Rectangle, look: Look) -> FigureMarks:
-        """Return a rectangle for each bar, the axis at zero, and its numbers."""
+        """Return a rectangle for each bar, the axis at zero, its numbers and the names."""
+        named = self._named(place.width, look)
+        place = replace(place, height=PLOT)
         columns = spans(self.values, min(len(self.values), max(1, int(place.width * _PER_CM))))
         thick = place.width / len(columns.low)
         bars = [self._bar(columns, index, place, thick) for index in range(len(columns.low))]
@@ -192,7 +198,14 @@ class PlotCell:
             row = self._row(tick, place)
             marks.append(FigureArea(Rectangle(place.left - 0.06, row - FRAME / 2, 0.06, FRAME), look.rule))
             texts.append(look.number(tick, place.left - 0.09, row, place, "r"))
+        for number, name in enumerate(self.names if named else ()):
+            texts.append(look.note(name, place.left + (number + 0.4) * thick, place.bottom + look.small * POINT, "m"))
         return FigureMarks(areas=(*bars, zero, axis, *marks), texts=tuple(texts))
+
+    def _named(self, width: float, look: Look) -> bool:
+        """Return whether every name fits below its bar; else none stands there."""
+        room = width / len(self.values) - _APART
+        return bool(self.names) and all(look.width(name, look.small) <= room for name in self.names)
 
     @property
     def _ticks(self) -> list[float]:

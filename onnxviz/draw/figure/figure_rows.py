@@ -197,8 +197,9 @@ def _plots(head: str, drawn: Sequence[Array], flat: Array, chosen: _Chosen, how:
     ends = vertical_limits(*(percentile_ends(flat, how.percentile) if how.percentile is not None else scale.ends))
     colormap = "viridis" if how.style.colormap == "auto" else how.style.colormap
     colours = palette(colormap, how.style.theme)
+    names = tuple(map(str, chosen.numbers.tolist())) if how.numbers and drawn[0].ndim == 1 else ()
     cells = (
-        PlotCell(values.reshape(-1).astype(np.float64), ends, colours, numbered=place == 0)
+        PlotCell(values.reshape(-1).astype(np.float64), ends, colours, place == 0, names)
         for place, values in enumerate(drawn)
     )
     signs = tuple(not_finite(flat))

@@ -122,6 +122,9 @@ def test_vectors_and_single_sequences_are_plots_on_one_axis() -> None:
     assert (one.ends, other.ends) == ((-2.0, 5.0), (-2.0, 5.0))
     assert (one.numbered, other.numbered) == (True, False)
     assert found.scale is None
+    numbered = row(first, layout="NC", how=replace(PLAIN, numbers=True, style=replace(PLAIN.style, channels="2,0")))
+    assert isinstance(numbered.cells[0], PlotCell)
+    assert numbered.cells[0].names == ("2", "0")
     wave = row(np.array([[[0.0, 1.0, 0.5]]]), layout="NCL")
     assert isinstance(wave.cells[0], PlotCell)
 

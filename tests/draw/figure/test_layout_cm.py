@@ -99,6 +99,19 @@ def test_tiles_have_one_gap() -> None:
     assert first.width / first.height == pytest.approx(8 / 6)
 
 
+def test_the_numbers_of_a_vector_stand_below_its_bars_where_they_fit() -> None:
+    few = row("bars", 1, numbers=True, style=Style(theme="light", channels="3,4,29"))
+    (panel,) = lay_out([few], FigureFrame(8.0)).panels
+    bars = panel.marks.areas[:3]
+    below = [text for text in panel.marks.texts if text.anchor == "m"]
+    assert [text.text for text in below] == ["3", "4", "29"]
+    for text, bar in zip(below, bars, strict=True):
+        assert text.x == pytest.approx(bar.place.left + bar.place.width / 2)
+        assert text.y > bar.place.bottom
+    (panel,) = lay_out([row("bars", 1, numbers=True)], FigureFrame(4.0)).panels
+    assert [text for text in panel.marks.texts if text.anchor == "m"] == []
+
+
 def test_heads_read_upwards_where_they_fit_and_stand_above_where_one_does_not() -> None:
     short = lay_out([row(), row()], FigureFrame(12.0))
     assert {text.turned for text in short.around.texts} == {True}
