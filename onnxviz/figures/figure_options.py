@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypedDict
 
-from onnxviz.draw.figure.figure_rows import RowStyle
+from onnxviz.draw.figure.common_scale import RowStyle
 from onnxviz.draw.figure.layout_cm import COLORBARS, FigureFrame
 from onnxviz.draw.figure.look import Look
 from onnxviz.draw.kinds import check_style

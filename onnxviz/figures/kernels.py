@@ -15,7 +15,10 @@ import numpy as np
 
 from onnxviz.draw.arrange import MAPS, Arranged
 from onnxviz.draw.figure.cells import TileCell, tile_columns
-from onnxviz.draw.figure.figure_rows import LARGEST, BarScale, FigureRow, RowStyle, layer_row, percentile_ends
+from onnxviz.draw.figure.common_scale import RowStyle, percentile_ends
+from onnxviz.draw.figure.figure_rows import FigureRow, layer_row
+from onnxviz.draw.figure.map_painter import LARGEST
+from onnxviz.draw.figure.scale_bar import BarScale
 from onnxviz.draw.prepare import chosen_channels
 from onnxviz.errors import NoMatchError
 from onnxviz.figures.figure_options import MOST, FigureOptions

@@ -12,8 +12,9 @@ import numpy as np
 from onnxviz.activations import Activation
 from onnxviz.draw.arrange import Arranged, arrange_axes
 from onnxviz.draw.figure.cells import MapPixels
+from onnxviz.draw.figure.common_scale import RowStyle
 from onnxviz.draw.figure.figure_parts import Figure
-from onnxviz.draw.figure.figure_rows import FigureRow, RowStyle, layer_row, picture_row
+from onnxviz.draw.figure.figure_rows import FigureRow, layer_row, picture_row
 from onnxviz.draw.figure.layout_cm import check_room, lay_out
 from onnxviz.errors import UsageError
 from onnxviz.feed.feed import Feed

@@ -11,7 +11,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 import onnxviz
 from onnxviz.draw.figure.cells import TileCell
-from onnxviz.draw.figure.figure_rows import SIGNED, RowStyle
+from onnxviz.draw.figure.common_scale import RowStyle
+from onnxviz.draw.figure.figure_rows import SIGNED
 from onnxviz.draw.palette import LEVELS
 from onnxviz.draw.style import Style
 from onnxviz.errors import NoMatchError

@@ -22,9 +22,9 @@ from onnxviz.draw.figure.figure_parts import (
     Rectangle,
     joined,
 )
-from onnxviz.draw.figure.figure_rows import BarScale, FigureRow
+from onnxviz.draw.figure.figure_rows import FigureRow
 from onnxviz.draw.figure.look import Look
-from onnxviz.draw.figure.scale_bar import THICK, legend, lying_bar, room_below, room_beside, standing_bar
+from onnxviz.draw.figure.scale_bar import THICK, BarScale, legend, lying_bar, room_below, room_beside, standing_bar
 from onnxviz.errors import UsageError
 
 COLORBARS = ("auto", "right", "bottom", "none")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from onnxviz.draw.figure.figure_parts import POINT, FigureArea, FigureBar, FigureImage, FigureMarks, Rectangle
-from onnxviz.draw.figure.figure_rows import BarScale
 from onnxviz.draw.figure.look import Look
 from onnxviz.draw.header import ticks
 from onnxviz.draw.page import hatch
@@ -22,6 +22,24 @@ _TICK, _TICK_WIDTH, _GAP = 0.06, 0.018, 0.05
 _SQUARE = 0.22
 # Numbers beside a standing bar.
 _MOST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class BarScale:
+    """What a colour bar shows; equal ones of several rows are drawn once.
+
+    Attributes:
+        colormap: by name.
+        low, high: the ends; (0, 1) where each channel has a scale of its own.
+        words: what stands at the ends and in the middle in place of numbers; empty for numbers.
+        gamma: the exponent of the colours.
+    """
+
+    colormap: str
+    low: float
+    high: float
+    words: tuple[str, str, str] | None = None
+    gamma: float = 1.0
 
 
 def room_beside(scale: BarScale, look: Look) -> float:

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from onnxviz.draw.arrange import arrange_axes
-from onnxviz.draw.figure.cells import BandCell, PlotCell, TileCell, WordCell
-from onnxviz.draw.figure.figure_rows import SIGNED, FigureRow, RowStyle, layer_row, picture_row
+from onnxviz.draw.figure.cells import BandCell, TileCell, WordCell
+from onnxviz.draw.figure.common_scale import RowStyle
+from onnxviz.draw.figure.figure_rows import SIGNED, FigureRow, layer_row, picture_row
+from onnxviz.draw.figure.plot_cell import PlotCell
 from onnxviz.draw.palette import HATCH_BACK, HATCH_LINE, LEVELS, NAN, POSITIVE_INFINITY
 from onnxviz.draw.style import Style
 from onnxviz.errors import UsageError

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from onnxviz.draw.arrange import arrange_axes
 from onnxviz.draw.figure.cells import GAP, tile_columns
+from onnxviz.draw.figure.common_scale import RowStyle
 from onnxviz.draw.figure.figure_parts import Figure, FigureText, Rectangle
-from onnxviz.draw.figure.figure_rows import FigureRow, RowStyle, layer_row
+from onnxviz.draw.figure.figure_rows import FigureRow, layer_row
 from onnxviz.draw.figure.layout_cm import COLORBARS, FigureFrame, lay_out
 from onnxviz.draw.figure.look import Look
 from onnxviz.draw.style import Style
