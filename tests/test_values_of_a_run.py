@@ -14,6 +14,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 
 import onnxviz
 from onnxviz.errors import UnsupportedError
+from onnxviz.quantised import Quantised
 
 RANDOM = np.random.default_rng(0)
 PICTURE = RANDOM.random((1, 3, 8, 8)).astype(np.float32)
@@ -169,7 +170,9 @@ def test_codes_are_shown_as_what_they_stand_for(tmp_path: Path, case: str) -> No
         found = run["v"]
         assert (found.array.dtype, found.dtype, found.dequantised) == (np.float32, "int8", True)
         np.testing.assert_array_equal(found.array, (codes.astype(np.float32) - float(Z)) * S)
-    assert "int8 dequantised" in found.caption_line
+        shares = (codes == -128).mean(), (codes == 127).mean()
+        assert found.quantised == Quantised("int8", float(S), int(Z), None, *shares)
+    assert "int8 dequantised: (q + 28) x 0.02" in found.caption_line
 
 
 def test_a_quantiser_asked_for_by_name_shows_its_codes(tmp_path: Path) -> None:
@@ -194,6 +197,10 @@ def test_dequantised_layers_are_said_and_kept(tmp_path: Path) -> None:
     assert (layer["dtype"], layer["dequantised"]) == ("int8", True)
     kept = onnxviz.Activations.load(tmp_path / "raw.npz")["v"]
     assert (kept.dtype, kept.array.dtype, kept.dequantised) == ("int8", np.float32, True)
+    codes = raw(tmp_path / "m.onnx", "v")
+    shares = {"at_low": (codes == -128).mean(), "at_high": (codes == 127).mean()}
+    assert layer["quantised"] == {"dtype": "int8", "scale": float(S), "zero_point": -28, "axis": None, **shares}
+    assert kept.quantised is not None and kept.quantised.as_json() == layer["quantised"]
 
 
 def test_pieces_carry_what_a_readout_stands_for(tmp_path: Path) -> None:
@@ -205,6 +212,71 @@ def test_pieces_carry_what_a_readout_stands_for(tmp_path: Path) -> None:
     run = model.run(PICTURE, layers='"c","d","e","y"', run=memory)
     for name in "cdey":
         np.testing.assert_array_equal(run[name].array, raw(path, "y"))
+
+
+ENDS = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767), "uint16": (0, 65535), "uint4": (0, 15)}
+
+
+@pytest.mark.parametrize("zero", [0, 3])
+@pytest.mark.parametrize("dtype", ENDS)
+def test_values_at_the_ends_are_counted_as_their_codes_are(tmp_path: Path, dtype: str, zero: int) -> None:
+    """An end that stands for 0, as the low one of uint8 without a zero point, is the zero of a ReLU and not counted."""
+    low, high = ENDS[dtype]
+    x = (np.linspace(-0.7, 0.9, PICTURE.size, dtype=np.float32) * (high - low)).reshape(PICTURE.shape)
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(ml_dtypes.uint4 if dtype == "uint4" else dtype))
+    zeros = helper.make_tensor("z", kind, [], [zero])
+    path = written(
+        tmp_path / "m.onnx", [node("QuantizeLinear", "x s z", "q"), node("DequantizeLinear", "q s z", "y")], {}
+    )
+    model = onnx.load(path)
+    model.graph.initializer.extend([zeros, numpy_helper.from_array(np.float32(0.7), "s")])
+    onnx.save(model, path)
+    codes = np.clip(np.rint(x / np.float32(0.7)) + zero, low, high)
+    run = onnxviz.open(path).run(x, layers='"q","y"')
+    found = run["y"].quantised
+    assert found is not None and run["q"].quantised is None
+    assert (found.dtype, found.scale, found.zero_point, found.axis) == (dtype, np.float32(0.7), zero, None)
+    assert found.at_low == (0 if zero == low else (codes == low).mean())
+    assert found.at_high == (codes == high).mean() > 0
+
+
+def test_each_channel_may_have_a_scale_of_its_own(tmp_path: Path) -> None:
+    scales, zeros = np.array([0.001, 0.01, 0.0039], np.float32), np.array([0, 5, -128], np.int8)
+    nodes = [node("QuantizeLinear", "x s z", "q", axis=-3), node("DequantizeLinear", "q s z", "y", axis=-3)]
+    path = written(tmp_path / "m.onnx", nodes, {"s": scales, "z": zeros})
+    activation = onnxviz.open(path).run(PICTURE, layers="y")["y"]
+    found, codes = activation.quantised, raw(path, "q")
+    assert found is not None
+    assert found.axis == 1 and found.scale == tuple(scales.tolist()) and found.zero_point == (0, 5, -128)
+    assert found.at_high == (codes == 127).mean() > 0.2
+    assert found.at_low == (codes[:, :2] == -128).sum() / codes.size
+    assert "int8 dequantised: (q - z) x s, 3 of each along axis 1" in activation.caption_line
+
+
+def test_the_ends_of_float8_are_its_greatest_numbers(tmp_path: Path) -> None:
+    nodes = [node("QuantizeLinear", "x s z", "q"), node("DequantizeLinear", "q s z", "y")]
+    path = written(tmp_path / "m.onnx", nodes, {"s": np.float32(0.001), "z": np.zeros((), ml_dtypes.float8_e4m3fn)})
+    x = (PICTURE - 0.3).astype(np.float32)
+    found = onnxviz.open(path).run(x, layers="y")["y"].quantised
+    assert found is not None and (found.dtype, found.zero_point) == ("float8_e4m3fn", 0)
+    bound = np.float32(432) * np.float32(0.001)  # half way from 416, the number before, to 448
+    assert found.at_high == (x > bound).mean() > 0.2 and found.at_low == 0
+
+
+def test_scales_that_a_model_computes_are_not_noted(tmp_path: Path) -> None:
+    dynamic = helper.make_node("DynamicQuantizeLinear", ["x"], ["q", "s", "z"])
+    path = written(tmp_path / "m.onnx", [dynamic, node("DequantizeLinear", "q s z", "y")], {})
+    assert onnxviz.open(path).run(PICTURE, layers="y")["y"].quantised is None
+
+
+@pytest.mark.parametrize("scale", [np.float32(np.nan), np.float32(0), np.float32(3e38), np.float32(-0.5)])
+def test_odd_scales_are_taken(tmp_path: Path, scale: np.float32) -> None:
+    path = written(tmp_path / "m.onnx", [node("DequantizeLinear", "c s", "w"), node("Mul", "x w", "y")], {
+        "c": np.int8(3), "s": scale,
+    })  # fmt: skip
+    record = onnxviz.view(onnxviz.open(path), PICTURE, tmp_path / "out", onnxviz.ViewOptions(layers='"w","y"'))
+    found = record.document()["runs"][0]["layers"][0]["quantised"]
+    assert found is None if np.isnan(scale) else (found["at_low"], found["at_high"]) == (0, 0)
 
 
 def list_model(path: Path) -> onnxviz.Model:

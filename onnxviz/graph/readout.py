@@ -20,8 +20,9 @@ from onnx import NodeProto, TensorProto
 from onnx.helper import make_node
 
 from onnxviz.graph.graph import Graph
-from onnxviz.graph.operators.codes import CodeScale, code_scales
+from onnxviz.graph.operators.codes import CodeScale, code_scales, dequantised
 from onnxviz.layout import TensorSpec
+from onnxviz.quantised import Quantised
 
 _CODES = frozenset({"int8", "uint8", "int16", "uint16"})
 _WIDE_FLOATS = frozenset({"float16", "float32", "float64"})
@@ -34,10 +35,17 @@ _MICROSOFT = "com.microsoft"
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What is fetched in place of a `value`; where that has another dtype, `dtype` is the value's own."""
+    """What is fetched in place of a `value`.
+
+    Attributes:
+        value: its name.
+        dtype: its own dtype, where what is fetched has another; else empty.
+        quantised: how it is quantised, where what is fetched are numbers that codes stand for.
+    """
 
     value: str
     dtype: str = ""
+    quantised: Quantised | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +79,23 @@ def read_out(graph: Graph, values: Sequence[str], types: Mapping[str, TensorSpec
         own = _own_dtype(types, value, scales.get(value))
         node = _reading(graph, value, own, scales.get(value), types)
         if node is None:
-            readings[value] = Reading(value)
+            readings[value] = Reading(value, quantised=_quantised(graph, value, types))
             continue
         appended[value], (output,) = node, node.output
-        readings[output] = Reading(value, own)
+        scale = scales.get(value) if node.op_type == "DequantizeLinear" else None
+        readings[output] = Reading(value, own, None if scale is None else scale.quantised(graph, own))
         dtype = "float32" if node.op_type == "DequantizeLinear" else _number_dtype(own)
         known[output] = replace(types.get(value, TensorSpec("")), name=output, dtype=dtype)
     return Readout(_with(graph, appended) if appended else graph, known, readings)
+
+
+def _quantised(graph: Graph, value: str, types: Mapping[str, TensorSpec]) -> Quantised | None:
+    """Return how a value is quantised that the model itself makes of codes."""
+    found = dequantised(graph, value)
+    if found is None:
+        return None
+    codes, scale = found
+    return scale.quantised(graph, _own_dtype(types, codes, scale))
 
 
 def _own_dtype(types: Mapping[str, TensorSpec], value: str, scale: CodeScale | None) -> str:

@@ -24,6 +24,7 @@ from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.families import Families
 from onnxviz.graph.operators.input_uses import input_uses
 from onnxviz.graph.operators.region import Region, region, unknown_sizes
+from onnxviz.graph.readout import Reading
 from onnxviz.graph.segments import map_bytes
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.graph.shapes import fix_inputs, infer_types
@@ -173,7 +174,7 @@ class Inference:
                     continue
                 choice, reason = wanted[reading.value], reason_against(array)
                 if not reason:
-                    yield self.activation(choice, array, reading.dtype)
+                    yield self.activation(choice, array, reading)
                     continue
                 refused += 1
                 if refused == len(choices):
@@ -223,15 +224,18 @@ class Inference:
         with self.advising():
             return self.executor(options, as_shipped=True).open(skeleton_of(self.graph)).run(fed.arrays, names)
 
-    def activation(self, choice: Choice, array: Array, dtype: str = "") -> Activation:
-        """Return an array of a run with the name, layout and operator of its choice, and the dtype that it had."""
+    def activation(self, choice: Choice, array: Array, reading: Reading | None = None) -> Activation:
+        """Return an array of a run with the name, layout and operator of its choice, and what its reading says."""
         axes = self._layouts.of_array(choice, array.ndim)
         layout = None if axes is None else axes.layout
         if layout is not None and layout.count("T") == 1 and not self._takes_pictures:
             layout = layout.replace("T", "L")  # steps of time or words, not patches of a picture
         op = "" if choice.layer is None else choice.layer.op
         assumed = axes is not None and axes.assumed
-        return Activation(choice.name, choice.value, choice.tap, array, layout, op, assumed, dtype)
+        reading = reading or Reading(choice.value)
+        counted = None if reading.quantised is None else reading.quantised.counted(array)
+        names = choice.name, choice.value, choice.tap
+        return Activation(*names, array, layout, op, assumed, reading.dtype, counted)
 
     @contextmanager
     def advising(self, fed: Feed | None = None) -> Iterator[None]:

@@ -139,6 +139,7 @@ def _record(
         pictures=pictures,
         dequantised=activation.dequantised,
         irregular=irregular_words(activation.maps(), statistics),
+        quantised=activation.quantised,
     )
 
 

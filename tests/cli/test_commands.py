@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -806,6 +807,21 @@ def test_a_layer_that_is_not_finite_is_named(onnxviz_command: Command, tmp_path:
     rows = {line.split()[0]: line for line in done.out.splitlines()}
     assert "  1 .. 12  " in rows["same"] and "NaN" not in rows["same"]
     assert "  1 .. 4, NaN in 1, inf in 1 of 3  " in rows["scaled"]
+
+
+def test_codes_and_how_many_lie_at_their_ends_stand_in_the_table(onnxviz_command: Command, tmp_path: Path) -> None:
+    text = """g (float[1,1,2,4] x) => (float[1,1,2,4] y) <float s = {0.5}, uint8 z = {3}> {
+        [plain] a = Abs (x)
+        [q] q = QuantizeLinear (a, s, z)
+        [codes] y = DequantizeLinear (q, s, z)
+    }"""
+    onnx.save(onnx.parser.parse_model('<ir_version: 8, opset_import: ["": 17]> ' + text), tmp_path / "m.onnx")
+    np.save(tmp_path / "x.npy", np.array([0, 1, 2, 3, 4, 5, 126, 1000], np.float32).reshape(1, 1, 2, 4))
+    command = ("view", tmp_path / "m.onnx", tmp_path / "x.npy", "--layers", "plain,codes", "--no-html", "-o")
+    title, plain, codes = onnxviz_command(*command, tmp_path / "out").out.splitlines()
+    places = title.index("codes"), title.index("at their ends"), title.index("picture in")
+    assert [codes[start:end].strip() for start, end in pairwise(places)] == ["uint8 (q - 3) x 0.5", "0 % and 25 %"]
+    assert plain[places[0] : places[2]].strip() == ""
 
 
 def test_a_value_that_is_a_list_is_named_and_the_others_drawn(onnxviz_command: Command, tmp_path: Path) -> None:
