@@ -406,3 +406,63 @@ def test_what_needs_an_operator_that_is_lacking_leaves_out_itself_alone(tmp_path
     assert reason in record.not_shown[0][1]
     with pytest.raises(UnsupportedError, match="onnxruntime has"):
         model.run(PICTURE, layers="s")
+
+
+HALVES = PICTURE.astype(np.float16).astype(np.float32)
+
+
+def half_net(path: Path) -> Path:
+    """Write six convolutions of float16, each with a Clip, and a Concat, which onnxruntime computes in float16."""
+    generator = np.random.default_rng(0)
+    half = {"low": np.float16(0), "high": np.float16(6)}
+    nodes, value = [node("Cast", "x", "h", to=TensorProto.FLOAT16)], "h"
+    for place in range(6):
+        fan = 3 if place == 0 else 16
+        weight = generator.normal(size=(16, fan, 3, 3)) * np.sqrt(2 / (9 * fan))
+        half |= {f"w{place}": weight.astype(np.float16), f"b{place}": generator.normal(size=16).astype(np.float16)}
+        nodes.append(node("Conv", f"{value} w{place} b{place}", f"c{place}", pads=[1, 1, 1, 1]))
+        nodes.append(node("Clip", f"c{place} low high", f"r{place}"))
+        value = f"r{place}"
+    nodes += [node("Concat", "r4 r5", "j", axis=1), node("Mul", "j j", "m"), node("Cast", "m", "y", to=FLOAT)]
+    return written(path, nodes, half)
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_looking_at_float16_changes_nothing_on_the_cpu(tmp_path: Path, exact: bool) -> None:
+    """An output in float16 has onnxruntime round where it would not; here only what is fetched is rounded."""
+    model = onnxviz.open(half_net(tmp_path / "m.onnx"))
+    run = onnxviz.RunOptions(device="cpu", exact=exact)
+    among, plain = model.run(HALVES, layers='all,"y"', run=run), raw_outputs(tmp_path / "m.onnx", exact)
+    np.testing.assert_array_equal(among["y"].array, plain)
+    exposed = onnx.load(tmp_path / "m.onnx")
+    exposed.graph.output.extend(helper.make_tensor_value_info(f"r{n}", TensorProto.FLOAT16, None) for n in range(6))
+    onnx.save(exposed, tmp_path / "e.onnx")
+    assert np.abs(raw_outputs(tmp_path / "e.onnx", exact) - plain).max() > 0
+    wide = in_float32(tmp_path / "m.onnx")
+    for place in range(
+        5
+    ):  # of the last two the Concat takes float16: what is behind that is computed from rounded ones
+        found = among[f"c{place}"].array  # the layer c, shown behind its Clip r
+        assert found.dtype == np.float16 and among[f"c{place}"].read_from == ""
+        # The same in float32, rounded once: half a unit in the last place of float16.
+        np.testing.assert_allclose(found, wide[place], rtol=2**-11 * 1.01, atol=1e-6)
+
+
+def raw_outputs(path: Path, exact: bool) -> np.ndarray:
+    options = onnxruntime.SessionOptions()
+    levels = onnxruntime.GraphOptimizationLevel
+    options.graph_optimization_level = levels.ORT_DISABLE_ALL if exact else levels.ORT_ENABLE_EXTENDED
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(["y"], {"x": HALVES})[0])
+
+
+def in_float32(path: Path) -> list[np.ndarray]:
+    """Return what each Clip makes where all is computed in float32, with the same weights."""
+    model = onnx.load(path)
+    for weight in model.graph.initializer:
+        weight.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weight).astype(np.float32), weight.name))
+    model.graph.node[0].attribute[0].i = FLOAT
+    names = [f"r{place}" for place in range(6)]
+    model.graph.output.extend(helper.make_tensor_value_info(name, FLOAT, None) for name in names)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return session.run(names, {"x": HALVES})

@@ -101,8 +101,9 @@ class Inference:
     ) -> Executor:
         """Return what runs this graph on one device; `keep` and `placed` are those of `Executor`.
 
-        `noted` is called with a sentence where the graph has to be converted to newer operators. `as_shipped` runs int8
-        activations as onnxruntime does unless told otherwise, by which exposing may move the outputs.
+        `noted` is called with a sentence where activations are int8, and where the graph has to be converted to newer
+        operators. `as_shipped` runs int8 activations as onnxruntime does unless told otherwise, by which exposing may
+        move the outputs.
 
         Raises:
             ModelError: The file with the weights changed since it was opened, or is incomplete.
@@ -111,6 +112,8 @@ class Inference:
         self.file.check_unchanged()
         self.file.check_complete()
         kind = "" if as_shipped and self._quantised == "int8" else self._quantised
+        if kind == "int8":
+            noted(_SIGNED)
         newer = partial(_newer, opset=self.graph.opset, noted=once(noted)) if is_old(self.graph) else None
         options = options or RunOptions()
         return Executor(self.file.folder, options, keep=keep, placed=placed, quantised=kind, newer=newer)
@@ -281,6 +284,12 @@ class Inference:
     @cached_property
     def _quantised(self) -> str:
         return quantised(self.graph, self.types)
+
+
+_SIGNED = (
+    "activations are int8: run with onnxruntime's session.qdqisint8allowed, so that looking at them changes nothing; "
+    "without it, onnxruntime on x86 computes in uint8 and may come out a step of the codes or two apart"
+)
 
 
 def _newer(skeleton: bytes, opset: int, noted: Callable[[str], None]) -> bytes:

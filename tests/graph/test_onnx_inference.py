@@ -21,8 +21,8 @@ def floats(*shape: int, dtype: type = np.float32) -> np.ndarray:
 TOKENS = {"x": floats(2, 5, 8), "in1": floats(2, 5, 8), "g": floats(8), "b": floats(8)}
 CODES = {"s": np.float32(0.02), "z": np.uint8(3)}
 WORDS = {"ids": RANDOM.integers(0, 9, (2, 5)).astype(np.int32)}
-# The operator, its inputs, the names of its outputs, its attributes, and the arrays that it reads: of these `x` and what
-# begins with `ids` or `in` are the model's inputs, the others constants.
+# The operator, its inputs, the names of its outputs, its attributes, and the arrays that it reads: `x` and what
+# begins with `ids` or `in` are inputs of the model, the others constants.
 NODES = {
     "FusedMatMul": ("x k", "y", {"transA": 1, "transB": 1}, {"x": floats(2, 3, 4, 5), "k": floats(6, 4)}),
     "FusedMatMul of vectors": ("x k", "y", {}, {"x": floats(2, 4), "k": floats(4)}),

@@ -2,7 +2,8 @@
 
 From a layer's output, as long as a single node reads the value, the walk takes: one norm, one nonlinearity (of several
 nodes too, such as x * Sigmoid(x)), and before the nonlinearity any constant biases and scales of a conv, dense or norm
-layer (see affine.py). A norm or nonlinearity of several values, such as SkipLayerNormalization, is not the layer's own. At any step it takes a QuantizeLinear with the DequantizeLinear behind it: in a quantised model
+layer (see affine.py). A norm or nonlinearity of several values, such as SkipLayerNormalization, is not the layer's own.
+At any step it takes a QuantizeLinear with the DequantizeLinear behind it: in a quantised model
 that is the value its integer kernels compute, shown dequantised, and exposing it stops no fusion. A product of whole
 numbers (ConvInteger, MatMulInteger) begins with the Cast and the Mul that make it what it stands for, a layer between
 two Reshapes behind the second (see regrouping.py).
