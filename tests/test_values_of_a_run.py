@@ -377,6 +377,9 @@ def test_looking_at_int8_activations_does_not_move_the_outputs(tmp_path: Path) -
     types = {"activation_type": signed, "weight_type": signed, "quant_format": QuantFormat.QDQ, "per_channel": True}
     quantize_static(tmp_path / "f.onnx", tmp_path / "q.onnx", Noise(), **types)
     model = onnxviz.open(tmp_path / "q.onnx")
+    notes: list[str] = []
+    model.inference.executor(noted=notes.append)
+    assert [note.split(":")[0] for note in notes] == ["activations are int8"]
     alone, among = model.session('"y"'), model.session('conv,"y"')
     for seed in range(10):  # by itself onnxruntime moved the outputs of half of them by a step of rounding or two
         x = np.random.default_rng(seed).random((1, 3, 40, 40)).astype(np.float32)
@@ -439,9 +442,7 @@ def test_looking_at_float16_changes_nothing_on_the_cpu(tmp_path: Path, exact: bo
     onnx.save(exposed, tmp_path / "e.onnx")
     assert np.abs(raw_outputs(tmp_path / "e.onnx", exact) - plain).max() > 0
     wide = in_float32(tmp_path / "m.onnx")
-    for place in range(
-        5
-    ):  # of the last two the Concat takes float16: what is behind that is computed from rounded ones
+    for place in range(5):  # the sixth is computed from the fifth as the Concat takes it, in float16
         found = among[f"c{place}"].array  # the layer c, shown behind its Clip r
         assert found.dtype == np.float16 and among[f"c{place}"].read_from == ""
         # The same in float32, rounded once: half a unit in the last place of float16.
