@@ -2,8 +2,8 @@
 
     python benchmarks/quantised.py [--work DIR]     about a minute
 
-The bundled classifier, its weights made floats again, is quantised by onnxruntime in each of its forms, calibrated with the
-bundled pictures. What is shown of a form's layers is compared with the float network's: the mean difference of a
+The bundled classifier, its weights made floats again, is quantised by onnxruntime in each of its forms, calibrated with
+the bundled pictures. What is shown of a form's layers is compared with the float network's: the mean difference of a
 layer over the standard deviation of the float layer.
 """
 

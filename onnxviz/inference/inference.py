@@ -274,7 +274,7 @@ class Inference:
     def _inputs(self) -> tuple[TensorSpec, ...]:
         """The inputs with what the graph's own operators say of them: their layout, and their first use."""
         known = {name: found.layout for name, found in self._layouts.known.items() if not found.assumed}
-        uses = input_uses(self.graph, self.types)
+        uses = input_uses(self.graph, self.types, self.file.folder)
         return tuple(replace(spec, layout=known.get(spec.name), use=uses[spec.name]) for spec in self.graph.inputs)
 
     @cached_property

@@ -665,6 +665,14 @@ def test_a_scale_that_was_guessed_is_said_even_when_quiet(onnxviz_command: Comma
     guessed = onnxviz_command("view", tmp_path / "guess.onnx", cat, cat, "-o", tmp_path / "a", "-q", "--no-html")
     assert guessed.err.startswith("ATTENTION: the model does not say how its pixels are to be scaled; they are fed as")
     assert guessed.err.count("ATTENTION") == 1
+    open_head = "g (int8[1,C,8,8] x) => (float[1,C,8,8] y)"
+    model_of(tmp_path / "open.onnx", f"{open_head} {{ [same] y = Cast <to=1> (x) }}")
+    view = ("view", tmp_path / "open.onnx", cat, "--layers", "same", "-o", tmp_path / "c", "-q", "--no-html")
+    lines = onnxviz_command(*view).err.splitlines()
+    assert lines == [
+        "ATTENTION: the model does not say how many channels it takes: 3 are fed, as NCHW",
+        "ATTENTION: the input is int8 and the model says nothing about its scale: pixel - 128 is fed",
+    ]
     own = onnxviz_command("view", tmp_path / "own.onnx", cat, "-o", tmp_path / "b", "-q", "--no-html")
     assert own.err == ""
     (fed,) = json.loads((tmp_path / "b" / "view.json").read_text())["runs"][0]["fed"]
