@@ -29,6 +29,7 @@ class LayerRecord:
         range: the smallest and the largest finite value.
         quantised: how its codes are quantised, and how many lie at an end, where its numbers come from codes.
         irregular: how many channels are not finite in words, such as `NaN in 1, inf in 1 of 16`; else empty.
+        overview: the channels that the overview shows of it, none of a vector; None where it is not in the overview.
         pictures: their files.
     """
 
@@ -45,6 +46,7 @@ class LayerRecord:
     dequantised: bool = False
     irregular: str = ""
     quantised: Quantised | None = None
+    overview: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
