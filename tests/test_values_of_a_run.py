@@ -380,6 +380,7 @@ def test_looking_at_int8_activations_does_not_move_the_outputs(tmp_path: Path) -
     notes: list[str] = []
     model.inference.executor(noted=notes.append)
     assert [note.split(":")[0] for note in notes] == ["activations are int8"]
+    assert [remark.split(":")[0] for remark in model.expose("conv").remarks] == ["activations are int8"]
     alone, among = model.session('"y"'), model.session('conv,"y"')
     for seed in range(10):  # by itself onnxruntime moved the outputs of half of them by a step of rounding or two
         x = np.random.default_rng(seed).random((1, 3, 40, 40)).astype(np.float32)
@@ -441,6 +442,8 @@ def test_looking_at_float16_changes_nothing_on_the_cpu(tmp_path: Path, exact: bo
     exposed.graph.output.extend(helper.make_tensor_value_info(f"r{n}", TensorProto.FLOAT16, None) for n in range(6))
     onnx.save(exposed, tmp_path / "e.onnx")
     assert np.abs(raw_outputs(tmp_path / "e.onnx", exact) - plain).max() > 0
+    assert [remark.split(",")[0] for remark in model.expose("conv").remarks] == ["float16 that is an output is rounded"]
+    assert model.expose('"y"').remarks == ("'y' already is an output",)
     wide = in_float32(tmp_path / "m.onnx")
     for place in range(5):  # the sixth is computed from the fifth as the Concat takes it, in float16
         found = among[f"c{place}"].array  # the layer c, shown behind its Clip r
