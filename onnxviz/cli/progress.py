@@ -218,8 +218,8 @@ def _print_run(run: RunRecord, layers: Sequence[LayerRecord], folder: Path) -> N
     if run.directory != ".":
         print(f"\n{printable(', '.join(run.source.values()))}")
     codes = any(layer.quantised for layer in layers)
-    more = ["codes", "at their ends"] if codes else []
-    titles = ("layer", "tap", "shape", "range", *more, f"picture in {folder.as_posix()}")
+    more = ["codes", "at their ends"] if codes else []  # a narrow terminal shows the pictures rather than these
+    titles = ("layer", "tap", "shape", "range", f"picture in {folder.as_posix()}", *more)
     print_table(titles, [_row(layer, codes=codes) for layer in layers], left=(True,) * len(titles))
     for found in run.top:
         print(f"{found.value:8.3f}  {printable(found.name)}")
@@ -233,4 +233,4 @@ def _row(layer: LayerRecord, *, codes: bool) -> tuple[str, ...]:
     found = layer.quantised
     stored = [f"{found.dtype} {found.formula}" if found else "", found.shares if found else ""] if codes else []
     picture = f"{layer.pictures[0]}{more}"
-    return layer.name, layer.tap, shape_text(layer.shape), words or "no numbers", *stored, picture
+    return layer.name, layer.tap, shape_text(layer.shape), words or "no numbers", picture, *stored

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -827,9 +826,9 @@ def test_codes_and_how_many_lie_at_their_ends_stand_in_the_table(onnxviz_command
     np.save(tmp_path / "x.npy", np.array([0, 1, 2, 3, 4, 5, 126, 1000], np.float32).reshape(1, 1, 2, 4))
     command = ("view", tmp_path / "m.onnx", tmp_path / "x.npy", "--layers", "plain,codes", "--no-html", "-o")
     title, plain, codes = onnxviz_command(*command, tmp_path / "out").out.splitlines()
-    places = title.index("codes"), title.index("at their ends"), title.index("picture in")
-    assert [codes[start:end].strip() for start, end in pairwise(places)] == ["uint8 (q - 3) x 0.5", "0 % and 25 %"]
-    assert plain[places[0] : places[2]].strip() == ""
+    assert re.split("  +", title)[-2:] == ["codes", "at their ends"]
+    assert re.split("  +", codes)[-2:] == ["uint8 (q - 3) x 0.5", "0 % and 25 %"]
+    assert plain.rstrip().endswith("plain.png")
 
 
 def test_a_value_that_is_a_list_is_named_and_the_others_drawn(onnxviz_command: Command, tmp_path: Path) -> None:
