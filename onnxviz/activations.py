@@ -17,6 +17,7 @@ import numpy as np
 from onnxviz.errors import InputError
 from onnxviz.files import writing
 from onnxviz.layout import Array
+from onnxviz.quantised import Quantised
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -37,6 +38,9 @@ class Activation:
         op: the operator that begins the layer.
         layout_assumed: whether the layout is a likely guess and does not follow from the model.
         read_from: the value's own dtype in the model where the array has another, such as `bfloat16`; else empty.
+        quantised: the codes that the array's numbers stand for: their `dtype`, `scale`, `zero_point` and `axis`, and
+            the shares `at_low` and `at_high` of values at an end of the codes that does not stand for 0. None where the
+            numbers do not come from codes, or from codes whose scale the model computes.
     """
 
     name: str
@@ -47,6 +51,7 @@ class Activation:
     op: str = ""
     layout_assumed: bool = False
     read_from: str = ""
+    quantised: Quantised | None = None
 
     @property
     def dtype(self) -> str:
@@ -60,12 +65,16 @@ class Activation:
 
     @property
     def caption_line(self) -> str:
-        """What stands under the name on a picture: operator, shape, dtype, tap, value, and a layout that is assumed."""
+        """What stands under the name on a picture: operator, shape, dtype, tap, value, and a layout that is assumed.
+
+        Of what codes stand for their scale and zero point, and the shares at their ends, stand in place of the dtype.
+        """
         size = " x ".join(map(str, self.array.shape)) or "scalar"
         place = self.value if self.value != self.name else ""
         dtype = f"{self.dtype} dequantised" if self.dequantised else self.dtype
+        codes = (dtype,) if self.quantised is None else _code_words(self.quantised)
         assumed = f"layout {self.layout} assumed" if self.layout_assumed else ""
-        parts = [self.op, size, dtype, self.tap, place, assumed]
+        parts = [self.op, size, *codes, self.tap, place, assumed]
         return "  ·  ".join(part for part in parts if part)
 
     def maps(self, item: int = 0) -> Array:
@@ -102,6 +111,10 @@ class Activation:
 
     def __repr__(self) -> str:
         return f"<Activation {self.name!r} {self.tap} {self.dtype} {self.array.shape} {self.layout or ''}>"
+
+
+def _code_words(quantised: Quantised) -> tuple[str, str]:
+    return f"{quantised.dtype} dequantised: {quantised.formula}", f"{quantised.shares} at the ends"
 
 
 class Activations(Mapping[str, Activation]):
@@ -178,7 +191,8 @@ def _checked(fact: Mapping[str, Any], array: Array) -> Activation:
         raise ValueError(f"{fact['tap']!r} is not a tap")
     assumed = bool(layout and fact.get("layout_assumed"))
     names = str(fact["name"]), str(fact["value"]), fact["tap"]
-    return Activation(*names, array, layout, str(fact["op"]), assumed, str(fact.get("read_from", "")))
+    quantised = None if fact.get("quantised") is None else Quantised.from_json(fact["quantised"])
+    return Activation(*names, array, layout, str(fact["op"]), assumed, str(fact.get("read_from", "")), quantised)
 
 
 class RawWriter:
@@ -188,7 +202,7 @@ class RawWriter:
         """Begin the archive in an open file; `open` also ends it."""
         self._target = target
         self._archive = zipfile.ZipFile(target, "w", zipfile.ZIP_STORED)
-        self._facts: list[dict[str, str | bool | None]] = []
+        self._facts: list[dict[str, Any]] = []
         self._starts: list[int] = []
 
     @classmethod
@@ -215,7 +229,8 @@ class RawWriter:
         texts = item.array.dtype.kind == "O"  # onnxruntime's texts; as objects they could only be pickled
         self._write(f"{len(self._facts):04}", item.array.astype(np.str_) if texts else item.array)
         kept = ("name", "value", "tap", "layout", "op", "layout_assumed", "read_from")
-        self._facts.append({name: getattr(item, name) for name in kept})
+        quantised = None if item.quantised is None else item.quantised.as_json()
+        self._facts.append({name: getattr(item, name) for name in kept} | {"quantised": quantised})
 
     def cut(self, count: int) -> None:
         """Cut the file back to its first `count` activations."""

@@ -101,6 +101,9 @@ def layer_document(part: LayerPart) -> dict[str, Any]:
     }
     if facts.attention:
         document["drawing"] = "attention"
+    if first.quantised is not None:
+        codes = first.quantised.as_json()
+        document["quantised"] = {name: codes[name] for name in ("dtype", "scale", "zero_point", "axis")}
     return document
 
 
@@ -135,6 +138,8 @@ def _run_part(run: RunPart, first: RunPart) -> dict[str, Any]:
     }
     if run.wide:
         document["wide"] = True
+    if run.quantised is not None:
+        document["at_ends"] = [run.quantised.at_low, run.quantised.at_high]
     if run.shape != first.shape:
         document |= {"shape": list(run.shape), "extent": list(run.extent)}
     return document

@@ -13,7 +13,7 @@ from onnxviz.graph.selection.globs import fitting_names, plain_name
 from onnxviz.graph.selection.grammar import KEYWORDS, Condition, Factor, Name, Selection, Term, Word
 from onnxviz.graph.selection.messages import inside_body, pointed
 from onnxviz.graph.selection.number_sets import Matches, grouped, mask, members, union
-from onnxviz.words import near, shown
+from onnxviz.words import listed, near, shown
 
 _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
@@ -196,6 +196,11 @@ class Evaluation:
         if matches:
             return matches
         matches = Matches(self._fitting("name", name.text, literal=name.literal, wide=wide))
+        renamed = self._fitting("name_before", name.text, literal=name.literal, wide=wide) & ~matches.all
+        if renamed:
+            found = listed((f"`{shown(self._candidates[number].name)}`" for number in members(renamed)), most=1)
+            self.notes[f"`{shown(name.text)}` takes {found}, as a quantiser named it"] = None
+            matches |= Matches(renamed)
         if matches or ("*" in name.text and not name.literal):
             return matches
         body = self._candidates.body_of(name.text)
