@@ -83,7 +83,7 @@ block (v, w) => (o) {
 
 
 def calls(path: Path, count: int) -> None:
-    """Write so many calls of a function of five nodes, one behind the other; in `plain.onnx` beside it without calls."""
+    """Write so many calls of a function of five nodes, one behind the other; `plain.onnx` has the same nodes."""
     model = onnx.parser.parse_model(BLOCK)
     values = ["x", *(f"v{place}" for place in range(1, count)), "y"]
     del model.graph.node[:]

@@ -27,7 +27,7 @@ from onnx.helper import make_node, make_opsetid
 
 from onnxviz.graph.carrying import CARRYING, entries, join, kind_of, typing_function
 from onnxviz.graph.graph import Graph
-from onnxviz.graph.places import Address, Member, Surroundings, Step, given, members
+from onnxviz.graph.places import Address, Member, Step, Surroundings, given, members
 from onnxviz.graph.topology import FunctionKey, bodies, captured_values, function_key
 
 __all__ = ["Address", "Step", "Unfolded", "unfold"]
