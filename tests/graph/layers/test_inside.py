@@ -113,9 +113,11 @@ def test_what_a_loop_carries_depends_on_all_that_its_steps_read() -> None:
     ]
     assert [layer.op for layer in found] == ["Conv", "Identity", "Conv", "Conv", "Loop", "Loop"]
     assert {layer.depth for layer in found if layer.op == "Loop"} == {2}
-    status = {layer.name: layer.receptive_field.status.value for layer in found if layer.receptive_field}
-    assert status["y/body/r"] == status["y"] == "whole input"
-    assert status["y/body/s"] == "exact"
+    fields = {layer.name: layer.receptive_field for layer in found if layer.receptive_field}
+    known = {name: (field.size, field.status.value, field.reaches_whole) for name, field in fields.items()}
+    assert known["y/body/r"] == (None, "whole input", True)
+    assert known["y"] == ((3, 3), "upper bound", True)  # what goes in, or the last step's
+    assert known["y/body/s"] == ((3, 3), "exact", False)
 
 
 def test_a_scan_reads_a_row_a_step_and_keeps_the_other_axes() -> None:
