@@ -13,6 +13,7 @@ from onnx.reference import ReferenceEvaluator
 import onnxviz
 
 FIXTURES = Path(__file__).resolve().parent / "fixtures"
+MODULES = Path(__file__).resolve().parent / "graph" / "layers" / "exports"
 IMAGE = np.random.default_rng(0).standard_normal((1, 3, 16, 16)).astype(np.float32)
 
 
@@ -45,8 +46,9 @@ def test_the_newer_exporter_shows_module_paths() -> None:
 
 
 def test_modules_as_functions_give_the_layers_of_the_plain_export_bit_for_bit(tmp_path: Path) -> None:
-    plain, functions = (onnxviz.open(FIXTURES / f"torch_{name}.onnx") for name in ("modules", "functions"))
-    assert len(functions.graph.functions) >= 8
+    plain, functions = (onnxviz.open(MODULES / f"modules_{name}.onnx") for name in ("plain", "functions"))
+    assert functions.graph.functions
+    image = np.random.default_rng(0).standard_normal(functions.inputs[0].shape).astype(np.float32)
     facts = [
         [
             (layer.kind, layer.shape, layer.layout, layer.channels, layer.depth, layer.parameters)
@@ -65,10 +67,14 @@ def test_modules_as_functions_give_the_layers_of_the_plain_export_bit_for_bit(tm
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         found = dict(
-            zip([output.name for output in session.get_outputs()], session.run(None, {"image": IMAGE}), strict=True)
+            zip(
+                [output.name for output in session.get_outputs()],
+                session.run(None, {model.inputs[0].name: image}),
+                strict=True,
+            )
         )
         values.append([found[layer.act] for layer in model.catalogue])
-        (scores,) = onnxruntime.InferenceSession(model.path, options).run(None, {"image": IMAGE})
+        (scores,) = onnxruntime.InferenceSession(model.path, options).run(None, {model.inputs[0].name: image})
         np.testing.assert_array_equal(scores, found[model.outputs[0].name])
     assert len(values[0]) == len(facts[0]) > 10
     for one, other in zip(*values, strict=True):

@@ -1,4 +1,4 @@
-"""Writes tests/fixtures: a small network by both of PyTorch's exporters, and with and without modules as functions.
+"""Writes tests/fixtures: one small network by both of PyTorch's exporters.
 
 python tools/torch_fixtures.py      needs torch 2.9 or later and onnxscript
 """
@@ -6,7 +6,6 @@ python tools/torch_fixtures.py      needs torch 2.9 or later and onnxscript
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import onnx
 import torch
@@ -43,24 +42,16 @@ def main() -> None:
     torch.manual_seed(0)
     net, image = Net().eval(), torch.randn(1, 3, 16, 16)
     for name, newer in (("dynamo", True), ("script", False)):
-        export(net, image, name, dynamo=newer, **({"external_data": False} if newer else {}))
-    # Only so do both compute the same: batch norms are not folded into convolutions.
-    unfolded = {"dynamo": False, "do_constant_folding": False, "training": torch.onnx.TrainingMode.EVAL}
-    export(net, image, "modules", **unfolded)
-    export(net, image, "functions", **unfolded, export_modules_as_functions=True)
-
-
-def export(net: nn.Module, image: torch.Tensor, name: str, **options: Any) -> None:
-    path = FIXTURES / f"torch_{name}.onnx"
-    torch.onnx.export(net, (image,), path, input_names=["image"], output_names=["scores"], **options)
-    model = onnx.load(path)
-    for node in (*model.graph.node, *(node for function in model.functions for node in function.node)):
-        # Stack traces hold the author's paths.
-        kept = [entry for entry in node.metadata_props if "stack_trace" not in entry.key]
-        del node.metadata_props[:]
-        node.metadata_props.extend(kept)
-        node.doc_string = ""
-    onnx.save(model, path)
+        path = FIXTURES / f"torch_{name}.onnx"
+        more = {"external_data": False} if newer else {}
+        torch.onnx.export(net, (image,), path, dynamo=newer, input_names=["image"], output_names=["scores"], **more)
+        model = onnx.load(path)
+        for node in model.graph.node:  # stack traces hold the author's paths
+            kept = [entry for entry in node.metadata_props if "stack_trace" not in entry.key]
+            del node.metadata_props[:]
+            node.metadata_props.extend(kept)
+            node.doc_string = ""
+        onnx.save(model, path)
 
 
 if __name__ == "__main__":
