@@ -407,7 +407,7 @@ def test_what_cannot_be_handed_out_is_refused_by_name() -> None:
     infos = [helper.make_tensor_value_info(name, 1, [2]) for name in "xy"]
     model = helper.make_model(helper.make_graph([node], "g", infos[:1], infos[1:]), ir_version=8)
     said = refusal(Graph.from_proto(model), "search/decoder/w")
-    assert said == "'search/decoder/w' cannot be handed out: BeamSearch hands out nothing of the graphs that it holds"
+    assert said.startswith("'search/decoder/w' cannot be handed out: com.microsoft.BeamSearch hands out nothing")
 
 
 def test_the_rest_of_the_model_stays() -> None:
