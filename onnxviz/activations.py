@@ -7,7 +7,7 @@ import os
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self, Unpack
@@ -16,7 +16,7 @@ import numpy as np
 
 from onnxviz.errors import InputError
 from onnxviz.files import writing
-from onnxviz.layout import Array
+from onnxviz.layout import Array, Steps
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -37,6 +37,7 @@ class Activation:
         op: the operator that begins the layer.
         layout_assumed: whether the layout is a likely guess and does not follow from the model.
         read_from: the value's own dtype in the model where the array has another, such as `bfloat16`; else empty.
+        steps: which steps of a Loop or Scan, or elements of a sequence, the array holds; None of any other value.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Activation:
     op: str = ""
     layout_assumed: bool = False
     read_from: str = ""
+    steps: Steps | None = None
 
     @property
     def dtype(self) -> str:
@@ -60,13 +62,19 @@ class Activation:
 
     @property
     def caption_line(self) -> str:
-        """What stands under the name on a picture: operator, shape, dtype, tap, value, and a layout that is assumed."""
+        """What stands under the name on a picture: operator, shape, dtype, steps, tap, value, an assumed layout."""
         size = " x ".join(map(str, self.array.shape)) or "scalar"
         place = self.value if self.value != self.name else ""
         dtype = f"{self.dtype} dequantised" if self.dequantised else self.dtype
         assumed = f"layout {self.layout} assumed" if self.layout_assumed else ""
-        parts = [self.op, size, dtype, self.tap, place, assumed]
+        steps = "" if self.steps is None else self.steps.words
+        parts = [self.op, size, dtype, steps, self.tap, place, assumed]
         return "  ·  ".join(part for part in parts if part)
+
+    @property
+    def first_step(self) -> int:
+        """The number of the first step in the array; 0 where it holds none."""
+        return 0 if self.steps is None else self.steps.first
 
     def maps(self, item: int = 0) -> Array:
         """Return one item with its channels first, `(C, ...)`; without a layout the rank decides, as in a picture."""
@@ -94,7 +102,7 @@ class Activation:
         from onnxviz.draw.kinds import draw_maps
         from onnxviz.draw.style import Caption, Style
 
-        caption = Caption(self.name, self.caption_line)
+        caption = Caption(self.name, self.caption_line, first_step=self.first_step)
         return draw_maps(self.array, self.layout, caption, replace(style or Style(), **changes))
 
     def _repr_png_(self) -> bytes | None:
@@ -178,7 +186,14 @@ def _checked(fact: Mapping[str, Any], array: Array) -> Activation:
         raise ValueError(f"{fact['tap']!r} is not a tap")
     assumed = bool(layout and fact.get("layout_assumed"))
     names = str(fact["name"]), str(fact["value"]), fact["tap"]
-    return Activation(*names, array, layout, str(fact["op"]), assumed, str(fact.get("read_from", "")))
+    read_from, steps = str(fact.get("read_from", "")), _steps(fact.get("steps"))
+    return Activation(*names, array, layout, str(fact["op"]), assumed, read_from, steps)
+
+
+def _steps(fact: Mapping[str, Any] | None) -> Steps | None:
+    if fact is None:
+        return None
+    return Steps(*(int(fact[name]) for name in ("first", "last", "total")), str(fact["noun"]))
 
 
 class RawWriter:
@@ -188,7 +203,7 @@ class RawWriter:
         """Begin the archive in an open file; `open` also ends it."""
         self._target = target
         self._archive = zipfile.ZipFile(target, "w", zipfile.ZIP_STORED)
-        self._facts: list[dict[str, str | bool | None]] = []
+        self._facts: list[dict[str, Any]] = []
         self._starts: list[int] = []
 
     @classmethod
@@ -215,7 +230,8 @@ class RawWriter:
         texts = item.array.dtype.kind == "O"  # onnxruntime's texts; as objects they could only be pickled
         self._write(f"{len(self._facts):04}", item.array.astype(np.str_) if texts else item.array)
         kept = ("name", "value", "tap", "layout", "op", "layout_assumed", "read_from")
-        self._facts.append({name: getattr(item, name) for name in kept})
+        steps = None if item.steps is None else asdict(item.steps)
+        self._facts.append({name: getattr(item, name) for name in kept} | {"steps": steps})
 
     def cut(self, count: int) -> None:
         """Cut the file back to its first `count` activations."""

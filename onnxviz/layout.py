@@ -1,8 +1,8 @@
 """Layouts, which name the axes of an array, and the description of a tensor.
 
 A layout is a string with one letter for each axis: `N` batch, `C` channel, `D`, `H`, `W` space, `L` length,
-`T` tokens or time, `G` groups of channels (heads of an attention, directions of a recurrent layer). `NCHW` is the
-layout of most convolutions.
+`T` tokens or time, `G` groups of channels (heads of an attention, directions of a recurrent layer), `S` the steps of a
+Loop or Scan or the elements of a sequence, before all others. `NCHW` is the layout of most convolutions.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ Array: TypeAlias = "npt.NDArray[Any]"
 """An array of any dtype and rank."""
 
 SPATIAL = "DHWL"
+STEPS = "S"
 
 Dimension = int | str | None
 """A size: a number, a symbol of the model (`batch`) or unknown."""
@@ -89,6 +90,41 @@ class TensorSpec:
     layout: str | None = None
     use: InputUse = field(default=InputUse(), repr=False)
     numbers: tuple[int | float | bool | str | None, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Which steps of a Loop or Scan, or which elements of a sequence, an array holds along `S`.
+
+    Attributes:
+        first, last: their numbers, counted from 0; both are in it.
+        total: how many there were.
+        noun: what one is called.
+    """
+
+    first: int
+    last: int
+    total: int
+    noun: str = "step"
+
+    @property
+    def words(self) -> str:
+        """Which steps these are, in words.
+
+        >>> Steps(0, 15, 1000).words, Steps(16, 31, 1000).words, Steps(0, 5, 6).words
+        ('16 of 1,000 steps', 'steps 16 to 31 of 1,000', '6 steps')
+        """
+        count, several = self.last - self.first + 1, f"{self.noun}{'s' * (self.total != 1)}"
+        if count == self.total:
+            return f"{count:,} {several}"
+        if not self.first:
+            return f"{count:,} of {self.total:,} {several}"
+        which = f"{several} {self.first:,} to {self.last:,}" if count > 1 else f"{self.noun} {self.first:,}"
+        return f"{which} of {self.total:,}"
+
+    def as_json(self) -> dict[str, int]:
+        """Return the numbers for `view.json`."""
+        return {"first": self.first, "last": self.last, "total": self.total}
 
 
 def channel_axis(layout: str | None) -> int | None:

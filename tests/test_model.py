@@ -20,6 +20,7 @@ from onnxviz.activations import Activation, Activations, RawWriter
 from onnxviz.errors import InputError, NoMatchError, OutputError, RunError, UnsupportedError, UsageError
 from onnxviz.feed.feed_options import FeedOptions
 from onnxviz.graph.operators.receptive_field import Status
+from onnxviz.layout import Steps
 from onnxviz.model import choices_of
 from onnxviz.runtime.session import RunOptions
 from tests.models import model_of
@@ -137,6 +138,7 @@ def test_what_is_no_file_of_activations_is_refused(tmp_path: Path) -> None:
     array = {"0000": np.ones((1, 2))}
     refused("holds no activations written by onnxviz: 'facts", x=np.ones(2))
     refused("holds no activations .* is not a tap", facts=json.dumps([fact | {"tap": "<img>"}]), **array)
+    refused("holds no activations", facts=json.dumps([fact | {"steps": {"first": "x"}}]), **array)
     refused("holds no activations .* the layout '<img", facts=json.dumps([fact | {"layout": "<img src=x>"}]), **array)
     refused("holds no activations", facts="[" * 100_000, **array)
     (tmp_path / "no.npz").write_bytes(b"no")
@@ -396,10 +398,11 @@ def test_a_region_goes_by_the_layout(tmp_path: Path) -> None:
 
 
 def test_texts_and_names_that_stand_twice_are_kept(tmp_path: Path) -> None:
-    texts = Activation("s", "s", "value", np.array(["a", "bc"], object))
+    texts = Activation("s", "s", "value", np.array(["a", "bc"], object), "S", steps=Steps(0, 1, 5, "element"))
     items = [Activation("n", "v", tap, np.full(1, value)) for value, tap in enumerate(("act", "op", "op", "op"))]
     Activations([texts, *items]).save(tmp_path / "maps.npz")
     read = Activations.load(tmp_path / "maps.npz")
+    assert (read["s"].steps, read["n"].steps) == (Steps(0, 1, 5, "element"), None)
     assert list(read) == ["s", "n", "n (v)", "n (op)", "n (2)"]
     assert read["s"].array.tolist() == ["a", "bc"]
     assert [int(read[name].array[0]) for name in list(read)[1:]] == [0, 1, 2, 3]

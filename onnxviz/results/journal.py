@@ -110,6 +110,7 @@ def _layer_document(layer: LayerRecord, statistics: ChannelStatistics) -> dict[s
         "layout_assumed": layer.layout_assumed,
         "dtype": layer.dtype,
         "dequantised": layer.dequantised,
+        "steps": None if layer.steps is None else layer.steps.as_json(),
         "receptive_field": field.as_json() if field else None,
         "min": number(layer.range[0]),
         "max": number(layer.range[1]),

@@ -111,7 +111,7 @@ def _draw_layers(activations: Iterable[Activation], shown: Shown, album: Album, 
         if activation.value in chosen:
             statistics = channel_statistics(activation.maps())
             labels = shown.classes.labels_of(activation.value)
-            caption = Caption(activation.name, activation.caption_line, labels)
+            caption = Caption(activation.name, activation.caption_line, labels, activation.first_step)
             if len(drawn.layers) in in_overview:
                 style = album.style_of(activation.value)
                 drawn.rows.append(summarise(activation.array, activation.layout, caption, statistics, style))
@@ -139,6 +139,7 @@ def _record(
         pictures=pictures,
         dequantised=activation.dequantised,
         irregular=irregular_words(activation.maps(), statistics),
+        steps=activation.steps,
     )
 
 
