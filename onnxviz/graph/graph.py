@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError, Message
 from onnx import TensorProto
 
 from onnxviz.errors import ModelError
+from onnxviz.graph.carrying import CARRYING
 from onnxviz.graph.constants import Stored, array_of, constant_of, dims_of
 from onnxviz.graph.node import DEFAULT_DOMAINS, Node
 from onnxviz.graph.topology import FunctionKey, bodies, captured_values, function_key, sorted_model
@@ -121,7 +122,7 @@ class Graph:
         self.metadata: Mapping[str, str] = {entry.key: entry.value for entry in proto.metadata_props}
         self.opset: int = next((entry.version for entry in proto.opset_import if entry.domain in DEFAULT_DOMAINS), 1)
         self.functions: Mapping[FunctionKey, onnx.FunctionProto] = {
-            function_key(function): function for function in proto.functions
+            function_key(function): function for function in proto.functions if function.domain != CARRYING
         }
         self.initializers: Mapping[str, TensorProto] = {tensor.name: tensor for tensor in graph.initializer}
         self._sparse: Mapping[str, onnx.SparseTensorProto] = {
