@@ -193,7 +193,7 @@ def _checked(fact: Mapping[str, Any], array: Array) -> Activation:
 def _steps(fact: Mapping[str, Any] | None) -> Steps | None:
     if fact is None:
         return None
-    return Steps(*(int(fact[name]) for name in ("first", "last", "total")), str(fact["noun"]))
+    return Steps(int(fact["first"]), int(fact["last"]), int(fact["total"]), str(fact["noun"]))
 
 
 class RawWriter:

@@ -166,7 +166,7 @@ class _Unfolding:
                 for value in node.output:
                     if value and value not in at.names:
                         self._name(value, at)
-        for index, (node, key) in enumerate(zip(nodes, _keys(nodes), strict=True)):
+        for index, (node, key) in enumerate(zip(nodes, node_keys(nodes), strict=True)):
             called = function_key(node)
             holders = bodies(node)
             if called in self._functions and is_native(called):
@@ -209,7 +209,7 @@ class _Unfolding:
         flat.output.extend(outputs)
         if any(attribute.ref_attr_name for attribute in node.attribute):
             del flat.attribute[:]
-            flat.attribute.extend(_given(node, at.attributes).values())
+            flat.attribute.extend(given_attributes(node, at.attributes).values())
         self._note(outputs, at)
 
     def _add(self, node: onnx.NodeProto, name: str, outputs: Sequence[str], at: _Place) -> None:
@@ -264,7 +264,7 @@ class _Unfolding:
 
     def _enter_call(self, node: onnx.NodeProto, function: onnx.FunctionProto, inner: _Place, at: _Place) -> None:
         defaults = {attribute.name: attribute for attribute in function.attribute_proto}
-        inner.attributes = {**defaults, **_given(node, at.attributes)}
+        inner.attributes = {**defaults, **given_attributes(node, at.attributes)}
         inner.names = dict.fromkeys(function.input, "")
         inner.names.update(zip(function.input, self._known(node.input, at), strict=False))
         copied: list[tuple[str, str]] = []
@@ -322,7 +322,9 @@ class _Unfolding:
                 declared.name = name
 
 
-def _given(node: onnx.NodeProto, arguments: Mapping[str, onnx.AttributeProto]) -> Mapping[str, onnx.AttributeProto]:
+def given_attributes(
+    node: onnx.NodeProto, arguments: Mapping[str, onnx.AttributeProto]
+) -> Mapping[str, onnx.AttributeProto]:
     """Return a node's attributes by name, with a function's arguments in their places; one not given is left out."""
     found = {}
     for attribute in node.attribute:
@@ -335,7 +337,7 @@ def _given(node: onnx.NodeProto, arguments: Mapping[str, onnx.AttributeProto]) -
     return found
 
 
-def _keys(nodes: Sequence[onnx.NodeProto]) -> list[str]:
+def node_keys(nodes: Sequence[onnx.NodeProto]) -> list[str]:
     """Return what nodes are called among those around them: by their name, or where several share it by an output."""
     count = Counter(node.name for node in nodes)
     return [
