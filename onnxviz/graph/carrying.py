@@ -52,6 +52,16 @@ class Results:
     steps: Sequence[str] = ()
 
 
+def is_carrier(domain: str, op: str) -> bool:
+    """Return whether a node only makes what a body is given, and stands for no node of the file."""
+    return domain == CARRYING and op not in JOINS
+
+
+def is_own(domain: str, op: str) -> bool:
+    """Return whether what a node makes has no name in the file."""
+    return domain == CARRYING and op == "Steps"
+
+
 def entries(holder: onnx.NodeProto, body: _Body, inputs: Sequence[str], steps: str) -> Iterator[onnx.NodeProto]:
     """Yield, for each input of a body, the node that makes it.
 

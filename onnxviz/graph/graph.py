@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import numpy
@@ -33,7 +34,15 @@ RANDOM = frozenset(
 
 
 class Graph:
-    """A model's top-level graph. Nothing in it is to be changed: rewrites make a new Graph from a copied proto."""
+    """A model's top-level graph. Nothing in it is to be changed: rewrites make a new Graph from a copied proto.
+
+    Attributes:
+        inside: in words what holds the nodes that make values inside; of a graph that was laid flat (unfold.py).
+        synonyms: what else the values of a flat graph are called, such as by the name of a call that puts them out.
+    """
+
+    inside: Mapping[str, str] = MappingProxyType({})
+    synonyms: Mapping[str, Sequence[str]] = MappingProxyType({})
 
     def __init__(self, proto: onnx.ModelProto) -> None:
         if not proto.HasField("graph"):
@@ -83,6 +92,10 @@ class Graph:
         """The shapes of all initializers by their names, sparse ones included."""
         stored: Mapping[str, Stored] = {**self.initializers, **self._sparse}
         return {name: dims_of(tensor) for name, tensor in stored.items()}
+
+    def named_inside(self, name: str) -> Sequence[str]:
+        """Return the paths of what is called so in functions and bodies; of a graph that was laid flat."""
+        return ()
 
     def is_constant(self, value: str) -> bool:
         """Return whether a value is computed from initializers and Constants alone, whatever the inputs."""

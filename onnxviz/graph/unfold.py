@@ -63,7 +63,6 @@ class Unfolded:
         addresses: where each value inside lies, by its name in the flat graph.
         aliases: what a function calls the values that its calls put out, by path, with their names outside.
         opaque: the calls of functions that the runtime computes by itself.
-        inside: in words what holds the node that makes a value, such as `If #12 then_branch`; not at top level.
         unlisted: how many nodes stayed closed; 50,000 may be more.
     """
 
@@ -71,7 +70,6 @@ class Unfolded:
     addresses: Mapping[str, Address] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
     opaque: tuple[str, ...] = ()
-    inside: Mapping[str, str] = field(default_factory=dict)
     unlisted: int = 0
 
 
@@ -96,16 +94,34 @@ def is_native(key: FunctionKey) -> bool:
     return domain == "" or domain.startswith(("ai.onnx", "com.microsoft"))
 
 
+class _Flat(Graph):
+    """A flat graph, with what its values are called where they lie."""
+
+    def __init__(self, proto: onnx.ModelProto, places: Sequence[_Place], synonyms: Mapping[str, Sequence[str]]) -> None:
+        super().__init__(proto)
+        self._places = places
+        self.inside = {value: place.words for place in places for value in place.made}
+        self.synonyms = synonyms
+
+    def named_inside(self, name: str) -> Sequence[str]:
+        """Return the paths of what is called so in functions and bodies."""
+        values = (place.names[name] for place in self._places if place.names.get(name))
+        nodes = (place.prefix + name for place in self._places if any(node.name == name for node in place.nodes))
+        return list(dict.fromkeys((*values, *nodes)))
+
+
 @dataclass(slots=True)
 class _Place:
     """Where nodes stand, and what the values that they can read are called in the flat graph."""
 
+    nodes: Sequence[onnx.NodeProto] = ()
     prefix: str = ""
     path: tuple[Step, ...] = ()
     words: str = ""
     loops: int = 0
     attributes: Mapping[str, onnx.AttributeProto] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
+    made: list[str] = field(default_factory=list)
     outer: _Place | None = None
 
     def find(self, value: str) -> str | None:
@@ -119,11 +135,12 @@ class _Place:
             place = place.outer
         return None
 
-    def step(self, key: str, index: int, op: str, body: str | None = None) -> _Place:
+    def step(self, nodes: Sequence[onnx.NodeProto], step: Step, op: str, key: str) -> _Place:
         """Return the place one step inwards, still without names."""
+        body, index = step.body, step.index
         prefix = f"{self.prefix}{key}/{f'{body}/' if body else ''}"
         words = f"{f'{self.words} / ' if self.words else ''}{op} #{index}{f' {body}' if body else ''}"
-        return _Place(prefix, (*self.path, Step(index, body)), words, self.loops)
+        return _Place(nodes, prefix, (*self.path, Step(index, body)), words, self.loops)
 
 
 class _Unfolding:
@@ -144,7 +161,8 @@ class _Unfolding:
         self._addresses: dict[str, Address] = {}
         self._aliases: dict[str, str] = {}
         self._opaque: list[str] = []
-        self._inside: dict[str, str] = {}
+        self._places: list[_Place] = []
+        self._synonyms: dict[str, list[str]] = {}
 
     def unfolded(self) -> Unfolded:
         self._walk(self._source.graph.node, _Place())
@@ -157,11 +175,13 @@ class _Unfolding:
             if entry.domain not in known:
                 known.add(entry.domain)
                 proto.opset_import.append(entry)
-        graph = Graph.from_proto(proto)
-        return Unfolded(graph, self._addresses, self._aliases, tuple(self._opaque), self._inside, self._unlisted)
+        synonyms = {**{alias: [value] for alias, value in self._aliases.items()}, **self._synonyms}
+        graph = _Flat(proto, self._places, synonyms)
+        return Unfolded(graph, self._addresses, self._aliases, tuple(self._opaque), self._unlisted)
 
     def _walk(self, nodes: Sequence[onnx.NodeProto], at: _Place) -> None:
         if at.path:
+            self._places.append(at)
             for node in nodes:
                 for value in node.output:
                     if value and value not in at.names:
@@ -202,8 +222,7 @@ class _Unfolding:
         if not at.path:
             return
         inputs, outputs = self._known(node.input, at), self._known(node.output, at)
-        if node.name:
-            flat.name = at.prefix + node.name
+        flat.name = _own_name(node, at)
         del flat.input[:], flat.output[:]
         flat.input.extend(inputs)
         flat.output.extend(outputs)
@@ -224,13 +243,12 @@ class _Unfolding:
         self._note(outputs, at)
 
     def _note(self, outputs: Iterable[str], at: _Place) -> None:
-        if at.words:
-            self._inside.update((value, at.words) for value in outputs if value)
+        at.made.extend(filter(None, outputs))
 
     def _hold(self, node: onnx.NodeProto, index: int, key: str, at: _Place) -> None:
         function = self._functions.get(function_key(node))
-        name = at.prefix + node.name if node.name else ""
         outputs = self._known(node.output, at)
+        name = _own_name(node, at)
         held = [body for _, body in bodies(node)] if function is None else [function]
         if not self._may_open(held, at, key):
             self._close(node, name, outputs, at)
@@ -239,7 +257,9 @@ class _Unfolding:
         if function is None:
             self._enter_bodies(node, index, key, at)
             return
-        self._enter_call(node, function, at.step(key, index, node.op_type), at)
+        if name:
+            self._synonyms.setdefault(name, []).extend(filter(None, outputs))
+        self._enter_call(node, function, at.step(function.node, Step(index, None), node.op_type, key), at)
 
     def _may_open(self, held: Sequence[onnx.GraphProto | onnx.FunctionProto], at: _Place, key: str) -> bool:
         nodes = sum(len(holder.node) for holder in held)
@@ -282,10 +302,10 @@ class _Unfolding:
             self._add(same, f"{inner.prefix}{formal}", [actual], inner)
 
     def _enter_bodies(self, node: onnx.NodeProto, index: int, key: str, at: _Place) -> None:
-        inputs, name = self._known(node.input, at), at.prefix + node.name if node.name else ""
+        inputs, outputs = self._known(node.input, at), self._known(node.output, at)
         results = []
         for body_name, body in bodies(node):
-            inner = at.step(key, index, node.op_type, body_name)
+            inner = at.step(body.node, Step(index, body_name), node.op_type, key)
             inner.loops += kind_of(node) in ("Loop", "Scan")
             inner.attributes, inner.outer = at.attributes, at
             self._take_weights(body, inner)
@@ -293,7 +313,7 @@ class _Unfolding:
                 self._tie(node, body, inputs, inner)
             self._walk(body.node, inner)
             results.append(self._known([info.name for info in body.output], inner))
-        self._add(join(node, inputs, results), name, self._known(node.output, at), at)
+        self._add(join(node, inputs, results), _own_name(node, at), outputs, at)
 
     def _take_weights(self, body: onnx.GraphProto, inner: _Place) -> None:
         graph = self._proto.graph
@@ -335,6 +355,12 @@ def given_attributes(
             found[attribute.name].CopyFrom(arguments[attribute.ref_attr_name])
             found[attribute.name].name = attribute.name
     return found
+
+
+def _own_name(node: onnx.NodeProto, at: _Place) -> str:
+    """Return a node's name in the flat graph: without one, that of an output which is called otherwise outside."""
+    first = next((value for value in node.output if value), "")
+    return at.prefix + node.name if node.name else "" if at.find(first) == at.prefix + first else at.prefix + first
 
 
 def node_keys(nodes: Sequence[onnx.NodeProto]) -> list[str]:

@@ -53,7 +53,7 @@ def test_each_call_of_a_function_gets_values_of_its_own() -> None:
         "y/t": Address((Step(1, None),), "t", 0),
     }
     assert found.aliases == {"a/o": "a", "y/o": "y"}
-    assert found.inside == {"a/t": "f #0", "a": "f #0", "y/t": "f #1", "y": "f #1"}
+    assert found.graph.inside == {"a/t": "f #0", "a": "f #0", "y/t": "f #1", "y": "f #1"}
     assert shape_of(found, "y/t") == (4,)
 
 
@@ -67,7 +67,7 @@ def test_functions_in_functions_in_bodies_are_named_by_the_whole_path() -> None:
     assert found.addresses["n/then_branch/k/m/s"] == Address(
         (Step(0, "then_branch"), Step(0, None), Step(0, None)), "s", 0
     )
-    assert found.inside["n/then_branch/k/m/s"] == "If #0 then_branch / outer #0 / inner #0"
+    assert found.graph.inside["n/then_branch/k/m/s"] == "If #0 then_branch / outer #0 / inner #0"
     assert calls(found)[-1] == ("If", ["c", "n/then_branch/p", "x"], ["y"])
     assert shape_of(found, "n/then_branch/k/m/s") == shape_of(found, "y") == (4,)
 

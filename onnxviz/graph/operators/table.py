@@ -14,10 +14,12 @@ from dataclasses import dataclass, replace
 import onnx
 
 from onnxviz.graph.attributes import MALFORMED
+from onnxviz.graph.carrying import CARRYING
 from onnxviz.graph.node import STANDARD_DOMAINS, Node
 from onnxviz.graph.operators import axis_seeds as seeds
 from onnxviz.graph.operators.reads import (
     elementwise,
+    holders,
     moving,
     normalising,
     products,
@@ -179,6 +181,15 @@ _ROWS: Iterable[tuple[str, Operator]] = (
 )
 
 
+_CARRYING_RULES: Mapping[str, Rule] = {
+    "Steps Condition Passed Element SequenceMap": something,
+    "Carried": holders.carried,
+    "Scanned": holders.scanned,
+    "If Loop Scan": holders.joined,
+}
+"""How the nodes of a flat graph read that stand for what holds bodies."""
+
+
 def _by_domain(rows: Iterable[tuple[str, Operator]]) -> dict[tuple[str, str], Operator]:
     """Lay out the rows: onnxruntime has operators of ONNX in its own domain as well, and some of its own in ONNX's."""
     table: dict[tuple[str, str], Operator] = {}
@@ -190,6 +201,8 @@ def _by_domain(rows: Iterable[tuple[str, Operator]]) -> dict[tuple[str, str], Op
                 table[_BLOCKED_DOMAIN, name] = plain
                 last = seeds.channels_last if operator.fixes in (seeds.spatial, seeds.global_pool) else None
                 table[_CHANNELS_LAST_DOMAIN, name] = replace(plain, fixes=last)
+    for names, rule in _CARRYING_RULES.items():
+        table.update(((CARRYING, name), Operator(reads=rule)) for name in names.split())
     table[_MICROSOFT, "Attention"] = Operator(
         "attention", products.packed_attention, seeds.fused_attention, weights=(1, 2)
     )
