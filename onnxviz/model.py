@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from onnxviz.errors import ExecutionError, NoMatchError, RunError, UnsupportedError, UsageError
-from onnxviz.graph.expose import expose, strip_metadata
+from onnxviz.graph.expose import Exposed, expose, strip_metadata
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.catalogue import catalogue
 from onnxviz.graph.layers.families import Families
@@ -391,15 +391,30 @@ def expose_choices(model: Model, choices: Sequence[Choice], *, only: bool = Fals
     """Return a model with what was chosen as outputs; its `remarks` name those that were, and those without a rank."""
     types = {**model.types, **{choice.value: _ranked(model, choice) for choice in choices}}
     exposed = expose(model.graph, [choice.value for choice in choices], types, only=only)
-    verb = "already are outputs" if len(exposed.already) > 1 else "already is an output"
-    remarks = [f"{listed(map(quoted, exposed.already))} {verb}"] if exposed.already else []
+    named = [replace(choice, value=exposed.names[choice.value]) for choice in choices]
+    return Model(model.file, exposed.graph, named, _remarks(exposed))
+
+
+def _remarks(exposed: Exposed) -> list[str]:
+    """Return what there is to say of new outputs, a sentence each."""
+    remarks = []
+    if exposed.already:
+        verb = "already are outputs" if len(exposed.already) > 1 else "already is an output"
+        remarks.append(f"{listed(map(quoted, exposed.already))} {verb}")
     if exposed.unranked:
-        names = listed(map(repr, exposed.unranked))
         remarks.append(
-            f"how many axes {names} will have is not known before a run: declared without a shape, which"
-            " onnxruntime runs and onnx's checker refuses"
+            f"how many axes {listed(map(repr, exposed.unranked))} will have is not known before a run: declared without"
+            " a shape, which onnxruntime runs and onnx's checker refuses"
         )
-    return Model(model.file, exposed.graph, choices, remarks)
+    if exposed.optional:
+        verb = "lie in branches" if len(exposed.optional) > 1 else "lies in a branch"
+        remarks.append(f"{listed(map(quoted, exposed.optional))} {verb} of an If: empty where the other branch runs")
+    if exposed.sequences:
+        verb = "come as sequences" if len(exposed.sequences) > 1 else "comes as a sequence"
+        remarks.append(
+            f"{listed(map(quoted, exposed.sequences))} {verb}, an array for each step: sizes may differ between steps"
+        )
+    return remarks
 
 
 def _ranked(model: Model, choice: Choice) -> TensorSpec:
