@@ -16,7 +16,7 @@ import numpy as np
 
 from onnxviz.errors import InputError
 from onnxviz.files import writing
-from onnxviz.layout import Array, Steps
+from onnxviz.layout import Array, Steps, first_step
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -71,11 +71,6 @@ class Activation:
         parts = [self.op, size, dtype, steps, self.tap, place, assumed]
         return "  ·  ".join(part for part in parts if part)
 
-    @property
-    def first_step(self) -> int:
-        """The number of the first step in the array; 0 where it holds none."""
-        return 0 if self.steps is None else self.steps.first
-
     def maps(self, item: int = 0) -> Array:
         """Return one item with its channels first, `(C, ...)`; without a layout the rank decides, as in a picture."""
         from onnxviz.draw.arrange import item_channels
@@ -102,7 +97,7 @@ class Activation:
         from onnxviz.draw.kinds import draw_maps
         from onnxviz.draw.style import Caption, Style
 
-        caption = Caption(self.name, self.caption_line, first_step=self.first_step)
+        caption = Caption(self.name, self.caption_line, first_step=first_step(self.steps))
         return draw_maps(self.array, self.layout, caption, replace(style or Style(), **changes))
 
     def _repr_png_(self) -> bytes | None:

@@ -108,23 +108,33 @@ class Steps:
     noun: str = "step"
 
     @property
+    def count(self) -> int:
+        """How many are in the array."""
+        return self.last - self.first + 1
+
+    @property
     def words(self) -> str:
         """Which steps these are, in words.
 
-        >>> Steps(0, 15, 1000).words, Steps(16, 31, 1000).words, Steps(0, 5, 6).words
-        ('16 of 1,000 steps', 'steps 16 to 31 of 1,000', '6 steps')
+        >>> Steps(0, 15, 1000).words, Steps(16, 31, 1000).words, Steps(0, 5, 6).words, Steps(0, 0, 6).words
+        ('16 of 1,000 steps', 'steps 16 to 31 of 1,000', '6 steps', 'step 0 of 6')
         """
-        count, several = self.last - self.first + 1, f"{self.noun}{'s' * (self.total != 1)}"
-        if count == self.total:
-            return f"{count:,} {several}"
+        if self.count == self.total:
+            return f"{self.count:,} {self.noun}{'s' * (self.count > 1)}"
+        if self.count == 1:
+            return f"{self.noun} {self.first:,} of {self.total:,}"
         if not self.first:
-            return f"{count:,} of {self.total:,} {several}"
-        which = f"{several} {self.first:,} to {self.last:,}" if count > 1 else f"{self.noun} {self.first:,}"
-        return f"{which} of {self.total:,}"
+            return f"{self.count:,} of {self.total:,} {self.noun}s"
+        return f"{self.noun}s {self.first:,} to {self.last:,} of {self.total:,}"
 
     def as_json(self) -> dict[str, int]:
         """Return the numbers for `view.json`."""
         return {"first": self.first, "last": self.last, "total": self.total}
+
+
+def first_step(steps: Steps | None) -> int:
+    """Return the number of the first step along `S`; 0 where there are none."""
+    return 0 if steps is None else steps.first
 
 
 def channel_axis(layout: str | None) -> int | None:

@@ -17,7 +17,7 @@ from PIL import Image
 
 import onnxviz
 from onnxviz.activations import Activation, Activations, RawWriter
-from onnxviz.errors import InputError, NoMatchError, OutputError, RunError, UnsupportedError, UsageError
+from onnxviz.errors import InputError, NoMatchError, OutputError, RunError, UsageError
 from onnxviz.feed.feed_options import FeedOptions
 from onnxviz.graph.operators.receptive_field import Status
 from onnxviz.layout import Steps
@@ -363,7 +363,7 @@ def test_selections_of_layers_and_texts(tmp_path: Path) -> None:
         model.run(x, layers={"one": "p", "a": "q"})
 
 
-def test_a_layer_inside_a_body_cannot_be_run(tmp_path: Path) -> None:
+def test_a_layer_inside_a_body_runs_like_any_other(tmp_path: Path) -> None:
     model = model_of(
         tmp_path / "if.onnx",
         """g (float[1,1,2,2] x, bool k) => (float[1,1,2,2] y) <float[1,1,1,1] w = {2}> {
@@ -374,8 +374,10 @@ def test_a_layer_inside_a_body_cannot_be_run(tmp_path: Path) -> None:
         }""",
     )
     (inner,) = [layer for layer in model.catalogue if layer.kind == "conv"]
-    with pytest.raises(UnsupportedError, match=r"`y/then_branch/inner` lies inside If #0 then_branch.* puts out: `y`"):
-        model.run({"x": np.ones((1, 1, 2, 2), np.float32), "k": True}, layers=[inner])
+    fed = {"x": np.ones((1, 1, 2, 2), np.float32), "k": True}
+    found = model.run(fed, layers=[inner])["y/then_branch/inner"]
+    assert (found.array.tolist(), found.layout) == ([[[[2, 2], [2, 2]]]], "NCHW")
+    assert [np.flatnonzero(mask).tolist() for mask in model.region(inner, (0, 1), fed).masks] == [[0], [1]]
 
 
 def test_a_region_goes_by_the_layout(tmp_path: Path) -> None:

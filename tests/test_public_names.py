@@ -46,6 +46,18 @@ def test_a_layer(doubling_model: Path) -> None:
 
 
 def test_an_activation() -> None:
-    facts = {"name", "value", "tap", "array", "layout", "layout_assumed", "op", "read_from", "dtype", "dequantised"}
-    assert public(onnxviz.Activation) == facts | {"caption_line", "maps", "pages", "montage"}
+    facts = {
+        "name",
+        "value",
+        "tap",
+        "array",
+        "layout",
+        "layout_assumed",
+        "op",
+        "read_from",
+        "dtype",
+        "dequantised",
+        "steps",
+    }
+    assert public(onnxviz.Activation) == facts | {"steps", "caption_line", "maps", "pages", "montage"}
     assert public(onnxviz.Activations) == {"save", "load", "keys", "values", "items", "get"}

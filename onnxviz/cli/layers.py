@@ -83,11 +83,11 @@ def layers(
 
 
 def _chosen(model: Model, selections: Sequence[str] | None, every: bool) -> Sequence[Layer]:
-    from onnxviz.model import layers_of, selected
+    from onnxviz.model import choices_of, layers_of
 
     if not selections:
         return model.every_layer if every else model.catalogue
-    choices, _ = selected(model, list(selections))
+    choices, _ = choices_of(model, list(selections))
     for note in dict.fromkeys(choice.note for choice in choices if choice.note):
         say(note)
     if all(choice.layer is not None for choice in choices):

@@ -228,4 +228,6 @@ def _row(layer: LayerRecord) -> tuple[str, ...]:
     low, high = (number_text(end, 4) for end in layer.range)
     ends = [] if math.isnan(layer.range[0]) else [f"{low} .. {high}"]
     words = ", ".join([*ends, *filter(None, [layer.irregular])])
-    return layer.name, layer.tap, shape_text(layer.shape), words or "no numbers", f"{layer.pictures[0]}{more}"
+    steps = f", {layer.steps.words}" if layer.steps is not None and layer.steps.total > layer.steps.count else ""
+    shape = f"{shape_text(layer.shape)}{steps}"
+    return layer.name, layer.tap, shape, words or "no numbers", f"{layer.pictures[0]}{more}"

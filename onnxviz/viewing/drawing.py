@@ -18,6 +18,7 @@ from onnxviz.feed.feed import Feed
 from onnxviz.files import safe_name
 from onnxviz.graph.layers.layer import Layer
 from onnxviz.graph.selection.choices import Choice
+from onnxviz.layout import first_step
 from onnxviz.model import Model
 from onnxviz.results.outlets import Outlets
 from onnxviz.results.record import LayerRecord, RunRecord
@@ -111,7 +112,7 @@ def _draw_layers(activations: Iterable[Activation], shown: Shown, album: Album, 
         if activation.value in chosen:
             statistics = channel_statistics(activation.maps())
             labels = shown.classes.labels_of(activation.value)
-            caption = Caption(activation.name, activation.caption_line, labels, activation.first_step)
+            caption = Caption(activation.name, activation.caption_line, labels, first_step(activation.steps))
             if len(drawn.layers) in in_overview:
                 style = album.style_of(activation.value)
                 drawn.rows.append(summarise(activation.array, activation.layout, caption, statistics, style))
