@@ -28,6 +28,7 @@ class LayerRecord:
         dtype: the value's own in the model; `dequantised` where what its codes stand for was shown.
         range: the smallest and the largest finite value.
         irregular: how many channels are not finite in words, such as `NaN in 1, inf in 1 of 16`; else empty.
+        overview: the channels that the overview shows of it, none of a vector; None where it is not in the overview.
         pictures: their files.
         steps: which steps of a Loop or Scan, or elements of a sequence, were shown.
     """
@@ -45,6 +46,7 @@ class LayerRecord:
     dequantised: bool = False
     irregular: str = ""
     steps: Steps | None = None
+    overview: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

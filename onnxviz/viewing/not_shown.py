@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import count
 
 from onnxviz.activations import Activation
 from onnxviz.errors import UnsupportedError
@@ -16,10 +15,11 @@ from onnxviz.words import listed
 
 
 class NotShown:
-    """Keeps of each run which choices cannot be shown, and why."""
+    """Keeps of each run which choices cannot be shown, and why; `current` are their values in the run under way."""
 
     def __init__(self, choices: Sequence[Choice]) -> None:
         """Take what was chosen."""
+        self.current: set[str] = set()
         self._choices = choices
         self._inputs: dict[tuple[str, str], dict[str, None]] = {}
 
@@ -27,13 +27,14 @@ class NotShown:
         """Return what runs choices on a feed, and notes those among them that it leaves out."""
 
         def run(choices: Sequence[Choice], feed: Feed) -> Iterator[Activation]:
-            number = count(1)
+            self.current = set()
 
             def left_out(choice: Choice, reason: str) -> None:
                 if choice not in self._choices:
                     raise UnsupportedError(reason)  # class scores that nobody chose
                 self._inputs.setdefault((choice.name, reason), {})[feed.stem] = None
-                if next(number) == len(self._choices):
+                self.current.add(choice.value)
+                if len(self.current) == len(self._choices):
                     raise refusal(choice, reason)
 
             return model.inference.stream(choices, feed, executor, left_out)
