@@ -355,7 +355,8 @@ def layers_of(model: Model, choices: Sequence[Choice]) -> tuple[Layer, ...]:
 def expose_choices(model: Model, choices: Sequence[Choice], *, only: bool = False) -> Model:
     """Return a model with what was chosen as outputs; its `remarks` name those that were, and those without a rank."""
     types = {**model.types, **{choice.value: _ranked(model, choice) for choice in choices}}
-    exposed = expose(model.graph, [choice.value for choice in choices], types, only=only)
+    values = [choice.value for choice in choices]
+    exposed = expose(model.graph, values, types, unfolded=model.unfolded, only=only)
     named = [replace(choice, value=exposed.names[choice.value]) for choice in choices]
     return Model(model.file, exposed.graph, named, _remarks(exposed))
 
@@ -373,13 +374,15 @@ def _remarks(exposed: Exposed) -> list[str]:
         )
     if exposed.optional:
         verb = "lie in branches" if len(exposed.optional) > 1 else "lies in a branch"
-        remarks.append(f"{listed(map(quoted, exposed.optional))} {verb} of an If: empty where the other branch runs")
+        remarks.append(f"{_named(exposed.optional)} {verb} of an If: empty where the other branch runs")
     if exposed.sequences:
         verb = "come as sequences" if len(exposed.sequences) > 1 else "comes as a sequence"
-        remarks.append(
-            f"{listed(map(quoted, exposed.sequences))} {verb}, an array for each step: sizes may differ between steps"
-        )
+        remarks.append(f"{_named(exposed.sequences)} {verb}, an array for each step: steps may differ in size")
     return remarks
+
+
+def _named(values: Sequence[str]) -> str:
+    return quoted(values[0]) if len(values) == 1 else f"{len(values)} values"
 
 
 def _ranked(model: Model, choice: Choice) -> TensorSpec:

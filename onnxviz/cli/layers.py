@@ -57,13 +57,7 @@ def layers(
     if run is not None:
         opened = opened.measured(run, feed=feed)
     shown = _chosen(opened, layers, all_nodes)
-    unlisted = opened.unfolded.unlisted
-    if unlisted:
-        count = str(unlisted) if unlisted < 50_000 else "50,000 or more"
-        say(f"{count} nodes inside functions and bodies are not listed: too many, or too deep")
-    if opened.unfolded.opaque:
-        calls = listed(map(quoted, opened.unfolded.opaque))
-        say(f"onnxruntime computes {calls} itself, whatever the functions of the model that have these names hold")
+    _say_closed(opened)
     if json:
         print_json(
             "onnxviz.layers/1",
@@ -80,6 +74,17 @@ def layers(
         print_table(TITLES, list(_rows(shown)), left=(True, True, True, True, False, False, True, False))
         if not shown:
             say("no layers of a kind worth looking at; --all lists every node")
+
+
+def _say_closed(model: Model) -> None:
+    """Say what lies inside functions and bodies and is not listed."""
+    unlisted, opaque = model.unfolded.unlisted, model.unfolded.opaque
+    if unlisted:
+        count = str(unlisted) if unlisted < 50_000 else "50,000 or more"
+        say(f"{count} nodes inside functions and bodies are not listed: too many, or too deep")
+    if opaque:
+        what = "calls a function" if len(opaque) == 1 else "call functions"
+        say(f"{listed(map(quoted, opaque))} {what} that onnxruntime computes by itself: what is inside is not listed")
 
 
 def _chosen(model: Model, selections: Sequence[str] | None, every: bool) -> Sequence[Layer]:

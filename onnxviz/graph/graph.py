@@ -47,8 +47,11 @@ class Graph:
     def __init__(self, proto: onnx.ModelProto) -> None:
         if not proto.HasField("graph"):
             raise ModelError("the file holds no graph: no network is in it")
-        _check_texts(proto)
+        self._check(proto)
         self._build(sorted_model(proto))
+
+    def _check(self, proto: onnx.ModelProto) -> None:
+        _check_texts(proto)
 
     @classmethod
     def from_bytes(cls, skeleton: bytes) -> Graph:
@@ -106,8 +109,7 @@ class Graph:
         known = set(self.weights)
         for node in self.nodes:
             given = [value for value in node.inputs if value]
-            opaque = node.op in RANDOM or node.captured or node.is_call or bodies(node.proto)
-            if node.operator == "Constant" or (given and not opaque and known.issuperset(given)):
+            if node.operator == "Constant" or (given and known.issuperset(given) and not _is_opaque(node)):
                 known.update(output for output in node.outputs if output)
         return frozenset(known)
 
@@ -176,6 +178,11 @@ class Graph:
                     )
                 consumers.setdefault(value, []).append(node)
         return {value: tuple(nodes) for value, nodes in consumers.items()}
+
+
+def _is_opaque(node: Node) -> bool:
+    """Return whether a node may make other values in each run though it reads the same."""
+    return node.op in RANDOM or bool(node.captured) or node.is_call or bool(bodies(node.proto))
 
 
 def _check_texts(message: Message, depth: int = 1) -> None:

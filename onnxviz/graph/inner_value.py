@@ -12,6 +12,7 @@ from onnxviz.graph.accumulator import sequence_of
 from onnxviz.graph.scope import Scope, insert_items
 
 VARIES_IN_SCAN = "its size may differ from step to step, and a Scan hands out arrays of one size"
+NOT_COLLECTED = "it is a sequence or an optional, and what a Loop collects are arrays"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,8 @@ class InnerValue:
         if kind.HasField("sequence_type"):
             return self
         tensor = kind.tensor_type
+        if kind.WhichOneof("value") not in ("tensor_type", None):
+            raise self.refusal("it is an optional, and the branch that does not run has no empty one to give")
         if not tensor.elem_type:
             raise self.refusal(
                 "its type is not known, and the branch that does not run has to give an empty value of it"

@@ -31,7 +31,7 @@ import onnx
 from onnxviz.graph.accumulator import Accumulator, begin, collect
 from onnxviz.graph.function_copies import FunctionCopies
 from onnxviz.graph.graph import Graph
-from onnxviz.graph.inner_value import VARIES_IN_SCAN, InnerValue, cannot_hand_out
+from onnxviz.graph.inner_value import NOT_COLLECTED, VARIES_IN_SCAN, InnerValue, cannot_hand_out
 from onnxviz.graph.node import DEFAULT_DOMAINS
 from onnxviz.graph.scope import Scope, insert_items
 from onnxviz.graph.topology import FunctionKey, bodies, function_key
@@ -104,8 +104,8 @@ class _Request:
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """What makes two calls of a function alike."""
-        kind = self.wanted.info.type.SerializeToString(deterministic=True)
+        """What makes two calls of a function alike: types count where a body on the way has to declare them."""
+        kind = self.wanted.info.type.SerializeToString(deterministic=True) if any(self.operators[1:]) else b""
         return self.path[1:], self.wanted.address.value, kind, self.wanted.steady, self.accumulator is not None
 
     def inner(self) -> _Request:
@@ -165,7 +165,7 @@ class _Lift:
         if request.accumulator is None:
             return value
         if value.kinds[0].WhichOneof("value") != "tensor_type":
-            raise value.refusal("a Loop collects arrays, and this is none")
+            raise value.refusal(NOT_COLLECTED)
         longer = collect(scope, request.accumulator, value.values[0], self._keep)
         return replace(value, values=longer.values, kinds=longer.kinds)
 
@@ -195,8 +195,12 @@ class _Lift:
         node.input.extend(given)
         new = sum(len(result.values) for result in results)
         node.output.extend([""] * (len(function.output) - new - len(node.output)))
-        pairs = zip(requests, results, strict=True)
-        return [self._out(scope, node, replace(value, wanted=request.name), called) for request, value in pairs]
+        handed = []
+        for request, value in zip(requests, results, strict=True):
+            is_plain = request.accumulator is None and not any(request.operators[1:])
+            kinds = (request.wanted.info.type,) if is_plain else value.kinds
+            handed.append(self._out(scope, node, replace(value, wanted=request.name, kinds=kinds), called))
+        return handed
 
     def _copy(self, key: FunctionKey, requests: Sequence[_Request]) -> tuple[onnx.FunctionProto, list[InnerValue]]:
         """Add a copy of a function that hands out values of its own."""
@@ -264,9 +268,11 @@ class _Lift:
         """Begin to collect at the outermost Loop, where the steps cannot be stacked."""
         if request.accumulator is not None or (request.wanted.steady and not request.varies and self._keep is None):
             return request
-        element = request.wanted.info.type.tensor_type.elem_type
+        kind = request.wanted.info.type
+        element = kind.tensor_type.elem_type
         if not element:
-            raise cannot_hand_out(request.name, "a Loop collects arrays, and this is none or of unknown type")
+            is_tensor = kind.WhichOneof("value") in ("tensor_type", None)
+            raise cannot_hand_out(request.name, "its type is not known" if is_tensor else NOT_COLLECTED)
         if scope.opset < _LOOP_CARRIES_SEQUENCES:
             raise cannot_hand_out(
                 request.name,

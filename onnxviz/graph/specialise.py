@@ -23,8 +23,8 @@ from onnx import GraphProto, NodeProto, SparseTensorProto, TensorProto, ValueInf
 
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.node import DEFAULT_DOMAINS
+from onnxviz.graph.places import Address, Step, given, members
 from onnxviz.graph.topology import bodies, every_node, function_key
-from onnxviz.graph.unfold import Address, Step, given_attributes, node_keys
 
 Decide = Callable[[Graph, Sequence[str]], Sequence[bool]]
 """Returns what each of some conditions, values of a graph, is."""
@@ -113,8 +113,8 @@ class _Opening:
     """A model of which holders are opened one after the other."""
 
     def __init__(self, source: Graph, inner: Mapping[str, Address]) -> None:
-        keys = node_keys(source.proto.graph.node)
-        self.placed = [_Placed(node.proto, (), node.index, keys[node.index]) for node in source.nodes]
+        top = members(source.proto.graph.node, lambda node: False)
+        self.placed = [_Placed(member.node, (), index, member.key) for index, member in enumerate(top)]
         self._source = source
         self._names = {(address.path, address.value): name for name, address in inner.items()}
         self._used = {*source.producers, *source.weights, *(spec.name for spec in source.inputs), *inner}
@@ -228,11 +228,12 @@ def _inside(
     prefix: str,
 ) -> list[_Placed]:
     """Return the nodes of a holder under the names that they have outside."""
-    inner = [renamed(node, names, attributes) for node in nodes]
-    for node in inner:
-        node.name = node.name and prefix + node.name
-    keys = node_keys(nodes)
-    return [_Placed(node, path, index, prefix + keys[index]) for index, node in enumerate(inner)]
+    placed = []
+    for index, member in enumerate(members(nodes, lambda node: False)):
+        inner = renamed(member.node, names, attributes)
+        inner.name = inner.name and prefix + inner.name
+        placed.append(_Placed(inner, path, index, prefix + member.key))
+    return placed
 
 
 def _handing_on(pairs: Iterable[tuple[str, str]]) -> list[_Placed]:
@@ -248,7 +249,7 @@ def renamed(node: NodeProto, names: Mapping[str, str], attributes: Mapping[str, 
     for values in (copied.input, copied.output):
         values[:] = [names.get(value, value) for value in values]
     del copied.attribute[:]
-    copied.attribute.extend(given_attributes(node, attributes).values())
+    copied.attribute.extend(given(node, attributes).values())
     for _, body in bodies(copied):
         own = _own(body)
         outer = {old: new for old, new in names.items() if old not in own}

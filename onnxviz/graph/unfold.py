@@ -23,10 +23,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import onnx
+from onnx.helper import make_node, make_opsetid
 
 from onnxviz.graph.carrying import CARRYING, entries, join, kind_of, typing_function
 from onnxviz.graph.graph import Graph
+from onnxviz.graph.places import Address, Member, Place, Step, given, members
 from onnxviz.graph.topology import FunctionKey, bodies, captured_values, function_key
+
+__all__ = ["Address", "Step", "Unfolded", "unfold"]
 
 # Nested calls double with each level in a hostile file; the largest honest one known has some thousand inner nodes.
 _MOST_NODES = 50_000
@@ -34,24 +38,6 @@ _MOST_BYTES = 1 << 27
 _DEEPEST = 64
 
 _CLOSED = f"{CARRYING}.closed"
-_NOTHING: Mapping[str, onnx.AttributeProto] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step inwards: the index of the node among those around it, and its body; None for the call of a function."""
-
-    index: int
-    body: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a value lies: the steps from the outside in, its name there, and how many Loops and Scans hold it."""
-
-    path: tuple[Step, ...]
-    value: str
-    loops: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +47,7 @@ class Unfolded:
     Attributes:
         graph: the flat graph; the very same object where nothing lies inside.
         addresses: where each value inside lies, by its name in the flat graph.
-        aliases: what a function calls the values that its calls put out, by path, with their names outside.
+        aliases: what functions call their inputs and outputs, by path, with what the calls take and put out there.
         opaque: the calls of functions that the runtime computes by itself.
         unlisted: how many nodes stayed closed; 50,000 may be more.
     """
@@ -79,125 +65,93 @@ def unfold(graph: Graph) -> Unfolded:
     Raises:
         ModelError: What lies inside is not sound: a value is made twice, by itself or by nothing.
     """
-    opens = any(
-        (node.is_call and not is_native(function_key(node.proto))) or bodies(node.proto) for node in graph.nodes
-    )
-    if opens:
+    calls = [node for node in graph.nodes if node.is_call] if graph.functions else []
+    opaque = tuple(node.key for node in calls if is_native(function_key(node.proto)))
+    if len(opaque) < len(calls) or any(bodies(node.proto) for node in graph.nodes):
         return _Unfolding(graph).unfolded()
-    opaque = tuple(node.key for node in graph.nodes if node.is_call)
     return Unfolded(graph, opaque=opaque)
 
 
 def is_native(key: FunctionKey) -> bool:
     """Return whether onnxruntime computes the operator of this name itself, whatever function has its name."""
-    domain = key[0]
-    return domain == "" or domain.startswith(("ai.onnx", "com.microsoft"))
+    return key[0] == "" or key[0].startswith(("ai.onnx", "com.microsoft"))
 
 
 class _Flat(Graph):
     """A flat graph, with what its values are called where they lie."""
 
-    def __init__(self, proto: onnx.ModelProto, places: Sequence[_Place], synonyms: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, proto: onnx.ModelProto, places: Sequence[Place], synonyms: Mapping[str, Sequence[str]]) -> None:
         super().__init__(proto)
         self._places = places
         self.inside = {value: place.words for place in places for value in place.made}
         self.synonyms = synonyms
 
+    def _check(self, proto: onnx.ModelProto) -> None:
+        """Its texts are those of a graph that was checked."""
+
     def named_inside(self, name: str) -> Sequence[str]:
         """Return the paths of what is called so in functions and bodies."""
         values = (place.names[name] for place in self._places if place.names.get(name))
-        nodes = (place.prefix + name for place in self._places if any(node.name == name for node in place.nodes))
-        return list(dict.fromkeys((*values, *nodes)))
-
-
-@dataclass(slots=True)
-class _Place:
-    """Where nodes stand, and what the values that they can read are called in the flat graph."""
-
-    nodes: Sequence[onnx.NodeProto] = ()
-    prefix: str = ""
-    path: tuple[Step, ...] = ()
-    words: str = ""
-    loops: int = 0
-    attributes: Mapping[str, onnx.AttributeProto] = field(default_factory=dict)
-    names: dict[str, str] = field(default_factory=dict)
-    made: list[str] = field(default_factory=list)
-    outer: _Place | None = None
-
-    def find(self, value: str) -> str | None:
-        """Return what a value is called in the flat graph, None where nothing here has its name."""
-        place: _Place | None = self
-        while place is not None:
-            if value in place.names:
-                return place.names[value]
-            if not place.path:
-                return value
-            place = place.outer
-        return None
-
-    def step(self, nodes: Sequence[onnx.NodeProto], step: Step, op: str, key: str) -> _Place:
-        """Return the place one step inwards, still without names."""
-        body, index = step.body, step.index
-        prefix = f"{self.prefix}{key}/{f'{body}/' if body else ''}"
-        words = f"{f'{self.words} / ' if self.words else ''}{op} #{index}{f' {body}' if body else ''}"
-        return _Place(nodes, prefix, (*self.path, Step(index, body)), words, self.loops)
+        called = (place for place in self._places if any(member.node.name == name for member in place.members))
+        return list(dict.fromkeys((*values, *(place.prefix + name for place in called))))
 
 
 class _Unfolding:
+    """One walk through a graph and all that lies inside, and the flat graph as far as it goes."""
+
     def __init__(self, graph: Graph) -> None:
-        self._functions = graph.functions
-        self._nodes_left, self._bytes_left = _MOST_NODES, _MOST_BYTES
-        self._unlisted = 0
-        self._source = graph.proto
+        self._source, self._functions = graph.proto, graph.functions
         self._opset = max(graph.opset, 1)
+        self._nodes_left, self._bytes_left, self._unlisted = _MOST_NODES, _MOST_BYTES, 0
         self._proto = onnx.ModelProto()
         self._proto.CopyFrom(graph.proto)
         del self._proto.graph.node[:]
         del self._proto.functions[:]
+        self._nodes = self._proto.graph.node
         self._typings: dict[tuple[str, str], onnx.FunctionProto | None] = {}
+        self._members: dict[FunctionKey, tuple[Sequence[Member], int]] = {}
         self._taken = {*graph.producers, *graph.weights, *(info.name for info in graph.proto.graph.input)}
         self._prefixes: set[str] = set()
         self._copies: Counter[str] = Counter()
+        self._places: list[Place] = []
         self._addresses: dict[str, Address] = {}
         self._aliases: dict[str, str] = {}
-        self._opaque: list[str] = []
-        self._places: list[_Place] = []
         self._synonyms: dict[str, list[str]] = {}
+        self._opaque: list[str] = []
 
     def unfolded(self) -> Unfolded:
-        self._walk(self._source.graph.node, _Place())
+        self._walk(Place(members(self._source.graph.node, self._holds)))
         proto = self._proto
         proto.functions.extend(function for function in self._typings.values() if function is not None)
         proto.functions.extend(function for key, function in self._functions.items() if is_native(key))
         known = {entry.domain for entry in proto.opset_import}
         wanted = [entry for function in self._source.functions for entry in function.opset_import]
-        for entry in (*wanted, onnx.helper.make_opsetid(CARRYING, 1), onnx.helper.make_opsetid(_CLOSED, 1)):
+        for entry in (*wanted, make_opsetid(CARRYING, 1), make_opsetid(_CLOSED, 1)):
             if entry.domain not in known:
                 known.add(entry.domain)
                 proto.opset_import.append(entry)
-        synonyms = {**{alias: [value] for alias, value in self._aliases.items()}, **self._synonyms}
-        graph = _Flat(proto, self._places, synonyms)
+        graph = _Flat(
+            proto, self._places, {**{name: [value] for name, value in self._aliases.items()}, **self._synonyms}
+        )
         return Unfolded(graph, self._addresses, self._aliases, tuple(self._opaque), self._unlisted)
 
-    def _walk(self, nodes: Sequence[onnx.NodeProto], at: _Place) -> None:
+    def _holds(self, node: onnx.NodeProto) -> bool:
+        return bool(function_key(node) in self._functions if self._functions else False) or bool(bodies(node))
+
+    def _walk(self, at: Place) -> None:
         if at.path:
             self._places.append(at)
-            for node in nodes:
-                for value in node.output:
+            for member in at.members:
+                for value in member.node.output:
                     if value and value not in at.names:
                         self._name(value, at)
-        for index, (node, key) in enumerate(zip(nodes, node_keys(nodes), strict=True)):
-            called = function_key(node)
-            holders = bodies(node)
-            if called in self._functions and is_native(called):
-                self._opaque.append(at.prefix + key)
-                self._plain(node, at)
-            elif called in self._functions or holders:
-                self._hold(node, index, key, at)
+        for index, member in enumerate(at.members):
+            if member.holds:
+                self._hold(member, index, at)
             else:
-                self._plain(node, at)
+                self._plain(member, at)
 
-    def _name(self, value: str, at: _Place) -> str:
+    def _name(self, value: str, at: Place) -> str:
         """Give a value inside its name in the flat graph, and note where it lies."""
         name = self._free(at.prefix + value, self._taken)
         at.names[value] = name
@@ -212,67 +166,81 @@ class _Unfolding:
         taken.add(found)
         return found
 
-    def _known(self, values: Iterable[str], at: _Place) -> list[str]:
-        """Return what values are called in the flat graph; one that nothing has made gets a name that nothing makes."""
-        return [value and (at.find(value) or self._name(value, at)) for value in values]
+    def _known(self, values: Iterable[str], at: Place) -> list[str]:
+        """Return what values are called in the flat graph."""
+        names = at.names
+        return [names[value] if value in names else self._far(value, at) for value in values]
 
-    def _plain(self, node: onnx.NodeProto, at: _Place) -> None:
-        flat = self._proto.graph.node.add()
+    def _far(self, value: str, at: Place) -> str:
+        """Return what a value is called that is not made here; what nothing has made gets a name that nothing makes."""
+        found = at.find(value) if value else ""
+        return self._name(value, at) if found is None else found
+
+    def _plain(self, member: Member, at: Place) -> None:
+        flat, node = self._nodes.add(), member.node
         flat.CopyFrom(node)
         if not at.path:
             return
         inputs, outputs = self._known(node.input, at), self._known(node.output, at)
-        flat.name = _own_name(node, at)
+        flat.name = at.own_name(node)
         del flat.input[:], flat.output[:]
         flat.input.extend(inputs)
         flat.output.extend(outputs)
-        if any(attribute.ref_attr_name for attribute in node.attribute):
+        if member.refers:
             del flat.attribute[:]
-            flat.attribute.extend(given_attributes(node, at.attributes).values())
-        self._note(outputs, at)
+            flat.attribute.extend(given(node, at.arguments).values())
+        at.made.extend(outputs)
 
-    def _add(self, node: onnx.NodeProto, name: str, outputs: Sequence[str], at: _Place) -> None:
+    def _add(self, node: onnx.NodeProto, name: str, outputs: Sequence[str], at: Place) -> None:
         """Add a node that the file does not have as it is."""
-        flat = self._proto.graph.node.add()
+        flat = self._nodes.add()
         flat.CopyFrom(node)
         flat.name = name
-        del flat.output[:]
-        flat.output.extend(outputs)
+        flat.output[:] = outputs
         if flat.domain == CARRYING and (flat.op_type, flat.overload) not in self._typings:
             self._typings[flat.op_type, flat.overload] = typing_function(flat, self._opset)
-        self._note(outputs, at)
+        if at.path:
+            at.made.extend(outputs)
 
-    def _note(self, outputs: Iterable[str], at: _Place) -> None:
-        at.made.extend(filter(None, outputs))
+    def _hold(self, member: Member, index: int, at: Place) -> None:
+        called = function_key(member.node)
+        if called in self._functions and is_native(called):
+            self._opaque.append(at.prefix + member.key)
+            self._plain(member, at)
+        elif not self._may_open(member, at):
+            self._close(member.node, at)
+        else:
+            key = self._free(at.prefix + member.key, self._prefixes)[len(at.prefix) :]
+            enter = self._enter_call if called in self._functions else self._enter_bodies
+            enter(member.node, Step(index, None), key, at)
 
-    def _hold(self, node: onnx.NodeProto, index: int, key: str, at: _Place) -> None:
-        function = self._functions.get(function_key(node))
-        outputs = self._known(node.output, at)
-        name = _own_name(node, at)
-        held = [body for _, body in bodies(node)] if function is None else [function]
-        if not self._may_open(held, at, key):
-            self._close(node, name, outputs, at)
-            return
-        key = self._free(at.prefix + key, self._prefixes)[len(at.prefix) :]
-        if function is None:
-            self._enter_bodies(node, index, key, at)
-            return
-        if name:
-            self._synonyms.setdefault(name, []).extend(filter(None, outputs))
-        self._enter_call(node, function, at.step(function.node, Step(index, None), node.op_type, key), at)
+    def _function(self, key: FunctionKey) -> tuple[Sequence[Member], int]:
+        """Return the nodes of a function and the bytes that they take."""
+        if key not in self._members:
+            function = self._functions[key]
+            self._members[key] = (members(function.node, self._holds), function.ByteSize())
+        return self._members[key]
 
-    def _may_open(self, held: Sequence[onnx.GraphProto | onnx.FunctionProto], at: _Place, key: str) -> bool:
-        nodes = sum(len(holder.node) for holder in held)
-        size = sum(holder.ByteSize() for holder in held) + nodes * (len(at.prefix) + len(key))
+    def _may_open(self, member: Member, at: Place) -> bool:
+        key = function_key(member.node)
+        if key in self._functions:
+            inner, size = self._function(key)
+            nodes = len(inner)
+        else:
+            nodes = sum(len(body.node) for _, body in bodies(member.node))
+            size = member.node.ByteSize()
+        size += nodes * (len(at.prefix) + len(member.key))
         if len(at.path) >= _DEEPEST or nodes > self._nodes_left or size > self._bytes_left:
             return False
         self._nodes_left -= nodes
         self._bytes_left -= size
         return True
 
-    def _close(self, node: onnx.NodeProto, name: str, outputs: Sequence[str], at: _Place) -> None:
+    def _close(self, node: onnx.NodeProto, at: Place) -> None:
+        """Add a node of which nothing is known for one that holds too much, and count what it holds."""
         read = self._known([*node.input, *captured_values(node)], at)
-        self._add(onnx.helper.make_node(node.op_type, read, [], domain=_CLOSED), name, outputs, at)
+        closed = make_node(node.op_type, read, [], domain=_CLOSED)
+        self._add(closed, at.own_name(node) if at.path else node.name, self._known(node.output, at), at)
         waiting = [node]
         while waiting and self._unlisted < _MOST_NODES:
             holder = waiting.pop()
@@ -282,40 +250,44 @@ class _Unfolding:
             self._unlisted = min(self._unlisted + len(inner), _MOST_NODES)
             waiting.extend(inner)
 
-    def _enter_call(self, node: onnx.NodeProto, function: onnx.FunctionProto, inner: _Place, at: _Place) -> None:
-        defaults = {attribute.name: attribute for attribute in function.attribute_proto}
-        inner.attributes = {**defaults, **given_attributes(node, at.attributes)}
+    def _enter_call(self, node: onnx.NodeProto, step: Step, key: str, at: Place) -> None:
+        called = function_key(node)
+        function, (inner_members, _) = self._functions[called], self._function(called)
+        inputs, outputs = self._known(node.input, at), self._known(node.output, at)
+        if node.name:
+            self._synonyms.setdefault(at.prefix + node.name, []).extend(filter(None, outputs))
+        inner = at.step(inner_members, step, node.op_type, key)
+        if function.attribute or function.attribute_proto:
+            defaults = {attribute.name: attribute for attribute in function.attribute_proto}
+            inner.arguments = {**defaults, **given(node, at.arguments)}
         inner.names = dict.fromkeys(function.input, "")
-        inner.names.update(zip(function.input, self._known(node.input, at), strict=False))
+        inner.names.update(zip(function.input, inputs, strict=False))
         copied: list[tuple[str, str]] = []
-        for formal, actual in zip(function.output, self._known(node.output, at), strict=False):
-            if not actual:
-                continue
-            if formal in inner.names:  # an input, or another output
+        for formal, actual in zip(function.output, outputs, strict=False):
+            if actual and formal in inner.names:  # an input, or another output
                 copied.append((formal, actual))
-            else:
+            elif actual:
                 inner.names[formal] = actual
-            self._aliases.setdefault(inner.prefix + formal, actual)
-        self._walk(function.node, inner)
+        self._aliases.update((inner.prefix + formal, value) for formal, value in inner.names.items() if value)
+        self._walk(inner)
         for formal, actual in copied:
-            same = onnx.helper.make_node("Identity", [inner.names[formal]], [])
-            self._add(same, f"{inner.prefix}{formal}", [actual], inner)
+            self._add(make_node("Identity", [inner.names[formal]], []), inner.prefix + formal, [actual], inner)
 
-    def _enter_bodies(self, node: onnx.NodeProto, index: int, key: str, at: _Place) -> None:
+    def _enter_bodies(self, node: onnx.NodeProto, step: Step, key: str, at: Place) -> None:
         inputs, outputs = self._known(node.input, at), self._known(node.output, at)
         results = []
-        for body_name, body in bodies(node):
-            inner = at.step(body.node, Step(index, body_name), node.op_type, key)
+        for name, body in bodies(node):
+            inner = at.step(members(body.node, self._holds), Step(step.index, name), node.op_type, key)
             inner.loops += kind_of(node) in ("Loop", "Scan")
-            inner.attributes, inner.outer = at.attributes, at
+            inner.arguments, inner.outer = at.arguments, at
             self._take_weights(body, inner)
             if body.input:
                 self._tie(node, body, inputs, inner)
-            self._walk(body.node, inner)
+            self._walk(inner)
             results.append(self._known([info.name for info in body.output], inner))
-        self._add(join(node, inputs, results), _own_name(node, at), outputs, at)
+        self._add(join(node, inputs, results), at.own_name(node) if at.path else node.name, outputs, at)
 
-    def _take_weights(self, body: onnx.GraphProto, inner: _Place) -> None:
+    def _take_weights(self, body: onnx.GraphProto, inner: Place) -> None:
         graph = self._proto.graph
         for tensor in body.initializer:
             graph.initializer.add().CopyFrom(tensor)
@@ -324,51 +296,19 @@ class _Unfolding:
             graph.sparse_initializer.add().CopyFrom(sparse)
             graph.sparse_initializer[-1].values.name = self._name(sparse.values.name, inner)
 
-    def _tie(self, node: onnx.NodeProto, body: onnx.GraphProto, inputs: Sequence[str], inner: _Place) -> None:
+    def _tie(self, node: onnx.NodeProto, body: onnx.GraphProto, inputs: Sequence[str], inner: Place) -> None:
         """Add the nodes that make a body's inputs, with the types that the body declares for them."""
-        outer = inner.outer or inner
         steps = self._free(f"{inner.prefix}=", self._taken)
-        read = [value for value in (*inputs, *self._known(captured_values(node), outer)) if value]
-        self._add(onnx.helper.make_node("Steps", list(dict.fromkeys(read)), [], domain=CARRYING), steps, [steps], inner)
-        given = {tensor.name for tensor in body.initializer}
+        captured = self._known(captured_values(node), inner.outer or inner)
+        read = list(dict.fromkeys(value for value in (*inputs, *captured) if value))
+        self._add(make_node("Steps", read, [], domain=CARRYING), steps, [steps], inner)
+        in_function = any(each.body is None for each in inner.path)
         for info, entry in zip(body.input, entries(node, body, inputs, steps), strict=True):
-            if info.name in given:  # an initializer is the default of an input that is not given
+            if info.name in inner.names:  # an initializer is the default of an input that is not given
                 continue
             name = self._name(info.name, inner)
             self._add(entry, name, [name], inner)
             if info.type.WhichOneof("value"):
-                declared = self._proto.graph.value_info.add()
-                declared.CopyFrom(info)
-                declared.name = name
-
-
-def given_attributes(
-    node: onnx.NodeProto, arguments: Mapping[str, onnx.AttributeProto]
-) -> Mapping[str, onnx.AttributeProto]:
-    """Return a node's attributes by name, with a function's arguments in their places; one not given is left out."""
-    found = {}
-    for attribute in node.attribute:
-        if not attribute.ref_attr_name:
-            found[attribute.name] = attribute
-        elif attribute.ref_attr_name in arguments:
-            found[attribute.name] = onnx.AttributeProto()
-            found[attribute.name].CopyFrom(arguments[attribute.ref_attr_name])
-            found[attribute.name].name = attribute.name
-    return found
-
-
-def _own_name(node: onnx.NodeProto, at: _Place) -> str:
-    """Return a node's name in the flat graph: without one, that of an output which is called otherwise outside."""
-    first = next((value for value in node.output if value), "")
-    return at.prefix + node.name if node.name else "" if at.find(first) == at.prefix + first else at.prefix + first
-
-
-def node_keys(nodes: Sequence[onnx.NodeProto]) -> list[str]:
-    """Return what nodes are called among those around them: by their name, or where several share it by an output."""
-    count = Counter(node.name for node in nodes)
-    return [
-        node.name
-        if node.name and count[node.name] == 1
-        else next((value for value in node.output if value), node.name or f"#{index}")
-        for index, node in enumerate(nodes)
-    ]
+                declared = self._proto.graph.value_info.add(name=name, type=info.type)
+                for dim in declared.type.tensor_type.shape.dim if in_function else ():
+                    dim.Clear()  # each call may have its own sizes

@@ -9,9 +9,10 @@ from onnxviz.errors import UnsupportedError
 from onnxviz.graph.cut import declare
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.lift import Wanted, count_name, lift
+from onnxviz.graph.places import Address
 from onnxviz.graph.specialise import Decide, specialise
 from onnxviz.graph.topology import bodies, function_key
-from onnxviz.graph.unfold import Address, Unfolded
+from onnxviz.graph.unfold import Unfolded
 from onnxviz.inference.fetched import Stack
 from onnxviz.layout import TensorSpec
 from onnxviz.words import quoted

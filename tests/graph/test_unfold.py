@@ -52,7 +52,7 @@ def test_each_call_of_a_function_gets_values_of_its_own() -> None:
         "a/t": Address((Step(0, None),), "t", 0),
         "y/t": Address((Step(1, None),), "t", 0),
     }
-    assert found.aliases == {"a/o": "a", "y/o": "y"}
+    assert found.aliases == {"a/i": "x", "a/o": "a", "y/i": "a", "y/o": "y"}
     assert found.graph.inside == {"a/t": "f #0", "a": "f #0", "y/t": "f #1", "y": "f #1"}
     assert shape_of(found, "y/t") == (4,)
 
@@ -108,6 +108,14 @@ def test_outputs_that_are_inputs_or_twins_are_copied_and_left_out_ones_have_a_na
         ("Identity", ["x"], ["a"]),
         ("Identity", ["b"], ["c"]),
     ]
+
+
+def test_an_input_that_a_call_leaves_out_is_left_out_inside() -> None:
+    found = unfolded(
+        "g (float[4] x, float top) => (float[4] a, float[4] b) { a = loc.f (x, , top) b = loc.f (x) }\n"
+        f"{LOC} f (i, low, high) => (o) {{ o = Clip (i, low, high) }}"
+    )
+    assert [inputs for _, inputs, _ in calls(found)] == [["x", "", "top"], ["x", "", ""]]
 
 
 @pytest.mark.parametrize("domain", ["", "ai.onnx", "com.microsoft"])

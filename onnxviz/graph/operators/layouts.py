@@ -19,7 +19,7 @@ from onnxviz.graph.graph import Graph
 from onnxviz.graph.node import Node
 from onnxviz.graph.operators.axis_letters import Axes, carried
 from onnxviz.graph.operators.axis_seeds import Seed
-from onnxviz.graph.operators.reads.rule import KnownSizes, Operand, Reads
+from onnxviz.graph.operators.reads.rule import KnownSizes, Operand, Reads, identity
 from onnxviz.graph.operators.table import operator_of, reads_of
 from onnxviz.layout import CHANNELS_LAST, Dimension, TensorSpec, channels_first
 
@@ -173,6 +173,10 @@ class _Walk:
                     self.learn(value, self._carried(axes, operand, reads, back=True))
 
     def _carried(self, axes: Axes, operand: Operand, reads: Reads, *, back: bool = False) -> Axes | None:
+        if reads is identity(len(axes.layout)):
+            shapes = [self.sizes.shape(operand.source), self.sizes.shape(operand.result)]
+            if all(shape is None or len(shape) == len(axes.layout) for shape in shapes):
+                return axes
         links = reads.links
         before = self._shape(operand.source, len(reads.axes))
         after = self._shape(operand.result, 1 + max((there for _, there in links), default=-1))

@@ -28,7 +28,7 @@ from onnxviz.graph.operators.reads import (
     resizing,
     windows,
 )
-from onnxviz.graph.operators.reads.rule import Operand, Pull, Reads, Rule, nothing, something
+from onnxviz.graph.operators.reads.rule import Operand, Pull, Reads, Rule, everything, nothing, something
 
 KINDS = ("conv", "pool", "norm", "act", "join", "add", "dense", "attention", "resize", "other")
 
@@ -182,7 +182,7 @@ _ROWS: Iterable[tuple[str, Operator]] = (
 
 
 _CARRYING_RULES: Mapping[str, Rule] = {
-    "Steps Condition Passed Element SequenceMap": something,
+    "Steps Condition Passed Element SequenceMap": everything,
     "Carried": holders.carried,
     "Scanned": holders.scanned,
     "If Loop Scan": holders.joined,

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from onnx import parser
 
+import onnxviz
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.catalogue import Layer, catalogue
 from onnxviz.graph.shapes import infer_types
@@ -113,9 +117,11 @@ def test_what_a_loop_carries_depends_on_all_that_its_steps_read() -> None:
     ]
     assert [layer.op for layer in found] == ["Conv", "Identity", "Conv", "Conv", "Loop", "Loop"]
     assert {layer.depth for layer in found if layer.op == "Loop"} == {2}
-    status = {layer.name: layer.receptive_field.status.value for layer in found if layer.receptive_field}
-    assert status["y/body/r"] == status["y"] == "whole input"
-    assert status["y/body/s"] == "exact"
+    fields = {layer.name: layer.receptive_field for layer in found if layer.receptive_field}
+    known = {name: (field.size, field.status.value, field.reaches_whole) for name, field in fields.items()}
+    assert known["y/body/r"] == (None, "whole input", True)
+    assert known["y"] == ((3, 3), "upper bound", True)  # what goes in, or the last step's
+    assert known["y/body/s"] == ((3, 3), "exact", False)
 
 
 def test_a_scan_reads_a_row_a_step_and_keeps_the_other_axes() -> None:
@@ -138,3 +144,36 @@ def test_a_function_that_the_runtime_computes_itself_is_listed_as_a_call() -> No
     graph = unfold(Graph.from_proto(model)).graph
     found = catalogue(graph, infer_types(graph), every=True)
     assert [(layer.name, layer.kind, layer.inside) for layer in found] == [("gate", "other", ""), ("y", "act", "")]
+
+
+EXPORTS = Path(__file__).parent / "exports"
+
+
+def test_modules_as_functions_are_listed_as_in_the_plain_export() -> None:
+    """PyTorch's older exporter makes functions of modules, here nested three deep; see tools/torch_exports.py."""
+    plain, functions = (onnxviz.open(EXPORTS / f"modules_{name}.onnx") for name in ("plain", "functions"))
+    assert [facts(layer) for layer in functions.catalogue] == [facts(layer) for layer in plain.catalogue]
+    assert len(plain.catalogue) == 37
+    assert sum(bool(layer.inside) for layer in functions.catalogue) == 35
+    assert functions.catalogue[2].inside == "Gated #0"
+    assert functions.catalogue[5].inside == "Sequential #1 / Residual #0 / Gated #0"
+
+
+def facts(layer: Layer) -> tuple[object, ...]:
+    size = (layer.shape, layer.dtype, layer.layout, layer.layout_assumed, layer.channels, layer.bytes)
+    return (
+        layer.kind,
+        layer.op,
+        *size,
+        layer.depth,
+        layer.parameters,
+        layer.act == layer.output,
+        layer.receptive_field,
+    )
+
+
+@pytest.mark.parametrize("module", ["stem.conv", "stage1.0.first.conv", "stage2.2.second.conv", "head"])
+def test_a_layer_in_a_function_is_found_by_the_module_of_its_weight(module: str) -> None:
+    plain, functions = (onnxviz.open(EXPORTS / f"modules_{name}.onnx") for name in ("plain", "functions"))
+    (one,), (other,) = plain.select(f"{module} & kind!=act"), functions.select(f"{module} & kind!=act")
+    assert facts(one) == facts(other)

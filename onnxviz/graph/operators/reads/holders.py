@@ -8,16 +8,17 @@ from onnxviz.graph.operators.reads.rule import (
     AxisRead,
     Operand,
     Reads,
+    everything,
     something,
-    something_in_place,
+    summed,
     without,
 )
 
 
 def carried(operand: Operand) -> Reads:
-    """A value that each step is given by the one before: it keeps its axes, and depends on all that steps read."""
+    """A value that each step is given by the one before: it keeps its axes, and comes of all that the steps read."""
     same = operand.sizes.rank(operand.result, operand.rank) == operand.rank
-    return something_in_place(operand) if same and not operand.place else something(operand)
+    return Reads(tuple(map(summed, range(operand.rank)))) if same and not operand.place else everything(operand)
 
 
 def scanned(operand: Operand) -> Reads:
@@ -33,7 +34,7 @@ def joined(operand: Operand) -> Reads:
     controls, carried_on = node.integer("controls", 0), node.integer("carried", 0)
     place = operand.place - controls
     if place < 0 or node.attribute("axes") or not carried_on + node.integer("steps", 0):
-        return something(operand)
+        return everything(operand)
     output = place % carried_on if place < 2 * carried_on else place - carried_on
     if output != operand.output:
         return NOTHING
