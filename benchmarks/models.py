@@ -70,3 +70,17 @@ def residual_stack(path: Path, channels: int, blocks: int, side: int = 32) -> No
     graph = helper.make_graph(nodes, "stack", [image], [pooled], weights)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.save(model, path)
+
+
+def long_loop(path: Path) -> None:
+    """Write a Loop over a map of 1 MiB that makes as many steps as its input `n` says."""
+    text = """<ir_version: 10, opset_import: ["": 18]> g (float[1,16,128,128] x, int64 n) => (float[1,16,128,128] y) {
+        go = Constant <value = bool {1}> ()
+        half = Constant <value = float {0.5}> ()
+        y = Loop (n, go, x) <body = b (int64 i, bool c, float[1,16,128,128] v) => (bool d, float[1,16,128,128] w) {
+            d = Identity (c)
+            t = Mul (v, half)
+            w = Sigmoid (t)
+        }>
+    }"""
+    onnx.save(onnx.parser.parse_model(text), path)
