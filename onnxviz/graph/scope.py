@@ -14,7 +14,6 @@ import onnx
 from onnxviz.graph.topology import bodies
 
 
-
 @dataclass(slots=True)
 class Scope:
     """One list of nodes under rewriting.
