@@ -124,6 +124,8 @@ def _widened(graph: Graph, flat: Unfolded, added: Sequence[str], types: Mapping[
     steady = steady_values(flat, inside)
     infos = {info.name: info for info in declare(flat.graph, added, types)}
     lifted = lift(graph, [Wanted(infos[value], flat.addresses[value], value in steady) for value in inside])
+    if len(inside) == len(added):
+        return lifted
     own = len(graph.proto.graph.output)
     infos.update((info.name, info) for info in lifted.proto.graph.output[own:])
     proto = onnx.ModelProto()

@@ -82,7 +82,7 @@ def count_name(value: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Request:
+class _Task:
     """What one scope is to make available: a value some holders below it, or in itself where the path is empty.
 
     `operators` are those of the holders on the path, empty for a function; `accumulator` is what to collect it in.
@@ -108,11 +108,11 @@ class _Request:
         kind = self.wanted.info.type.SerializeToString(deterministic=True) if any(self.operators[1:]) else b""
         return self.path[1:], self.wanted.address.value, kind, self.wanted.steady, self.accumulator is not None
 
-    def inner(self) -> _Request:
-        """Return the request to the scope below the first holder."""
+    def inner(self) -> _Task:
+        """Return what is asked of the scope below the first holder."""
         return replace(self, path=self.path[1:], operators=self.operators[1:])
 
-    def entering(self, scope: Scope) -> _Request:
+    def entering(self, scope: Scope) -> _Task:
         """Return the same where what was collected gets names that a scope below sees."""
         if self.accumulator is None:
             return self.inner()
@@ -130,8 +130,8 @@ class _Lift:
         graph = self._model.graph
         scope = Scope.outermost(graph, self._opset)
         scope.names.update(want.info.name for want in wanted)
-        requests = [_Request(want, want.address.path, tuple(self._operators(want.address.path))) for want in wanted]
-        for value in self._visit(scope, requests):
+        tasks = [_Task(want, want.address.path, tuple(self._operators(want.address.path))) for want in wanted]
+        for value in self._visit(scope, tasks):
             graph.output.extend(value.declared())
         scope.close()
         self._copies.settle()
@@ -145,116 +145,114 @@ class _Lift:
             holder = self._copies.functions[function_key(node)] if step.body is None else dict(bodies(node))[step.body]
             nodes = holder.node
 
-    def _visit(self, scope: Scope, requests: Sequence[_Request]) -> list[InnerValue]:
+    def _visit(self, scope: Scope, tasks: Sequence[_Task]) -> list[InnerValue]:
         """Make values available in a scope: widen each holder among its nodes once, for all that it is to hand out."""
         found: dict[int, InnerValue] = {}
         groups: dict[int, list[int]] = defaultdict(list)
-        for place, request in enumerate(requests):
-            if request.path:
-                groups[request.path[0].index].append(place)
+        for place, task in enumerate(tasks):
+            if task.path:
+                groups[task.path[0].index].append(place)
             else:
-                own, kind = request.wanted.address.value, request.wanted.info.type
-                found[place] = self._collected(scope, request, InnerValue(request.name, (own,), (kind,), own))
+                own, kind = task.wanted.address.value, task.wanted.info.type
+                found[place] = self._collected(scope, task, InnerValue(task.name, (own,), (kind,), own))
         for index, places in groups.items():
-            handed = self._widen(scope, index, [requests[place] for place in places])
+            handed = self._widen(scope, index, [tasks[place] for place in places])
             found.update(zip(places, handed, strict=True))
-        return [found[place] for place in range(len(requests))]
+        return [found[place] for place in range(len(tasks))]
 
-    def _collected(self, scope: Scope, request: _Request, value: InnerValue) -> InnerValue:
+    def _collected(self, scope: Scope, task: _Task, value: InnerValue) -> InnerValue:
         """Return a value, collected where it is to be."""
-        if request.accumulator is None:
+        if task.accumulator is None:
             return value
         if value.kinds[0].WhichOneof("value") != "tensor_type":
             raise value.refusal(NOT_COLLECTED)
-        longer = collect(scope, request.accumulator, value.values[0], self._keep)
+        longer = collect(scope, task.accumulator, value.values[0], self._keep)
         return replace(value, values=longer.values, kinds=longer.kinds)
 
-    def _widen(self, scope: Scope, index: int, requests: Sequence[_Request]) -> list[InnerValue]:
+    def _widen(self, scope: Scope, index: int, tasks: Sequence[_Task]) -> list[InnerValue]:
         node = scope.holder.node[index]
         called = node.name or next(filter(None, node.output), f"#{index}")
-        if requests[0].path[0].body is None:
-            return self._call(scope, node, called, requests)
+        if tasks[0].path[0].body is None:
+            return self._call(scope, node, called, tasks)
         operator = node.op_type if node.domain in DEFAULT_DOMAINS else ""
         if operator == "If":
-            return self._branch(scope, node, called, requests)
+            return self._branch(scope, node, called, tasks)
         if operator == "Loop":
-            return self._loop(scope, node, called, [self._begun(scope, index, called, each) for each in requests])
+            return self._loop(scope, node, called, [self._begun(scope, index, called, each) for each in tasks])
         if operator in ("Scan", "SequenceMap"):
-            return self._stack(scope, node, called, requests)
-        raise cannot_hand_out(requests[0].name, f"{node.op_type} hands out nothing of the graphs that it holds")
+            return self._stack(scope, node, called, tasks)
+        raise cannot_hand_out(tasks[0].name, f"{node.op_type} hands out nothing of the graphs that it holds")
 
-    def _call(self, scope: Scope, node: onnx.NodeProto, called: str, requests: Sequence[_Request]) -> list[InnerValue]:
+    def _call(self, scope: Scope, node: onnx.NodeProto, called: str, tasks: Sequence[_Task]) -> list[InnerValue]:
         key = function_key(node)
-        identity = (key, *(request.identity for request in requests))
+        identity = (key, *(task.identity for task in tasks))
         if identity not in self._shared:
-            self._shared[identity] = self._copy(key, requests)
+            self._shared[identity] = self._copy(key, tasks)
         function, results = self._shared[identity]
         node.op_type = function.name
-        given = [value for request in requests if request.accumulator for value in request.accumulator.values]
+        given = [value for task in tasks if task.accumulator for value in task.accumulator.values]
         node.input.extend([""] * (len(function.input) - len(given) - len(node.input)))
         node.input.extend(given)
         new = sum(len(result.values) for result in results)
         node.output.extend([""] * (len(function.output) - new - len(node.output)))
         handed = []
-        for request, value in zip(requests, results, strict=True):
-            is_plain = request.accumulator is None and not any(request.operators[1:])
-            kinds = (request.wanted.info.type,) if is_plain else value.kinds
-            handed.append(self._out(scope, node, replace(value, wanted=request.name, kinds=kinds), called))
+        for task, value in zip(tasks, results, strict=True):
+            is_plain = task.accumulator is None and not any(task.operators[1:])
+            kinds = (task.wanted.info.type,) if is_plain else value.kinds
+            handed.append(self._out(scope, node, replace(value, wanted=task.name, kinds=kinds), called))
         return handed
 
-    def _copy(self, key: FunctionKey, requests: Sequence[_Request]) -> tuple[onnx.FunctionProto, list[InnerValue]]:
+    def _copy(self, key: FunctionKey, tasks: Sequence[_Task]) -> tuple[onnx.FunctionProto, list[InnerValue]]:
         """Add a copy of a function that hands out values of its own."""
         function = self._copies.copy(key)
         opset = next((entry.version for entry in function.opset_import if entry.domain in DEFAULT_DOMAINS), 0)
         if not opset:
             function.opset_import.append(onnx.helper.make_opsetid("", self._opset))
         scope = Scope.outermost(function, opset or self._opset)
-        inner = [request.entering(scope) for request in requests]
-        for request in inner:
-            function.input.extend(request.accumulator.values if request.accumulator else ())
+        inner = [task.entering(scope) for task in tasks]
+        for task in inner:
+            function.input.extend(task.accumulator.values if task.accumulator else ())
         taken = {*function.input, *function.output}
         results = [value.distinct(scope, taken) for value in self._visit(scope, inner)]
         function.output.extend(name for value in results for name in value.values)
         scope.close()
         return function, results
 
-    def _branch(
-        self, scope: Scope, node: onnx.NodeProto, called: str, requests: Sequence[_Request]
-    ) -> list[InnerValue]:
+    def _branch(self, scope: Scope, node: onnx.NodeProto, called: str, tasks: Sequence[_Task]) -> list[InnerValue]:
         branches = dict(bodies(node))
         scopes = {name: scope.inner(branch) for name, branch in branches.items()}
         taken = {name: {info.name for info in branch.output} for name, branch in branches.items()}
         found: dict[int, InnerValue] = {}
         for name, inside in scopes.items():
-            places = [place for place, request in enumerate(requests) if request.path[0].body == name]
-            found.update(zip(places, self._visit(inside, [requests[each].inner() for each in places]), strict=True))
+            places = [place for place, task in enumerate(tasks) if task.path[0].body == name]
+            found.update(zip(places, self._visit(inside, [tasks[each].inner() for each in places]), strict=True))
         handed = []
-        for place, request in enumerate(requests):
-            own = request.path[0].body or ""
-            value = found[place] if request.accumulator else found[place].emptiable(scopes[own])
+        for place, task in enumerate(tasks):
+            own = task.path[0].body or ""
+            value = found[place] if task.accumulator else found[place].emptiable(scopes[own])
             value = value.distinct(scopes[own], taken[own])
             for name, branch in branches.items():
-                branch.output.extend(value.declared() if name == own else _instead(scopes[name], request, value))
+                branch.output.extend(value.declared() if name == own else _instead(scopes[name], task, value))
             handed.append(self._out(scope, node, value, f"{called}/{own}"))
         for inside in scopes.values():
             inside.close()
         return handed
 
-    def _loop(self, scope: Scope, node: onnx.NodeProto, called: str, requests: Sequence[_Request]) -> list[InnerValue]:
+    def _loop(self, scope: Scope, node: onnx.NodeProto, called: str, tasks: Sequence[_Task]) -> list[InnerValue]:
         name, body = bodies(node)[0]
         node.input.extend([""] * (2 - len(node.input)))
         node.output.extend([""] * (len(body.output) - 1 - len(node.output)))
         states = len(node.input) - 2
         inside = scope.inner(body)
-        inner = [request.entering(inside) for request in requests]
-        for outer, request in zip(requests, inner, strict=True):
+        inner = [task.entering(inside) for task in tasks]
+        for outer, task in zip(tasks, inner, strict=True):
             node.input.extend(outer.accumulator.values if outer.accumulator else ())
-            body.input.extend(request.accumulator.declared() if request.accumulator else ())
+            body.input.extend(task.accumulator.declared() if task.accumulator else ())
         taken = _taken(body)
         handed = []
-        for request, value in zip(requests, self._visit(inside, inner), strict=True):
+        for task, value in zip(tasks, self._visit(inside, inner), strict=True):
             value = value.distinct(inside, taken)
-            if request.accumulator is None:
+            if task.accumulator is None:
                 body.output.extend(value.declared())
                 handed.append(self._out(scope, node, value.stacked(), f"{called}/{name}"))
             else:  # what is carried stands before what is stacked
@@ -264,39 +262,39 @@ class _Lift:
         inside.close()
         return handed
 
-    def _begun(self, scope: Scope, index: int, called: str, request: _Request) -> _Request:
+    def _begun(self, scope: Scope, index: int, called: str, task: _Task) -> _Task:
         """Begin to collect at the outermost Loop, where the steps cannot be stacked."""
-        if request.accumulator is not None or (request.wanted.steady and not request.varies and self._keep is None):
-            return request
-        kind = request.wanted.info.type
+        if task.accumulator is not None or (task.wanted.steady and not task.varies and self._keep is None):
+            return task
+        kind = task.wanted.info.type
         element = kind.tensor_type.elem_type
         if not element:
             is_tensor = kind.WhichOneof("value") in ("tensor_type", None)
-            raise cannot_hand_out(request.name, "its type is not known" if is_tensor else NOT_COLLECTED)
+            raise cannot_hand_out(task.name, "its type is not known" if is_tensor else NOT_COLLECTED)
         if scope.opset < _LOOP_CARRIES_SEQUENCES:
             raise cannot_hand_out(
-                request.name,
+                task.name,
                 f"its size may differ from step to step, and a Loop of opset {scope.opset} carries no sequence"
                 f" of arrays; from opset {_LOOP_CARRIES_SEQUENCES} on it does",
             )
-        return replace(request, accumulator=begin(scope, index, element, called, self._keep))
+        return replace(task, accumulator=begin(scope, index, element, called, self._keep))
 
-    def _stack(self, scope: Scope, node: onnx.NodeProto, called: str, requests: Sequence[_Request]) -> list[InnerValue]:
+    def _stack(self, scope: Scope, node: onnx.NodeProto, called: str, tasks: Sequence[_Task]) -> list[InnerValue]:
         """Hand out of a Scan or SequenceMap, which carry no sequences: what is to be collected, is so behind them."""
         name, body = bodies(node)[0]
         inside = scope.inner(body)
         taken = _taken(body)
-        inner = self._visit(inside, [replace(request.inner(), accumulator=None) for request in requests])
+        inner = self._visit(inside, [replace(task.inner(), accumulator=None) for task in tasks])
         handed = []
-        for request, value in zip(requests, inner, strict=True):
-            if node.op_type == "Scan" and request.varies:
+        for task, value in zip(tasks, inner, strict=True):
+            if node.op_type == "Scan" and task.varies:
                 raise value.refusal(VARIES_IN_SCAN)
             value = value.distinct(inside, taken)
             body.output.extend(value.declared())
             axes = 1 if scope.opset >= _SCAN_WITHOUT_BATCH else 2
             value = value.stacked(axes) if node.op_type == "Scan" else value.in_sequence()
             _complete_axes(node)
-            handed.append(self._collected(scope, request, self._out(scope, node, value, f"{called}/{name}")))
+            handed.append(self._collected(scope, task, self._out(scope, node, value, f"{called}/{name}")))
         inside.close()
         return handed
 
@@ -315,12 +313,12 @@ class _Lift:
         return inner.renamed(names, label)
 
 
-def _instead(scope: Scope, request: _Request, value: InnerValue) -> list[onnx.ValueInfoProto]:
+def _instead(scope: Scope, task: _Task, value: InnerValue) -> list[onnx.ValueInfoProto]:
     """Return what a branch gives that does not compute a value: what was collected so far, or an empty value."""
-    if request.accumulator is not None:
-        return request.accumulator.copied(scope, value.label).declared()
+    if task.accumulator is not None:
+        return task.accumulator.copied(scope, value.label).declared()
     (kind,) = value.kinds
-    return [onnx.ValueInfoProto(name=scope.filler(kind, f"{value.label}/none"), type=kind)]
+    return [onnx.ValueInfoProto(name=scope.filler(kind, f"{task.wanted.address.value}/none"), type=kind)]
 
 
 def _taken(body: onnx.GraphProto) -> set[str]:

@@ -20,7 +20,7 @@ class Scope:
 
     Attributes:
         holder: the graph, body or function whose nodes they are.
-        names: all names taken in the outermost graph or function, at any depth: a new one is none of them.
+        names: all names taken in the outermost graph or function, at any depth, so that new ones are others.
         opset: the version of ONNX's own operators.
     """
 
@@ -64,7 +64,7 @@ class Scope:
 
     def empty(self, element: int, rank: int, name: str) -> str:
         """Add a constant without elements."""
-        return self.add("Constant", [], name, value=onnx.helper.make_tensor("empty", element, [0] * rank, []))
+        return self.add("Constant", [], name, value=onnx.helper.make_tensor("", element, [0] * rank, []))
 
     def filler(self, kind: onnx.TypeProto, name: str) -> str:
         """Add an empty value of a type: a tensor of sizes 0, or a sequence without elements."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -202,6 +205,35 @@ def test_some_steps_are_kept_and_all_are_counted(keep: range, want: list[int]) -
     for step, number in zip(got["loop/body/t"], want, strict=True):
         np.testing.assert_array_equal(step, X * np.float32(0.5) * np.float32(-0.5) ** number)
     assert got[count_name("loop/body/t")] == 5
+
+
+MEMORY = """
+import resource, sys
+import numpy as np, onnxruntime
+options = onnxruntime.SessionOptions()
+options.enable_cpu_mem_arena = False
+session = onnxruntime.InferenceSession(sys.argv[1], options, providers=["CPUExecutionProvider"])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+steps = session.run(["loop/body/t"], {"x": np.ones((2, 3), np.float32), "n": np.array(300)})[0]
+print(len(steps), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the unit of ru_maxrss is Linux's")
+def test_kept_steps_take_the_memory_of_those_alone(tmp_path: Path) -> None:
+    large = STEADY.replace("t = Mul(v, half)", "u = Mul(v, half) t = Expand(half, sizes)").replace(
+        "w = Neg(t)", "w = Neg(u)"
+    )
+    graph = graph_of(large.replace("<bool true", "<int64[2] sizes = {512, 512}, bool true"))
+    taken = []
+    for keep in (range(16), range(200)):
+        path = tmp_path / "lifted.onnx"
+        path.write_bytes(lifted(graph, "loop/body/t", keep=keep).to_bytes())
+        done = subprocess.run([sys.executable, "-c", MEMORY, path], capture_output=True, text=True, check=True)
+        steps, mebibytes = map(int, done.stdout.split())
+        assert steps == len(keep)
+        taken.append(mebibytes)
+    assert taken[0] < 64 < 150 < taken[1]  # a step is 1 MiB; 300 are computed
 
 
 NESTED = """
