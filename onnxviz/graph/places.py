@@ -59,7 +59,7 @@ def members(nodes: Sequence[onnx.NodeProto], holds: Callable[[onnx.NodeProto], b
 
 
 @dataclass(slots=True, eq=False)
-class Place:
+class Surroundings:
     """Where nodes stand, and what the values that they can read are called in the flat graph.
 
     Attributes:
@@ -82,11 +82,11 @@ class Place:
     arguments: Arguments = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     made: list[str] = field(default_factory=list)
-    outer: Place | None = None
+    outer: Surroundings | None = None
 
     def find(self, value: str) -> str | None:
         """Return what a value is called in the flat graph, None where nothing that can be read here has its name."""
-        place: Place | None = self
+        place: Surroundings | None = self
         while place is not None:
             if value in place.names:
                 return place.names[value]
@@ -103,12 +103,12 @@ class Place:
         own = self.prefix + first
         return "" if not first or self.names[first] == own else own
 
-    def step(self, inner: Sequence[Member], step: Step, op: str, key: str) -> Place:
+    def step(self, inner: Sequence[Member], step: Step, op: str, key: str) -> Surroundings:
         """Return the place of what one of the nodes here holds, still without names."""
         body = f" {step.body}" if step.body else ""
         words = f"{self.words} / {op} #{step.index}{body}" if self.words else f"{op} #{step.index}{body}"
         prefix = f"{self.prefix}{key}/{step.body}/" if step.body else f"{self.prefix}{key}/"
-        return Place(inner, prefix, (*self.path, step), words, self.loops)
+        return Surroundings(inner, prefix, (*self.path, step), words, self.loops)
 
 
 def given(node: onnx.NodeProto, arguments: Arguments) -> Arguments:

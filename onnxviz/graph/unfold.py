@@ -27,7 +27,7 @@ from onnx.helper import make_node, make_opsetid
 
 from onnxviz.graph.carrying import CARRYING, entries, join, kind_of, typing_function
 from onnxviz.graph.graph import Graph
-from onnxviz.graph.places import Address, Member, Place, Step, given, members
+from onnxviz.graph.places import Address, Member, Step, Surroundings, given, members
 from onnxviz.graph.topology import FunctionKey, bodies, captured_values, function_key
 
 __all__ = ["Address", "Step", "Unfolded", "unfold"]
@@ -80,7 +80,9 @@ def is_native(key: FunctionKey) -> bool:
 class _Flat(Graph):
     """A flat graph, with what its values are called where they lie."""
 
-    def __init__(self, proto: onnx.ModelProto, places: Sequence[Place], synonyms: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self, proto: onnx.ModelProto, places: Sequence[Surroundings], synonyms: Mapping[str, Sequence[str]]
+    ) -> None:
         super().__init__(proto)
         self._places = places
         self.inside = {value: place.words for place in places for value in place.made}
@@ -113,14 +115,14 @@ class _Unfolding:
         self._taken = {*graph.producers, *graph.weights, *(info.name for info in graph.proto.graph.input)}
         self._prefixes: set[str] = set()
         self._copies: Counter[str] = Counter()
-        self._places: list[Place] = []
+        self._places: list[Surroundings] = []
         self._addresses: dict[str, Address] = {}
         self._aliases: dict[str, str] = {}
         self._synonyms: dict[str, list[str]] = {}
         self._opaque: list[str] = []
 
     def unfolded(self) -> Unfolded:
-        self._walk(Place(members(self._source.graph.node, self._holds)))
+        self._walk(Surroundings(members(self._source.graph.node, self._holds)))
         proto = self._proto
         proto.functions.extend(function for function in self._typings.values() if function is not None)
         proto.functions.extend(function for key, function in self._functions.items() if is_native(key))
@@ -138,7 +140,7 @@ class _Unfolding:
     def _holds(self, node: onnx.NodeProto) -> bool:
         return bool(function_key(node) in self._functions if self._functions else False) or bool(bodies(node))
 
-    def _walk(self, at: Place) -> None:
+    def _walk(self, at: Surroundings) -> None:
         if at.path:
             self._places.append(at)
             for member in at.members:
@@ -151,7 +153,7 @@ class _Unfolding:
             else:
                 self._plain(member, at)
 
-    def _name(self, value: str, at: Place) -> str:
+    def _name(self, value: str, at: Surroundings) -> str:
         """Give a value inside its name in the flat graph, and note where it lies."""
         name = self._free(at.prefix + value, self._taken)
         at.names[value] = name
@@ -166,17 +168,17 @@ class _Unfolding:
         taken.add(found)
         return found
 
-    def _known(self, values: Iterable[str], at: Place) -> list[str]:
+    def _known(self, values: Iterable[str], at: Surroundings) -> list[str]:
         """Return what values are called in the flat graph."""
         names = at.names
         return [names[value] if value in names else self._far(value, at) for value in values]
 
-    def _far(self, value: str, at: Place) -> str:
+    def _far(self, value: str, at: Surroundings) -> str:
         """Return what a value is called that is not made here; what nothing has made gets a name that nothing makes."""
         found = at.find(value) if value else ""
         return self._name(value, at) if found is None else found
 
-    def _plain(self, member: Member, at: Place) -> None:
+    def _plain(self, member: Member, at: Surroundings) -> None:
         flat, node = self._nodes.add(), member.node
         flat.CopyFrom(node)
         if not at.path:
@@ -191,7 +193,7 @@ class _Unfolding:
             flat.attribute.extend(given(node, at.arguments).values())
         at.made.extend(outputs)
 
-    def _add(self, node: onnx.NodeProto, name: str, outputs: Sequence[str], at: Place) -> None:
+    def _add(self, node: onnx.NodeProto, name: str, outputs: Sequence[str], at: Surroundings) -> None:
         """Add a node that the file does not have as it is."""
         flat = self._nodes.add()
         flat.CopyFrom(node)
@@ -202,7 +204,7 @@ class _Unfolding:
         if at.path:
             at.made.extend(outputs)
 
-    def _hold(self, member: Member, index: int, at: Place) -> None:
+    def _hold(self, member: Member, index: int, at: Surroundings) -> None:
         called = function_key(member.node)
         if called in self._functions and is_native(called):
             self._opaque.append(at.prefix + member.key)
@@ -221,7 +223,7 @@ class _Unfolding:
             self._members[key] = (members(function.node, self._holds), function.ByteSize())
         return self._members[key]
 
-    def _may_open(self, member: Member, at: Place) -> bool:
+    def _may_open(self, member: Member, at: Surroundings) -> bool:
         key = function_key(member.node)
         if key in self._functions:
             inner, size = self._function(key)
@@ -236,7 +238,7 @@ class _Unfolding:
         self._bytes_left -= size
         return True
 
-    def _close(self, node: onnx.NodeProto, at: Place) -> None:
+    def _close(self, node: onnx.NodeProto, at: Surroundings) -> None:
         """Add a node of which nothing is known for one that holds too much, and count what it holds."""
         read = self._known([*node.input, *captured_values(node)], at)
         closed = make_node(node.op_type, read, [], domain=_CLOSED)
@@ -250,7 +252,7 @@ class _Unfolding:
             self._unlisted = min(self._unlisted + len(inner), _MOST_NODES)
             waiting.extend(inner)
 
-    def _enter_call(self, node: onnx.NodeProto, step: Step, key: str, at: Place) -> None:
+    def _enter_call(self, node: onnx.NodeProto, step: Step, key: str, at: Surroundings) -> None:
         called = function_key(node)
         function, (inner_members, _) = self._functions[called], self._function(called)
         inputs, outputs = self._known(node.input, at), self._known(node.output, at)
@@ -273,7 +275,7 @@ class _Unfolding:
         for formal, actual in copied:
             self._add(make_node("Identity", [inner.names[formal]], []), inner.prefix + formal, [actual], inner)
 
-    def _enter_bodies(self, node: onnx.NodeProto, step: Step, key: str, at: Place) -> None:
+    def _enter_bodies(self, node: onnx.NodeProto, step: Step, key: str, at: Surroundings) -> None:
         inputs, outputs = self._known(node.input, at), self._known(node.output, at)
         results = []
         for name, body in bodies(node):
@@ -287,7 +289,7 @@ class _Unfolding:
             results.append(self._known([info.name for info in body.output], inner))
         self._add(join(node, inputs, results), at.own_name(node) if at.path else node.name, outputs, at)
 
-    def _take_weights(self, body: onnx.GraphProto, inner: Place) -> None:
+    def _take_weights(self, body: onnx.GraphProto, inner: Surroundings) -> None:
         graph = self._proto.graph
         for tensor in body.initializer:
             graph.initializer.add().CopyFrom(tensor)
@@ -296,7 +298,7 @@ class _Unfolding:
             graph.sparse_initializer.add().CopyFrom(sparse)
             graph.sparse_initializer[-1].values.name = self._name(sparse.values.name, inner)
 
-    def _tie(self, node: onnx.NodeProto, body: onnx.GraphProto, inputs: Sequence[str], inner: Place) -> None:
+    def _tie(self, node: onnx.NodeProto, body: onnx.GraphProto, inputs: Sequence[str], inner: Surroundings) -> None:
         """Add the nodes that make a body's inputs, with the types that the body declares for them."""
         steps = self._free(f"{inner.prefix}=", self._taken)
         captured = self._known(captured_values(node), inner.outer or inner)

@@ -61,7 +61,7 @@ class _Cataloguer:
     def layers(self) -> Iterator[tuple[Layer, bool]]:
         """Give every node of the file as a layer, and whether the model's author knew it as one."""
         for node in self._graph.nodes:
-            depth = max((self._depths.get(value, 0) for value in node.reads), default=0)
+            depth = max([self._depths.get(value, 0) for value in (*node.inputs, *node.captured)], default=0)
             depth += self._families.kinds[node.index] in ("conv", "dense")
             self._depths.update((output, depth) for output in node.outputs if output)
             if any(node.outputs) and not is_carrier(node.domain, node.op):

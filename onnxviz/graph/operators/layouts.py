@@ -96,7 +96,10 @@ class _LearnedSizes(KnownSizes):
         self._found = found
 
     def shape(self, value: str) -> tuple[Dimension, ...] | None:
-        known = super().shape(value)
+        spec = self._types.get(value)
+        if spec is not None and spec.shape is not None:
+            return spec.shape
+        known = self.graph.dims(value)
         if known is not None:
             return known
         if value in self._found:
@@ -143,8 +146,9 @@ class _Walk:
             if maker is not None:
                 self._back(maker, maker.outputs.index(value))
             for reader in self._graph.consumers.get(value, ()):
-                for place in [place for place, read in enumerate(reader.inputs) if read == value]:
-                    self._on(reader, place)
+                if any(made and made not in self.found for made in reader.outputs):
+                    for place in [place for place, read in enumerate(reader.inputs) if read == value]:
+                        self._on(reader, place)
 
     def _on(self, node: Node, place: int) -> None:
         """Carry the layout of an operand to what the node makes."""

@@ -96,13 +96,13 @@ def main_input(graph: Graph) -> TensorSpec | None:
 
 
 def _windows_behind(graph: Graph, value: str) -> int:
-    """Return how many convolutions and poolings depend on a value."""
+    """Return how many convolutions and poolings slide over what depends on a value; weights are not slid over."""
     reached = {value}
     count = 0
     for node in graph.nodes:
         if not reached.isdisjoint(node.reads):
+            count += not reached.isdisjoint(node.inputs[:1]) and operator_of(node).kind in ("conv", "pool")
             reached.update(node.outputs)
-            count += operator_of(node).kind in ("conv", "pool")
     return count
 
 

@@ -256,7 +256,8 @@ def reads_of(operand: Operand) -> Reads | None:
         found = None if rule is None else rule(operand)
     except MALFORMED:
         return None
-    return None if found is None or any(_is_absurd(axis.pull) for axis in found.axes) else found
+    absurd = found is not None and any(_is_absurd(axis.pull) for axis in found.axes if axis.pull is not None)
+    return None if absurd else found
 
 
 def rule_of(operand: Operand) -> Reads | None:
@@ -265,9 +266,9 @@ def rule_of(operand: Operand) -> Reads | None:
     return found if found is not None and found.understood else None
 
 
-def _is_absurd(pull: Pull | None) -> bool:
+def _is_absurd(pull: Pull) -> bool:
     """Return whether a rule reads more than any real node: once laid out, a hostile size would take all memory."""
-    return pull is not None and sum(len(taps) for taps in pull.offsets) > _MOST_TAPS
+    return sum(len(taps) for taps in pull.offsets) > _MOST_TAPS
 
 
 def weight_count(sizes: Sequence[int]) -> int:

@@ -174,8 +174,9 @@ def test_a_field_as_json() -> None:
 
 def test_fields_are_counted_in_the_input_behind_which_convolutions_lie() -> None:
     """A sound of rank 2 beside the state of a recurrent layer, of rank 3, that is joined in at the end."""
-    text = """g (float[2,1,4] state, float[1,64] sound) => (float[1,4,31] y)
-        <float[4,1,3] w, float[4,4,1] v, int64[1] one = {1}, int64[1] zero = {0}> {
+    text = """<ir_version: 8, opset_import: ["": 17]>
+    g (float[2,1,4] state, float[1,64] sound, float[4,1,3] w, float[4,4,1] v) => (float[1,4,31] y)
+        <int64[1] one = {1}, int64[1] zero = {0}> {
         u = Unsqueeze (sound, one)
         c = Conv <strides = [2]> (u, w)
         d = Conv (c, v)
@@ -183,7 +184,7 @@ def test_fields_are_counted_in_the_input_behind_which_convolutions_lie() -> None
         s = Transpose <perm = [0, 2, 1]> (first)
         y = Add (d, s)
     }"""
-    found = field(text, "d")
+    found = fields(parser.parse_model(text))["d"]
     assert (found.input, found.size, found.stride, found.start) == ("sound", (3,), (2,), (0,))
 
 
