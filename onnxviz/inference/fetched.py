@@ -30,7 +30,7 @@ class Stack:
 
 @dataclass(frozen=True, slots=True)
 class Elements:
-    """The arrays of some steps or elements, and which they are; there may be none."""
+    """The arrays of some steps or elements, and which they are; of a Loop without steps there is not one."""
 
     arrays: Sequence[Array]
     steps: Steps
