@@ -900,6 +900,13 @@ def test_what_is_not_computed_is_named_and_the_others_drawn(onnxviz_command: Com
     assert (alone.code, alone.err.splitlines()[-1]) == (5, f"onnxviz: '{few}' cannot be shown: {reason}")
 
 
+@pytest.mark.parametrize("text", ["a-b", "", "5-", "-5", "7-3"])
+def test_steps_that_cannot_be_read_are_refused(onnxviz_command: Command, tmp_path: Path, text: str) -> None:
+    model = model_of(tmp_path / "m.onnx", "g (float[1,4] x) => (float[1,4] y) { y = Relu (x) }")
+    done = onnxviz_command("view", model.path, "--random", f"--steps={text}", "-o", tmp_path / "out")
+    assert (done.code, "steps" in done.err) == (2, True)
+
+
 def test_memory_that_runs_out_is_one_line(
     onnxviz_command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

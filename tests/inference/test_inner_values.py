@@ -80,6 +80,8 @@ SEQUENCES = """g (float[1,2] x) => (float[1,2] y) {
     mapped = SequenceMap (alike) <body = b (float[1,2] e) => (float[1,2] o) { d = Add (e, e) o = Neg (d) }>
     place = Constant <value = int64 {1}> ()
     y = SequenceAt (mapped, place)
+    held = Optional (y)
+    held_list = Optional (alike)
 }"""
 
 
@@ -130,6 +132,34 @@ def test_an_input_that_decides_which_branch_runs_is_fed(tmp_path: Path) -> None:
     needed = {spec.name: spec.use.is_needed for spec in model.inference.inputs(["y/then_branch/one"])}
     assert needed == {"x": True, "k": True}
     assert not model.inference.inputs(["a"])[1].use.is_needed
+
+
+def test_classes_come_out_of_an_if(tmp_path: Path) -> None:
+    text = """g (float[1,3] x, bool k) => (float[1,3] p) {
+        p = If (k) <
+            then_branch = t () => (float[1,3] q) { b = Neg (x) q = Softmax (b) },
+            else_branch = f () => (float[1,3] q) { q = Softmax (x) }
+        >
+    }"""
+    model = model_of(tmp_path / "m.onnx", text)
+    options = onnxviz.ViewOptions(layers='"p/then_branch/b"', labels=("a", "b", "c"), html=False)
+    fed = {"x": np.array([[1, 2, 9]], np.float32), "k": YES}
+    assert onnxviz.view(model, fed, tmp_path / "out", options).runs[0].top[0].name == "a"
+
+
+def test_the_pixels_of_a_position_inside(tmp_path: Path) -> None:
+    text = """g (float[1,1,6] x, int64 n, float[1,1,3] w) => (float[1,1,6] y) {
+        go = Constant <value = bool {1}> ()
+        y = Loop (n, go, x) <body = b (int64 i, bool c, float[1,1,6] v) => (bool d, float[1,1,6] e) {
+            d = Identity (c)
+            [conv] o = Conv <pads = [1, 1]> (x, w)
+            e = Add (o, v)
+        }>
+    }"""
+    model = model_of(tmp_path / "m.onnx", text)
+    fed = {"x": np.ones((1, 1, 6), np.float32), "n": np.int64(2), "w": np.ones((1, 1, 3), np.float32)}
+    assert model.run(fed, layers="conv")["y/body/conv"].array.shape == (2, 1, 1, 6)
+    assert np.flatnonzero(model.region("conv", (2,), fed).masks[0]).tolist() == [1, 2, 3]
 
 
 def test_steps_of_a_loop_lead_the_array(tmp_path: Path) -> None:
@@ -208,6 +238,12 @@ def test_elements_of_sequences_are_shown(tmp_path: Path) -> None:
     assert found["mapped/body/d"].array.tolist() == [[[2, -4]], [[-2, 4]]]
     assert found["mapped"].array.tolist() == [[[-2, 4]], [[2, -4]]]
     assert [found[f"unlike[{place}]"].array.shape for place in (0, 1)] == [(1, 2), (1, 4)]
+
+
+def test_optionals_show_what_they_hold(tmp_path: Path) -> None:
+    found = run(tmp_path, SEQUENCES, "held,held_list", x=X)
+    assert found["held"].array.tolist() == [[2, -4]]
+    assert found["held_list"].array.tolist() == [[[1, -2]], [[-1, 2]]]
 
 
 def test_sizes_inside_are_measured(tmp_path: Path) -> None:
