@@ -357,7 +357,7 @@ def expose_choices(model: Model, choices: Sequence[Choice], *, only: bool = Fals
     types = {**model.types, **{choice.value: _ranked(model, choice) for choice in choices}}
     values = [choice.value for choice in choices]
     exposed = expose(model.graph, values, types, unfolded=model.unfolded, only=only)
-    named = [replace(choice, value=exposed.names[choice.value]) for choice in choices]
+    named = [replace(choice, value=exposed.names[choice.value]) for choice in choices if choice.value in exposed.names]
     return Model(model.file, exposed.graph, named, _remarks(exposed))
 
 
@@ -371,6 +371,13 @@ def _remarks(exposed: Exposed) -> list[str]:
         remarks.append(
             f"how many axes {listed(map(repr, exposed.unranked))} will have is not known before a run: declared without"
             " a shape, which onnxruntime runs and onnx's checker refuses"
+        )
+    reasons: dict[str, list[str]] = {}
+    for value, reason in exposed.refused.items():
+        reasons.setdefault(reason, []).append(value)
+    for reason, values in reasons.items():
+        remarks.append(
+            f"{_named(values)} cannot be handed out, and {'is' if len(values) == 1 else 'are'} left out: {reason}"
         )
     if exposed.optional:
         verb = "lie in branches" if len(exposed.optional) > 1 else "lies in a branch"

@@ -7,7 +7,7 @@ Before: `x -> Conv -> c -> Relu -> r -> Gemm -> y`, outputs `y`. After exposing 
 3. An input or an initializer can be exposed as well; a name that is not a value of the graph is an error.
 4. With `only`, the chosen values replace the model's own outputs and the graph is cut to them.
 5. A value inside a function or a body is handed out by what holds it (lift.py), under its name in the flat graph; one
-   that is handed out already is an output already.
+   that is handed out already is an output already. One that cannot be handed out is left out, with the reason.
 
 Inputs, nodes, weights, metadata, opsets, functions and custom domains stay, so the checker passes where it passed
 before, and exposing twice changes nothing.
@@ -17,15 +17,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import onnx
 from google.protobuf.message import Message
 
+from onnxviz.errors import UnsupportedError
 from onnxviz.graph.cut import check_values, cut, declare, known_values
 from onnxviz.graph.graph import Graph
-from onnxviz.graph.lift import Wanted, lift
+from onnxviz.graph.lift import lift
+from onnxviz.graph.obstacles import Wanted, obstacle
+from onnxviz.graph.scope import replace_field
 from onnxviz.graph.steadiness import steady_values
 from onnxviz.graph.unfold import Address, Unfolded, unfold
 from onnxviz.layout import TensorSpec
@@ -46,6 +49,7 @@ class Exposed:
         unranked: the new ones whose number of axes is not known: they are declared without a shape.
         optional: the new ones that are empty where a branch of an If does not run.
         sequences: the new ones that are sequences of arrays, one for each step of a Loop or element of a sequence.
+        refused: what cannot be handed out of what holds it, with the reasons.
     """
 
     graph: Graph
@@ -55,6 +59,7 @@ class Exposed:
     unranked: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     sequences: tuple[str, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 def expose(
@@ -76,7 +81,7 @@ def expose(
 
     Raises:
         NoMatchError: a name is not a value of the graph.
-        UnsupportedError: a value inside cannot be handed out; the text says why.
+        UnsupportedError: no value can be handed out of what holds it; the text says why not the first.
     """
     top = known_values(graph)
     flat = Unfolded(graph) if all(value in top for value in values) else unfolded or unfold(graph)
@@ -86,20 +91,29 @@ def expose(
     places = _places(flat.graph)
     ordered = sorted(outside, key=lambda value: places[outside[value]])
     names = {value: _handed_out(graph, flat, outside[value], own) for value in ordered}
+    inside = _inside(flat, [value for value in dict.fromkeys(names.values()) if value not in own], types)
+    reasons = {want.info.name: reason for want in inside if (reason := obstacle(graph, want))}
+    refused = {value: reasons[name] for value, name in names.items() if name in reasons}
+    names = {value: name for value, name in names.items() if value not in refused}
+    if not names:
+        value, reason = next(iter(refused.items()))
+        raise UnsupportedError(f"{value!r} cannot be handed out: {reason}")
     wanted = tuple(dict.fromkeys(names.values()))
     added = tuple(value for value in wanted if value not in own)
-    already = tuple(value for value in wanted if value in own)
     if added:
-        graph = _widened(graph, flat, added, types)
+        graph = _widened(graph, added, types, [want for want in inside if want.info.name in added])
     infos = [info for info in graph.proto.graph.output if info.name in added]
     return Exposed(
         cut(graph, wanted) if only else graph,
         MappingProxyType(names),
         added,
-        already,
-        tuple(info.name for info in infos if not _is_ranked(info)),
-        tuple(value for value in added if value in flat.addresses and _is_in_branch(flat.addresses[value])),
-        tuple(info.name for info in infos if info.type.HasField("sequence_type") and info.name in flat.addresses),
+        already=tuple(value for value in wanted if value in own),
+        unranked=tuple(info.name for info in infos if not _is_ranked(info)),
+        optional=tuple(want.info.name for want in inside if want.info.name in added and _is_in_branch(want.address)),
+        sequences=tuple(
+            info.name for info in infos if info.type.HasField("sequence_type") and info.name in flat.addresses
+        ),
+        refused=MappingProxyType(refused),
     )
 
 
@@ -118,20 +132,25 @@ def strip_metadata(graph: Graph) -> Graph:
     return Graph.from_proto(proto)
 
 
-def _widened(graph: Graph, flat: Unfolded, added: Sequence[str], types: Mapping[str, TensorSpec]) -> Graph:
-    """Return the graph with more outputs, in this order behind its own."""
-    inside = [value for value in added if value in flat.addresses]
+def _inside(flat: Unfolded, values: Sequence[str], types: Mapping[str, TensorSpec]) -> list[Wanted]:
+    """Return those of the values that holders hold, with what is known of them."""
+    inside = [value for value in values if value in flat.addresses]
     steady = steady_values(flat, inside)
-    infos = {info.name: info for info in declare(flat.graph, added, types)}
-    lifted = lift(graph, [Wanted(infos[value], flat.addresses[value], value in steady) for value in inside])
+    infos = declare(flat.graph, inside, types)
+    return [Wanted(info, flat.addresses[info.name], info.name in steady) for info in infos]
+
+
+def _widened(graph: Graph, added: Sequence[str], types: Mapping[str, TensorSpec], inside: Sequence[Wanted]) -> Graph:
+    """Return the graph with more outputs, in this order behind its own."""
+    lifted = lift(graph, inside)
     if len(inside) == len(added):
         return lifted
     own = len(graph.proto.graph.output)
-    infos.update((info.name, info) for info in lifted.proto.graph.output[own:])
     proto = onnx.ModelProto()
     proto.CopyFrom(lifted.proto)
-    del proto.graph.output[own:]
-    proto.graph.output.extend(infos[value] for value in added)
+    infos = {info.name: info for info in proto.graph.output[own:]}
+    infos.update((info.name, info) for info in declare(graph, [value for value in added if value not in infos], types))
+    replace_field(proto.graph.output, [*proto.graph.output[:own], *(infos[value] for value in added)])
     return Graph.from_proto(proto)
 
 
@@ -165,14 +184,14 @@ def _places(graph: Graph) -> Mapping[str, tuple[int, int]]:
 
 
 def _strip(message: Message) -> None:
-    for field, value in message.ListFields():
-        if field.name == "doc_string":
+    for descriptor, value in message.ListFields():
+        if descriptor.name == "doc_string":
             message.ClearField("doc_string")
-        elif field.name == "metadata_props":
+        elif descriptor.name == "metadata_props":
             kept = [(entry.key, entry.value) for entry in value if entry.key in _KEPT_KEYS]
             del value[:]
             for key, text in kept:
                 value.add(key=key, value=text)
-        elif field.message_type is not None:
+        elif descriptor.message_type is not None:
             for inner in [value] if isinstance(value, Message) else value:
                 _strip(inner)

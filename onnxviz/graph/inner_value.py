@@ -7,12 +7,8 @@ from dataclasses import dataclass, replace
 
 import onnx
 
-from onnxviz.errors import UnsupportedError
 from onnxviz.graph.accumulator import sequence_of
 from onnxviz.graph.scope import Scope, insert_items
-
-VARIES_IN_SCAN = "its size may differ from step to step, and a Scan hands out arrays of one size"
-NOT_COLLECTED = "it is a sequence or an optional, and what a Loop collects are arrays"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +16,7 @@ class InnerValue:
     """A value, or what was collected of it, under the names of one scope.
 
     Attributes:
-        wanted: the name that it gets outside, for messages.
+        wanted: the name that it gets outside.
         values: its name, or those of an accumulator.
         kinds: their types.
         label: its path so far, from which names of more values are made.
@@ -47,21 +43,11 @@ class InnerValue:
         return self.renamed(names, self.label)
 
     def emptiable(self, scope: Scope) -> InnerValue:
-        """Return a value of a branch with a type that the other branch can give an empty value of: sizes left open.
-
-        Raises:
-            UnsupportedError: Its type is not known, or is one that has no empty value.
-        """
+        """Return a value of a branch with a type that the other branch can give an empty value of: sizes left open."""
         (value,), (kind,) = self.values, self.kinds
         if kind.HasField("sequence_type"):
             return self
         tensor = kind.tensor_type
-        if kind.WhichOneof("value") not in ("tensor_type", None):
-            raise self.refusal("it is an optional, and the branch that does not run has no empty one to give")
-        if not tensor.elem_type:
-            raise self.refusal(
-                "its type is not known, and the branch that does not run has to give an empty value of it"
-            )
         rank = len(tensor.shape.dim)
         if not rank:
             # onnxruntime refuses sizes {} beside {0} where Ifs are nested. Expand leaves alone what has axes.
@@ -74,35 +60,13 @@ class InnerValue:
         return replace(self, values=(value,), kinds=(kind,))
 
     def stacked(self, axes: int = 1) -> InnerValue:
-        """Return a value of one step as its steps stacked.
-
-        Raises:
-            UnsupportedError: It is a sequence already, as which it comes where sizes differ.
-        """
+        """Return a value of one step as its steps stacked."""
         kind = onnx.TypeProto()
         kind.CopyFrom(self.kinds[0])
-        if kind.HasField("sequence_type") or kind.HasField("optional_type"):
-            raise self.refusal(VARIES_IN_SCAN)
         if kind.tensor_type.HasField("shape"):
             insert_items(kind.tensor_type.shape.dim, 0, [onnx.TensorShapeProto.Dimension() for _ in range(axes)])
         return replace(self, kinds=(kind,))
 
     def in_sequence(self) -> InnerValue:
-        """Return a value that is made for each element of a sequence as the sequence of all.
-
-        Raises:
-            UnsupportedError: It is a sequence itself.
-        """
-        kind = self.kinds[0]
-        if kind.WhichOneof("value") != "tensor_type":
-            raise self.refusal("ONNX has no sequences of sequences")
-        return replace(self, kinds=(sequence_of(kind.tensor_type.elem_type),))
-
-    def refusal(self, reason: str) -> UnsupportedError:
-        """Return the error that the value cannot be handed out."""
-        return cannot_hand_out(self.wanted, reason)
-
-
-def cannot_hand_out(name: str, reason: str) -> UnsupportedError:
-    """Return the error that a value inside cannot become an output."""
-    return UnsupportedError(f"{name!r} cannot be handed out: {reason}")
+        """Return a value that is made for each element of a sequence as the sequence of all."""
+        return replace(self, kinds=(sequence_of(self.kinds[0].tensor_type.elem_type),))

@@ -23,37 +23,24 @@ A holder is a node that holds other nodes. It hands a value out as follows; all 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import onnx
 
+from onnxviz.errors import UnsupportedError
 from onnxviz.graph.accumulator import Accumulator, begin, collect
 from onnxviz.graph.function_copies import FunctionCopies
 from onnxviz.graph.graph import Graph
-from onnxviz.graph.inner_value import NOT_COLLECTED, VARIES_IN_SCAN, InnerValue, cannot_hand_out
-from onnxviz.graph.node import DEFAULT_DOMAINS
+from onnxviz.graph.inner_value import InnerValue
+from onnxviz.graph.obstacles import CALL, Wanted, holders, obstacle, opset_of, varies
 from onnxviz.graph.scope import Scope, insert_items
 from onnxviz.graph.topology import FunctionKey, bodies, function_key
-from onnxviz.graph.unfold import Address, Step
+from onnxviz.graph.unfold import Step
 
-_LOOP_CARRIES_SEQUENCES = 13
+__all__ = ["Wanted", "count_name", "lift"]
+
 _SCAN_WITHOUT_BATCH = 9
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A value inside a holder.
-
-    Attributes:
-        info: the name that it gets outside, and its type as one step computes it.
-        address: where it lies.
-        steady: whether it has the same sizes in all steps of the Loops that it lies in.
-    """
-
-    info: onnx.ValueInfoProto
-    address: Address
-    steady: bool = False
 
 
 def lift(graph: Graph, wanted: Sequence[Wanted], keep: range | None = None) -> Graph:
@@ -70,9 +57,14 @@ def lift(graph: Graph, wanted: Sequence[Wanted], keep: range | None = None) -> G
     """
     if not wanted:
         return graph
+    for want in wanted:
+        if reason := obstacle(graph, want, keep):
+            raise UnsupportedError(f"{want.info.name!r} cannot be handed out: {reason}")
     model = onnx.ModelProto()
     model.CopyFrom(graph.proto)
-    _Lift(model, graph.opset, keep).hand_out(wanted)
+    operators = ([holder.operator for holder in holders(graph, want.address.path)] for want in wanted)
+    tasks = [_Task(want, want.address.path, tuple(each)) for want, each in zip(wanted, operators, strict=True)]
+    _Lift(model, graph.opset, keep).hand_out(tasks)
     return Graph.from_proto(model)
 
 
@@ -85,7 +77,7 @@ def count_name(value: str) -> str:
 class _Task:
     """What one scope is to make available: a value some holders below it, or in itself where the path is empty.
 
-    `operators` are those of the holders on the path, empty for a function; `accumulator` is what to collect it in.
+    `operators` are those of the holders on the path; `accumulator` is what to collect it in.
     """
 
     wanted: Wanted
@@ -98,14 +90,14 @@ class _Task:
         return self.wanted.info.name
 
     @property
-    def varies(self) -> bool:
-        """Whether the steps of the Loop or Scan that the path begins with may differ in size."""
-        return not {"If", "Loop"}.isdisjoint(self.operators[1:])
+    def is_called(self) -> bool:
+        """Whether there are only functions in the way beyond the first holder, so that no type is declared there."""
+        return all(operator == CALL for operator in self.operators[1:])
 
     @property
     def identity(self) -> tuple[object, ...]:
         """What makes two calls of a function alike: types count where a body on the way has to declare them."""
-        kind = self.wanted.info.type.SerializeToString(deterministic=True) if any(self.operators[1:]) else b""
+        kind = self.wanted.info.type.SerializeToString(deterministic=True) if not self.is_called else b""
         return self.path[1:], self.wanted.address.value, kind, self.wanted.steady, self.accumulator is not None
 
     def inner(self) -> _Task:
@@ -126,24 +118,14 @@ class _Lift:
         self._copies = FunctionCopies(model)
         self._shared: dict[tuple[object, ...], tuple[onnx.FunctionProto, list[InnerValue]]] = {}
 
-    def hand_out(self, wanted: Sequence[Wanted]) -> None:
+    def hand_out(self, tasks: Sequence[_Task]) -> None:
         graph = self._model.graph
         scope = Scope.outermost(graph, self._opset)
-        scope.names.update(want.info.name for want in wanted)
-        tasks = [_Task(want, want.address.path, tuple(self._operators(want.address.path))) for want in wanted]
+        scope.names.update(task.name for task in tasks)
         for value in self._visit(scope, tasks):
             graph.output.extend(value.declared())
         scope.close()
         self._copies.settle()
-
-    def _operators(self, path: Sequence[Step]) -> Iterator[str]:
-        """Yield the operator of each holder on a path, empty for a function."""
-        nodes: Sequence[onnx.NodeProto] = self._model.graph.node
-        for step in path:
-            node = nodes[step.index]
-            yield "" if step.body is None else node.op_type
-            holder = self._copies.functions[function_key(node)] if step.body is None else dict(bodies(node))[step.body]
-            nodes = holder.node
 
     def _visit(self, scope: Scope, tasks: Sequence[_Task]) -> list[InnerValue]:
         """Make values available in a scope: widen each holder among its nodes once, for all that it is to hand out."""
@@ -164,8 +146,6 @@ class _Lift:
         """Return a value, collected where it is to be."""
         if task.accumulator is None:
             return value
-        if value.kinds[0].WhichOneof("value") != "tensor_type":
-            raise value.refusal(NOT_COLLECTED)
         longer = collect(scope, task.accumulator, value.values[0], self._keep)
         return replace(value, values=longer.values, kinds=longer.kinds)
 
@@ -174,14 +154,11 @@ class _Lift:
         called = node.name or next(filter(None, node.output), f"#{index}")
         if tasks[0].path[0].body is None:
             return self._call(scope, node, called, tasks)
-        operator = node.op_type if node.domain in DEFAULT_DOMAINS else ""
-        if operator == "If":
+        if node.op_type == "If":
             return self._branch(scope, node, called, tasks)
-        if operator == "Loop":
+        if node.op_type == "Loop":
             return self._loop(scope, node, called, [self._begun(scope, index, called, each) for each in tasks])
-        if operator in ("Scan", "SequenceMap"):
-            return self._stack(scope, node, called, tasks)
-        raise cannot_hand_out(tasks[0].name, f"{node.op_type} hands out nothing of the graphs that it holds")
+        return self._stack(scope, node, called, tasks)
 
     def _call(self, scope: Scope, node: onnx.NodeProto, called: str, tasks: Sequence[_Task]) -> list[InnerValue]:
         key = function_key(node)
@@ -197,15 +174,14 @@ class _Lift:
         node.output.extend([""] * (len(function.output) - new - len(node.output)))
         handed = []
         for task, value in zip(tasks, results, strict=True):
-            is_plain = task.accumulator is None and not any(task.operators[1:])
-            kinds = (task.wanted.info.type,) if is_plain else value.kinds
+            kinds = (task.wanted.info.type,) if task.is_called and task.accumulator is None else value.kinds
             handed.append(self._out(scope, node, replace(value, wanted=task.name, kinds=kinds), called))
         return handed
 
     def _copy(self, key: FunctionKey, tasks: Sequence[_Task]) -> tuple[onnx.FunctionProto, list[InnerValue]]:
         """Add a copy of a function that hands out values of its own."""
         function = self._copies.copy(key)
-        opset = next((entry.version for entry in function.opset_import if entry.domain in DEFAULT_DOMAINS), 0)
+        opset = opset_of(function.opset_import)
         if not opset:
             function.opset_import.append(onnx.helper.make_opsetid("", self._opset))
         scope = Scope.outermost(function, opset or self._opset)
@@ -264,19 +240,10 @@ class _Lift:
 
     def _begun(self, scope: Scope, index: int, called: str, task: _Task) -> _Task:
         """Begin to collect at the outermost Loop, where the steps cannot be stacked."""
-        if task.accumulator is not None or (task.wanted.steady and not task.varies and self._keep is None):
+        stacks = task.wanted.steady and not varies(task.operators) and self._keep is None
+        if task.accumulator is not None or stacks:
             return task
-        kind = task.wanted.info.type
-        element = kind.tensor_type.elem_type
-        if not element:
-            is_tensor = kind.WhichOneof("value") in ("tensor_type", None)
-            raise cannot_hand_out(task.name, "its type is not known" if is_tensor else NOT_COLLECTED)
-        if scope.opset < _LOOP_CARRIES_SEQUENCES:
-            raise cannot_hand_out(
-                task.name,
-                f"its size may differ from step to step, and a Loop of opset {scope.opset} carries no sequence"
-                f" of arrays; from opset {_LOOP_CARRIES_SEQUENCES} on it does",
-            )
+        element = task.wanted.info.type.tensor_type.elem_type
         return replace(task, accumulator=begin(scope, index, element, called, self._keep))
 
     def _stack(self, scope: Scope, node: onnx.NodeProto, called: str, tasks: Sequence[_Task]) -> list[InnerValue]:
@@ -287,8 +254,6 @@ class _Lift:
         inner = self._visit(inside, [replace(task.inner(), accumulator=None) for task in tasks])
         handed = []
         for task, value in zip(tasks, inner, strict=True):
-            if node.op_type == "Scan" and task.varies:
-                raise value.refusal(VARIES_IN_SCAN)
             value = value.distinct(inside, taken)
             body.output.extend(value.declared())
             axes = 1 if scope.opset >= _SCAN_WITHOUT_BATCH else 2

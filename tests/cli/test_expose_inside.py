@@ -86,7 +86,9 @@ def test_layers_inside_are_written_with_the_weights_that_lie_there(
 
 
 def test_the_table_has_the_axis_of_steps_and_verify_compares(onnxviz_command: Command, nested: Path) -> None:
-    done = onnxviz_command("expose", nested, "--layers", "loop/** & conv, if/** & conv", "--verify")
+    done = onnxviz_command(
+        "expose", nested, "--layers", "loop/** & conv, if/** & conv", "--verify", "-o", nested.with_name("v.onnx")
+    )
     assert done.code == 0, done.err
     rows = {line.split()[0]: line.split()[-1] for line in done.out.splitlines()[1:3]}
     assert rows == {"if/then_branch/conv": "1x8x4x4", "loop/body/mix": "?x1x8x4x4"}

@@ -5,7 +5,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper, parser
 
 import onnxviz
-from onnxviz.errors import NoMatchError
+from onnxviz.errors import NoMatchError, UnsupportedError
 from onnxviz.graph.expose import Exposed, expose, strip_metadata
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.shapes import infer_types
@@ -349,3 +349,14 @@ def test_only_prunes_what_the_values_inside_do_not_need():
 def test_a_name_inside_that_is_wrong_is_answered_with_near_ones():
     with pytest.raises(NoMatchError, match="if/then_branch/m"):
         exposed_inside(holders(), ["if/then_branch/n"])
+
+
+def test_what_cannot_be_handed_out_is_left_out_and_refused_where_it_is_all():
+    proto = holders().proto
+    proto.opset_import[0].version = 12
+    graph = Graph.from_proto(proto)
+    exposed = exposed_inside(graph, ["loop/body/u", "loop/body/w", "if/then_branch/m"])
+    assert list(exposed.names) == ["if/then_branch/m", "loop/body/w"]
+    assert list(exposed.refused) == ["loop/body/u"] and "opset 12" in exposed.refused["loop/body/u"]
+    with pytest.raises(UnsupportedError, match="'loop/body/u' cannot be handed out: its size may differ"):
+        exposed_inside(graph, ["loop/body/u"])

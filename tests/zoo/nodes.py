@@ -38,6 +38,7 @@ from onnx.backend.test.loader import load_model_tests
 
 import onnxviz
 from onnxviz.errors import OnnxvizError, UnsupportedError
+from onnxviz.graph.expose import expose
 
 Arrays = Mapping[str, Any]
 
@@ -197,26 +198,22 @@ def expose_inside(
     path.write_bytes(proto.SerializeToString())
     model = onnxviz.open(path)
     wanted = [name for name in model.unfolded.addresses if name in model.unfolded.graph.producers]
-    refusals = []
-    while wanted:
-        try:
-            exposed = model.expose(['"' + name.replace('"', '""') + '"' for name in wanted])
-            break
-        except UnsupportedError as error:
-            refusals.append(str(error))
-            (refused,) = [name for name in wanted if str(error).startswith(f"{name!r} cannot be handed out")]
-            wanted.remove(refused)
-    else:
-        return Inside(kind, STAYED, 0, refusals) if refusals else None
+    if not wanted:
+        return None
+    try:
+        exposed = expose(model.graph, wanted, model.types, unfolded=model.unfolded)
+    except UnsupportedError as error:
+        return Inside(kind, STAYED, 0, [str(error)] * len(wanted))
+    refusals = [f"{name!r} cannot be handed out: {reason}" for name, reason in exposed.refused.items()]
     found = run_plainly(exposed.graph.proto, feed)
     if found.refusal:
-        return Inside(kind, found.refusal, len(wanted), refusals)
+        return Inside(kind, found.refusal, len(exposed.names), refusals)
     own = {info.name for info in proto.graph.output}
     apart = [name for name, value in truth.items() if name in found.values and not is_same(found.values[name], value)]
     verdict = REMOVED if own.intersection(apart) else STRANGE if apart else STAYED
     if apart and own.issuperset(apart) and all(is_same(found.values[name], moved.get(name)) for name in apart):
         verdict = ALIKE
-    return Inside(kind, verdict, len(wanted), refusals)
+    return Inside(kind, verdict, len(exposed.names), refusals)
 
 
 def as_function(proto: onnx.ModelProto) -> onnx.ModelProto:
