@@ -18,7 +18,7 @@ from onnxviz.feed.feed import Feed
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.layout import shape_text
 from onnxviz.results.observer import Observer
-from onnxviz.results.record import LayerRecord, RunRecord
+from onnxviz.results.record import LayerRecord, RunRecord, path_inside
 from onnxviz.runtime.devices import Placement
 from onnxviz.words import number_text, printable
 
@@ -217,17 +217,19 @@ class Work:
 def _print_run(run: RunRecord, layers: Sequence[LayerRecord], folder: Path) -> None:
     if run.directory != ".":
         print(f"\n{printable(', '.join(run.source.values()))}")
-    titles = ("layer", "tap", "shape", "range", f"picture in {folder.as_posix()}")
-    print_table(titles, [_row(layer) for layer in layers], left=(True,) * 5)
+    path = path_inside(layers)
+    first = f"layer in {path.removesuffix('/')}" if path else "layer"
+    titles = (first, "tap", "shape", "range", f"picture in {folder.as_posix()}")
+    print_table(titles, [_row(layer, layer.name.removeprefix(path)) for layer in layers], left=(True,) * 5)
     for found in run.top:
         print(f"{found.value:8.3f}  {printable(found.name)}")
 
 
-def _row(layer: LayerRecord) -> tuple[str, ...]:
+def _row(layer: LayerRecord, name: str) -> tuple[str, ...]:
     more = f" (+{len(layer.pictures) - 1})" if len(layer.pictures) > 1 else ""
     low, high = (number_text(end, 4) for end in layer.range)
     ends = [] if math.isnan(layer.range[0]) else [f"{low} .. {high}"]
     words = ", ".join([*ends, *filter(None, [layer.irregular])])
     steps = f", {layer.steps.words}" if layer.steps is not None and layer.steps.total > layer.steps.count else ""
     shape = f"{shape_text(layer.shape)}{steps}"
-    return layer.name, layer.tap, shape, words or "no numbers", f"{layer.pictures[0]}{more}"
+    return name, layer.tap, shape, words or "no numbers", f"{layer.pictures[0]}{more}"

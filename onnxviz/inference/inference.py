@@ -351,7 +351,7 @@ class Inference:
         Raises:
             UnsupportedError: A choice is a weight.
         """
-        weights = [choice.name for choice in choices if choice.value in self.graph.weights]
+        weights = [choice.name for choice in choices if choice.value in self._unfolded.graph.weights]
         if weights:
             raise UnsupportedError(f"{weights[0]!r} is a weight of the model; what a run computes can be shown")
 

@@ -21,7 +21,7 @@ from onnxviz.graph.selection.choices import Choice
 from onnxviz.layout import first_step
 from onnxviz.model import Model
 from onnxviz.results.outlets import Outlets
-from onnxviz.results.record import LayerRecord, RunRecord
+from onnxviz.results.record import LayerRecord, RunRecord, path_inside
 from onnxviz.viewing.likeness import ShownChannels
 from onnxviz.viewing.not_shown import NotShown
 from onnxviz.viewing.options import ViewOptions
@@ -194,8 +194,19 @@ def _save_pages(
 def _overview(drawn: _Drawn, feed: Feed, shown: Shown, options: ViewOptions) -> Drawing:
     graph = shown.model.graph
     words = shown_words(len(drawn.rows), len(shown.present))
-    line = f"{len(graph.nodes)} nodes  ·  {words}  ·  opset {graph.opset}"
+    path = path_inside(drawn.layers)
+    inside = f"  ·  all in {path.removesuffix('/')}" if path else ""
+    line = f"{len(graph.nodes)} nodes  ·  {words}  ·  opset {graph.opset}{inside}"
+    rows = [replace(row, caption=_without(path, row.caption)) for row in drawn.rows]
     top = [(found.name, found.value) for found in drawn.scores.top]
     head = Head(fed_picture(feed), fed_lines(feed.main if feed.fed else None), top)
     style = options.style if shown.like is None else replace(options.style, order="listed")
-    return draw_overview(Caption(title(shown.model.file.origin), line), head, drawn.rows, style)
+    return draw_overview(Caption(title(shown.model.file.origin), line), head, rows, style)
+
+
+def _without(path: str, caption: Caption) -> Caption:
+    """Return a caption whose names do not repeat a path."""
+    if not path:
+        return caption
+    parts = (part.removeprefix(path) for part in caption.line.split("  ·  "))
+    return replace(caption, title=caption.title.removeprefix(path), line="  ·  ".join(parts))

@@ -900,6 +900,21 @@ def test_what_is_not_computed_is_named_and_the_others_drawn(onnxviz_command: Com
     assert (alone.code, alone.err.splitlines()[-1]) == (5, f"onnxviz: '{few}' cannot be shown: {reason}")
 
 
+def test_the_path_that_all_layers_lie_in_stands_once(onnxviz_command: Command, tmp_path: Path) -> None:
+    text = """g (float[1,4] x, bool k) => (float[1,4] y) {
+        [branch] y = If (k) <
+            then_branch = t () => (float[1,4] p) { [first] o = Relu (x) [second] p = Sigmoid (o) },
+            else_branch = f () => (float[1,4] q) { [other] q = Tanh (x) }
+        >
+    }"""
+    model = model_of(tmp_path / "m.onnx", text)
+    done = onnxviz_command(
+        "view", model.path, "--random", "k=1", "--layers", "act", "--no-html", "-o", tmp_path / "out"
+    )
+    rows = [line.split("  ")[0] for line in done.out.splitlines()]
+    assert (done.code, rows) == (0, ["layer in branch/then_branch", "first", "second"])
+
+
 @pytest.mark.parametrize("text", ["a-b", "", "5-", "-5", "7-3"])
 def test_steps_that_cannot_be_read_are_refused(onnxviz_command: Command, tmp_path: Path, text: str) -> None:
     model = model_of(tmp_path / "m.onnx", "g (float[1,4] x) => (float[1,4] y) { y = Relu (x) }")

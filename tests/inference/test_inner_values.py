@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import onnxviz
-from onnxviz.errors import ExecutionError, UsageError
+from onnxviz.errors import ExecutionError, UnsupportedError, UsageError
 from onnxviz.layout import Steps
 from tests.models import model_of
 
@@ -114,6 +114,18 @@ def test_what_the_other_branch_would_compute_is_left_out_by_name(tmp_path: Path)
         model.run({"x": X, "k": NO}, layers='"y/then_branch/one"')
     (streamed,) = model.stream({"x": X, "k": NO}, layers='"y/else_branch/q"')
     assert streamed.array.tolist() == [[1, 2]]
+
+
+def test_a_weight_of_a_branch_is_refused(tmp_path: Path) -> None:
+    text = """g (float[1,2] x) => (float[1,2] y) <bool c = {1}> {
+        y = If (c) <
+            then_branch = t () => (float[1,2] p) <float[1] w = {3}> { o = Mul (x, w) p = Neg (o) },
+            else_branch = f () => (float[1,2] q) { q = Neg (x) }
+        >
+    }"""
+    assert run(tmp_path, text, '"y/then_branch/o"', x=X)["y/then_branch/o"].array.tolist() == [[3, -6]]
+    with pytest.raises(UnsupportedError, match="'y/then_branch/w' is a weight of the model"):
+        run(tmp_path, text, '"y/then_branch/w"', x=X)
 
 
 def test_a_session_takes_the_branch_of_each_input(tmp_path: Path) -> None:
