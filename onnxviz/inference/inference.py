@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
-import numpy as np
-
 from onnxviz.activations import Activation
 from onnxviz.errors import ExecutionError, MissingOperatorError, OnnxvizError, UnsupportedError
 from onnxviz.feed.feed import Feed
@@ -30,14 +28,15 @@ from onnxviz.graph.storage.model_file import ModelFile
 from onnxviz.graph.unfold import Unfolded
 from onnxviz.graph.upgrade import OLDEST_RUN, is_old, upgraded
 from onnxviz.inference.conditions import Conditions
-from onnxviz.inference.fetched import Fetched, Fetching
+from onnxviz.inference.fetched import Fetching
 from onnxviz.inference.missing_operators import MissingOperators
+from onnxviz.inference.naming import Naming
 from onnxviz.inference.quantisation import quantised
 from onnxviz.inference.reach import Reach, Reached, has_branches
 from onnxviz.inference.refusals import LeftOut, refusal, warn
 from onnxviz.inference.run_plan import RunPlan, plan_run, skeleton_of
 from onnxviz.inference.value_layouts import ValueLayouts
-from onnxviz.layout import STEPS, Array, TensorSpec, spatial_axes
+from onnxviz.layout import TensorSpec, spatial_axes
 from onnxviz.runtime.devices import Placement
 from onnxviz.runtime.executor import Executor
 from onnxviz.runtime.session import RunOptions
@@ -188,7 +187,7 @@ class Inference:
         """
         wanted = {choice.value: choice for choice in choices}
         for value in [name for name in fed.arrays if name in wanted]:
-            yield self.activation(wanted[value], fed.arrays[value].copy())
+            yield self._naming.one(wanted[value], fed.arrays[value].copy())
         lost: list[OnnxvizError] = []
         with self.advising(fed):
             fetching = self._fetching(plan, executor)
@@ -198,7 +197,7 @@ class Inference:
                     continue
                 choice, reason = wanted[fetched.value], fetched.reason_against
                 if not reason:
-                    yield from self._activations(choice, fetched)
+                    yield from self._naming.each(choice, fetched)
                     continue
                 lost.append(refusal(choice, reason, another_may=fetched.elements is not None))
                 if len(lost) < len(choices):
@@ -257,32 +256,6 @@ class Inference:
         """Run the whole graph, uncut and as onnxruntime does by default, and return the named outputs."""
         with self.advising():
             return self.executor(options, as_shipped=True).open(skeleton_of(self.graph)).run(fed.arrays, names)
-
-    def activation(self, choice: Choice, array: Array, dtype: str = "") -> Activation:
-        """Return an array of a run with the name, layout and operator of its choice, and the dtype that it had."""
-        axes = self._layouts.of_array(choice, array.ndim)
-        layout = None if axes is None else axes.layout
-        if layout is not None and layout.count("T") == 1 and not self._takes_pictures:
-            layout = layout.replace("T", "L")  # steps of time or words, not patches of a picture
-        op = "" if choice.layer is None else choice.layer.op
-        assumed = axes is not None and axes.assumed
-        return Activation(choice.name, choice.value, choice.tap, array, layout, op, assumed, dtype)
-
-    def _activations(self, choice: Choice, fetched: Fetched) -> Iterator[Activation]:
-        """Yield a value as one activation, or each of its steps where they differ in size."""
-        if fetched.elements is None:
-            yield self.activation(choice, fetched.result, fetched.dtype)
-            return
-        arrays, steps = fetched.elements.arrays, fetched.elements.steps
-        if fetched.elements.alike:
-            one = self.activation(choice, arrays[0], fetched.dtype)
-            rank = one.array.ndim
-            layout = STEPS + (one.layout or ("C" * rank if rank < 2 else f"N{'G' * (rank - 3)}HW"))
-            yield replace(one, array=np.stack(arrays), layout=layout, steps=steps)
-            return
-        for number, array in enumerate(arrays, steps.first):
-            one = self.activation(choice, array, fetched.dtype)
-            yield replace(one, name=f"{choice.name}[{number}]", steps=replace(steps, first=number, last=number))
 
     def reach(self, values: Sequence[str], executor: Executor, fed: Feed | None = None) -> Inference:
         """Return what runs these values on a feed: this, or a model opened around those that lie inside.
@@ -370,8 +343,8 @@ class Inference:
         return tuple(replace(spec, layout=known.get(spec.name), use=uses[spec.name]) for spec in self.graph.inputs)
 
     @cached_property
-    def _takes_pictures(self) -> bool:
-        return picture_input(self._inputs) is not None
+    def _naming(self) -> Naming:
+        return Naming(self._layouts, takes_pictures=picture_input(self._inputs) is not None)
 
     @cached_property
     def _quantised(self) -> str:
