@@ -8,6 +8,8 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 
 import onnxviz
@@ -284,3 +286,54 @@ for layers in ("y", '"y/body/w","y/body/z/then_branch/p"'):
     )
     plain, kept = map(int, done.stdout.split())
     assert kept - plain < 60
+
+
+CALLS = """g (float[1,2] x, bool k) => (float[1,2] y) {
+    h = loc.block <scale: float = 2.0> (x, k)
+    y = loc.block (h, k)
+}
+<domain: "loc", opset_import: ["" : 17]>
+block <scale: float = 3.0> (v, c) => (w) {
+    s = Constant <value_float: float = @scale> ()
+    u = Mul (v, s)
+    w = If (c) <
+        then_branch = t () => (float[1,2] p) { a = Abs (u) p = Neg (a) },
+        else_branch = f () => (float[1,2] q) { q = Exp (u) }
+    >
+}"""
+
+
+@pytest.mark.parametrize(
+    ("text", "fed"),
+    [
+        (BRANCHES, {"x": X, "k": YES}),
+        (CALLS, {"x": X, "k": YES}),
+        (CALLS, {"x": X, "k": NO}),
+        (LOOP, {"x": X, "n": np.array(5)}),
+        (NESTED, {"x": X, "n": np.array(4)}),
+        (SCAN, {"x": X[0], "xs": np.ones((4, 2), np.float32)}),
+    ],
+)
+def test_what_is_shown_is_what_a_file_with_more_outputs_hands_out(
+    tmp_path: Path, text: str, fed: dict[str, np.ndarray]
+) -> None:
+    """Two ways to every value inside: opened in memory, and handed out by its holders in a file that expose writes."""
+    header = '<ir_version: 8, opset_import: ["" : 17, "loc" : 1]>'
+    onnx.save(onnx.parser.parse_model(header + text), tmp_path / "m.onnx")
+    model = onnxviz.open(tmp_path / "m.onnx")
+    values = [value for value in model.unfolded.addresses if value not in model.unfolded.graph.weights]
+    names = ",".join(f'"{value}"' for value in values)
+    exposed = model.expose(layers=names)
+    exposed.save(tmp_path / "e.onnx")
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(tmp_path / "e.onnx", options)
+    outputs = [choice.value for choice in exposed.exposed]
+    handed = dict(zip(outputs, session.run(outputs, fed), strict=True))
+    choices = [choice for choice in exposed.exposed if np.size(handed[choice.value])]
+    shown = model.run(fed, layers=[f'"{choice.name}"' for choice in choices], run=onnxviz.RunOptions(exact=True))
+    assert len(choices) > 1
+    for choice in choices:
+        expected = handed[choice.value]
+        stacked = np.stack(expected) if isinstance(expected, list) else expected
+        assert np.array_equal(shown[choice.name].array, stacked.reshape(shown[choice.name].array.shape))
