@@ -27,7 +27,7 @@ from onnxviz.errors import UnsupportedError
 from onnxviz.graph.cut import check_values, cut, declare, known_values
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.lift import lift
-from onnxviz.graph.obstacles import Wanted, obstacle
+from onnxviz.graph.obstacles import Wanted, obstacles
 from onnxviz.graph.scope import replace_field
 from onnxviz.graph.steadiness import steady_values
 from onnxviz.graph.unfold import Address, Unfolded, unfold
@@ -92,7 +92,7 @@ def expose(
     ordered = sorted(outside, key=lambda value: places[outside[value]])
     names = {value: _handed_out(graph, flat, outside[value], own) for value in ordered}
     inside = _inside(flat, [value for value in dict.fromkeys(names.values()) if value not in own], types)
-    reasons = {want.info.name: reason for want in inside if (reason := obstacle(graph, want))}
+    reasons = obstacles(graph, inside)
     refused = {value: reasons[name] for value, name in names.items() if name in reasons}
     names = {value: name for value, name in names.items() if value not in refused}
     if not names:

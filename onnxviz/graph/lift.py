@@ -33,7 +33,7 @@ from onnxviz.graph.accumulator import Accumulator, begin, collect
 from onnxviz.graph.function_copies import FunctionCopies
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.inner_value import InnerValue
-from onnxviz.graph.obstacles import CALL, Wanted, holders, obstacle, opset_of, varies
+from onnxviz.graph.obstacles import CALL, Wanted, holders, obstacles, opset_of, varies
 from onnxviz.graph.scope import Scope, insert_items
 from onnxviz.graph.topology import FunctionKey, bodies, function_key
 from onnxviz.graph.unfold import Step
@@ -57,13 +57,12 @@ def lift(graph: Graph, wanted: Sequence[Wanted], keep: range | None = None) -> G
     """
     if not wanted:
         return graph
-    for want in wanted:
-        if reason := obstacle(graph, want, keep):
-            raise UnsupportedError(f"{want.info.name!r} cannot be handed out: {reason}")
+    for name, reason in obstacles(graph, wanted, keep).items():
+        raise UnsupportedError(f"{name!r} cannot be handed out: {reason}")
     model = onnx.ModelProto()
     model.CopyFrom(graph.proto)
-    operators = ([holder.operator for holder in holders(graph, want.address.path)] for want in wanted)
-    tasks = [_Task(want, want.address.path, tuple(each)) for want, each in zip(wanted, operators, strict=True)]
+    ways = {path: tuple(holder.operator for holder in way) for path, way in holders(graph, wanted).items()}
+    tasks = [_Task(want, want.address.path, ways[want.address.path]) for want in wanted]
     _Lift(model, graph.opset, keep).hand_out(tasks)
     return Graph.from_proto(model)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import onnx
@@ -53,8 +53,12 @@ class Holder:
     opset: int
 
 
-def holders(graph: Graph, path: Sequence[Step]) -> Iterator[Holder]:
-    """Yield what holds a value, from the outside in."""
+def holders(graph: Graph, wanted: Iterable[Wanted]) -> Mapping[tuple[Step, ...], Sequence[Holder]]:
+    """Return what holds each of these values, from the outside in, by their paths."""
+    return {path: tuple(_along(graph, path)) for path in dict.fromkeys(want.address.path for want in wanted)}
+
+
+def _along(graph: Graph, path: Sequence[Step]) -> Iterator[Holder]:
     nodes: Sequence[onnx.NodeProto] = graph.proto.graph.node
     opset = graph.opset
     for step in path:
@@ -78,9 +82,14 @@ def varies(operators: Sequence[str]) -> bool:
     return not {"If", "Loop"}.isdisjoint(operators[1:])
 
 
-def obstacle(graph: Graph, wanted: Wanted, keep: range | None = None) -> str:
-    """Return why a value cannot be handed out, an empty text where it can; see `lift` for `keep`."""
-    way = tuple(holders(graph, wanted.address.path))
+def obstacles(graph: Graph, wanted: Sequence[Wanted], keep: range | None = None) -> Mapping[str, str]:
+    """Return which of the values cannot be handed out, by name, with the reasons; see `lift` for `keep`."""
+    ways = holders(graph, wanted)
+    found = ((want.info.name, _obstacle(want, ways[want.address.path], keep)) for want in wanted)
+    return {name: reason for name, reason in found if reason}
+
+
+def _obstacle(wanted: Wanted, way: Sequence[Holder], keep: range | None) -> str:
     operators = [holder.operator for holder in way]
     collects: list[bool] = []  # for each holder: whether a sequence is carried into it
     for place, holder in enumerate(way):
