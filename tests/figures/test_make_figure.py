@@ -134,9 +134,7 @@ def test_what_is_not_a_tensor_is_left_out_and_said(tmp_path: Path) -> None:
     held = helper.make_tensor_type_proto(TensorProto.FLOAT, None)
     nodes = [
         helper.make_node("Relu", ["x"], ["r"], name="relu"),
-        helper.make_node(
-            "Optional", [], ["s"], name="none", type=helper.make_tensor_type_proto(TensorProto.FLOAT, None)
-        ),
+        helper.make_node("Optional", [], ["s"], name="none", type=held),
         helper.make_node("Identity", ["r"], ["y"], name="same"),
     ]
     graph = helper.make_graph(
