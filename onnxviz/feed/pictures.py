@@ -45,11 +45,12 @@ class Picture:
         return self.pixels.shape[0], self.pixels.shape[1]
 
 
-def open_picture(source: Path | bytes | Image.Image, name: str) -> Picture:
+def open_picture(source: Path | bytes | Image.Image, name: str, most: int | None = None) -> Picture:
     """Decode a picture: turned as EXIF says, palettes, 16 bit and transparency resolved, first frame.
 
     Raises:
-        InputError: It is missing, broken, not a picture, above Pillow's limit on pixels, or of values without a range.
+        InputError: It is missing, broken, not a picture, of more than `most` pixels or Pillow's limit, or of values
+            without a range.
     """
     with warnings.catch_warnings():
         # Pillow warns of half of what it refuses (and of broken EXIF); the limit is checked below instead.
@@ -57,7 +58,7 @@ def open_picture(source: Path | bytes | Image.Image, name: str) -> Picture:
         if isinstance(source, Image.Image):
             return _decoded(source, name, [])
         with _opened(source, name) as image:
-            return _decoded(image, name, _checked(image, name))
+            return _decoded(image, name, _checked(image, name, most))
 
 
 def pictures_from_array(array: npt.NDArray[Any], name: str, span: tuple[float, float] | None = None) -> list[Picture]:
@@ -219,7 +220,7 @@ def _reading(name: str) -> Iterator[None]:
         raise InputError(f"{name} is a broken picture: {reason}") from error
 
 
-def _checked(image: Image.Image, name: str) -> list[str]:
+def _checked(image: Image.Image, name: str, most: int | None) -> list[str]:
     """Refuse a picture by its header, before it is decoded; return notes on what will be left out."""
     if image.format in _REFUSED_FORMATS:
         raise InputError(f"{name} is a drawing ({image.format}), not a picture: save it as PNG first")
@@ -229,6 +230,8 @@ def _checked(image: Image.Image, name: str) -> list[str]:
             f"{name} has {image.width}x{image.height} pixels, more than Pillow's limit of {limit} "
             "(a guard against decompression bombs): make it smaller first"
         )
+    if most is not None and image.width * image.height > most:
+        raise InputError(f"{name} has {image.width}x{image.height} pixels; at most {most:,} are taken")
     with _reading(name):
         frames = getattr(image, "n_frames", 1)
     return [f"the first of {frames} frames is fed"] if frames > 1 else []

@@ -46,25 +46,25 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class HolderKind:
     """A node on the way to a value: its operator, `call` for a function, and the opset where it stands."""
 
     operator: str
     opset: int
 
 
-def holders(graph: Graph, wanted: Iterable[Wanted]) -> Mapping[tuple[Step, ...], Sequence[Holder]]:
+def holders(graph: Graph, wanted: Iterable[Wanted]) -> Mapping[tuple[Step, ...], Sequence[HolderKind]]:
     """Return what holds each of these values, from the outside in, by their paths."""
     return {path: tuple(_along(graph, path)) for path in dict.fromkeys(want.address.path for want in wanted)}
 
 
-def _along(graph: Graph, path: Sequence[Step]) -> Iterator[Holder]:
+def _along(graph: Graph, path: Sequence[Step]) -> Iterator[HolderKind]:
     nodes: Sequence[onnx.NodeProto] = graph.proto.graph.node
     opset = graph.opset
     for step in path:
         node = nodes[step.index]
         plain = node.op_type if node.domain in DEFAULT_DOMAINS else f"{node.domain}.{node.op_type}"
-        yield Holder(CALL if step.body is None else plain, opset)
+        yield HolderKind(CALL if step.body is None else plain, opset)
         if step.body is None:
             function = graph.functions[function_key(node)]
             nodes, opset = function.node, opset_of(function.opset_import) or opset
@@ -89,7 +89,7 @@ def obstacles(graph: Graph, wanted: Sequence[Wanted], keep: range | None = None)
     return {name: reason for name, reason in found if reason}
 
 
-def _obstacle(wanted: Wanted, way: Sequence[Holder], keep: range | None) -> str:
+def _obstacle(wanted: Wanted, way: Sequence[HolderKind], keep: range | None) -> str:
     operators = [holder.operator for holder in way]
     collects: list[bool] = []  # for each holder: whether a sequence is carried into it
     for place, holder in enumerate(way):
