@@ -74,6 +74,20 @@ def residual_stack(path: Path, channels: int, blocks: int, side: int = 32) -> No
     onnx.save(model, path)
 
 
+def long_loop(path: Path) -> None:
+    """Write a Loop over a map of 1 MiB that makes as many steps as its input `n` says."""
+    text = """<ir_version: 10, opset_import: ["": 18]> g (float[1,16,128,128] x, int64 n) => (float[1,16,128,128] y) {
+        go = Constant <value = bool {1}> ()
+        half = Constant <value = float {0.5}> ()
+        y = Loop (n, go, x) <body = b (int64 i, bool c, float[1,16,128,128] v) => (bool d, float[1,16,128,128] w) {
+            d = Identity (c)
+            t = Mul (v, half)
+            w = Sigmoid (t)
+        }>
+    }"""
+    onnx.save(onnx.parser.parse_model(text), path)
+
+
 BLOCK = """<ir_version: 10, opset_import: ["": 18, "local": 1]>
 g (float[1,4,16,16] x, float[4,4,3,3] w) => (float[1,4,16,16] y) { y = local.block (x, w) }
 <domain: "local", opset_import: ["": 18]>

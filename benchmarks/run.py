@@ -137,6 +137,7 @@ def rows(folder: Path, rounds: int, detector: Path | None) -> None:
     make(folder, "residual_stack", "big.onnx", 552, 50, 32)
     all_fetched(folder, "big.onnx", 32, rounds)
     large_file(folder)
+    steps(folder, rounds)
     many_calls(folder, rounds)
     bundled_view(folder, rounds)
     words(folder, rounds)
@@ -149,6 +150,25 @@ def rows(folder: Path, rounds: int, detector: Path | None) -> None:
     row(
         "`--help` (usual: import typer)",
         measure({"ours": [*OURS, "--help"], "usual": [sys.executable, "-c", "import typer"]}, 3 * rounds, folder),
+    )
+
+
+def steps(folder: Path, rounds: int) -> None:
+    """A value inside a Loop: 16 of its 1,000 steps, all of them as a scan output, and the output alone."""
+    make(folder, "long_loop", "loop.onnx")
+    ours = (
+        "import numpy, onnxviz\n"
+        "fed = {{'x': numpy.ones((1, 16, 128, 128), 'float32'), 'n': numpy.int64(1000)}}\n"
+        "onnxviz.open('loop.onnx').run(fed, layers='{}')"
+    )
+    commands = {
+        "ours": [sys.executable, "-c", ours.format('"y/body/t"')],
+        "usual": [*USUAL, "scan_output", "loop.onnx"],
+        "careful": [sys.executable, "-c", ours.format("y")],
+    }
+    row(
+        "16 of 1,000 steps of a Loop over 1 MiB (usual: all; careful: the output alone)",
+        measure(commands, rounds, folder),
     )
 
 

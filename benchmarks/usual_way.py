@@ -47,6 +47,21 @@ def run_careful(model: str, count: str, target: str) -> None:
     print(len(session.run(names, {"input": np.ones(session.get_inputs()[0].shape, np.float32)})))
 
 
+def scan_output(model: str) -> None:
+    """Every step of a value in a Loop: as one more output of its body, all in memory."""
+    import numpy as np
+    import onnx
+    import onnxruntime
+
+    proto = onnx.load(model)
+    (loop,) = (node for node in proto.graph.node if node.op_type == "Loop")
+    loop.attribute[0].g.output.append(onnx.helper.make_tensor_value_info("t", 1, [1, 16, 128, 128]))
+    loop.output.append("steps")
+    proto.graph.output.append(onnx.helper.make_tensor_value_info("steps", 1, [None, 1, 16, 128, 128]))
+    session = onnxruntime.InferenceSession(proto.SerializeToString())
+    session.run(["steps"], {"x": np.ones((1, 16, 128, 128), np.float32), "n": np.array(1000)})
+
+
 def bare_view(model: str, picture: str, folder: str) -> None:
     """All conv and pool layers of an exposed model as tiles without text: what nobody needs a tool for."""
     import numpy as np

@@ -7,7 +7,7 @@ import os
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self, Unpack
@@ -16,7 +16,7 @@ import numpy as np
 
 from onnxviz.errors import InputError
 from onnxviz.files import writing
-from onnxviz.layout import Array
+from onnxviz.layout import Array, Steps, first_step
 from onnxviz.quantised import Quantised
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class Activation:
         quantised: the codes that the array's numbers stand for: their `dtype`, `scale`, `zero_point` and `axis`, and
             the shares `at_low` and `at_high` of values at an end of the codes that does not stand for 0. None where the
             numbers do not come from codes, or from codes whose scale the model computes.
+        steps: which steps of a Loop or Scan, or elements of a sequence, the array holds; None of any other value.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Activation:
     layout_assumed: bool = False
     read_from: str = ""
     quantised: Quantised | None = None
+    steps: Steps | None = None
 
     @property
     def dtype(self) -> str:
@@ -65,7 +67,7 @@ class Activation:
 
     @property
     def caption_line(self) -> str:
-        """What stands under the name on a picture: operator, shape, dtype, tap, value, and a layout that is assumed.
+        """What stands under the name on a picture: operator, shape, dtype, steps, tap, value, an assumed layout.
 
         Of what codes stand for their scale and zero point, and the shares at their ends, stand in place of the dtype.
         """
@@ -74,7 +76,8 @@ class Activation:
         dtype = f"{self.dtype} dequantised" if self.dequantised else self.dtype
         codes = (dtype,) if self.quantised is None else _code_words(self.quantised)
         assumed = f"layout {self.layout} assumed" if self.layout_assumed else ""
-        parts = [self.op, size, *codes, self.tap, place, assumed]
+        steps = "" if self.steps is None else self.steps.words
+        parts = [self.op, size, *codes, steps, self.tap, place, assumed]
         return "  ·  ".join(part for part in parts if part)
 
     def maps(self, item: int = 0) -> Array:
@@ -103,7 +106,7 @@ class Activation:
         from onnxviz.draw.kinds import draw_maps
         from onnxviz.draw.style import Caption, Style
 
-        caption = Caption(self.name, self.caption_line)
+        caption = Caption(self.name, self.caption_line, first_step=first_step(self.steps))
         return draw_maps(self.array, self.layout, caption, replace(style or Style(), **changes))
 
     def _repr_png_(self) -> bytes | None:
@@ -192,7 +195,14 @@ def _checked(fact: Mapping[str, Any], array: Array) -> Activation:
     assumed = bool(layout and fact.get("layout_assumed"))
     names = str(fact["name"]), str(fact["value"]), fact["tap"]
     quantised = None if fact.get("quantised") is None else Quantised.from_json(fact["quantised"])
-    return Activation(*names, array, layout, str(fact["op"]), assumed, str(fact.get("read_from", "")), quantised)
+    read_from, steps = str(fact.get("read_from", "")), _steps(fact.get("steps"))
+    return Activation(*names, array, layout, str(fact["op"]), assumed, read_from, quantised, steps)
+
+
+def _steps(fact: Mapping[str, Any] | None) -> Steps | None:
+    if fact is None:
+        return None
+    return Steps(int(fact["first"]), int(fact["last"]), int(fact["total"]), str(fact["noun"]))
 
 
 class RawWriter:
@@ -230,7 +240,8 @@ class RawWriter:
         self._write(f"{len(self._facts):04}", item.array.astype(np.str_) if texts else item.array)
         kept = ("name", "value", "tap", "layout", "op", "layout_assumed", "read_from")
         quantised = None if item.quantised is None else item.quantised.as_json()
-        self._facts.append({name: getattr(item, name) for name in kept} | {"quantised": quantised})
+        steps = None if item.steps is None else asdict(item.steps)
+        self._facts.append({name: getattr(item, name) for name in kept} | {"quantised": quantised, "steps": steps})
 
     def cut(self, count: int) -> None:
         """Cut the file back to its first `count` activations."""

@@ -1,8 +1,8 @@
 """Layouts, which name the axes of an array, and the description of a tensor.
 
 A layout is a string with one letter for each axis: `N` batch, `C` channel, `D`, `H`, `W` space, `L` length,
-`T` tokens or time, `G` groups of channels (heads of an attention, directions of a recurrent layer). `NCHW` is the
-layout of most convolutions.
+`T` tokens or time, `G` groups of channels (heads of an attention, directions of a recurrent layer), `S` the steps of a
+Loop or Scan or the elements of a sequence, before all others. `NCHW` is the layout of most convolutions.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ Array: TypeAlias = "npt.NDArray[Any]"
 """An array of any dtype and rank."""
 
 SPATIAL = "DHWL"
+STEPS = "S"
 
 Dimension = int | str | None
 """A size: a number, a symbol of the model (`batch`) or unknown."""
@@ -89,6 +90,51 @@ class TensorSpec:
     layout: str | None = None
     use: InputUse = field(default=InputUse(), repr=False)
     numbers: tuple[int | float | bool | str | None, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Which steps of a Loop or Scan, or which elements of a sequence, an array holds along `S`.
+
+    Attributes:
+        first, last: their numbers, counted from 0; both are in it.
+        total: how many there were.
+        noun: what one is called.
+    """
+
+    first: int
+    last: int
+    total: int
+    noun: str = "step"
+
+    @property
+    def count(self) -> int:
+        """How many are in the array."""
+        return self.last - self.first + 1
+
+    @property
+    def words(self) -> str:
+        """Which steps these are, in words.
+
+        >>> Steps(0, 15, 1000).words, Steps(16, 31, 1000).words, Steps(0, 5, 6).words, Steps(0, 0, 6).words
+        ('16 of 1,000 steps', 'steps 16 to 31 of 1,000', '6 steps', 'step 0 of 6')
+        """
+        if self.count == self.total:
+            return f"{self.count:,} {self.noun}{'s' * (self.count > 1)}"
+        if self.count == 1:
+            return f"{self.noun} {self.first:,} of {self.total:,}"
+        if not self.first:
+            return f"{self.count:,} of {self.total:,} {self.noun}s"
+        return f"{self.noun}s {self.first:,} to {self.last:,} of {self.total:,}"
+
+    def as_json(self) -> dict[str, int]:
+        """Return the numbers for `view.json`."""
+        return {"first": self.first, "last": self.last, "total": self.total}
+
+
+def first_step(steps: Steps | None) -> int:
+    """Return the number of the first step along `S`; 0 where there are none."""
+    return 0 if steps is None else steps.first
 
 
 def channel_axis(layout: str | None) -> int | None:

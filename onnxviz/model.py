@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from onnxviz.errors import ExecutionError, NoMatchError, RunError, UnsupportedError, UsageError
+from onnxviz.errors import ExecutionError, NoMatchError, RunError, UsageError
 from onnxviz.graph.expose import Exposed, expose, strip_metadata
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.catalogue import catalogue
@@ -28,7 +28,7 @@ from onnxviz.graph.unfold import Unfolded, unfold
 from onnxviz.graph.write import check_link, write_linked, write_standalone
 from onnxviz.inference.quantisation import moving_words
 from onnxviz.layout import Dimension, TensorSpec
-from onnxviz.words import listed, quoted, shown
+from onnxviz.words import listed, quoted
 
 if TYPE_CHECKING:
     from onnxviz.activations import Activation, Activations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from onnxviz.runtime.executor import Executor
     from onnxviz.runtime.session import RunOptions
 
-__all__ = ["Model", "choices_of", "expose_choices", "layers_of", "selected"]
+__all__ = ["Model", "choices_of", "expose_choices", "layers_of"]
 
 
 class Model:
@@ -138,8 +138,11 @@ class Model:
         """What feeds and runs the graph; `run`, `stream` and `session` are the usual way to it."""
         # Not at the top: listing and exposing need no Pillow and no rules of receptive fields to be loaded.
         from onnxviz.inference.inference import Inference
+        from onnxviz.inference.reach import Reached
+        from onnxviz.inference.value_layouts import ValueLayouts
 
-        return Inference(self.file, self.graph, self.types, self._families)
+        layouts = ValueLayouts(self.unfolded.graph, self.types, self._families)
+        return Inference(self.file, self.unfolded, self.types, layouts, Reached(self.graph))
 
     @cached_property
     def _families(self) -> Families:
@@ -154,7 +157,7 @@ class Model:
             SelectionError: The selection cannot be read.
             NoMatchError: It matches nothing, or only values that are not layers, such as an input.
         """
-        choices, _ = selected(self, layers, exclude, tap)
+        choices, _ = choices_of(self, layers, exclude, tap)
         return layers_of(self, choices)
 
     def expose(
@@ -168,7 +171,7 @@ class Model:
             SelectionError: The selection cannot be read.
             NoMatchError: It matches nothing.
         """
-        choices, _ = selected(self, layers, exclude, tap)
+        choices, _ = choices_of(self, layers, exclude, tap)
         return expose_choices(self, choices, only=only)
 
     def without_metadata(self) -> Model:
@@ -249,7 +252,7 @@ class Model:
             InputError: The source cannot be fed.
             RunError: onnxruntime is missing or fails.
         """
-        values = [layer.act for layer in self.catalogue if layer.act in self.graph.producers] or None
+        values = [layer.act for layer in self.catalogue] or None
         tries = self.inference.tries(source, feed, values)
         while True:
             try:
@@ -259,8 +262,7 @@ class Model:
 
     def _measured(self, fed: Feed, executor: Executor) -> Model:
         fixed = Model(self.file, fix_inputs(self.graph, {name: array.shape for name, array in fed.arrays.items()}))
-        layers = (layer for layer in fixed.catalogue if layer.act in fixed.graph.producers)
-        unknown = [layer.act for layer in layers if not _is_known(layer.shape)]
+        unknown = [layer.act for layer in fixed.catalogue if not _is_known(layer.shape)]
         if not unknown:
             return fixed
         found = self.inference.sizes(unknown, fed, executor)
@@ -320,20 +322,6 @@ class Model:
 def choices_of(
     model: Model, layers: SelectionText | None, exclude: Sequence[str] = (), tap: str = "act"
 ) -> tuple[tuple[Choice, ...], str]:
-    """Return what a selection means that can be run, with the names to show, and a remark on it (often empty).
-
-    Raises:
-        SelectionError: The selection cannot be read.
-        NoMatchError: It matches nothing.
-        UnsupportedError: All of it lies in bodies or functions.
-    """
-    choices, remark = selected(model, layers, exclude, tap)
-    return _outside(model, choices), remark
-
-
-def selected(
-    model: Model, layers: SelectionText | None, exclude: Sequence[str] = (), tap: str = "act"
-) -> tuple[tuple[Choice, ...], str]:
     """Return what a selection means, as values with the names to show, and a remark on it (often empty).
 
     Raises:
@@ -345,29 +333,6 @@ def selected(
         choices, words = default_choices(graph, model.catalogue, tap, exclude)
         return choices, f"no selection given: {words}"
     return choose(layers, graph=graph, layers=model.catalogue, exclude=exclude, tap=tap), ""
-
-
-def _outside(model: Model, choices: Sequence[Choice]) -> tuple[Choice, ...]:
-    """Leave out what lies in bodies and functions, and say so; refuse it where that is all there is."""
-    addresses, words = model.unfolded.addresses, model.unfolded.graph.inside
-    inner = [choice for choice in choices if choice.value in addresses]
-    if not inner:
-        return tuple(choices)
-    there = f"inside {listed(dict.fromkeys(words.get(choice.value, 'a body') for choice in inner))}"
-    one = len(inner) == 1
-    if len(inner) == len(choices):
-        holders = [model.graph.nodes[addresses[choice.value].path[0].index] for choice in inner]
-        outputs = listed(
-            f"`{shown(value)}`" for value in dict.fromkeys(v for node in holders for v in node.outputs) if value
-        )
-        what = f"`{shown(inner[0].name)}` lies" if one else f"all {len(inner)} chosen values lie"
-        around = "the node around it puts" if one else "the nodes around them put"
-        raise UnsupportedError(
-            f"{what} {there}, and cannot be shown or exposed yet; select what {around} out: {outputs}"
-        )
-    kept = [choice for choice in choices if choice.value not in addresses]
-    note = f"{len(inner)} chosen value{'s' * (not one)} {there} cannot be shown or exposed yet: left out"
-    return (replace(kept[0], note="; ".join(filter(None, (kept[0].note, note)))), *kept[1:])
 
 
 def layers_of(model: Model, choices: Sequence[Choice]) -> tuple[Layer, ...]:

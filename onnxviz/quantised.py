@@ -57,6 +57,11 @@ class Quantised:
         )
         return replace(self, axis=axis, at_low=low, at_high=high)
 
+    @property
+    def behind_an_axis(self) -> Quantised:
+        """The same for an array with one more axis in front."""
+        return self if self.axis is None else replace(self, axis=self.axis + 1)
+
     def _share(self, array: Array, axis: int | None, end: int, step: int) -> float:
         """Return the share of values nearer to an end than to the code one `step` further in."""
         import numpy as np

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
+from itertools import takewhile
 
 _LONGEST_SHOWN = 60
 _LONGEST_QUOTED = 120
@@ -44,6 +45,17 @@ def listed(words: Iterable[str], most: int = 3) -> str:
     every = list(words)
     more = len(every) - most
     return ", ".join(every[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def common_path(names: Sequence[str]) -> str:
+    """Return the parts that all names begin with and no name consists of.
+
+    >>> common_path(["a/b/c", "a/b/d/e"]), common_path(["ab", "ac"])
+    ('a/b/', '')
+    """
+    first, last = min(names), max(names)
+    same = takewhile(lambda place: first[place : place + 1] == last[place], range(len(last)))
+    return first[: first.rfind("/", 0, sum(1 for _ in same)) + 1]
 
 
 def number_text(value: float, digits: int = 3) -> str:

@@ -17,9 +17,10 @@ from PIL import Image
 
 import onnxviz
 from onnxviz.activations import Activation, Activations, RawWriter
-from onnxviz.errors import InputError, NoMatchError, OutputError, RunError, UnsupportedError, UsageError
+from onnxviz.errors import InputError, NoMatchError, OutputError, RunError, UsageError
 from onnxviz.feed.feed_options import FeedOptions
 from onnxviz.graph.operators.receptive_field import Status
+from onnxviz.layout import Steps
 from onnxviz.model import choices_of
 from onnxviz.runtime.session import RunOptions
 from tests.models import model_of
@@ -137,6 +138,7 @@ def test_what_is_no_file_of_activations_is_refused(tmp_path: Path) -> None:
     array = {"0000": np.ones((1, 2))}
     refused("holds no activations written by onnxviz: 'facts", x=np.ones(2))
     refused("holds no activations .* is not a tap", facts=json.dumps([fact | {"tap": "<img>"}]), **array)
+    refused("holds no activations", facts=json.dumps([fact | {"steps": {"first": "x"}}]), **array)
     refused("holds no activations .* the layout '<img", facts=json.dumps([fact | {"layout": "<img src=x>"}]), **array)
     refused("holds no activations", facts="[" * 100_000, **array)
     (tmp_path / "no.npz").write_bytes(b"no")
@@ -361,7 +363,7 @@ def test_selections_of_layers_and_texts(tmp_path: Path) -> None:
         model.run(x, layers={"one": "p", "a": "q"})
 
 
-def test_a_layer_inside_a_body_cannot_be_run(tmp_path: Path) -> None:
+def test_a_layer_inside_a_body_runs_like_any_other(tmp_path: Path) -> None:
     model = model_of(
         tmp_path / "if.onnx",
         """g (float[1,1,2,2] x, bool k) => (float[1,1,2,2] y) <float[1,1,1,1] w = {2}> {
@@ -372,8 +374,10 @@ def test_a_layer_inside_a_body_cannot_be_run(tmp_path: Path) -> None:
         }""",
     )
     (inner,) = [layer for layer in model.catalogue if layer.kind == "conv"]
-    with pytest.raises(UnsupportedError, match=r"`y/then_branch/inner` lies inside If #0 then_branch.* puts out: `y`"):
-        model.run({"x": np.ones((1, 1, 2, 2), np.float32), "k": True}, layers=[inner])
+    fed = {"x": np.ones((1, 1, 2, 2), np.float32), "k": True}
+    found = model.run(fed, layers=[inner])["y/then_branch/inner"]
+    assert (found.array.tolist(), found.layout) == ([[[[2, 2], [2, 2]]]], "NCHW")
+    assert [np.flatnonzero(mask).tolist() for mask in model.region(inner, (0, 1), fed).masks] == [[0], [1]]
 
 
 def test_layers_inside_functions_are_among_a_models_layers(tmp_path: Path) -> None:
@@ -414,10 +418,11 @@ def test_a_region_goes_by_the_layout(tmp_path: Path) -> None:
 
 
 def test_texts_and_names_that_stand_twice_are_kept(tmp_path: Path) -> None:
-    texts = Activation("s", "s", "value", np.array(["a", "bc"], object))
+    texts = Activation("s", "s", "value", np.array(["a", "bc"], object), "S", steps=Steps(0, 1, 5, "element"))
     items = [Activation("n", "v", tap, np.full(1, value)) for value, tap in enumerate(("act", "op", "op", "op"))]
     Activations([texts, *items]).save(tmp_path / "maps.npz")
     read = Activations.load(tmp_path / "maps.npz")
+    assert (read["s"].steps, read["n"].steps) == (Steps(0, 1, 5, "element"), None)
     assert list(read) == ["s", "n", "n (v)", "n (op)", "n (2)"]
     assert read["s"].array.tolist() == ["a", "bc"]
     assert [int(read[name].array[0]) for name in list(read)[1:]] == [0, 1, 2, 3]

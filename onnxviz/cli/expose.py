@@ -42,14 +42,14 @@ def expose(
 
     Example: onnxviz expose model.onnx --layers 'conv[0],pool' -o exposed.onnx
     """
-    from onnxviz.model import expose_choices, selected
+    from onnxviz.model import choices_of, expose_choices
 
     if only and verify:
         raise UsageError("--verify compares the model's own outputs, which --only drops: give one of them")
     opened = open_model(model, quiet=quiet)
     if linked and opened.path != model:
         raise UsageError(f"--linked needs an ONNX file for its weights: first onnxviz convert {model}")
-    choices, remark = selected(opened, selection.layers, selection.exclude, selection.tap)
+    choices, remark = choices_of(opened, selection.layers, selection.exclude, selection.tap)
     exposed = expose_choices(opened, choices, only=only)
     choices = exposed.exposed
     if strip_metadata:

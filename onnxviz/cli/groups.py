@@ -204,15 +204,17 @@ def run_options(
     exact: Annotated[bool, option("--exact", "Turn off all of onnxruntime's optimisation.")] = False,
     threads: Annotated[int, option("--threads", "Threads; 0 means one a core.", "N", min=0)] = 0,
     memory: Annotated[str, option("--memory", "Bound of the maps held at a time.", "SIZE")] = "512MiB",
+    steps: Annotated[str, option("--steps", "Steps of Loops and Scans to show, from 0.", "A-B")] = "0-15",
 ) -> "RunOptions":
     """Make the options of running.
 
     Raises:
-        UsageError: The memory cannot be read.
+        UsageError: The memory or the steps cannot be read.
     """
     from onnxviz.runtime.session import RunOptions
 
-    return RunOptions(device=device, exact=exact, threads=threads, memory=parameters.byte_count(memory))
+    size, ends = parameters.byte_count(memory), parameters.ends(steps)
+    return RunOptions(device=device, exact=exact, threads=threads, memory=size, steps=ends)
 
 
 SelectionGroup = Annotated[SelectionOptions, selection_options]

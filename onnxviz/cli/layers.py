@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from itertools import groupby, takewhile
+from itertools import groupby
 from typing import TYPE_CHECKING, Annotated
 
 from onnxviz.cli import groups, parameters
@@ -12,7 +12,7 @@ from onnxviz.cli.parameters import option
 from onnxviz.cli.stages import open_model
 from onnxviz.cli.terminal import PADDED, print_json, print_table, say, size_text
 from onnxviz.layout import dtype_text, shape_text
-from onnxviz.words import listed, printable, quoted, width_of
+from onnxviz.words import common_path, listed, printable, quoted, width_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -88,11 +88,11 @@ def _say_closed(model: Model) -> None:
 
 
 def _chosen(model: Model, selections: Sequence[str] | None, every: bool) -> Sequence[Layer]:
-    from onnxviz.model import layers_of, selected
+    from onnxviz.model import choices_of, layers_of
 
     if not selections:
         return model.every_layer if every else model.catalogue
-    choices, _ = selected(model, list(selections))
+    choices, _ = choices_of(model, list(selections))
     for note in dict.fromkeys(choice.note for choice in choices if choice.note):
         say(note)
     if all(choice.layer is not None for choice in choices):
@@ -144,21 +144,10 @@ def _rows(layers: Sequence[Layer]) -> Iterator[tuple[str, ...]]:
     """Give a row for each layer; of several in a row inside one node, their common path stands once above them."""
     for holder, run in groupby(layers, lambda layer: layer.inside.split(" / ")[0]):
         inner = list(run)
-        path = _common_path([layer.name for layer in inner]) if holder and len(inner) > 1 else ""
+        path = common_path([layer.name for layer in inner]) if holder and len(inner) > 1 else ""
         if path:
             yield (path, *("" for _ in TITLES[1:]))
         yield from (_row(layer, f"{'  ' * bool(path)}{layer.name.removeprefix(path)}") for layer in inner)
-
-
-def _common_path(names: Sequence[str]) -> str:
-    """Return the parts that all names begin with and no name consists of.
-
-    >>> _common_path(["a/b/c", "a/b/d/e"]), _common_path(["ab", "ac"])
-    ('a/b/', '')
-    """
-    first, last = min(names), max(names)
-    same = takewhile(lambda place: first[place : place + 1] == last[place], range(len(last)))
-    return first[: first.rfind("/", 0, sum(1 for _ in same)) + 1]
 
 
 def _row(layer: Layer, name: str) -> tuple[str, ...]:

@@ -171,6 +171,18 @@ def byte_count(text: str, option: str = "--memory", kilo: int = 1024) -> int:
     return count
 
 
+def ends(text: str) -> tuple[int, int]:
+    """Return the first and the last number of a text such as `0-15`, or `7` for one alone.
+
+    >>> ends("16-31"), ends("7")
+    ((16, 31), (7, 7))
+    """
+    first, dash, last = text.partition("-")
+    if not first.isdecimal() or (dash and not last.isdecimal()):
+        raise UsageError(f"--steps takes the first and the last, such as 0-15, or one number, not {text!r}")
+    return int(first), int(last or first)
+
+
 def dims(texts: Sequence[str] | None) -> dict[str, int]:
     """Return sizes by symbol of texts such as `batch=1`."""
     found: dict[str, int] = {}

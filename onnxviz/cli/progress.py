@@ -18,7 +18,7 @@ from onnxviz.feed.feed import Feed
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.layout import shape_text
 from onnxviz.results.observer import Observer
-from onnxviz.results.record import LayerRecord, RunRecord
+from onnxviz.results.record import LayerRecord, RunRecord, path_inside
 from onnxviz.runtime.devices import Placement
 from onnxviz.words import number_text, printable
 
@@ -219,18 +219,22 @@ def _print_run(run: RunRecord, layers: Sequence[LayerRecord], folder: Path) -> N
         print(f"\n{printable(', '.join(run.source.values()))}")
     codes = any(layer.quantised for layer in layers)
     more = ["codes", "at their ends"] if codes else []  # a narrow terminal shows the pictures rather than these
-    titles = ("layer", "tap", "shape", "range", f"picture in {folder.as_posix()}", *more)
-    print_table(titles, [_row(layer, codes=codes) for layer in layers], left=(True,) * len(titles))
+    path = path_inside(layers)
+    first = f"layer in {path.removesuffix('/')}" if path else "layer"
+    titles = (first, "tap", "shape", "range", f"picture in {folder.as_posix()}", *more)
+    rows = [_row(layer, layer.name.removeprefix(path), codes=codes) for layer in layers]
+    print_table(titles, rows, left=(True,) * len(titles))
     for found in run.top:
         print(f"{found.value:8.3f}  {printable(found.name)}")
 
 
-def _row(layer: LayerRecord, *, codes: bool) -> tuple[str, ...]:
+def _row(layer: LayerRecord, name: str, *, codes: bool) -> tuple[str, ...]:
     more = f" (+{len(layer.pictures) - 1})" if len(layer.pictures) > 1 else ""
     low, high = (number_text(end, 4) for end in layer.range)
     ends = [] if math.isnan(layer.range[0]) else [f"{low} .. {high}"]
     words = ", ".join([*ends, *filter(None, [layer.irregular])])
     found = layer.quantised
     stored = [f"{found.dtype} {found.formula}" if found else "", found.shares if found else ""] if codes else []
-    picture = f"{layer.pictures[0]}{more}"
-    return layer.name, layer.tap, shape_text(layer.shape), words or "no numbers", picture, *stored
+    steps = f", {layer.steps.words}" if layer.steps is not None and layer.steps.total > layer.steps.count else ""
+    shape = f"{shape_text(layer.shape)}{steps}"
+    return name, layer.tap, shape, words or "no numbers", f"{layer.pictures[0]}{more}", *stored

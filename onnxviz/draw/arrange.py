@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from onnxviz.draw.statistics import ChannelStatistics, as_floats
-from onnxviz.layout import SPATIAL, Array, channels_first
+from onnxviz.layout import SPATIAL, STEPS, Array, channels_first
 
 NO_NUMBERS = "OSUTMm"
 """numpy's kinds of dtypes that hold texts, objects or times."""
 
 MAPS, BANDS, BARS, FILMSTRIP, ATTENTION, NOTHING = "maps", "bands", "bars", "filmstrip", "attention", "nothing"
+STEP_MAPS = "steps"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,23 +22,26 @@ class Arranged:
     """One item of an array, ready to be drawn.
 
     Attributes:
-        kind: `maps` (C, H, W), `bands` (C, L), `bars` (C,), `filmstrip` (C, D, H, W), `attention`
-            (heads, T, T) or `nothing` (the array is empty, or holds no numbers).
+        kind: `maps` (C, H, W), `bands` (C, L), `bars` (C,), `filmstrip` (C, D, H, W), `steps` (C, S, H, W),
+            `attention` (heads, T, T) or `nothing` (the array is empty, or holds no numbers).
         values: float32 or float64 in the shape of the kind; a view where the array allows it.
         notes: what was done or assumed, for the caption.
+        in_steps: whether the first axis behind the channels, or that of bars, is steps.
     """
 
     kind: str
     values: Array
     notes: tuple[str, ...] = ()
+    in_steps: bool = False
 
 
 def arrange_axes(array: Array, layout: str | None) -> Arranged:
     """Take item 0 of an array and put its axes in the order of a picture.
 
-    A layout has one letter an axis; N is the batch, C the channels, T tokens, D, H, W, L space; two T make
-    attention, and any other letter is folded into the channels. Tokens are bands: how many there are does not say
-    where in a picture they lie. Without a layout that fits, the rank decides and the notes say so.
+    A layout has one letter an axis; N is the batch, C the channels, T tokens, D, H, W, L space, S steps, which are one
+    more axis before those of space; two T make attention, and any other letter is folded into the channels. Tokens are
+    bands: how many there are does not say where in a picture they lie. Without a layout that fits, the rank decides and
+    the notes say so.
 
     Example:
         >>> import numpy as np
@@ -108,15 +112,27 @@ def _by_letters(item: Array, layout: str) -> Arranged:
     values = np.ascontiguousarray(_channels_first(item, layout))
     space = [letter for letter in layout if letter in _kept(layout)]
     if values.ndim == 1:
-        return Arranged(BARS, values)
-    if space.count("T") == 2:
-        return Arranged(ATTENTION, values, ("rows are queries",))
-    return _by_shape(values)
+        return Arranged(BARS, values, in_steps=bool(space) and space[0] == STEPS)
+    if space[-2:] == ["T", "T"]:
+        queries = ("rows are queries",)
+        if STEPS in layout and values.shape[1] > 1:
+            return Arranged(STEP_MAPS, values, queries, in_steps=True)
+        return Arranged(ATTENTION, values.reshape(len(values), *values.shape[-2:]), queries)
+    return _named_steps(_by_shape(values)) if space and space[0] == STEPS and values.shape[1] > 1 else _by_shape(values)
+
+
+def _named_steps(arranged: Arranged) -> Arranged:
+    """Say which axis of an arranged array is steps; not of one in which they were folded into the channels."""
+    kind = {FILMSTRIP: STEP_MAPS}.get(arranged.kind, arranged.kind)
+    if arranged.notes:
+        return arranged
+    notes = {MAPS: ("rows are steps",), BANDS: ("columns are steps",)}.get(kind, ())
+    return replace(arranged, kind=kind, notes=notes, in_steps=True)
 
 
 def _kept(layout: str) -> str:
     """Return the letters of the axes that are not folded into the channels."""
-    return "T" if layout.count("T") == 2 else SPATIAL + "T"
+    return STEPS + "T" if layout.count("T") == 2 else STEPS + SPATIAL + "T"
 
 
 def _channels_first(item: Array, layout: str) -> Array:

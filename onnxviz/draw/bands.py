@@ -129,7 +129,8 @@ class _Bands:
             start = left + self.grid.width + 12
             self._ranges(page.canvas[top : top + height, start : start + RANGE_BAR], channels)
             page.text(start + RANGE_BAR, top + height + 20, "ranges", 11, 150, "r")
-        draw_ruler(page, (top + height, left), self.grid.width, range(prepared.maps.shape[1]))
+        first, count = prepared.caption.first_step, prepared.maps.shape[1]
+        draw_ruler(page, (top + height, left), self.grid.width, range(first, first + count))
         return page
 
     def _fill(self, canvas: Canvas, corner: tuple[int, int], channels: npt.NDArray[np.intp]) -> None:

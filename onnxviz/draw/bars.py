@@ -89,6 +89,7 @@ class _Bars:
     def of(cls, prepared: Prepared) -> _Bars:
         values = np.asarray(prepared.maps[prepared.channels], np.float64).reshape(-1)
         numbers = np.arange(len(values)) if prepared.maps[0].size > 1 else prepared.channels
+        numbers = numbers + prepared.caption.first_step
         columns = spans(values, min(len(values), WIDEST))
         scale = own_scale(prepared.maps, prepared.style)
         ends = vertical_limits(scale.low, scale.high)

@@ -18,10 +18,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from onnxviz.draw.arrange import ATTENTION, BANDS, BARS, FILMSTRIP, MAPS, NOTHING, Arranged, arrange_axes, matching
+from onnxviz.draw.arrange import (
+    ATTENTION,
+    BANDS,
+    BARS,
+    FILMSTRIP,
+    MAPS,
+    NOTHING,
+    STEP_MAPS,
+    Arranged,
+    arrange_axes,
+    matching,
+)
 from onnxviz.draw.bands import draw_bands
 from onnxviz.draw.bars import draw_bars, draw_wave
-from onnxviz.draw.filmstrip import draw_filmstrip
+from onnxviz.draw.filmstrip import draw_filmstrip, draw_steps
 from onnxviz.draw.grid import check_sizes
 from onnxviz.draw.header import Header
 from onnxviz.draw.montage import draw_montage
@@ -47,9 +58,9 @@ def draw_maps(
 ) -> list[Drawing]:
     """Draw item 0 of an activation, as one page or several.
 
-    2-D maps become a montage, sequences and tokens bands, a single sequence a wave, volumes a filmstrip, vectors and
-    maps of one value bars, attention a montage whose colours lift what is small. What was assumed or left out is
-    written behind the caption's line.
+    2-D maps become a montage, sequences and tokens bands, a single sequence a wave, volumes and maps in steps a
+    filmstrip, vectors and maps of one value bars, attention a montage whose colours lift what is small. What was
+    assumed or left out is written behind the caption's line.
 
     Args:
         array: of any rank and of any dtype; NaN and infinities are shown.
@@ -65,9 +76,11 @@ def draw_maps(
     if arranged.kind == NOTHING:
         return [_nothing(arranged, caption, style)]
     kind = picture_kind(arranged)
-    named = arranged.kind == BARS and caption.labels is not None and len(caption.labels) == len(arranged.values)
+    nameable = arranged.kind == BARS and not arranged.in_steps
+    named = nameable and caption.labels is not None and len(caption.labels) == len(arranged.values)
     line = " · ".join(part for part in (caption.line, *arranged.notes) if part)
-    words = Caption(caption.title, line, caption.labels if named else None)
+    labels, first_step = caption.labels if named else None, caption.first_step if arranged.in_steps else 0
+    words = Caption(caption.title, line, labels, first_step)
     known = matching(statistics, arranged, array, layout)
     prepared = prepare(arranged.values, words, kind.style(style), known)
     return kind.draw(replace(prepared, gamma=kind.gamma, unused=kind.unused_in(style)))
@@ -151,6 +164,7 @@ KINDS = {
     BANDS: PictureKind(draw_bands, unused=("columns",)),
     BARS: PictureKind(draw_bars, _bars_style, unused=("tile", "columns", "rows")),
     FILMSTRIP: PictureKind(draw_filmstrip),
+    STEP_MAPS: PictureKind(draw_steps),
     ATTENTION: PictureKind(draw_montage, attention_style, ATTENTION_GAMMA),
 }
 WAVE = PictureKind(draw_wave, _wave_style, unused=("tile", "columns", "rows", "channels", "order", "top"))

@@ -79,11 +79,13 @@ class Caption:
         title: the layer's name.
         line: what is said of it: operator, shape, dtype and tap.
         labels: a name for each channel, such as class names; None numbers them.
+        first_step: the number of the first step, where an axis is steps.
     """
 
     title: str
     line: str = ""
     labels: Sequence[str] | None = None
+    first_step: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,8 @@ class _Gathered:
     def add(self, feed: Feed, activations: Sequence[Activation]) -> None:
         self.sources.append(feed.stem)
         self.pictures.append(feed.main.picture if feed.fed else None)
-        for activation in activations:
+        # Of steps that differ in size the first stands for all.
+        for activation in {one.value: one for one in reversed(activations)}.values():
             arranged = arrange_axes(activation.array, activation.layout)
             self.maps.setdefault(activation.value, []).append(self._kept(arranged))
             self.names[activation.value] = activation.name

@@ -13,8 +13,6 @@ import onnx
 
 from onnxviz.graph.topology import bodies
 
-_IDENTITY_OF_SEQUENCES = 14
-
 
 @dataclass(slots=True)
 class Scope:
@@ -57,9 +55,9 @@ class Scope:
 
     def copy(self, value: str, kind: onnx.TypeProto, name: str) -> str:
         """Give a value a second name."""
-        if kind.WhichOneof("value") != "sequence_type" or self.opset >= _IDENTITY_OF_SEQUENCES:
+        if kind.WhichOneof("value") != "sequence_type":
             return self.add("Identity", [value], name)
-        # Identity takes no sequence yet: one element more, and away with it.
+        # One element more, and away with it: onnxruntime's Identity would copy every array of the sequence.
         element = kind.sequence_type.elem_type.tensor_type.elem_type
         longer = self.add("SequenceInsert", [value, self.empty(element, 1, f"{name}/none")], f"{name}/longer")
         return self.add("SequenceErase", [longer], name)

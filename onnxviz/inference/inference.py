@@ -5,14 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
-import numpy as np
-
 from onnxviz.activations import Activation
-from onnxviz.errors import ExecutionError, MissingOperatorError, UnsupportedError
+from onnxviz.errors import ExecutionError, MissingOperatorError, OnnxvizError, UnsupportedError
 from onnxviz.feed.feed import Feed
 from onnxviz.feed.feed_options import FeedOptions
 from onnxviz.feed.free_sizes import open_sizes
@@ -21,43 +19,63 @@ from onnxviz.feed.make import make_feed
 from onnxviz.feed.second_sizes import Tries
 from onnxviz.graph.cut import needed_inputs
 from onnxviz.graph.graph import Graph
-from onnxviz.graph.layers.families import Families
 from onnxviz.graph.operators.input_uses import input_uses
 from onnxviz.graph.operators.region import Region, region, unknown_sizes
-from onnxviz.graph.readout import Reading
 from onnxviz.graph.segments import map_bytes
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.graph.shapes import fix_inputs, infer_types
 from onnxviz.graph.storage.model_file import ModelFile
+from onnxviz.graph.unfold import Unfolded
 from onnxviz.graph.upgrade import OLDEST_RUN, is_old, upgraded
+from onnxviz.inference.conditions import Conditions
+from onnxviz.inference.fetched import Fetching
 from onnxviz.inference.missing_operators import MissingOperators
+from onnxviz.inference.naming import Naming
 from onnxviz.inference.quantisation import quantised
-from onnxviz.inference.refusals import LeftOut, reason_against, refusal, warn
+from onnxviz.inference.reach import Reach, Reached, has_branches
+from onnxviz.inference.refusals import LeftOut, refusal, warn
 from onnxviz.inference.run_plan import RunPlan, plan_run, skeleton_of
 from onnxviz.inference.value_layouts import ValueLayouts
-from onnxviz.layout import Array, TensorSpec, spatial_axes
+from onnxviz.layout import TensorSpec, spatial_axes
 from onnxviz.runtime.devices import Placement
 from onnxviz.runtime.executor import Executor
 from onnxviz.runtime.session import RunOptions
-from onnxviz.words import once
+from onnxviz.words import once, quoted
 
 Types = Mapping[str, TensorSpec]
 Shapes = Mapping[str, tuple[int, ...]]
 
 
 class Inference:
-    """Feeds and runs one graph, whose weights stay in its file."""
+    """Feeds and runs one graph, whose weights stay in its file.
 
-    def __init__(self, file: ModelFile, graph: Graph, types: Types, families: Families) -> None:
-        """Take the graph, the type and shape of its values before anything is fed, and the families of its nodes."""
+    What lies inside functions and bodies is run in a graph of its own, which `reach` opens around it.
+    """
+
+    def __init__(
+        self, file: ModelFile, unfolded: Unfolded, types: Types, layouts: ValueLayouts, reached: Reached
+    ) -> None:
+        """Take what is known of a graph before anything is fed.
+
+        Args:
+            file: where the weights lie.
+            unfolded: the graph that is run, with all that lies inside.
+            types: the type and shape of each value.
+            layouts: which axis of them is what.
+            reached: the graph that is run, with what is known of the values for which it was made.
+        """
         self.file = file
-        self.graph = graph
+        self.graph = reached.graph
         self.types = types
-        self._layouts = ValueLayouts(graph, types, families)
-        self._missing = MissingOperators(graph, types)
+        self.missing = reached.missing
+        self._unfolded = unfolded
+        self._reached = reached
+        self._layouts = layouts
+        self._operators = MissingOperators(reached.graph, types)
         self._unrunnable: dict[str, str] = {}
         self._last_fed: tuple[Shapes | None, Types] = (None, {})
         self._last_plan: tuple[object, RunPlan] = (None, RunPlan((), {}))
+        self._last_opened: _Opened | None = None
 
     def feed(
         self,
@@ -87,7 +105,7 @@ class Inference:
         """Return the inputs with what the graph's own operators say of them, and whether these values need them."""
         if values is None:
             return self._inputs
-        needed = needed_inputs(self.graph, values)
+        needed = needed_inputs(self.graph, self._at_the_top(values))
         return tuple(replace(spec, use=replace(spec.use, is_needed=spec.name in needed)) for spec in self._inputs)
 
     def executor(
@@ -129,7 +147,9 @@ class Inference:
             UnsupportedError: A choice is a weight, or none of them can be shown.
         """
         self.check_run(choices)
-        return self._streamed(choices, fed, executor, left_out)
+        with self.advising(fed):
+            opened = self.reach([choice.value for choice in choices], executor, fed)
+        return opened._streamed(opened.present(choices, left_out), fed, executor, left_out)
 
     def _streamed(
         self, choices: Sequence[Choice], fed: Feed, executor: Executor, left_out: LeftOut
@@ -141,11 +161,11 @@ class Inference:
             plan = self.plan(list(waiting), fed, executor.options.memory)
             try:
                 for activation in self.carry_out(plan, tuple(waiting.values()), fed, executor, left_out):
-                    del waiting[activation.value]
+                    waiting.pop(activation.value, None)
                     yield activation
                 return
             except MissingOperatorError as error:
-                lost = self._missing.needing(waiting.values(), error)
+                lost = self._operators.needing(waiting.values(), error)
                 if not lost or len(lost) == len(choices):
                     raise
                 self._unrunnable.update((choice.value, str(error)) for choice in lost)
@@ -161,28 +181,35 @@ class Inference:
     ) -> Iterator[Activation]:
         """Yield an activation for each choice as the pieces run; those of inputs come first, as they were fed.
 
-        Of several choices one that is not a tensor, or did not come out, is `left_out`.
+        Steps and elements that are kept are one activation if they have one size, else one each. Of several choices one
+        that is not a tensor, or did not come out, is `left_out`.
 
         Raises:
+            ExecutionError: The steps that are kept were not made for this input.
             UnsupportedError: None of them can be shown.
         """
         wanted = {choice.value: choice for choice in choices}
         for value in [name for name in fed.arrays if name in wanted]:
-            yield self.activation(wanted[value], fed.arrays[value].copy())
-        refused = 0
+            yield self._naming.one(wanted[value], fed.arrays[value].copy())
+        lost: list[OnnxvizError] = []
         with self.advising(fed):
-            for output, array in executor.run(plan.pieces, fed.arrays):
-                reading = plan.readings.get(output)
-                if reading is None:
+            fetching = self._fetching(plan, executor)
+            for output, result in executor.run(plan.pieces, fed.arrays):
+                fetched = fetching.take(output, result)
+                if fetched is None:
                     continue
-                choice, reason = wanted[reading.value], reason_against(array)
+                choice, reason = wanted[fetched.value], fetched.reason_against
                 if not reason:
-                    yield self.activation(choice, array, reading)
+                    yield from self._naming.each(choice, fetched)
                     continue
-                refused += 1
-                if refused == len(choices):
-                    raise refusal(choice, reason)
-                left_out(choice, reason)
+                lost.append(refusal(choice, reason, another_may=fetched.elements is not None))
+                if len(lost) < len(choices):
+                    left_out(choice, reason)
+        if len(lost) == len(choices):
+            raise lost[-1]
+
+    def _fetching(self, plan: RunPlan, executor: Executor) -> Fetching:
+        return Fetching(plan.readings, self._reached.stacks, executor.options.kept)
 
     def plan(self, values: Sequence[str], fed: Feed, memory: int) -> RunPlan:
         """Plan a run: the graph cut to what the values need, in pieces whose maps fit in `memory` bytes.
@@ -191,12 +218,12 @@ class Inference:
         """
         key = tuple(values), _shapes(fed), memory
         if self._last_plan[0] != key:
-            self._last_plan = key, plan_run(self.graph, values, self._fed_types(fed), memory)
+            self._last_plan = key, plan_run(self.graph, self._reached.outputs(values), self._fed_types(fed), memory)
         return self._last_plan[1]
 
     def whole(self, values: Sequence[str]) -> RunPlan:
         """Return the graph cut to what the values need, in one piece; in no piece where all of them are inputs."""
-        return plan_run(self.graph, values, self.types, sys.maxsize)
+        return plan_run(self.graph, self._reached.outputs(values), self.types, sys.maxsize)
 
     def map_bytes(self, choices: Sequence[Choice], fed: Feed) -> int:
         """Estimate the bytes of the maps of what is chosen; values of unknown size count as 0."""
@@ -204,21 +231,27 @@ class Inference:
         return sum(map_bytes(types[choice.value]) or 0 for choice in choices if choice.value in types)
 
     def sizes(self, values: Sequence[str], fed: Feed, executor: Executor) -> Types:
-        """Run, and return type and shape of those values that came out as tensors."""
-        plan = self.plan(values, fed, executor.options.memory)
+        """Run, and return type and shape of those values that came out as tensors, of those in Loops as of one step."""
         with self.advising(fed):
-            return {
-                reading.value: TensorSpec(reading.value, reading.dtype or str(array.dtype), array.shape)
-                for output, array in executor.run(plan.pieces, fed.arrays)
-                if isinstance(array, np.ndarray) and (reading := plan.readings.get(output)) is not None
-            }
+            opened = self.reach(values, executor, fed)
+            present = [value for value in values if value not in opened.missing]
+            plan = opened.plan(present, fed, executor.options.memory)
+            fetching = opened._fetching(plan, executor)
+            found = (fetching.take(output, result) for output, result in executor.run(plan.pieces, fed.arrays))
+            specs = (fetched.spec for fetched in found if fetched is not None)
+            return {spec.name: spec for spec in specs if spec is not None}
 
     def region(self, choice: Choice, position: Sequence[int], fed: Feed) -> Region:
         """Return which pixels of the feed a position on a map of the choice depends on; runs for sizes not known."""
-        graph, types = fix_inputs(self.graph, _shapes(fed)), self._fed_types(fed)
+        executor = self.executor()
+        opened = self.reach([choice.value], executor, fed)
+        opened.present([choice], warn)
+        if choice.value not in opened._reached.stacks and opened is not self:
+            return opened.region(choice, position, fed)
+        graph, types = fix_inputs(self._unfolded.graph, _shapes(fed)), self._fed_types(fed)
         unknown = unknown_sizes(graph, types, choice.value)
         if unknown:
-            types = infer_types(graph, self.sizes(unknown, fed, self.executor()))
+            types = infer_types(graph, self.sizes(unknown, fed, executor))
         layout = choice.layer.layout if choice.layer is not None else None
         return region(graph, types, choice.value, position, spatial_axes(layout))
 
@@ -227,18 +260,53 @@ class Inference:
         with self.advising():
             return self.executor(options, as_shipped=True).open(skeleton_of(self.graph)).run(fed.arrays, names)
 
-    def activation(self, choice: Choice, array: Array, reading: Reading | None = None) -> Activation:
-        """Return an array of a run with the name, layout and operator of its choice, and what its reading says."""
-        axes = self._layouts.of_array(choice, array.ndim)
-        layout = None if axes is None else axes.layout
-        if layout is not None and layout.count("T") == 1 and not self._takes_pictures:
-            layout = layout.replace("T", "L")  # steps of time or words, not patches of a picture
-        op = "" if choice.layer is None else choice.layer.op
-        assumed = axes is not None and axes.assumed
-        reading = reading or Reading(choice.value)
-        counted = None if reading.quantised is None else reading.quantised.counted(array)
-        names = choice.name, choice.value, choice.tap
-        return Activation(*names, array, layout, op, assumed, reading.dtype, counted)
+    def reach(self, values: Sequence[str], executor: Executor, fed: Feed | None = None) -> Inference:
+        """Return what runs these values on a feed: this, or a model opened around those that lie inside.
+
+        Without a feed no value may lie in a branch. What an earlier feed needed is returned again where it serves this
+        one too.
+        """
+        if not any(value in self._unfolded.addresses for value in values):
+            return self
+        key, last = (tuple(values), executor.options.kept), self._last_opened
+        if last is not None and last.key == key and last.serves(fed):
+            return last.inference
+        decide = partial(_decide, executor, fed)
+        reached = Reach(self._unfolded, self.graph, self.types).around(values, executor.options.kept, decide)
+        types = infer_types(reached.graph)
+        layouts = ValueLayouts(reached.graph, types, inside=dict.fromkeys(reached.stacks, self._layouts))
+        inference = Inference(self.file, Unfolded(reached.graph), types, layouts, reached)
+        conditions = Conditions(reached.graph, tuple(reached.conditions), executor)
+        self._last_opened = _Opened(key, inference, conditions, reached.conditions)
+        return inference
+
+    def is_open_to(self, values: Sequence[str]) -> bool:
+        """Return whether it is known before a feed how these values are run: none lies in a branch."""
+        return not has_branches(self._unfolded, values)
+
+    def present(self, choices: Sequence[Choice], left_out: LeftOut) -> Sequence[Choice]:
+        """Return those choices that this graph computes; of several the others are left out.
+
+        Raises:
+            ExecutionError: This input needs none of them.
+            UnsupportedError: None of them can be had.
+        """
+        missing = [choice for choice in choices if choice.value in self.missing]
+        if missing and len(missing) == len(choices):
+            first = next((choice for choice in missing if choice.value in self._reached.absent), missing[0])
+            raise refusal(first, self.missing[first.value], another_may=first.value in self._reached.absent)
+        for choice in missing:
+            left_out(choice, self.missing[choice.value])
+        return [choice for choice in choices if choice.value not in self.missing]
+
+    def _at_the_top(self, values: Sequence[str]) -> Sequence[str]:
+        """Return the values on which others depend that lie inside: all that the holders read; others as they are."""
+        addresses = self._unfolded.addresses
+        found: list[str] = []
+        for value in values:
+            inside = value in addresses
+            found += self.graph.nodes[addresses[value].path[0].index].reads if inside else [value]
+        return found
 
     @contextmanager
     def advising(self, fed: Feed | None = None) -> Iterator[None]:
@@ -246,7 +314,7 @@ class Inference:
         try:
             yield
         except MissingOperatorError as error:
-            raise self._missing.with_types(error) from None
+            raise self._operators.with_types(error) from None
         except ExecutionError as error:
             choice = open_sizes(self.graph.inputs, _shapes(fed)) if fed is not None else ""
             if not choice:
@@ -259,7 +327,7 @@ class Inference:
         Raises:
             UnsupportedError: A choice is a weight.
         """
-        weights = [choice.name for choice in choices if choice.value in self.graph.weights]
+        weights = [choice.name for choice in choices if choice.value in self._unfolded.graph.weights]
         if weights:
             raise UnsupportedError(f"{weights[0]!r} is a weight of the model; what a run computes can be shown")
 
@@ -267,7 +335,7 @@ class Inference:
         """Return type and shape of every value for what is fed; inferred once for inputs of the same sizes."""
         shapes = _shapes(fed)
         if self._last_fed[0] != shapes:
-            self._last_fed = shapes, infer_types(fix_inputs(self.graph, shapes))
+            self._last_fed = shapes, infer_types(fix_inputs(self._unfolded.graph, shapes))
         return self._last_fed[1]
 
     @cached_property
@@ -278,12 +346,33 @@ class Inference:
         return tuple(replace(spec, layout=known.get(spec.name), use=uses[spec.name]) for spec in self.graph.inputs)
 
     @cached_property
-    def _takes_pictures(self) -> bool:
-        return picture_input(self._inputs) is not None
+    def _naming(self) -> Naming:
+        return Naming(self._layouts, takes_pictures=picture_input(self._inputs) is not None)
 
     @cached_property
     def _quantised(self) -> str:
-        return quantised(self.graph, self.types)
+        return quantised(self._unfolded.graph, self.types)
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A model opened around values: for which values and steps, and what its conditions were."""
+
+    key: tuple[tuple[str, ...], range]
+    inference: Inference
+    conditions: Conditions
+    verdicts: Mapping[str, bool]
+
+    def serves(self, fed: Feed | None) -> bool:
+        """Return whether another feed takes the same branches."""
+        return not self.verdicts or (fed is not None and self.conditions.are(self.verdicts, fed))
+
+
+def _decide(executor: Executor, fed: Feed | None, graph: Graph, names: Sequence[str]) -> Sequence[bool]:
+    if fed is None:
+        raise UnsupportedError(f"which branch an If takes is not known before a run ({quoted(names[0])} decides)")
+    found = Conditions(graph, names, executor).find(fed)
+    return [found[name] for name in names]
 
 
 _SIGNED = (

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from onnxviz.errors import UnsupportedError
+from onnxviz.errors import ExecutionError, OnnxvizError, UnsupportedError
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.runtime.narrow_types import Unreadable
 
@@ -27,9 +27,9 @@ def warn(choice: Choice, reason: str) -> None:
     warnings.warn(f"{choice.name!r} is left out: {reason}", stacklevel=2)
 
 
-def refusal(choice: Choice, reason: str) -> UnsupportedError:
-    """Return the error that says why a choice cannot be shown."""
-    return UnsupportedError(f"{choice.name!r} cannot be shown: {reason}")
+def refusal(choice: Choice, reason: str, *, another_may: bool = False) -> OnnxvizError:
+    """Return the error that says why a choice cannot be shown; for another input it may be."""
+    return (ExecutionError if another_may else UnsupportedError)(f"{choice.name!r} cannot be shown: {reason}")
 
 
 def reason_against(result: Any) -> str:

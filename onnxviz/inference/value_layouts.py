@@ -16,11 +16,21 @@ from onnxviz.layout import TensorSpec
 class ValueLayouts:
     """The layouts of a graph's values: what its operators fix, and of what they do not, what the rank suggests."""
 
-    def __init__(self, graph: Graph, types: Mapping[str, TensorSpec], families: Families) -> None:
-        """Take the graph, the type and shape of its values, and the families of its nodes."""
+    def __init__(
+        self,
+        graph: Graph,
+        types: Mapping[str, TensorSpec],
+        families: Families | None = None,
+        inside: Mapping[str, ValueLayouts] | None = None,
+    ) -> None:
+        """Take the graph, the type and shape of its values, and the families of its nodes, where they are known.
+
+        Values that lie `inside`, of which the graph only hands out the steps, have their layouts elsewhere.
+        """
         self._graph = graph
         self._types = types
-        self._families = families
+        self._families = families or Families(graph, types)
+        self._inside = inside or {}
         self._by_rank: dict[tuple[str, int], Axes | None] = {}
 
     @property
@@ -30,6 +40,8 @@ class ValueLayouts:
 
     def of_array(self, choice: Choice, rank: int) -> Axes | None:
         """Return the layout of what was computed: the layer's, else the value's of this rank, else a guess."""
+        if choice.value in self._inside:
+            return self._inside[choice.value].of_array(choice, rank)
         layer = choice.layer
         if layer is not None and layer.layout is not None and len(layer.layout) == rank:
             return Axes(layer.layout, layer.layout_assumed)

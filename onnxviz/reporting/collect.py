@@ -13,7 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxviz.activations import Activation
-from onnxviz.draw.arrange import ATTENTION, BANDS, BARS, FILMSTRIP, MAPS, NOTHING, Arranged, arrange_axes, matching
+from onnxviz.draw.arrange import (
+    ATTENTION,
+    BANDS,
+    BARS,
+    FILMSTRIP,
+    MAPS,
+    NOTHING,
+    STEP_MAPS,
+    Arranged,
+    arrange_axes,
+    matching,
+)
 from onnxviz.draw.statistics import MOST_CHANNELS, ChannelStatistics, channel_statistics, strongest_channels
 from onnxviz.layout import spatial_axes
 from onnxviz.reporting.block_store import BlockStore
@@ -24,7 +35,7 @@ from onnxviz.words import number_text
 if TYPE_CHECKING:
     from onnxviz.graph.layers.catalogue import Layer
 
-FORMS = {MAPS: "map", ATTENTION: "map", BANDS: "band", FILMSTRIP: "volume", BARS: "vector"}
+FORMS = {MAPS: "map", ATTENTION: "map", BANDS: "band", FILMSTRIP: "volume", STEP_MAPS: "volume", BARS: "vector"}
 
 
 MOST_RUNS = 32

@@ -111,6 +111,7 @@ def _layer_document(layer: LayerRecord, statistics: ChannelStatistics) -> dict[s
         "dtype": layer.dtype,
         "dequantised": layer.dequantised,
         "quantised": layer.quantised.as_json() if layer.quantised else None,
+        "steps": None if layer.steps is None else layer.steps.as_json(),
         "receptive_field": field.as_json() if field else None,
         "min": number(layer.range[0]),
         "max": number(layer.range[1]),

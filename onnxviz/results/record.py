@@ -6,14 +6,16 @@ A layer is in memory while its run lasts, and of a run only little stays, so tha
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from onnxviz.classes.scores import ClassScore
 from onnxviz.graph.layers.layer import Layer
+from onnxviz.layout import Steps
 from onnxviz.quantised import Quantised
+from onnxviz.words import common_path
 
 LISTING = "view.json"
 """The name of the file that lists everything that was made."""
@@ -31,6 +33,7 @@ class LayerRecord:
         irregular: how many channels are not finite in words, such as `NaN in 1, inf in 1 of 16`; else empty.
         overview: the channels that the overview shows of it, none of a vector; None where it is not in the overview.
         pictures: their files.
+        steps: which steps of a Loop or Scan, or elements of a sequence, were shown.
     """
 
     name: str
@@ -46,7 +49,14 @@ class LayerRecord:
     dequantised: bool = False
     irregular: str = ""
     quantised: Quantised | None = None
+    steps: Steps | None = None
     overview: tuple[int, ...] | None = None
+
+
+def path_inside(layers: Sequence[LayerRecord]) -> str:
+    """Return the common path of several layers that all lie in functions or bodies, else an empty text."""
+    inside = all(layer.layer is not None and layer.layer.inside for layer in layers)
+    return common_path([layer.name for layer in layers]) if inside and len(layers) > 1 else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from onnxviz.errors import ExecutionError
+from onnxviz.errors import ExecutionError, UsageError
 from onnxviz.runtime.devices import Placement, providers_of, runtime, target_of
 from onnxviz.runtime.narrow_types import taken, unreadable
 from onnxviz.runtime.placements import placement_of
@@ -25,6 +25,7 @@ class RunOptions:
         many: optimise for many runs: weights are rearranged once, at the cost of memory.
         threads: threads of one operator; 0 means one a core.
         memory: bytes of maps that are held at a time; a model that needs more runs in pieces.
+        steps: the first and the last step of Loops and Scans, or element of sequences, that are kept, counted from 0.
     """
 
     device: str = "auto"
@@ -32,6 +33,18 @@ class RunOptions:
     many: bool = False
     threads: int = 0
     memory: int = 512 * 2**20
+    steps: tuple[int, int] = (0, 15)
+
+    def __post_init__(self) -> None:
+        """Refuse a first step behind the last."""
+        first, last = self.steps
+        if not 0 <= first <= last:
+            raise UsageError(f"steps are counted from 0, the first before the last: not {first} to {last}")
+
+    @property
+    def kept(self) -> range:
+        """The numbers of the steps that are kept."""
+        return range(self.steps[0], self.steps[1] + 1)
 
     @property
     def level(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,10 +18,12 @@ from onnxviz.feed.feed import Feed
 from onnxviz.files import safe_name
 from onnxviz.graph.layers.layer import Layer
 from onnxviz.graph.selection.choices import Choice
+from onnxviz.layout import first_step
 from onnxviz.model import Model
 from onnxviz.results.outlets import Outlets
-from onnxviz.results.record import LayerRecord, RunRecord
+from onnxviz.results.record import LayerRecord, RunRecord, path_inside
 from onnxviz.viewing.likeness import ShownChannels
+from onnxviz.viewing.not_shown import NotShown
 from onnxviz.viewing.options import ViewOptions
 from onnxviz.viewing.overview_contents import fed_lines, fed_picture, shown_words, telling_layers, title
 
@@ -34,11 +36,15 @@ SharedLimits = Mapping[str, tuple[float, float]]
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What is shown of a model: the chosen values and, in the overview, its classes; `like` an earlier overview."""
+    """What is shown of a model: the chosen values but for those that are `not_shown` and, in the overview, its classes.
+
+    The overview is `like` an earlier one.
+    """
 
     model: Model
     choices: tuple[Choice, ...]
     classes: Classes
+    not_shown: NotShown
     like: ShownChannels | None = None
 
     @property
@@ -47,12 +53,18 @@ class Shown:
         return {choice.value: choice.layer for choice in self.choices}
 
     @property
+    def present(self) -> Sequence[Choice]:
+        """The choices without those that the run under way does not compute."""
+        return [choice for choice in self.choices if choice.value not in self.not_shown.current]
+
+    @property
     def in_overview(self) -> frozenset[str]:
         """The values whose layers the overview shows."""
+        choices = self.present
         if self.like is not None:
-            return frozenset(choice.value for choice in self.choices if choice.name in self.like)
+            return frozenset(choice.value for choice in choices if choice.name in self.like)
         outputs = {spec.name for spec in self.model.outputs}
-        return frozenset(self.choices[place].value for place in telling_layers(self.choices, outputs=outputs))
+        return frozenset(choices[place].value for place in telling_layers(choices, outputs=outputs))
 
     def overview_style(self, name: str, count: int, style: Style) -> Style:
         """Return the style of the row, in the overview, of a layer of `count` channels."""
@@ -120,19 +132,22 @@ class _Drawn:
 
 def _draw_layers(activations: Iterable[Activation], shown: Shown, album: Album, outlets: Outlets) -> _Drawn:
     drawn = _Drawn(Scores(shown.classes))
-    in_overview, chosen = shown.in_overview, shown.layers
+    in_overview, chosen = None, shown.layers
     for activation in activations:
+        # What this input does not compute is known when the first activation comes.
+        in_overview = shown.in_overview if in_overview is None else in_overview
         drawn.scores.add(activation)
         if activation.value in chosen:
             statistics = channel_statistics(activation.maps())
             labels = shown.classes.labels_of(activation.value)
-            caption = Caption(activation.name, activation.caption_line, labels)
+            caption = Caption(activation.name, activation.caption_line, labels, first_step(activation.steps))
             row = None
             if activation.value in in_overview:
                 count, style = len(statistics.minimum), album.style_of(activation.value)
                 style = shown.overview_style(activation.name, count, style)
                 row = summarise(activation.array, activation.layout, caption, statistics, style)
                 drawn.rows.append(row)
+                in_overview -= {activation.value}  # of steps that differ in size the first is shown
             stem = f"{len(drawn.layers):03}-{safe_name(activation.name)}"
             pictures = _save_pages(activation, caption, statistics, album, stem)
             layer = _record(activation, chosen[activation.value], statistics, pictures, row)
@@ -162,6 +177,7 @@ def _record(
         dequantised=activation.dequantised,
         irregular=irregular_words(activation.maps(), statistics),
         quantised=activation.quantised,
+        steps=activation.steps,
         overview=None if row is None else row.shown,
     )
 
@@ -178,9 +194,20 @@ def _save_pages(
 
 def _overview(drawn: _Drawn, feed: Feed, shown: Shown, options: ViewOptions) -> Drawing:
     graph = shown.model.graph
-    words = shown_words(len(drawn.rows), len(shown.choices))
-    line = f"{len(graph.nodes)} nodes  ·  {words}  ·  opset {graph.opset}"
+    words = shown_words(len(drawn.rows), len(shown.present))
+    path = path_inside(drawn.layers)
+    inside = f"  ·  all in {path.removesuffix('/')}" if path else ""
+    line = f"{len(graph.nodes)} nodes  ·  {words}  ·  opset {graph.opset}{inside}"
+    rows = [replace(row, caption=_without(path, row.caption)) for row in drawn.rows]
     top = [(found.name, found.value) for found in drawn.scores.top]
     head = Head(fed_picture(feed), fed_lines(feed.main if feed.fed else None), top)
     style = options.style if shown.like is None else replace(options.style, order="listed")
-    return draw_overview(Caption(title(shown.model.file.origin), line), head, drawn.rows, style)
+    return draw_overview(Caption(title(shown.model.file.origin), line), head, rows, style)
+
+
+def _without(path: str, caption: Caption) -> Caption:
+    """Return a caption whose names do not repeat a path."""
+    if not path:
+        return caption
+    parts = (part.removeprefix(path) for part in caption.line.split("  ·  "))
+    return replace(caption, title=caption.title.removeprefix(path), line="  ·  ".join(parts))

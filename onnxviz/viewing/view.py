@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from onnxviz.classes.classes import find_classes
 from onnxviz.classes.scores import ScoredStream
 from onnxviz.draw.kinds import check_style
-from onnxviz.errors import UnsupportedError
-from onnxviz.graph.selection.choices import Choice
-from onnxviz.inference.refusals import refusal
 from onnxviz.inputs import Inputs, given_by_name
 from onnxviz.model import Model, choices_of
 from onnxviz.opening import open
@@ -29,6 +24,7 @@ from onnxviz.runtime.devices import check_name
 from onnxviz.viewing.all_runs import AllRuns
 from onnxviz.viewing.drawing import Album, Shown
 from onnxviz.viewing.likeness import find_likeness
+from onnxviz.viewing.not_shown import NotShown
 from onnxviz.viewing.options import ViewOptions
 
 
@@ -60,7 +56,8 @@ def view(
     folder = _folder(model, inputs, directory, options)
     classes = find_classes(model, choices, options.labels, given_by_name(model, inputs))
     like = None if options.like is None else find_likeness(options.like, choices)
-    shown = Shown(model, choices, classes, like)
+    not_shown = NotShown(choices)
+    shown = Shown(model, choices, classes, not_shown, like)
     if shown.classes.left_out:
         observer.noted(shown.classes.left_out)
     needed = [choice.value for choice in (*choices, *shown.classes.outputs)]
@@ -74,10 +71,7 @@ def view(
         executor = model.inference.executor(
             options.run, keep=given.several, placed=observer.placed, noted=observer.noted
         )
-        not_shown: dict[str, str] = {}
-        left_out = partial(_note, not_shown, choices)
-        run = partial(model.inference.stream, executor=executor, left_out=left_out)
-        stream = ScoredStream(run, choices, shown.classes, observer.noted)
+        stream = ScoredStream(not_shown.noting(model, executor), choices, shown.classes, observer.noted)
         if options.resume:
             observer.noted(_resumption_words(workplace.done, given))
         all_runs = AllRuns(given, stream, shown, outlets, workplace.done)
@@ -93,7 +87,7 @@ def view(
             remark=remark,
             runs=runs,
             failures=given.failures,
-            not_shown=tuple(not_shown.items()),
+            not_shown=not_shown.reasons(len(runs)),
             report=folder.report,
             left_out=outlets.write_report(ReportModel(model.file.origin.name, device, level), options.html_size),
         )
@@ -109,15 +103,6 @@ def _folder(model: Model, inputs: Any, directory: str | os.PathLike[str] | None,
     read = [Path(each) for each in (options.labels, options.style.font, options.like) if isinstance(each, str | Path)]
     folder.check(model, [*paths_of(inputs), *read])
     return folder
-
-
-def _note(not_shown: dict[str, str], choices: Sequence[Choice], choice: Choice, reason: str) -> None:
-    """Keep why a choice is not shown; raise that if it is the last one, or of class scores that nobody chose."""
-    if choice not in choices:
-        raise UnsupportedError(reason)
-    not_shown[choice.name] = reason
-    if len(not_shown) == len(choices):
-        raise refusal(choice, reason)
 
 
 def _resumption_words(done: Unfinished, inputs: Inputs) -> str:

@@ -891,23 +891,58 @@ def test_codes_and_how_many_lie_at_their_ends_stand_in_the_table(onnxviz_command
     assert plain.rstrip().endswith("plain.png")
 
 
-def test_a_value_that_is_a_list_is_named_and_the_others_drawn(onnxviz_command: Command, tmp_path: Path) -> None:
+def test_what_is_not_computed_is_named_and_the_others_drawn(onnxviz_command: Command, tmp_path: Path) -> None:
     text = """g (float[1,4,8] x) => (int64 n) {
         [relu] r = Relu (x)
         [split] q = SplitToSequence <axis=1> (r)
         [len] n = SequenceLength (q)
+        three = Constant <value = int64 {3}> ()
+        [less] c = Less (n, three)
+        [branch] z = If (c) <
+            then_branch = t () => (int64 p) { [few] p = Neg (n) },
+            else_branch = f () => (int64 q) { [many] q = Abs (n) }
+        >
     }"""
     model_of(tmp_path / "m.onnx", text)
     out = tmp_path / "out"
-    done = onnxviz_command("view", tmp_path / "m.onnx", "--random", "--layers", "all,other", "--no-html", "-o", out)
-    assert done.code == 0
-    assert "not shown: 'split': not a tensor but a list" in done.err.splitlines()
-    assert sorted(path.name for path in out.glob("0*.png")) == ["000-relu.png", "001-len.png"]
-    alone = onnxviz_command("view", tmp_path / "m.onnx", "--random", "--layers", "split", "-o", tmp_path / "no")
-    assert (alone.code, alone.err.splitlines()[-1]) == (
-        3,
-        "onnxviz: 'split' cannot be shown: not a tensor but a list",
+    layers = "relu,split,few,many"
+    done = onnxviz_command("view", tmp_path / "m.onnx", "--random", "--layers", layers, "--no-html", "-o", out)
+    reason = "it was not computed for this input: 'branch' took else_branch"
+    few = "branch/then_branch/few"
+    assert (done.code, f"not shown: '{few}': {reason}" in done.err.splitlines()) == (0, True)
+    names = ["000-relu.png", "001-split.png", "002-branch_else_branch_many.png"]
+    assert sorted(path.name for path in out.glob("0*.png")) == names
+    document = json.loads((out / "view.json").read_text(encoding="utf-8"))
+    assert document["not_shown"] == [{"name": few, "reason": reason}]
+    assert [layer["steps"] for layer in document["runs"][0]["layers"]] == [
+        None,
+        {"first": 0, "last": 3, "total": 4},
+        None,
+    ]
+    alone = onnxviz_command("view", tmp_path / "m.onnx", "--random", "--layers", "few", "-o", tmp_path / "no")
+    assert (alone.code, alone.err.splitlines()[-1]) == (5, f"onnxviz: '{few}' cannot be shown: {reason}")
+
+
+def test_the_path_that_all_layers_lie_in_stands_once(onnxviz_command: Command, tmp_path: Path) -> None:
+    text = """g (float[1,4] x, bool k) => (float[1,4] y) {
+        [branch] y = If (k) <
+            then_branch = t () => (float[1,4] p) { [first] o = Relu (x) [second] p = Sigmoid (o) },
+            else_branch = f () => (float[1,4] q) { [other] q = Tanh (x) }
+        >
+    }"""
+    model = model_of(tmp_path / "m.onnx", text)
+    done = onnxviz_command(
+        "view", model.path, "--random", "k=1", "--layers", "act", "--no-html", "-o", tmp_path / "out"
     )
+    rows = [line.split("  ")[0] for line in done.out.splitlines()]
+    assert (done.code, rows) == (0, ["layer in branch/then_branch", "first", "second"])
+
+
+@pytest.mark.parametrize("text", ["a-b", "", "5-", "-5", "7-3"])
+def test_steps_that_cannot_be_read_are_refused(onnxviz_command: Command, tmp_path: Path, text: str) -> None:
+    model = model_of(tmp_path / "m.onnx", "g (float[1,4] x) => (float[1,4] y) { y = Relu (x) }")
+    done = onnxviz_command("view", model.path, "--random", f"--steps={text}", "-o", tmp_path / "out")
+    assert (done.code, "steps" in done.err) == (2, True)
 
 
 def test_memory_that_runs_out_is_one_line(

@@ -8,6 +8,7 @@ import pytest
 from onnxviz.draw.bands import AXIS, RANGE_BAR, WIDTH, choose_bands, draw_bands, strongest
 from onnxviz.draw.grid import PAGE
 from onnxviz.draw.header import RULER
+from onnxviz.draw.kinds import draw_maps
 from onnxviz.draw.page import MARGIN, Page
 from onnxviz.draw.palette import HATCH_BACK, HATCH_LINE, INK, LEVELS, NAN, RULE
 from onnxviz.draw.prepare import prepare
@@ -147,3 +148,11 @@ def test_the_array_stays_as_it_is() -> None:
     before = maps.copy()
     draw_bands(prepare(maps, CAPTION, Style()))
     assert np.array_equal(maps, before)
+
+
+def test_steps_have_their_own_numbers_along_the_ruler(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(Page, "text", lambda _page, _x, _y, text, *_, **__: said.append(text))
+    (drawing,) = draw_maps(np.eye(4, 3, dtype=np.float32)[:, None], "SNC", Caption("fc", first_step=30), Style())
+    assert drawing.text["Description"] == "columns are steps"
+    assert said[-4:] == ["30", "31", "32", "33"]

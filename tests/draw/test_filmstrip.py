@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from onnxviz.draw.filmstrip import choose_slices, draw_filmstrip
+from onnxviz.draw.filmstrip import choose_slices, draw_filmstrip, draw_steps
 from onnxviz.draw.page import MARGIN, Page
 from onnxviz.draw.palette import FRAME, LEVELS, NAN
 from onnxviz.draw.prepare import prepare
@@ -94,3 +94,18 @@ def test_nan_is_seen_in_its_slice_only() -> None:
     image = tiles(maps, Style(tile=128), 1)
     assert not (image[:, MARGIN : MARGIN + 128] == NAN).any()
     assert (image[:128, MARGIN + STEP : MARGIN + STEP + 128] == NAN).any()
+
+
+def test_steps_are_columns_by_their_own_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    words: list[str] = []
+    monkeypatch.setattr(Page, "text", lambda _page, _x, _y, text, *_, **__: words.append(text))
+    maps = np.arange(2 * 3 * 8 * 8, dtype=np.float32).reshape(2, 3, 8, 8)
+    (drawing,) = draw_steps(prepare(maps, Caption("body/conv", "Conv", first_step=16), Style(tile=128)))
+    assert drawing.text["Description"] == "Conv · rows are channels, columns are steps"
+    assert [word for word in words if " · 1" in word] == ["0 · 16", "0 · 17", "0 · 18", "1 · 16", "1 · 17", "1 · 18"]
+
+
+def test_sixteen_steps_are_drawn_at_most() -> None:
+    (drawing,) = draw_steps(prepare(np.zeros((1, 31, 4, 4), np.float32), CAPTION, Style()))
+    assert "columns are steps 0, 2, 4, " in drawing.text["Description"]
+    assert drawing.text["Description"].endswith(", 30 of 31")

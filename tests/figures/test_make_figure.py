@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 import onnxviz
 from onnxviz.draw.palette import LEVELS, palette
@@ -131,17 +131,17 @@ def test_inputs_without_room_are_refused_before_they_are_run(doubling_model: Pat
 
 
 def test_what_is_not_a_tensor_is_left_out_and_said(tmp_path: Path) -> None:
+    held = helper.make_tensor_type_proto(TensorProto.FLOAT, None)
     nodes = [
         helper.make_node("Relu", ["x"], ["r"], name="relu"),
-        helper.make_node("SequenceConstruct", ["r"], ["s"], name="sequence"),
-        helper.make_node("SequenceAt", ["s", "first"], ["y"], name="at"),
+        helper.make_node("Optional", [], ["s"], name="none", type=held),
+        helper.make_node("Identity", ["r"], ["y"], name="same"),
     ]
     graph = helper.make_graph(
         nodes,
         "sequence",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 1, 2, 2])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 1, 2, 2])],
-        [numpy_helper.from_array(np.int64(0), "first")],
     )
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "s.onnx")
     said: list[str] = []

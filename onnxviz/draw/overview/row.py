@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from onnxviz.draw.arrange import BANDS, BARS, FILMSTRIP, NOTHING, arrange_axes, matching
+from onnxviz.draw.arrange import BANDS, BARS, FILMSTRIP, NOTHING, STEP_MAPS, arrange_axes, matching
 from onnxviz.draw.bands import strongest
 from onnxviz.draw.bars import Columns, spans, vertical_limits
 from onnxviz.draw.kinds import picture_kind
@@ -152,14 +152,16 @@ def _vector_look(values: npt.NDArray[np.float64], indices: npt.NDArray[np.intp],
 
 
 def _maps_row(row: OverviewRow, values: Array, style: Style, statistics: ChannelStatistics | None) -> OverviewRow:
-    """Summarise `(C, ...)`; a volume is shown by its middle slice."""
+    """Summarise `(C, ...)`; a volume is shown by its middle slice, maps in steps by the last of them."""
     whole = channel_statistics(values) if statistics is None else statistics
     notes, shown, statistics = row.notes, values, whole
-    if row.kind == FILMSTRIP:
+    if row.kind in (FILMSTRIP, STEP_MAPS):
         depth = values.shape[1]
-        shown = np.ascontiguousarray(values[:, depth // 2])
+        place = depth // 2 if row.kind == FILMSTRIP else depth - 1
+        shown = np.ascontiguousarray(values[:, place])
         statistics = channel_statistics(shown)
-        notes = (*notes, f"slice {depth // 2} of {depth}")
+        slice_words, step_words = f"slice {place} of {depth}", f"step {row.caption.first_step + place}"
+        notes = (*notes, slice_words if row.kind == FILMSTRIP else step_words)
     look: MapsLook | VectorLook
     if row.kind == BANDS and len(values) == 1:
         look = _vector_look(values[0].astype(np.float64), np.arange(values.shape[1]), style)

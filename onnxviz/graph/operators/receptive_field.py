@@ -85,8 +85,25 @@ def receptive_fields(graph: Graph, types: Mapping[str, TensorSpec]) -> Mapping[s
 
 
 def main_input(graph: Graph) -> TensorSpec | None:
-    """Return the input that fields are counted in: the first of rank 3 or more, else the first."""
-    return next((spec for spec in graph.inputs if len(spec.shape or ()) >= 3), next(iter(graph.inputs), None))
+    """Return the input that fields are counted in: that on which the most convolutions and poolings depend.
+
+    Of several, or where there are none, it is the first of rank 3 or more, else the first.
+    """
+    inputs = sorted(graph.inputs, key=lambda spec: len(spec.shape or ()) < 3)
+    if len(inputs) < 2:
+        return next(iter(inputs), None)
+    return max(inputs, key=lambda spec: _windows_behind(graph, spec.name))
+
+
+def _windows_behind(graph: Graph, value: str) -> int:
+    """Return how many convolutions and poolings slide over what depends on a value; weights are not slid over."""
+    reached = {value}
+    count = 0
+    for node in graph.nodes:
+        if not reached.isdisjoint(node.reads):
+            count += not reached.isdisjoint(node.inputs[:1]) and operator_of(node).kind in ("conv", "pool")
+            reached.update(node.outputs)
+    return count
 
 
 def follow_input(graph: Graph, types: Mapping[str, TensorSpec]) -> Followed:

@@ -73,6 +73,16 @@ def test_a_volume_is_shown_by_its_middle_slice() -> None:
     assert maps_look(row).tiles[0, 0, 0] == 4
 
 
+def test_maps_in_steps_are_shown_by_the_last_step() -> None:
+    maps = np.zeros((3, 1, 2, 4, 4), np.float32)
+    maps[0, 0, :, 0, 0] = 9
+    maps[2, 0, 1, 0, 0] = 4
+    row = summarise(maps, "SNCHW", Caption("body/conv", "Conv", first_step=16))
+    assert row.notes == ("step 18",)
+    assert (row.range, row.live) == ((0, 9), 2)
+    assert maps_look(row).tiles[0, 0, 0] == 4
+
+
 def test_sequences_are_as_long_as_the_strip_and_keep_what_is_loud() -> None:
     waves = np.stack([np.tile([0.0, 0.5, -2, 1], 1000), np.tile([0.0, 1, 0, -1], 1000)]).astype(np.float32)
     look = maps_look(summarise(waves[None], "NCL", Caption("conv1d", "Conv")))

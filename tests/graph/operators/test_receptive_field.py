@@ -172,6 +172,22 @@ def test_a_field_as_json() -> None:
     assert ReceptiveField(None, None, None, Status.UNKNOWN, False, "x").as_json()["size"] is None
 
 
+def test_fields_are_counted_in_the_input_behind_which_convolutions_lie() -> None:
+    """A sound of rank 2 beside the state of a recurrent layer, of rank 3, that is joined in at the end."""
+    text = """<ir_version: 8, opset_import: ["": 17]>
+    g (float[2,1,4] state, float[1,64] sound, float[4,1,3] w, float[4,4,1] v) => (float[1,4,31] y)
+        <int64[1] one = {1}, int64[1] zero = {0}> {
+        u = Unsqueeze (sound, one)
+        c = Conv <strides = [2]> (u, w)
+        d = Conv (c, v)
+        first = Slice (state, zero, one)
+        s = Transpose <perm = [0, 2, 1]> (first)
+        y = Add (d, s)
+    }"""
+    found = fields(parser.parse_model(text))["d"]
+    assert (found.input, found.size, found.stride, found.start) == ("sound", (3,), (2,), (0,))
+
+
 def test_fields_are_counted_in_the_first_input_of_rank_3_or_more() -> None:
     found = fields(
         parser.parse_model(

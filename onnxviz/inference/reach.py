@@ -1,0 +1,119 @@
+"""Values inside a model within reach of a run: calls and taken branches opened, Loops made to hand their steps out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from onnxviz.errors import UnsupportedError
+from onnxviz.graph.cut import declare
+from onnxviz.graph.graph import Graph
+from onnxviz.graph.lift import Wanted, count_name, lift
+from onnxviz.graph.places import Address
+from onnxviz.graph.specialise import Decide, specialise
+from onnxviz.graph.topology import bodies, function_key
+from onnxviz.graph.unfold import Unfolded
+from onnxviz.inference.fetched import Stack
+from onnxviz.layout import TensorSpec
+from onnxviz.words import quoted
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """The graph from which values can be fetched on one input, and on any other with the same conditions.
+
+    Attributes:
+        graph: the model, opened around the values.
+        conditions: what the conditions of the Ifs on the way are.
+        absent: the values that the input does not compute, and why.
+        refused: the values that cannot be fetched whatever the input, and why.
+        stacks: how the steps of values in Loops and the like come out.
+    """
+
+    graph: Graph
+    conditions: Mapping[str, bool] = field(default_factory=dict)
+    absent: Mapping[str, str] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
+    stacks: Mapping[str, Stack] = field(default_factory=dict)
+
+    @property
+    def missing(self) -> Mapping[str, str]:
+        """Why values are not there to be fetched."""
+        return {**self.absent, **self.refused}
+
+    def outputs(self, values: Sequence[str]) -> list[str]:
+        """Return what is fetched for values: them, and of those in Loops how many steps there were."""
+        counts = (self.stacks[value].count for value in values if value in self.stacks)
+        return [*values, *filter(None, counts)]
+
+
+def has_branches(unfolded: Unfolded, values: Sequence[str]) -> bool:
+    """Return whether any of these values lies in a branch of an If."""
+    addresses = (unfolded.addresses[value] for value in values if value in unfolded.addresses)
+    return any(step.body in ("then_branch", "else_branch") for address in addresses for step in address.path)
+
+
+class Reach:
+    """Opens a model around values that lie inside."""
+
+    def __init__(self, unfolded: Unfolded, graph: Graph, types: Mapping[str, TensorSpec]) -> None:
+        """Take a model, the same with all that lies inside, and what is known of each value."""
+        self._unfolded = unfolded
+        self._graph = graph
+        self._types = types
+
+    def around(self, values: Sequence[str], keep: range, decide: Decide) -> Reached:
+        """Return the graph from which values can be fetched, of those in Loops the steps to `keep`.
+
+        `decide` finds the conditions of Ifs, a level at a time.
+        """
+        conditions: dict[str, bool] = {}
+
+        def noting(graph: Graph, names: Sequence[str]) -> Sequence[bool]:
+            verdicts = decide(graph, names)
+            conditions.update(zip(names, verdicts, strict=True))
+            return verdicts
+
+        special = specialise(self._graph, self._unfolded.addresses, values, noting)
+        absent = {
+            value: f"it was not computed for this input: {quoted(holder)} took {special.taken[holder]}"
+            for value, holder in special.absent.items()
+        }
+        infos = declare(self._unfolded.graph, special.addresses, self._types)
+        wanted = [Wanted(info, address) for info, address in zip(infos, special.addresses.values(), strict=True)]
+        lifted, refused = _lifted(special.graph, wanted, keep)
+        stacks = {name: _stack(special.graph, name, address) for name, address in special.addresses.items()}
+        return Reached(lifted, conditions, absent, refused, stacks)
+
+
+def _lifted(graph: Graph, wanted: Sequence[Wanted], keep: range) -> tuple[Graph, Mapping[str, str]]:
+    """Return the graph that hands out what can be, and why the rest cannot."""
+    try:
+        return lift(graph, wanted, keep), {}
+    except UnsupportedError:
+        refused = {}
+    for each in wanted:
+        try:
+            lift(graph, [each], keep)
+        except UnsupportedError as error:
+            refused[each.info.name] = str(error).partition(": ")[2]
+    return lift(graph, [each for each in wanted if each.info.name not in refused], keep), refused
+
+
+def _stack(graph: Graph, name: str, address: Address) -> Stack:
+    operators = list(_operators(graph, address))
+    if "Loop" in operators:
+        return Stack("step", operators.count("Scan"), count_name(name))
+    return Stack("element" if "SequenceMap" in operators else "step", operators.count("Scan"))
+
+
+def _operators(graph: Graph, address: Address) -> Iterator[str]:
+    """Yield the operator of each node with bodies on the way to a value."""
+    nodes = graph.proto.graph.node
+    for step in address.path:
+        node = nodes[step.index]
+        if step.body is None:
+            nodes = graph.functions[function_key(node)].node
+        else:
+            yield node.op_type
+            nodes = dict(bodies(node))[step.body].node
