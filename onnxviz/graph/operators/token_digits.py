@@ -1,0 +1,256 @@
+"""Digits: where the positions of an axis lie on a grid over the input, kept so that Reshape and Transpose lose nothing.
+
+A row of 6 pixels in windows of 3 is two digits: pixel = 3 * window + place, a `Digit` of 2 with step 3 and one of 3
+with step 1. A Reshape to (2, 3) splits the axis between them, a Transpose puts (place, window), and a Reshape back to 6
+merges them to pixels 0, 3, 1, 4, 2, 5: read from left to right, the digits still say which.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+OUTSIDE, PADDING = -1, -2
+"""Cells of positions that stand for no place: what was joined, as a class token, and what was padded."""
+
+BOTH, QUERY, KEY = "both", "query", "key"
+"""Which of the two places of a product of tokens with tokens a digit belongs to."""
+
+ITEMS = -1
+"""The axis of the input that counts its items; those of an item are 0, 1 and so on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Positions one after the other, each of which stands for a cell of a grid over some axes of the input.
+
+    Attributes:
+        axes: the axes of an item of the input, or ITEMS.
+        sizes: how many cells the grid has along each.
+        cells: the cell of each position, counted row by row, or OUTSIDE or PADDING.
+    """
+
+    axes: tuple[int, ...]
+    sizes: tuple[int, ...]
+    cells: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Digit:
+    """A part of an axis with `count` values, each `step` positions of a line apart; without a line it is no place."""
+
+    count: int
+    line: Line | None = None
+    step: int = 0
+    role: str = BOTH
+
+
+Axis = tuple[Digit, ...]
+"""The digits of an axis, the slowest first, without those of one value; none for an axis of size 1."""
+
+Places = tuple[Axis, ...]
+"""The axes of a value."""
+
+
+def blank(size: int) -> Axis:
+    """Return an axis that holds no places."""
+    return (Digit(size),) if size != 1 else ()
+
+
+def whole(axis: int, size: int) -> Axis:
+    """Return an axis that holds an axis of the input, or of a map over it, in order."""
+    return axis_of(Line((axis,), (size,), range(size)))
+
+
+def axis_of(line: Line) -> Axis:
+    """Return an axis along which a line lies; a whole grid becomes a digit for each of its axes."""
+    line = replace(line, cells=_plain(line.cells))
+    if isinstance(line.cells, range) and math.prod(line.sizes) == len(line.cells):
+        rows = zip(line.axes, line.sizes, strict=True)
+        return tuple(Digit(size, Line((axis,), (size,), range(size)), 1) for axis, size in rows if size != 1)
+    return (Digit(len(line.cells), line, 1),) if len(line.cells) != 1 else ()
+
+
+def size_of(axis: Axis) -> int:
+    """Return how many positions an axis has."""
+    return math.prod(digit.count for digit in axis)
+
+
+def has_places(places: Iterable[Axis]) -> bool:
+    """Return whether any axis holds places."""
+    return any(digit.line for axis in places for digit in axis)
+
+
+def line_of(axis: Axis) -> Line | None:
+    """Return an axis as one line; None where it holds anything but all digits of its lines, or no place."""
+    lines = lines_in(axis)
+    if not lines or any(digit.line is None or digit.role != axis[0].role for digit in axis):
+        return None
+    if not all(is_complete(line, axis) for line in lines) or (len(lines) > 1 and any(ITEMS in each.axes for each in lines)):
+        return None
+    if len(axis) == 1:
+        return lines[0]
+    axes, sizes, cells = cells_of(axis, lines)
+    return Line(axes, sizes, cells.tolist())
+
+
+def lines_in(digits: Iterable[Digit]) -> list[Line]:
+    """Return the lines of digits, each once, in the order of the input's axes."""
+    lines: list[Line] = []
+    for digit in digits:
+        if digit.line is not None and digit.line not in lines:
+            lines.append(digit.line)
+    return sorted(lines, key=lambda line: line.axes)
+
+
+def is_complete(line: Line, digits: Iterable[Digit]) -> bool:
+    """Return whether the digits count through all positions of a line, each once."""
+    return _counts(line, digits, 1) == len(line.cells)
+
+
+def _counts(line: Line, digits: Iterable[Digit], step: int) -> int:
+    """Return how many steps of a line its digits count through without a gap, 0 where there is one."""
+    for digit in sorted((digit for digit in digits if digit.line == line), key=lambda digit: digit.step):
+        if digit.step != step:
+            return 0
+        step *= digit.count
+    return step
+
+
+def cells_of(digits: Sequence[Digit], lines: Sequence[Line]) -> tuple[tuple[int, ...], tuple[int, ...], np.ndarray]:
+    """Return the axes and sizes of the grid over all lines, and the cell of each combination of digits, in order."""
+    shape = [digit.count for digit in digits]
+    cells = np.zeros(shape, np.int64)
+    lost = np.zeros(shape, np.int64)
+    for line in lines:
+        position = np.zeros(shape, np.int64)
+        for place, digit in enumerate(digits):
+            if digit.line == line:
+                position += np.arange(digit.count).reshape([-1] + [1] * (len(shape) - place - 1)) * digit.step
+        found = np.asarray(line.cells)[position]
+        cells = cells * math.prod(line.sizes) + np.maximum(found, 0)
+        lost = np.minimum(lost, np.minimum(found, 0))
+    axes = tuple(axis for line in lines for axis in line.axes)
+    sizes = tuple(size for line in lines for size in line.sizes)
+    return axes, sizes, np.where(lost < 0, lost, cells).reshape(-1)
+
+
+def picked(axis: Axis, sources: Sequence[int]) -> Axis:
+    """Return an axis whose positions are those of another, or OUTSIDE or PADDING; blank where it cannot be followed."""
+    if _plain(sources) == range(size_of(axis)):
+        return axis
+    line = line_of(axis)
+    if line is None:
+        return blank(len(sources))
+    cells = [line.cells[source] if source >= 0 else source for source in sources]
+    found = [cell for cell in cells if cell >= 0]
+    if not found or len(set(found)) < len(found):
+        return blank(len(sources))
+    return tuple(replace(digit, role=axis[0].role) for digit in axis_of(replace(line, cells=cells)))
+
+
+def in_order(axis: Axis) -> int | None:
+    """Return which axis of the input an axis is, seen in order, with nothing but channels inside; None of others."""
+    outer = axis
+    while outer and outer[-1].line is None:
+        outer = outer[:-1]
+    line = line_of(outer)
+    if line is None or len(line.axes) != 1:
+        return None
+    cells = [cell for cell in line.cells if cell >= 0]
+    return line.axes[0] if all(a < b for a, b in zip(cells, cells[1:], strict=False)) else None
+
+
+def regrouped(places: Places, shape: Sequence[int]) -> Places | None:
+    """Return the axes of a Reshape, which splits and merges digits; None where one would be torn."""
+    waiting = [digit for axis in places for digit in axis][::-1]
+    result: list[Axis] = []
+    for size in shape:
+        axis: list[Digit] = []
+        need = size
+        while need > 1:
+            digit = waiting.pop() if waiting else None
+            if digit is None:
+                return None
+            if need % digit.count:
+                rest, left_over = divmod(digit.count, need)
+                if left_over:
+                    return None
+                waiting.append(replace(digit, count=rest))
+                digit = replace(digit, count=need, step=digit.step * rest)
+            axis.append(digit)
+            need //= digit.count
+        result.append(tuple(axis))
+    return None if waiting else tuple(result)
+
+
+def settled(places: Places) -> Places:
+    """Return axes in which every line is complete: a line whose finest digits are gone is one of larger cells.
+
+    Pixels in patches of 16 of which a product sums up each patch are a line of patches. A line of which other digits
+    are gone is no place any more.
+    """
+    places = _renamed(places)
+    digits = [digit for axis in places for digit in axis]
+    changes: list[tuple[Line, str, Line | None, int]] = []
+    for role in (QUERY, KEY) if any(digit.role == KEY for digit in digits) else (BOTH,):
+        own = [digit for digit in digits if digit.role in (BOTH, role)]
+        for line in lines_in(own):
+            if not is_complete(line, own):
+                changes.append((line, role, *_coarse(line, own)))
+    for line, role, coarse, step in changes:
+        places = tuple(tuple(_changed(digit, line, role, coarse, step) for digit in axis) for axis in places)
+    return places
+
+
+def _renamed(places: Places) -> Places:
+    """Return axes with one role where only queries or only keys are left."""
+    roles = {digit.role for axis in places for digit in axis}
+    if roles >= {QUERY, KEY} or roles <= {BOTH}:
+        return places
+    return tuple(tuple(replace(digit, role=BOTH) for digit in axis) for axis in places)
+
+
+def _changed(digit: Digit, line: Line, role: str, coarse: Line | None, step: int) -> Digit:
+    if digit.line != line or digit.role not in (BOTH, role):
+        return digit
+    return Digit(digit.count) if coarse is None else replace(digit, line=coarse, step=digit.step // step)
+
+
+def _coarse(line: Line, digits: Sequence[Digit]) -> tuple[Line | None, int]:
+    """Return the line of the digits that are left of another, and how many of its cells one of its own is."""
+    step = min(digit.step for digit in digits if digit.line == line)
+    if step == 1 or len(line.axes) > 1 or _counts(line, digits, step) != len(line.cells):
+        return None, 1
+    cells = []
+    for start in range(0, len(line.cells), step):
+        found = {cell // step if cell >= 0 else cell for cell in line.cells[start : start + step]} - {PADDING}
+        if len(found) > 1:
+            return None, 1
+        cells.append(found.pop() if found else PADDING)
+    return Line(line.axes, (-(-line.sizes[0] // step),), _plain(cells)), step
+
+
+def merged_lines(one: Line, other: Line) -> Line | None:
+    """Return the line of positions that stand for cells of two lines at once: each pair in one larger cell, or None.
+
+    Even and odd rows joined along the channels are a line of pairs of rows.
+    """
+    if (one.axes, one.sizes) != (other.axes, other.sizes) or len(one.axes) > 1 or len(one.cells) != len(other.cells):
+        return None
+    step = -(-one.sizes[0] // len(one.cells))
+    pairs = [[cell // step for cell in pair if cell >= 0] for pair in zip(one.cells, other.cells, strict=True)]
+    if any(len(set(pair)) != 1 for pair in pairs):
+        return None
+    return Line(one.axes, (-(-one.sizes[0] // step),), _plain([pair[0] for pair in pairs]))
+
+
+def _plain(cells: Sequence[int]) -> Sequence[int]:
+    """Return cells that count from 0 on as a range, which is compared at once."""
+    if isinstance(cells, range) and cells.step == 1 and cells.start == 0:
+        return cells
+    counted = range(len(cells))
+    return counted if all(map(int.__eq__, cells, counted)) else tuple(cells)
