@@ -89,7 +89,9 @@ def line_of(axis: Axis) -> Line | None:
     lines = lines_in(axis)
     if not lines or any(digit.line is None or digit.role != axis[0].role for digit in axis):
         return None
-    if not all(is_complete(line, axis) for line in lines) or (len(lines) > 1 and any(ITEMS in each.axes for each in lines)):
+    if not all(is_complete(line, axis) for line in lines) or (
+        len(lines) > 1 and any(ITEMS in each.axes for each in lines)
+    ):
         return None
     if len(axis) == 1:
         return lines[0]
@@ -181,8 +183,11 @@ def regrouped(places: Places, shape: Sequence[int]) -> Places | None:
                     return None
                 waiting.append(replace(digit, count=rest))
                 digit = replace(digit, count=need, step=digit.step * rest)
-            axis.append(digit)
             need //= digit.count
+            before = axis[-1] if axis else None
+            if before is not None and before.line == digit.line and before.step == digit.count * digit.step:
+                digit = replace(axis.pop(), count=before.count * digit.count, step=digit.step)
+            axis.append(digit)
         result.append(tuple(axis))
     return None if waiting else tuple(result)
 

@@ -193,7 +193,9 @@ def _with_roles(parts: Sequence[_Part]) -> Sequence[_Part]:
     over = [{axis for line in lines_in(digits) for axis in line.axes} for digits in alone]
     if not over[0] & over[1]:
         return parts
-    return [_Part(_named(part, before, role), part.joins) for part, before, role in ((one, other, QUERY), (other, one, KEY))]
+    return [
+        _Part(_named(part, before, role), part.joins) for part, before, role in ((one, other, QUERY), (other, one, KEY))
+    ]
 
 
 def _only(part: _Part, other: _Part) -> list[Digit]:
@@ -277,7 +279,9 @@ def _cells(digits: Sequence[Digit], role: str) -> TokenGrid | None:
 
 def _map_axes(places: Places) -> tuple[int, ...]:
     """Return the two axes along which the rows and columns of the picture lie in order, if they do."""
-    held = [place for place, axis in enumerate(places) if any(digit.line and digit.line.axes != (ITEMS,) for digit in axis)]
+    held = [
+        place for place, axis in enumerate(places) if any(digit.line and digit.line.axes != (ITEMS,) for digit in axis)
+    ]
     numbers = [in_order(places[place]) for place in held]
     ordered = [number for number in numbers if number is not None]
     return tuple(held) if len(numbers) == len(ordered) == 2 and ordered[0] < ordered[1] else ()
