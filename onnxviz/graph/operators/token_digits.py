@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -163,7 +164,7 @@ def in_order(axis: Axis) -> int | None:
     if line is None or len(line.axes) != 1:
         return None
     cells = [cell for cell in line.cells if cell >= 0]
-    return line.axes[0] if all(a < b for a, b in zip(cells, cells[1:], strict=False)) else None
+    return line.axes[0] if all(one < other for one, other in pairwise(cells)) else None
 
 
 def regrouped(places: Places, shape: Sequence[int]) -> Places | None:
@@ -200,15 +201,19 @@ def settled(places: Places) -> Places:
     """
     places = _renamed(places)
     digits = [digit for axis in places for digit in axis]
-    changes: list[tuple[Line, str, Line | None, int]] = []
-    for role in (QUERY, KEY) if any(digit.role == KEY for digit in digits) else (BOTH,):
-        own = [digit for digit in digits if digit.role in (BOTH, role)]
-        for line in lines_in(own):
-            if not is_complete(line, own):
-                changes.append((line, role, *_coarse(line, own)))
-    for line, role, coarse, step in changes:
-        places = tuple(tuple(_changed(digit, line, role, coarse, step) for digit in axis) for axis in places)
+    roles = (QUERY, KEY) if any(digit.role == KEY for digit in digits) else (BOTH,)
+    changes: list[tuple[Line, Line | None, int]] = []
+    for own in ([digit for digit in digits if digit.role in (BOTH, role)] for role in roles):
+        changes += [(line, *_coarse(line, own)) for line in lines_in(own) if not is_complete(line, own)]
+    if changes and len(roles) > 1:  # only part of the keys is left: which of the two grids counts is not known
+        return settled(tuple(tuple(_placeless(digit) for digit in axis) for axis in places))
+    for line, coarse, step in changes:
+        places = tuple(tuple(_changed(digit, line, coarse, step) for digit in axis) for axis in places)
     return places
+
+
+def _placeless(digit: Digit) -> Digit:
+    return digit if digit.role == BOTH else Digit(digit.count)
 
 
 def _renamed(places: Places) -> Places:
@@ -219,8 +224,8 @@ def _renamed(places: Places) -> Places:
     return tuple(tuple(replace(digit, role=BOTH) for digit in axis) for axis in places)
 
 
-def _changed(digit: Digit, line: Line, role: str, coarse: Line | None, step: int) -> Digit:
-    if digit.line != line or digit.role not in (BOTH, role):
+def _changed(digit: Digit, line: Line, coarse: Line | None, step: int) -> Digit:
+    if digit.line != line:
         return digit
     return Digit(digit.count) if coarse is None else replace(digit, line=coarse, step=digit.step // step)
 
@@ -239,18 +244,19 @@ def _coarse(line: Line, digits: Sequence[Digit]) -> tuple[Line | None, int]:
     return Line(line.axes, (-(-line.sizes[0] // step),), _plain(cells)), step
 
 
-def merged_lines(one: Line, other: Line) -> Line | None:
-    """Return the line of positions that stand for cells of two lines at once: each pair in one larger cell, or None.
+def merged_line(lines: Sequence[Line]) -> Line | None:
+    """Return the line of positions that stand for a cell of each of several lines, all in one larger cell, or None.
 
     Even and odd rows joined along the channels are a line of pairs of rows.
     """
-    if (one.axes, one.sizes) != (other.axes, other.sizes) or len(one.axes) > 1 or len(one.cells) != len(other.cells):
+    first = lines[0]
+    if len(first.axes) > 1 or len({(line.axes, line.sizes, len(line.cells)) for line in lines}) > 1:
         return None
-    step = -(-one.sizes[0] // len(one.cells))
-    pairs = [[cell // step for cell in pair if cell >= 0] for pair in zip(one.cells, other.cells, strict=True)]
-    if any(len(set(pair)) != 1 for pair in pairs):
+    step = -(-first.sizes[0] // len(first.cells))
+    found = [{cell // step for cell in pair if cell >= 0} for pair in zip(*(line.cells for line in lines), strict=True)]
+    if any(len(cells) != 1 for cells in found):
         return None
-    return Line(one.axes, (-(-one.sizes[0] // step),), _plain([pair[0] for pair in pairs]))
+    return Line(first.axes, (-(-first.sizes[0] // step),), _plain([cells.pop() for cells in found]))
 
 
 def _plain(cells: Sequence[int]) -> Sequence[int]:

@@ -1,11 +1,11 @@
-"""Where each token of a transformer lies in the picture, followed through the graph, never taken from how many there are.
+"""Where each token of a transformer lies in the picture, followed through the graph and not taken from their count.
 
 1. A convolution with stride 16 makes a map of 9 x 16 positions; each axis is one digit (token_digits.py).
 2. Reshape and Transpose make (N, 144, C): the token axis is the digits 9 and 16, token t lies at (t // 16, t % 16).
 3. A class token is joined before them, 145 in all: the axis is a line of cells, the first of them OUTSIDE.
 
-So 145 tokens are 9 x 16 + 1 here, though 12 x 12 + 1 would be as many. Which axis of an operand goes where, the rules of
-reads/ say; here only digits are moved. Windows, rolls, patches that are cut without a convolution and merged patches
+So 145 tokens are 9 x 16 + 1 here, though 12 x 12 + 1 would be as many. Which axis of an operand goes where, the rules
+of reads/ say; here only digits are moved. Windows, rolls, patches that are cut without a convolution and merged patches
 follow from the same few steps, whoever made the model. What cannot be followed has no grid.
 """
 
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
 
 import numpy as np
 
@@ -40,7 +39,7 @@ from onnxviz.graph.operators.token_digits import (
     in_order,
     line_of,
     lines_in,
-    merged_lines,
+    merged_line,
     picked,
     regrouped,
     settled,
@@ -51,6 +50,8 @@ from onnxviz.layout import TensorSpec, TokenGrid
 
 _MOST_POSITIONS = 1 << 20
 """What is longer along an axis is a damaged or hostile size; its cells would take all memory."""
+
+_STILL = Pull(((0,),), 1)
 
 _REGROUPING = frozenset({reshaping.reshape, reshaping.flatten, moving.squeeze, moving.unsqueeze})
 """Rules of operators that leave all numbers in their order."""
@@ -75,8 +76,7 @@ def token_grids(graph: Graph, types: Mapping[str, TensorSpec]) -> Mapping[str, T
             places = None if shape is None else _made(node, output, seen, shape, found, sizes)
             if places is not None and has_places(places):
                 found[value] = places
-    grids = ((value, _grid(places)) for value, places in found.items() if value in graph.producers)
-    return {value: grid for value, grid in grids if grid is not None}
+    return _grids({value: places for value, places in found.items() if value in graph.producers})
 
 
 def _seeds(graph: Graph, types: Mapping[str, TensorSpec]) -> Iterator[tuple[str, Places]]:
@@ -110,7 +110,12 @@ def _made(
             if part is None:
                 return None
             parts.append(part)
-    return _joined(parts, shape)
+    found_places = _joined(parts, shape)
+    if found_places is None and operator_of(node).kind == "dense":
+        return _joined(
+            parts[:1], shape
+        )  # the rows of a product are those of its left side, whatever it is multiplied by
+    return found_places
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +159,8 @@ def _moved(axis: Axis, read: AxisRead, size: int, outside: int) -> Axis:
     """Return an axis whose positions are taken one by one from an operand's."""
     if not has_places([axis]):
         return blank(size)
+    if size == size_of(axis) and (read.pull is None or read.pull == _STILL):
+        return axis
     sources = range(size) if read.pull is None else _sources(read.pull, size_of(axis), size, outside)
     return blank(size) if sources is None or size > size_of(axis) == len(sources) else picked(axis, sources)
 
@@ -213,23 +220,23 @@ def _named(part: _Part, other: _Part, role: str) -> tuple[Axis | None, ...]:
 
 def _agreed(axes: Sequence[Axis]) -> Axis | None:
     """Return the axis that all operands have, or that of larger cells in which they agree; None where they do not."""
-    return reduce(lambda one, other: None if one is None else _common(one, other), axes[1:], axes[0])
-
-
-def _common(one: Axis, other: Axis) -> Axis | None:
-    if one == other:
-        return one
-    if [(digit.count, digit.step) for digit in one] != [(digit.count, digit.step) for digit in other]:
+    if all(axis == axes[0] for axis in axes[1:]):
+        return axes[0]
+    if len({tuple((digit.count, digit.step) for digit in axis) for axis in axes}) > 1:
         return None
-    merged = []
-    for digit, beside in zip(one, other, strict=True):
-        line = digit.line
-        if line != beside.line:
-            line = merged_lines(line, beside.line) if line is not None and beside.line is not None else None
-            if line is None:
-                return None
-        merged.append(replace(digit, line=line, role=beside.role if digit.role == BOTH else digit.role))
-    return tuple(merged)
+    common = [_common(digits) for digits in zip(*axes, strict=True)]
+    found = tuple(digit for digit in common if digit is not None)
+    return found if len(found) == len(common) else None
+
+
+def _common(digits: Sequence[Digit]) -> Digit | None:
+    """Return the digit that operands have at one place of an axis."""
+    first, lines = digits[0], lines_in(digits)
+    line = lines[0] if len(lines) == 1 else merged_line(lines)
+    if line is None or any((digit.line is None) != (first.line is None) for digit in digits):
+        return None
+    roles = [digit.role for digit in digits if digit.role != BOTH]
+    return replace(first, line=line, role=roles[0] if roles else BOTH)
 
 
 def _side_by_side(axes: Sequence[Axis]) -> Axis | None:
@@ -240,9 +247,28 @@ def _side_by_side(axes: Sequence[Axis]) -> Axis | None:
     grids = [(line.axes, line.sizes) for line in lines]
     if len(lines) < len(axes) or grids.count(grids[0]) < len(grids):
         return None
-    cells = [max(found) if max(found) >= 0 else min(found, key=abs) for found in zip(*(line.cells for line in lines))]
+    stacked = zip(*(line.cells for line in lines), strict=True)
+    cells = [max(found) if max(found) >= 0 else min(found, key=abs) for found in stacked]
     held = [cell for cell in cells if cell >= 0]
     return None if len(set(held)) < len(held) else axis_of(replace(lines[0], cells=cells))
+
+
+def _grids(found: Mapping[str, Places]) -> Mapping[str, TokenGrid]:
+    """Return the grids of values; most values of a model share a few of them."""
+    made: dict[tuple[tuple[object, ...], ...], TokenGrid | None] = {}
+    grids: dict[str, TokenGrid] = {}
+    for value, places in found.items():
+        key = tuple(
+            (place, id(each.line), each.count, each.step, each.role)
+            for place, axis in enumerate(places)
+            for each in axis
+        )
+        if key not in made:
+            made[key] = _grid(places)
+        grid = made[key]
+        if grid is not None:
+            grids[value] = grid
+    return grids
 
 
 def _grid(places: Places) -> TokenGrid | None:
@@ -261,7 +287,7 @@ def _cells(digits: Sequence[Digit], role: str) -> TokenGrid | None:
     if len({axis for line in lines for axis in line.axes}) != 2 or sum(len(line.axes) for line in lines) != 2:
         return None
     tokens = [place for place, digit in enumerate(digits) if digit.line in lines and digit.role in (BOTH, role)]
-    _, (height, width), cells = cells_of([digits[place] for place in tokens], lines)
+    _, (_, width), cells = cells_of([digits[place] for place in tokens], lines)
     held = np.unique(cells[cells >= 0])
     rows, columns = np.unique(held // width), np.unique(held % width)
     if len(held) != np.count_nonzero(cells >= 0) or len(held) != len(rows) * len(columns):
