@@ -16,7 +16,7 @@ import numpy as np
 
 from onnxviz.errors import InputError
 from onnxviz.files import writing
-from onnxviz.layout import Array
+from onnxviz.layout import Array, Layout, TokenGrid
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -37,6 +37,7 @@ class Activation:
         op: the operator that begins the layer.
         layout_assumed: whether the layout is a likely guess and does not follow from the model.
         read_from: the value's own dtype in the model where the array has another, such as `bfloat16`; else empty.
+        tokens: where its tokens lie in the picture, None where that was not followed or the layout says it.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Activation:
     op: str = ""
     layout_assumed: bool = False
     read_from: str = ""
+    tokens: TokenGrid | None = None
 
     @property
     def dtype(self) -> str:
@@ -59,20 +61,30 @@ class Activation:
         return "int" in self.read_from and self.array.dtype.kind == "f"
 
     @property
+    def arrangement(self) -> Layout:
+        """How it is drawn: by where its tokens lie, else by its layout. Two places at once, as in attention, are not."""
+        return self.layout if self.tokens is None or self.tokens.keys is not None else self.tokens
+
+    @property
     def caption_line(self) -> str:
-        """What stands under the name on a picture: operator, shape, dtype, tap, value, and a layout that is assumed."""
+        """What stands under the name on a picture: operator, shape, dtype, tap, value, tokens, an assumed layout."""
         size = " x ".join(map(str, self.array.shape)) or "scalar"
         place = self.value if self.value != self.name else ""
         dtype = f"{self.dtype} dequantised" if self.dequantised else self.dtype
-        assumed = f"layout {self.layout} assumed" if self.layout_assumed else ""
-        parts = [self.op, size, dtype, self.tap, place, assumed]
+        grid = self.arrangement
+        arranged = grid.words if isinstance(grid, TokenGrid) else ""
+        assumed = f"layout {self.layout} assumed" if self.layout_assumed and not arranged else ""
+        parts = [self.op, size, dtype, self.tap, place, arranged or assumed]
         return "  ·  ".join(part for part in parts if part)
 
     def maps(self, item: int = 0) -> Array:
-        """Return one item with its channels first, `(C, ...)`; without a layout the rank decides, as in a picture."""
+        """Return one item with its channels first, `(C, ...)`; without a layout the rank decides, as in a picture.
+
+        Tokens that lie in the picture are `(C, H, W)`; where some stand for no place `(C, H * W + n)`, these last.
+        """
         from onnxviz.draw.arrange import item_channels
 
-        return item_channels(self.array, self.layout, item)
+        return item_channels(self.array, self.arrangement, item)
 
     def pages(self, style: Style | None = None, **changes: Unpack[StyleChanges]) -> list[Image]:
         """Draw the first item: every page, as Pillow images of mode RGB.
@@ -95,7 +107,7 @@ class Activation:
         from onnxviz.draw.style import Caption, Style
 
         caption = Caption(self.name, self.caption_line)
-        return draw_maps(self.array, self.layout, caption, replace(style or Style(), **changes))
+        return draw_maps(self.array, self.arrangement, caption, replace(style or Style(), **changes))
 
     def _repr_png_(self) -> bytes | None:
         return self._drawings()[0].image._repr_png_()

@@ -131,6 +131,10 @@ class TokenGrid:
         return f"{self.grid[0]} x {self.grid[1]} tokens" + (f" + {self.prefix}" if self.prefix else "")
 
 
+Layout: TypeAlias = "str | TokenGrid | None"
+"""Which axis of an array is what: a letter an axis, or where its tokens lie, or nothing known."""
+
+
 def channel_axis(layout: str | None) -> int | None:
     """Return the index of the channel axis, or None.
 

@@ -32,7 +32,7 @@ from onnxviz.draw.scale import SharedScale, own_scale, parse_scale
 from onnxviz.draw.statistics import ChannelStatistics
 from onnxviz.draw.style import Caption, Drawing, Style, channel_numbers
 from onnxviz.draw.text import face
-from onnxviz.layout import Array
+from onnxviz.layout import Array, Layout
 
 ATTENTION_GAMMA = 0.5
 """The exponent of attention's colours: its rows are spiky, and on a linear scale all but the peaks is black."""
@@ -40,7 +40,7 @@ ATTENTION_GAMMA = 0.5
 
 def draw_maps(
     array: Array,
-    layout: str | None,
+    layout: Layout,
     caption: Caption,
     style: Style,
     statistics: ChannelStatistics | None = None,
@@ -53,7 +53,8 @@ def draw_maps(
 
     Args:
         array: of any rank and of any dtype; NaN and infinities are shown.
-        layout: a letter an axis, such as `NHWC` or `NTC`; None or one that does not fit: the rank decides.
+        layout: a letter an axis, such as `NHWC` or `NTC`, or where tokens lie; None or one that does not fit: the rank
+            decides.
         caption: the words above; labels are used for a vector of as many values.
         style: how it is drawn.
         statistics: those of its `item_channels`, where they are known.
@@ -70,10 +71,10 @@ def draw_maps(
     words = Caption(caption.title, line, caption.labels if named else None)
     known = matching(statistics, arranged, array, layout)
     prepared = prepare(arranged.values, words, kind.style(style), known)
-    return kind.draw(replace(prepared, gamma=kind.gamma, unused=kind.unused_in(style)))
+    return kind.draw(replace(prepared, gamma=kind.gamma, unused=kind.unused_in(style), prefix=arranged.prefix))
 
 
-def scale_of(array: Array, layout: str | None, style: Style) -> SharedScale:
+def scale_of(array: Array, layout: Layout, style: Style) -> SharedScale:
     """Return one scale for all that `draw_maps` draws of an array in a style.
 
     Raises:

@@ -16,9 +16,10 @@ from onnxviz.draw.page import BARE, MARGIN, Page, hatch
 from onnxviz.draw.palette import FAINT_RULE, FRAME, HATCH_BACK, RULE, SIGNS
 from onnxviz.draw.prepare import FoundWords, Prepared
 from onnxviz.draw.quantise import quantise_into
-from onnxviz.draw.statistics import ChannelStatistics, not_finite
+from onnxviz.draw.statistics import ChannelStatistics, channel_extremes, not_finite
 from onnxviz.draw.style import Drawing
 from onnxviz.draw.text import Face, face
+from onnxviz.layout import Array
 from onnxviz.words import number_text
 
 _LABEL_ROWS = 15
@@ -54,6 +55,7 @@ class Montage:
         aside: pixels at the left of the tiles for names of rows.
         ranges: the range behind each name; empty if they do not fit under every tile.
         shares: (C, 2) where each channel's range lies within the layer's, for the bars; None for no bars.
+        beside: columns of values at the left of each map for tokens that stand for no place of it, and a gap.
     """
 
     prepared: Prepared
@@ -62,6 +64,7 @@ class Montage:
     aside: int
     ranges: Sequence[str]
     shares: NDArray[np.float64] | None
+    beside: int = 0
 
     def pages(self) -> Iterator[Page]:
         """Draw the pages one after the other."""
@@ -106,7 +109,8 @@ class Montage:
         gamma = [f"gamma {prepared.gamma:g}"] if prepared.gamma != 1 else []
         live = [f"{found.live}{', constant ones not drawn' if prepared.folded else ''}"] if found.live else []
         asked = [*prepared.order_words, *prepared.count_words]
-        return [found.scale, *gamma, self.grid.tile.words, found.range, *asked, *live, *found.irregular]
+        left = [f"{_count(prepared.prefix)} without a place at the left"] if self.beside else []
+        return [found.scale, *gamma, self.grid.tile.words, found.range, *asked, *live, *found.irregular, *left]
 
     def _fold_strip(self, page: Page, y: int) -> None:
         """Draw one tick a channel, live or constant, in place of the channels that are left out."""
@@ -122,11 +126,17 @@ class Montage:
         """Draw the tiles of a row, whose first has its corner at (y, x), and return their channels."""
         grid, statistics = self.grid, self.prepared.statistics
         channels = self.prepared.channels[row * grid.columns :][: grid.columns]
-        if self.prepared.framed:
-            for column in range(len(channels)):
-                y, x = corner[0] - 1, corner[1] + column * grid.step[1] - 1
-                page.canvas[y : y + grid.tile.height + 2, x : x + grid.tile.width + 2] = FRAME
-        self._write(grids.row_view(page.canvas, grid, corner, len(channels)), channels)
+        aside = self.beside * grid.tile.zoom[1]
+        for column in range(len(channels)):
+            y, x = corner[0], corner[1] + column * grid.step[1]
+            if self.prepared.framed:
+                _frame(page, (y, x + aside), (grid.tile.height, grid.tile.width - aside))
+            if self.beside:
+                _frame(page, (y, x), self._prefix_size)
+        view = grids.row_view(page.canvas, grid, corner, len(channels))
+        if self.beside:
+            self._write_prefix(view[..., :aside], channels)
+        self._write(view[..., aside:], channels)
         for column in np.flatnonzero((statistics.constant | statistics.irregular)[channels]).tolist():
             self._mark(page, int(channels[column]), corner[0], corner[1] + column * grid.step[1])
         return channels
@@ -143,9 +153,32 @@ class Montage:
             return
         # Quantised first and repeated after, which is two to three times cheaper than the other way round, as repeating
         # across before down is than both at once.
-        indices = np.empty((len(channels), *tile.values), np.uint8)
+        indices = np.empty(
+            (len(channels), *prepared.maps.shape[1:]) if self.beside else (len(channels), *tile.values), np.uint8
+        )
         quantise_into(indices, maps, scale, statistics, shrink=tile.shrink, gamma=gamma)
         view[:] = indices.repeat(tile.zoom[1], axis=2)[:, :, None]
+
+    def _write_prefix(self, view: NDArray[np.uint8], channels: NDArray[np.intp]) -> None:
+        """Write tokens that stand for no place, from the top on, into the columns at the left of their tiles."""
+        prefix = self.prepared.prefix
+        assert prefix is not None
+        values, scale = prefix[channels][:, None], self.prepared.limits.take(channels)
+        low, high = scale.low[:, None, None], scale.high[:, None, None]
+        values = np.where(np.isfinite(values), np.clip(values, low, high), values)
+        indices = np.empty(values.shape, np.uint8)
+        quantise_into(indices, values, scale, channel_extremes(values), gamma=self.prepared.gamma)
+        across = self.grid.tile.zoom[1]
+        for place in range(values.shape[2]):
+            column, row = divmod(place, view.shape[1])
+            view[:, row, :, column * across : (column + 1) * across] = indices[:, 0, place, None, None]
+
+    @property
+    def _prefix_size(self) -> tuple[int, int]:
+        """The pixels, down and across, that the tokens beside a map take."""
+        assert self.prepared.prefix is not None
+        down, across = self.grid.tile.zoom
+        return min(self.prepared.prefix.shape[1], self.prepared.maps.shape[1]) * down, (self.beside - 1) * across
 
     def _row(self, page: Page, row: int, corner: tuple[int, int]) -> None:
         grid, first = self.grid, row * self.grid.columns
@@ -164,7 +197,7 @@ class Montage:
     def _mark(self, page: Page, channel: int, y: int, x: int) -> None:
         """Hatch a constant channel, and mark one that is not finite."""
         tile, statistics = self.grid.tile, self.prepared.statistics
-        view = page.canvas[y : y + tile.height, x : x + tile.width]
+        view = page.canvas[y : y + tile.height, x + self.beside * tile.zoom[1] : x + tile.width]
         if statistics.constant[channel]:
             hatch(view, 6 if tile.width >= 24 else 4)
         if statistics.irregular[channel]:
@@ -202,7 +235,7 @@ def plan_montage(prepared: Prepared) -> Montage:
     """Decide where everything stands; see `draw_montage`."""
     prepared = prepared.without_constant()
     statistics, style, channels = prepared.statistics, prepared.style, prepared.channels
-    tile = grids.choose_tile(len(channels), prepared.maps.shape[1], prepared.maps.shape[2], style)
+    tile, beside = _choose_tile(prepared)
     letters, names = face(style.font), [prepared.name(channel) for channel in channels.tolist()]
     widest = max(letters.width(name, 11) for name in names)
     labels = not style.bare and tile.width >= max(_NARROWEST_LABELLED, widest)
@@ -218,7 +251,30 @@ def plan_montage(prepared: Prepared) -> Montage:
         aside=aside,
         ranges=_ranges(letters, tile, names, prepared) if labels and own else [],
         shares=_shares(statistics) if bars else None,
+        beside=beside,
     )
+
+
+def _choose_tile(prepared: Prepared) -> tuple[Tile, int]:
+    """Return how maps are drawn, and how many columns of values stand beside each; none beside maps that shrink."""
+    count, (height, width) = len(prepared.channels), prepared.maps.shape[1:]
+    if prepared.prefix is not None:
+        beside = -(-prepared.prefix.shape[1] // height) + 1
+        tile = grids.choose_tile(count, height, width + beside, prepared.style)
+        if tile.shrink == (1, 1):
+            return tile, beside
+    return grids.choose_tile(count, height, width, prepared.style), 0
+
+
+def _frame(page: Page, corner: tuple[int, int], size: tuple[int, int]) -> None:
+    """Fill a rectangle with the colour of frames, one pixel wider on each side than what is drawn over it."""
+    (y, x), (height, width) = corner, size
+    page.canvas[y - 1 : y + height + 1, x - 1 : x + width + 1] = FRAME
+
+
+def _count(prefix: Array | None) -> str:
+    count = 0 if prefix is None else prefix.shape[1]
+    return f"{count} token{'s' * (count != 1)}"
 
 
 def _ranges(letters: Face, tile: Tile, names: Sequence[str], prepared: Prepared) -> list[str]:

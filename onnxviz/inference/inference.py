@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,8 +23,10 @@ from onnxviz.feed.second_sizes import Tries
 from onnxviz.graph.cut import needed_inputs
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.families import Families
+from onnxviz.graph.operators.axis_letters import Axes
 from onnxviz.graph.operators.input_uses import input_uses
 from onnxviz.graph.operators.region import Region, region, unknown_sizes
+from onnxviz.graph.operators.tokens import token_grids
 from onnxviz.graph.segments import map_bytes
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.graph.shapes import fix_inputs, infer_types
@@ -34,7 +37,7 @@ from onnxviz.inference.quantisation import quantised
 from onnxviz.inference.refusals import LeftOut, reason_against, refusal, warn
 from onnxviz.inference.run_plan import RunPlan, plan_run, skeleton_of
 from onnxviz.inference.value_layouts import ValueLayouts
-from onnxviz.layout import Array, TensorSpec, spatial_axes
+from onnxviz.layout import Array, TensorSpec, TokenGrid, spatial_axes
 from onnxviz.runtime.devices import Placement
 from onnxviz.runtime.executor import Executor
 from onnxviz.runtime.session import RunOptions
@@ -56,6 +59,7 @@ class Inference:
         self._missing = MissingOperators(graph, types)
         self._unrunnable: dict[str, str] = {}
         self._last_fed: tuple[Shapes | None, Types] = (None, {})
+        self._last_tokens: tuple[Shapes | None, Mapping[str, TokenGrid]] = (None, {})
         self._last_plan: tuple[object, RunPlan] = (None, RunPlan((), {}))
 
     def feed(
@@ -164,7 +168,7 @@ class Inference:
         """
         wanted = {choice.value: choice for choice in choices}
         for value in [name for name in fed.arrays if name in wanted]:
-            yield self.activation(wanted[value], fed.arrays[value].copy())
+            yield self.activation(wanted[value], fed.arrays[value].copy(), fed=fed)
         refused = 0
         with self.advising(fed):
             for output, array in executor.run(plan.pieces, fed.arrays):
@@ -173,7 +177,7 @@ class Inference:
                     continue
                 choice, reason = wanted[reading.value], reason_against(array)
                 if not reason:
-                    yield self.activation(choice, array, reading.dtype)
+                    yield self.activation(choice, array, reading.dtype, fed)
                     continue
                 refused += 1
                 if refused == len(choices):
@@ -223,7 +227,7 @@ class Inference:
         with self.advising():
             return self.executor(options, as_shipped=True).open(skeleton_of(self.graph)).run(fed.arrays, names)
 
-    def activation(self, choice: Choice, array: Array, dtype: str = "") -> Activation:
+    def activation(self, choice: Choice, array: Array, dtype: str = "", fed: Feed | None = None) -> Activation:
         """Return an array of a run with the name, layout and operator of its choice, and the dtype that it had."""
         axes = self._layouts.of_array(choice, array.ndim)
         layout = None if axes is None else axes.layout
@@ -231,7 +235,17 @@ class Inference:
             layout = layout.replace("T", "L")  # steps of time or words, not patches of a picture
         op = "" if choice.layer is None else choice.layer.op
         assumed = axes is not None and axes.assumed
-        return Activation(choice.name, choice.value, choice.tap, array, layout, op, assumed, dtype)
+        tokens = None if fed is None else self._tokens(choice.value, array, axes, fed)
+        return Activation(choice.name, choice.value, choice.tap, array, layout, op, assumed, dtype, tokens)
+
+    def _tokens(self, value: str, array: Array, axes: Axes | None, fed: Feed) -> TokenGrid | None:
+        """Return where the tokens of a value lie; None where its layout says it, or it was not followed."""
+        items = {each.shape[0] for each in fed.arrays.values() if each.ndim}
+        is_map = axes is not None and not axes.assumed and "T" not in axes.layout and array.shape[:1] == tuple(items)
+        grid = None if is_map or array.ndim < 2 else self._fed_tokens(fed).get(value)
+        if grid is None or math.prod(grid.split) != array.size:
+            return None
+        return None if grid.axes and axes is not None and grid.axes == spatial_axes(axes.layout) else grid
 
     @contextmanager
     def advising(self, fed: Feed | None = None) -> Iterator[None]:
@@ -262,6 +276,13 @@ class Inference:
         if self._last_fed[0] != shapes:
             self._last_fed = shapes, infer_types(fix_inputs(self.graph, shapes))
         return self._last_fed[1]
+
+    def _fed_tokens(self, fed: Feed) -> Mapping[str, TokenGrid]:
+        """Return where the tokens of every value lie for what is fed; followed once for inputs of the same sizes."""
+        shapes = _shapes(fed)
+        if self._last_tokens[0] != shapes:
+            self._last_tokens = shapes, token_grids(self.graph, self._fed_types(fed))
+        return self._last_tokens[1]
 
     @cached_property
     def _inputs(self) -> tuple[TensorSpec, ...]:

@@ -66,13 +66,13 @@ class Collector(AbstractContextManager["Collector"]):
         """
         if len(self.runs) == MOST_RUNS:
             return
-        arranged = arrange_axes(activation.array, activation.layout)
+        arranged = arrange_axes(activation.array, activation.arrangement)
         if arranged.kind == NOTHING:
             if activation.name not in self.empty:
                 self.empty.append(activation.name)
             return
         array, facts = activation.array, _facts(activation, arranged, layer, labels)
-        known = matching(statistics, arranged, array, activation.layout)
+        known = matching(statistics, arranged, array, activation.arrangement)
         place = self._place(facts, len(arranged.values))
         if arranged.kind == BARS and len(arranged.values) > MOST_CHANNELS and place.kept is None:
             known = known or channel_statistics(arranged.values)

@@ -13,6 +13,7 @@ from typing import Any
 
 from onnxviz.classes.scores import ClassScore
 from onnxviz.graph.layers.layer import Layer
+from onnxviz.layout import TokenGrid
 
 LISTING = "view.json"
 """The name of the file that lists everything that was made."""
@@ -28,6 +29,7 @@ class LayerRecord:
         range: the smallest and the largest finite value.
         irregular: how many channels are not finite in words, such as `NaN in 1, inf in 1 of 16`; else empty.
         pictures: their files.
+        tokens: where tokens lie in the picture.
     """
 
     name: str
@@ -42,6 +44,7 @@ class LayerRecord:
     pictures: tuple[str, ...]
     dequantised: bool = False
     irregular: str = ""
+    tokens: TokenGrid | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,7 @@ def _draw_layers(activations: Iterable[Activation], shown: Shown, album: Album, 
             caption = Caption(activation.name, activation.caption_line, labels)
             if len(drawn.layers) in in_overview:
                 style = album.style_of(activation.value)
-                drawn.rows.append(summarise(activation.array, activation.layout, caption, statistics, style))
+                drawn.rows.append(summarise(activation.array, activation.arrangement, caption, statistics, style))
             stem = f"{len(drawn.layers):03}-{safe_name(activation.name)}"
             pictures = _save_pages(activation, caption, statistics, album, stem)
             layer = _record(activation, chosen[activation.value], statistics, pictures)
@@ -139,6 +139,7 @@ def _record(
         pictures=pictures,
         dequantised=activation.dequantised,
         irregular=irregular_words(activation.maps(), statistics),
+        tokens=activation.tokens,
     )
 
 
@@ -147,7 +148,7 @@ def _save_pages(
 ) -> tuple[str, ...]:
     """Draw the pages of a layer, save them and return their files' names."""
     style = album.style_of(activation.value)
-    drawings = draw_maps(activation.array, activation.layout, caption, style, statistics)
+    drawings = draw_maps(activation.array, activation.arrangement, caption, style, statistics)
     numbers = [f"-{page + 1}" for page in range(len(drawings))] if len(drawings) > 1 else [""]
     return tuple(album.save(drawing, stem + number) for drawing, number in zip(drawings, numbers, strict=True))
 

@@ -18,7 +18,7 @@ from onnxviz.draw.projection import pca_rgb
 from onnxviz.draw.scale import own_scale
 from onnxviz.draw.statistics import ChannelStatistics, channel_extremes, channel_statistics, irregular_words
 from onnxviz.draw.style import Caption, Style
-from onnxviz.layout import Array
+from onnxviz.layout import Array, Layout
 
 NAMED = 8
 """How many of a vector's largest values are named."""
@@ -97,7 +97,7 @@ class OverviewRow:
 
 def summarise(
     array: Array,
-    layout: str | None,
+    layout: Layout,
     caption: Caption,
     statistics: ChannelStatistics | None = None,
     style: Style | None = None,
@@ -106,7 +106,7 @@ def summarise(
 
     Args:
         array: of any rank and dtype.
-        layout: a letter an axis, or None: the rank decides, see `arrange_axes`.
+        layout: a letter an axis, where tokens lie, or None: the rank decides, see `arrange_axes`.
         caption: the layer's name, and a line about it, such as its operator and shape.
         statistics: those of its `item_channels`, where they are known.
         style: its `channels`, `order` and `top` say which channels may be shown, its `limits` on which scale.
