@@ -16,7 +16,7 @@ import numpy as np
 
 from onnxviz.errors import InputError
 from onnxviz.files import writing
-from onnxviz.layout import Array, Layout, TokenGrid
+from onnxviz.layout import Array, AttentionLayout, Layout, TokenGrid
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -62,8 +62,19 @@ class Activation:
 
     @property
     def arrangement(self) -> Layout:
-        """How it is drawn: by where its tokens lie, else by its layout. Two places at once, as in attention, are not."""
-        return self.layout if self.tokens is None or self.tokens.keys is not None else self.tokens
+        """How its axes lie: as tokens of a picture, else by its layout, as in attention, where two places meet."""
+        return self.layout if self.tokens is None or self.is_attention else self.tokens
+
+    @property
+    def is_attention(self) -> bool:
+        """Whether it holds attention weights, queries by keys."""
+        return (self.layout or "").count("T") == 2
+
+    def seen_by(self, query: str) -> Layout:
+        """Return how it is drawn: attention as that of a query (see `Style.query`), all else as it is arranged."""
+        return (
+            AttentionLayout(self.layout, self.tokens, query) if self.layout and self.is_attention else self.arrangement
+        )
 
     @property
     def caption_line(self) -> str:
@@ -106,8 +117,8 @@ class Activation:
         from onnxviz.draw.kinds import draw_maps
         from onnxviz.draw.style import Caption, Style
 
-        caption = Caption(self.name, self.caption_line)
-        return draw_maps(self.array, self.arrangement, caption, replace(style or Style(), **changes))
+        style = replace(style or Style(), **changes)
+        return draw_maps(self.array, self.seen_by(style.query), Caption(self.name, self.caption_line), style)
 
     def _repr_png_(self) -> bytes | None:
         return self._drawings()[0].image._repr_png_()

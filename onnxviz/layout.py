@@ -131,8 +131,23 @@ class TokenGrid:
         return f"{self.grid[0]} x {self.grid[1]} tokens" + (f" + {self.prefix}" if self.prefix else "")
 
 
-Layout: TypeAlias = "str | TokenGrid | None"
-"""Which axis of an array is what: a letter an axis, or where its tokens lie, or nothing known."""
+@dataclass(frozen=True, slots=True)
+class AttentionLayout:
+    """Attention weights and whose attention is meant.
+
+    Attributes:
+        letters: two of them T, the queries and then the keys, such as `NCTT`.
+        tokens: where its tokens lie in the picture, None where they do not.
+        query: a row and column of the grid such as `7,3`, a token's number, `class`, `mean`, `matrix` or `auto`.
+    """
+
+    letters: str
+    tokens: TokenGrid | None = None
+    query: str = "auto"
+
+
+Layout: TypeAlias = "str | TokenGrid | AttentionLayout | None"
+"""Which axis of an array is what: a letter an axis, or where its tokens lie, or whose attention it is, or unknown."""
 
 
 def channel_axis(layout: str | None) -> int | None:

@@ -7,13 +7,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from onnxviz.draw.attention import of_text, over_picture
 from onnxviz.draw.statistics import ChannelStatistics, as_floats
-from onnxviz.layout import SPATIAL, Array, Layout, TokenGrid, channels_first
+from onnxviz.layout import SPATIAL, Array, AttentionLayout, Layout, TokenGrid, channels_first
 
 NO_NUMBERS = "OSUTMm"
 """numpy's kinds of dtypes that hold texts, objects or times."""
 
 MAPS, BANDS, BARS, FILMSTRIP, ATTENTION, NOTHING = "maps", "bands", "bars", "filmstrip", "attention", "nothing"
+ATTENDED, ATTENDED_BANDS = "attended", "attended bands"
+SEQUENCES = (BANDS, ATTENDED_BANDS)
+"""The kinds that draw a sequence for each channel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +26,23 @@ class Arranged:
 
     Attributes:
         kind: `maps` (C, H, W), `bands` (C, L), `bars` (C,), `filmstrip` (C, D, H, W), `attention`
-            (heads, T, T) or `nothing` (the array is empty, or holds no numbers).
+            (heads, T, T), of one query `attended` (heads, H, W) or `attended bands` (heads, T), or `nothing` (the
+            array is empty, or holds no numbers).
         values: float32 or float64 in the shape of the kind; a view where the array allows it.
         notes: what was done or assumed, for the caption.
         prefix: tokens that stand for no place of the maps, (C, n), None where there are none.
+        labels: a name for each channel, where these say more than its number.
+        mark: a position (y, x) that every map marks.
+        query: whose attention it is, else empty.
     """
 
     kind: str
     values: Array
     notes: tuple[str, ...] = ()
     prefix: Array | None = None
+    labels: tuple[str, ...] | None = None
+    mark: tuple[int, int] | None = None
+    query: str = ""
 
 
 def arrange_axes(array: Array, layout: Layout) -> Arranged:
@@ -39,7 +50,8 @@ def arrange_axes(array: Array, layout: Layout) -> Arranged:
 
     A layout has one letter an axis; N is the batch, C the channels, T tokens, D, H, W, L space; two T make
     attention, and any other letter is folded into the channels. Tokens are bands: how many there are does not say
-    where in a picture they lie; a TokenGrid says it and makes them maps. Without a layout that fits, the rank decides
+    where in a picture they lie; a TokenGrid says it and makes them maps. An AttentionLayout says whose attention is
+    shown, over the picture where its keys lie there. Without a layout that fits, the rank decides
     and the notes say so.
 
     Example:
@@ -52,6 +64,8 @@ def arrange_axes(array: Array, layout: Layout) -> Arranged:
         return Arranged(NOTHING, np.empty(0, np.float32), ("no numbers" if array.size else "no values",))
     if isinstance(layout, TokenGrid):
         return _on_grid(array, layout)
+    if isinstance(layout, AttentionLayout):
+        return _attention(array, layout)
     values, letters, notes = _item(array, layout)
     arranged = _by_letters(as_floats(values), letters)
     return replace(arranged, notes=(*notes, *arranged.notes))
@@ -71,7 +85,8 @@ def item_channels(array: Array, layout: Layout, item: int = 0) -> Array:
     if isinstance(layout, TokenGrid):
         maps, prefix = token_maps(array, layout, item)
         return maps if not layout.prefix else np.concatenate([maps.reshape(len(maps), -1), prefix], axis=1)
-    values, letters, _ = _item(array, layout, item)
+    letters = layout.letters if isinstance(layout, AttentionLayout) else layout
+    values, letters, _ = _item(array, letters, item)
     return np.ascontiguousarray(_channels_first(values, letters))
 
 
@@ -93,6 +108,19 @@ def token_maps(array: Array, grid: TokenGrid, item: int = 0) -> tuple[Array, Arr
     maps = np.empty((count, math.prod(grid.grid)), values.dtype)
     maps[:, cells[cells >= 0]] = values[:, cells >= 0]
     return maps.reshape(count, *grid.grid), values[:, cells == -1]
+
+
+def _attention(array: Array, layout: AttentionLayout) -> Arranged:
+    shown = over_picture(array, layout)
+    if shown is not None:
+        return Arranged(ATTENDED, shown.values, shown.notes, shown.prefix, shown.labels, shown.mark, shown.query)
+    matrix = arrange_axes(array, layout.letters)
+    if matrix.kind != ATTENTION:
+        return matrix
+    shown = of_text(matrix.values, layout)
+    kind = ATTENTION if shown.values.ndim == 3 else ATTENDED_BANDS
+    notes = (*matrix.notes[:-1], *shown.notes)
+    return replace(matrix, kind=kind, values=shown.values, notes=notes, query=shown.query)
 
 
 def _on_grid(array: Array, grid: TokenGrid) -> Arranged:

@@ -118,7 +118,8 @@ class _Bands:
             self._fill(page.canvas, (BARE, BARE), channels)
             return page
         notes, widest = (self._notes(channels, words) for words in (prepared.found_words, prepared.widest_words))
-        header = Header(prepared.caption, notes, prepared.limits, prepared.legend(channels), widest=widest)
+        legend = prepared.legend(channels)
+        header = Header(prepared.caption, notes, prepared.limits, legend, prepared.gamma, widest)
         width = header_width(AXIS + self.grid.width + (RANGE_BAR + 12 if own else 0))
         top, left = header.height(width, style.font), MARGIN + AXIS
         page = Page(width, top + height + RULER + MARGIN, style.font)
@@ -142,7 +143,8 @@ class _Bands:
         values = self.prepared.maps[channels]
         if grid.shrink > 1:
             values = strongest(values, np.arange(0, values.shape[1], grid.shrink))
-        bands = quantise(values[:, None], self.prepared.limits.take(channels), shown)[:, 0].repeat(grid.zoom, axis=1)
+        scale, gamma = self.prepared.limits.take(channels), self.prepared.gamma
+        bands = quantise(values[:, None], scale, shown, gamma=gamma)[:, 0].repeat(grid.zoom, axis=1)
         for offset in range(grid.thickness):
             view[offset :: grid.thickness] = bands
         for place in np.flatnonzero(shown.constant):
@@ -176,7 +178,8 @@ class _Bands:
 
     def _notes(self, channels: npt.NDArray[np.intp], found: FoundWords) -> list[str]:
         count, asked = len(self.prepared.maps), self.prepared.order_words
-        notes = [found.scale, self.grid.words, found.range, *asked, *filter(None, [found.live])]
+        gamma = [f"gamma {self.prepared.gamma:g}"] if self.prepared.gamma != 1 else []
+        notes = [found.scale, *gamma, self.grid.words, found.range, *asked, *filter(None, [found.live])]
         notes += found.irregular
         if len(channels) < count:
             adjacent = bool((np.diff(channels) == 1).all())

@@ -18,7 +18,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from onnxviz.draw.arrange import ATTENTION, BANDS, BARS, FILMSTRIP, MAPS, NOTHING, Arranged, arrange_axes, matching
+from onnxviz.draw.arrange import (
+    ATTENDED,
+    ATTENDED_BANDS,
+    ATTENTION,
+    BANDS,
+    BARS,
+    FILMSTRIP,
+    MAPS,
+    NOTHING,
+    SEQUENCES,
+    Arranged,
+    arrange_axes,
+    matching,
+)
+from onnxviz.draw.attention import parse_query
 from onnxviz.draw.bands import draw_bands
 from onnxviz.draw.bars import draw_bars, draw_wave
 from onnxviz.draw.filmstrip import draw_filmstrip
@@ -68,10 +82,12 @@ def draw_maps(
     kind = picture_kind(arranged)
     named = arranged.kind == BARS and caption.labels is not None and len(caption.labels) == len(arranged.values)
     line = " · ".join(part for part in (caption.line, *arranged.notes) if part)
-    words = Caption(caption.title, line, caption.labels if named else None)
+    steps = caption.steps if arranged.kind in _OVER_STEPS else None
+    words = Caption(caption.title, line, caption.labels if named else arranged.labels, steps)
     known = matching(statistics, arranged, array, layout)
     prepared = prepare(arranged.values, words, kind.style(style), known)
-    return kind.draw(replace(prepared, gamma=kind.gamma, unused=kind.unused_in(style), prefix=arranged.prefix))
+    prepared = replace(prepared, prefix=arranged.prefix, mark=arranged.mark)
+    return kind.draw(replace(prepared, gamma=kind.gamma, unused=kind.unused_in(style)))
 
 
 def scale_of(array: Array, layout: Layout, style: Style) -> SharedScale:
@@ -91,13 +107,14 @@ def check_style(style: Style) -> None:
     """Check a style before there is anything to draw; whether a layer has a channel only `prepare` can say.
 
     Raises:
-        UsageError: a scale, colormap, theme, order, font, size or list of channels that does not exist.
+        UsageError: a scale, colormap, theme, order, font, size, query or list of channels that does not exist.
     """
     parse_scale(style.scale)
     colormap = default_colormap(False, style.theme) if style.colormap == "auto" else style.colormap
     palette(colormap, style.theme)
     check_order(style.order)
     check_sizes(style)
+    parse_query(style.query)
     if style.channels is not None:
         channel_numbers(style.channels)
     face(style.font)
@@ -153,7 +170,12 @@ KINDS = {
     BARS: PictureKind(draw_bars, _bars_style, unused=("tile", "columns", "rows")),
     FILMSTRIP: PictureKind(draw_filmstrip),
     ATTENTION: PictureKind(draw_montage, attention_style, ATTENTION_GAMMA),
+    ATTENDED: PictureKind(draw_montage, attention_style, ATTENTION_GAMMA),
+    ATTENDED_BANDS: PictureKind(draw_bands, attention_style, ATTENTION_GAMMA, unused=("columns",)),
 }
+_OVER_STEPS = (ATTENTION, *SEQUENCES)
+"""The kinds along whose axes tokens lie one after the other, so that each may have a name."""
+
 WAVE = PictureKind(draw_wave, _wave_style, unused=("tile", "columns", "rows", "channels", "order", "top"))
 """The kinds by what `arrange_axes` calls them, and that of a single sequence."""
 

@@ -13,7 +13,7 @@ from onnxviz.draw import grid as grids
 from onnxviz.draw.grid import Grid, Tile
 from onnxviz.draw.header import TALLEST, Header, header_width
 from onnxviz.draw.page import BARE, MARGIN, Page, hatch
-from onnxviz.draw.palette import FAINT_RULE, FRAME, HATCH_BACK, RULE, SIGNS
+from onnxviz.draw.palette import FAINT_RULE, FRAME, HATCH_BACK, INK, INK_STEPS, RULE, SIGNS
 from onnxviz.draw.prepare import FoundWords, Prepared
 from onnxviz.draw.quantise import quantise_into
 from onnxviz.draw.statistics import ChannelStatistics, channel_extremes, not_finite
@@ -139,7 +139,21 @@ class Montage:
         self._write(view[..., aside:], channels)
         for column in np.flatnonzero((statistics.constant | statistics.irregular)[channels]).tolist():
             self._mark(page, int(channels[column]), corner[0], corner[1] + column * grid.step[1])
+        for column in range(len(channels) if self.prepared.mark is not None else 0):
+            self._ring(page, (corner[0], corner[1] + column * grid.step[1] + aside))
         return channels
+
+    def _ring(self, page: Page, corner: tuple[int, int]) -> None:
+        """Draw a ring of ink, edged by the page's colour, around the marked position of a map with this corner."""
+        tile = self.grid.tile
+        assert self.prepared.mark is not None
+        (y, x), (down, across) = corner, tile.zoom
+        top, left = (place // by for place, by in zip(self.prepared.mark, tile.shrink, strict=True))
+        for ink, out in ((INK, 1), (INK + INK_STEPS - 1, 0)):
+            rows = slice(y + top * down - out, y + (top + 1) * down + out)
+            columns = slice(x + left * across - out, x + (left + 1) * across + out)
+            page.canvas[[rows.start, rows.stop - 1], columns] = ink
+            page.canvas[rows, [columns.start, columns.stop - 1]] = ink
 
     def _write(self, view: NDArray[np.uint8], channels: NDArray[np.intp]) -> None:
         """Write channels into the `row_view` of their tiles."""

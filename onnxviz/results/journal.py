@@ -109,6 +109,7 @@ def _layer_document(layer: LayerRecord, statistics: ChannelStatistics) -> dict[s
         "layout": layer.layout,
         "layout_assumed": layer.layout_assumed,
         "tokens": layer.tokens.as_json() if layer.tokens else None,
+        "query": layer.query or None,
         "dtype": layer.dtype,
         "dequantised": layer.dequantised,
         "receptive_field": field.as_json() if field else None,

@@ -30,6 +30,7 @@ class LayerRecord:
         irregular: how many channels are not finite in words, such as `NaN in 1, inf in 1 of 16`; else empty.
         pictures: their files.
         tokens: where tokens lie in the picture.
+        query: whose attention its picture shows: `7,3`, `5`, `class`, `mean` or `matrix`; empty of other layers.
     """
 
     name: str
@@ -45,6 +46,7 @@ class LayerRecord:
     dequantised: bool = False
     irregular: str = ""
     tokens: TokenGrid | None = None
+    query: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from onnxviz.activations import Activation
 from onnxviz.classes.classes import Classes
 from onnxviz.classes.scores import Scores
+from onnxviz.draw.arrange import arrange_axes
 from onnxviz.draw.encode import save
 from onnxviz.draw.kinds import draw_maps
 from onnxviz.draw.overview import Head, OverviewRow, draw_overview, summarise
@@ -114,10 +115,14 @@ def _draw_layers(activations: Iterable[Activation], shown: Shown, album: Album, 
             caption = Caption(activation.name, activation.caption_line, labels)
             if len(drawn.layers) in in_overview:
                 style = album.style_of(activation.value)
-                drawn.rows.append(summarise(activation.array, activation.arrangement, caption, statistics, style))
+                layout = activation.seen_by(style.query)
+                drawn.rows.append(summarise(activation.array, layout, caption, statistics, style))
             stem = f"{len(drawn.layers):03}-{safe_name(activation.name)}"
             pictures = _save_pages(activation, caption, statistics, album, stem)
             layer = _record(activation, chosen[activation.value], statistics, pictures)
+            if activation.is_attention:
+                shown_query = activation.seen_by(album.options.style.query)
+                layer = replace(layer, query=arrange_axes(activation.array, shown_query).query)
             outlets.add(activation, layer, statistics, labels)
             drawn.layers.append(layer)
     return drawn
@@ -148,7 +153,7 @@ def _save_pages(
 ) -> tuple[str, ...]:
     """Draw the pages of a layer, save them and return their files' names."""
     style = album.style_of(activation.value)
-    drawings = draw_maps(activation.array, activation.arrangement, caption, style, statistics)
+    drawings = draw_maps(activation.array, activation.seen_by(style.query), caption, style, statistics)
     numbers = [f"-{page + 1}" for page in range(len(drawings))] if len(drawings) > 1 else [""]
     return tuple(album.save(drawing, stem + number) for drawing, number in zip(drawings, numbers, strict=True))
 

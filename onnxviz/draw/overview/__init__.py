@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from onnxviz.draw import palette
-from onnxviz.draw.arrange import BANDS
+from onnxviz.draw.arrange import SEQUENCES
 from onnxviz.draw.overview.boxes import CURVE, TILE
 from onnxviz.draw.overview.head import Head
 from onnxviz.draw.overview.row import Curve, MapsLook, OverviewRow, VectorLook, summarise
@@ -75,7 +75,7 @@ def column_titles(rows: Sequence[OverviewRow], style: Style) -> list[tuple[int, 
 def _mostly_usual(rows: Sequence[OverviewRow]) -> bool:
     """Return whether at least half of the rows of maps stand in columns that can have titles."""
     looks = [(row.look, row.kind) for row in rows if isinstance(row.look, MapsLook)]
-    return 2 * sum(kind != BANDS and look.boxes.usual for look, kind in looks) >= len(looks)
+    return 2 * sum(kind not in SEQUENCES and look.boxes.usual for look, kind in looks) >= len(looks)
 
 
 def _draw_row(sheet: Sheet, row: OverviewRow, y: int) -> None:
@@ -84,7 +84,7 @@ def _draw_row(sheet: Sheet, row: OverviewRow, y: int) -> None:
     if isinstance(row.look, VectorLook):
         draw_vector_strip(sheet, row, row.look, y)
     elif isinstance(row.look, MapsLook):
-        (draw_sequences_strip if row.kind == BANDS else draw_maps_strip)(sheet, row, row.look, y)
+        (draw_sequences_strip if row.kind in SEQUENCES else draw_maps_strip)(sheet, row, row.look, y)
     if row.curve is not None:
         _draw_curve(sheet.page, row.curve, y)
 

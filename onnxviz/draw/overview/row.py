@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from onnxviz.draw.arrange import BANDS, BARS, FILMSTRIP, NOTHING, arrange_axes, matching
+from onnxviz.draw.arrange import BANDS, BARS, FILMSTRIP, NOTHING, SEQUENCES, arrange_axes, matching
 from onnxviz.draw.bands import strongest
 from onnxviz.draw.bars import Columns, spans, vertical_limits
 from onnxviz.draw.kinds import picture_kind
@@ -160,7 +160,7 @@ def _maps_row(row: OverviewRow, values: Array, style: Style, statistics: Channel
         look = _vector_look(values[0].astype(np.float64), np.arange(values.shape[1]), style)
     else:
         top = _most_varied(statistics, chosen_channels(values, style, whole), style)
-        look = (_sequences_look if row.kind == BANDS else _look)(shown, statistics, top)
+        look = (_sequences_look if row.kind in SEQUENCES else _look)(shown, statistics, top)
     return replace(
         row,
         notes=notes,
