@@ -28,6 +28,7 @@ class LayerRecord:
         dtype: the value's own in the model; `dequantised` where what its codes stand for was shown.
         range: the smallest and the largest finite value.
         irregular: how many channels are not finite in words, such as `NaN in 1, inf in 1 of 16`; else empty.
+        overview: the channels that the overview shows of it, none of a vector; None where it is not in the overview.
         pictures: their files.
         tokens: where tokens lie in the picture.
         query: whose attention its picture shows: `7,3`, `5`, `class`, `mean` or `matrix`; empty of other layers.
@@ -47,6 +48,7 @@ class LayerRecord:
     irregular: str = ""
     tokens: TokenGrid | None = None
     query: str = ""
+    overview: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
