@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from onnxviz.errors import ExecutionError, NoMatchError, RunError, UsageError
+from onnxviz.graph.computed import Computed, find_computed, hidden_weights, listing, written_out
 from onnxviz.graph.expose import expose, strip_metadata
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.catalogue import catalogue
@@ -108,9 +109,19 @@ class Model:
         return infer_types(self.graph) if self._types is None else self._types
 
     @cached_property
+    def _computed(self) -> Computed:
+        """What a run can compute besides the graph's values: weights of fused attentions, and their rollout."""
+        return find_computed(self.graph, self.types)
+
+    @cached_property
+    def _listing(self) -> Graph:
+        """The graph with all that a run can compute among its values; it is never run."""
+        return listing(self.graph, self._computed)
+
+    @cached_property
     def catalogue(self) -> tuple[Layer, ...]:
         """Every layer of a kind worth looking at, those inside functions and bodies included, in graph order."""
-        return catalogue(self.graph, self.types, self._families)
+        return catalogue(self._listing, {**self.types, **self._computed.types}, self._families)
 
     @cached_property
     def layers(self) -> Mapping[str, Layer]:
@@ -123,11 +134,11 @@ class Model:
         # Not at the top: listing and exposing need no Pillow and no rules of receptive fields to be loaded.
         from onnxviz.inference.inference import Inference
 
-        return Inference(self.file, self.graph, self.types, self._families)
+        return Inference(self.file, self.graph, self.types, self._families, self._computed)
 
     @cached_property
     def _families(self) -> Families:
-        return Families(self.graph, self.types)
+        return Families(self._listing, {**self.types, **self._computed.types})
 
     def select(
         self, layers: SelectionText | None = None, *, exclude: Sequence[str] = (), tap: str = "act"
@@ -310,9 +321,23 @@ def choices_of(
         NoMatchError: It matches nothing.
     """
     if layers is None:
-        choices, words = default_choices(model.graph, model.catalogue, tap, exclude)
-        return choices, f"no selection given: {words}"
-    return choose(layers, graph=model.graph, layers=model.catalogue, exclude=exclude, tap=tap), ""
+        choices, words = default_choices(model._listing, model.catalogue, tap, exclude)
+        return _noting_hidden(model, choices), f"no selection given: {words}"
+    choices = choose(layers, graph=model._listing, layers=model.catalogue, exclude=exclude, tap=tap)
+    return _noting_hidden(model, choices), ""
+
+
+def _noting_hidden(model: Model, choices: tuple[Choice, ...]) -> tuple[Choice, ...]:
+    """Say with the first choice which attentions have weights that cannot be seen, and what to do."""
+    nodes = hidden_weights(model.graph, [choice.value for choice in choices])
+    if not nodes:
+        return choices
+    names = listed(dict.fromkeys(quoted(node.key) for node in nodes))
+    note = (
+        f"the weights of {names} stay inside onnxruntime's {listed(sorted({node.op for node in nodes}))}: a model with "
+        "its attention written out shows them (not optimised for transformers, or exported with it eager)"
+    )
+    return (replace(choices[0], note="; ".join(filter(None, (choices[0].note, note)))), *choices[1:])
 
 
 def layers_of(model: Model, choices: Sequence[Choice]) -> tuple[Layer, ...]:
@@ -336,9 +361,16 @@ def layers_of(model: Model, choices: Sequence[Choice]) -> tuple[Layer, ...]:
 def expose_choices(model: Model, choices: Sequence[Choice], *, only: bool = False) -> Model:
     """Return a model with what was chosen as outputs; its `remarks` name those that were, and those without a rank."""
     types = {**model.types, **{choice.value: _ranked(model, choice) for choice in choices}}
-    exposed = expose(model.graph, [choice.value for choice in choices], types, only=only)
+    graph = written_out(model.graph, model._computed, [choice.value for choice in choices])
+    exposed = expose(graph, [choice.value for choice in choices], types, only=only)
     verb = "already are outputs" if len(exposed.already) > 1 else "already is an output"
     remarks = [f"{listed(map(quoted, exposed.already))} {verb}"] if exposed.already else []
+    beyond = [quoted(choice.name) for choice in choices if choice.value in model._computed.values]
+    if beyond:
+        verb = "are no values" if len(beyond) > 1 else "is not a value"
+        remarks.append(
+            f"{listed(beyond)} {verb} of the original: what computes {'them' * (len(beyond) > 1) or 'it'} is added"
+        )
     if exposed.unranked:
         names = listed(map(repr, exposed.unranked))
         remarks.append(
@@ -350,7 +382,8 @@ def expose_choices(model: Model, choices: Sequence[Choice], *, only: bool = Fals
 
 def _ranked(model: Model, choice: Choice) -> TensorSpec:
     """Return the type of a chosen value; where inference tells no rank, its layer's layout does."""
-    spec = model.types.get(choice.value, TensorSpec(choice.value))
+    known = {**model.types, **model._computed.types}
+    spec = known.get(choice.value, TensorSpec(choice.value))
     if spec.shape is None and choice.layer is not None and choice.layer.layout:
         return replace(spec, shape=(None,) * len(choice.layer.layout))
     return spec

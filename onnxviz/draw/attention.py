@@ -104,7 +104,7 @@ def of_text(matrix: Array, layout: AttentionLayout) -> Attended:
 
 
 @dataclass(frozen=True, slots=True)
-class _Weights:
+class _PlacedWeights:
     """Weights by window, head, query and key `(B, C, Q, K)`, and the cells of a grid where queries and keys lie.
 
     `queries` (B, Q) are None where these lie nowhere; -1 marks a token of no place, below that is padding. `items` is
@@ -119,7 +119,7 @@ class _Weights:
     items: int = 1
 
 
-def _over_picture(array: Array, layout: AttentionLayout) -> _Weights | None:
+def _over_picture(array: Array, layout: AttentionLayout) -> _PlacedWeights | None:
     """Return the weights of item 0 with the places of their keys, None where these lie nowhere."""
     tokens, letters = layout.tokens, layout.letters
     if tokens is None or math.prod(tokens.split) != array.size or not array.size:
@@ -140,7 +140,7 @@ def _over_picture(array: Array, layout: AttentionLayout) -> _Weights | None:
     queries = None if tokens.keys is None else _cells(tokens, both, sorted(rows))
     values, cells = as_floats(split.reshape(sizes)), _cells(keys, both, sorted(columns))
     items = math.prod(tokens.split[place] for place in batch)
-    return _Weights(values, cells, keys.grid, queries, tokens.grid, items)
+    return _PlacedWeights(values, cells, keys.grid, queries, tokens.grid, items)
 
 
 def _places_of_axes(shape: Sequence[int], split: Sequence[int]) -> list[tuple[int, ...]] | None:
@@ -165,7 +165,7 @@ def _cells(grid: TokenGrid, both: Sequence[int], own: Sequence[int]) -> Cells:
     return cells.reshape(math.prod(grid.split[place] for place in both), -1)
 
 
-def _as_maps(weights: _Weights, asked: Query) -> Attended:
+def _as_maps(weights: _PlacedWeights, asked: Query) -> Attended:
     """Return the attention of a query over the picture, `(heads, H, W)`."""
     found, query, words = _chosen(weights, asked)
     if found is None:
@@ -189,7 +189,7 @@ def _as_maps(weights: _Weights, asked: Query) -> Attended:
     return Attended(maps.reshape(-1, height, width), query, notes, prefix, _labels(prefix), mark)
 
 
-def _chosen(weights: _Weights, asked: Query) -> tuple[tuple[int, int] | None, str, str]:
+def _chosen(weights: _PlacedWeights, asked: Query) -> tuple[tuple[int, int] | None, str, str]:
     """Return the window and number of the query that is shown, None for all of them, its name, and words for it."""
     outside = np.argwhere(weights.queries == _OUTSIDE) if weights.queries is not None else np.empty((0, 2), int)
     if asked.kind == CLASS or (asked.kind == AUTO and len(outside)):
@@ -206,7 +206,7 @@ def _chosen(weights: _Weights, asked: Query) -> tuple[tuple[int, int] | None, st
     return found, query, f"no query {name}: {words}"
 
 
-def _named(weights: _Weights, place: tuple[int, ...]) -> tuple[int, int] | None:
+def _named(weights: _PlacedWeights, place: tuple[int, ...]) -> tuple[int, int] | None:
     """Return the window and number of a query by its row and column, or by its number where there is one window."""
     if len(place) == 1:
         return (0, place[0]) if len(weights.values) == 1 and place[0] < weights.values.shape[2] else None
@@ -217,7 +217,7 @@ def _named(weights: _Weights, place: tuple[int, ...]) -> tuple[int, int] | None:
     return (int(found[0, 0]), int(found[0, 1])) if len(found) else None
 
 
-def _mark(weights: _Weights, window: int, place: int) -> tuple[int, int] | None:
+def _mark(weights: _PlacedWeights, window: int, place: int) -> tuple[int, int] | None:
     """Return the cell of the keys' grid in which a query lies; None of a query without a place."""
     cell = -1 if weights.queries is None else int(weights.queries[window, place])
     if cell < 0:

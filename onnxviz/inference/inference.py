@@ -20,6 +20,7 @@ from onnxviz.feed.free_sizes import open_sizes
 from onnxviz.feed.input_shapes import picture_input
 from onnxviz.feed.make import make_feed
 from onnxviz.feed.second_sizes import Tries
+from onnxviz.graph.computed import Computed, grid_of, needs_of, written_out
 from onnxviz.graph.cut import needed_inputs
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.families import Families
@@ -50,11 +51,17 @@ Shapes = Mapping[str, tuple[int, ...]]
 class Inference:
     """Feeds and runs one graph, whose weights stay in its file."""
 
-    def __init__(self, file: ModelFile, graph: Graph, types: Types, families: Families) -> None:
-        """Take the graph, the type and shape of its values before anything is fed, and the families of its nodes."""
+    def __init__(
+        self, file: ModelFile, graph: Graph, types: Types, families: Families, computed: Computed | None = None
+    ) -> None:
+        """Take the graph, the type and shape of its values before anything is fed, and the families of its nodes.
+
+        `computed` is what can be computed besides the values of the graph.
+        """
         self.file = file
         self.graph = graph
         self.types = types
+        self._computed = computed or Computed()
         self._layouts = ValueLayouts(graph, types, families)
         self._missing = MissingOperators(graph, types)
         self._unrunnable: dict[str, str] = {}
@@ -90,7 +97,7 @@ class Inference:
         """Return the inputs with what the graph's own operators say of them, and whether these values need them."""
         if values is None:
             return self._inputs
-        needed = needed_inputs(self.graph, values)
+        needed = needed_inputs(self.graph, needs_of(self._computed, values, self.graph))
         return tuple(replace(spec, use=replace(spec.use, is_needed=spec.name in needed)) for spec in self._inputs)
 
     def executor(
@@ -191,12 +198,14 @@ class Inference:
         """
         key = tuple(values), _shapes(fed), memory
         if self._last_plan[0] != key:
-            self._last_plan = key, plan_run(self.graph, values, self._fed_types(fed), memory)
+            graph = written_out(self.graph, self._computed, values)
+            types = self._fed_types(fed) if graph is self.graph else infer_types(fix_inputs(graph, _shapes(fed)))
+            self._last_plan = key, plan_run(graph, values, types, memory)
         return self._last_plan[1]
 
     def whole(self, values: Sequence[str]) -> RunPlan:
         """Return the graph cut to what the values need, in one piece; in no piece where all of them are inputs."""
-        return plan_run(self.graph, values, self.types, sys.maxsize)
+        return plan_run(written_out(self.graph, self._computed, values), values, self.types, sys.maxsize)
 
     def map_bytes(self, choices: Sequence[Choice], fed: Feed) -> int:
         """Estimate the bytes of the maps of what is chosen; values of unknown size count as 0."""
@@ -242,7 +251,10 @@ class Inference:
         """Return where the tokens of a value lie; None where its layout says it, or it was not followed."""
         items = {each.shape[0] for each in fed.arrays.values() if each.ndim}
         is_map = axes is not None and not axes.assumed and "T" not in axes.layout and array.shape[:1] == tuple(items)
-        grid = None if is_map or array.ndim < 2 else self._fed_tokens(fed).get(value)
+        grids = {} if is_map or array.ndim < 2 else self._fed_tokens(fed)
+        grid = grids.get(value)
+        if value in self._computed.values and grids:
+            grid = grid_of(value, array.shape, self._computed, self.graph, grids)
         if grid is None or math.prod(grid.split) != array.size:
             return None
         return None if grid.axes and axes is not None and grid.axes == spatial_axes(axes.layout) else grid

@@ -8,7 +8,7 @@ from functools import cached_property
 from onnxviz.graph.attributes import MALFORMED
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.affine import AffineFinder
-from onnxviz.graph.layers.attention import AttentionMatrix, find_attention
+from onnxviz.graph.layers.attention_matrices import AttentionMatrix, find_attention
 from onnxviz.graph.layers.layer_map import read_layer_map
 from onnxviz.graph.layers.norms import find_norms, likely_axes
 from onnxviz.graph.layers.patterns import Pattern, find_floats, find_gates

@@ -4,7 +4,7 @@ Exporters write SiLU as `x * Sigmoid(x)`, HardSwish as `x * Clip(x + 3, 0, 6) / 
 and GELU as `x * (1 + Erf(x / sqrt 2)) / 2`: all are a Mul whose two sides come from one value through elementwise
 operators.
 Quantisers of weights and inputs write a ConvInteger or MatMulInteger, a Cast, and a Mul by both scales. For norms see
-norms.py, for attention attention.py.
+norms.py, for attention attention_matrices.py.
 """
 
 from __future__ import annotations

@@ -125,7 +125,7 @@ _SPLIT: Mapping[tuple[str, int], str] = {
 }
 """What an axis most often becomes: tokens a map, rows that a product took one by one the steps or places of items.
 
-The heads of all items with the channels of each become the items with the channels of all, which is no guess: where the
-batch has an axis of its own already, they do not."""
+The heads of all items with the channels of each become the items with the channels of all, which is not a guess: where
+the batch has an axis of its own already, they do not."""
 
 _SPACES: Mapping[int, str] = {0: "", 1: "L", 2: "HW", 3: "DHW"}

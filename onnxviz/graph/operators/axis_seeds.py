@@ -88,6 +88,11 @@ def fused_attention(node: Node, sizes: KnownSizes) -> Iterator[tuple[str, Axes |
     yield from _weights(node) if node.operator != "Attention" else ()
 
 
+def rollout(node: Node, sizes: KnownSizes) -> Iterator[tuple[str, Axes | None]]:
+    """The product of attention weights: queries by keys."""
+    yield node.outputs[0], Axes("NTT")
+
+
 def tokens(node: Node, sizes: KnownSizes) -> Iterator[tuple[str, Axes | None]]:
     """What makes (N, T, C) and nothing else."""
     yield node.outputs[0], _ATTENTION[3]

@@ -31,6 +31,8 @@ from onnxviz.graph.operators.reads.rule import Operand, Pull, Reads, Rule, nothi
 KINDS = ("conv", "pool", "norm", "act", "join", "add", "dense", "attention", "resize", "other")
 
 _MICROSOFT = "com.microsoft"
+OWN_DOMAIN = "onnxviz"
+"""The domain of nodes that stand in a listing for what a run computes, see graph/computed.py."""
 # Where onnxruntime's own graphs, saved after optimisation, hold maps with channels last, or in blocks of channels.
 _CHANNELS_LAST_DOMAIN, _BLOCKED_DOMAIN = "com.ms.internal.nhwc", "com.microsoft.nchwc"
 _EVERY_INPUT = range(16)
@@ -193,6 +195,7 @@ def _by_domain(rows: Iterable[tuple[str, Operator]]) -> dict[tuple[str, str], Op
     table[_MICROSOFT, "Attention"] = Operator(
         "attention", products.packed_attention, seeds.fused_attention, weights=(1, 2)
     )
+    table[OWN_DOMAIN, "Rollout"] = Operator("attention", something, seeds.rollout)
     return table
 
 

@@ -16,6 +16,7 @@ import onnxruntime
 import pytest
 
 import onnxviz
+from onnxviz.graph.computed import written_out
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.layer import Layer
 from onnxviz.graph.operators.receptive_field import Status, receptive_fields
@@ -38,7 +39,7 @@ class Perturbed:
         self.noise = 30 * random.standard_normal(self.image.shape, np.float32)
         self.layers = [layer for layer in self.model.catalogue if not layer.inside]
         self.values = list(dict.fromkeys(layer.act for layer in self.layers))
-        proto = onnx.load(path)
+        proto = written_out(Graph.from_proto(onnx.load(path)), self.model._computed, self.values).proto
         own = {info.name for info in proto.graph.output}
         proto.graph.output.extend(onnx.ValueInfoProto(name=value) for value in self.values if value not in own)
         options = onnxruntime.SessionOptions()

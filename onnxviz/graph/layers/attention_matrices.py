@@ -22,8 +22,6 @@ from onnxviz.graph.node import Node
 from onnxviz.graph.operators.axis_letters import Axes
 from onnxviz.layout import Dimension, TensorSpec
 
-Types = Mapping[str, TensorSpec]
-
 
 @dataclass(frozen=True, slots=True)
 class AttentionMatrix:
@@ -45,7 +43,7 @@ class AttentionMatrix:
     axes: Mapping[str, Axes]
 
 
-def find_attention(graph: Graph, types: Types) -> Mapping[int, AttentionMatrix]:
+def find_attention(graph: Graph, types: Mapping[str, TensorSpec]) -> Mapping[int, AttentionMatrix]:
     """Return the attentions of a graph, by the index of the product that makes their scores."""
     found: dict[int, AttentionMatrix] = {}
     for node in graph.nodes:
@@ -80,7 +78,7 @@ class _Search:
     """Looks around a Softmax for the two products of an attention."""
 
     graph: Graph
-    types: Types
+    types: Mapping[str, TensorSpec]
     softmax: Node
 
     def matrix(self) -> AttentionMatrix | None:

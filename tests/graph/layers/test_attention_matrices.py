@@ -8,7 +8,7 @@ import pytest
 from onnx import parser
 
 from onnxviz.graph.graph import Graph
-from onnxviz.graph.layers.attention import AttentionMatrix, find_attention
+from onnxviz.graph.layers.attention_matrices import AttentionMatrix, find_attention
 from onnxviz.graph.layers.families import Families
 from onnxviz.graph.shapes import infer_types
 
