@@ -46,7 +46,7 @@ _SCALES: dict[str, tuple[str, str, tuple[str, str] | None]] = {
 
 
 # What the page calls the orders of the pictures.
-_ORDERS = {"index": "auto", "listed": "auto", "deviation": "std", "mean": "mean"}
+_ORDERS = {"index": "auto", "listed": "auto", "deviation": "deviation", "mean": "mean"}
 
 
 def appearance(look: ReportLook | None = None) -> dict[str, Any]:
