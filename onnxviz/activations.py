@@ -62,7 +62,7 @@ class Activation:
 
     @property
     def arrangement(self) -> Layout:
-        """How it is drawn: by where its tokens lie, else by its layout. Two places at once, as in attention, are not."""
+        """How it is drawn: by where its tokens lie, else by its layout; also by this where both axes are tokens."""
         return self.layout if self.tokens is None or self.tokens.keys is not None else self.tokens
 
     @property

@@ -220,7 +220,9 @@ class Inference:
         if unknown:
             types = infer_types(graph, self.sizes(unknown, fed, self.executor()))
         layout = choice.layer.layout if choice.layer is not None else None
-        return region(graph, types, choice.value, position, spatial_axes(layout))
+        grid = token_grids(graph, types).get(choice.value)
+        axes = spatial_axes(layout) if grid is None or grid.axes == spatial_axes(layout) else grid
+        return region(graph, types, choice.value, position, axes)
 
     def values(self, names: Sequence[str], fed: Feed, options: RunOptions | None = None) -> list[Any]:
         """Run the whole graph, uncut and as onnxruntime does by default, and return the named outputs."""
