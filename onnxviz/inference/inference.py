@@ -221,8 +221,7 @@ class Inference:
             types = infer_types(graph, self.sizes(unknown, fed, self.executor()))
         layout = choice.layer.layout if choice.layer is not None else None
         grid = token_grids(graph, types).get(choice.value)
-        axes = spatial_axes(layout) if grid is None or grid.axes == spatial_axes(layout) else grid
-        return region(graph, types, choice.value, position, axes)
+        return region(graph, types, choice.value, position, _beyond(grid, layout) or spatial_axes(layout))
 
     def values(self, names: Sequence[str], fed: Feed, options: RunOptions | None = None) -> list[Any]:
         """Run the whole graph, uncut and as onnxruntime does by default, and return the named outputs."""
@@ -247,7 +246,7 @@ class Inference:
         grid = None if is_map or array.ndim < 2 else self._fed_tokens(fed).get(value)
         if grid is None or math.prod(grid.split) != array.size:
             return None
-        return None if grid.axes and axes is not None and grid.axes == spatial_axes(axes.layout) else grid
+        return _beyond(grid, None if axes is None else axes.layout)
 
     @contextmanager
     def advising(self, fed: Feed | None = None) -> Iterator[None]:
@@ -307,6 +306,11 @@ def _newer(skeleton: bytes, opset: int, noted: Callable[[str], None]) -> bytes:
     result = upgraded(skeleton)
     noted(f"the model is of opset {opset}, older than onnxruntime runs: converted to {OLDEST_RUN}")
     return result
+
+
+def _beyond(grid: TokenGrid | None, layout: str | None) -> TokenGrid | None:
+    """Return where tokens lie, None where a layout says as much."""
+    return None if grid is None or (grid.axes and grid.axes == spatial_axes(layout)) else grid
 
 
 def _shapes(fed: Feed) -> Shapes:

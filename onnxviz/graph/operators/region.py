@@ -152,12 +152,21 @@ def _needed(rule: Reads, need: _Need, shape: Sequence[int]) -> _Need:
 
 def _may_be_nothing(read: AxisRead, need: _Need) -> bool:
     """Return whether this read may be too large: the rule is loose, or it maps positions of an upper bound."""
+    if _is_split(read):
+        return read.loose or any(need.bounds[digit.place] for digit in read.digits)
     return read.loose or (read.out is not None and read.pull is not None and need.bounds[read.out])
 
 
 def _is_bound(read: AxisRead, need: _Need) -> bool:
+    if _is_split(read):
+        return any(need.bounds[digit.place] for digit in read.digits)
     inner = any(need.bounds[axis] or not need.masks[axis].all() for axis in read.inner)
     return inner or (read.out is not None and not read.whole and need.bounds[read.out])
+
+
+def _is_split(read: AxisRead) -> bool:
+    """Return whether a Reshape splits the axis into digits whose places are all known."""
+    return len(read.digits) > 1 and all(digit.inner > 0 for digit in read.digits)
 
 
 def _mixes(rule: Reads, need: _Need, masks: Sequence[Mask]) -> bool:
@@ -176,6 +185,10 @@ def _mixes(rule: Reads, need: _Need, masks: Sequence[Mask]) -> bool:
 def _axis_mask(read: AxisRead, masks: Sequence[Mask], size: int) -> Mask:
     if read.out is None or read.whole or read.out >= len(masks):
         return np.ones(size, bool)
+    if _is_split(read):
+        positions = np.arange(size)
+        parts = (masks[digit.place][positions // digit.inner % digit.size] for digit in read.digits)
+        return np.asarray(np.logical_and.reduce(list(parts)))
     wanted = masks[read.out]
     if read.pull is not None:
         return _pulled(wanted, read.pull, size)
@@ -263,9 +276,8 @@ def _token_masks(shape: Sequence[int], grid: TokenGrid, cell: int) -> tuple[Mask
     others = [place for place in range(len(grid.split)) if place not in grid.tokens]
     every = np.broadcast_to(tokens, (*(grid.split[place] for place in others), *tokens.shape))
     held = every.transpose(np.argsort([*others, *grid.tokens])).reshape(shape)
-    return tuple(
-        held.any(axis=tuple(other for other in range(len(shape)) if other != axis)) for axis in range(len(shape))
-    )
+    axes = range(len(shape))
+    return tuple(np.asarray(held.any(axis=tuple(other for other in axes if other != axis))) for axis in axes)
 
 
 def _numbers(sizes: KnownSizes, value: str) -> tuple[int, ...]:
