@@ -140,11 +140,21 @@ def _through(node: Node, place: int, places: Places, rule: Reads, shape: tuple[i
     part: list[Axis | None] = [None] * len(shape)
     slides = operator.kind in _SLIDING and not place
     for axis, read in zip(places, rule.axes, strict=True):
+        if len(read.digits) > 1:
+            for digit in read.digits:
+                part[digit.place] = _split(axis, digit.inner, digit.size)
+            continue
         out = read.like if read.out is None and read.loose and slides else read.out
         if out is not None and out < len(shape):
             moved = _slid if slides else _moved
             part[out] = moved(axis, read, shape[out], outside=OUTSIDE if rule.joins == out else PADDING)
     return _Part(tuple(part), rule.joins)
+
+
+def _split(axis: Axis, step: int, size: int) -> Axis:
+    """Return the digit of an axis that is cut into patches."""
+    line = line_of(axis)
+    return blank(size) if line is None else (Digit(size, line, step, axis[0].role),)
 
 
 def _slid(axis: Axis, read: AxisRead, size: int, outside: int) -> Axis:
@@ -161,6 +171,8 @@ def _moved(axis: Axis, read: AxisRead, size: int, outside: int) -> Axis:
         return blank(size)
     if size == size_of(axis) and (read.pull is None or read.pull == _STILL):
         return axis
+    if read.inner:  # patches that overlap
+        return _slid(axis, read, size, outside)
     sources = range(size) if read.pull is None else _sources(read.pull, size_of(axis), size, outside)
     return blank(size) if sources is None or size > size_of(axis) == len(sources) else picked(axis, sources)
 
@@ -248,7 +260,7 @@ def _side_by_side(axes: Sequence[Axis]) -> Axis | None:
     if len(lines) < len(axes) or grids.count(grids[0]) < len(grids):
         return None
     stacked = zip(*(line.cells for line in lines), strict=True)
-    cells = [max(found) if max(found) >= 0 else min(found, key=abs) for found in stacked]
+    cells = [max(found) if max(found) >= 0 else min(found) for found in stacked]
     held = [cell for cell in cells if cell >= 0]
     return None if len(set(held)) < len(held) else axis_of(replace(lines[0], cells=cells))
 
