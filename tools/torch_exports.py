@@ -318,13 +318,11 @@ class Shifted(Tokens):
 
     def __init__(self):
         super().__init__((6, 10))
-        self.stem, self.last = nn.Conv2d(3, 8, 4, 4), SwinBlock(8, 2)
+        self.stem, self.last, self.norm = nn.Conv2d(3, 8, 4, 4), SwinBlock(8, 2), nn.LayerNorm(8)
 
     def forward(self, x):
         x = functional.pad(self.stem(x)[:, :, :6, :10].permute(0, 2, 3, 1), (0, 0, 0, 2, 0, 2))
-        x = self.last(x)[:, :6, :10]
-        self.maps.append(x[0].permute(2, 0, 1).detach())
-        return x.reshape(x.shape[0], 60, 8)
+        return self.keep(self.norm(self.last(x)[:, :6, :10].reshape(-1, 60, 8)))
 
 
 TOKEN_NETWORKS = {

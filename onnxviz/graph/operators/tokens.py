@@ -302,7 +302,7 @@ def _cells(digits: Sequence[Digit], role: str) -> TokenGrid | None:
     _, (_, width), cells = cells_of([digits[place] for place in tokens], lines)
     held = np.unique(cells[cells >= 0])
     rows, columns = np.unique(held // width), np.unique(held % width)
-    if len(held) != np.count_nonzero(cells >= 0) or len(held) != len(rows) * len(columns):
+    if len(held) < 2 or len(held) != np.count_nonzero(cells >= 0) or len(held) != len(rows) * len(columns):
         return None
     closed = np.searchsorted(rows, cells // width) * len(columns) + np.searchsorted(columns, cells % width)
     return TokenGrid(
