@@ -46,7 +46,7 @@ from onnxviz.graph.operators.token_digits import (
     size_of,
     whole,
 )
-from onnxviz.layout import TensorSpec, TokenGrid
+from onnxviz.layout import Dimension, TensorSpec, TokenGrid
 
 _MOST_POSITIONS = 1 << 20
 """What is longer along an axis is a damaged or hostile size; its cells would take all memory."""
@@ -65,10 +65,11 @@ def token_grids(graph: Graph, types: Mapping[str, TensorSpec]) -> Mapping[str, T
 
     Args:
         graph: the model.
-        types: type and shape of its values; what stands behind one whose size is not a number is not followed.
+        types: type and shape of its values; what stands behind one whose size is not a number is not followed. An open
+            batch counts as one item.
     """
-    found: dict[str, Places] = dict(_seeds(graph, types))
-    sizes = KnownSizes(graph, types)
+    sizes = _ItemSizes(graph, types)
+    found: dict[str, Places] = dict(_seeds(graph, sizes, types))
     for node in graph.nodes if found else ():
         seen = [place for place, value in enumerate(node.inputs) if value in found]
         for output, value in enumerate(node.outputs if seen else ()):
@@ -79,10 +80,25 @@ def token_grids(graph: Graph, types: Mapping[str, TensorSpec]) -> Mapping[str, T
     return _grids({value: places for value, places in found.items() if value in graph.producers})
 
 
-def _seeds(graph: Graph, types: Mapping[str, TensorSpec]) -> Iterator[tuple[str, Places]]:
+class _ItemSizes(KnownSizes):
+    """Sizes of values for one item, where the size of the batch is open."""
+
+    def __init__(self, graph: Graph, types: Mapping[str, TensorSpec]) -> None:
+        super().__init__(graph, types)
+        source = main_input(graph)
+        self._batch = next(iter(source.shape or ()), None) if source is not None else None
+
+    def shape(self, value: str) -> tuple[Dimension, ...] | None:
+        shape = super().shape(value)
+        if shape is None or not isinstance(self._batch, str):
+            return shape
+        return tuple(1 if size == self._batch else size for size in shape)
+
+
+def _seeds(graph: Graph, sizes: KnownSizes, types: Mapping[str, TensorSpec]) -> Iterator[tuple[str, Places]]:
     """Give the main input, each of whose axes is a line of its own; the first counts items."""
     source = main_input(graph)
-    shape = None if source is None else _numbers(KnownSizes(graph, types), source.name)
+    shape = None if source is None else _numbers(sizes, source.name)
     if source is None or shape is None:
         return
     if len(shape) == 4 or (len(shape) == 3 and len(follow_input(graph, types).space) == 2):
