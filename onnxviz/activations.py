@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
+import operator
 import os
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self, Unpack
@@ -201,7 +203,29 @@ def _checked(fact: Mapping[str, Any], array: Array) -> Activation:
         raise ValueError(f"{fact['tap']!r} is not a tap")
     assumed = bool(layout and fact.get("layout_assumed"))
     names = str(fact["name"]), str(fact["value"]), fact["tap"]
-    return Activation(*names, array, layout, str(fact["op"]), assumed, str(fact.get("read_from", "")))
+    tokens = _checked_tokens(fact["tokens"], array.size) if fact.get("tokens") else None
+    return Activation(*names, array, layout, str(fact["op"]), assumed, str(fact.get("read_from", "")), tokens)
+
+
+def _checked_tokens(fact: Mapping[str, Any], size: int) -> TokenGrid:
+    """Return where tokens lie as a file has it, if it fits an array of this size and fills its grid."""
+    height, width = map(operator.index, fact["grid"])
+    lists = {name: tuple(map(operator.index, fact[name])) for name in ("split", "items", "tokens", "cells", "axes")}
+    keys = _checked_tokens(fact["keys"], size) if fact["keys"] else None
+    grid = TokenGrid((height, width), operator.index(fact["prefix"]), str(fact["status"]), **lists, keys=keys)
+    counted = (*grid.items, *grid.tokens)
+    places = sorted(cell for cell in grid.cells if cell >= 0)
+    fits = (
+        math.prod(grid.split) == size
+        and len(set(counted)) == len(counted)
+        and all(0 <= place < len(grid.split) for place in counted)
+        and math.prod(grid.split[place] for place in grid.tokens) == len(grid.cells)
+        and places == list(range(math.prod(grid.grid)))
+        and grid.cells.count(-1) == grid.prefix
+    )
+    if not fits:
+        raise ValueError(f"the tokens {grid.words} do not fit an array of {size} values")
+    return grid
 
 
 class RawWriter:
@@ -211,7 +235,7 @@ class RawWriter:
         """Begin the archive in an open file; `open` also ends it."""
         self._target = target
         self._archive = zipfile.ZipFile(target, "w", zipfile.ZIP_STORED)
-        self._facts: list[dict[str, str | bool | None]] = []
+        self._facts: list[dict[str, Any]] = []
         self._starts: list[int] = []
 
     @classmethod
@@ -238,7 +262,8 @@ class RawWriter:
         texts = item.array.dtype.kind == "O"  # onnxruntime's texts; as objects they could only be pickled
         self._write(f"{len(self._facts):04}", item.array.astype(np.str_) if texts else item.array)
         kept = ("name", "value", "tap", "layout", "op", "layout_assumed", "read_from")
-        self._facts.append({name: getattr(item, name) for name in kept})
+        tokens = {} if item.tokens is None else {"tokens": asdict(item.tokens)}
+        self._facts.append({name: getattr(item, name) for name in kept} | tokens)
 
     def cut(self, count: int) -> None:
         """Cut the file back to its first `count` activations."""

@@ -109,7 +109,7 @@ class Montage:
         gamma = [f"gamma {prepared.gamma:g}"] if prepared.gamma != 1 else []
         live = [f"{found.live}{', constant ones not drawn' if prepared.folded else ''}"] if found.live else []
         asked = [*prepared.order_words, *prepared.count_words]
-        left = [f"{_count(prepared.prefix)} without a place at the left"] if self.beside else []
+        left = [f"at the left {_count(prepared.prefix)} without a place"] if self.beside else []
         return [found.scale, *gamma, self.grid.tile.words, found.range, *asked, *live, *found.irregular, *left]
 
     def _fold_strip(self, page: Page, y: int) -> None:

@@ -229,7 +229,8 @@ class Inference:
         if unknown:
             types = infer_types(graph, self.sizes(unknown, fed, self.executor()))
         layout = choice.layer.layout if choice.layer is not None else None
-        return region(graph, types, choice.value, position, spatial_axes(layout))
+        grid = token_grids(graph, types).get(choice.value)
+        return region(graph, types, choice.value, position, _beyond(grid, layout) or spatial_axes(layout))
 
     def values(self, names: Sequence[str], fed: Feed, options: RunOptions | None = None) -> list[Any]:
         """Run the whole graph, uncut and as onnxruntime does by default, and return the named outputs."""
@@ -257,7 +258,7 @@ class Inference:
             grid = grid_of(value, array.shape, self._computed, self.graph, grids)
         if grid is None or math.prod(grid.split) != array.size:
             return None
-        return None if grid.axes and axes is not None and grid.axes == spatial_axes(axes.layout) else grid
+        return _beyond(grid, None if axes is None else axes.layout)
 
     @contextmanager
     def advising(self, fed: Feed | None = None) -> Iterator[None]:
@@ -317,6 +318,11 @@ def _newer(skeleton: bytes, opset: int, noted: Callable[[str], None]) -> bytes:
     result = upgraded(skeleton)
     noted(f"the model is of opset {opset}, older than onnxruntime runs: converted to {OLDEST_RUN}")
     return result
+
+
+def _beyond(grid: TokenGrid | None, layout: str | None) -> TokenGrid | None:
+    """Return where tokens lie, None where a layout says as much."""
+    return None if grid is None or (grid.axes and grid.axes == spatial_axes(layout)) else grid
 
 
 def _shapes(fed: Feed) -> Shapes:

@@ -46,9 +46,9 @@ class LayerRecord:
     pictures: tuple[str, ...]
     dequantised: bool = False
     irregular: str = ""
+    overview: tuple[int, ...] | None = None
     tokens: TokenGrid | None = None
     query: str = ""
-    overview: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,8 +165,8 @@ def _record(
         pictures=pictures,
         dequantised=activation.dequantised,
         irregular=irregular_words(activation.maps(), statistics),
-        tokens=activation.tokens,
         overview=None if row is None else row.shown,
+        tokens=activation.tokens,
     )
 
 

@@ -50,7 +50,7 @@ class Digit:
 
 
 Axis = tuple[Digit, ...]
-"""The digits of an axis, the slowest first, without those of one value; none for an axis of size 1."""
+"""The digits of an axis, the slowest first. One of a single value is there only where it is one cell of many."""
 
 Places = tuple[Axis, ...]
 """The axes of a value."""
@@ -72,7 +72,7 @@ def axis_of(line: Line) -> Axis:
     if isinstance(line.cells, range) and math.prod(line.sizes) == len(line.cells):
         rows = zip(line.axes, line.sizes, strict=True)
         return tuple(Digit(size, Line((axis,), (size,), range(size)), 1) for axis, size in rows if size != 1)
-    return (Digit(len(line.cells), line, 1),) if len(line.cells) != 1 else ()
+    return (Digit(len(line.cells), line, 1),)
 
 
 def size_of(axis: Axis) -> int:
@@ -174,10 +174,10 @@ def regrouped(places: Places, shape: Sequence[int]) -> Places | None:
     for size in shape:
         axis: list[Digit] = []
         need = size
-        while need > 1:
-            digit = waiting.pop() if waiting else None
-            if digit is None:
+        while need > 1 or (not axis and waiting and waiting[-1].count == 1):
+            if not waiting:
                 return None
+            digit = waiting.pop()
             if need % digit.count:
                 rest, left_over = divmod(digit.count, need)
                 if left_over:
@@ -190,7 +190,7 @@ def regrouped(places: Places, shape: Sequence[int]) -> Places | None:
                 digit = replace(axis.pop(), count=before.count * digit.count, step=digit.step)
             axis.append(digit)
         result.append(tuple(axis))
-    return None if waiting else tuple(result)
+    return None if any(digit.count > 1 for digit in waiting) else tuple(result)
 
 
 def settled(places: Places) -> Places:

@@ -46,7 +46,7 @@ from onnxviz.graph.operators.token_digits import (
     size_of,
     whole,
 )
-from onnxviz.layout import TensorSpec, TokenGrid
+from onnxviz.layout import Dimension, TensorSpec, TokenGrid
 
 _MOST_POSITIONS = 1 << 20
 """What is longer along an axis is a damaged or hostile size; its cells would take all memory."""
@@ -65,10 +65,11 @@ def token_grids(graph: Graph, types: Mapping[str, TensorSpec]) -> Mapping[str, T
 
     Args:
         graph: the model.
-        types: type and shape of its values; what stands behind one whose size is not a number is not followed.
+        types: type and shape of its values; what stands behind one whose size is not a number is not followed. An open
+            batch counts as one item.
     """
-    found: dict[str, Places] = dict(_seeds(graph, types))
-    sizes = KnownSizes(graph, types)
+    sizes = _ItemSizes(graph, types)
+    found: dict[str, Places] = dict(_seeds(graph, sizes, types))
     for node in graph.nodes if found else ():
         seen = [place for place, value in enumerate(node.inputs) if value in found]
         for output, value in enumerate(node.outputs if seen else ()):
@@ -79,10 +80,25 @@ def token_grids(graph: Graph, types: Mapping[str, TensorSpec]) -> Mapping[str, T
     return _grids({value: places for value, places in found.items() if value in graph.producers})
 
 
-def _seeds(graph: Graph, types: Mapping[str, TensorSpec]) -> Iterator[tuple[str, Places]]:
+class _ItemSizes(KnownSizes):
+    """Sizes of values for one item, where the size of the batch is open."""
+
+    def __init__(self, graph: Graph, types: Mapping[str, TensorSpec]) -> None:
+        super().__init__(graph, types)
+        source = main_input(graph)
+        self._batch = next(iter(source.shape or ()), None) if source is not None else None
+
+    def shape(self, value: str) -> tuple[Dimension, ...] | None:
+        shape = super().shape(value)
+        if shape is None or not isinstance(self._batch, str):
+            return shape
+        return tuple(1 if size == self._batch else size for size in shape)
+
+
+def _seeds(graph: Graph, sizes: KnownSizes, types: Mapping[str, TensorSpec]) -> Iterator[tuple[str, Places]]:
     """Give the main input, each of whose axes is a line of its own; the first counts items."""
     source = main_input(graph)
-    shape = None if source is None else _numbers(KnownSizes(graph, types), source.name)
+    shape = None if source is None else _numbers(sizes, source.name)
     if source is None or shape is None:
         return
     if len(shape) == 4 or (len(shape) == 3 and len(follow_input(graph, types).space) == 2):
@@ -140,11 +156,21 @@ def _through(node: Node, place: int, places: Places, rule: Reads, shape: tuple[i
     part: list[Axis | None] = [None] * len(shape)
     slides = operator.kind in _SLIDING and not place
     for axis, read in zip(places, rule.axes, strict=True):
+        if len(read.digits) > 1:
+            for digit in read.digits:
+                part[digit.place] = _split(axis, digit.inner, digit.size)
+            continue
         out = read.like if read.out is None and read.loose and slides else read.out
         if out is not None and out < len(shape):
             moved = _slid if slides else _moved
             part[out] = moved(axis, read, shape[out], outside=OUTSIDE if rule.joins == out else PADDING)
     return _Part(tuple(part), rule.joins)
+
+
+def _split(axis: Axis, step: int, size: int) -> Axis:
+    """Return the digit of an axis that is cut into patches."""
+    line = line_of(axis)
+    return blank(size) if line is None else (Digit(size, line, step, axis[0].role),)
 
 
 def _slid(axis: Axis, read: AxisRead, size: int, outside: int) -> Axis:
@@ -161,6 +187,8 @@ def _moved(axis: Axis, read: AxisRead, size: int, outside: int) -> Axis:
         return blank(size)
     if size == size_of(axis) and (read.pull is None or read.pull == _STILL):
         return axis
+    if read.inner:  # patches that overlap
+        return _slid(axis, read, size, outside)
     sources = range(size) if read.pull is None else _sources(read.pull, size_of(axis), size, outside)
     return blank(size) if sources is None or size > size_of(axis) == len(sources) else picked(axis, sources)
 
@@ -248,7 +276,7 @@ def _side_by_side(axes: Sequence[Axis]) -> Axis | None:
     if len(lines) < len(axes) or grids.count(grids[0]) < len(grids):
         return None
     stacked = zip(*(line.cells for line in lines), strict=True)
-    cells = [max(found) if max(found) >= 0 else min(found, key=abs) for found in stacked]
+    cells = [max(found) if max(found) >= 0 else min(found) for found in stacked]
     held = [cell for cell in cells if cell >= 0]
     return None if len(set(held)) < len(held) else axis_of(replace(lines[0], cells=cells))
 
@@ -290,7 +318,7 @@ def _cells(digits: Sequence[Digit], role: str) -> TokenGrid | None:
     _, (_, width), cells = cells_of([digits[place] for place in tokens], lines)
     held = np.unique(cells[cells >= 0])
     rows, columns = np.unique(held // width), np.unique(held % width)
-    if len(held) != np.count_nonzero(cells >= 0) or len(held) != len(rows) * len(columns):
+    if len(held) < 2 or len(held) != np.count_nonzero(cells >= 0) or len(held) != len(rows) * len(columns):
         return None
     closed = np.searchsorted(rows, cells // width) * len(columns) + np.searchsorted(columns, cells % width)
     return TokenGrid(

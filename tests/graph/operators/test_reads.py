@@ -109,9 +109,9 @@ CASES: list[tuple[str, set[Status]]] = [
     ("y = Reshape (x, flat)", {EXACT}),
     # three neighbours in a row, where the middle of a window can lie at the end of a line: no product of rows, columns
     ("a = Conv <group=2> (x, e2) r = Reshape (a, flat) y = Conv (r, line)", {EXACT, BOUND}),
-    ("y = Reshape (x, parts)", {BOUND}),
+    ("y = Reshape (x, parts)", {EXACT}),
     ("r = Reshape (x, parts) e = ReduceSum (r, lines) y = Relu (e)", {EXACT}),
-    ("r = Reshape (x, flat) q = Neg (r) y = Reshape (q, back)", {BOUND}),
+    ("r = Reshape (x, flat) q = Neg (r) y = Reshape (q, back)", {EXACT}),
     ("y = Flatten <axis=2> (x)", {EXACT}),
     ("y = Slice (x, from1, end, h, two)", {EXACT}),
     ("y = Slice (x, minus, far, h, minus)", {EXACT}),
