@@ -367,7 +367,7 @@ def expose_choices(model: Model, choices: Sequence[Choice], *, only: bool = Fals
     remarks = [f"{listed(map(quoted, exposed.already))} {verb}"] if exposed.already else []
     beyond = [quoted(choice.name) for choice in choices if choice.value in model._computed.values]
     if beyond:
-        verb = "are no values" if len(beyond) > 1 else "is not a value"
+        verb = "are not values" if len(beyond) > 1 else "is not a value"
         remarks.append(
             f"{listed(beyond)} {verb} of the original: what computes {'them' * (len(beyond) > 1) or 'it'} is added"
         )

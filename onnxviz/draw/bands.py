@@ -130,8 +130,18 @@ class _Bands:
             start = left + self.grid.width + 12
             self._ranges(page.canvas[top : top + height, start : start + RANGE_BAR], channels)
             page.text(start + RANGE_BAR, top + height + 20, "ranges", 11, 150, "r")
-        draw_ruler(page, (top + height, left), self.grid.width, range(prepared.maps.shape[1]))
+        self._ruler(page, (top + height, left))
         return page
+
+    def _ruler(self, page: Page, corner: tuple[int, int]) -> None:
+        """Name each step below its samples where the names fit, else number some."""
+        (y, x), zoom = corner, self.grid.zoom
+        names = self.prepared.caption.steps.get(self.prepared.maps.shape[1], ())
+        if not names or self.grid.shrink > 1 or max(page.face.width(name, 11) for name in names) + 4 > zoom:
+            draw_ruler(page, corner, self.grid.width, range(self.prepared.maps.shape[1]))
+            return
+        for place, name in enumerate(names):
+            page.text(x + (place + 0.5) * zoom, y + 20, name, 11, 170, "m")
 
     def _fill(self, canvas: Canvas, corner: tuple[int, int], channels: npt.NDArray[np.intp]) -> None:
         """Draw the bands themselves, the first with its corner at (y, x)."""

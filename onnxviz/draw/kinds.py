@@ -82,7 +82,7 @@ def draw_maps(
     kind = picture_kind(arranged)
     named = arranged.kind == BARS and caption.labels is not None and len(caption.labels) == len(arranged.values)
     line = " · ".join(part for part in (caption.line, *arranged.notes) if part)
-    steps = caption.steps if arranged.kind in _OVER_STEPS else None
+    steps = caption.steps if arranged.kind in _OVER_STEPS else {}
     words = Caption(caption.title, line, caption.labels if named else arranged.labels, steps)
     known = matching(statistics, arranged, array, layout)
     prepared = prepare(arranged.values, words, kind.style(style), known)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from onnxviz.draw.palette import FAINT_RULE, FRAME, HATCH_BACK, INK, INK_STEPS, 
 from onnxviz.draw.prepare import FoundWords, Prepared
 from onnxviz.draw.quantise import quantise_into
 from onnxviz.draw.statistics import ChannelStatistics, channel_extremes, not_finite
+from onnxviz.draw.step_names import MOST, ZOOM, StepNames, names_of_sides
 from onnxviz.draw.style import Drawing
 from onnxviz.draw.text import Face, face
 from onnxviz.layout import Array
@@ -52,19 +53,22 @@ class Montage:
         prepared: the maps, without the channels that are left out.
         grid: where the tiles stand.
         labels: whether names stand under the tiles, else at the left of rows and above columns.
-        aside: pixels at the left of the tiles for names of rows.
+        aside, above: pixels at the left of the tiles and above them for names of rows and columns.
         ranges: the range behind each name; empty if they do not fit under every tile.
         shares: (C, 2) where each channel's range lies within the layer's, for the bars; None for no bars.
         beside: columns of values at the left of each map for tokens that stand for no place of it, and a gap.
+        sides: the names of queries and keys at the sides of each matrix.
     """
 
     prepared: Prepared
     grid: Grid
     labels: bool
     aside: int
+    above: int
     ranges: Sequence[str]
     shares: NDArray[np.float64] | None
     beside: int = 0
+    sides: StepNames = field(default_factory=StepNames)
 
     def pages(self) -> Iterator[Page]:
         """Draw the pages one after the other."""
@@ -72,7 +76,7 @@ class Montage:
             yield self._page(page_number)
 
     def _page(self, page_number: int) -> Page:
-        grid, aside, above = self.grid, self.aside, 0 if self.labels else _ABOVE
+        grid, aside, above = self.grid, self.aside, self.above
         style, folded = self.prepared.style, self.prepared.folded
         first = page_number * grid.page_rows
         rows = range(first, min(grid.rows, first + grid.page_rows))
@@ -93,6 +97,9 @@ class Montage:
         # Row and column give the channel where all are drawn in their own order.
         if not self.labels and np.array_equal(self.prepared.channels, np.arange(len(self.prepared.maps))):
             self._column_labels(page, top + above - 6, MARGIN + aside)
+        if self.labels:
+            columns = min(grid.columns, len(self.prepared.channels))
+            self.sides.draw(page, grid, (top + above, MARGIN + aside), (len(rows), columns))
         return page
 
     def _header(self, page_number: int) -> Header:
@@ -253,7 +260,10 @@ def plan_montage(prepared: Prepared) -> Montage:
     letters, names = face(style.font), [prepared.name(channel) for channel in channels.tolist()]
     widest = max(letters.width(name, 11) for name in names)
     labels = not style.bare and tile.width >= max(_NARROWEST_LABELLED, widest)
-    aside, above = (0, 0) if labels or style.bare else (min(max(40, math.ceil(widest) + 8), 200), _ABOVE)
+    sides = StepNames() if style.bare else names_of_sides(prepared.caption.steps, prepared.maps.shape[1:], tile)
+    aside, above = (min(max(40, math.ceil(widest) + 8), 200), _ABOVE)
+    if labels or style.bare:
+        aside = above = sides.side(letters)
     own = prepared.limits.own
     bars = not style.bare and own and tile.width >= 16
     strip = _LABEL_ROWS * labels + _BAR_ROWS * bars
@@ -263,9 +273,11 @@ def plan_montage(prepared: Prepared) -> Montage:
         grid=grids.arrange(len(channels), tile, strip, style, room),
         labels=labels,
         aside=aside,
+        above=above,
         ranges=_ranges(letters, tile, names, prepared) if labels and own else [],
         shares=_shares(statistics) if bars else None,
         beside=beside,
+        sides=sides,
     )
 
 
@@ -277,7 +289,13 @@ def _choose_tile(prepared: Prepared) -> tuple[Tile, int]:
         tile = grids.choose_tile(count, height, width + beside, prepared.style)
         if tile.shrink == (1, 1):
             return tile, beside
-    return grids.choose_tile(count, height, width, prepared.style), 0
+    tile = grids.choose_tile(count, height, width, prepared.style)
+    named = not prepared.caption.steps.keys().isdisjoint((height, width)) and max(height, width) <= MOST
+    sized = prepared.style.tile or prepared.style.columns or prepared.style.rows
+    if named and not sized and min(tile.zoom) < ZOOM:
+        larger = replace(prepared.style, tile=ZOOM * max(height, width))
+        tile = grids.choose_tile(count, height, width, larger)
+    return tile, 0
 
 
 def _frame(page: Page, corner: tuple[int, int], size: tuple[int, int]) -> None:

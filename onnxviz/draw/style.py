@@ -84,13 +84,13 @@ class Caption:
         title: the layer's name.
         line: what is said of it: operator, shape, dtype and tap.
         labels: a name for each channel, such as class names; None numbers them.
-        steps: a name for each token of a sequence, such as its id; None numbers them.
+        steps: a name for each token of a sequence, such as its id, by how many there are.
     """
 
     title: str
     line: str = ""
     labels: Sequence[str] | None = None
-    steps: Sequence[str] | None = None
+    steps: Mapping[int, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from onnxviz.results.record import LayerRecord, RunRecord
 from onnxviz.viewing.likeness import ShownChannels
 from onnxviz.viewing.options import ViewOptions
 from onnxviz.viewing.overview_contents import fed_lines, fed_picture, shown_words, telling_layers, title
+from onnxviz.viewing.token_ids import fed_ids, names_for
 
 Stream = Callable[[Feed], Iterator[Activation]]
 """Runs a feed and yields the activations of what is shown and of the class outputs."""
@@ -95,7 +96,8 @@ def draw_run(feed: Feed, activations: Iterable[Activation], shown: Shown, album:
         ExecutionError: onnxruntime fails on the feed.
         InputError: Labels that the user gave fit no output.
     """
-    drawn = _draw_layers(activations, shown, album, outlets)
+    ids = fed_ids(feed, shown.model.inference.inputs())
+    drawn = _draw_layers(activations, shown, album, outlets, ids)
     drawn.scores.check()
     overview = album.save(_overview(drawn, feed, shown, album.options), "overview")
     run = RunRecord(
@@ -119,7 +121,9 @@ class _Drawn:
     rows: list[OverviewRow] = field(default_factory=list)
 
 
-def _draw_layers(activations: Iterable[Activation], shown: Shown, album: Album, outlets: Outlets) -> _Drawn:
+def _draw_layers(
+    activations: Iterable[Activation], shown: Shown, album: Album, outlets: Outlets, ids: Mapping[int, tuple[str, ...]]
+) -> _Drawn:
     drawn = _Drawn(Scores(shown.classes))
     in_overview, chosen = shown.in_overview, shown.layers
     for activation in activations:
@@ -127,7 +131,8 @@ def _draw_layers(activations: Iterable[Activation], shown: Shown, album: Album, 
         if activation.value in chosen:
             statistics = channel_statistics(activation.maps())
             labels = shown.classes.labels_of(activation.value)
-            caption = Caption(activation.name, activation.caption_line, labels)
+            steps = names_for(activation, ids)
+            caption = Caption(activation.name, activation.caption_line, labels, steps)
             row = None
             if activation.value in in_overview:
                 count, style = len(statistics.minimum), album.style_of(activation.value)

@@ -190,7 +190,7 @@ class _Search:
         """Give what attention of time-first tokens begins with in PyTorch: (T, N, C).
 
         It becomes (T, N heads, C) and (N heads, T, C). Before, queries, keys and values were taken apart, in ways that
-        tell nothing of the axes.
+        say nothing of the axes.
         """
         value, turned, sizes = queries, False, None
         for _ in range(2 * _LONGEST):
