@@ -1,11 +1,13 @@
-"""Makes the large models that are measured: residual stacks of 3x3 convolutions, weights random."""
+"""Makes the models that are measured: residual stacks of 3x3 convolutions, weights random, and calls of a function."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx.inliner
 from onnx import helper, numpy_helper
 
 from onnxviz.graph.storage.wire import encode_varint
@@ -70,3 +72,24 @@ def residual_stack(path: Path, channels: int, blocks: int, side: int = 32) -> No
     graph = helper.make_graph(nodes, "stack", [image], [pooled], weights)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.save(model, path)
+
+
+BLOCK = """<ir_version: 10, opset_import: ["": 18, "local": 1]>
+g (float[1,4,16,16] x, float[4,4,3,3] w) => (float[1,4,16,16] y) { y = local.block (x, w) }
+<domain: "local", opset_import: ["": 18]>
+block (v, w) => (o) {
+    c = Conv <pads = [1, 1, 1, 1]> (v, w) s = Sigmoid (c) g = Mul (c, s) a = Add (g, v) o = Relu (a)
+}"""
+
+
+def calls(path: Path, count: int) -> None:
+    """Write so many calls of a function of five nodes, one behind the other; `plain.onnx` has the same nodes."""
+    model = onnx.parser.parse_model(BLOCK)
+    values = ["x", *(f"v{place}" for place in range(1, count)), "y"]
+    del model.graph.node[:]
+    model.graph.node.extend(
+        helper.make_node("block", [source, "w"], [made], name=f"b{place}", domain="local")
+        for place, (source, made) in enumerate(pairwise(values))
+    )
+    onnx.save(model, path)
+    onnx.save(onnx.inliner.inline_local_functions(model), path.with_name("plain.onnx"))

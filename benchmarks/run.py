@@ -137,6 +137,7 @@ def rows(folder: Path, rounds: int, detector: Path | None) -> None:
     make(folder, "residual_stack", "big.onnx", 552, 50, 32)
     all_fetched(folder, "big.onnx", 32, rounds)
     large_file(folder)
+    many_calls(folder, rounds)
     bundled_view(folder, rounds)
     words(folder, rounds)
     page(folder, rounds)
@@ -169,6 +170,20 @@ def large_file(folder: Path) -> None:
     viewed = [*OURS, "view", "large.onnx", "ones.npy", "--layers", "conv[0]", "-o", "large"]
     row("2.5 GB single file: view first conv", {"ours": once(viewed, folder)})
     (folder / "large.onnx").unlink()
+
+
+def many_calls(folder: Path, rounds: int) -> None:
+    """10,000 nodes in 2,000 calls of a function, and the same nodes without it."""
+    make(folder, "calls", "calls.onnx", 2000)
+    listing = "import onnxviz; onnxviz.open({!r}).catalogue"
+    commands = {
+        name: [sys.executable, "-c", listing.format(model)]
+        for name, model in (("ours", "calls.onnx"), ("usual", "plain.onnx"))
+    }
+    row(
+        "10,000 nodes in 2,000 calls of a function: list (usual: ours of the same nodes without functions)",
+        measure({**commands, "careful": [sys.executable, "-c", "import onnx, numpy"]}, rounds, folder),
+    )
 
 
 def bundled_view(folder: Path, rounds: int) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from onnxviz.errors import ExecutionError, NoMatchError, RunError, UsageError
+from onnxviz.errors import ExecutionError, NoMatchError, RunError, UnsupportedError, UsageError
 from onnxviz.graph.computed import Computed, find_computed, hidden_weights, listing, written_out
 from onnxviz.graph.expose import expose, strip_metadata
 from onnxviz.graph.graph import Graph
@@ -25,9 +25,10 @@ from onnxviz.graph.selection.choices import Choice, SelectionText, choose
 from onnxviz.graph.selection.defaults import default_choices
 from onnxviz.graph.shapes import fix_inputs, infer_types
 from onnxviz.graph.storage.model_file import ModelFile
+from onnxviz.graph.unfold import Unfolded, unfold
 from onnxviz.graph.write import check_link, write_linked, write_standalone
 from onnxviz.layout import Dimension, TensorSpec
-from onnxviz.words import listed, quoted
+from onnxviz.words import listed, quoted, shown
 
 if TYPE_CHECKING:
     from onnxviz.activations import Activation, Activations
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from onnxviz.runtime.executor import Executor
     from onnxviz.runtime.session import RunOptions
 
-__all__ = ["Model", "choices_of", "expose_choices", "layers_of"]
+__all__ = ["Model", "choices_of", "expose_choices", "layers_of", "selected"]
 
 
 class Model:
@@ -104,9 +105,18 @@ class Model:
         return self.graph.metadata
 
     @cached_property
+    def unfolded(self) -> Unfolded:
+        """The graph with all that lies in its functions and bodies beside its nodes; it is never run.
+
+        Raises:
+            ModelError: What lies inside is not sound.
+        """
+        return unfold(self.graph)
+
+    @cached_property
     def types(self) -> Mapping[str, TensorSpec]:
         """Type and shape of every value, as far as inference, or the run of `measured`, can tell."""
-        return infer_types(self.graph) if self._types is None else self._types
+        return infer_types(self.unfolded.graph) if self._types is None else self._types
 
     @cached_property
     def _computed(self) -> Computed:
@@ -116,7 +126,7 @@ class Model:
     @cached_property
     def _listing(self) -> Graph:
         """The graph with all that a run can compute among its values; it is never run."""
-        return listing(self.graph, self._computed)
+        return listing(self.unfolded.graph, self._computed)
 
     @cached_property
     def catalogue(self) -> tuple[Layer, ...]:
@@ -124,9 +134,14 @@ class Model:
         return catalogue(self._listing, {**self.types, **self._computed.types}, self._families)
 
     @cached_property
+    def every_layer(self) -> tuple[Layer, ...]:
+        """All that nodes put out as layers, what is of no kind as `other`."""
+        return catalogue(self._listing, {**self.types, **self._computed.types}, self._families, every=True)
+
+    @cached_property
     def layers(self) -> Mapping[str, Layer]:
-        """The layers at the top level of the graph by name, in graph order."""
-        return LayerTable({layer.name: layer for layer in self.catalogue if not layer.inside})
+        """The layers of the catalogue by name, in graph order."""
+        return LayerTable({layer.name: layer for layer in self.catalogue})
 
     @cached_property
     def inference(self) -> Inference:
@@ -149,7 +164,7 @@ class Model:
             SelectionError: The selection cannot be read.
             NoMatchError: It matches nothing, or only values that are not layers, such as an input.
         """
-        choices, _ = choices_of(self, layers, exclude, tap)
+        choices, _ = selected(self, layers, exclude, tap)
         return layers_of(self, choices)
 
     def expose(
@@ -244,7 +259,7 @@ class Model:
             InputError: The source cannot be fed.
             RunError: onnxruntime is missing or fails.
         """
-        values = [layer.act for layer in self.catalogue if not layer.inside] or None
+        values = [layer.act for layer in self.catalogue if layer.act in self.graph.producers] or None
         tries = self.inference.tries(source, feed, values)
         while True:
             try:
@@ -254,11 +269,12 @@ class Model:
 
     def _measured(self, fed: Feed, executor: Executor) -> Model:
         fixed = Model(self.file, fix_inputs(self.graph, {name: array.shape for name, array in fed.arrays.items()}))
-        unknown = [layer.act for layer in fixed.catalogue if not layer.inside and not _is_known(layer.shape)]
+        layers = (layer for layer in fixed.catalogue if layer.act in fixed.graph.producers)
+        unknown = [layer.act for layer in layers if not _is_known(layer.shape)]
         if not unknown:
             return fixed
         found = self.inference.sizes(unknown, fed, executor)
-        return Model(self.file, fixed.graph, types=MappingProxyType(infer_types(fixed.graph, found)))
+        return Model(self.file, fixed.graph, types=MappingProxyType(infer_types(fixed.unfolded.graph, found)))
 
     def region(
         self, layer: str | Layer, position: Sequence[int], source: Any, *, feed: FeedOptions | None = None
@@ -314,16 +330,31 @@ class Model:
 def choices_of(
     model: Model, layers: SelectionText | None, exclude: Sequence[str] = (), tap: str = "act"
 ) -> tuple[tuple[Choice, ...], str]:
+    """Return what a selection means that can be run, with the names to show, and a remark on it (often empty).
+
+    Raises:
+        SelectionError: The selection cannot be read.
+        NoMatchError: It matches nothing.
+        UnsupportedError: All of it lies in bodies or functions.
+    """
+    choices, remark = selected(model, layers, exclude, tap)
+    return _outside(model, choices), remark
+
+
+def selected(
+    model: Model, layers: SelectionText | None, exclude: Sequence[str] = (), tap: str = "act"
+) -> tuple[tuple[Choice, ...], str]:
     """Return what a selection means, as values with the names to show, and a remark on it (often empty).
 
     Raises:
         SelectionError: The selection cannot be read.
         NoMatchError: It matches nothing.
     """
+    graph = model._listing
     if layers is None:
-        choices, words = default_choices(model._listing, model.catalogue, tap, exclude)
+        choices, words = default_choices(graph, model.catalogue, tap, exclude)
         return _noting_hidden(model, choices), f"no selection given: {words}"
-    choices = choose(layers, graph=model._listing, layers=model.catalogue, exclude=exclude, tap=tap)
+    choices = choose(layers, graph=graph, layers=model.catalogue, exclude=exclude, tap=tap)
     return _noting_hidden(model, choices), ""
 
 
@@ -340,6 +371,29 @@ def _noting_hidden(model: Model, choices: tuple[Choice, ...]) -> tuple[Choice, .
     return (replace(choices[0], note="; ".join(filter(None, (choices[0].note, note)))), *choices[1:])
 
 
+def _outside(model: Model, choices: Sequence[Choice]) -> tuple[Choice, ...]:
+    """Leave out what lies in bodies and functions, and say so; refuse it where that is all there is."""
+    addresses, words = model.unfolded.addresses, model.unfolded.graph.inside
+    inner = [choice for choice in choices if choice.value in addresses]
+    if not inner:
+        return tuple(choices)
+    there = f"inside {listed(dict.fromkeys(words.get(choice.value, 'a body') for choice in inner))}"
+    one = len(inner) == 1
+    if len(inner) == len(choices):
+        holders = [model.graph.nodes[addresses[choice.value].path[0].index] for choice in inner]
+        outputs = listed(
+            f"`{shown(value)}`" for value in dict.fromkeys(v for node in holders for v in node.outputs) if value
+        )
+        what = f"`{shown(inner[0].name)}` lies" if one else f"all {len(inner)} chosen values lie"
+        around = "the node around it puts" if one else "the nodes around them put"
+        raise UnsupportedError(
+            f"{what} {there}, and cannot be shown or exposed yet; select what {around} out: {outputs}"
+        )
+    kept = [choice for choice in choices if choice.value not in addresses]
+    note = f"{len(inner)} chosen value{'s' * (not one)} {there} cannot be shown or exposed yet: left out"
+    return (replace(kept[0], note="; ".join(filter(None, (kept[0].note, note)))), *kept[1:])
+
+
 def layers_of(model: Model, choices: Sequence[Choice]) -> tuple[Layer, ...]:
     """Return the layers among what was chosen of a model.
 
@@ -349,7 +403,7 @@ def layers_of(model: Model, choices: Sequence[Choice]) -> tuple[Layer, ...]:
     found = tuple(choice.layer for choice in choices if choice.layer is not None)
     if found:
         return found
-    weights = [quoted(choice.name) for choice in choices if choice.value in model.graph.weights]
+    weights = [quoted(choice.name) for choice in choices if choice.value in model.unfolded.graph.weights]
     if weights:
         one = "is a weight of the model: it can be exposed, but is not a layer"
         several = "are weights of the model: they can be exposed, but are not layers"

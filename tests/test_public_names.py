@@ -10,8 +10,8 @@ import onnxviz
 
 MODEL_VERBS = {"open", "layers", "select", "expose", "run", "stream", "feed", "verify", "save"}
 MODEL_MORE = {"session", "measured", "region", "without_metadata"}
-MODEL_FACTS = {"path", "inputs", "outputs", "metadata", "types", "catalogue"}
-MODEL_PARTS = {"file", "graph", "inference", "exposed", "remarks"}
+MODEL_FACTS = {"path", "inputs", "outputs", "metadata", "types", "catalogue", "every_layer"}
+MODEL_PARTS = {"file", "graph", "unfolded", "inference", "exposed", "remarks"}
 
 
 def public(thing: object) -> set[str]:

@@ -1,5 +1,7 @@
 """Writes small networks by both of PyTorch's exporters.
 
+And tests/graph/layers/exports: one network whose modules are functions, nested, and the same without functions.
+
     python tools/torch_exports.py      needs torch 2.13 or later and onnxscript
 
 tests/graph/operators/exports: of fixed and of free sizes, which are computed in the graph, each in a way of its own:
@@ -18,8 +20,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-OPERATORS = Path(__file__).resolve().parent.parent / "tests" / "graph" / "operators"
-EXPORTS, TOKENS = OPERATORS / "exports", OPERATORS / "token_exports"
+GRAPH_TESTS = Path(__file__).resolve().parent.parent / "tests" / "graph"
+EXPORTS, TOKENS = GRAPH_TESTS / "operators" / "exports", GRAPH_TESTS / "operators" / "token_exports"
+MODULES = GRAPH_TESTS / "layers" / "exports"
 
 
 class ConvBlock(nn.Module):
@@ -215,6 +218,38 @@ class Swin(nn.Module):
         return self.last(self.reduction(self.norm(x)))
 
 
+class Gated(nn.Module):
+    def __init__(self, taken, made, stride=1):
+        super().__init__()
+        self.conv, self.act = nn.Conv2d(taken, made, 3, stride, 1), nn.SiLU()
+
+    def forward(self, x):
+        return self.act(self.conv(x))
+
+
+class Residual(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.first, self.second = Gated(channels, channels), Gated(channels, channels)
+
+    def forward(self, x):
+        return x + self.second(self.first(x))
+
+
+class Stages(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = Gated(3, 4, 2)
+        self.stage1 = nn.Sequential(Residual(4), Residual(4))
+        self.down = Gated(4, 8, 2)
+        self.stage2 = nn.Sequential(Residual(8), nn.MaxPool2d(2), Residual(8))
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, x):
+        x = self.stage2(self.down(self.stage1(self.stem(x))))
+        return self.head(x.mean((2, 3)))
+
+
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], int, tuple[str, ...]]] = {
     "yolo": (Yolo, 64, ("batch", "height", "width")),
     "unet": (Unet, 40, ("batch", "height", "width")),
@@ -345,7 +380,7 @@ def export_tokens(name: str, *, newer: bool) -> None:
     torch.onnx.export(
         network, (image,), path, dynamo=newer, input_names=["image"], output_names=["result"], verbose=False, **more
     )
-    _without_origins(path)
+    strip(path)
 
 
 def export(name: str, *, newer: bool, free: bool) -> None:
@@ -361,19 +396,33 @@ def export(name: str, *, newer: bool, free: bool) -> None:
     torch.onnx.export(
         network, (image,), path, dynamo=newer, input_names=["image"], output_names=["result"], verbose=False, **more
     )
-    _without_origins(path)
+    strip(path)
 
 
-def _without_origins(path: Path) -> None:
+def strip(path: Path) -> None:
+    """Take out what the exporter notes: stack traces with the author's paths."""
     model = onnx.load(path)
-    for part in (*model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output, model.graph):
-        del part.metadata_props[:]  # stack traces with the author's paths
+    nodes = [*model.graph.node, *(node for function in model.functions for node in function.node)]
+    for part in (*nodes, *model.graph.value_info, *model.graph.input, *model.graph.output, model.graph):
+        del part.metadata_props[:]
         part.doc_string = ""
     onnx.save(model, path)
 
 
+def export_modules() -> None:
+    MODULES.mkdir(exist_ok=True)
+    torch.manual_seed(0)
+    network, image = Stages().eval(), torch.randn(1, 3, 32, 32)
+    for name, modules in (("plain", False), ("functions", {Gated, Residual, nn.Sequential})):
+        path = MODULES / f"modules_{name}.onnx"
+        more = {"export_modules_as_functions": modules, "input_names": ["image"], "output_names": ["result"]}
+        torch.onnx.export(network, (image,), path, dynamo=False, opset_version=17, verbose=False, **more)
+        strip(path)
+
+
 def main() -> None:
     EXPORTS.mkdir(exist_ok=True)
+    export_modules()
     for name in NETWORKS:
         for newer in (False, True):
             for free in (False, True):

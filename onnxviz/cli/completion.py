@@ -56,5 +56,5 @@ def _words(model: str) -> Iterable[str]:
     from onnxviz.model import Model
 
     layers = Model.open(Path(os.path.expandvars(model)).expanduser()).catalogue
-    names = (layer.name for layer in layers if not layer.inside and _PLAIN_NAME.fullmatch(layer.name))
+    names = (layer.name for layer in layers if _PLAIN_NAME.fullmatch(layer.name))
     return dict.fromkeys((*(layer.kind for layer in layers), *names))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import groupby, takewhile
 from typing import TYPE_CHECKING, Annotated
 
 from onnxviz.cli import groups, parameters
@@ -14,7 +15,7 @@ from onnxviz.layout import dtype_text, shape_text, spatial_axes
 from onnxviz.words import listed, printable, quoted, width_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from onnxviz.graph.layers.catalogue import Layer
     from onnxviz.graph.operators.receptive_field import ReceptiveField
@@ -47,7 +48,6 @@ def layers(
     Example: onnxviz layers model.onnx --layers 'conv & depth<=4'
     """
     from onnxviz.errors import UsageError
-    from onnxviz.graph.layers.inside import count_unlisted
 
     if all_nodes and layers:
         raise UsageError("--all lists every node, --layers chooses layers: give one of them")
@@ -57,10 +57,7 @@ def layers(
     if run is not None:
         opened = opened.measured(run, feed=feed)
     shown = _chosen(opened, layers, all_nodes)
-    unlisted = count_unlisted(opened.graph)
-    if unlisted:
-        count = str(unlisted) if unlisted < 50_000 else "50,000 or more"
-        say(f"{count} nodes inside functions and bodies are not listed: too many, or too deep")
+    _say_closed(opened)
     if json:
         print_json(
             "onnxviz.layers/1",
@@ -74,23 +71,33 @@ def layers(
     if tree:
         _print_tree(shown)
     else:
-        print_table(TITLES, [_row(layer) for layer in shown], left=(True, True, True, True, False, False, True, False))
+        print_table(TITLES, list(_rows(shown)), left=(True, True, True, True, False, False, True, False))
         if not shown:
             say("no layers of a kind worth looking at; --all lists every node")
 
 
+def _say_closed(model: Model) -> None:
+    """Say what lies inside functions and bodies and is not listed."""
+    unlisted, opaque = model.unfolded.unlisted, model.unfolded.opaque
+    if unlisted:
+        count = str(unlisted) if unlisted < 50_000 else "50,000 or more"
+        say(f"{count} nodes inside functions and bodies are not listed: too many, or too deep")
+    if opaque:
+        what = "calls a function" if len(opaque) == 1 else "call functions"
+        say(f"{listed(map(quoted, opaque))} {what} that onnxruntime computes by itself: what is inside is not listed")
+
+
 def _chosen(model: Model, selections: Sequence[str] | None, every: bool) -> Sequence[Layer]:
-    from onnxviz.graph.layers.catalogue import catalogue
-    from onnxviz.model import choices_of, layers_of
+    from onnxviz.model import layers_of, selected
 
     if not selections:
-        return catalogue(model.graph, model.types, every=True) if every else model.catalogue
-    choices, _ = choices_of(model, list(selections))
+        return model.every_layer if every else model.catalogue
+    choices, _ = selected(model, list(selections))
     for note in dict.fromkeys(choice.note for choice in choices if choice.note):
         say(note)
     if all(choice.layer is not None for choice in choices):
         return layers_of(model, choices)
-    made = {layer.output: layer for layer in catalogue(model.graph, model.types, every=True) if not layer.inside}
+    made = {layer.output: layer for layer in model.every_layer}
     found = tuple(replace(choice, layer=choice.layer or made.get(choice.value)) for choice in choices)
     layers, unmade = layers_of(model, found), [quoted(choice.name) for choice in found if choice.layer is None]
     if unmade:
@@ -133,8 +140,28 @@ def _print_ends(model: Model) -> None:
     print()
 
 
-def _row(layer: Layer) -> tuple[str, ...]:
-    name = f"{layer.name}  (inside {layer.inside})" if layer.inside else layer.name
+def _rows(layers: Sequence[Layer]) -> Iterator[tuple[str, ...]]:
+    """Give a row for each layer; of several in a row inside one node, their common path stands once above them."""
+    for holder, run in groupby(layers, lambda layer: layer.inside.split(" / ")[0]):
+        inner = list(run)
+        path = _common_path([layer.name for layer in inner]) if holder and len(inner) > 1 else ""
+        if path:
+            yield (path, *("" for _ in TITLES[1:]))
+        yield from (_row(layer, f"{'  ' * bool(path)}{layer.name.removeprefix(path)}") for layer in inner)
+
+
+def _common_path(names: Sequence[str]) -> str:
+    """Return the parts that all names begin with and no name consists of.
+
+    >>> _common_path(["a/b/c", "a/b/d/e"]), _common_path(["ab", "ac"])
+    ('a/b/', '')
+    """
+    first, last = min(names), max(names)
+    same = takewhile(lambda place: first[place : place + 1] == last[place], range(len(last)))
+    return first[: first.rfind("/", 0, sum(1 for _ in same)) + 1]
+
+
+def _row(layer: Layer, name: str) -> tuple[str, ...]:
     channels = "" if layer.channels is None else str(layer.channels)
     field = _field_text(layer.receptive_field)
     return (

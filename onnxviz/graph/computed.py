@@ -47,12 +47,12 @@ class Computed:
     """What can be computed besides what a graph's nodes put out.
 
     Attributes:
-        weights: the weights of fused attentions: for each the name that they have, and the index of the node.
+        weights: the weights of fused attentions: for each the name that they have, and the first output of the node.
         rollout: the attentions that can be multiplied, if any.
         types: what is known of all these values.
     """
 
-    weights: Mapping[str, int] = field(default_factory=dict)
+    weights: Mapping[str, str] = field(default_factory=dict)
     rollout: Rollout | None = None
     types: Mapping[str, TensorSpec] = field(default_factory=dict)
 
@@ -75,7 +75,7 @@ def find_computed(graph: Graph, types: Mapping[str, TensorSpec]) -> Computed:
     if len(matrices) > 1 and graph.opset >= _EYE_LIKE:
         rollout = find_rollout(graph, known, [matrices[index] for index in sorted(matrices)], batches - {None})
     types = {**specs, **({} if rollout is None else {rollout.value: rollout.spec})}
-    return Computed({matrix.value: index for index, matrix in fused.items()}, rollout, types)
+    return Computed({matrix.value: matrix.mixed for matrix in fused.values()}, rollout, types)
 
 
 def listing(graph: Graph, computed: Computed) -> Graph:
@@ -86,7 +86,7 @@ def listing(graph: Graph, computed: Computed) -> Graph:
     rollout = computed.rollout
     if rollout is not None:
         nodes.append(make_node("Rollout", rollout.sources, [rollout.value], rollout.value, domain=OWN_DOMAIN))
-    return _with_nodes(graph, nodes)
+    return graph.with_nodes(nodes)
 
 
 def written_out(graph: Graph, computed: Computed, values: Collection[str]) -> Graph:
@@ -97,16 +97,15 @@ def written_out(graph: Graph, computed: Computed, values: Collection[str]) -> Gr
         return graph
     asked = Computed({value: computed.weights[value] for value in wanted})
     nodes = [_wired(node, asked) for node in graph.nodes]
-    return _with_nodes(graph, [*nodes, *(_rollout_nodes(rollout, graph.opset) if rollout is not None else ())])
+    return graph.with_nodes([*nodes, *(_rollout_nodes(rollout, graph.opset) if rollout is not None else ())])
 
 
-def needs_of(computed: Computed, values: Collection[str], graph: Graph) -> list[str]:
+def needs_of(computed: Computed, values: Collection[str]) -> list[str]:
     """Return values of a graph's own nodes for which what these values need is needed."""
     rollout, found = computed.rollout, list[str]()
     for value in values:
         sources = rollout.sources if rollout is not None and value == rollout.value else (value,)
-        places = ((source, computed.weights.get(source)) for source in sources)
-        found += [source if place is None else graph.nodes[place].outputs[0] for source, place in places]
+        found += [computed.weights.get(source, source) for source in sources]
     return list(dict.fromkeys(found))
 
 
@@ -135,7 +134,7 @@ def grid_of(
             for source in (computed.rollout.sources[0], computed.rollout.sources[-1])
         )
         return None if first is None or last is None or first.keys is None else _matrix_grid(shape, last, first.keys)
-    queries, keys = (grids.get(side) for side in graph.nodes[computed.weights[value]].inputs[:2])
+    queries, keys = (grids.get(side) for side in graph.producers[computed.weights[value]].inputs[:2])
     return None if keys is None else _matrix_grid(shape, queries, keys)
 
 
@@ -183,7 +182,7 @@ def _weights_spec(matrix: AttentionMatrix, types: Mapping[str, TensorSpec]) -> T
 
 def _wired(node: Node, computed: Computed) -> NodeProto:
     """Return a node with its fourth output, if that is among what is computed."""
-    name = next((value for value, index in computed.weights.items() if index == node.index), "")
+    name = next((value for value, made in computed.weights.items() if made in node.outputs[:1]), "")
     if not name:
         return node.proto
     proto = NodeProto()
@@ -234,11 +233,3 @@ def _reduced(
         yield make_node(operator, [source, f"{prefix}axis{number}"], [result], keepdims=keep)
     else:
         yield make_node(operator, [source], [result], axes=[number], keepdims=keep)
-
-
-def _with_nodes(graph: Graph, nodes: Collection[NodeProto]) -> Graph:
-    proto = onnx.ModelProto()
-    proto.CopyFrom(graph.proto)
-    del proto.graph.node[:]
-    proto.graph.node.extend(nodes)
-    return Graph.from_proto(proto)

@@ -6,9 +6,11 @@ What a Graph holds is the skeleton of a model (see model_file.py), so that a gra
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from functools import cached_property, lru_cache
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Self
 
 import numpy
 import onnx
@@ -17,6 +19,7 @@ from google.protobuf.message import DecodeError, Message
 from onnx import TensorProto
 
 from onnxviz.errors import ModelError
+from onnxviz.graph.carrying import CARRYING
 from onnxviz.graph.constants import Stored, array_of, constant_of, dims_of
 from onnxviz.graph.node import DEFAULT_DOMAINS, Node
 from onnxviz.graph.topology import FunctionKey, bodies, captured_values, function_key, sorted_model
@@ -32,13 +35,37 @@ RANDOM = frozenset(
 
 
 class Graph:
-    """A model's top-level graph. Nothing in it is to be changed: rewrites make a new Graph from a copied proto."""
+    """A model's top-level graph. Nothing in it is to be changed: rewrites make a new Graph from a copied proto.
+
+    Attributes:
+        inside: in words what holds the nodes that make values inside; of a graph that was laid flat (unfold.py).
+        synonyms: what else the values of a flat graph are called, such as by the name of a call that puts them out.
+    """
+
+    inside: Mapping[str, str] = MappingProxyType({})
+    synonyms: Mapping[str, Sequence[str]] = MappingProxyType({})
 
     def __init__(self, proto: onnx.ModelProto) -> None:
         if not proto.HasField("graph"):
             raise ModelError("the file holds no graph: no network is in it")
-        _check_texts(proto)
+        self._check(proto)
         self._build(sorted_model(proto))
+
+    def _check(self, proto: onnx.ModelProto) -> None:
+        _check_texts(proto)
+
+    def with_nodes(self, nodes: Iterable[onnx.NodeProto]) -> Self:
+        """Return this graph with other nodes; what is said of values inside stays."""
+        proto = onnx.ModelProto()
+        proto.CopyFrom(self.proto)
+        del proto.graph.node[:]
+        proto.graph.node.extend(nodes)
+        graph = copy(self)
+        for kind in type(self).__mro__:
+            for name in [name for name, held in vars(kind).items() if isinstance(held, cached_property)]:
+                graph.__dict__.pop(name, None)
+        graph._build(sorted_model(proto))
+        return graph
 
     @classmethod
     def from_bytes(cls, skeleton: bytes) -> Graph:
@@ -83,6 +110,10 @@ class Graph:
         stored: Mapping[str, Stored] = {**self.initializers, **self._sparse}
         return {name: dims_of(tensor) for name, tensor in stored.items()}
 
+    def named_inside(self, name: str) -> Sequence[str]:
+        """Return the paths of what is called so in functions and bodies; of a graph that was laid flat."""
+        return ()
+
     def is_constant(self, value: str) -> bool:
         """Return whether a value is computed from initializers and Constants alone, whatever the inputs."""
         return value in self._constants
@@ -92,8 +123,7 @@ class Graph:
         known = set(self.weights)
         for node in self.nodes:
             given = [value for value in node.inputs if value]
-            opaque = node.op in RANDOM or node.captured or node.is_call or bodies(node.proto)
-            if node.operator == "Constant" or (given and not opaque and known.issuperset(given)):
+            if node.operator == "Constant" or (given and known.issuperset(given) and not _is_opaque(node)):
                 known.update(output for output in node.outputs if output)
         return frozenset(known)
 
@@ -121,7 +151,7 @@ class Graph:
         self.metadata: Mapping[str, str] = {entry.key: entry.value for entry in proto.metadata_props}
         self.opset: int = next((entry.version for entry in proto.opset_import if entry.domain in DEFAULT_DOMAINS), 1)
         self.functions: Mapping[FunctionKey, onnx.FunctionProto] = {
-            function_key(function): function for function in proto.functions
+            function_key(function): function for function in proto.functions if function.domain != CARRYING
         }
         self.initializers: Mapping[str, TensorProto] = {tensor.name: tensor for tensor in graph.initializer}
         self._sparse: Mapping[str, onnx.SparseTensorProto] = {
@@ -162,6 +192,11 @@ class Graph:
                     )
                 consumers.setdefault(value, []).append(node)
         return {value: tuple(nodes) for value, nodes in consumers.items()}
+
+
+def _is_opaque(node: Node) -> bool:
+    """Return whether a node may make other values in each run though it reads the same."""
+    return node.op in RANDOM or bool(node.captured) or node.is_call or bool(bodies(node.proto))
 
 
 def _check_texts(message: Message, depth: int = 1) -> None:

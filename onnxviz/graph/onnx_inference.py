@@ -9,10 +9,11 @@ import numpy as np
 import onnx
 
 from onnxviz.graph.arithmetic import Numbers
+from onnxviz.graph.carrying import CARRYING
 from onnxviz.graph.graph import Graph, tensor_spec
 from onnxviz.graph.guard import guarded, is_added, is_sound, with_default
 from onnxviz.graph.node import DEFAULT_DOMAINS, Node
-from onnxviz.graph.topology import bodies
+from onnxviz.graph.topology import bodies, function_key
 from onnxviz.layout import TensorSpec
 
 
@@ -90,9 +91,12 @@ def infer_node(
 ) -> Sequence[TensorSpec]:
     """Return what onnx infers of a node's outputs from types of its inputs and the numbers in them.
 
-    It is nothing where the type of an input is not known, or the operator is neither ONNX's nor has a stand-in.
+    It is nothing where the type of an input is not known, or the operator is neither ONNX's nor has a stand-in. What
+    ties a body to the graph around it (carrying.py) is inferred from the inputs that are known.
     """
     given = {value: types.get(value, TensorSpec(value)) for value in node.inputs if value}
+    if node.domain == CARRYING:
+        return _infer_carrier(graph, node, given)
     if node.is_call or bodies(node.proto) or not is_sound(node.proto):
         return ()
     if any(spec.dtype is None for spec in given.values()):
@@ -103,6 +107,29 @@ def infer_node(
         return _infer_stand_in(graph, node, given) if node.operator in _STAND_INS else ()
     except Exception:  # see `infer`
         return ()
+
+
+def _infer_carrier(graph: Graph, node: Node, given: Mapping[str, TensorSpec]) -> Sequence[TensorSpec]:
+    """Return what onnx infers through the function that stands for a carrying node."""
+    inputs = [
+        onnx.ValueInfoProto(name=spec.name, type=_type(spec)) for spec in given.values() if spec.dtype is not None
+    ]
+    outputs = [onnx.ValueInfoProto(name=value) for value in node.outputs if value]
+    typing = [each for each in graph.proto.functions if function_key(each) == function_key(node.proto)]
+    model = onnx.helper.make_model(
+        onnx.helper.make_graph([node.proto], "node", inputs, outputs),
+        functions=typing,
+        opset_imports=graph.proto.opset_import,
+    )
+    try:
+        found = [tensor_spec(info) for info in onnx.shape_inference.infer_shapes(model).graph.output]
+    except Exception:  # see `infer`
+        return ()
+    known = {size for spec in given.values() for size in spec.shape or ()}  # onnx makes up names for other sizes
+    return [
+        replace(spec, shape=spec.shape and tuple(s if isinstance(s, int) or s in known else None for s in spec.shape))
+        for spec in found
+    ]
 
 
 def _infer_stand_in(graph: Graph, node: Node, given: Mapping[str, TensorSpec]) -> Sequence[TensorSpec]:

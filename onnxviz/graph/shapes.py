@@ -189,7 +189,7 @@ def _merged_dimension(known: Dimension, new: Dimension) -> Dimension:
 
 
 def _without_invented(spec: TensorSpec, own: frozenset[str]) -> TensorSpec:
-    if spec.shape is None:
+    if spec.shape is None or not any(isinstance(size, str) for size in spec.shape):
         return spec
     return replace(
         spec,

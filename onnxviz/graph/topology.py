@@ -7,12 +7,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from graphlib import CycleError, TopologicalSorter
 
 import onnx
+from onnx import AttributeProto
 
 from onnxviz.errors import ModelError
 from onnxviz.words import quoted
 
 FunctionKey = tuple[str, str, str]
 """Domain, name and overload of a function of the model, as a node that calls it gives them."""
+
+
+_MAY_HOLD_BODIES = frozenset({AttributeProto.GRAPH, AttributeProto.GRAPHS, AttributeProto.UNDEFINED})
 
 
 def function_key(proto: onnx.NodeProto | onnx.FunctionProto) -> FunctionKey:
@@ -25,9 +29,10 @@ def bodies(node: onnx.NodeProto) -> Sequence[tuple[str, onnx.GraphProto]]:
     """Return the graphs that a node holds, each with its name: `then_branch` of an If, `branches[0]` of a list."""
     found: list[tuple[str, onnx.GraphProto]] = []
     for attribute in node.attribute:
-        if attribute.HasField("g"):
-            found.append((attribute.name, attribute.g))
-        found.extend((f"{attribute.name}[{index}]", body) for index, body in enumerate(attribute.graphs))
+        if attribute.type in _MAY_HOLD_BODIES:
+            if attribute.HasField("g"):
+                found.append((attribute.name, attribute.g))
+            found.extend((f"{attribute.name}[{index}]", body) for index, body in enumerate(attribute.graphs))
     return found
 
 
@@ -42,7 +47,8 @@ def every_node(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
 
 def captured_values(node: onnx.NodeProto) -> tuple[str, ...]:
     """Return the outer values that the bodies of a node read, at any depth, each once."""
-    return tuple(dict.fromkeys(value for _, body in bodies(node) for value in _free_values(body)))
+    held = bodies(node)
+    return tuple(dict.fromkeys(value for _, body in held for value in _free_values(body))) if held else ()
 
 
 def _free_values(body: onnx.GraphProto) -> Iterator[str]:

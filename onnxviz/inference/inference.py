@@ -97,7 +97,7 @@ class Inference:
         """Return the inputs with what the graph's own operators say of them, and whether these values need them."""
         if values is None:
             return self._inputs
-        needed = needed_inputs(self.graph, needs_of(self._computed, values, self.graph))
+        needed = needed_inputs(self.graph, needs_of(self._computed, values))
         return tuple(replace(spec, use=replace(spec.use, is_needed=spec.name in needed)) for spec in self._inputs)
 
     def executor(

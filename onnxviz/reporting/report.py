@@ -18,7 +18,6 @@ from onnxviz.feed.feed_options import FeedOptions
 from onnxviz.feed.make import shown_picture
 from onnxviz.feed.preprocessing import model_labels
 from onnxviz.files import writing
-from onnxviz.graph.layers.catalogue import catalogue
 from onnxviz.graph.layers.layer import Layer
 from onnxviz.model import Model
 from onnxviz.reporting.collect import Collector
@@ -122,7 +121,7 @@ class ModelFacts:
         """Take the model that made the activations, or None; `labels` of None means the model's own class names."""
         self._model = model
         self._labels = labels if labels is not None or model is None else model_labels(model.metadata)
-        self._layers = {} if model is None else _by_name_and_value(catalogue(model.graph, model.types, every=True))
+        self._layers = {} if model is None else _by_name_and_value(model.every_layer)
 
     def layer(self, activation: Activation) -> Layer | None:
         """Return an activation's entry in the catalogue."""

@@ -155,6 +155,66 @@ def test_layers_lists_nodes_that_are_not_layers_where_they_are_selected(
     assert alone.code == 3 and "'w' is a weight of the model: it can be exposed, but is not a layer" in alone.err
 
 
+BRANCHES = """g (float[1,1,4,4] x, bool k) => (float[] y) <float[1,1,1,1] w = {2}> {
+    ["/first/Conv"] a = Conv (x, w)
+    [gate] b = If (k) <
+        then_branch = t () => (p) {
+            ["part/one/Conv"] c = Conv (a, w) ["part/one/Relu"] d = Relu (c) p = loc.twice (d) },
+        else_branch = e () => (q) { ["part/Conv"] q = Conv (a, w) }>
+    [call] y = loc.twice (b)
+}
+<domain: "loc", opset_import: ["": 20]> twice (i) => (o) { h = Sigmoid (i) o = Tanh (h) }"""
+
+
+def test_the_path_of_layers_inside_stands_once_above_them(onnxviz_command: Command, tmp_path: Path) -> None:
+    model = model_of(tmp_path / "m.onnx", BRANCHES).path
+    lines = onnxviz_command("layers", model).out.splitlines()[4:]
+    assert [re.split("  +", line.rstrip(), maxsplit=1)[0] or line.split()[0] for line in lines] == [
+        "layer",
+        "/first/Conv",
+        "gate/then_branch/",
+        "part/one/Conv",
+        "part/one/Relu",
+        "p/h",
+        "p/o",
+        "gate/else_branch/part/Conv",
+        "call/",
+        "h",
+        "o",
+    ]
+    assert lines[3] == "  part/one/Conv             conv  Conv     1x1x4x4         1      2  1x1                 64 B"
+    document = json.loads(onnxviz_command("layers", model, "--json").out)
+    assert [layer["name"] for layer in document["layers"]] == [
+        "/first/Conv",
+        *[f"gate/then_branch/{name}" for name in ("part/one/Conv", "part/one/Relu", "p/h", "p/o")],
+        "gate/else_branch/part/Conv",
+        "call/h",
+        "call/o",
+    ]
+    assert document["layers"][3]["inside"] == "If #1 then_branch / twice #2"
+    assert document["layers"][0]["inside"] is None
+    tree = onnxviz_command("layers", model, "--tree").out.splitlines()[4:]
+    assert tree[2:5] == ["gate", "  then_branch", "    part"]
+
+
+def test_what_is_not_listed_inside_is_said(onnxviz_command: Command, tmp_path: Path) -> None:
+    text = "g (float[4] x) => (float[4] y) { y = loc.Gelu (x) }"
+    function = '<domain: "loc", opset_import: ["": 20, "loc": 1]> Gelu (i) => (o)'
+    opened = model_of(tmp_path / "m.onnx", f"{text} {function} {{ o = Neg (i) }}")
+    proto = onnx.load(opened.path)
+    proto.functions[0].domain = proto.graph.node[0].domain = "com.microsoft"
+    proto.functions[0].opset_import.add(domain="com.microsoft", version=1)
+    proto.opset_import.add(domain="com.microsoft", version=1)
+    onnx.save(proto, tmp_path / "native.onnx")
+    done = onnxviz_command("layers", tmp_path / "native.onnx", "--all")
+    said = "'y' calls a function that onnxruntime computes by itself: what is inside is not listed"
+    assert done.code == 0 and said in done.err
+    endless = model_of(tmp_path / "endless.onnx", f"{text} {function} {{ o = loc.Gelu (i) }}")
+    done = onnxviz_command("layers", endless.path)
+    assert done.code == 0
+    assert "50,000 or more nodes inside functions and bodies are not listed: too many, or too deep" in done.err
+
+
 def test_tree_indents_by_scope(onnxviz_command: Command, bundled_model: Path) -> None:
     lines = onnxviz_command("layers", bundled_model, "--tree", "--layers", "stage2.**").out.splitlines()[3:]
     assert lines[:2] == ["stage2", "  block1"]

@@ -6,13 +6,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from onnxviz.graph.carrying import is_carrier
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.absorption import Absorber
 from onnxviz.graph.layers.families import Families
-from onnxviz.graph.layers.inside import InnerNode, InnerNodes
 from onnxviz.graph.layers.layer import Fields, Layer
 from onnxviz.graph.layers.layer_map import read_layer_map
-from onnxviz.graph.layers.names import LayerNames, parts_before_last
+from onnxviz.graph.layers.names import LayerNames
 from onnxviz.graph.node import Node
 from onnxviz.graph.operators.axis_letters import Axes
 from onnxviz.graph.operators.layouts import guess_axes
@@ -59,19 +59,15 @@ class _Cataloguer:
         self._depths: dict[str, int] = {}
 
     def layers(self) -> Iterator[tuple[Layer, bool]]:
-        """Give every node as a layer, and whether the model's author knew it as one."""
-        inner = InnerNodes(self._graph)
+        """Give every node of the file as a layer, and whether the model's author knew it as one."""
         for node in self._graph.nodes:
-            seen = len(inner.found)
-            depth = max((self._depths.get(value, 0) for value in node.reads), default=0)
+            depth = max([self._depths.get(value, 0) for value in (*node.inputs, *node.captured)], default=0)
             depth += self._families.kinds[node.index] in ("conv", "dense")
-            depth = max(depth, inner.enter(node, self._depths))
             self._depths.update((output, depth) for output in node.outputs if output)
-            if any(node.outputs):
+            if any(node.outputs) and not is_carrier(node.domain, node.op):
                 first, *further = filter(None, node.outputs)
                 yield self._layer(node, first, self._absorber.act(node, first), depth), self._names.is_mapped(node)
                 yield from ((self._further(node, output, depth), False) for output in further)
-            yield from ((_inner_layer(found, node.index), False) for found in inner.found[seen:])
 
     def _further(self, node: Node, output: str, depth: int) -> Layer:
         """Return what a node puts out besides its first output, such as the second half of a Split."""
@@ -102,6 +98,7 @@ class _Cataloguer:
             parameters=self._parameters(node),
             bytes=_bytes(spec, layout),
             index=node.index,
+            inside=self._graph.inside.get(output, ""),
             fields=self._fields,
         )
 
@@ -133,29 +130,6 @@ class _Cataloguer:
                 return 0
             value = maker.inputs[0]
         return 0
-
-
-def _inner_layer(found: InnerNode, index: int) -> Layer:
-    own = found.proto.name or found.output
-    return Layer(
-        name=found.path + own,
-        node=found.proto.name,
-        kind=found.kind,
-        op=found.proto.op_type,
-        scope=parts_before_last(found.path + own.lstrip("/")),
-        output=found.output,
-        act=found.output,
-        shape=None,
-        dtype=None,
-        layout=None,
-        layout_assumed=False,
-        channels=None,
-        depth=found.depth,
-        parameters=found.parameters,
-        bytes=None,
-        index=index,
-        inside=found.inside,
-    )
 
 
 _ITEM_SIZES: Mapping[str, float] = {

@@ -29,7 +29,8 @@ class LayerNames:
         """Name all nodes; `chain` gives the values from a node's output to its act value."""
         self.mapped = read_layer_map(graph.metadata).layers
         self._scopes = [node.scope for node in graph.nodes]
-        self._taken = {node.key for node in graph.nodes} | graph.producers.keys()
+        self._keys = [node.key for node in graph.nodes]
+        self._taken = graph.producers.keys() | self._keys
         self._outputs = {spec.name for spec in graph.outputs}
         self._claims = self._claim(graph, kinds, chain) if self.mapped else {}
         self._named = {index: layer for layer, index in self._claims.items()}
@@ -48,11 +49,11 @@ class LayerNames:
             return self._named[node.index]
         scope = self._scopes[node.index]
         alone = self._kinds[node.index] != "other" and self._layers_in[scope] == 1 and scope not in self._taken
-        return scope if alone else self._part(node) or node.key
+        return scope if alone else self._part(node) or self._keys[node.index]
 
     def _part(self, node: Node) -> str:
         """Return what a further node of a mapped layer is called: `conv1/Relu` where conv1 is a convolution's name."""
-        layer = next((self.mapped[value] for value in node.outputs if value in self.mapped), None)
+        layer = self._layer_of(node)
         name = "" if layer is None or layer.path not in self._claims else f"{layer.path}/{node.op}"
         return "" if name in self._taken else name
 
@@ -60,8 +61,15 @@ class LayerNames:
         """Return the module or layer that holds the node."""
         if node.index in self._named:
             return parts_before_last(self._named[node.index])
-        layer = next((self.mapped[value] for value in node.outputs if value in self.mapped), None)
-        return layer.path if layer is not None else self._scopes[node.index] or parts_before_last(node.key)
+        layer = self._layer_of(node)
+        own = self._scopes[node.index] or parts_before_last(self._keys[node.index])
+        return layer.path if layer is not None else own
+
+    def _layer_of(self, node: Node) -> MappedLayer | None:
+        """Return the layer of the first mapped value that a node puts out."""
+        if not self.mapped:
+            return None
+        return next((self.mapped[value] for value in node.outputs if value in self.mapped), None)
 
     def _claim(self, graph: Graph, kinds: Sequence[str], chain: Callable[[Node], Sequence[str]]) -> dict[str, int]:
         claims: dict[str, int] = {}

@@ -19,7 +19,7 @@ from onnxviz.graph.graph import Graph
 from onnxviz.graph.node import Node
 from onnxviz.graph.operators.axis_letters import Axes, carried
 from onnxviz.graph.operators.axis_seeds import Seed
-from onnxviz.graph.operators.reads.rule import KnownSizes, Operand, Reads
+from onnxviz.graph.operators.reads.rule import KnownSizes, Operand, Reads, identity
 from onnxviz.graph.operators.table import operator_of, reads_of
 from onnxviz.layout import CHANNELS_LAST, Dimension, TensorSpec, channels_first
 
@@ -99,7 +99,10 @@ class _LearnedSizes(KnownSizes):
         self._found = found
 
     def shape(self, value: str) -> tuple[Dimension, ...] | None:
-        known = super().shape(value)
+        spec = self._types.get(value)
+        if spec is not None and spec.shape is not None:
+            return spec.shape
+        known = self.graph.dims(value)
         if known is not None:
             return known
         if value in self._found:
@@ -146,8 +149,9 @@ class _Walk:
             if maker is not None:
                 self._back(maker, maker.outputs.index(value))
             for reader in self._graph.consumers.get(value, ()):
-                for place in [place for place, read in enumerate(reader.inputs) if read == value]:
-                    self._on(reader, place)
+                if any(made and made not in self.found for made in reader.outputs):
+                    for place in [place for place, read in enumerate(reader.inputs) if read == value]:
+                        self._on(reader, place)
 
     def _on(self, node: Node, place: int) -> None:
         """Carry the layout of an operand to what the node makes."""
@@ -176,6 +180,10 @@ class _Walk:
                     self.learn(value, self._carried(axes, operand, reads, back=True))
 
     def _carried(self, axes: Axes, operand: Operand, reads: Reads, *, back: bool = False) -> Axes | None:
+        if reads is identity(len(axes.layout)):
+            shapes = [self.sizes.shape(operand.source), self.sizes.shape(operand.result)]
+            if all(shape is None or len(shape) == len(axes.layout) for shape in shapes):
+                return axes
         links = reads.links
         before = self._shape(operand.source, len(reads.axes))
         after = self._shape(operand.result, 1 + max((there for _, there in links), default=-1))

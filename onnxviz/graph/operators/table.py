@@ -14,10 +14,12 @@ from dataclasses import dataclass, replace
 import onnx
 
 from onnxviz.graph.attributes import MALFORMED
+from onnxviz.graph.carrying import CARRYING
 from onnxviz.graph.node import STANDARD_DOMAINS, Node
 from onnxviz.graph.operators import axis_seeds as seeds
 from onnxviz.graph.operators.reads import (
     elementwise,
+    holders,
     moving,
     normalising,
     products,
@@ -26,12 +28,12 @@ from onnxviz.graph.operators.reads import (
     resizing,
     windows,
 )
-from onnxviz.graph.operators.reads.rule import Operand, Pull, Reads, Rule, nothing, something
+from onnxviz.graph.operators.reads.rule import Operand, Pull, Reads, Rule, everything, nothing, something
 
 KINDS = ("conv", "pool", "norm", "act", "join", "add", "dense", "attention", "resize", "other")
 
 _MICROSOFT = "com.microsoft"
-OWN_DOMAIN = "onnxviz"
+OWN_DOMAIN = "onnxviz.computed"
 """The domain of nodes that stand in a listing for what a run computes, see graph/computed.py."""
 # Where onnxruntime's own graphs, saved after optimisation, hold maps with channels last, or in blocks of channels.
 _CHANNELS_LAST_DOMAIN, _BLOCKED_DOMAIN = "com.ms.internal.nhwc", "com.microsoft.nchwc"
@@ -181,6 +183,15 @@ _ROWS: Iterable[tuple[str, Operator]] = (
 )
 
 
+_CARRYING_RULES: Mapping[str, Rule] = {
+    "Steps Condition Passed Element SequenceMap": everything,
+    "Carried": holders.carried,
+    "Scanned": holders.scanned,
+    "If Loop Scan": holders.joined,
+}
+"""How the nodes of a flat graph read that stand for what holds bodies."""
+
+
 def _by_domain(rows: Iterable[tuple[str, Operator]]) -> dict[tuple[str, str], Operator]:
     """Lay out the rows: onnxruntime has operators of ONNX in its own domain as well, and some of its own in ONNX's."""
     table: dict[tuple[str, str], Operator] = {}
@@ -192,6 +203,8 @@ def _by_domain(rows: Iterable[tuple[str, Operator]]) -> dict[tuple[str, str], Op
                 table[_BLOCKED_DOMAIN, name] = plain
                 last = seeds.channels_last if operator.fixes in (seeds.spatial, seeds.global_pool) else None
                 table[_CHANNELS_LAST_DOMAIN, name] = replace(plain, fixes=last)
+    for names, rule in _CARRYING_RULES.items():
+        table.update(((CARRYING, name), Operator(reads=rule)) for name in names.split())
     table[_MICROSOFT, "Attention"] = Operator(
         "attention", products.packed_attention, seeds.fused_attention, weights=(1, 2)
     )
@@ -246,7 +259,8 @@ def reads_of(operand: Operand) -> Reads | None:
         found = None if rule is None else rule(operand)
     except MALFORMED:
         return None
-    return None if found is None or any(_is_absurd(axis.pull) for axis in found.axes) else found
+    absurd = found is not None and any(_is_absurd(axis.pull) for axis in found.axes if axis.pull is not None)
+    return None if absurd else found
 
 
 def rule_of(operand: Operand) -> Reads | None:
@@ -255,9 +269,9 @@ def rule_of(operand: Operand) -> Reads | None:
     return found if found is not None and found.understood else None
 
 
-def _is_absurd(pull: Pull | None) -> bool:
+def _is_absurd(pull: Pull) -> bool:
     """Return whether a rule reads more than any real node: once laid out, a hostile size would take all memory."""
-    return pull is not None and sum(len(taps) for taps in pull.offsets) > _MOST_TAPS
+    return sum(len(taps) for taps in pull.offsets) > _MOST_TAPS
 
 
 def weight_count(sizes: Sequence[int]) -> int:

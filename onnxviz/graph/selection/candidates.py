@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from onnxviz.graph.carrying import is_carrier, is_own
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.names import weight_module
 from onnxviz.graph.node import Node
 from onnxviz.graph.selection.number_sets import Matches, grouped, mask, members
-from onnxviz.graph.topology import bodies
 from onnxviz.words import shown
 
 if TYPE_CHECKING:
@@ -30,11 +30,6 @@ class Candidate:
     layer: Layer | None
     order: tuple[int, int]
     module: str = ""
-
-    @property
-    def inside(self) -> str:
-        """The body or function that holds it, or an empty text."""
-        return self.layer.inside if self.layer else ""
 
     @property
     def kind(self) -> str:
@@ -82,28 +77,23 @@ class Candidates:
         self._candidates: list[Candidate] = []
         self._numbers: dict[str, int] = {}
         for layer in layers:
-            maker = None if layer.inside else graph.producers.get(layer.output)
+            maker = graph.producers.get(layer.output)
             module = "" if maker is None else weight_module(graph, maker)
-            number = self._add(Candidate(layer.output, None, layer, self._order(layer.output, layer), module))
-            if not layer.inside:
-                self._numbers.setdefault(layer.output, number)
+            number = self._add(Candidate(layer.output, None, layer, self._order(layer.output), module))
+            self._numbers.setdefault(layer.output, number)
 
     def __getitem__(self, number: int) -> Candidate:
         return self._candidates[number]
 
     def layers(self) -> Iterator[tuple[int, Candidate]]:
-        """Give all layers with their numbers, those inside bodies included."""
+        """Give all layers with their numbers."""
         return ((number, candidate) for number, candidate in enumerate(self._candidates) if candidate.layer)
-
-    @cached_property
-    def inner(self) -> int:
-        """The set of the layers inside bodies and functions."""
-        return mask(number for number, candidate in self.layers() if candidate.inside)
 
     @cached_property
     def others(self) -> int:
         """The set of all that nodes compute from inputs and that is not of a layer of a kind."""
-        values = (value for node in self.graph.nodes for value in node.outputs if value)
+        nodes = (node for node in self.graph.nodes if not is_carrier(node.domain, node.op))
+        values = (value for node in nodes for value in node.outputs if value)
         numbers = (self._of_value(value) for value in values if not self.graph.is_constant(value))
         return mask(number for number in numbers if self[number].kind == "other")
 
@@ -120,22 +110,15 @@ class Candidates:
         return self._is_value(name) or name in self._nodes or name in self._called
 
     def named(self, name: str) -> Matches:
-        """Return what has exactly this name: a value before nodes before layers before what lies in a body."""
+        """Return what has exactly this name: a value before nodes before layers before what a call puts out."""
         if self._is_value(name):
             number = self._of_value(name)
             self._note_twin(name, number)
             return Matches(literal=1 << number)
         nodes = self._of_nodes(name)
         layered = mask(number for number in nodes if self[number].layer)
-        return Matches(layered or self._layer_names.get(name, 0) or mask(nodes) or self._body_names.get(name, 0))
-
-    def around(self, candidate: Candidate) -> Sequence[str]:
-        """Return the outputs of the node at top level that holds a layer in a body or function."""
-        return self.graph.nodes[candidate.layer.index].outputs if candidate.layer else ()
-
-    def body_of(self, name: str) -> str | None:
-        """Return which body or function holds a value or node of this name that is not a layer."""
-        return self._body_values.get(name)
+        called = layered or self._layer_names.get(name, 0) or mask(nodes)
+        return Matches(called or mask(map(self._of_value, self.graph.synonyms.get(name, ()))))
 
     def words(self, *fields: str) -> list[str]:
         """Return all that layers have in these fields of text."""
@@ -143,20 +126,19 @@ class Candidates:
 
     def all_names(self) -> list[str]:
         """Return every name that can be selected."""
-        return [*self.words("node", "value", "scope", "module"), *self._nodes, *self.graph.producers, *self._sources]
+        values = (*(self.graph.producers.keys() - self._unnamed), *self._sources, *self.graph.synonyms)
+        return [*self.words("node", "value", "scope", "module"), *self._nodes, *values]
 
     def _add(self, candidate: Candidate) -> int:
         self._candidates.append(candidate)
         return len(self._candidates) - 1
 
-    def _order(self, value: str, layer: Layer | None = None) -> tuple[int, int]:
-        node = None if layer is not None and layer.inside else self.graph.producers.get(value)
-        if node is not None:
-            return (node.index, node.outputs.index(value))
-        return (-1, self._sources.get(value, 0)) if layer is None else (layer.index, 0)
+    def _order(self, value: str) -> tuple[int, int]:
+        node = self.graph.producers.get(value)
+        return (-1, self._sources.get(value, 0)) if node is None else (node.index, node.outputs.index(value))
 
     def _is_value(self, name: str) -> bool:
-        return bool(name) and (name in self.graph.producers or name in self._sources)
+        return bool(name) and (name in self._sources or (name in self.graph.producers and name not in self._unnamed))
 
     def _of_value(self, value: str) -> int:
         if value not in self._numbers:
@@ -191,48 +173,28 @@ class Candidates:
         return {name: place for place, name in enumerate(names)}
 
     @cached_property
+    def _unnamed(self) -> frozenset[str]:
+        """Values of a flat graph that the file does not have."""
+        return frozenset(value for node in self.graph.nodes if is_own(node.domain, node.op) for value in node.outputs)
+
+    @cached_property
     def _nodes(self) -> Mapping[str, Sequence[Node]]:
         named: dict[str, list[Node]] = {}
         for node in self.graph.nodes:
-            if node.name:
+            if node.name and not is_carrier(node.domain, node.op):
                 named.setdefault(node.name, []).append(node)
         return named
 
     @cached_property
     def _layer_names(self) -> Mapping[str, int]:
         """Layers by the name that is shown and by their node's."""
-        top = [(number, candidate) for number, candidate in self.layers() if not candidate.inside]
         return grouped(
-            (name, number) for number, candidate in top for name in {candidate.name, candidate.text("node")} - {""}
+            (name, number)
+            for number, candidate in self.layers()
+            for name in {candidate.name, candidate.text("node")} - {""}
         )
 
     @cached_property
     def _called(self) -> frozenset[str]:
-        """All that layers outside bodies are called."""
-        return frozenset(name for _, candidate in self.layers() if not candidate.inside for name in candidate.names())
-
-    @cached_property
-    def _body_names(self) -> Mapping[str, int]:
-        """Layers inside bodies and functions by any name of theirs."""
-        inner = [(number, candidate) for number, candidate in self.layers() if candidate.inside]
-        return grouped(
-            (name, number)
-            for number, candidate in inner
-            for name in {candidate.name, candidate.text("node"), candidate.tapped("op"), candidate.tapped("act")} - {""}
-        )
-
-    @cached_property
-    def _body_values(self) -> Mapping[str, str]:
-        """Names of nodes and values inside bodies and functions, with words for where that is."""
-        found: dict[str, str] = {}
-        waiting = [(node, "") for node in self.graph.proto.graph.node]
-        for function in self.graph.functions.values():
-            waiting.extend((node, f"function {function.name}") for node in function.node)
-        while waiting:
-            node, inside = waiting.pop()
-            for name in (node.name, *node.output) if inside else ():
-                found.setdefault(name, inside)
-            for branch, body in bodies(node):
-                words = f"{branch} of {node.op_type} {node.name or next(iter(node.output), '')}".rstrip()
-                waiting.extend((inner, words) for inner in body.node)
-        return found
+        """All that layers are called."""
+        return frozenset(name for _, candidate in self.layers() for name in candidate.names())

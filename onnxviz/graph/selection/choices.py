@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from onnxviz.errors import NoMatchError, UnsupportedError, UsageError
+from onnxviz.errors import NoMatchError, UsageError
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.layer import Layer
-from onnxviz.graph.selection.candidates import Candidate, Candidates
+from onnxviz.graph.selection.candidates import Candidates
 from onnxviz.graph.selection.evaluation import Evaluation
 from onnxviz.graph.selection.grammar import KEYWORDS, Condition, Factor, Selection, Term, Word, exact, parse
-from onnxviz.graph.selection.messages import all_inside, inside_body, left_inside, pointed
+from onnxviz.graph.selection.messages import pointed
 from onnxviz.graph.selection.number_sets import Matches, members
 from onnxviz.words import near, shown
 
@@ -63,7 +63,6 @@ def choose(
         UsageError: The tap is unknown, or nothing can be chosen by `wanted`.
         SelectionError: A selection cannot be read.
         NoMatchError: It matches nothing, all of it is excluded, or a layer is of another model.
-        UnsupportedError: What is meant lies in a body or function.
     """
     require_tap(tap)
     if isinstance(wanted, Mapping):
@@ -99,9 +98,6 @@ def _renamed(names: Mapping[str, str], graph: Graph, layers: Sequence[Layer], ta
 
 
 def _taken(layer: Layer, graph: Graph, layers: Sequence[Layer], tap: str) -> Choice:
-    if layer.inside:
-        outputs = graph.nodes[layer.index].outputs if layer in layers else ()
-        raise UnsupportedError(inside_body(layer.name, layer.inside, outputs))
     value = layer.value(tap)
     if value not in graph.producers:
         raise NoMatchError(f"the layer {layer.name!r} is of another model: nothing makes {value!r} in this one")
@@ -123,32 +119,20 @@ def select(
     Raises:
         SelectionError: A selection cannot be read; the text points at the place.
         NoMatchError: Nothing matches, or a name is not in the model.
-        UnsupportedError: What matches lies in the body of an If, Loop or Scan, or in a function.
         UsageError: The tap is unknown.
     """
     require_tap(tap)
     candidates = Candidates(graph, layers, tap)
     chosen = [_read(one, candidates) for one in ([text] if isinstance(text, str) else list(text) or [""])]
     left_out = [_read(one, candidates) for one in exclude]
-    wider = Evaluation(candidates, bodies=True)
-    beyond = wider.run(chosen, left_out)
-    matches = Evaluation(candidates, bodies=False).run(chosen, left_out) if candidates.inner else beyond
-    # An index may pass over all that lies outside: then what it reaches with the bodies counted is taken.
-    matches = matches or beyond.only(~candidates.inner) or beyond
+    evaluation = Evaluation(candidates)
+    matches = evaluation.run(chosen, left_out)
     if not matches:
         raise NoMatchError(_nothing(candidates, chosen, left_out))
     first, *rest = _choices(candidates, matches)
-    more = f"and {len(wider.notes) - _MOST_NOTES} more" if len(wider.notes) > _MOST_NOTES else ""
-    notes = (first.note, *list(wider.notes)[:_MOST_NOTES], more, _left_inside(candidates, matches, beyond))
+    more = f"and {len(evaluation.notes) - _MOST_NOTES} more" if len(evaluation.notes) > _MOST_NOTES else ""
+    notes = (first.note, *list(evaluation.notes)[:_MOST_NOTES], more)
     return (replace(first, note="; ".join(filter(None, notes))), *rest)
-
-
-def _left_inside(candidates: Candidates, matches: Matches, beyond: Matches) -> str:
-    """Say what a selection would match besides if it saw functions and bodies."""
-    inside = [candidates[number].layer for number in members(beyond.all & candidates.inner)]
-    if inside:
-        return left_inside([layer for layer in inside if layer is not None])
-    return "" if matches.all == beyond.all else "an index does not count layers inside functions and bodies"
 
 
 def matched_values(text: Sequence[str], *, graph: Graph, layers: Sequence[Layer], tap: str) -> frozenset[str]:
@@ -159,9 +143,7 @@ def matched_values(text: Sequence[str], *, graph: Graph, layers: Sequence[Layer]
         NoMatchError: A name is not in the model.
     """
     candidates = Candidates(graph, layers, tap)
-    matches = (
-        Evaluation(candidates, bodies=False).run([_read(one, candidates) for one in text], []) if text else Matches()
-    )
+    matches = Evaluation(candidates).run([_read(one, candidates) for one in text], []) if text else Matches()
     tapped = (candidates[number].tapped(tap) for number in members(matches.tapped))
     return frozenset((*tapped, *(candidates[number].value for number in members(matches.literal))))
 
@@ -188,7 +170,6 @@ def _read(text: str, candidates: Candidates) -> Selection:
 
 def _choices(candidates: Candidates, matches: Matches) -> list[Choice]:
     """Return the choices in graph order, each value once: under its own name where that was asked for."""
-    _refuse_inner([candidates[number] for number in members(matches.all & candidates.inner)], candidates)
     found: dict[str, tuple[tuple[int, int], Choice]] = {}
     for literal, numbers in ((True, matches.literal), (False, matches.tapped)):
         for number in sorted(members(numbers), key=lambda number: candidates[number].order):
@@ -203,15 +184,6 @@ def _choices(candidates: Candidates, matches: Matches) -> list[Choice]:
     return [choice for _, choice in sorted(found.values(), key=lambda pair: pair[0])]
 
 
-def _refuse_inner(inner: Sequence[Candidate], candidates: Candidates) -> None:
-    outputs = [output for candidate in inner for output in candidates.around(candidate)]
-    if len({candidate.tapped(candidates.tap) for candidate in inner}) == 1:
-        raise UnsupportedError(inside_body(inner[0].name, inner[0].inside, outputs))
-    if inner:
-        layers = [candidate.layer for candidate in inner if candidate.layer is not None]
-        raise UnsupportedError(all_inside(layers, outputs, "the selection's"))
-
-
 def _nothing(candidates: Candidates, chosen: Sequence[Selection], left_out: Sequence[Selection]) -> str:
     """Say that nothing is left, and why where it can be told."""
     text = ", ".join(selection.text for selection in chosen)
@@ -221,7 +193,7 @@ def _nothing(candidates: Candidates, chosen: Sequence[Selection], left_out: Sequ
 
 
 def _why(candidates: Candidates, term: Term, selection: Selection) -> str:
-    evaluation = Evaluation(candidates, bodies=False)
+    evaluation = Evaluation(candidates)
     factor = term.factors[0]
     primary = factor.primary if len(term.factors) == 1 else None
     if factor.index is not None and primary is not None and not isinstance(primary, Selection):

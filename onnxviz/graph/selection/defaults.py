@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from onnxviz.errors import UnsupportedError
+from onnxviz.graph.carrying import is_carrier
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.layer import Layer
 from onnxviz.graph.selection.choices import Choice, require_tap, select
-from onnxviz.graph.selection.messages import all_inside
 
 _SHOWN_FIRST = ("conv", "pool")
 
@@ -27,37 +26,30 @@ def default_choices(
 
     Raises:
         NoMatchError: `exclude` takes all of them away.
-        UnsupportedError: All the layers lie in bodies or functions.
     """
     require_tap(tap)
-    top = [layer for layer in layers if not layer.inside and layer.kind != "other"]
-    inner = [layer for layer in layers if layer.inside and layer.kind != "other"]
-    if inner and not top:
-        hidden = [layer for layer in inner if layer.kind in _SHOWN_FIRST] or inner
-        outputs = [output for layer in hidden for output in graph.nodes[layer.index].outputs]
-        raise UnsupportedError(all_inside(hidden, outputs))
-    text, words = _default_text(top, inner)
-    made = [value for node in graph.nodes for value in node.outputs if value]
+    of_kinds = [layer for layer in layers if layer.kind != "other"]
+    text, words = _default_text(of_kinds)
+    nodes = (node for node in graph.nodes if not is_carrier(node.domain, node.op))
+    made = [value for node in nodes for value in node.outputs if value]
     names = made if text == "other" and all(map(graph.is_constant, made)) else text
     choices = select(names, graph=graph, layers=layers, exclude=exclude, tap=tap)
-    return choices if top else _tensors(choices, graph), words
+    return choices if of_kinds else _tensors(choices, graph), words
 
 
-def _default_text(top: Sequence[Layer], inner: Sequence[Layer]) -> tuple[str, str]:
+def _default_text(layers: Sequence[Layer]) -> tuple[str, str]:
     """Return the selection that stands for none, and words for it."""
-    first = ",".join(kind for kind in _SHOWN_FIRST if any(layer.kind == kind for layer in top))
+    first = [kind for kind in _SHOWN_FIRST if any(layer.kind == kind for layer in layers)]
     if first:
-        # In one term, so that what lies inside is counted of both; as fields, which are not names as well.
-        return f"({','.join(f'kind={kind}' for kind in _SHOWN_FIRST)})", first
-    if not top:
+        return ",".join(f"kind={kind}" for kind in first), ",".join(first)  # as fields, which are not names as well
+    if not layers:
         return "other", "the outputs of its nodes, since no node is a layer of a kind"
-    where = "outside bodies " if any(layer.kind in _SHOWN_FIRST for layer in inner) else ""
-    vectors = sum(layer.rank is not None and layer.rank < 3 for layer in top)
-    unknown = sum(layer.rank is None for layer in top)
-    if vectors + unknown == len(top):
+    vectors = sum(layer.rank is not None and layer.rank < 3 for layer in layers)
+    unknown = sum(layer.rank is None for layer in layers)
+    if vectors + unknown == len(layers):
         known = "known to be " * bool(unknown)
-        return "all", f"every layer, since no layer {where}is of kind conv or pool, or {known}of rank 3 or more"
-    words = f"every layer of rank 3 or more, since no layer {where}is of kind conv or pool"
+        return "all", f"every layer, since no layer is of kind conv or pool, or {known}of rank 3 or more"
+    words = "every layer of rank 3 or more, since no layer is of kind conv or pool"
     words += f"; taken too: {unknown} whose rank only the run tells" if unknown else ""
     words += f"; left out: {vectors} of a lower rank (`all` has them)" if vectors else ""
     return "!rank<3", words

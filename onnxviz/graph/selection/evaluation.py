@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from onnxviz.errors import NoMatchError, UnsupportedError
+from onnxviz.errors import NoMatchError
 from onnxviz.graph.selection.candidates import Candidates
 from onnxviz.graph.selection.globs import fitting_names, plain_name
 from onnxviz.graph.selection.grammar import KEYWORDS, Condition, Factor, Name, Selection, Term, Word
-from onnxviz.graph.selection.messages import inside_body, pointed
+from onnxviz.graph.selection.messages import pointed
 from onnxviz.graph.selection.number_sets import Matches, grouped, mask, members, union
-from onnxviz.words import near, shown
+from onnxviz.words import listed, near, shown
 
 _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
@@ -26,16 +26,12 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
 
 
 class Evaluation:
-    """One reading of selections in a model; with `bodies`, kinds, globs and fields see layers inside bodies too."""
+    """One reading of selections in a model."""
 
-    def __init__(self, candidates: Candidates, *, bodies: bool) -> None:
+    def __init__(self, candidates: Candidates) -> None:
         self.notes: dict[str, None] = {}
         self._candidates = candidates
-        self._layers = mask(
-            number
-            for number, candidate in candidates.layers()
-            if candidate.kind != "other" and (bodies or not candidate.inside)
-        )
+        self._layers = mask(number for number, candidate in candidates.layers() if candidate.kind != "other")
         self._memory: dict[tuple[Word | Name | Condition, bool], Matches] = {}
         self._columns: dict[tuple[str, bool], Mapping[Any, int]] = {}
         self._plain: dict[tuple[str, bool], Mapping[str, int]] = {}
@@ -46,7 +42,6 @@ class Evaluation:
 
         Raises:
             NoMatchError: Nothing in the model has a name that was given.
-            UnsupportedError: A name that was given is that of a value in a body, which is not a layer.
         """
         matches = Matches(self._layers if chosen[0].terms[0].negated else 0)
         for selection in chosen:
@@ -198,9 +193,13 @@ class Evaluation:
         matches = Matches(self._fitting("name", name.text, literal=name.literal, wide=wide))
         if matches or ("*" in name.text and not name.literal):
             return matches
-        body = self._candidates.body_of(name.text)
-        if body is not None:
-            raise UnsupportedError(inside_body(name.text, body))
+        inside = self._candidates.graph.named_inside(name.text)
+        if len(inside) == 1:
+            return self._candidates.named(inside[0])
+        if inside:
+            places = listed(f"`{shown(path)}`" for path in inside)
+            message = f"`{shown(name.text)}` is in several bodies or functions: write {places}"
+            raise NoMatchError(pointed(selection.text, name.place, message))
         advice = self._advice(name, selection.text)
         message = f"nothing is called `{shown(name.text)}`{advice}; `onnxviz layers MODEL` lists the names"
         raise NoMatchError(pointed(selection.text, name.place, message))

@@ -12,16 +12,18 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 _TOKEN = re.compile(r"\*+|[^*]")
+_SLASHES = re.compile("//+")
 _REPEATED = re.compile(r"(?<![^/])\*\*+(?:/\*\*+)+(?![^/])")
 
 
 def plain_name(name: str) -> str:
-    """Return a name as globs see it: `/` and `.` are one, and a leading one is nothing.
+    """Return a name as globs see it: `/` and `.` are one, several in a row too, and a leading one is nothing.
 
-    >>> plain_name("/layer1/layer1.0/conv1")
-    'layer1/layer1/0/conv1'
+    >>> plain_name("/layer1/layer1.0/conv1"), plain_name("call//conv1")
+    ('layer1/layer1/0/conv1', 'call/conv1')
     """
-    return name.replace(".", "/").removeprefix("/")
+    plain = name.replace(".", "/")
+    return (_SLASHES.sub("/", plain) if "//" in plain else plain).removeprefix("/")
 
 
 def fitting_names(pattern: str, names: Collection[str], *, literal: bool = False) -> Collection[str]:

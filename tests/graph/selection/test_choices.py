@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onnxviz.errors import NoMatchError, SelectionError, UnsupportedError, UsageError
+from onnxviz.errors import NoMatchError, SelectionError, UsageError
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.catalogue import Layer, catalogue
 from onnxviz.graph.operators.table import KINDS
@@ -23,6 +23,7 @@ from onnxviz.graph.selection.defaults import default_choices
 from onnxviz.graph.selection.globs import fitting_names, plain_name
 from onnxviz.graph.selection.grammar import parse
 from onnxviz.graph.shapes import infer_types
+from onnxviz.graph.unfold import unfold
 from tests.cost import counted
 
 # node -> its line in the file; depth, channels, height = width, stride and receptive field are in LAYERS below.
@@ -99,9 +100,6 @@ LAYERS = (
     make_layer("score", "dense", "Gemm", depth=4, shape=(1, 10), layout="NC", channels=10),
 )
 GRAPH = make_graph()
-INNER = replace(
-    make_layer("inner", "resize", "Resize", node="inner_resize"), inside="If #10 then_branch", index=10, act="inner_act"
-)
 
 
 def chosen(text: str | Sequence[str], **options: Any) -> list[str]:
@@ -337,42 +335,6 @@ def test_a_full_catalogue_changes_nothing_but_other() -> None:
     assert chosen("other & channels=7", layers=full) == ["flat"]
 
 
-def test_layers_in_bodies_are_left_out_unless_named() -> None:
-    layers = (*LAYERS, INNER, replace(INNER, kind="conv", output="inner_conv", node="", name="inner_conv"))
-    assert chosen("conv", layers=layers) == chosen("conv")
-    assert chosen("conv[-1]", layers=layers) == ["c3"]
-    assert chosen("all", layers=layers, exclude=["inner"]) == chosen("all")
-    words = (
-        "`inner_resize` lies inside If #10 then_branch, and values in there cannot be selected yet;"
-        " select what the node around it puts out: `score`"
-    )
-    for text in ("resize", "inner_resize", "inner", "inner_act", "pool, inner_resize", "inner_r*", "op=Resize"):
-        assert refusal(UnsupportedError, text, layers=layers) == words
-    refusal(NoMatchError, "resize[5]", layers=layers)
-    layers = (*LAYERS, INNER, replace(INNER, kind="conv", output="b", act="b", node="", name="inner_conv"))
-    said = refusal(UnsupportedError, "inner*", layers=layers)
-    assert said.startswith("the selection's 2 resize and conv layers lie inside If #10 then_branch, and values in")
-    assert "select what the nodes around them put out: `score`" in said
-
-
-def test_a_value_in_a_body_that_is_no_layer_says_where_it_is() -> None:
-    model = onnx.parser.parse_model(MODEL)
-    branch = onnx.helper.make_graph(
-        [onnx.helper.make_node("Identity", ["c0"], ["hidden"])],
-        "branch",
-        [],
-        [onnx.helper.make_tensor_value_info("hidden", onnx.TensorProto.FLOAT, None)],
-    )
-    model.graph.input.append(onnx.helper.make_tensor_value_info("flag", onnx.TensorProto.BOOL, []))
-    model.graph.node.append(
-        onnx.helper.make_node("If", ["flag"], ["taken"], name="gate", then_branch=branch, else_branch=branch)
-    )
-    graph = Graph.from_proto(model)
-    said = refusal(UnsupportedError, "hidden", graph=graph)
-    assert re.match("`hidden` lies inside (then|else)_branch of If gate, and values in there cannot", said)
-    assert chosen("gate", graph=graph) == ["taken"]
-
-
 def test_a_term_that_matches_nothing_beside_others_is_said() -> None:
     first, *rest = select("conv, resize, pool[7], conv & depth>9", graph=GRAPH, layers=LAYERS)
     assert first.note == "`resize` matches nothing; `pool[7]` matches nothing; `conv & depth>9` matches nothing"
@@ -484,8 +446,6 @@ def test_defaults() -> None:
     assert words.startswith("every layer of rank 3 or more")
     choices, _ = default_choices(GRAPH, LAYERS, "act", exclude=["conv"])
     assert [choice.value for choice in choices] == ["p0"]
-    with pytest.raises(UnsupportedError, match="If #10 then_branch"):
-        default_choices(GRAPH, (INNER,), "act")
     with pytest.raises(NoMatchError, match="or all of it is excluded"):
         default_choices(GRAPH, LAYERS[-1:], "act", exclude=["all"])
 
@@ -568,52 +528,80 @@ def test_what_no_input_reaches_is_taken_by_its_name_alone() -> None:
 
 
 def read(text: str) -> tuple[Graph, tuple[Layer, ...]]:
-    graph = Graph.from_proto(onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["": 20, "loc": 1]> {text}'))
+    model = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["": 20, "loc": 1]> {text}')
+    graph = unfold(Graph.from_proto(model)).graph
     return graph, catalogue(graph, infer_types(graph))
 
 
-FUNCTIONS = """g (float[1,1,8,8] x) => (float[1,1,8,8] y) <float[1,1,1,1] w = {2}> {
-    a = loc.Twice (x, w)
-    b = Conv (a, w)
+FUNCTIONS = """g (float[1,1,8,8] x) => (float[1,1,8,8] y) <float[1,1,1,1] "stem.conv.weight" = {2}> {
+    [one] a = loc.Twice (x, "stem.conv.weight")
+    b = Conv (a, "stem.conv.weight")
     c = loc.Once (b)
-    y = Conv (c, w)
+    y = loc.Once (c)
 }
-<domain: "loc", opset_import: ["": 20]> Twice (i, w) => (o) { t = Conv (i, w) o = Conv (t, w) }
-<domain: "loc", opset_import: ["": 20]> Once (i) => (o) { t = MaxPool <kernel_shape = [1, 1]> (i) o = Relu (t) }"""
-"""Convolutions in order: two inside, one outside, a pool inside, one outside."""
+<domain: "loc", opset_import: ["": 20]> Twice (i, w) => (o) { ["/first/Conv"] t = Conv (i, w) o = Conv (t, w) }
+<domain: "loc", opset_import: ["": 20]> Once (v) => (r) {
+    [pool] p = MaxPool <kernel_shape = [1, 1]> (v) r = Relu (p) }"""
+"""Convolutions in order: two inside, one outside; then twice a pool inside with its nonlinearity, the call's output."""
 
 
 @pytest.mark.parametrize(
-    ("text", "values", "said"),
+    ("text", "values"),
     [
-        (None, "b y", "3 layers (conv, pool) that it matches too lie inside Twice #0, Once #2, and values in there"),
-        ("conv", "b y", "2 layers (conv) that it matches too lie inside Twice #0, and values in there cannot be"),
-        ("conv[:2]", "b y", "2 layers (conv) that it matches too lie inside Twice #0,"),
-        ("conv[0]", "b", "1 layer (conv) that it matches too lies inside Twice #0,"),
-        ("conv[2:]", "b y", ""),
-        ("conv[1]", "y", "1 layer (conv) that it matches too lies inside Twice #0,"),
-        ("conv[-1]", "y", ""),
-        ("**", "b y", "4 layers (conv, pool, act) that it matches too lie inside Twice #0, Once #2,"),
-        ("op=Conv", "b y", "2 layers (conv) that it matches too lie inside Twice #0,"),
-        ("b, y", "b y", ""),
-        ("conv, !a/**", "b y", ""),
+        (None, "one/t a b c y"),
+        ("conv", "one/t a b"),
+        ("conv[0]", "one/t"),
+        ("conv[1:], pool[-1]", "a b y"),
+        ("op=MaxPool", "c y"),
+        ("**", "one/t a b c y"),
+        ("one/*", "one/t a"),
+        ("one/**", "one/t a"),
+        ("one/first/*", "one/t"),
+        ("**/first/**", "one/t"),
+        ("one//first/Conv", "one/t"),
+        ("/first/Conv", "one/t"),
+        ("t", "one/t"),
+        ("o", "a"),
+        ("one/o", "a"),
+        ("one", "a"),
+        ("i", "x"),
+        ("c/p", "c/p"),
+        ("**/p", "c y"),
+        ("pool & c/**", "c"),
+        ("conv, !one/**", "b"),
+        ("stem.conv", "one/t a b"),
+        ("act & depth=3", "c y"),
+        ("channels=1 & height=8", "one/t a b c y"),
+        ("rf=1", "one/t a b c y"),
     ],
 )
-def test_what_is_matched_inside_functions_is_counted(text: str | None, values: str, said: str) -> None:
+def test_what_lies_inside_functions_is_selected_like_all_else(text: str | None, values: str) -> None:
     graph, layers = read(FUNCTIONS)
     choices = default_choices(graph, layers, "act")[0] if text is None else select(text, graph=graph, layers=layers)
     assert [choice.value for choice in choices] == values.split()
-    note = choices[0].note
-    assert note.startswith(said) if said else not note
-    assert [choice.note for choice in choices[1:]] == [""] * (len(choices) - 1)
-    excluded = select("conv,pool", graph=graph, layers=layers, exclude=["a/**", "c/**"])
-    assert excluded[0].note == ""
+    assert [choice.note for choice in choices] == [""] * len(choices)
 
 
-def test_the_layers_outside_are_taken_where_an_index_reaches_them_only_with_those_inside() -> None:
+def test_a_name_inside_stands_alone_where_one_value_has_it() -> None:
     graph, layers = read(FUNCTIONS)
-    choices = select("conv[3:]", graph=graph, layers=layers)
-    assert [(choice.value, choice.note) for choice in choices] == [("y", "")]
+    message = refusal(NoMatchError, "p", graph=graph, layers=layers)
+    assert "`p` is in several bodies or functions: write `c/p`, `y/p`" in message
+    assert chosen("pool", graph=graph, layers=layers) == ["c", "y"]
+    message = refusal(NoMatchError, '"pool"', graph=graph, layers=layers)
+    assert "write `c/pool`, `y/pool`" in message
+
+
+def test_what_holds_a_body_is_selected_by_its_name_and_what_a_body_is_given_by_its_own() -> None:
+    graph, layers = read(
+        "g (float[1,1,4,4] x, int64 n, bool k) => (float[1,1,4,4] y) <float[1,1,1,1] w = {2}> {"
+        " [loop] y = Loop (n, k, x) <body = b (int64 i, bool c, float[1,1,4,4] v) => (d, r) {"
+        " d = Identity (c) [inner] r = Conv (v, w) }> }"
+    )
+    assert chosen("loop", graph=graph, layers=layers) == ["y"]
+    assert chosen("v, loop/body/i", graph=graph, layers=layers) == ["loop/body/i", "loop/body/v"]
+    assert chosen("conv", graph=graph, layers=layers) == chosen("inner", graph=graph, layers=layers) == ["loop/body/r"]
+    assert chosen("other", graph=graph, layers=layers) == ["loop/body/d", "y"]
+    refusal(NoMatchError, '"loop/body/="', graph=graph, layers=layers)
 
 
 def test_all_that_a_node_puts_out_can_be_listed_and_taken() -> None:
@@ -678,25 +666,6 @@ def test_a_layer_is_found_by_the_name_of_its_weight() -> None:
     assert "near: `features.0`" in refusal(NoMatchError, "feature.0", graph=graph, layers=layers)
 
 
-def test_a_model_whose_convolutions_lie_in_bodies_says_so_and_what_can_be_selected() -> None:
-    branch = "b{0} () => (float[1,1,2,2] p{0}) {{ c{0} = Conv (x, w) p{0} = MaxPool <kernel_shape=[1,1]> (c{0}) }}"
-    model = onnx.parser.parse_model(
-        '<ir_version: 10, opset_import: ["": 20]> g (float[1,1,2,2] x, bool k) => (float[4] z) '
-        f"<float[1,1,1,1] w = {{2}}, int64[1] s = {{4}}> {{ "
-        f"y = If (k) <then_branch = {branch.format(0)}, else_branch = {branch.format(1)}> z = Reshape (y, s) }}"
-    )
-    graph = Graph.from_proto(model)
-    layers = catalogue(graph, infer_types(graph))
-    with pytest.raises(UnsupportedError) as caught:
-        default_choices(graph, layers, "act")
-    assert str(caught.value) == (
-        "the model's 4 conv and pool layers lie inside If #0 then_branch, If #0 else_branch,"
-        " and values in there cannot be selected yet\n"
-        "select what the nodes around them put out: `y`; `onnxviz layers MODEL --all` lists every node"
-    )
-    assert [choice.value for choice in select("y", graph=graph, layers=layers)] == ["y"]
-
-
 LONG: dict[str, tuple[int, Callable[[int], str]]] = {
     "(": (100_000, lambda count: "(" * count),
     "!": (100_000, lambda count: "!" * count),
@@ -755,8 +724,8 @@ PIECES = st.sampled_from(
 @settings(max_examples=400, deadline=None)
 def test_any_text_is_chosen_or_refused(text: str) -> None:
     try:
-        choices = select(text, graph=GRAPH, layers=(*LAYERS, INNER))
-    except (SelectionError, NoMatchError, UnsupportedError) as error:
+        choices = select(text, graph=GRAPH, layers=LAYERS)
+    except (SelectionError, NoMatchError) as error:
         assert 1 <= len(str(error).split("\n")) <= 2
     else:
         values = [choice.value for choice in choices]
@@ -835,7 +804,8 @@ def as_regular_expression(pattern: str) -> re.Pattern[str]:
 @given(st.text("ab/*", max_size=9), st.text("ab/", max_size=10))
 @settings(max_examples=600, deadline=None)
 def test_globs_against_regular_expressions(pattern: str, name: str) -> None:
-    expected = as_regular_expression(pattern).fullmatch(name.removeprefix("/")) is not None
+    once = [re.sub("//+", "/", text).removeprefix("/") for text in (pattern, name)]
+    expected = as_regular_expression(once[0]).fullmatch(once[1]) is not None
     assert bool(fitting_names(pattern, [plain_name(name)])) == expected
 
 
