@@ -1,8 +1,8 @@
 """Digits: where the positions of an axis lie on a grid over the input, kept so that Reshape and Transpose lose nothing.
 
-A row of 6 pixels in windows of 3 is two digits: pixel = 3 * window + place, a `PlaceDigit` of 2 with step 3 and one of 3
-with step 1. A Reshape to (2, 3) splits the axis between them, a Transpose puts (place, window), and a Reshape back to 6
-merges them to pixels 0, 3, 1, 4, 2, 5: read from left to right, the digits still say which.
+A row of 6 pixels in windows of 3 is two digits: pixel = 3 * window + place, one of 2 values with step 3 and one of 3
+values with step 1. A Reshape to (2, 3) splits the axis between them, a Transpose puts (place, window), and a Reshape
+back to 6 merges them to pixels 0, 3, 1, 4, 2, 5: read from left to right, the digits still say which.
 """
 
 from __future__ import annotations
