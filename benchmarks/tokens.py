@@ -4,8 +4,8 @@
     python benchmarks/tokens.py --make FOLDER      writes models by PyTorch's exporters; torch, timm, onnxscript
 
 A square of pixels is moved eight times in each model. Of each layer whose tokens were followed, the greatest change has
-to lie in the tokens of these pixels or beside them. Others are counted by why: an attention's result, up to the next sum
-with what came before, moves all tokens alike where its weights are at random, and convolutions smear the square.
+to lie in the tokens of these pixels or beside them. Others are counted by why: an attention's result, up to the next
+sum with what came before, moves all tokens alike where its weights are at random, and convolutions smear the square.
 """
 
 from __future__ import annotations
