@@ -145,6 +145,7 @@ _ROWS: Iterable[tuple[str, Operator]] = (
     ("GroupQueryAttention", Operator("attention", None, seeds.fused_attention)),
     ("SparseAttention LongformerAttention", Operator("other", None, seeds.fused_attention)),
     ("QAttention", Operator("attention", None, seeds.fused_attention, weights=(1, 2))),
+    ("Einsum", Operator("other", products.einsum)),
     ("LSTM GRU RNN", Operator("other", something, seeds.recurrent, weights=_EVERY_INPUT)),
     ("DynamicQuantizeLSTM", Operator("other", something, seeds.recurrent, weights=(1, 2, 3, 7))),
     ("Gather", Operator("other", moving.gather, None, seeds.embedding, (0,))),
@@ -178,7 +179,7 @@ _ROWS: Iterable[tuple[str, Operator]] = (
     ("CenterCropPad", Operator("other", moving.centred)),
     ("Transpose", Operator("other", moving.transpose)),
     ("Unsqueeze", Operator("other", moving.unsqueeze)),
-    ("DFT Det Einsum MelWeightMatrix NonZero STFT", Operator("other", something)),
+    ("DFT Det MelWeightMatrix NonZero STFT", Operator("other", something)),
     ("Shape Size ConstantOfShape EyeLike RandomNormalLike RandomUniformLike", Operator("other", nothing)),
 )
 

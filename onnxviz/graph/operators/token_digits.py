@@ -1,8 +1,8 @@
 """Digits: where the positions of an axis lie on a grid over the input, kept so that Reshape and Transpose lose nothing.
 
-A row of 6 pixels in windows of 3 is two digits: pixel = 3 * window + place, a `Digit` of 2 with step 3 and one of 3
-with step 1. A Reshape to (2, 3) splits the axis between them, a Transpose puts (place, window), and a Reshape back to 6
-merges them to pixels 0, 3, 1, 4, 2, 5: read from left to right, the digits still say which.
+A row of 6 pixels in windows of 3 is two digits: pixel = 3 * window + place, one of 2 values with step 3 and one of 3
+values with step 1. A Reshape to (2, 3) splits the axis between them, a Transpose puts (place, window), and a Reshape
+back to 6 merges them to pixels 0, 3, 1, 4, 2, 5: read from left to right, the digits still say which.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Digit:
-    """A part of an axis with `count` values, each `step` positions of a line apart; without a line it is no place."""
+class PlaceDigit:
+    """A part of an axis with `count` values, each `step` positions of a line apart; without a line it says no place."""
 
     count: int
     line: Line | None = None
@@ -49,7 +49,7 @@ class Digit:
     role: str = BOTH
 
 
-Axis = tuple[Digit, ...]
+Axis = tuple[PlaceDigit, ...]
 """The digits of an axis, the slowest first. One of a single value is there only where it is one cell of many."""
 
 Places = tuple[Axis, ...]
@@ -58,7 +58,7 @@ Places = tuple[Axis, ...]
 
 def blank(size: int) -> Axis:
     """Return an axis that holds no places."""
-    return (Digit(size),) if size != 1 else ()
+    return (PlaceDigit(size),) if size != 1 else ()
 
 
 def whole(axis: int, size: int) -> Axis:
@@ -71,8 +71,8 @@ def axis_of(line: Line) -> Axis:
     line = replace(line, cells=_plain(line.cells))
     if isinstance(line.cells, range) and math.prod(line.sizes) == len(line.cells):
         rows = zip(line.axes, line.sizes, strict=True)
-        return tuple(Digit(size, Line((axis,), (size,), range(size)), 1) for axis, size in rows if size != 1)
-    return (Digit(len(line.cells), line, 1),)
+        return tuple(PlaceDigit(size, Line((axis,), (size,), range(size)), 1) for axis, size in rows if size != 1)
+    return (PlaceDigit(len(line.cells), line, 1),)
 
 
 def size_of(axis: Axis) -> int:
@@ -100,7 +100,7 @@ def line_of(axis: Axis) -> Line | None:
     return Line(axes, sizes, cells.tolist())
 
 
-def lines_in(digits: Iterable[Digit]) -> list[Line]:
+def lines_in(digits: Iterable[PlaceDigit]) -> list[Line]:
     """Return the lines of digits, each once, in the order of the input's axes."""
     lines: list[Line] = []
     for digit in digits:
@@ -109,12 +109,12 @@ def lines_in(digits: Iterable[Digit]) -> list[Line]:
     return sorted(lines, key=lambda line: line.axes)
 
 
-def is_complete(line: Line, digits: Iterable[Digit]) -> bool:
+def is_complete(line: Line, digits: Iterable[PlaceDigit]) -> bool:
     """Return whether the digits count through all positions of a line, each once."""
     return _counts(line, digits, 1) == len(line.cells)
 
 
-def _counts(line: Line, digits: Iterable[Digit], step: int) -> int:
+def _counts(line: Line, digits: Iterable[PlaceDigit], step: int) -> int:
     """Return how many steps of a line its digits count through without a gap, 0 where there is one."""
     for digit in sorted((digit for digit in digits if digit.line == line), key=lambda digit: digit.step):
         if digit.step != step:
@@ -123,7 +123,9 @@ def _counts(line: Line, digits: Iterable[Digit], step: int) -> int:
     return step
 
 
-def cells_of(digits: Sequence[Digit], lines: Sequence[Line]) -> tuple[tuple[int, ...], tuple[int, ...], np.ndarray]:
+def cells_of(
+    digits: Sequence[PlaceDigit], lines: Sequence[Line]
+) -> tuple[tuple[int, ...], tuple[int, ...], np.ndarray]:
     """Return the axes and sizes of the grid over all lines, and the cell of each combination of digits, in order."""
     shape = [digit.count for digit in digits]
     cells = np.zeros(shape, np.int64)
@@ -172,7 +174,7 @@ def regrouped(places: Places, shape: Sequence[int]) -> Places | None:
     waiting = [digit for axis in places for digit in axis][::-1]
     result: list[Axis] = []
     for size in shape:
-        axis: list[Digit] = []
+        axis: list[PlaceDigit] = []
         need = size
         while need > 1 or (not axis and waiting and waiting[-1].count == 1):
             if not waiting:
@@ -197,7 +199,7 @@ def settled(places: Places) -> Places:
     """Return axes in which every line is complete: a line whose finest digits are gone is one of larger cells.
 
     Pixels in patches of 16 of which a product sums up each patch are a line of patches. A line of which other digits
-    are gone is no place any more.
+    are gone says no place any more.
     """
     places = _renamed(places)
     digits = [digit for axis in places for digit in axis]
@@ -212,8 +214,8 @@ def settled(places: Places) -> Places:
     return places
 
 
-def _placeless(digit: Digit) -> Digit:
-    return digit if digit.role == BOTH else Digit(digit.count)
+def _placeless(digit: PlaceDigit) -> PlaceDigit:
+    return digit if digit.role == BOTH else PlaceDigit(digit.count)
 
 
 def _renamed(places: Places) -> Places:
@@ -224,13 +226,13 @@ def _renamed(places: Places) -> Places:
     return tuple(tuple(replace(digit, role=BOTH) for digit in axis) for axis in places)
 
 
-def _changed(digit: Digit, line: Line, coarse: Line | None, step: int) -> Digit:
+def _changed(digit: PlaceDigit, line: Line, coarse: Line | None, step: int) -> PlaceDigit:
     if digit.line != line:
         return digit
-    return Digit(digit.count) if coarse is None else replace(digit, line=coarse, step=digit.step // step)
+    return PlaceDigit(digit.count) if coarse is None else replace(digit, line=coarse, step=digit.step // step)
 
 
-def _coarse(line: Line, digits: Sequence[Digit]) -> tuple[Line | None, int]:
+def _coarse(line: Line, digits: Sequence[PlaceDigit]) -> tuple[Line | None, int]:
     """Return the line of the digits that are left of another, and how many of its cells one of its own is."""
     step = min(digit.step for digit in digits if digit.line == line)
     if step == 1 or len(line.axes) > 1 or _counts(line, digits, step) != len(line.cells):

@@ -30,7 +30,7 @@ from onnxviz.graph.operators.token_digits import (
     PADDING,
     QUERY,
     Axis,
-    Digit,
+    PlaceDigit,
     Places,
     axis_of,
     blank,
@@ -115,7 +115,7 @@ def _made(
     node: Node, output: int, seen: Sequence[int], shape: tuple[int, ...], found: Mapping[str, Places], sizes: KnownSizes
 ) -> Places | None:
     """Return where the positions of an output lie, as all operands that are followed say."""
-    parts: list[_Part] = []
+    parts: list[_Contribution] = []
     for place in seen:
         places = found[node.inputs[place]]
         rule = reads_of(Operand(node, place, len(places), output, sizes))
@@ -135,7 +135,7 @@ def _made(
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class _Contribution:
     """Where one operand of a node lies in what the node makes.
 
     Attributes:
@@ -147,12 +147,12 @@ class _Part:
     joins: int | None = None
 
 
-def _through(node: Node, place: int, places: Places, rule: Reads, shape: tuple[int, ...]) -> _Part | None:
+def _through(node: Node, place: int, places: Places, rule: Reads, shape: tuple[int, ...]) -> _Contribution | None:
     """Return where an operand lies in a result of this shape; None where a Reshape tears its digits."""
     operator = operator_of(node)
     if operator.reads in _REGROUPING and not place:
         axes = regrouped(places, shape)
-        return None if axes is None else _Part(axes)
+        return None if axes is None else _Contribution(axes)
     part: list[Axis | None] = [None] * len(shape)
     slides = operator.kind in _SLIDING and not place
     for axis, read in zip(places, rule.axes, strict=True):
@@ -164,13 +164,13 @@ def _through(node: Node, place: int, places: Places, rule: Reads, shape: tuple[i
         if out is not None and out < len(shape):
             moved = _slid if slides else _moved
             part[out] = moved(axis, read, shape[out], outside=OUTSIDE if rule.joins == out else PADDING)
-    return _Part(tuple(part), rule.joins)
+    return _Contribution(tuple(part), rule.joins)
 
 
 def _split(axis: Axis, step: int, size: int) -> Axis:
     """Return the digit of an axis that is cut into patches."""
     line = line_of(axis)
-    return blank(size) if line is None else (Digit(size, line, step, axis[0].role),)
+    return blank(size) if line is None else (PlaceDigit(size, line, step, axis[0].role),)
 
 
 def _slid(axis: Axis, read: AxisRead, size: int, outside: int) -> Axis:
@@ -204,7 +204,7 @@ def _sources(pull: Pull, there: int, size: int, outside: int) -> Sequence[int] |
     return [source if 0 <= source < there else outside for source in read]
 
 
-def _joined(parts: Sequence[_Part], shape: tuple[int, ...]) -> Places | None:
+def _joined(parts: Sequence[_Contribution], shape: tuple[int, ...]) -> Places | None:
     """Return where the positions of a result lie, as its operands say; None where two of them contradict each other."""
     axes: list[Axis] = []
     parts = _with_roles(parts)
@@ -219,7 +219,7 @@ def _joined(parts: Sequence[_Part], shape: tuple[int, ...]) -> Places | None:
     return settled(tuple(axes))
 
 
-def _with_roles(parts: Sequence[_Part]) -> Sequence[_Part]:
+def _with_roles(parts: Sequence[_Contribution]) -> Sequence[_Contribution]:
     """Tell the queries from the keys of a product of tokens with tokens: both lie in the picture, along two axes."""
     if len(parts) != 2:
         return parts
@@ -229,17 +229,18 @@ def _with_roles(parts: Sequence[_Part]) -> Sequence[_Part]:
     if not over[0] & over[1]:
         return parts
     return [
-        _Part(_named(part, before, role), part.joins) for part, before, role in ((one, other, QUERY), (other, one, KEY))
+        _Contribution(_named(part, before, role), part.joins)
+        for part, before, role in ((one, other, QUERY), (other, one, KEY))
     ]
 
 
-def _only(part: _Part, other: _Part) -> list[Digit]:
+def _only(part: _Contribution, other: _Contribution) -> list[PlaceDigit]:
     """Return the digits of the axes along which only one operand has places."""
     pairs = zip(part.axes, other.axes, strict=True)
     return [digit for axis, beside in pairs if axis and not has_places([beside or ()]) for digit in axis]
 
 
-def _named(part: _Part, other: _Part, role: str) -> tuple[Axis | None, ...]:
+def _named(part: _Contribution, other: _Contribution, role: str) -> tuple[Axis | None, ...]:
     return tuple(
         tuple(replace(digit, role=role) for digit in axis) if axis and not has_places([beside or ()]) else axis
         for axis, beside in zip(part.axes, other.axes, strict=True)
@@ -257,7 +258,7 @@ def _agreed(axes: Sequence[Axis]) -> Axis | None:
     return found if len(found) == len(common) else None
 
 
-def _common(digits: Sequence[Digit]) -> Digit | None:
+def _common(digits: Sequence[PlaceDigit]) -> PlaceDigit | None:
     """Return the digit that operands have at one place of an axis."""
     first, lines = digits[0], lines_in(digits)
     line = lines[0] if len(lines) == 1 else merged_line(lines)
@@ -309,7 +310,7 @@ def _grid(places: Places) -> TokenGrid | None:
     return replace(queries, axes=_map_axes(places), keys=keys)
 
 
-def _cells(digits: Sequence[Digit], role: str) -> TokenGrid | None:
+def _cells(digits: Sequence[PlaceDigit], role: str) -> TokenGrid | None:
     own = [digit for digit in digits if digit.role in (BOTH, role)]
     lines = [line for line in lines_in(own) if line.axes != (ITEMS,)]
     if len({axis for line in lines for axis in line.axes}) != 2 or sum(len(line.axes) for line in lines) != 2:
