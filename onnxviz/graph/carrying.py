@@ -71,7 +71,7 @@ def entries(holder: onnx.NodeProto, body: _Body, inputs: Sequence[str], steps: s
         inputs: the holder's inputs under their names in the flat graph.
         steps: the value that stands for all that earlier steps may have read.
     """
-    scanned = _integer(holder, "num_scan_inputs")
+    scanned = min(max(_integer(holder, "num_scan_inputs"), 0), len(body.input))
     states = len(body.input) - scanned
     axes = _integers(holder, "scan_input_axes") or [0] * scanned
     for place, info in enumerate(body.input):

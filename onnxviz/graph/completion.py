@@ -125,8 +125,8 @@ class _Completion:
         if operator_of(node).reads is pointwise:
             known = [shape for shape in shapes if shape is not None]
             return broadcast(known) if len(known) == len(shapes) else None
-        reads = None if source is None else reads_of(Operand(node, 0, len(source), 0, self._sizes))
-        if source is None or reads is None or len(reads.axes) != len(source):
+        reads = None if not source else reads_of(Operand(node, 0, len(source), 0, self._sizes))
+        if not source or reads is None or len(reads.axes) != len(source):  # a number says nothing of what stays
             return None
         stays = all(read.out == axis and read.pull is None for axis, read in enumerate(reads.axes))
         return source if stays else None

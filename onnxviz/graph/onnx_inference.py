@@ -122,7 +122,7 @@ def _infer_carrier(graph: Graph, node: Node, given: Mapping[str, TensorSpec]) ->
         opset_imports=graph.proto.opset_import,
     )
     try:
-        found = [tensor_spec(info) for info in onnx.shape_inference.infer_shapes(model).graph.output]
+        found = [tensor_spec(info) for info in onnx.shape_inference.infer_shapes(guarded(model)).graph.output]
     except Exception:  # see `infer`
         return ()
     known = {size for spec in given.values() for size in spec.shape or ()}  # onnx makes up names for other sizes
