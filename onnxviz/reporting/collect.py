@@ -141,6 +141,7 @@ def _facts(activation: Activation, arranged: Arranged, layer: Layer | None, labe
         notes=(*([f"layout {activation.layout} assumed"] if activation.layout_assumed else []), *arranged.notes),
         attention=arranged.kind == ATTENTION,
         layer=layer,
+        tokens=activation.tokens if activation.is_attention else None,
         labels=tuple(labels) if labels is not None and len(labels) == len(arranged.values) else None,
     )
 
