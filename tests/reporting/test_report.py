@@ -193,7 +193,7 @@ PLACES = {"grid": [2, 1], "prefix": 1, "status": "exact", "ordered": True}
         (
             (2, 1, 2, 2),
             replace(WINDOW_KEYS, tokens=(0, 1), keys=WINDOW_KEYS),
-            dict.fromkeys(("keys", "queries"), {"grid": [2, 2], "prefix": 0, "status": "exact", "ordered": False}),
+            {key: {"grid": [2, 2], "prefix": 0, "status": "exact", "ordered": False} for key in ("keys", "queries")},
         ),
     ],
     ids=["text", "learned queries", "patches", "windows"],
@@ -203,7 +203,8 @@ def test_attention_says_where_its_tokens_lie(
 ) -> None:
     """The page stores the whole matrix: a query's map is a row of it."""
     array = noise(*shape)
-    onnxviz.report({"a": Activation("a", "a", "act", array, "NCTT", tokens=grid)}, tmp_path / "r.html")
+    activation = Activation("a", "a", "act", array, "NCTT", tokens=grid)
+    onnxviz.report(Activations([activation]), tmp_path / "r.html")
     (layer,) = read_report(tmp_path / "r.html").index["layers"]
     assert (layer["tokens"], layer["extent"]) == (expected, list(shape[2:]))
 
