@@ -149,6 +149,7 @@ class _Search:
         queries, keys = sides_of(scores)
         folded = rank == 3 and self._is_folded(queries)
         rows, columns = ("GTC", "GCT") if folded else _OPERANDS[rank]
+        columns = rows if scores.operator == "FusedMatMul" and scores.integer("transB", 0) else columns
         found = {queries: rows, keys: columns, **dict(self._unfolded(rank)), **dict(self._time_first(queries))}
         if read == sides_of(product)[0]:
             found |= {sides_of(product)[1]: rows, product.outputs[0]: rows}

@@ -57,6 +57,12 @@ def test_the_weights_lie_behind_the_softmax_between_two_products(nodes: str) -> 
     assert [known[value] for value in "qspvy"] == ["NGTC", "NCTT", "NCTT", "NGTC", "NGTC"]
 
 
+def test_keys_that_the_product_itself_turns_round_lie_as_the_queries_do() -> None:
+    nodes = "s = com.microsoft.FusedMatMul <transB=1> (q, k) p = Softmax (s) y = MatMul (p, v)"
+    known = layouts_of(nodes, "float[1,2,4,3] q, float[1,2,5,3] k, float[1,2,5,3] v")
+    assert [known[value] for value in "qkvp"] == ["NGTC", "NGTC", "NGTC", "NCTT"]
+
+
 def test_what_is_added_to_the_scores_is_queries_by_keys_too() -> None:
     assert layouts_of(WAYS[1])["mask"] == "NCTT"
 
