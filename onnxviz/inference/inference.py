@@ -242,8 +242,9 @@ class Inference:
     def _tokens(self, value: str, array: Array, axes: Axes | None, fed: Feed) -> TokenGrid | None:
         """Return where the tokens of a value lie; None where its layout says it, or it was not followed."""
         items = {each.shape[0] for each in fed.arrays.values() if each.ndim}
-        is_map = axes is not None and not axes.assumed and "T" not in axes.layout and array.shape[:1] == tuple(items)
-        grid = None if is_map or array.ndim < 2 else self._fed_tokens(fed).get(value)
+        if array.ndim < 2 or (axes and not axes.assumed and "T" not in axes.layout and array.shape[0] in items):
+            return None
+        grid = self._fed_tokens(fed).get(value)
         if grid is None or math.prod(grid.split) != array.size:
             return None
         return _beyond(grid, None if axes is None else axes.layout)

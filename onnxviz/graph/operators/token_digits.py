@@ -17,6 +17,9 @@ import numpy as np
 OUTSIDE, PADDING = -1, -2
 """Cells of positions that stand for no place: what was joined, as a class token, and what was padded."""
 
+MOST_CELLS = 1 << 17
+"""The longest axis whose positions are followed one by one: a hostile size would take all memory."""
+
 BOTH, QUERY, KEY = "both", "query", "key"
 """Which of the two places of a product of tokens with tokens a digit belongs to."""
 
@@ -96,6 +99,8 @@ def line_of(axis: Axis) -> Line | None:
         return None
     if len(axis) == 1:
         return lines[0]
+    if size_of(axis) > MOST_CELLS:
+        return None
     axes, sizes, cells = cells_of(axis, lines)
     return Line(axes, sizes, cells.tolist())
 
@@ -249,16 +254,20 @@ def _coarse(line: Line, digits: Sequence[PlaceDigit]) -> tuple[Line | None, int]
 def merged_line(lines: Sequence[Line]) -> Line | None:
     """Return the line of positions that stand for a cell of each of several lines, all in one larger cell, or None.
 
-    Even and odd rows joined along the channels are a line of pairs of rows.
+    Even and odd rows joined along the channels are a line of pairs of rows. Padding stands for whatever meets it.
     """
     first = lines[0]
-    if len(first.axes) > 1 or len({(line.axes, line.sizes, len(line.cells)) for line in lines}) > 1:
+    if len({(line.axes, line.sizes, len(line.cells)) for line in lines}) > 1:
         return None
-    step = -(-first.sizes[0] // len(first.cells))
-    found = [{cell // step for cell in pair if cell >= 0} for pair in zip(*(line.cells for line in lines), strict=True)]
-    if any(len(cells) != 1 for cells in found):
+    step = -(-first.sizes[0] // len(first.cells)) if len(first.axes) == 1 else 1
+    found = [
+        {cell // step if cell >= 0 else cell for cell in met if cell != PADDING}
+        for met in zip(*(line.cells for line in lines), strict=True)
+    ]
+    if any(len(cells) > 1 for cells in found):
         return None
-    return Line(first.axes, (-(-first.sizes[0] // step),), _plain([cells.pop() for cells in found]))
+    cells = _plain([cells.pop() if cells else PADDING for cells in found])
+    return Line(first.axes, (-(-first.sizes[0] // step), *first.sizes[1:]), cells)
 
 
 def _plain(cells: Sequence[int]) -> Sequence[int]:

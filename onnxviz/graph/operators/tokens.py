@@ -11,11 +11,14 @@ follow from the same few steps, whoever made the model. What cannot be followed 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from onnxviz.graph.attributes import MALFORMED
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.node import Node
 from onnxviz.graph.operators.reads import moving, reshaping
@@ -26,6 +29,7 @@ from onnxviz.graph.operators.token_digits import (
     BOTH,
     ITEMS,
     KEY,
+    MOST_CELLS,
     OUTSIDE,
     PADDING,
     QUERY,
@@ -48,8 +52,8 @@ from onnxviz.graph.operators.token_digits import (
 )
 from onnxviz.layout import Dimension, TensorSpec, TokenGrid
 
-_MOST_POSITIONS = 1 << 20
-"""What is longer along an axis is a damaged or hostile size; its cells would take all memory."""
+_MOST_POSITIONS = 1 << 24
+"""What is longer along an axis is a damaged or hostile size and not a map."""
 
 _STILL = Pull(((0,),), 1)
 
@@ -74,9 +78,10 @@ def token_grids(graph: Graph, types: Mapping[str, TensorSpec]) -> Mapping[str, T
         seen = [place for place, value in enumerate(node.inputs) if value in found]
         for output, value in enumerate(node.outputs if seen else ()):
             shape = _numbers(sizes, value)
-            places = None if shape is None else _made(node, output, seen, shape, found, sizes)
-            if places is not None and has_places(places):
-                found[value] = places
+            with suppress(*MALFORMED):  # sizes that the file declares contradict its nodes
+                places = None if shape is None else _made(node, output, seen, shape, found, sizes)
+                if places is not None and has_places(places):
+                    found[value] = places
     return _grids({value: places for value, places in found.items() if value in graph.producers})
 
 
@@ -189,6 +194,8 @@ def _moved(axis: Axis, read: AxisRead, size: int, outside: int) -> Axis:
         return axis
     if read.inner:  # patches that overlap
         return _slid(axis, read, size, outside)
+    if size > MOST_CELLS:
+        return blank(size)
     sources = range(size) if read.pull is None else _sources(read.pull, size_of(axis), size, outside)
     return blank(size) if sources is None or size > size_of(axis) == len(sources) else picked(axis, sources)
 
@@ -316,6 +323,8 @@ def _cells(digits: Sequence[PlaceDigit], role: str) -> TokenGrid | None:
     if len({axis for line in lines for axis in line.axes}) != 2 or sum(len(line.axes) for line in lines) != 2:
         return None
     tokens = [place for place, digit in enumerate(digits) if digit.line in lines and digit.role in (BOTH, role)]
+    if math.prod(digits[place].count for place in tokens) > MOST_CELLS:
+        return None
     _, (_, width), cells = cells_of([digits[place] for place in tokens], lines)
     held = np.unique(cells[cells >= 0])
     rows, columns = np.unique(held // width), np.unique(held % width)
