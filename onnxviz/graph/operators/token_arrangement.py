@@ -49,14 +49,16 @@ def _cells(digits: Sequence[PlaceDigit], role: str) -> TokenGrid | None:
     tokens = [place for place, digit in enumerate(digits) if digit.line in lines and digit.role in (BOTH, role)]
     if math.prod(digits[place].count for place in tokens) > MOST_CELLS:
         return None
-    _, (_, width), cells = cells_of([digits[place] for place in tokens], lines)
-    held = np.unique(cells[cells >= 0])
-    rows, columns = np.unique(held // width), np.unique(held % width)
-    if len(held) < 2 or len(held) != np.count_nonzero(cells >= 0) or len(held) != len(rows) * len(columns):
+    _, sizes, cells = cells_of([digits[place] for place in tokens], lines)
+    held = np.zeros(sizes, bool)
+    held.reshape(-1)[cells[cells >= 0]] = True
+    rows, columns = held.any(axis=1), held.any(axis=0)  # those of which no token is left fall away
+    height, width = int(rows.sum()), int(columns.sum())
+    if not np.count_nonzero(held) == np.count_nonzero(cells >= 0) == height * width > 1:
         return None
-    closed = np.searchsorted(rows, cells // width) * len(columns) + np.searchsorted(columns, cells % width)
+    closed = (np.cumsum(rows) - 1)[cells // sizes[1]] * width + (np.cumsum(columns) - 1)[cells % sizes[1]]
     return TokenGrid(
-        grid=(len(rows), len(columns)),
+        grid=(height, width),
         prefix=int(np.count_nonzero(cells == OUTSIDE)),
         split=tuple(digit.count for digit in digits),
         items=tuple(place for place, digit in enumerate(digits) if digit.line and digit.line.axes == (ITEMS,)),

@@ -97,9 +97,7 @@ def _made(
             if part is None:
                 return None
             parts.append(part)
-    found_places = joined(parts, shape)
-    if found_places is None and operator_of(node).kind == "dense":
-        return joined(
-            parts[:1], shape
-        )  # the rows of a product are those of its left side, whatever it is multiplied by
-    return found_places
+    together = joined(parts, shape)
+    if together is not None or operator_of(node).kind != "dense":
+        return together
+    return joined(parts[:1], shape)  # the rows of a product are those of its left side, whatever it is multiplied by
