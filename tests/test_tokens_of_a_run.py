@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx.parser
 import pytest
 from PIL import Image
 
@@ -100,3 +101,23 @@ def test_a_class_token_stands_at_the_left_of_each_map() -> None:
     assert np.array_equal(tile[middle, across + across // 2], back)  # the gap
     cells = [tile[row * down + middle, (2 + column) * across + across // 2] for row in range(2) for column in range(3)]
     assert len({tuple(cell) for cell in cells}) == 6
+
+
+def test_a_convolution_over_patches_is_put_back(tmp_path: Path) -> None:
+    # as in MobileViT v2: the axes of a 1x1 convolution are the place in a patch of 2 x 2, and the patch
+    model = onnx.parser.parse_model("""<ir_version: 8, opset_import: ["": 17]>
+        g (float[1,1,4,6] x) => (float[1,1,4,6] y)
+        <int64[6] cut = {1,1,2,2,3,2}, int64[4] flat = {1,1,4,6}, float[1,1,1,1] w = {2}> {
+            c = Conv (x, w)
+            r = Reshape (c, cut)
+            t = Transpose <perm = [0,1,3,5,2,4]> (r)
+            f = Reshape (t, flat)
+            y = Conv (f, w)
+        }""")
+    onnx.save(model, tmp_path / "patches.onnx")
+    image = np.arange(24, dtype=np.float32).reshape(1, 1, 4, 6)
+    found = onnxviz.open(tmp_path / "patches.onnx").run(image, layers="conv")
+    assert found["c"].tokens is None
+    assert (found["y"].layout, found["y"].tokens is not None) == ("NCHW", True)
+    assert np.array_equal(found["y"].maps(), 4 * image[0])
+    assert not np.array_equal(found["y"].array, 4 * image)

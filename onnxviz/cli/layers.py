@@ -203,9 +203,11 @@ def _print_tree(layers: Sequence[Layer]) -> None:
 
 
 def _documents(model: Model, layers: Sequence[Layer]) -> list[dict[str, object]]:
-    from onnxviz.graph.operators.tokens import token_grids
+    from onnxviz.graph.operators.tokens import rearranged, token_grids
 
-    has_tokens = any("T" in (layer.layout or "T") or layer.layout_assumed for layer in layers)
+    moved = rearranged(model.graph)
+    unsaid = (layer for layer in layers if (layer.rank or 0) > 2)
+    has_tokens = any("T" in (each.layout or "T") or each.layout_assumed or each.act in moved for each in unsaid)
     grids = token_grids(model.graph, model.types) if has_tokens else {}
     return [_document(layer, grids.get(layer.act)) for layer in layers]
 

@@ -27,7 +27,7 @@ from onnxviz.graph.layers.families import Families
 from onnxviz.graph.operators.axis_letters import Axes
 from onnxviz.graph.operators.input_uses import input_uses
 from onnxviz.graph.operators.region import Region, region, unknown_sizes
-from onnxviz.graph.operators.tokens import token_grids
+from onnxviz.graph.operators.tokens import rearranged, token_grids
 from onnxviz.graph.segments import map_bytes
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.graph.shapes import fix_inputs, infer_types
@@ -250,9 +250,10 @@ class Inference:
 
     def _tokens(self, value: str, array: Array, axes: Axes | None, fed: Feed) -> TokenGrid | None:
         """Return where the tokens of a value lie; None where its layout says it, or it was not followed."""
-        items = {each.shape[0] for each in fed.arrays.values() if each.ndim}
-        is_map = axes is not None and not axes.assumed and "T" not in axes.layout and array.shape[:1] == tuple(items)
-        grids = {} if is_map or array.ndim < 2 else self._fed_tokens(fed)
+        is_certain = axes is not None and not axes.assumed and "T" not in axes.layout
+        if array.ndim < 2 or (is_certain and value not in self._rearranged):
+            return None
+        grids = self._fed_tokens(fed)
         grid = grids.get(value)
         if value in self._computed.values and grids:
             grid = grid_of(value, array.shape, self._computed, self.graph, grids)
@@ -303,6 +304,10 @@ class Inference:
         known = {name: found.layout for name, found in self._layouts.known.items() if not found.assumed}
         uses = input_uses(self.graph, self.types)
         return tuple(replace(spec, layout=known.get(spec.name), use=uses[spec.name]) for spec in self.graph.inputs)
+
+    @cached_property
+    def _rearranged(self) -> frozenset[str]:
+        return rearranged(self.graph)
 
     @cached_property
     def _takes_pictures(self) -> bool:

@@ -14,29 +14,10 @@ from itertools import pairwise
 
 import numpy as np
 
-OUTSIDE, PADDING = -1, -2
-"""Cells of positions that stand for no place: what was joined, as a class token, and what was padded."""
+from onnxviz.graph.operators.token_lines import ITEMS, MOST_CELLS, Line, coarser_line, plain
 
 BOTH, QUERY, KEY = "both", "query", "key"
 """Which of the two places of a product of tokens with tokens a digit belongs to."""
-
-ITEMS = -1
-"""The axis of the input that counts its items; those of an item are 0, 1 and so on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """Positions one after the other, each of which stands for a cell of a grid over some axes of the input.
-
-    Attributes:
-        axes: the axes of an item of the input, or ITEMS.
-        sizes: how many cells the grid has along each.
-        cells: the cell of each position, counted row by row, or OUTSIDE or PADDING.
-    """
-
-    axes: tuple[int, ...]
-    sizes: tuple[int, ...]
-    cells: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +49,7 @@ def whole(axis: int, size: int) -> Axis:
 
 def axis_of(line: Line) -> Axis:
     """Return an axis along which a line lies; a whole grid becomes a digit for each of its axes."""
-    line = replace(line, cells=_plain(line.cells))
+    line = replace(line, cells=plain(line.cells))
     if isinstance(line.cells, range) and math.prod(line.sizes) == len(line.cells):
         rows = zip(line.axes, line.sizes, strict=True)
         return tuple(PlaceDigit(size, Line((axis,), (size,), range(size)), 1) for axis, size in rows if size != 1)
@@ -96,6 +77,8 @@ def line_of(axis: Axis) -> Line | None:
         return None
     if len(axis) == 1:
         return lines[0]
+    if size_of(axis) > MOST_CELLS:
+        return None
     axes, sizes, cells = cells_of(axis, lines)
     return Line(axes, sizes, cells.tolist())
 
@@ -145,7 +128,7 @@ def cells_of(
 
 def picked(axis: Axis, sources: Sequence[int]) -> Axis:
     """Return an axis whose positions are those of another, or OUTSIDE or PADDING; blank where it cannot be followed."""
-    if _plain(sources) == range(size_of(axis)):
+    if plain(sources) == range(size_of(axis)):
         return axis
     line = line_of(axis)
     if line is None:
@@ -235,35 +218,5 @@ def _changed(digit: PlaceDigit, line: Line, coarse: Line | None, step: int) -> P
 def _coarse(line: Line, digits: Sequence[PlaceDigit]) -> tuple[Line | None, int]:
     """Return the line of the digits that are left of another, and how many of its cells one of its own is."""
     step = min(digit.step for digit in digits if digit.line == line)
-    if step == 1 or len(line.axes) > 1 or _counts(line, digits, step) != len(line.cells):
-        return None, 1
-    cells = []
-    for start in range(0, len(line.cells), step):
-        found = {cell // step if cell >= 0 else cell for cell in line.cells[start : start + step]} - {PADDING}
-        if len(found) > 1:
-            return None, 1
-        cells.append(found.pop() if found else PADDING)
-    return Line(line.axes, (-(-line.sizes[0] // step),), _plain(cells)), step
-
-
-def merged_line(lines: Sequence[Line]) -> Line | None:
-    """Return the line of positions that stand for a cell of each of several lines, all in one larger cell, or None.
-
-    Even and odd rows joined along the channels are a line of pairs of rows.
-    """
-    first = lines[0]
-    if len(first.axes) > 1 or len({(line.axes, line.sizes, len(line.cells)) for line in lines}) > 1:
-        return None
-    step = -(-first.sizes[0] // len(first.cells))
-    found = [{cell // step for cell in pair if cell >= 0} for pair in zip(*(line.cells for line in lines), strict=True)]
-    if any(len(cells) != 1 for cells in found):
-        return None
-    return Line(first.axes, (-(-first.sizes[0] // step),), _plain([cells.pop() for cells in found]))
-
-
-def _plain(cells: Sequence[int]) -> Sequence[int]:
-    """Return cells that count from 0 on as a range, which is compared at once."""
-    if isinstance(cells, range) and cells.step == 1 and cells.start == 0:
-        return cells
-    counted = range(len(cells))
-    return counted if all(map(int.__eq__, cells, counted)) else tuple(cells)
+    is_coarser = step > 1 and _counts(line, digits, step) == len(line.cells)
+    return coarser_line(line, step) if is_coarser else None, step

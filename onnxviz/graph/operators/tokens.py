@@ -12,52 +12,23 @@ follow from the same few steps, whoever made the model. What cannot be followed 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
 
-import numpy as np
-
+from onnxviz.graph.attributes import MALFORMED
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.node import Node
 from onnxviz.graph.operators.reads import moving, reshaping
-from onnxviz.graph.operators.reads.rule import NOTHING, AxisRead, KnownSizes, Operand, Pull, Reads
+from onnxviz.graph.operators.reads.rule import NOTHING, KnownSizes, Operand
 from onnxviz.graph.operators.receptive_field import follow_input, main_input
 from onnxviz.graph.operators.table import operator_of, reads_of
-from onnxviz.graph.operators.token_digits import (
-    BOTH,
-    ITEMS,
-    KEY,
-    OUTSIDE,
-    PADDING,
-    QUERY,
-    Axis,
-    PlaceDigit,
-    Places,
-    axis_of,
-    blank,
-    cells_of,
-    has_places,
-    in_order,
-    line_of,
-    lines_in,
-    merged_line,
-    picked,
-    regrouped,
-    settled,
-    size_of,
-    whole,
-)
+from onnxviz.graph.operators.token_arrangement import grids_of
+from onnxviz.graph.operators.token_digits import Places, has_places, whole
+from onnxviz.graph.operators.token_moves import Contribution, contribution_of
+from onnxviz.graph.operators.token_unions import joined
 from onnxviz.layout import Dimension, TensorSpec, TokenGrid
 
-_MOST_POSITIONS = 1 << 20
-"""What is longer along an axis is a damaged or hostile size; its cells would take all memory."""
-
-_STILL = Pull(((0,),), 1)
-
-_REGROUPING = frozenset({reshaping.reshape, reshaping.flatten, moving.squeeze, moving.unsqueeze})
-"""Rules of operators that leave all numbers in their order."""
-
-_SLIDING = frozenset({"conv", "pool", "resize"})
-"""Kinds whose maps lie over the picture as their operands do, with positions of another size."""
+_MOST_POSITIONS = 1 << 24
+"""What is longer along an axis is a damaged or hostile size and not a map."""
 
 
 def token_grids(graph: Graph, types: Mapping[str, TensorSpec]) -> Mapping[str, TokenGrid]:
@@ -74,10 +45,20 @@ def token_grids(graph: Graph, types: Mapping[str, TensorSpec]) -> Mapping[str, T
         seen = [place for place, value in enumerate(node.inputs) if value in found]
         for output, value in enumerate(node.outputs if seen else ()):
             shape = _numbers(sizes, value)
-            places = None if shape is None else _made(node, output, seen, shape, found, sizes)
-            if places is not None and has_places(places):
-                found[value] = places
-    return _grids({value: places for value, places in found.items() if value in graph.producers})
+            with suppress(*MALFORMED):  # sizes that the file declares contradict its nodes
+                places = None if shape is None else _made(node, output, seen, shape, found, sizes)
+                if places is not None and has_places(places):
+                    found[value] = places
+    return grids_of({value: places for value, places in found.items() if value in graph.producers})
+
+
+def rearranged(graph: Graph) -> frozenset[str]:
+    """Return the values behind a Reshape or Gather; all others lie as the operators that made them say."""
+    found: set[str] = set()
+    for node in graph.nodes:
+        if operator_of(node).reads in (reshaping.reshape, moving.gather) or not found.isdisjoint(node.reads):
+            found.update(node.outputs)
+    return frozenset(found)
 
 
 class _ItemSizes(KnownSizes):
@@ -115,228 +96,18 @@ def _made(
     node: Node, output: int, seen: Sequence[int], shape: tuple[int, ...], found: Mapping[str, Places], sizes: KnownSizes
 ) -> Places | None:
     """Return where the positions of an output lie, as all operands that are followed say."""
-    parts: list[_Contribution] = []
+    parts: list[Contribution] = []
     for place in seen:
         places = found[node.inputs[place]]
         rule = reads_of(Operand(node, place, len(places), output, sizes))
         if rule is None or (rule is not NOTHING and len(rule.axes) != len(places)):
             return None
         if rule is not NOTHING:
-            part = _through(node, place, places, rule, shape)
+            part = contribution_of(node, place, places, rule, shape)
             if part is None:
                 return None
             parts.append(part)
-    found_places = _joined(parts, shape)
-    if found_places is None and operator_of(node).kind == "dense":
-        return _joined(
-            parts[:1], shape
-        )  # the rows of a product are those of its left side, whatever it is multiplied by
-    return found_places
-
-
-@dataclass(frozen=True, slots=True)
-class _Contribution:
-    """Where one operand of a node lies in what the node makes.
-
-    Attributes:
-        axes: for each axis of the result what the operand has along it; None where it says nothing.
-        joins: the axis along which the operands lie one behind the other.
-    """
-
-    axes: tuple[Axis | None, ...]
-    joins: int | None = None
-
-
-def _through(node: Node, place: int, places: Places, rule: Reads, shape: tuple[int, ...]) -> _Contribution | None:
-    """Return where an operand lies in a result of this shape; None where a Reshape tears its digits."""
-    operator = operator_of(node)
-    if operator.reads in _REGROUPING and not place:
-        axes = regrouped(places, shape)
-        return None if axes is None else _Contribution(axes)
-    part: list[Axis | None] = [None] * len(shape)
-    slides = operator.kind in _SLIDING and not place
-    for axis, read in zip(places, rule.axes, strict=True):
-        if len(read.digits) > 1:
-            for digit in read.digits:
-                part[digit.place] = _split(axis, digit.inner, digit.size)
-            continue
-        out = read.like if read.out is None and read.loose and slides else read.out
-        if out is not None and out < len(shape):
-            moved = _slid if slides else _moved
-            part[out] = moved(axis, read, shape[out], outside=OUTSIDE if rule.joins == out else PADDING)
-    return _Contribution(tuple(part), rule.joins)
-
-
-def _split(axis: Axis, step: int, size: int) -> Axis:
-    """Return the digit of an axis that is cut into patches."""
-    line = line_of(axis)
-    return blank(size) if line is None else (PlaceDigit(size, line, step, axis[0].role),)
-
-
-def _slid(axis: Axis, read: AxisRead, size: int, outside: int) -> Axis:
-    """Return an axis over which a window or a resampling slides: one of another size is a line of its own."""
-    if size == size_of(axis) and (read.pull is None or (len(read.pull.offsets) == read.pull.step == 1)):
-        return axis
-    number = in_order(axis)
-    return blank(size) if number is None else whole(number, size)
-
-
-def _moved(axis: Axis, read: AxisRead, size: int, outside: int) -> Axis:
-    """Return an axis whose positions are taken one by one from an operand's."""
-    if not has_places([axis]):
-        return blank(size)
-    if size == size_of(axis) and (read.pull is None or read.pull == _STILL):
-        return axis
-    if read.inner:  # patches that overlap
-        return _slid(axis, read, size, outside)
-    sources = range(size) if read.pull is None else _sources(read.pull, size_of(axis), size, outside)
-    return blank(size) if sources is None or size > size_of(axis) == len(sources) else picked(axis, sources)
-
-
-def _sources(pull: Pull, there: int, size: int, outside: int) -> Sequence[int] | None:
-    """Return which position of an axis of `there` each of a result's `size` reads; None where one reads several."""
-    phases, step = len(pull.offsets), pull.step
-    if phases == 1 and len(pull.offsets[0]) > 1:
-        return range(size) if step == 1 and size == there else None  # neighbours besides the position itself
-    if any(len(taps) != 1 for taps in pull.offsets):
-        return None
-    read = (place // phases * step + pull.offsets[place % phases][0] for place in range(size))
-    return [source if 0 <= source < there else outside for source in read]
-
-
-def _joined(parts: Sequence[_Contribution], shape: tuple[int, ...]) -> Places | None:
-    """Return where the positions of a result lie, as its operands say; None where two of them contradict each other."""
-    axes: list[Axis] = []
-    parts = _with_roles(parts)
-    for place, size in enumerate(shape):
-        said = [part.axes[place] for part in parts]
-        known = [axis for axis in said if axis is not None and has_places([axis])]
-        joins = bool(parts) and parts[0].joins == place
-        axis = blank(size) if not known else _side_by_side(known) if joins else _agreed(known)
-        if axis is None:
-            return None
-        axes.append(axis)
-    return settled(tuple(axes))
-
-
-def _with_roles(parts: Sequence[_Contribution]) -> Sequence[_Contribution]:
-    """Tell the queries from the keys of a product of tokens with tokens: both lie in the picture, along two axes."""
-    if len(parts) != 2:
-        return parts
-    one, other = parts
-    alone = [_only(one, other), _only(other, one)]
-    over = [{axis for line in lines_in(digits) for axis in line.axes} for digits in alone]
-    if not over[0] & over[1]:
-        return parts
-    return [
-        _Contribution(_named(part, before, role), part.joins)
-        for part, before, role in ((one, other, QUERY), (other, one, KEY))
-    ]
-
-
-def _only(part: _Contribution, other: _Contribution) -> list[PlaceDigit]:
-    """Return the digits of the axes along which only one operand has places."""
-    pairs = zip(part.axes, other.axes, strict=True)
-    return [digit for axis, beside in pairs if axis and not has_places([beside or ()]) for digit in axis]
-
-
-def _named(part: _Contribution, other: _Contribution, role: str) -> tuple[Axis | None, ...]:
-    return tuple(
-        tuple(replace(digit, role=role) for digit in axis) if axis and not has_places([beside or ()]) else axis
-        for axis, beside in zip(part.axes, other.axes, strict=True)
-    )
-
-
-def _agreed(axes: Sequence[Axis]) -> Axis | None:
-    """Return the axis that all operands have, or that of larger cells in which they agree; None where they do not."""
-    if all(axis == axes[0] for axis in axes[1:]):
-        return axes[0]
-    if len({tuple((digit.count, digit.step) for digit in axis) for axis in axes}) > 1:
-        return None
-    common = [_common(digits) for digits in zip(*axes, strict=True)]
-    found = tuple(digit for digit in common if digit is not None)
-    return found if len(found) == len(common) else None
-
-
-def _common(digits: Sequence[PlaceDigit]) -> PlaceDigit | None:
-    """Return the digit that operands have at one place of an axis."""
-    first, lines = digits[0], lines_in(digits)
-    line = lines[0] if len(lines) == 1 else merged_line(lines)
-    if line is None or any((digit.line is None) != (first.line is None) for digit in digits):
-        return None
-    roles = [digit.role for digit in digits if digit.role != BOTH]
-    return replace(first, line=line, role=roles[0] if roles else BOTH)
-
-
-def _side_by_side(axes: Sequence[Axis]) -> Axis | None:
-    """Return an axis along which operands lie one behind the other, each OUTSIDE where the others are."""
-    lines = [line for line in map(line_of, axes) if line is not None]
-    if len(axes) == 1:
-        return axes[0]
-    grids = [(line.axes, line.sizes) for line in lines]
-    if len(lines) < len(axes) or grids.count(grids[0]) < len(grids):
-        return None
-    stacked = zip(*(line.cells for line in lines), strict=True)
-    cells = [max(found) if max(found) >= 0 else min(found) for found in stacked]
-    held = [cell for cell in cells if cell >= 0]
-    return None if len(set(held)) < len(held) else axis_of(replace(lines[0], cells=cells))
-
-
-def _grids(found: Mapping[str, Places]) -> Mapping[str, TokenGrid]:
-    """Return the grids of values; most values of a model share a few of them."""
-    made: dict[tuple[tuple[object, ...], ...], TokenGrid | None] = {}
-    grids: dict[str, TokenGrid] = {}
-    for value, places in found.items():
-        key = tuple(
-            (place, id(each.line), each.count, each.step, each.role)
-            for place, axis in enumerate(places)
-            for each in axis
-        )
-        if key not in made:
-            made[key] = _grid(places)
-        grid = made[key]
-        if grid is not None:
-            grids[value] = grid
-    return grids
-
-
-def _grid(places: Places) -> TokenGrid | None:
-    """Return how a value is laid out as a map; None where its positions do not fill one."""
-    digits = [digit for axis in places for digit in axis]
-    queries = _cells(digits, QUERY)
-    if queries is None:
-        return None
-    keys = _cells(digits, KEY) if any(digit.role == KEY for digit in digits) else None
-    return replace(queries, axes=_map_axes(places), keys=keys)
-
-
-def _cells(digits: Sequence[PlaceDigit], role: str) -> TokenGrid | None:
-    own = [digit for digit in digits if digit.role in (BOTH, role)]
-    lines = [line for line in lines_in(own) if line.axes != (ITEMS,)]
-    if len({axis for line in lines for axis in line.axes}) != 2 or sum(len(line.axes) for line in lines) != 2:
-        return None
-    tokens = [place for place, digit in enumerate(digits) if digit.line in lines and digit.role in (BOTH, role)]
-    _, (_, width), cells = cells_of([digits[place] for place in tokens], lines)
-    held = np.unique(cells[cells >= 0])
-    rows, columns = np.unique(held // width), np.unique(held % width)
-    if len(held) < 2 or len(held) != np.count_nonzero(cells >= 0) or len(held) != len(rows) * len(columns):
-        return None
-    closed = np.searchsorted(rows, cells // width) * len(columns) + np.searchsorted(columns, cells % width)
-    return TokenGrid(
-        grid=(len(rows), len(columns)),
-        prefix=int(np.count_nonzero(cells == OUTSIDE)),
-        split=tuple(digit.count for digit in digits),
-        items=tuple(place for place, digit in enumerate(digits) if digit.line and digit.line.axes == (ITEMS,)),
-        tokens=tuple(tokens),
-        cells=tuple(np.where(cells < 0, cells, closed).tolist()),
-    )
-
-
-def _map_axes(places: Places) -> tuple[int, ...]:
-    """Return the two axes along which the rows and columns of the picture lie in order, if they do."""
-    held = [
-        place for place, axis in enumerate(places) if any(digit.line and digit.line.axes != (ITEMS,) for digit in axis)
-    ]
-    numbers = [in_order(places[place]) for place in held]
-    ordered = [number for number in numbers if number is not None]
-    return tuple(held) if len(numbers) == len(ordered) == 2 and ordered[0] < ordered[1] else ()
+    together = joined(parts, shape)
+    if together is not None or operator_of(node).kind != "dense":
+        return together
+    return joined(parts[:1], shape)  # the rows of a product are those of its left side, whatever it is multiplied by

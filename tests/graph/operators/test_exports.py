@@ -120,6 +120,15 @@ def test_fields(perturbed: Perturbed, measured: bool) -> None:
     assert checked
 
 
+def around(seen: Array) -> Array:
+    """Return how far what each position sees reaches along axis 0; its ends are neighbours, as a roll joins them."""
+    gap, longest = np.zeros((2, *seen.shape[1:]), int)
+    for line in (*seen, *seen):
+        gap = np.where(line, 0, gap + 1)
+        longest = np.maximum(longest, gap)
+    return np.maximum(len(seen) - longest, 0)
+
+
 def test_no_position_sees_more_than_its_field(perturbed: Perturbed) -> None:
     """Each row and each column is perturbed; tokens and windows, which no axis of space counts, are judged as well."""
     spans: dict[str, list[int]] = {value: [] for value in perturbed.values}
@@ -132,9 +141,7 @@ def test_no_position_sees_more_than_its_field(perturbed: Perturbed) -> None:
             for value, array in perturbed.run(image).items():
                 moved[value].append(array != perturbed.base[value])
         for value, lines in moved.items():
-            seen = np.stack(lines)
-            last = perturbed.side - seen[::-1].argmax(0)
-            spans[value].append(int(np.max((last - seen.argmax(0)) * seen.any(0))))
+            spans[value].append(int(around(np.stack(lines)).max()))
     for layer in perturbed.layers:
         field = layer.receptive_field
         if field is None or field.size is None:

@@ -104,6 +104,21 @@ def test_padding_is_left_out() -> None:
     assert (found.grid, found.prefix, found.cells[6:]) == ((2, 3), 0, (-2, -2))
 
 
+def test_padding_takes_the_place_of_what_it_is_added_to() -> None:
+    more = HELD + ", float[1,1,5] first = {1,2,3,4,5}, int64[6] pads = {0,1,0,0,0,0}, float zero = {0}"
+    found = grids(f"{TOKENS} z = Concat <axis=1> (first, t) p = Pad (t, pads, zero) y = Add (z, p)", held=more)
+    assert (found["p"].prefix, found["p"].cells[0]) == (0, -2)
+    assert found["y"] == found["z"]
+
+
+def test_tokens_of_two_orders_are_not_followed() -> None:
+    more = HELD + ", int64[1] one = {1}, int64[1] back = {-1}, int64[1] end = {-99}"
+    nodes = f"{TOKENS} r = Slice (t, back, end, one, back) y = Add (t, r)"
+    found = grids(nodes, held=more)
+    assert found["r"].cells == (5, 4, 3, 2, 1, 0)
+    assert "y" not in found
+
+
 def test_merged_patches_are_a_smaller_map() -> None:
     # even and odd rows and columns beside each other in the channels
     names = {"zero": 0, "one": 1, "end": 99, "h": 1, "v": 2, "two": 2}
@@ -231,6 +246,17 @@ def test_a_position_of_a_token_map_goes_back_to_its_patch() -> None:
         assert found.box == ((16, 23), (40, 47)) and found.status is Status.EXACT, name
     with pytest.raises(UsageError, match=r"position \(4, 0\) lies outside the tokens of .*, which are 4 x 6 tokens"):
         model.region(first, (4, 0), image)
+
+
+def test_behind_windows_a_field_is_bounded() -> None:
+    model = onnxviz.open(HERE / "exports" / "swin_script_fixed.onnx")
+    sizes = []
+    for block in ("0", "1"):
+        field = model.layers[f"/blocks/blocks.{block}/Add"].receptive_field
+        assert field is not None and field.status is Status.UPPER_BOUND and not field.reaches_whole
+        sizes.append(field.size)
+    # windows of 4 tokens of 4 pixels: a token may see 3 to either side, behind the rolled windows 3 more
+    assert sizes == [(28, 28), (52, 52)]
 
 
 def test_behind_windows_a_token_sees_its_window() -> None:
