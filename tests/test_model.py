@@ -376,6 +376,24 @@ def test_a_layer_inside_a_body_cannot_be_run(tmp_path: Path) -> None:
         model.run({"x": np.ones((1, 1, 2, 2), np.float32), "k": True}, layers=[inner])
 
 
+def test_layers_inside_functions_are_among_a_models_layers(tmp_path: Path) -> None:
+    text = """<ir_version: 8, opset_import: ["": 17, "loc": 1]>
+        g (float[1,1,2,2] x) => (float[1,1,2,2] y) <float[1,1,1,1] w = {2}> {
+            [one] h = loc.block (x, w) [two] y = loc.block (h, w) }
+        <domain: "loc", opset_import: ["": 17]> block (i, k) => (o) { [conv] c = Conv (i, k) [act] o = Relu (c) }"""
+    onnx.save(onnx.parser.parse_model(text), tmp_path / "functions.onnx")
+    model = onnxviz.open(tmp_path / "functions.onnx")
+    assert list(model.layers) == ["one/conv", "one/act", "two/conv", "two/act"]
+    assert [layer.name for layer in model.select("conv[1]")] == ["two/conv"]
+    assert model.select(model.layers["one/conv"]) == (model.layers["one/conv"],)
+    assert model.layers["two/conv"].inside == "block #1"
+    assert model.types["one/c"].shape == (1, 1, 2, 2)
+    assert [node.op for node in model.graph.nodes] == ["block", "block"]
+    x = np.full((1, 1, 2, 2), -3, np.float32)
+    # What a call puts out is a value like any other, whichever layer inside makes it.
+    assert float(model.run(x, layers="one/act")["one/act"].array.max()) == 0
+
+
 def test_a_region_goes_by_the_layout(tmp_path: Path) -> None:
     model = model_of(
         tmp_path / "last.onnx",

@@ -65,11 +65,11 @@ def _free_values(body: onnx.GraphProto) -> Iterator[str]:
 def sorted_model(proto: onnx.ModelProto) -> onnx.ModelProto:
     """Return the model with its nodes in topological order, itself where they are; keeps the file's order in ties."""
     _check_made_once(proto)
-    reads = [{value for value in (*node.input, *captured_values(node)) if value} for node in proto.graph.node]
+    reads = [(*node.input, *captured_values(node)) for node in proto.graph.node]
     makers = {value: index for index, node in enumerate(proto.graph.node) for value in node.output if value}
-    needs = [{makers[value] for value in values if value in makers} for values in reads]
-    if all(max(sources, default=-1) < index for index, sources in enumerate(needs)):
+    if all(makers.get(value, -1) < index for index, values in enumerate(reads) for value in values):
         return proto
+    needs = [{makers[value] for value in values if value in makers} for values in reads]
     order = _topological(needs, [tuple(node.output) for node in proto.graph.node])
     result = onnx.ModelProto()
     result.CopyFrom(proto)
@@ -80,16 +80,18 @@ def sorted_model(proto: onnx.ModelProto) -> onnx.ModelProto:
 
 def _check_made_once(proto: onnx.ModelProto) -> None:
     """Refuse a value that is there twice: where the second node reads the first one's, it would look like a cycle."""
-    makers = {info.name: "" for info in proto.graph.input} | {tensor.name: "" for tensor in proto.graph.initializer}
-    makers |= {tensor.values.name: "" for tensor in proto.graph.sparse_initializer}
-    for index, node in enumerate(proto.graph.node):
-        called = quoted(node.name or f"#{index} {node.op_type}")
-        for value in filter(None, node.output):
-            if value in makers:
-                other = f"is put out twice, by {makers[value]} and {called}"
-                given = f"is an input or initializer, and {called} puts it out: it is there twice"
-                raise ModelError(f"the value {quoted(value)} {other if makers[value] else given}")
-            makers[value] = called
+    nodes = proto.graph.node
+    makers = {info.name: -1 for info in proto.graph.input} | {tensor.name: -1 for tensor in proto.graph.initializer}
+    makers |= {tensor.values.name: -1 for tensor in proto.graph.sparse_initializer}
+    for index, node in enumerate(nodes):
+        for value in node.output:
+            if value and value in makers:
+                first = makers[value]
+                one, other = (quoted(nodes[at].name or f"#{at} {nodes[at].op_type}") for at in (first, index))
+                twice = f"is put out twice, by {one} and {other}"
+                given = f"is an input or initializer, and {other} puts it out: it is there twice"
+                raise ModelError(f"the value {quoted(value)} {given if first < 0 else twice}")
+            makers[value] = index
 
 
 def _topological(needs: Sequence[set[int]], outputs: Sequence[tuple[str, ...]]) -> list[int]:

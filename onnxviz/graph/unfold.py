@@ -135,7 +135,9 @@ class _Unfolding:
         graph = _Flat(
             proto, self._places, {**{name: [value] for name, value in self._aliases.items()}, **self._synonyms}
         )
-        return Unfolded(graph, self._addresses, self._aliases, tuple(self._opaque), self._unlisted)
+        # A call may claim more outputs than its function has: nothing makes them.
+        made = {name: at for name, at in self._addresses.items() if name in graph.producers or name in graph.weights}
+        return Unfolded(graph, made, self._aliases, tuple(self._opaque), self._unlisted)
 
     def _holds(self, node: onnx.NodeProto) -> bool:
         return bool(function_key(node) in self._functions if self._functions else False) or bool(bodies(node))
@@ -176,7 +178,9 @@ class _Unfolding:
     def _far(self, value: str, at: Surroundings) -> str:
         """Return what a value is called that is not made here; what nothing has made gets a name that nothing makes."""
         found = at.find(value) if value else ""
-        return self._name(value, at) if found is None else found
+        if found is None:
+            found = at.names[value] = self._free(at.prefix + value, self._taken)
+        return found
 
     def _plain(self, member: Member, at: Surroundings) -> None:
         flat, node = self._nodes.add(), member.node

@@ -118,6 +118,15 @@ def test_an_input_that_a_call_leaves_out_is_left_out_inside() -> None:
     assert [inputs for _, inputs, _ in calls(found)] == [["x", "", "top"], ["x", "", ""]]
 
 
+def test_what_a_call_puts_out_beyond_its_function_is_nowhere() -> None:
+    found = unfolded(
+        "g (float[4] x) => (float[4] y) { y = loc.f (x) }\n"
+        f"{LOC} f (i) => (o) {{ o, p = loc.h (i) }}\n{LOC} h (i) => (o) {{ o = Relu (i) }}"
+    )
+    assert calls(found) == [("Relu", ["x"], ["y"])]
+    assert not found.addresses
+
+
 @pytest.mark.parametrize("domain", ["", "ai.onnx", "com.microsoft"])
 def test_a_function_that_the_runtime_computes_itself_stays_a_call_and_is_said(domain: str) -> None:
     model = parser.parse_model(

@@ -124,7 +124,8 @@ def _reduces_space(graph: Graph, node: Node, axes: Mapping[str, Axes]) -> bool:
         known = axes.get(node.inputs[0])
         reduced: Iterable[int] | None = node.integers("axes")
         if reduced is None and len(node.inputs) > 1:
-            reduced = graph.constant(node.inputs[1])
+            written = graph.constant(node.inputs[1])
+            reduced = None if written is None else written.reshape(-1)
         if known is None or reduced is None:
             return False
         places = {int(place) % len(known.layout) for place in reduced}

@@ -123,13 +123,14 @@ SPATIAL = [
     ("ReduceMean (c, chw)", 18, "other"),
     ("ReduceMean <axes=[1]> (c)", 13, "other"),
     ("ReduceMean (c)", 18, "other"),
+    ("ReduceMean (c, one)", 18, "other"),
     ("ReduceSum (c, hw)", 18, "other"),
 ]
 
 
 @pytest.mark.parametrize(("node", "opset", "kind"), SPATIAL)
 def test_a_mean_or_maximum_over_exactly_the_axes_of_space_is_a_pool(node: str, opset: int, kind: str) -> None:
-    constants = "int64[2] hw = {2,3}, int64[2] last = {-1,-2}, int64[3] chw = {1,2,3}"
+    constants = "int64[2] hw = {2,3}, int64[2] last = {-1,-2}, int64[3] chw = {1,2,3}, int64 one = {2}"
     found = layers_of(f"c = Conv (x, k) y = {node}", constants=constants, opset=opset)
     assert found["y"].kind == kind
 
