@@ -33,6 +33,7 @@ gallery:
 reference:
 	python tools/python_reference.py
 	python tools/floors.py
+	python tools/quantised_drawing.py
 
 docs:
 	python3 -m venv .venv-docs

@@ -19,6 +19,7 @@ import numpy as np
 from onnxviz.errors import InputError
 from onnxviz.files import writing
 from onnxviz.layout import Array, AttentionLayout, Layout, TokenGrid
+from onnxviz.quantised import Quantised
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -40,6 +41,9 @@ class Activation:
         layout_assumed: whether the layout is a likely guess and does not follow from the model.
         read_from: the value's own dtype in the model where the array has another, such as `bfloat16`; else empty.
         tokens: where its tokens lie in the picture, None where that was not followed or the layout says it.
+        quantised: the codes that the array's numbers stand for: their `dtype`, `scale`, `zero_point` and `axis`, and
+            the shares `at_low` and `at_high` of values at an end of the codes that does not stand for 0. None where the
+            numbers do not come from codes, or from codes whose scale the model computes.
     """
 
     name: str
@@ -51,6 +55,7 @@ class Activation:
     layout_assumed: bool = False
     read_from: str = ""
     tokens: TokenGrid | None = None
+    quantised: Quantised | None = None
 
     @property
     def dtype(self) -> str:
@@ -80,14 +85,18 @@ class Activation:
 
     @property
     def caption_line(self) -> str:
-        """What stands under the name on a picture: operator, shape, dtype, tap, value, tokens, an assumed layout."""
+        """What stands under the name on a picture: operator, shape, dtype, tap, value, tokens, an assumed layout.
+
+        Of what codes stand for their scale and zero point, and the shares at their ends, stand in place of the dtype.
+        """
         size = " x ".join(map(str, self.array.shape)) or "scalar"
         place = self.value if self.value != self.name else ""
         dtype = f"{self.dtype} dequantised" if self.dequantised else self.dtype
+        codes = (dtype,) if self.quantised is None else _code_words(self.quantised)
         grid = self.arrangement
         arranged = grid.words if isinstance(grid, TokenGrid) else ""
         assumed = f"layout {self.layout} assumed" if self.layout_assumed and not arranged else ""
-        parts = [self.op, size, dtype, self.tap, place, arranged or assumed]
+        parts = [self.op, size, *codes, self.tap, place, arranged or assumed]
         return "  ·  ".join(part for part in parts if part)
 
     def maps(self, item: int = 0) -> Array:
@@ -127,6 +136,10 @@ class Activation:
 
     def __repr__(self) -> str:
         return f"<Activation {self.name!r} {self.tap} {self.dtype} {self.array.shape} {self.layout or ''}>"
+
+
+def _code_words(quantised: Quantised) -> tuple[str, str]:
+    return f"{quantised.dtype} dequantised: {quantised.formula}", f"{quantised.shares} at the ends"
 
 
 class Activations(Mapping[str, Activation]):
@@ -204,7 +217,9 @@ def _checked(fact: Mapping[str, Any], array: Array) -> Activation:
     assumed = bool(layout and fact.get("layout_assumed"))
     names = str(fact["name"]), str(fact["value"]), fact["tap"]
     tokens = _checked_tokens(fact["tokens"], array.size) if fact.get("tokens") else None
-    return Activation(*names, array, layout, str(fact["op"]), assumed, str(fact.get("read_from", "")), tokens)
+    quantised = None if fact.get("quantised") is None else Quantised.from_json(fact["quantised"])
+    read_from = str(fact.get("read_from", ""))
+    return Activation(*names, array, layout, str(fact["op"]), assumed, read_from, tokens, quantised)
 
 
 def _checked_tokens(fact: Mapping[str, Any], size: int) -> TokenGrid:
@@ -263,7 +278,8 @@ class RawWriter:
         self._write(f"{len(self._facts):04}", item.array.astype(np.str_) if texts else item.array)
         kept = ("name", "value", "tap", "layout", "op", "layout_assumed", "read_from")
         tokens = {} if item.tokens is None else {"tokens": asdict(item.tokens)}
-        self._facts.append({name: getattr(item, name) for name in kept} | tokens)
+        quantised = None if item.quantised is None else item.quantised.as_json()
+        self._facts.append({name: getattr(item, name) for name in kept} | {"quantised": quantised} | tokens)
 
     def cut(self, count: int) -> None:
         """Cut the file back to its first `count` activations."""

@@ -27,6 +27,7 @@ from onnxviz.graph.shapes import fix_inputs, infer_types
 from onnxviz.graph.storage.model_file import ModelFile
 from onnxviz.graph.unfold import Unfolded, unfold
 from onnxviz.graph.write import check_link, write_linked, write_standalone
+from onnxviz.inference.quantisation import moving_words
 from onnxviz.layout import Dimension, TensorSpec
 from onnxviz.words import listed, quoted, shown
 
@@ -413,7 +414,7 @@ def layers_of(model: Model, choices: Sequence[Choice]) -> tuple[Layer, ...]:
 
 
 def expose_choices(model: Model, choices: Sequence[Choice], *, only: bool = False) -> Model:
-    """Return a model with what was chosen as outputs; its `remarks` name those that were, and those without a rank."""
+    """Return a model with what was chosen as outputs; its `remarks` say which were, and what that changes."""
     types = {**model.types, **{choice.value: _ranked(model, choice) for choice in choices}}
     graph = written_out(model.graph, model._computed, [choice.value for choice in choices])
     exposed = expose(graph, [choice.value for choice in choices], types, only=only)
@@ -431,6 +432,7 @@ def expose_choices(model: Model, choices: Sequence[Choice], *, only: bool = Fals
             f"how many axes {names} will have is not known before a run: declared without a shape, which"
             " onnxruntime runs and onnx's checker refuses"
         )
+    remarks += moving_words(model.graph, model.types, [choice.value for choice in choices])
     return Model(model.file, exposed.graph, choices, remarks)
 
 

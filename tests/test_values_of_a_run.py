@@ -14,6 +14,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 
 import onnxviz
 from onnxviz.errors import UnsupportedError
+from onnxviz.quantised import Quantised
 
 RANDOM = np.random.default_rng(0)
 PICTURE = RANDOM.random((1, 3, 8, 8)).astype(np.float32)
@@ -169,7 +170,9 @@ def test_codes_are_shown_as_what_they_stand_for(tmp_path: Path, case: str) -> No
         found = run["v"]
         assert (found.array.dtype, found.dtype, found.dequantised) == (np.float32, "int8", True)
         np.testing.assert_array_equal(found.array, (codes.astype(np.float32) - float(Z)) * S)
-    assert "int8 dequantised" in found.caption_line
+        shares = (codes == -128).mean(), (codes == 127).mean()
+        assert found.quantised == Quantised("int8", float(S), int(Z), None, *shares)
+    assert "int8 dequantised: (q + 28) x 0.02" in found.caption_line
 
 
 def test_a_quantiser_asked_for_by_name_shows_its_codes(tmp_path: Path) -> None:
@@ -194,6 +197,10 @@ def test_dequantised_layers_are_said_and_kept(tmp_path: Path) -> None:
     assert (layer["dtype"], layer["dequantised"]) == ("int8", True)
     kept = onnxviz.Activations.load(tmp_path / "raw.npz")["v"]
     assert (kept.dtype, kept.array.dtype, kept.dequantised) == ("int8", np.float32, True)
+    codes = raw(tmp_path / "m.onnx", "v")
+    shares = {"at_low": (codes == -128).mean(), "at_high": (codes == 127).mean()}
+    assert layer["quantised"] == {"dtype": "int8", "scale": float(S), "zero_point": -28, "axis": None, **shares}
+    assert kept.quantised is not None and kept.quantised.as_json() == layer["quantised"]
 
 
 def test_pieces_carry_what_a_readout_stands_for(tmp_path: Path) -> None:
@@ -205,6 +212,71 @@ def test_pieces_carry_what_a_readout_stands_for(tmp_path: Path) -> None:
     run = model.run(PICTURE, layers='"c","d","e","y"', run=memory)
     for name in "cdey":
         np.testing.assert_array_equal(run[name].array, raw(path, "y"))
+
+
+ENDS = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767), "uint16": (0, 65535), "uint4": (0, 15)}
+
+
+@pytest.mark.parametrize("zero", [0, 3])
+@pytest.mark.parametrize("dtype", ENDS)
+def test_values_at_the_ends_are_counted_as_their_codes_are(tmp_path: Path, dtype: str, zero: int) -> None:
+    """An end that stands for 0, as the low one of uint8 without a zero point, is the zero of a ReLU and not counted."""
+    low, high = ENDS[dtype]
+    x = (np.linspace(-0.7, 0.9, PICTURE.size, dtype=np.float32) * (high - low)).reshape(PICTURE.shape)
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(ml_dtypes.uint4 if dtype == "uint4" else dtype))
+    zeros = helper.make_tensor("z", kind, [], [zero])
+    path = written(
+        tmp_path / "m.onnx", [node("QuantizeLinear", "x s z", "q"), node("DequantizeLinear", "q s z", "y")], {}
+    )
+    model = onnx.load(path)
+    model.graph.initializer.extend([zeros, numpy_helper.from_array(np.float32(0.7), "s")])
+    onnx.save(model, path)
+    codes = np.clip(np.rint(x / np.float32(0.7)) + zero, low, high)
+    run = onnxviz.open(path).run(x, layers='"q","y"')
+    found = run["y"].quantised
+    assert found is not None and run["q"].quantised is None
+    assert (found.dtype, found.scale, found.zero_point, found.axis) == (dtype, np.float32(0.7), zero, None)
+    assert found.at_low == (0 if zero == low else (codes == low).mean())
+    assert found.at_high == (codes == high).mean() > 0
+
+
+def test_each_channel_may_have_a_scale_of_its_own(tmp_path: Path) -> None:
+    scales, zeros = np.array([0.001, 0.01, 0.0039], np.float32), np.array([0, 5, -128], np.int8)
+    nodes = [node("QuantizeLinear", "x s z", "q", axis=-3), node("DequantizeLinear", "q s z", "y", axis=-3)]
+    path = written(tmp_path / "m.onnx", nodes, {"s": scales, "z": zeros})
+    activation = onnxviz.open(path).run(PICTURE, layers="y")["y"]
+    found, codes = activation.quantised, raw(path, "q")
+    assert found is not None
+    assert found.axis == 1 and found.scale == tuple(scales.tolist()) and found.zero_point == (0, 5, -128)
+    assert found.at_high == (codes == 127).mean() > 0.2
+    assert found.at_low == (codes[:, :2] == -128).sum() / codes.size
+    assert "int8 dequantised: (q - z) x s, 3 of each along axis 1" in activation.caption_line
+
+
+def test_the_ends_of_float8_are_its_greatest_numbers(tmp_path: Path) -> None:
+    nodes = [node("QuantizeLinear", "x s z", "q"), node("DequantizeLinear", "q s z", "y")]
+    path = written(tmp_path / "m.onnx", nodes, {"s": np.float32(0.001), "z": np.zeros((), ml_dtypes.float8_e4m3fn)})
+    x = (PICTURE - 0.3).astype(np.float32)
+    found = onnxviz.open(path).run(x, layers="y")["y"].quantised
+    assert found is not None and (found.dtype, found.zero_point) == ("float8_e4m3fn", 0)
+    bound = np.float32(432) * np.float32(0.001)  # half way from 416, the number before, to 448
+    assert found.at_high == (x > bound).mean() > 0.2 and found.at_low == 0
+
+
+def test_scales_that_a_model_computes_are_not_noted(tmp_path: Path) -> None:
+    dynamic = helper.make_node("DynamicQuantizeLinear", ["x"], ["q", "s", "z"])
+    path = written(tmp_path / "m.onnx", [dynamic, node("DequantizeLinear", "q s z", "y")], {})
+    assert onnxviz.open(path).run(PICTURE, layers="y")["y"].quantised is None
+
+
+@pytest.mark.parametrize("scale", [np.float32(np.nan), np.float32(0), np.float32(3e38), np.float32(-0.5)])
+def test_odd_scales_are_taken(tmp_path: Path, scale: np.float32) -> None:
+    path = written(tmp_path / "m.onnx", [node("DequantizeLinear", "c s", "w"), node("Mul", "x w", "y")], {
+        "c": np.int8(3), "s": scale,
+    })  # fmt: skip
+    record = onnxviz.view(onnxviz.open(path), PICTURE, tmp_path / "out", onnxviz.ViewOptions(layers='"w","y"'))
+    found = record.document()["runs"][0]["layers"][0]["quantised"]
+    assert found is None if np.isnan(scale) else (found["at_low"], found["at_high"]) == (0, 0)
 
 
 def list_model(path: Path) -> onnxviz.Model:
@@ -305,6 +377,10 @@ def test_looking_at_int8_activations_does_not_move_the_outputs(tmp_path: Path) -
     types = {"activation_type": signed, "weight_type": signed, "quant_format": QuantFormat.QDQ, "per_channel": True}
     quantize_static(tmp_path / "f.onnx", tmp_path / "q.onnx", Noise(), **types)
     model = onnxviz.open(tmp_path / "q.onnx")
+    notes: list[str] = []
+    model.inference.executor(noted=notes.append)
+    assert [note.split(":")[0] for note in notes] == ["activations are int8"]
+    assert [remark.split(":")[0] for remark in model.expose("conv").remarks] == ["activations are int8"]
     alone, among = model.session('"y"'), model.session('conv,"y"')
     for seed in range(10):  # by itself onnxruntime moved the outputs of half of them by a step of rounding or two
         x = np.random.default_rng(seed).random((1, 3, 40, 40)).astype(np.float32)
@@ -334,3 +410,63 @@ def test_what_needs_an_operator_that_is_lacking_leaves_out_itself_alone(tmp_path
     assert reason in record.not_shown[0][1]
     with pytest.raises(UnsupportedError, match="onnxruntime has"):
         model.run(PICTURE, layers="s")
+
+
+HALVES = PICTURE.astype(np.float16).astype(np.float32)
+
+
+def half_net(path: Path) -> Path:
+    """Write six convolutions of float16, each with a Clip, and a Concat, which onnxruntime computes in float16."""
+    generator = np.random.default_rng(0)
+    half = {"low": np.float16(0), "high": np.float16(6)}
+    nodes, value = [node("Cast", "x", "h", to=TensorProto.FLOAT16)], "h"
+    for place in range(6):
+        fan = 3 if place == 0 else 16
+        weight = generator.normal(size=(16, fan, 3, 3)) * np.sqrt(2 / (9 * fan))
+        half |= {f"w{place}": weight.astype(np.float16), f"b{place}": generator.normal(size=16).astype(np.float16)}
+        nodes.append(node("Conv", f"{value} w{place} b{place}", f"c{place}", pads=[1, 1, 1, 1]))
+        nodes.append(node("Clip", f"c{place} low high", f"r{place}"))
+        value = f"r{place}"
+    nodes += [node("Concat", "r4 r5", "j", axis=1), node("Mul", "j j", "m"), node("Cast", "m", "y", to=FLOAT)]
+    return written(path, nodes, half)
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_looking_at_float16_changes_nothing_on_the_cpu(tmp_path: Path, exact: bool) -> None:
+    """An output in float16 has onnxruntime round where it would not; here only what is fetched is rounded."""
+    model = onnxviz.open(half_net(tmp_path / "m.onnx"))
+    run = onnxviz.RunOptions(device="cpu", exact=exact)
+    among, plain = model.run(HALVES, layers='all,"y"', run=run), raw_outputs(tmp_path / "m.onnx", exact)
+    np.testing.assert_array_equal(among["y"].array, plain)
+    exposed = onnx.load(tmp_path / "m.onnx")
+    exposed.graph.output.extend(helper.make_tensor_value_info(f"r{n}", TensorProto.FLOAT16, None) for n in range(6))
+    onnx.save(exposed, tmp_path / "e.onnx")
+    assert np.abs(raw_outputs(tmp_path / "e.onnx", exact) - plain).max() > 0
+    assert [remark.split(",")[0] for remark in model.expose("conv").remarks] == ["float16 that is an output is rounded"]
+    assert model.expose('"y"').remarks == ("'y' already is an output",)
+    wide = in_float32(tmp_path / "m.onnx")
+    for place in range(5):  # the sixth is computed from the fifth as the Concat takes it, in float16
+        found = among[f"c{place}"].array  # the layer c, shown behind its Clip r
+        assert found.dtype == np.float16 and among[f"c{place}"].read_from == ""
+        # The same in float32, rounded once: half a unit in the last place of float16.
+        np.testing.assert_allclose(found, wide[place], rtol=2**-11 * 1.01, atol=1e-6)
+
+
+def raw_outputs(path: Path, exact: bool) -> np.ndarray:
+    options = onnxruntime.SessionOptions()
+    levels = onnxruntime.GraphOptimizationLevel
+    options.graph_optimization_level = levels.ORT_DISABLE_ALL if exact else levels.ORT_ENABLE_EXTENDED
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(["y"], {"x": HALVES})[0])
+
+
+def in_float32(path: Path) -> list[np.ndarray]:
+    """Return what each Clip makes where all is computed in float32, with the same weights."""
+    model = onnx.load(path)
+    for weight in model.graph.initializer:
+        weight.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weight).astype(np.float32), weight.name))
+    model.graph.node[0].attribute[0].i = FLOAT
+    names = [f"r{place}" for place in range(6)]
+    model.graph.output.extend(helper.make_tensor_value_info(name, FLOAT, None) for name in names)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return session.run(names, {"x": HALVES})

@@ -217,15 +217,20 @@ class Work:
 def _print_run(run: RunRecord, layers: Sequence[LayerRecord], folder: Path) -> None:
     if run.directory != ".":
         print(f"\n{printable(', '.join(run.source.values()))}")
-    titles = ("layer", "tap", "shape", "range", f"picture in {folder.as_posix()}")
-    print_table(titles, [_row(layer) for layer in layers], left=(True,) * 5)
+    codes = any(layer.quantised for layer in layers)
+    more = ["codes", "at their ends"] if codes else []  # a narrow terminal shows the pictures rather than these
+    titles = ("layer", "tap", "shape", "range", f"picture in {folder.as_posix()}", *more)
+    print_table(titles, [_row(layer, codes=codes) for layer in layers], left=(True,) * len(titles))
     for found in run.top:
         print(f"{found.value:8.3f}  {printable(found.name)}")
 
 
-def _row(layer: LayerRecord) -> tuple[str, ...]:
+def _row(layer: LayerRecord, *, codes: bool) -> tuple[str, ...]:
     more = f" (+{len(layer.pictures) - 1})" if len(layer.pictures) > 1 else ""
     low, high = (number_text(end, 4) for end in layer.range)
     ends = [] if math.isnan(layer.range[0]) else [f"{low} .. {high}"]
     words = ", ".join([*ends, *filter(None, [layer.irregular])])
-    return layer.name, layer.tap, shape_text(layer.shape), words or "no numbers", f"{layer.pictures[0]}{more}"
+    found = layer.quantised
+    stored = [f"{found.dtype} {found.formula}" if found else "", found.shares if found else ""] if codes else []
+    picture = f"{layer.pictures[0]}{more}"
+    return layer.name, layer.tap, shape_text(layer.shape), words or "no numbers", picture, *stored

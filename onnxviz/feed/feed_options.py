@@ -153,7 +153,7 @@ def _base(options: FeedOptions, metadata: Mapping[str, str], spec: TensorSpec) -
     if own is not None:
         return own, ()
     if spec.dtype == "int8":
-        note = "the input is int8 and the model says nothing about its scale: pixel - 128 is fed"
+        note = f"{WARNING}: the input is int8 and the model says nothing about its scale: pixel - 128 is fed"
         return replace(PRESETS["raw"], range=(-128.0, 127.0), name="raw - 128"), (note,)
     if spec.dtype is not None and "int" in spec.dtype:
         return PRESETS["raw"], ()

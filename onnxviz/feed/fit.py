@@ -16,7 +16,7 @@ from onnxviz.feed.geometry import Geometry
 from onnxviz.feed.input_shapes import can_be_fed, picture_layout, type_text
 from onnxviz.feed.load import Item
 from onnxviz.feed.matrices import Matrix, matrix_picture
-from onnxviz.feed.pictures import PICTURE_CHANNELS, Picture, as_rgb, pictures_from_array
+from onnxviz.feed.pictures import PICTURE_CHANNELS, Picture, as_rgb, pictures_from_array, within
 from onnxviz.feed.sounds import Sound
 from onnxviz.layout import Array, TensorSpec, shape_text
 
@@ -49,7 +49,7 @@ def _as_pictures(job: Job, spec: TensorSpec, item: Item) -> list[Picture]:
     if isinstance(content, Picture):
         if transform != "none":
             raise InputError(f"{item.name}: the transform {transform} is for matrices (.csv, .tsv), not for pictures")
-        return [content]
+        return [within(content, choose_preprocessing(job.options, job.metadata, spec)[0].range)]
     if isinstance(content, Sound) or picture_layout(spec) is None or not 2 <= content.ndim <= 4 or not content.size:
         return []
     if transform != "none" and content.ndim == 2 and content.dtype.kind != "O":

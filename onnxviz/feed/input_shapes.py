@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from onnxviz.errors import InputError
 from onnxviz.feed.arrays import is_fed
+from onnxviz.feed.feed import WARNING
 from onnxviz.feed.pictures import PICTURE_CHANNELS
 from onnxviz.layout import TensorSpec, dtype_text, shape_text
 
@@ -97,7 +98,7 @@ def picture_channels(spec: TensorSpec, layout: str, notes: list[str]) -> int:
     channels = None if spec.shape is None else spec.shape[layout.index("C")]
     if isinstance(channels, int) and channels > 0:
         return channels
-    notes.append(f"the model does not say how many channels it takes: 3 are fed, as {layout}")
+    notes.append(f"{WARNING}: the model does not say how many channels it takes: 3 are fed, as {layout}")
     return 3
 
 

@@ -50,7 +50,7 @@ class Item:
 
 
 def load(source: Any) -> Item | dict[str, Item]:
-    """Read a source: a path, `-` for standard input, an array, a list of numbers or a Pillow image.
+    """Read a source: a path, `-` for standard input, an array, a list of numbers, a Pillow image or a Picture.
 
     Returns:
         The item, or for a `.npz` file its arrays by name.
@@ -60,6 +60,8 @@ def load(source: Any) -> Item | dict[str, Item]:
     """
     if isinstance(source, str | os.PathLike):
         return _load_path(os.fsdecode(source))
+    if isinstance(source, Picture):
+        return Item(source, "picture", "picture")
     if isinstance(source, Image.Image):
         name = str(getattr(source, "filename", "") or "picture")
         return Item(open_picture(source, name), name, Path(name).stem)

@@ -6,7 +6,7 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +33,13 @@ PICTURE_CHANNELS = (1, 3, 4)
 class Picture:
     """Upright pixels `(H, W, C)` in 0..255, C one of 1 (grey), 3 (RGB), 4 (RGBA, alpha not multiplied in).
 
-    Pixels are uint8, or float32 where the source had finer steps; `notes` say how they were read.
+    Pixels are uint8, or float32 where the source had finer steps; `notes` say how they were read. `is_16_bit` says that
+    they are 0..65535 of the source.
     """
 
     pixels: Pixels
     notes: tuple[str, ...] = ()
+    is_16_bit: bool = False
 
     @property
     def size(self) -> tuple[int, int]:
@@ -45,11 +47,12 @@ class Picture:
         return self.pixels.shape[0], self.pixels.shape[1]
 
 
-def open_picture(source: Path | bytes | Image.Image, name: str) -> Picture:
+def open_picture(source: Path | bytes | Image.Image, name: str, most: int | None = None) -> Picture:
     """Decode a picture: turned as EXIF says, palettes, 16 bit and transparency resolved, first frame.
 
     Raises:
-        InputError: It is missing, broken, not a picture, above Pillow's limit on pixels, or of values without a range.
+        InputError: It is missing, broken, not a picture, of more than `most` pixels or Pillow's limit, or of values
+            without a range.
     """
     with warnings.catch_warnings():
         # Pillow warns of half of what it refuses (and of broken EXIF); the limit is checked below instead.
@@ -57,15 +60,29 @@ def open_picture(source: Path | bytes | Image.Image, name: str) -> Picture:
         if isinstance(source, Image.Image):
             return _decoded(source, name, [])
         with _opened(source, name) as image:
-            return _decoded(image, name, _checked(image, name))
+            return _decoded(image, name, _checked(image, name, most))
+
+
+def within(picture: Picture, span: tuple[float, float]) -> Picture:
+    """Return a picture of 16 bits as what the range that is fed makes its numbers of again, where it holds them all.
+
+    So twelve bits in sixteen are fed as they are with a range of 0..4095. Any other picture is returned as it is.
+    """
+    if not picture.is_16_bit or max(span) <= 255:
+        return picture
+    numbers = np.rint(picture.pixels.astype(np.float64) * 257)
+    if min(span) > numbers.min() or numbers.max() > max(span):
+        return picture
+    pixels, notes = _of_span(numbers, span)
+    return replace(picture, pixels=pixels, notes=(*notes, *(note for note in picture.notes if note != _dark(numbers))))
 
 
 def pictures_from_array(array: npt.NDArray[Any], name: str, span: tuple[float, float] | None = None) -> list[Picture]:
     """Return an array `(H, W)`, `(H, W, C)` or `(C, H, W)`, or a batch `(N, ...)` of these, as pictures.
 
-    Black and white are the ends of uint8, uint16 and int8; 0 and 1 of floats that lie between them, but for a little;
-    else 0 and 255, or failing that the ends of `span`, whichever all numbers lie in. A `span` beyond 255 that holds all
-    numbers of uint16 comes before its ends.
+    Black and white are False and True, and the ends of uint8, uint16 and int8; 0 and 1 of floats that lie between them,
+    but for a little; else 0 and 255, or failing that the ends of `span`, whichever all numbers lie in. A `span` beyond
+    255 that holds all numbers of uint16 comes before its ends.
 
     Raises:
         InputError: It has other axes, another dtype, numbers that are not finite, or that lie in neither.
@@ -93,6 +110,8 @@ def _as_pixels(values: npt.NDArray[Any], name: str, span: tuple[float, float] | 
     """Return numbers as pixels in 0..255, and notes on what was taken for black and white."""
     if values.dtype == np.uint8:
         return np.ascontiguousarray(values), ()
+    if values.dtype.kind == "b":
+        return values.astype(np.uint8) * np.uint8(255), ("False is taken as black and True as white",)
     if values.dtype.kind not in "fiu":
         raise InputError(f"{name} has dtype {values.dtype}: pixels must be numbers")
     low, high = float(values.min()), float(values.max())
@@ -219,7 +238,7 @@ def _reading(name: str) -> Iterator[None]:
         raise InputError(f"{name} is a broken picture: {reason}") from error
 
 
-def _checked(image: Image.Image, name: str) -> list[str]:
+def _checked(image: Image.Image, name: str, most: int | None) -> list[str]:
     """Refuse a picture by its header, before it is decoded; return notes on what will be left out."""
     if image.format in _REFUSED_FORMATS:
         raise InputError(f"{name} is a drawing ({image.format}), not a picture: save it as PNG first")
@@ -229,6 +248,8 @@ def _checked(image: Image.Image, name: str) -> list[str]:
             f"{name} has {image.width}x{image.height} pixels, more than Pillow's limit of {limit} "
             "(a guard against decompression bombs): make it smaller first"
         )
+    if most is not None and image.width * image.height > most:
+        raise InputError(f"{name} has {image.width}x{image.height} pixels; at most {most:,} are taken")
     with _reading(name):
         frames = getattr(image, "n_frames", 1)
     return [f"the first of {frames} frames is fed"] if frames > 1 else []
@@ -240,11 +261,12 @@ def _decoded(image: Image.Image, name: str, notes: list[str]) -> Picture:
     mode = _mode(image, name)
     with _reading(name):
         values = np.array(image if image.mode == mode else image.convert(mode))
-    if mode.startswith("I;16"):
+    is_16_bit = mode.startswith("I;16") or (mode == "I" and _needs_16_bits(values))
+    if is_16_bit:
         values = _of_16_bit(values, notes)
     elif mode in ("I", "F"):
         values = _of_wide_values(values, name, notes)
-    return Picture(values[..., None] if values.ndim == 2 else values, tuple(notes))
+    return Picture(values[..., None] if values.ndim == 2 else values, tuple(notes), is_16_bit)
 
 
 def _mode(image: Image.Image, name: str) -> str:
@@ -259,10 +281,17 @@ def _mode(image: Image.Image, name: str) -> str:
 
 
 def _of_16_bit(values: npt.NDArray[Any], notes: list[str]) -> Pixels:
-    largest = int(values.max())
-    if 0 < largest < 8192:
-        notes.append(f"16 bit picture whose largest value is {largest} of 65535: it is fed as dark as it is")
+    if 0 < values.max() < 8192:
+        notes.append(_dark(values))
     return values.astype(np.float32) / np.float32(257)
+
+
+def _dark(values: npt.NDArray[Any]) -> str:
+    return f"16 bit picture whose largest value is {int(values.max())} of 65535: it is fed as dark as it is"
+
+
+def _needs_16_bits(values: npt.NDArray[Any]) -> bool:
+    return bool(values.min() >= 0 and 255 < values.max() <= 65535)
 
 
 def _of_wide_values(values: npt.NDArray[Any], name: str, notes: list[str]) -> Pixels:
@@ -271,8 +300,6 @@ def _of_wide_values(values: npt.NDArray[Any], name: str, notes: list[str]) -> Pi
         return _of_fractions(values, notes)
     if low >= 0 and high <= 255:
         return values.astype(np.float32)
-    if low >= 0 and high <= 65535 and values.dtype.kind != "f":
-        return _of_16_bit(values, notes)
     raise InputError(
         f"{name} has values from {low:g} to {high:g}, whose black and white are unknown; "
         "give other numbers of channels or ranges of values as an array (.npy)"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +13,7 @@ from onnxviz.graph.carrying import CARRYING
 from onnxviz.graph.graph import Graph, tensor_spec
 from onnxviz.graph.guard import guarded, is_added, is_sound, with_default
 from onnxviz.graph.node import DEFAULT_DOMAINS, Node
+from onnxviz.graph.requested_shapes import Shape
 from onnxviz.graph.topology import bodies, function_key
 from onnxviz.layout import TensorSpec
 
@@ -61,23 +62,75 @@ def clear_sizes(infos: Iterable[onnx.ValueInfoProto]) -> None:
 class _StandIn:
     """An operator of ONNX that makes the shape that one of onnxruntime's makes, from some of its inputs.
 
-    `dtype` is the place of the input whose dtype the result has; where that is left out it is float32.
+    Attributes:
+        op: its name.
+        places: those of the inputs that it reads.
+        dtype: the place of the input whose dtype the result has; where that is left out it is float32.
+        reshaped: makes of the node and the shapes of these inputs the shapes that the operator reads.
+        outputs: the places of the outputs that have the shape of the result.
     """
 
     op: str
     places: slice | tuple[int, ...]
     dtype: int = 0
+    reshaped: Callable[[Node, Sequence[Shape]], Sequence[Shape]] = lambda _node, shapes: shapes
+    outputs: tuple[int, ...] = (0,)
+
+
+def _transposed(node: Node, shapes: Sequence[Shape]) -> Sequence[Shape]:
+    """FusedMatMul turns the last two axes of a side round where it is asked to."""
+    if node.integer("transBatchA", 0) or node.integer("transBatchB", 0):
+        raise ValueError("turns batches round")
+    asked = (node.integer(f"trans{side}", 0) for side in "AB")
+    return [(*shape[:-2], *shape[:-3:-1]) if turn else shape for turn, shape in zip(asked, shapes, strict=True)]
+
+
+def _unpacked(node: Node, shapes: Sequence[Shape]) -> Sequence[Shape]:
+    """MatMulNBits packs K x N weights."""
+    return [shapes[0], (node.integer("K", 0), node.integer("N", 0))]
+
+
+def _values_alone(node: Node, shapes: Sequence[Shape]) -> Sequence[Shape]:
+    """Attention has the weights of queries, keys and values side by side: its result is as wide as the last."""
+    source, (depth, width) = shapes
+    sizes = node.integers("qkv_hidden_sizes")
+    third = width // 3 if isinstance(width, int) else None
+    return [source, (depth, sizes[2] if sizes is not None else third)]
+
+
+def _queries_by_values(node: Node, shapes: Sequence[Shape]) -> Sequence[Shape]:
+    """MultiHeadAttention makes of queries (N, T, C) and values (N, L, C) or (N, heads, L, C) a value for each query."""
+    query, value = shapes
+    heads = value[1] if len(value) == 4 else 1
+    width = heads * value[-1] if isinstance(heads, int) and isinstance(value[-1], int) else None
+    return [(*query[:2], 1), (1, width)]
+
+
+def _rows(node: Node, shapes: Sequence[Shape]) -> Sequence[Shape]:
+    """EmbedLayerNormalization makes of ids (N, T) and a table (words, C) a row for each id."""
+    ids, table = shapes
+    return [(*ids, 1), (1, table[1])]
 
 
 _STAND_INS: Mapping[str, _StandIn] = {
     "FusedConv": _StandIn("Conv", (0, 1)),
     "FusedGemm": _StandIn("Gemm", (0, 1)),
+    "FusedMatMul": _StandIn("MatMul", (0, 1), reshaped=_transposed),
     "QGemm": _StandIn("Gemm", (0, 3), 8),
     "QLinearAveragePool": _StandIn("AveragePool", (0,)),
     "QLinearGlobalAveragePool": _StandIn("GlobalAveragePool", (0,)),
     "QLinearConcat": _StandIn("Concat", slice(2, None, 3), 2),
+    "QLinearWhere": _StandIn("Sum", (0, 1, 4), 8),
     "MatMulIntegerToFloat": _StandIn("MatMul", (0, 1), 99),
     "DynamicQuantizeMatMul": _StandIn("MatMul", (0, 1)),
+    "MatMulNBits": _StandIn("MatMul", (0, 1), reshaped=_unpacked),
+    "Attention": _StandIn("MatMul", (0, 1), reshaped=_values_alone),
+    "QAttention": _StandIn("MatMul", (0, 1), 3, reshaped=_values_alone),
+    "MultiHeadAttention": _StandIn("MatMul", (0, 2), reshaped=_queries_by_values),
+    "EmbedLayerNormalization": _StandIn("MatMul", (0, 2), 2, _rows, outputs=(0, 2)),
+    "SkipLayerNormalization": _StandIn("Identity", (0,), outputs=(0, 3)),
+    "SkipSimplifiedLayerNormalization": _StandIn("Identity", (0,), outputs=(0, 3)),
+    "RotaryEmbedding": _StandIn("Identity", (0,)),
 }
 
 
@@ -138,13 +191,18 @@ def _infer_stand_in(graph: Graph, node: Node, given: Mapping[str, TensorSpec]) -
         return ()
     places = stand_in.places
     inputs = node.inputs[places] if isinstance(places, slice) else [node.inputs[place] for place in places]
+    shapes = [given[value].shape for value in inputs]
     known = onnx.defs.get_schema(stand_in.op, graph.opset, "").attributes
-    proto = onnx.NodeProto(op_type=stand_in.op, input=inputs, output=node.outputs[:1])
+    operands = [f"operand {place}" for place in range(len(inputs))]
+    proto = onnx.NodeProto(op_type=stand_in.op, input=operands, output=["result"])
     proto.attribute.extend(attribute for attribute in node.proto.attribute if attribute.name in known)
-    floats = {value: replace(given[value], dtype="float32") for value in inputs}
+    ranked = [shape for shape in shapes if shape is not None]
+    read = map(tuple, stand_in.reshaped(node, ranked)) if len(ranked) == len(shapes) else shapes
+    floats = {name: TensorSpec(name, "float32", shape) for name, shape in zip(operands, read, strict=True)}
     has_dtype = stand_in.dtype < len(node.inputs) and node.inputs[stand_in.dtype]
     dtype = given[node.inputs[stand_in.dtype]].dtype if has_dtype else "float32"
-    return [replace(spec, dtype=dtype) for spec in _infer(graph, proto, floats, {})]
+    names = [node.outputs[place] for place in stand_in.outputs if place < len(node.outputs) and node.outputs[place]]
+    return [TensorSpec(name, dtype, spec.shape) for spec in _infer(graph, proto, floats, {}) for name in names]
 
 
 def _infer(

@@ -5,7 +5,11 @@ float32, and `b:readout` is fetched in its place.
 
 1. bfloat16, float8 and float4 become float32, int4 and int2 int8, uint4 and uint2 uint8: by a Cast.
 2. Codes of a quantised operator become `(code - zero point) * scale`: by a DequantizeLinear (see operators/codes.py).
-3. All else is fetched as it is. Files that `expose` writes have nothing of this.
+3. float16 stays what it is, behind a Sum of one operand. On the CPU onnxruntime computes next to everything in float32
+   and rounds only what an operator takes in float16. An output is such a place, and changes what is computed from it,
+   by some % of a layer's greatest value in a network of 49 convolutions. A Sum takes float32: all stays as in a plain
+   run, and only what is fetched is rounded. The model's own outputs are fetched as they are.
+4. All else is fetched as it is. Files that `expose` writes have nothing of this.
 
 What is appended stands right behind the node that makes the value, so that a plan holds the value no longer.
 """
@@ -20,8 +24,9 @@ from onnx import NodeProto, TensorProto
 from onnx.helper import make_node
 
 from onnxviz.graph.graph import Graph
-from onnxviz.graph.operators.codes import CodeScale, code_scales
+from onnxviz.graph.operators.codes import CodeScale, code_scales, dequantised
 from onnxviz.layout import TensorSpec
+from onnxviz.quantised import Quantised
 
 _CODES = frozenset({"int8", "uint8", "int16", "uint16"})
 _WIDE_FLOATS = frozenset({"float16", "float32", "float64"})
@@ -29,15 +34,24 @@ _SCALES = frozenset({"", "float32"})
 _FOUR_BITS = frozenset({"int4", "uint4", "int2", "uint2"})
 # The opsets that bring DequantizeLinear, and its codes of 16 bits.
 _FIRST, _SIXTEEN_BITS = 10, 21
+# The opset that brings Sum of float16 as it is.
+_FIRST_SUM = 8
 _MICROSOFT = "com.microsoft"
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What is fetched in place of a `value`; where that has another dtype, `dtype` is the value's own."""
+    """What is fetched in place of a `value`.
+
+    Attributes:
+        value: its name.
+        dtype: its own dtype, where what is fetched has another; else empty.
+        quantised: how it is quantised, where what is fetched are numbers that codes stand for.
+    """
 
     value: str
     dtype: str = ""
+    quantised: Quantised | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +77,35 @@ def read_out(graph: Graph, values: Sequence[str], types: Mapping[str, TensorSpec
         values: what is to be fetched.
         types: what is known of each value.
     """
-    scales = code_scales(graph)
+    scales, outputs = code_scales(graph), {spec.name for spec in graph.outputs}
     appended: dict[str, NodeProto] = {}
     readings: dict[str, Reading] = {}
     known = dict(types)
     for value in values:
-        own = _own_dtype(types, value, scales.get(value))
-        node = _reading(graph, value, own, scales.get(value), types)
-        if node is None:
-            readings[value] = Reading(value)
+        scale = scales.get(value)
+        own = _own_dtype(types, value, scale)
+        node = _reading(graph, value, own, scale, types)
+        if node is None or (node.op_type == "Sum" and value in outputs):
+            readings[value] = Reading(value, quantised=_quantised(graph, value, types))
             continue
         appended[value], (output,) = node, node.output
-        readings[output] = Reading(value, own)
-        dtype = "float32" if node.op_type == "DequantizeLinear" else _number_dtype(own)
+        if node.op_type == "Sum":
+            dtype, readings[output] = own, Reading(value, quantised=_quantised(graph, value, types))
+        elif node.op_type == "DequantizeLinear" and scale is not None:
+            dtype, readings[output] = "float32", Reading(value, own, scale.quantised(graph, own))
+        else:
+            dtype, readings[output] = _number_dtype(own), Reading(value, own)
         known[output] = replace(types.get(value, TensorSpec("")), name=output, dtype=dtype)
     return Readout(_with(graph, appended) if appended else graph, known, readings)
+
+
+def _quantised(graph: Graph, value: str, types: Mapping[str, TensorSpec]) -> Quantised | None:
+    """Return how a value is quantised that the model itself makes of codes."""
+    found = dequantised(graph, value)
+    if found is None:
+        return None
+    codes, scale = found
+    return scale.quantised(graph, _own_dtype(types, codes, scale))
 
 
 def _own_dtype(types: Mapping[str, TensorSpec], value: str, scale: CodeScale | None) -> str:
@@ -102,6 +130,8 @@ def _reading(
         return make_node("DequantizeLinear", inputs, [output], domain=_MICROSOFT if wide else "")
     if dtype in _FOUR_BITS or ("float" in dtype and dtype not in _WIDE_FLOATS):
         return make_node("Cast", [value], [output], to=_TENSOR_TYPES[_number_dtype(dtype)])
+    if dtype == "float16" and graph.opset >= _FIRST_SUM:
+        return make_node("Sum", [value], [output])
     return None
 
 

@@ -28,6 +28,7 @@ from onnxviz.graph.operators.axis_letters import Axes
 from onnxviz.graph.operators.input_uses import input_uses
 from onnxviz.graph.operators.region import Region, region, unknown_sizes
 from onnxviz.graph.operators.tokens import rearranged, token_grids
+from onnxviz.graph.readout import Reading
 from onnxviz.graph.segments import map_bytes
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.graph.shapes import fix_inputs, infer_types
@@ -111,8 +112,9 @@ class Inference:
     ) -> Executor:
         """Return what runs this graph on one device; `keep` and `placed` are those of `Executor`.
 
-        `noted` is called with a sentence where the graph has to be converted to newer operators. `as_shipped` runs int8
-        activations as onnxruntime does unless told otherwise, by which exposing may move the outputs.
+        `noted` is called with a sentence where activations are int8, and where the graph has to be converted to newer
+        operators. `as_shipped` runs int8 activations as onnxruntime does unless told otherwise, by which exposing may
+        move the outputs.
 
         Raises:
             ModelError: The file with the weights changed since it was opened, or is incomplete.
@@ -121,6 +123,8 @@ class Inference:
         self.file.check_unchanged()
         self.file.check_complete()
         kind = "" if as_shipped and self._quantised == "int8" else self._quantised
+        if kind == "int8":
+            noted(_SIGNED)
         newer = partial(_newer, opset=self.graph.opset, noted=once(noted)) if is_old(self.graph) else None
         options = options or RunOptions()
         return Executor(self.file.folder, options, keep=keep, placed=placed, quantised=kind, newer=newer)
@@ -184,7 +188,7 @@ class Inference:
                     continue
                 choice, reason = wanted[reading.value], reason_against(array)
                 if not reason:
-                    yield self.activation(choice, array, reading.dtype, fed)
+                    yield self.activation(choice, array, reading, fed)
                     continue
                 refused += 1
                 if refused == len(choices):
@@ -237,8 +241,10 @@ class Inference:
         with self.advising():
             return self.executor(options, as_shipped=True).open(skeleton_of(self.graph)).run(fed.arrays, names)
 
-    def activation(self, choice: Choice, array: Array, dtype: str = "", fed: Feed | None = None) -> Activation:
-        """Return an array of a run with the name, layout and operator of its choice, and the dtype that it had."""
+    def activation(
+        self, choice: Choice, array: Array, reading: Reading | None = None, fed: Feed | None = None
+    ) -> Activation:
+        """Return an array of a run with the name, layout and operator of its choice, and what its reading says."""
         axes = self._layouts.of_array(choice, array.ndim)
         layout = None if axes is None else axes.layout
         if layout is not None and layout.count("T") == 1 and not self._takes_pictures:
@@ -246,7 +252,10 @@ class Inference:
         op = "" if choice.layer is None else choice.layer.op
         assumed = axes is not None and axes.assumed
         tokens = None if fed is None else self._tokens(choice.value, array, axes, fed)
-        return Activation(choice.name, choice.value, choice.tap, array, layout, op, assumed, dtype, tokens)
+        reading = reading or Reading(choice.value)
+        counted = None if reading.quantised is None else reading.quantised.counted(array)
+        names = choice.name, choice.value, choice.tap
+        return Activation(*names, array, layout, op, assumed, reading.dtype, tokens, counted)
 
     def _tokens(self, value: str, array: Array, axes: Axes | None, fed: Feed) -> TokenGrid | None:
         """Return where the tokens of a value lie; None where its layout says it, or it was not followed."""
@@ -302,7 +311,7 @@ class Inference:
     def _inputs(self) -> tuple[TensorSpec, ...]:
         """The inputs with what the graph's own operators say of them: their layout, and their first use."""
         known = {name: found.layout for name, found in self._layouts.known.items() if not found.assumed}
-        uses = input_uses(self.graph, self.types)
+        uses = input_uses(self.graph, self.types, self.file.folder)
         return tuple(replace(spec, layout=known.get(spec.name), use=uses[spec.name]) for spec in self.graph.inputs)
 
     @cached_property
@@ -316,6 +325,12 @@ class Inference:
     @cached_property
     def _quantised(self) -> str:
         return quantised(self.graph, self.types)
+
+
+_SIGNED = (
+    "activations are int8: run with onnxruntime's session.qdqisint8allowed, so that looking at them changes nothing; "
+    "without it, onnxruntime on x86 computes in uint8 and may come out a step of the codes or two apart"
+)
 
 
 def _newer(skeleton: bytes, opset: int, noted: Callable[[str], None]) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -78,7 +78,8 @@ class Collector(AbstractContextManager["Collector"]):
             known = known or channel_statistics(arranged.values)
             place.kept = strongest_channels(known, MOST_CHANNELS)
             place.facts = replace(facts, notes=(*facts.notes, _whole_words(known)))
-        place.parts[len(self.runs)] = store_block(self.store, array.shape, arranged, known, place.kept)
+        part = store_block(self.store, array.shape, arranged, known, place.kept)
+        place.parts[len(self.runs)] = replace(part, quantised=activation.quantised)
 
     def drop_run(self) -> None:
         """Forget the current run, which failed; its blocks stay in the store, but are not written."""
@@ -138,12 +139,20 @@ def _facts(activation: Activation, arranged: Arranged, layer: Layer | None, labe
         layout=activation.layout,
         form=FORMS[arranged.kind],
         axes=_axes(activation, arranged),
-        notes=(*([f"layout {activation.layout} assumed"] if activation.layout_assumed else []), *arranged.notes),
+        notes=(*_notes(activation), *arranged.notes),
         attention=arranged.kind == ATTENTION,
         layer=layer,
         tokens=activation.tokens if activation.is_attention else None,
         labels=tuple(labels) if labels is not None and len(labels) == len(arranged.values) else None,
     )
+
+
+def _notes(activation: Activation) -> Iterator[str]:
+    """Give what is to be said of the numbers and axes of an activation."""
+    if activation.quantised is not None:
+        yield f"{activation.quantised.dtype} dequantised: {activation.quantised.formula}"
+    if activation.layout_assumed:
+        yield f"layout {activation.layout} assumed"
 
 
 def _whole_words(statistics: ChannelStatistics) -> str:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from onnxviz.classes.scores import ClassScore
 from onnxviz.draw.statistics import ChannelStatistics, Floats
 from onnxviz.draw.style import Style
+from onnxviz.quantised import Quantised
 
 if TYPE_CHECKING:
     from onnxviz.feed.feed import Fed
@@ -102,6 +103,7 @@ class RunPart:
         exact: whether the block holds the values themselves, not codes.
         extra: whether it has a plane of extras, for values that are not finite.
         wide: whether the ends of the channels, or the values of a vector, need float64.
+        quantised: how its codes are quantised, and how many lie at an end; None where it has none.
     """
 
     block: int
@@ -113,6 +115,7 @@ class RunPart:
     exact: bool
     extra: bool
     wide: bool
+    quantised: Quantised | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ screen while the browser still reads the rest of a large file.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import BinaryIO
 
 from onnxviz.draw.arrange import BARS
@@ -15,7 +16,7 @@ from onnxviz.reporting.block_store import BlockStore
 from onnxviz.reporting.bundle import PageFiles, load_page
 from onnxviz.reporting.collect import FORMS, Collector
 from onnxviz.reporting.contents import LayerPart, ReportModel, RunPart
-from onnxviz.reporting.index import index_text, run_document
+from onnxviz.reporting.index import index_text, layer_document, run_document
 from onnxviz.reporting.reduce import fit, weight
 from onnxviz.words import listed, shown
 
@@ -29,10 +30,15 @@ _ROUNDS = 4
 _SENTENCE = 512
 
 
-def write_report(target: BinaryIO, model: ReportModel, collected: Collector, size: int) -> str:
-    """Write what was collected as a page of at most `size` bytes; return its sentence about what was left out."""
+def write_report(
+    target: BinaryIO, model: ReportModel, collected: Collector, size: int, live: Mapping[str, str] | None = None
+) -> str:
+    """Write what was collected as a page of at most `size` bytes; return its sentence about what was left out.
+
+    `live` is what a page that is served knows of its server: the `token` that it answers to.
+    """
     page = load_page()
-    head, script = _head(page), f"<script>{page.script}</script>\n".encode()
+    head, script = _head(page, live), f"<script>{page.script}</script>\n".encode()
     fitted = _ReportOfSize(model, collected, size - len(head) - len(script) - len(_END))
     target.write(head)
     target.write(_INDEX % fitted.index.encode())
@@ -73,22 +79,40 @@ class _ReportOfSize:
         return len(_INDEX) + len(self.index) + blocks + len(runs) * (len(_BLOCK) + len(str(len(runs))))
 
 
-def _head(page: PageFiles) -> bytes:
+def live_update(collected: Collector, places: Mapping[tuple[str, str], int]) -> bytes:
+    """Return the one run that was collected as JSON, for a page that is served: `run`, `layers` by place, and `blocks`.
+
+    `places` are those of the page's layers, by name and value.
+    """
+    layers = {places[part.facts.name, part.facts.output]: part for part in collected.layers()}
+    document = {
+        "run": run_document(collected.runs[0]),
+        "layers": {place: layer_document(part) for place, part in layers.items()},
+        "blocks": {
+            run.block: base64.b64encode(collected.store.read(run.block)).decode() for run in _stored(layers.values())
+        },
+    }
+    return json.dumps(document, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _head(page: PageFiles, live: Mapping[str, str] | None) -> bytes:
+    policy = page.policy + ("; connect-src 'self'" if live is not None else "")
+    asks = "" if live is None else f'<script type="application/json" id="server">{json.dumps(live)}</script>\n'
     head = (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{page.policy}">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>onnxviz report</title>\n<style>{page.style}</style>\n</head>\n<body>\n{page.body}\n"
+        f"<title>onnxviz report</title>\n<style>{page.style}</style>\n</head>\n<body>\n{page.body}\n{asks}"
     )
     return head.encode()
 
 
-def _write_blocks(target: BinaryIO, layers: Sequence[LayerPart], store: BlockStore) -> None:
+def _write_blocks(target: BinaryIO, layers: Iterable[LayerPart], store: BlockStore) -> None:
     for run in _stored(layers):
         target.write(_BLOCK % (run.block, base64.b64encode(store.read(run.block))))
 
 
-def _stored(layers: Sequence[LayerPart]) -> Iterator[RunPart]:
+def _stored(layers: Iterable[LayerPart]) -> Iterator[RunPart]:
     return (run for layer in layers for run in layer.runs if run is not None)
 
 

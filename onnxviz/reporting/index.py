@@ -41,7 +41,7 @@ def index_text(
         "model": {"name": model.name, "device": model.device, "level": model.level},
         "left_out": left_out,
         "runs": list(runs),
-        "layers": [_layer(layer) | _limits(layer, look) for layer in layers],
+        "layers": [layer_document(layer) | _limits(layer, look) for layer in layers],
         **appearance(look),
     }
     text = json.dumps(document, allow_nan=False, separators=(",", ":"))
@@ -74,7 +74,8 @@ def _picture(run: ReportRun) -> dict[str, Any] | None:
     return {"uri": uri, "height": pixels.shape[0], "width": pixels.shape[1], "input": name}
 
 
-def _layer(part: LayerPart) -> dict[str, Any]:
+def layer_document(part: LayerPart) -> dict[str, Any]:
+    """Return the entry of a layer in the index."""
     facts = part.facts
     first = next(run for run in part.runs if run is not None)
     document = {
@@ -101,6 +102,9 @@ def _layer(part: LayerPart) -> dict[str, Any]:
     if facts.attention:
         document["drawing"] = "attention"
         document["tokens"] = None if facts.tokens is None else _attention_tokens(facts.tokens)
+    if first.quantised is not None:
+        codes = first.quantised.as_json()
+        document["quantised"] = {name: codes[name] for name in ("dtype", "scale", "zero_point", "axis")}
     return document
 
 
@@ -149,6 +153,8 @@ def _run_part(run: RunPart, first: RunPart) -> dict[str, Any]:
     }
     if run.wide:
         document["wide"] = True
+    if run.quantised is not None:
+        document["at_ends"] = [run.quantised.at_low, run.quantised.at_high]
     if run.shape != first.shape:
         document |= {"shape": list(run.shape), "extent": list(run.extent)}
     return document

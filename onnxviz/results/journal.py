@@ -112,6 +112,7 @@ def _layer_document(layer: LayerRecord, statistics: ChannelStatistics) -> dict[s
         "query": layer.query or None,
         "dtype": layer.dtype,
         "dequantised": layer.dequantised,
+        "quantised": layer.quantised.as_json() if layer.quantised else None,
         "receptive_field": field.as_json() if field else None,
         "min": number(layer.range[0]),
         "max": number(layer.range[1]),

@@ -14,6 +14,7 @@ from typing import Any
 from onnxviz.classes.scores import ClassScore
 from onnxviz.graph.layers.layer import Layer
 from onnxviz.layout import TokenGrid
+from onnxviz.quantised import Quantised
 
 LISTING = "view.json"
 """The name of the file that lists everything that was made."""
@@ -27,6 +28,7 @@ class LayerRecord:
         shape, layout: of what was shown.
         dtype: the value's own in the model; `dequantised` where what its codes stand for was shown.
         range: the smallest and the largest finite value.
+        quantised: how its codes are quantised, and how many lie at an end, where its numbers come from codes.
         irregular: how many channels are not finite in words, such as `NaN in 1, inf in 1 of 16`; else empty.
         overview: the channels that the overview shows of it, none of a vector; None where it is not in the overview.
         pictures: their files.
@@ -46,6 +48,7 @@ class LayerRecord:
     pictures: tuple[str, ...]
     dequantised: bool = False
     irregular: str = ""
+    quantised: Quantised | None = None
     overview: tuple[int, ...] | None = None
     tokens: TokenGrid | None = None
     query: str = ""

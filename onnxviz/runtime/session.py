@@ -21,8 +21,7 @@ class RunOptions:
 
     Attributes:
         device: `auto`, `cpu`, `cuda`, `cuda:N`, `openvino` or another that `onnxviz devices` lists.
-        exact: turn off all of onnxruntime's optimisation; only then does exposing a value never change a bit, and of
-            float16 on the CPU not even then.
+        exact: turn off all of onnxruntime's optimisation; only then does looking at a value never change a bit.
         many: optimise for many runs: weights are rearranged once, at the cost of memory.
         threads: threads of one operator; 0 means one a core.
         memory: bytes of maps that are held at a time; a model that needs more runs in pieces.

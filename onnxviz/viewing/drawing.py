@@ -170,6 +170,7 @@ def _record(
         pictures=pictures,
         dequantised=activation.dequantised,
         irregular=irregular_words(activation.maps(), statistics),
+        quantised=activation.quantised,
         overview=None if row is None else row.shown,
         tokens=activation.tokens,
     )

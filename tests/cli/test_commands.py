@@ -724,6 +724,14 @@ def test_a_scale_that_was_guessed_is_said_even_when_quiet(onnxviz_command: Comma
     guessed = onnxviz_command("view", tmp_path / "guess.onnx", cat, cat, "-o", tmp_path / "a", "-q", "--no-html")
     assert guessed.err.startswith("ATTENTION: the model does not say how its pixels are to be scaled; they are fed as")
     assert guessed.err.count("ATTENTION") == 1
+    open_head = "g (int8[1,C,8,8] x) => (float[1,C,8,8] y)"
+    model_of(tmp_path / "open.onnx", f"{open_head} {{ [same] y = Cast <to=1> (x) }}")
+    view = ("view", tmp_path / "open.onnx", cat, "--layers", "same", "-o", tmp_path / "c", "-q", "--no-html")
+    lines = onnxviz_command(*view).err.splitlines()
+    assert lines == [
+        "ATTENTION: the model does not say how many channels it takes: 3 are fed, as NCHW",
+        "ATTENTION: the input is int8 and the model says nothing about its scale: pixel - 128 is fed",
+    ]
     own = onnxviz_command("view", tmp_path / "own.onnx", cat, "-o", tmp_path / "b", "-q", "--no-html")
     assert own.err == ""
     (fed,) = json.loads((tmp_path / "b" / "view.json").read_text())["runs"][0]["fed"]
@@ -866,6 +874,21 @@ def test_a_layer_that_is_not_finite_is_named(onnxviz_command: Command, tmp_path:
     rows = {line.split()[0]: line for line in done.out.splitlines()}
     assert "  1 .. 12  " in rows["same"] and "NaN" not in rows["same"]
     assert "  1 .. 4, NaN in 1, inf in 1 of 3  " in rows["scaled"]
+
+
+def test_codes_and_how_many_lie_at_their_ends_stand_in_the_table(onnxviz_command: Command, tmp_path: Path) -> None:
+    text = """g (float[1,1,2,4] x) => (float[1,1,2,4] y) <float s = {0.5}, uint8 z = {3}> {
+        [plain] a = Abs (x)
+        [q] q = QuantizeLinear (a, s, z)
+        [codes] y = DequantizeLinear (q, s, z)
+    }"""
+    onnx.save(onnx.parser.parse_model('<ir_version: 8, opset_import: ["": 17]> ' + text), tmp_path / "m.onnx")
+    np.save(tmp_path / "x.npy", np.array([0, 1, 2, 3, 4, 5, 126, 1000], np.float32).reshape(1, 1, 2, 4))
+    command = ("view", tmp_path / "m.onnx", tmp_path / "x.npy", "--layers", "plain,codes", "--no-html", "-o")
+    title, plain, codes = onnxviz_command(*command, tmp_path / "out").out.splitlines()
+    assert re.split("  +", title)[-2:] == ["codes", "at their ends"]
+    assert re.split("  +", codes)[-2:] == ["uint8 (q - 3) x 0.5", "0 % and 25 %"]
+    assert plain.rstrip().endswith("plain.png")
 
 
 def test_a_value_that_is_a_list_is_named_and_the_others_drawn(onnxviz_command: Command, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def test_which_preprocessing_is_chosen() -> None:
     assert choice(FeedOptions(resize="crop"), {}) == ("zero-one (resize changed)", True)
     assert choice(FeedOptions(range=(0.0, 255.0)), {}) == ("zero-one (range changed)", False)
     assert choice(FeedOptions(), {}, "uint8") == ("raw", False)
-    assert choice(FeedOptions(), {}, "int8") == ("raw - 128", False)
+    assert choice(FeedOptions(), {}, "int8") == ("raw - 128", True)
 
 
 CAFFE, DEVIATION = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)

@@ -86,3 +86,25 @@ def test_a_dtype_that_numpy_lacks(picture: Path) -> None:
     assert refusal(spec(1, 3, 2, 2, dtype="float8e4m3fn"), picture) == (
         "input 'x' is of type float8e4m3fn, which cannot be fed"
     )
+
+
+def test_twelve_bits_in_sixteen_are_fed_as_a_range_that_holds_them(tmp_path: Path) -> None:
+    values = np.array([[0, 819], [4095, 3]], np.uint16)
+    Image.fromarray(values).save(tmp_path / "a.png")
+    options = FeedOptions(range=(0.0, 4095.0))
+    result = feed(spec(1, 1, 2, 2), tmp_path / "a.png", options)
+    np.testing.assert_allclose(result.arrays["x"][0, 0], values, atol=1e-3)
+    assert result.fed[0].notes == ("its numbers are in the range that is fed: 0..4095",)
+    assert result.arrays["x"].tolist() == feed(spec(1, 1, 2, 2), values, options).arrays["x"].tolist()
+    # A range within 0..255 is that of pixels, and one that the numbers exceed is not theirs.
+    for low, high in ((0.0, 1.0), (0.0, 1000.0)):
+        fed = feed(spec(1, 1, 2, 2), tmp_path / "a.png", FeedOptions(range=(low, high)))
+        np.testing.assert_allclose(fed.arrays["x"][0, 0], values / 65535 * high, rtol=1e-5)
+        assert "it is fed as dark as it is" in fed.fed[0].notes[0]
+
+
+def test_truth_values_are_black_and_white() -> None:
+    mask = np.array([[True, False], [False, True]])
+    result = feed(spec(1, 1, 2, 2), mask, RAW)
+    assert result.arrays["x"].ravel().tolist() == [255, 0, 0, 255]
+    assert result.fed[0].notes == ("False is taken as black and True as white",)

@@ -19,6 +19,7 @@ from onnxviz.activations import Activation, Activations
 from onnxviz.draw.statistics import channel_statistics
 from onnxviz.errors import InputError, OutputError, UsageError
 from onnxviz.layout import TokenGrid
+from onnxviz.quantised import Quantised
 from onnxviz.reporting.collect import MOST_RUNS, Collector
 from onnxviz.reporting.contents import ReportModel, ReportRun
 from onnxviz.reporting.html_file import write_report
@@ -72,6 +73,20 @@ def test_the_codes_of_a_map_worked_out_on_paper(tmp_path: Path, read_report: Rea
         "extent": [2, 2],
     }
     assert (layer["channels"], layer["kept"], layer["halved"]) == (2, [0, 1], 0)
+
+
+def test_codes_are_said_with_their_ends_in_each_run(tmp_path: Path, read_report: Reader) -> None:
+    codes = Quantised("uint8", 0.5, 128)
+    low, high = np.full((1, 2, 2, 2), -64, np.float32), np.array([[[[63.5, 0], [1, 2]]] * 2], np.float32)
+    runs = [
+        Activations([Activation("conv", "v", "act", maps, "NCHW", quantised=codes.counted(maps))])
+        for maps in (low, high)
+    ]
+    onnxviz.report(dict(zip("ab", runs, strict=True)), tmp_path / "r.html")
+    (layer,) = read_report(tmp_path / "r.html").index["layers"]
+    assert layer["quantised"] == {"dtype": "uint8", "scale": 0.5, "zero_point": 128, "axis": None}
+    assert [run["at_ends"] for run in layer["runs"]] == [[1, 0], [0, 0.25]]
+    assert layer["notes"][0] == "uint8 dequantised: (q - 128) x 0.5"
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int8, np.uint8, np.int32, np.int64, np.bool_])

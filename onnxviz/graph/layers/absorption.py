@@ -2,7 +2,8 @@
 
 From a layer's output, as long as a single node reads the value, the walk takes: one norm, one nonlinearity (of several
 nodes too, such as x * Sigmoid(x)), and before the nonlinearity any constant biases and scales of a conv, dense or norm
-layer (see affine.py). At any step it takes a QuantizeLinear with the DequantizeLinear behind it: in a quantised model
+layer (see affine.py). A norm or nonlinearity of several values, such as SkipLayerNormalization, is not the layer's own.
+At any step it takes a QuantizeLinear with the DequantizeLinear behind it: in a quantised model
 that is the value its integer kernels compute, shown dequantised, and exposing it stops no fusion. A product of whole
 numbers (ConvInteger, MatMulInteger) begins with the Cast and the Mul that make it what it stands for, a layer between
 two Reshapes behind the second (see regrouping.py).
@@ -15,11 +16,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from onnx import TensorProto
+
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.families import Families
+from onnxviz.graph.layers.patterns import computed
 from onnxviz.graph.node import Node
 
 _NOTHING: frozenset[str] = frozenset()
+_FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16)
 _MAY_FOLLOW_ANY = frozenset({"affine", "norm", "act"})
 _MAY_FOLLOW: Mapping[str, frozenset[str]] = {
     "other": frozenset({"affine", "act"}),  # what a norm makes of rows of a table is the norm's
@@ -67,12 +72,19 @@ class Absorber:
         reader = readers[0]
         if reader.inputs[:1] == (value,) and reader.operator in ("QuantizeLinear", "DequantizeLinear"):
             return self._dequantised(value, reader, may)
-        if reader.index in self._families.affine:
-            return (reader.outputs[0], may) if "affine" in may else (value, may)
+        if "affine" in may and (scaled := self._scaled(reader)):
+            return scaled, may
         role = self._families.kinds[reader.index]
-        if role in may and reader.inputs[0] == value:
+        if role in may and reader.inputs[0] == value and computed(self._graph, reader) == {value}:
             return reader.outputs[0], _MAY_FOLLOW[role]
         return value, may
+
+    def _scaled(self, reader: Node) -> str:
+        """Return what a node makes that shifts or scales by a constant, at once or behind a Cast between floats."""
+        if reader.operator == "Cast" and reader.attribute("to") in _FLOATS:
+            behind = self._graph.consumers.get(reader.outputs[0], ())
+            reader = behind[0] if len(behind) == 1 else reader
+        return reader.outputs[0] if reader.index in self._families.affine else ""
 
     def _dequantised(self, value: str, reader: Node, may: frozenset[str]) -> tuple[str, frozenset[str]]:
         if reader.operator == "DequantizeLinear":

@@ -20,7 +20,7 @@ from onnxviz.layout import Dimension, TensorSpec, channel_axis
 _FOLDABLE = frozenset({"conv", "dense", "norm"})
 _EITHER_SIDE = frozenset({"Add", "Mul"})
 _OPERATORS = _EITHER_SIDE | {"Sub", "Div"}
-_QUANTISERS = frozenset({"QuantizeLinear", "DequantizeLinear"})
+_PASSING = frozenset({"Cast", "QuantizeLinear", "DequantizeLinear"})
 
 
 class AffineFinder:
@@ -84,10 +84,10 @@ def _last_axis(owner: Node, kind: str) -> Sequence[int]:
 
 
 def _sides(graph: Graph, node: Node) -> tuple[str, str]:
-    """Return the value that a node shifts, scales or quantises and the constant by which; else empty texts."""
+    """Return the value that a node shifts, scales, casts or quantises and the constant by which; else empty texts."""
     if not node.outputs:
         return "", ""
-    if node.operator in _QUANTISERS:
+    if node.operator in _PASSING:
         return next(iter(node.inputs), ""), ""
     if node.operator in _OPERATORS and len(node.inputs) == 2:
         first, second = node.inputs

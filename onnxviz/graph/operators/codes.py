@@ -2,29 +2,52 @@
 
 A code stands for `(code - zero point) * scale`. `QLinearConv` and its kin name the scale of what they make, and what
 only moves or chooses values passes it on: behind `QLinearConv -> MaxPool -> Transpose` the codes still have the scale
-of the convolution. `Concat` passes it on where the scales of all parts are equal.
+of the convolution. `Concat` passes it on where the scales of all parts are equal. Behind DequantizeLinear stand the
+numbers themselves.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy
 
 from onnxviz.errors import ModelError
+from onnxviz.graph.attributes import MALFORMED
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.node import Node
 from onnxviz.graph.operators.table import operator_of, passes_values
+from onnxviz.quantised import Quantised
 
 
 @dataclass(frozen=True, slots=True)
 class CodeScale:
-    """The values that hold the scale and the zero point of codes, each one number; without a name the latter is 0."""
+    """The values that hold the scale and the zero point of codes; without a name the latter is 0.
+
+    Each is one number, or behind a DequantizeLinear one for each place along `axis`.
+    """
 
     scale: str
     zero_point: str = ""
+    axis: int | None = None
+
+    def quantised(self, graph: Graph, dtype: str) -> Quantised | None:
+        """Return how codes of a dtype are quantised; None where the scale is computed, or its data lie outside."""
+        scales = _constant(graph, self.scale)
+        zeros = _constant(graph, self.zero_point) if self.zero_point else numpy.zeros(1)
+        if scales is None or zeros is None or scales.size == 0 or zeros.size not in (1, scales.size):
+            return None
+        scale, zero = scales.reshape(-1).astype(float).tolist(), zeros.reshape(-1).astype(int).tolist()
+        if not all(map(math.isfinite, scale)):
+            return None
+        if len(scale) == 1:
+            return Quantised(dtype, scale[0], zero[0])
+        zero = zero if len(zero) > 1 else zero * len(scale)
+        return None if self.axis is None else Quantised(dtype, tuple(scale), tuple(zero), self.axis)
 
 
 def code_scales(graph: Graph) -> Mapping[str, CodeScale]:
@@ -47,16 +70,32 @@ def code_scales(graph: Graph) -> Mapping[str, CodeScale]:
     return found
 
 
+def dequantised(graph: Graph, value: str) -> tuple[str, CodeScale] | None:
+    """Return the codes that a value stands for behind a DequantizeLinear, and their scale; None where it is another.
+
+    One with a scale for each block of values is left out.
+    """
+    node = graph.producers.get(value)
+    if node is None or node.operator != "DequantizeLinear" or len(node.inputs) < 2:
+        return None
+    with suppress(*MALFORMED):
+        if node.integer("block_size", 0) == 0:
+            scale, zero_point = [*node.inputs[1:3], ""][:2]
+            return node.inputs[0], CodeScale(scale, zero_point, node.integer("axis", 1))
+    return None
+
+
 def _made(node: Node) -> CodeScale | None:
     """Return the scale that a node itself gives to what it makes."""
     if not node.outputs or not node.outputs[0]:
         return None
     if node.operator == "DynamicQuantizeLinear":
-        return CodeScale(*node.outputs[1:3]) if len(node.outputs) == 3 and all(node.outputs) else None
+        return CodeScale(node.outputs[1], node.outputs[2]) if len(node.outputs) == 3 and all(node.outputs) else None
     place = 1 if node.operator == "QuantizeLinear" else operator_of(node).output_scale
     if place is None or len(node.inputs) <= place or not node.inputs[place]:
         return None
-    return CodeScale(*node.inputs[place : place + 2])
+    scale, zero_point = [*node.inputs[place : place + 2], ""][:2]
+    return CodeScale(scale, zero_point)
 
 
 def _passed(graph: Graph, node: Node, known: Mapping[str, CodeScale]) -> CodeScale | None:

@@ -7,10 +7,14 @@ The first operator that does more, such as a convolution, is where the input is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy
+import onnx
 
 from onnxviz.graph.attributes import MALFORMED
 from onnxviz.graph.graph import Graph
@@ -38,6 +42,7 @@ _MOVES = MOVING | {elementwise.cast_like, elementwise.quantisation}
 _KEEPS = frozenset({"Cast", "Identity", "Dropout", "Clip"})
 """Operators that work number by number and change none, or none that pixels have."""
 _DEEPEST_CONSTANT = 16
+_LARGEST_IMAGE = 1 << 24
 _KINDS = {
     "sequence_type": "sequence",
     "optional_type": "optional",
@@ -46,9 +51,16 @@ _KINDS = {
 }
 
 
-def input_uses(graph: Graph, types: Mapping[str, TensorSpec]) -> Mapping[str, InputUse]:
-    """Return what the graph does first with each of its inputs; `types` tell the sizes of the tables it looks into."""
-    trail, demanded = _InputTrail(graph, types), demanded_sizes(graph, types)
+def input_uses(graph: Graph, types: Mapping[str, TensorSpec], folder: Path | None = None) -> Mapping[str, InputUse]:
+    """Return what the graph does first with each of its inputs.
+
+    Args:
+        graph: of which the inputs are.
+        types: tell the sizes of the tables that it looks into.
+        folder: to which the locations of constants are relative that are not in the graph, such as a mean image's; None
+            leaves these unread.
+    """
+    trail, demanded = _InputTrail(graph, types, folder), demanded_sizes(graph, types)
     kinds = {info.name: info.type.WhichOneof("value") for info in graph.proto.graph.input}
     found = {
         spec.name: InputUse(_KINDS.get(kinds.get(spec.name) or "", "tensor"), sizes=demanded.get(spec.name, ()))
@@ -66,9 +78,10 @@ def input_uses(graph: Graph, types: Mapping[str, TensorSpec]) -> Mapping[str, In
 class _InputTrail:
     """The values that are an input of the graph moved, shifted or scaled."""
 
-    def __init__(self, graph: Graph, types: Mapping[str, TensorSpec]) -> None:
+    def __init__(self, graph: Graph, types: Mapping[str, TensorSpec], folder: Path | None) -> None:
         self.graph = graph
         self.types = types
+        self._folder = folder
         self.followed = {spec.name: input_range(spec.name) for spec in graph.inputs}
         self.covered: dict[str, tuple[float, float] | None] = {}
         self._sources: dict[str, tuple[str, ...]] = {spec.name: (spec.name,) for spec in graph.inputs}
@@ -105,10 +118,21 @@ class _InputTrail:
 
     def _constant(self, value: str, depth: int) -> NumberRange | None:
         array = self.graph.constant(value)
+        array = self._read(value) if array is None else array
         if array is not None:
             return constant_range(array)
         maker = self.graph.producers.get(value)
         return None if maker is None or depth > _DEEPEST_CONSTANT else self._made(maker, depth + 1)
+
+    def _read(self, value: str) -> numpy.ndarray[Any, Any] | None:
+        """Return a constant whose data lie outside, of up to a picture's size."""
+        stored, dims = self.graph.initializers.get(value), self.graph.dims(value)
+        if self._folder is None or stored is None or dims is None or math.prod(dims) > _LARGEST_IMAGE:
+            return None
+        try:
+            return onnx.numpy_helper.to_array(stored, str(self._folder))
+        except (OSError, ValueError, TypeError, onnx.checker.ValidationError):
+            return None  # what is wrong with its file a run says best
 
     def _made(self, node: Node, depth: int) -> NumberRange | None:
         """Return the numbers that a node makes, None where it does more than move, shift and scale."""

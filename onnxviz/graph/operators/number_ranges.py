@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
 import numpy
@@ -61,18 +61,29 @@ def constant_range(array: npt.NDArray[Any]) -> NumberRange | None:
 
 
 def _number_text(numbers: npt.NDArray[numpy.float64]) -> str:
-    each = [f"{number:.4g}" for number in dict.fromkeys(numbers.reshape(-1).tolist())]
-    return each[0] if len(each) == 1 else f"({', '.join(each[:4])}{', ...' if len(each) > 4 else ''})"
+    first = islice(dict.fromkeys(numbers.reshape(-1).tolist()), _MOST_LISTED + 1)
+    return _listed([f"{number:.4g}" for number in first])
+
+
+_MOST_LISTED = 4
+
+
+def _listed(texts: Sequence[str]) -> str:
+    """Return the text of several numbers side by side, such as one a channel; of one alone without brackets."""
+    if len(texts) == 1:
+        return texts[0]
+    return f"({', '.join(texts[:_MOST_LISTED])}{', ...' if len(texts) > _MOST_LISTED else ''})"
 
 
 def joined(parts: Sequence[NumberRange]) -> NumberRange | None:
-    """Return what lies side by side, such as channels that were split and scaled one by one."""
+    """Return what lies side by side, such as channels that were split and scaled one by one: `(x - 120, x - 110)`."""
     if not parts or len({part.root for part in parts}) > 1:
         return None
     ends = numpy.stack(
         [numpy.min([part.ends[:, 0] for part in parts], 0), numpy.max([part.ends[:, 1] for part in parts], 0)], 1
     )
-    return replace(parts[0], ends=ends)
+    formulas = [part.formula for part in parts]
+    return replace(parts[0], ends=ends, formula=_listed(formulas if len({*formulas}) > 1 else formulas[:1]))
 
 
 def unwrapped(branches: Sequence[NumberRange | None]) -> NumberRange | None:

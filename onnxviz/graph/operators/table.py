@@ -75,7 +75,7 @@ _ROWS: Iterable[tuple[str, Operator]] = (
     ("DeformConv", Operator("conv", None, seeds.spatial, weights=(1, 3))),
     ("CausalConvWithState", Operator("other", None, seeds.spatial)),
     ("NhwcConv NhwcFusedConv NhwcMaxPool", Operator("other", None, seeds.channels_last)),
-    ("GroupNorm SkipGroupNorm", Operator("other", None, seeds.group_norm)),
+    ("GroupNorm SkipGroupNorm", Operator("norm", None, seeds.group_norm, weights=(1, 2))),
     ("MaxPool AveragePool LpPool", Operator("pool", windows.window, seeds.spatial)),
     ("QLinearAveragePool", Operator("pool", windows.window, seeds.spatial, output_scale=3)),
     (
@@ -100,17 +100,16 @@ _ROWS: Iterable[tuple[str, Operator]] = (
         "LayerNormalization RMSNormalization",
         Operator("norm", normalising.last_axes, None, seeds.last_axis_norm, (1, 2)),
     ),
-    ("SimplifiedLayerNormalization", Operator("other", normalising.last_axes, None, seeds.last_axis_norm)),
-    (
-        "SkipLayerNormalization SkipSimplifiedLayerNormalization",
-        Operator("other", normalising.skip_norm, None, seeds.skip_norm),
-    ),
-    ("EmbedLayerNormalization BiasAdd BiasSplitGelu", Operator("other", None, seeds.tokens)),
-    ("BiasGelu FastGelu", Operator("other", elementwise.pointwise, None, seeds.bias)),
+    ("SimplifiedLayerNormalization", Operator("norm", normalising.last_axes, None, seeds.last_axis_norm, (1,))),
+    ("SkipLayerNormalization", Operator("norm", normalising.skip_norm, None, seeds.skip_norm, (2, 3, 4))),
+    ("SkipSimplifiedLayerNormalization", Operator("norm", normalising.skip_norm, None, seeds.skip_norm, (2, 3))),
+    ("EmbedLayerNormalization", Operator("norm", None, seeds.tokens, weights=(2, 3, 4, 5, 6))),
+    ("BiasAdd BiasSplitGelu", Operator("other", None, seeds.tokens)),
+    ("BiasGelu FastGelu", Operator("act", elementwise.pointwise, None, seeds.bias, (1,))),
     ("MeanVarianceNormalization", Operator("other", normalising.mean_variance)),
     ("LpNormalization", Operator("other", normalising.along_axis)),
     (
-        "Relu Clip LeakyRelu Elu Selu Sigmoid HardSigmoid HardSwish Tanh Gelu Mish Softplus Swish",
+        "Relu Clip LeakyRelu Elu Selu Sigmoid HardSigmoid HardSwish Tanh Gelu QuickGelu Mish Softplus Swish",
         Operator("act", elementwise.pointwise),
     ),
     ("QLinearSigmoid QLinearLeakyRelu", Operator("act", elementwise.pointwise, output_scale=3)),
@@ -152,7 +151,7 @@ _ROWS: Iterable[tuple[str, Operator]] = (
     (
         "Abs Acos Acosh And Asin Asinh Atan Atanh BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Cast "
         "Ceil Celu Cos Cosh Dropout Equal Erf Exp Floor Greater GreaterOrEqual Identity IsInf IsNaN Less "
-        "LessOrEqual Log Max Mean Min Mod Neg Not Or Pow QuickGelu Reciprocal Round Shrink Sign Sin Sinh "
+        "LessOrEqual Log Max Mean Min Mod Neg Not Or Pow Reciprocal Round Shrink Sign Sin Sinh "
         "Softsign Sqrt Tan ThresholdedRelu Where Xor",
         Operator("other", elementwise.pointwise),
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -58,8 +59,16 @@ class Candidate:
         """Return a field of text, empty where it is unknown."""
         return str(self.field(field) or "")
 
+    @property
+    def name_before(self) -> str | None:
+        """The name that it had before a quantiser wrote `_quant` behind a node's, `_quantized` behind a value's."""
+        before = re.sub("_quant(ized)?$", "", self.name)
+        return before if self.layer is not None and before != self.name else None
+
     def field(self, field: str) -> Any:
         """Return a field of the language, None where it is unknown."""
+        if field == "name_before":
+            return self.name_before
         if field in ("value", "kind", "module"):
             return {"value": self.value, "kind": self.kind, "module": self.module}[field]
         if self.layer or self.node is None:

@@ -191,6 +191,11 @@ class Evaluation:
         if matches:
             return matches
         matches = Matches(self._fitting("name", name.text, literal=name.literal, wide=wide))
+        renamed = self._fitting("name_before", name.text, literal=name.literal, wide=wide) & ~matches.all
+        if renamed:
+            found = listed((f"`{shown(self._candidates[number].name)}`" for number in members(renamed)), most=1)
+            self.notes[f"`{shown(name.text)}` takes {found}, as a quantiser named it"] = None
+            matches |= Matches(renamed)
         if matches or ("*" in name.text and not name.literal):
             return matches
         inside = self._candidates.graph.named_inside(name.text)

@@ -54,6 +54,8 @@ export class App {
     this.names = new LayerNames(index.layers);
     this.sidebar = new Sidebar(index.layers, (layer) => this.open(layer));
     this.pins = new Pins(this);
+    /** @type {import("./live.js").Live | null} what asks for other pictures, on a page that is served */
+    this.live = null;
     this.start = new Start(this);
     this.play = new Play(this);
     this.tour = new Tour(this);
@@ -126,10 +128,13 @@ export class App {
     const before = { ...this.state };
     Object.assign(this.state, changes);
     const fresh = this.state.layer !== before.layer;
-    const layer = this.settle(fresh);
     const turn = ++this.turn;
+    let layer;
     let values;
     try {
+      await this.live?.refresh([this.state.layer]);
+      if (turn !== this.turn) return;
+      layer = this.settle(fresh);
       values = await this.store.values(layer, this.state.run);
     } catch (error) {
       this.tell(`The maps of this layer cannot be read: ${/** @type {Error} */ (error).message}.`);
@@ -139,7 +144,7 @@ export class App {
     this.hover = null;
     this.scene = makeScene(this.index, this.state, values, currentTheme());
     this.state.place ??= this.scene.channels[0] ?? 0;
-    this.draw(fresh, before.run !== this.state.run || before.layer < 0);
+    this.draw(fresh, before.run !== this.state.run || before.layer < 0 || this.live !== null);
     if (write) writeAddress(this.placeNow(), step && fresh);
   }
 
@@ -247,6 +252,16 @@ export class App {
     writeAddress(this.placeNow(), false);
   }
 
+  /**
+   * Return the layers that are on the screen, or pinned.
+   * @returns {number[]}
+   */
+  shownLayers() {
+    const pinned = this.pins.kept.map((pin) => pin.layer);
+    const rows = this.start.shown ? this.start.stages.map((stage) => stage.shows) : [];
+    return [...new Set([this.state.layer, ...rows, ...pinned])];
+  }
+
   /** The current place, for the address. */
   placeNow() {
     const { state, index } = this;
@@ -285,6 +300,7 @@ export class App {
    */
   async sceneOf(layer, run) {
     try {
+      await this.live?.refresh([layer]);
       const values = await this.store.values(layerIn(this.index.layers[layer], run), run);
       return makeScene(this.index, { ...this.state, layer, run, live: false }, values, currentTheme());
     } catch {

@@ -6,13 +6,14 @@ import { byId } from "./dom.js";
 import { listenKeys } from "./keyboard.js";
 import { listenPointer } from "./pointer.js";
 import { BlockStore, readIndex } from "./report.js";
+import { Live } from "./live.js";
 import { followSize } from "./size.js";
 import { followTheme } from "./theme.js";
 
 /** Start the page. */
 export async function start() {
   const index = readIndex(byId("index").textContent);
-  const store = new BlockStore(blockText);
+  const store = new BlockStore(async (block) => app.live?.text(block) ?? blockText(block));
   followTheme(byId("theme"), () => app.change({}, false), index.look.theme);
   const app = new App(index, store);
   if (!index.layers.length) {
@@ -22,6 +23,8 @@ export async function start() {
   followSize(byId("size"), () => app.change({}, false));
   addEventListener("beforeprint", () => app.print(true));
   addEventListener("afterprint", () => app.print(false));
+  const server = document.getElementById("server");
+  if (server) app.live = new Live(app, JSON.parse(String(server.textContent)).token);
   listenControls(app);
   listenPointer(app);
   listenKeys(app);

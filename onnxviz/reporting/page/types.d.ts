@@ -179,6 +179,11 @@ interface Pin {
   run: number;
   place: number;
 }
+interface LiveAnswer {
+  run: Run;
+  layers: { [place: string]: Layer };
+  blocks: { [block: string]: string };
+}
 interface LayerStage {
   shows: number;
   layers: number;

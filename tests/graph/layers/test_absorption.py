@@ -344,6 +344,32 @@ def test_rows_of_a_table_do_not_take_in_the_norm_behind_them() -> None:
     assert found == {"e": "e", "y": "y"}
 
 
+def test_a_weight_behind_a_cast_belongs_to_its_norm() -> None:
+    """PyTorch's Llama norms in float32 and multiplies by the weight in the precision of the model."""
+    nodes = NORMS["one by the root"]
+    for kind, act in ((1, "y"), (10, "y"), (6, "l")):
+        found = dense_layers(f"c = MatMul (x, side) f = Abs (c) {nodes} h = Cast <to={kind}> (l) y = Mul (b, h)")
+        assert found["l"].act == act
+
+
+def test_a_norm_or_nonlinearity_of_two_values_is_not_the_layer_s_own() -> None:
+    """A sum of two maps ends a layer, also where onnxruntime norms it in the same operator."""
+    text = (
+        '<ir_version: 10, opset_import: ["": 20, "com.microsoft": 1]> g (float[1,5,2] x) => (y) '
+        f"<{DENSE}{INTEGER}> {{ c = MatMul (x, side) n = com.microsoft.SkipLayerNormalization (c, x, b, b) "
+        "d = MatMul (n, side) e = com.microsoft.BiasGelu (d, b) y = MatMul (e, side) }"
+    )
+    graph = Graph.from_proto(parser.parse_model(text))
+    found = {layer.output: (layer.kind, layer.act) for layer in catalogue(graph, infer_types(graph))}
+    assert found == {
+        "c": ("dense", "c"),
+        "n": ("norm", "n"),
+        "d": ("dense", "e"),
+        "e": ("act", "e"),
+        "y": ("dense", "y"),
+    }
+
+
 def test_what_only_resembles_a_norm_is_none() -> None:
     cube = "p = Pow (c, half) v = ReduceMean (p, last) e = Add (v, half) q = Sqrt (e) y = Div (c, q)"
     other = "p = Mul (x, x) v = ReduceMean (p, last) e = Add (v, half) q = Sqrt (e) y = Div (c, q)"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,9 +9,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from onnxviz.feed.own_scaling import range_taken
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.operators.input_uses import input_uses
 from onnxviz.graph.shapes import infer_types
+from onnxviz.graph.storage.model_file import ModelFile
 from onnxviz.layout import PROBES, InputUse
 
 MEAN, STD = np.array([123.675, 116.28, 103.53]), np.array([58.395, 57.12, 57.375])
@@ -67,7 +70,13 @@ def use(proto: onnx.ModelProto, name: str = "x") -> InputUse:
         (
             "r, g, b = Split <axis = 1> (x) \n s = Sub (r, u) \n h = Sub (g, v) \n n = Concat <axis = 1> (s, h, b)",
             {"u": 120.0, "v": 110.0},
-            "x - 120",
+            "(x - 120, x - 110, x)",
+        ),
+        (
+            "r, g, b = Split <axis = 1> (x) \n s = Sub (r, u) \n h = Sub (g, u) \n i = Sub (b, u) \n "
+            "m = Concat <axis = 1> (s, h, i) \n n = Div (m, a)",
+            {"u": 120.0, "a": 58.0},
+            "(x - 120) / 58",
         ),
         ("n = BatchNormalization (x, s, z, m, v)", {"s": [1.0] * 3, "z": [0.0] * 3, "m": MEAN, "v": STD**2}, None),
     ],
@@ -103,6 +112,22 @@ def test_what_becomes_of_pixels(nodes: str, constants: dict[str, Any], formula: 
 )
 def test_inputs_that_are_not_scaled_first(nodes: str, constants: dict[str, Any]) -> None:
     assert use(model(nodes, **constants)) == InputUse()
+
+
+def test_a_mean_image_whose_data_lie_outside_is_read_where_it_may_be(tmp_path: Path) -> None:
+    """Its range, of which the picture's is told, is in no file that fits a graph without weights."""
+    image = np.random.default_rng(0).uniform(90, 130, (3, 32, 32))
+    proto = model("n = Sub (x, m)", (1, 3, 32, 32), m=image)
+    onnx.save(proto, tmp_path / "m.onnx")
+    found = ModelFile.open(tmp_path / "m.onnx")
+    graph = Graph.from_bytes(found.skeleton)
+    assert input_uses(graph, infer_types(graph))["x"].scaling is None
+    scaling = input_uses(graph, infer_types(graph), found.folder)["x"].scaling
+    assert scaling is not None and scaling.formula.startswith("x - (") and scaling.formula.endswith(", ...)")
+    assert scaling.between(0, 255) == pytest.approx((-image.max(), 255 - image.min()))
+    assert range_taken(scaling) == (0, 255)
+    (tmp_path / "m.onnx").write_bytes(b"")
+    assert input_uses(graph, infer_types(graph), found.folder)["x"].scaling is None
 
 
 def test_channels_last_and_quantised() -> None:

@@ -889,3 +889,23 @@ def test_a_glob_is_looked_for_in_all_names_at_once() -> None:
     wanted = {str(number) for number in range(0, 400, 4)}
     expected = [n for n in range(400) if any(str(n)[:length] in wanted for length in range(1, 4))]
     assert [choice.value for choice in found] == [nodes[number].output[0] for number in expected]
+
+
+def test_a_layer_that_a_quantiser_renamed_is_found_by_its_name_before() -> None:
+    """Nodes become `conv_quant`, values without a node's name `sum_quantized`; its own name comes first."""
+    renamed = {"c0": "stem/conv_quant", "c1": "body/conv_quant", "c2": "body/conv", "c3": "tail_quant"}
+    graph = make_graph(MODEL.replace("sum", "sum_quantized"), renamed)
+    layers = [make_layer(value, "conv", "Conv", node=name) for value, name in renamed.items()]
+    layers.append(make_layer("sum_quantized", "add", "Add", node=""))
+    found = {
+        "stem/conv": (["c0"], "`stem/conv` takes `stem/conv_quant`, as a quantiser named it"),
+        "body/conv": (["c2"], ""),
+        "**/conv": (["c0", "c1", "c2"], "`**/conv` takes `stem/conv_quant` and 1 more, as a quantiser named it"),
+        "sum": (["sum_quantized"], "`sum` takes `sum_quantized`, as a quantiser named it"),
+        "tail_quant": (["c3"], ""),
+    }
+    for text, (values, note) in found.items():
+        choices = select(text, graph=graph, layers=layers)
+        assert ([choice.value for choice in choices], choices[0].note) == (values, note)
+    with pytest.raises(NoMatchError, match="nothing is called `stem/con`; near"):
+        select("stem/con", graph=graph, layers=layers)

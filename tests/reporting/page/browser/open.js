@@ -11,9 +11,12 @@ const ARGUMENTS = [
   "--no-first-run",
 ];
 
-/** Start the browser. */
-export function launch() {
-  return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ARGUMENTS });
+/** Start the browser, with further arguments if there are any. */
+export function launch(more = []) {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: [...ARGUMENTS, ...more],
+  });
 }
 
 /**

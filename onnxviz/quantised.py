@@ -1,0 +1,126 @@
+"""`Quantised`: what the numbers of a quantised value are made of, and how many of them lie at an end of its codes.
+
+A code q stands for `(q - zero point) * scale`. Of 8 bits and a scale of 0.5 about zero point 128 the codes 0..255 reach
+from -64 to 63.5; what a network computes beyond that is put to the end. So many values at an end are a sign that the
+scale is too small, unless the end stands for 0, as that of a ReLU does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from onnxviz.words import number_text
+
+if TYPE_CHECKING:
+    from onnxviz.layout import Array
+
+
+@dataclass(frozen=True, slots=True)
+class Quantised:
+    """How a value is quantised.
+
+    Attributes:
+        dtype: that of the codes.
+        scale: one number, or one for each place along `axis`.
+        zero_point: likewise.
+        axis: along which the scales differ, None where there is one.
+        at_low: the share of values at the low end of the codes, 0 where this end stands for 0.
+        at_high: the same of the high end.
+    """
+
+    dtype: str
+    scale: float | tuple[float, ...]
+    zero_point: int | tuple[int, ...] = 0
+    axis: int | None = None
+    at_low: float = 0.0
+    at_high: float = 0.0
+
+    def counted(self, array: Array) -> Quantised:
+        """Return the same with the shares of these values, which are numbers and not codes.
+
+        A value counts where the end is the code nearest to it: whoever multiplied may have rounded in the last digit.
+
+        >>> import numpy as np
+        >>> eight = Quantised("uint8", scale=0.5, zero_point=128)
+        >>> found = eight.counted(np.array([-64, -64, 0, 63.5], np.float32))
+        >>> found.at_low, found.at_high
+        (0.5, 0.25)
+        """
+        ends = _ENDS.get(self.dtype)
+        if ends is None or array.size == 0:
+            return self
+        axis = None if self.axis is None else self.axis % array.ndim
+        low, high = (
+            self._share(array, axis, end, step) for end, step in zip(ends[:2], (ends[2], -ends[2]), strict=True)
+        )
+        return replace(self, axis=axis, at_low=low, at_high=high)
+
+    def _share(self, array: Array, axis: int | None, end: int, step: int) -> float:
+        """Return the share of values nearer to an end than to the code one `step` further in."""
+        import numpy as np
+
+        scale, zero = np.array(self.scale), np.array(self.zero_point)
+        with np.errstate(over="ignore"):
+            bound = np.where((scale > 0) & (zero != end), (end + step / 2 - zero) * scale, np.nan).astype(np.float32)
+        if axis is not None:
+            bound = bound.reshape([-1 if place == axis else 1 for place in range(array.ndim)])
+        beyond = array < bound if step > 0 else array > bound
+        return float(np.count_nonzero(beyond) / array.size)
+
+    @property
+    def formula(self) -> str:
+        """How a code q becomes a number.
+
+        >>> Quantised("uint8", 0.4308, 113).formula, Quantised("int8", 0.02, -28).formula
+        ('(q - 113) x 0.431', '(q + 28) x 0.02')
+        >>> Quantised("int8", (0.5, 0.25), (0, 0), axis=1).formula
+        '(q - z) x s, 2 of each along axis 1'
+        """
+        if isinstance(self.scale, tuple) or isinstance(self.zero_point, tuple):
+            count = len(self.scale) if isinstance(self.scale, tuple) else 1
+            return f"(q - z) x s, {count} of each along axis {self.axis}"
+        zero = self.zero_point
+        code = f"(q {'-' if zero > 0 else '+'} {abs(zero)})" if zero else "q"
+        return f"{code} x {number_text(self.scale)}"
+
+    @property
+    def shares(self) -> str:
+        """The shares at the low and the high end.
+
+        >>> Quantised("uint8", 0.5, 0, at_high=0.0772).shares
+        '0 % and 7.72 %'
+        """
+        return f"{number_text(100 * self.at_low)} % and {number_text(100 * self.at_high)} %"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Quantised:
+        """Return what `as_json` wrote.
+
+        Raises:
+            KeyError, TypeError, ValueError: It did not write this.
+        """
+        scale, zero = document["scale"], document["zero_point"]
+        axis = document["axis"]
+        return cls(
+            str(document["dtype"]),
+            tuple(map(float, scale)) if isinstance(scale, list) else float(scale),
+            tuple(map(int, zero)) if isinstance(zero, list) else int(zero),
+            None if axis is None else int(axis),
+            float(document["at_low"]),
+            float(document["at_high"]),
+        )
+
+
+# The least and the greatest code of each dtype, and how far the next one lies from them.
+_ENDS: Mapping[str, tuple[int, int, int]] = {
+    "int2": (-2, 1, 1), "uint2": (0, 3, 1), "int4": (-8, 7, 1), "uint4": (0, 15, 1),
+    "int8": (-128, 127, 1), "uint8": (0, 255, 1), "int16": (-32768, 32767, 1), "uint16": (0, 65535, 1),
+    "float8_e4m3fn": (-448, 448, 32), "float8_e4m3fnuz": (-240, 240, 16),
+    "float8_e5m2": (-57344, 57344, 8192), "float8_e5m2fnuz": (-57344, 57344, 8192),
+}  # fmt: skip

@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+
+import { PYTHON, REPOSITORY } from "../fixture.js";
+import { launch, open } from "./open.js";
+
+let browser;
+let server;
+let address;
+before(async () => {
+  const environment = { ...process.env, PYTHONPATH: REPOSITORY };
+  const model = join(REPOSITORY, "models/efficientnet_lite0_int8.onnx");
+  server = spawn(PYTHON, ["-m", "onnxviz", "serve", model, "-q"], {
+    env: environment,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  address = await new Promise((resolve, reject) => {
+    server.stdout.once("data", (text) => resolve(String(text).trim()));
+    server.once("exit", (code) => reject(new Error(`onnxviz serve ended with ${code}`)));
+  });
+  browser = await launch(["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]);
+});
+after(async () => {
+  await browser?.close();
+  server?.kill("SIGINT");
+});
+
+const picture = (name) => join(REPOSITORY, `models/pictures/${name}.jpg`);
+const best = (page) => page.locator("#start-classes dt").first().innerText();
+const says = (page, name) =>
+  page.waitForFunction((wanted) => document.querySelector("#start-classes dt")?.innerText === wanted, name, {
+    timeout: 20_000,
+  });
+
+test("a picture of one's own brings its classes and maps, in every layer that is opened", async () => {
+  const page = await open(browser, address, { start: true });
+  await page.waitForSelector("#start[data-ready]");
+  assert.equal(await best(page), "Egyptian cat");
+  await page.setInputFiles("#live-file", picture("coffee"));
+  await says(page, "espresso");
+  assert.match(await page.locator("#start-words").innerText(), /coffee\.jpg/);
+  await page.click(".start-row >> nth=2");
+  await page.waitForFunction(() => !document.getElementById("start").offsetParent);
+  await page.keyboard.press("]");
+  await page.waitForFunction(() => document.getElementById("layer-facts").innerText.includes("live"));
+  assert.equal(await page.locator("#notice").isHidden(), true);
+  assert.match(
+    await page.evaluate(() => document.getElementById("input-image").src.slice(0, 22)),
+    /^data:image\/png;base64/,
+  );
+  assert.deepEqual(page.complaints, []);
+});
+
+test("a picture can be dropped and pasted; what is no picture is said", async () => {
+  const page = await open(browser, address, { start: true });
+  await page.waitForSelector("#start[data-ready]");
+  const hand = (kind, name, type, text) =>
+    page.evaluate(
+      async ([event, file, mime, content]) => {
+        const data = new DataTransfer();
+        const bytes = await (await fetch(content).catch(() => new Response(content))).blob();
+        data.items.add(new File([bytes], file, { type: mime }));
+        const given =
+          event === "drop"
+            ? new DragEvent(event, { dataTransfer: data })
+            : new ClipboardEvent(event, { clipboardData: data });
+        dispatchEvent(given);
+      },
+      [kind, name, type, text],
+    );
+  await hand("drop", "broken.png", "image/png", "not a picture");
+  await page.waitForFunction(() =>
+    document.getElementById("notice-text").textContent.startsWith("This cannot be shown"),
+  );
+  await hand("paste", "notes.txt", "text/plain", "words");
+  assert.equal(await best(page), "Egyptian cat");
+});
+
+test("the camera's pictures follow one another", async () => {
+  const page = await open(browser, address, { start: true, permissions: ["camera"] });
+  await page.waitForSelector("#start[data-ready]");
+  let answers = 0;
+  page.on("response", (response) => response.url().includes("/update") && response.status() === 200 && answers++);
+  await page.click("#live-camera");
+  await page.waitForFunction(() => document.getElementById("start-words").innerText.includes("of the camera"), null, {
+    timeout: 20_000,
+  });
+  while (answers < 3) await page.waitForTimeout(100);
+  await page.click("#live-camera");
+  assert.equal(await page.locator("#live-camera").getAttribute("aria-pressed"), "false");
+  assert.deepEqual(page.complaints, []);
+});
+
+test("who lacks the token sees nothing", async () => {
+  const answer = await fetch(address.replace(/token=.*/, "token=guess"));
+  assert.equal(answer.status, 403);
+});
