@@ -34,6 +34,7 @@ reference:
 	python tools/python_reference.py
 	python tools/floors.py
 	python tools/quantised_drawing.py
+	python tools/holders.py
 
 docs:
 	python3 -m venv .venv-docs

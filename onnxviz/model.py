@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from onnxviz.errors import ExecutionError, NoMatchError, RunError, UnsupportedError, UsageError
 from onnxviz.graph.computed import Computed, find_computed, hidden_weights, listing, written_out
-from onnxviz.graph.expose import expose, strip_metadata
+from onnxviz.graph.expose import Exposed, expose, strip_metadata
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.catalogue import catalogue
 from onnxviz.graph.layers.families import Families
@@ -179,7 +179,7 @@ class Model:
             SelectionError: The selection cannot be read.
             NoMatchError: It matches nothing.
         """
-        choices, _ = choices_of(self, layers, exclude, tap)
+        choices, _ = selected(self, layers, exclude, tap)
         return expose_choices(self, choices, only=only)
 
     def without_metadata(self) -> Model:
@@ -416,24 +416,50 @@ def layers_of(model: Model, choices: Sequence[Choice]) -> tuple[Layer, ...]:
 def expose_choices(model: Model, choices: Sequence[Choice], *, only: bool = False) -> Model:
     """Return a model with what was chosen as outputs; its `remarks` say which were, and what that changes."""
     types = {**model.types, **{choice.value: _ranked(model, choice) for choice in choices}}
-    graph = written_out(model.graph, model._computed, [choice.value for choice in choices])
-    exposed = expose(graph, [choice.value for choice in choices], types, only=only)
-    verb = "already are outputs" if len(exposed.already) > 1 else "already is an output"
-    remarks = [f"{listed(map(quoted, exposed.already))} {verb}"] if exposed.already else []
+    values = [choice.value for choice in choices]
+    graph = written_out(model.graph, model._computed, values)
+    exposed = expose(graph, values, types, unfolded=model.unfolded, only=only)
+    named = [replace(choice, value=exposed.names[choice.value]) for choice in choices if choice.value in exposed.names]
+    moving = moving_words(model.graph, model.types, values)
+    return Model(model.file, exposed.graph, named, [*_remarks(exposed), *_computed_words(model, choices), *moving])
+
+
+def _computed_words(model: Model, choices: Sequence[Choice]) -> list[str]:
+    """Return what there is to say of what is not a value of the original."""
     beyond = [quoted(choice.name) for choice in choices if choice.value in model._computed.values]
-    if beyond:
-        verb = "are not values" if len(beyond) > 1 else "is not a value"
-        remarks.append(
-            f"{listed(beyond)} {verb} of the original: what computes {'them' * (len(beyond) > 1) or 'it'} is added"
-        )
+    verb, them = ("are not values", "them") if len(beyond) > 1 else ("is not a value", "it")
+    return [f"{listed(beyond)} {verb} of the original: what computes {them} is added"] if beyond else []
+
+
+def _remarks(exposed: Exposed) -> list[str]:
+    """Return what there is to say of new outputs, a sentence each."""
+    remarks = []
+    if exposed.already:
+        verb = "already are outputs" if len(exposed.already) > 1 else "already is an output"
+        remarks.append(f"{listed(map(quoted, exposed.already))} {verb}")
     if exposed.unranked:
-        names = listed(map(repr, exposed.unranked))
         remarks.append(
-            f"how many axes {names} will have is not known before a run: declared without a shape, which"
-            " onnxruntime runs and onnx's checker refuses"
+            f"how many axes {listed(map(repr, exposed.unranked))} will have is not known before a run: declared without"
+            " a shape, which onnxruntime runs and onnx's checker refuses"
         )
-    remarks += moving_words(model.graph, model.types, [choice.value for choice in choices])
-    return Model(model.file, exposed.graph, choices, remarks)
+    reasons: dict[str, list[str]] = {}
+    for value, reason in exposed.refused.items():
+        reasons.setdefault(reason, []).append(value)
+    for reason, values in reasons.items():
+        remarks.append(
+            f"{_named(values)} cannot be handed out, and {'is' if len(values) == 1 else 'are'} left out: {reason}"
+        )
+    if exposed.optional:
+        verb = "lie in branches" if len(exposed.optional) > 1 else "lies in a branch"
+        remarks.append(f"{_named(exposed.optional)} {verb} of an If: empty where the other branch runs")
+    if exposed.sequences:
+        verb = "come as sequences" if len(exposed.sequences) > 1 else "comes as a sequence"
+        remarks.append(f"{_named(exposed.sequences)} {verb}, an array for each step: steps may differ in size")
+    return remarks
+
+
+def _named(values: Sequence[str]) -> str:
+    return quoted(values[0]) if len(values) == 1 else f"{len(values)} values"
 
 
 def _ranked(model: Model, choice: Choice) -> TensorSpec:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,7 @@ from onnxviz.cli.parameters import option
 from onnxviz.cli.stages import open_model
 from onnxviz.cli.terminal import print_json, print_table, say, say_choices
 from onnxviz.errors import UsageError, VerificationError
-from onnxviz.layout import shape_text
+from onnxviz.layout import Dimension, shape_text
 from onnxviz.strict_json import number
 from onnxviz.words import number_text
 
@@ -41,15 +42,16 @@ def expose(
 
     Example: onnxviz expose model.onnx --layers 'conv[0],pool' -o exposed.onnx
     """
-    from onnxviz.model import choices_of, expose_choices
+    from onnxviz.model import expose_choices, selected
 
     if only and verify:
         raise UsageError("--verify compares the model's own outputs, which --only drops: give one of them")
     opened = open_model(model, quiet=quiet)
     if linked and opened.path != model:
         raise UsageError(f"--linked needs an ONNX file for its weights: first onnxviz convert {model}")
-    choices, remark = choices_of(opened, selection.layers, selection.exclude, selection.tap)
+    choices, remark = selected(opened, selection.layers, selection.exclude, selection.tap)
     exposed = expose_choices(opened, choices, only=only)
+    choices = exposed.exposed
     if strip_metadata:
         exposed = exposed.without_metadata()
     beside = opened.file.path.resolve().parent if linked else Path()
@@ -69,8 +71,14 @@ def expose(
             verify=difference and {"max_abs": number(difference.max_abs), "max_rel": number(difference.max_rel)},
         )
     else:
+        declared = {spec.name: spec.shape for spec in exposed.outputs}
         rows = [
-            (choice.name, choice.tap, choice.value, shape_text(spec.shape if spec else None))
+            (
+                choice.name,
+                choice.tap,
+                choice.value,
+                shape_text(_shape(declared[choice.value], spec.shape if spec else None)),
+            )
             for choice in choices
             for spec in [(choice.layer or opened.types.get(choice.value))]
         ]
@@ -86,6 +94,11 @@ def expose(
             f"({number_text(difference.max_rel)} of the largest value, tolerance {TOLERANCE}): "
             "an exposed value stopped a fusion; the file was written"
         )
+
+
+def _shape(declared: Sequence[Dimension] | None, known: Sequence[Dimension] | None) -> Sequence[Dimension] | None:
+    """Return the shape of an output: as it is known, or with the axis of steps as it is declared."""
+    return declared if declared is not None and len(declared) != len(known or ()) else known
 
 
 def _done(count: int, target: Path, *, dry_run: bool) -> str:

@@ -7,6 +7,7 @@ onnxruntime computes all nodes of a session, whatever is fetched, so what is not
 | nodes that no chosen value needs | outer values that bodies of If, Loop and Scan read, at any depth |
 | initializers, inputs and value declarations of these nodes | initializers that a kept quantization annotation names |
 | functions that no kept node calls | functions that kept functions call |
+| results of bodies and functions that no kept node reads, with what only they need (see `prune`) | |
 | training information, which speaks of the whole graph | opsets, metadata, custom domains |
 """
 
@@ -21,6 +22,7 @@ from onnxviz.errors import NoMatchError
 from onnxviz.graph.graph import Graph, tensor_spec
 from onnxviz.graph.node import Node
 from onnxviz.graph.onnx_inference import infer
+from onnxviz.graph.prune import pruned
 from onnxviz.graph.topology import FunctionKey, every_node, function_key
 from onnxviz.layout import TensorSpec
 from onnxviz.words import near
@@ -39,7 +41,9 @@ def cut(graph: Graph, outputs: Sequence[str], types: Mapping[str, TensorSpec] | 
     """
     wanted = tuple(dict.fromkeys(outputs))
     check_values(graph, wanted)
-    return assemble(graph, needed_nodes(graph, wanted), graph.proto.graph.input, declare(graph, wanted, types or {}))
+    declared = declare(graph, wanted, types or {})
+    graph = pruned(graph, wanted)
+    return assemble(graph, needed_nodes(graph, wanted), graph.proto.graph.input, declared)
 
 
 def needed_nodes(graph: Graph, values: Iterable[str]) -> tuple[Node, ...]:
@@ -126,13 +130,14 @@ def check_values(graph: Graph, values: Sequence[str]) -> None:
     """
     if not values:
         raise NoMatchError("no value was chosen: a model without outputs cannot be made")
-    known = _values(graph)
+    known = known_values(graph)
     missing = [value for value in values if value not in known]
     if missing:
         raise NoMatchError(f"the model has no value {missing[0]!r}{near(missing[0], known)}")
 
 
-def _values(graph: Graph) -> Mapping[str, None]:
+def known_values(graph: Graph) -> Mapping[str, None]:
+    """Return the names of all values at the top of a graph."""
     source = graph.proto.graph
     names = dict.fromkeys(info.name for info in source.input)
     names.update(dict.fromkeys(graph.initializers))

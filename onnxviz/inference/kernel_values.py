@@ -21,9 +21,9 @@ def kernel_of(inference: Inference, layer: Layer, options: RunOptions | None = N
     Raises:
         RunError: onnxruntime is missing or fails.
     """
-    node = inference.graph.nodes[layer.index]
-    value = None if layer.inside else _kernel_value(inference.graph, node)
-    if value is None:
+    node = None if layer.inside else inference.graph.producers.get(layer.output)
+    value = None if node is None else _kernel_value(inference.graph, node)
+    if node is None or value is None:
         return None
     part = cut(inference.graph, [value], inference.types)
     (array,) = inference.executor(options).open(skeleton_of(part)).run({}, [value])

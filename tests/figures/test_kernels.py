@@ -131,3 +131,14 @@ def test_the_kernels_of_the_bundled_model_are_those_that_it_multiplies_by(bundle
 def test_a_layer_without_a_kernel_is_refused(doubling_model: Path) -> None:
     with pytest.raises(NoMatchError, match="'pool': no kernel, which convolutions and dense layers have"):
         onnxviz.figure(doubling_model, weights="pool")
+
+
+def test_the_kernel_of_a_layer_behind_a_call_is_its_own(tmp_path: Path) -> None:
+    text = """<ir_version: 8, opset_import: ["": 17, "loc": 1]>
+        g (float[1,1,4,4] x) => (float[] y) <float[1,1,1,1] w = {2}, float[1,1,1,1] v = {3}> {
+            h = loc.block (x, w) [last] y = Conv (h, v) }
+        <domain: "loc", opset_import: ["": 17]> block (i, k) => (o) { a = Relu (i) c = Conv (a, k) o = Neg (c) }"""
+    onnx.save(onnx.parser.parse_model(text), tmp_path / "call.onnx")
+    model = onnxviz.open(tmp_path / "call.onnx")
+    kernel = kernel_of(model.inference, model.layers["last"])
+    assert kernel is not None and kernel.item() == 3

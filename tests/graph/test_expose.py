@@ -5,10 +5,12 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper, parser
 
 import onnxviz
-from onnxviz.errors import NoMatchError
-from onnxviz.graph.expose import expose, strip_metadata
+from onnxviz.errors import NoMatchError, UnsupportedError
+from onnxviz.graph.expose import Exposed, expose, strip_metadata
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.shapes import infer_types
+from onnxviz.graph.topology import every_node
+from onnxviz.graph.unfold import unfold
 
 CHAIN = """
 <ir_version: 8, opset_import: ["" : 17], metadata_props: ["onnxviz.labels" : "cat"]>
@@ -258,3 +260,103 @@ def test_parts_of_a_sequence_are_declared_as_a_run_makes_them(split: str | None,
             sizes = [dim.dim_value if dim.HasField("dim_value") else None for dim in kind.tensor_type.shape.dim]
             assert len(sizes) == array.ndim, info.name
             assert all(size in (None, made) for size, made in zip(sizes, array.shape, strict=True)), info.name
+
+
+INSIDE = """
+<ir_version: 10, opset_import: ["" : 18, "loc" : 1]>
+g (float[2, 3] x, bool c, int64 n) => (float[2, 3] y)
+<float[3] weight = {1, 2, 3}, float[1] half = {0.5}> {
+  [call] a = loc.block(x, weight)
+  [if] b = If (c) <
+    then_branch = t () => (float[2, 3] p) { m = Mul(a, half) p = Neg(m) },
+    else_branch = e () => (float[2, 3] q) { q = Abs(a) }>
+  [loop] y, s = Loop (n, c, b) <body = f (int64 i, bool ci, float[2, 3] v) => (bool co, float[2, 3] w, float[2, 3] e) {
+    co = Identity(ci) w = Mul(v, half) e = Neg(v) r = Range(i, n, one) u = Cast<to = 1>(r) }>
+  z = Neg(a)
+}
+<domain: "loc", opset_import: ["" : 18]>
+block (v, k) => (w) { t = Mul(v, k) w = Relu(t) }
+"""
+X = np.array([[1.0, -2.0, 3.0], [-4.0, 5.0, -6.0]], np.float32)
+
+
+def holders() -> Graph:
+    model = parser.parse_model(INSIDE)
+    model.graph.initializer.append(helper.make_tensor("one", TensorProto.INT64, [], [1]))
+    return Graph.from_proto(model)
+
+
+def exposed_inside(graph: Graph, values: list[str], *, only: bool = False) -> Exposed:
+    flat = unfold(graph)
+    return expose(graph, values, infer_types(flat.graph), unfolded=flat, only=only)
+
+
+def outcome(graph: Graph) -> dict[str, object]:
+    feed = {"x": X, "c": np.array(True), "n": np.array(2)}
+    given = {spec.name: feed[spec.name] for spec in graph.inputs}
+    return dict(zip(names(graph), session(graph).run(None, given), strict=True))
+
+
+def test_values_inside_are_exposed_in_graph_order_beside_those_at_the_top():
+    wanted = ["z", "loop/body/u", "loop/body/w", "if/else_branch/q", "if/then_branch/m", "call/t", "a"]
+    exposed = exposed_inside(holders(), wanted)
+    assert names(exposed.graph) == ["y", "call/t", "a", *wanted[4:2:-1], "loop/body/w", "loop/body/u", "z"]
+    assert exposed.optional == ("if/then_branch/m", "if/else_branch/q")
+    assert exposed.sequences == ("loop/body/u",)
+    assert exposed.unranked == ()
+    onnx.checker.check_model(exposed.graph.proto, full_check=True)
+    got = outcome(exposed.graph)
+    a = np.maximum(X * np.float32([1, 2, 3]), 0)
+    np.testing.assert_array_equal(got["y"], outcome(holders())["y"])
+    np.testing.assert_array_equal(got["if/then_branch/m"], a / 2)
+    assert got["if/else_branch/q"].shape == (0, 0)
+    np.testing.assert_array_equal(got["loop/body/w"], [-a / 4, -a / 8])
+    assert [step.tolist() for step in got["loop/body/u"]] == [[0, 1], [1]]
+
+
+def test_exposing_inside_twice_changes_nothing():
+    wanted = ["loop/body/u", "loop/body/w", "if/else_branch/q", "if/then_branch/m", "call/t"]
+    once = exposed_inside(holders(), wanted)
+    again = exposed_inside(once.graph, wanted)
+    assert again.graph is once.graph
+    assert set(again.already) == set(wanted)
+    # The layers of the exposed file have other names: theirs are those of its outputs.
+    inner = unfold(once.graph)
+    moved = [name for name in inner.addresses if name.endswith(("/m'1", "/w'1"))]
+    assert len(moved) == 2
+    found = exposed_inside(once.graph, moved)
+    assert found.graph is once.graph
+    assert set(found.names.values()) == {"if/then_branch/m", "loop/body/w"}
+
+
+def test_a_result_of_a_call_under_its_name_inside_is_what_it_is_outside():
+    exposed = exposed_inside(holders(), ["call/w"])
+    assert (exposed.names, exposed.added) == ({"call/w": "a"}, ("a",))
+
+
+def test_only_prunes_what_the_values_inside_do_not_need():
+    exposed = exposed_inside(holders(), ["if/then_branch/m"], only=True)
+    assert names(exposed.graph) == ["if/then_branch/m"]
+    assert [spec.name for spec in exposed.graph.inputs] == ["x", "c"]
+    assert sorted(exposed.graph.weights) == ["half", "weight"]
+    inner = [node.op_type for node in every_node(exposed.graph.proto.graph.node)]
+    assert sorted(inner) == ["Constant", "If", "Mul", "block"]
+    np.testing.assert_array_equal(
+        outcome(exposed.graph)["if/then_branch/m"], outcome(exposed_inside(holders(), ["a"]).graph)["a"] / 2
+    )
+
+
+def test_a_name_inside_that_is_wrong_is_answered_with_near_ones():
+    with pytest.raises(NoMatchError, match="if/then_branch/m"):
+        exposed_inside(holders(), ["if/then_branch/n"])
+
+
+def test_what_cannot_be_handed_out_is_left_out_and_refused_where_it_is_all():
+    proto = holders().proto
+    proto.opset_import[0].version = 12
+    graph = Graph.from_proto(proto)
+    exposed = exposed_inside(graph, ["loop/body/u", "loop/body/w", "if/then_branch/m"])
+    assert list(exposed.names) == ["if/then_branch/m", "loop/body/w"]
+    assert list(exposed.refused) == ["loop/body/u"] and "opset 12" in exposed.refused["loop/body/u"]
+    with pytest.raises(UnsupportedError, match="'loop/body/u' cannot be handed out: its size may differ"):
+        exposed_inside(graph, ["loop/body/u"])

@@ -5,8 +5,11 @@
 Each model is opened, fed the inputs of its test, run with all its layers and outputs selected, and drawn. A value is
 right if it is bit for bit what onnxruntime alone gives of the untouched file (of the file with outputs appended by hand
 where it is none of the model's own), both not optimised. The outputs are also held against those that the test expects,
-at the test's tolerance. The models run in child processes, a batch each, so that one that ends its process is counted.
-Fails where a value is wrong in onnxviz alone, a process ends or an error is not one of onnxviz's own.
+at the test's tolerance. Of a model that holds functions or bodies all values inside are then exposed: the model's own
+outputs must stay as they are, bit for bit. So it is with each operator that onnx spells out (`_expanded`), wrapped as
+one function, whose values must be those of the model without the function. The models run in child processes, a batch
+each, so that one that ends its process is counted. Fails where a value is wrong in onnxviz alone, a process ends or an
+error is not one of onnxviz's own.
 """
 
 from __future__ import annotations
@@ -34,7 +37,8 @@ from onnx import helper, numpy_helper
 from onnx.backend.test.loader import load_model_tests
 
 import onnxviz
-from onnxviz.errors import OnnxvizError
+from onnxviz.errors import OnnxvizError, UnsupportedError
+from onnxviz.graph.expose import expose
 
 Arrays = Mapping[str, Any]
 ONCE = " times 1"
@@ -49,6 +53,13 @@ OURS = "refused by onnxviz alone"
 CRASHED = "crashed"
 VERDICTS = (EQUAL, UNEXPECTED, MENDED, MOVED, REFUSED, OURS, WRONG, CRASHED)
 NAMED = (WRONG, CRASHED)
+
+HOLDERS = "models with functions or bodies"
+WRAPPED = "operators spelled out, wrapped as a function"
+STAYED = "the model's own outputs stay"
+REMOVED = "the model's own outputs move"
+ALIKE = "they move, as by exposing the same values without the function"
+STRANGE = "a value differs from that of the model without the function"
 
 BATCH = 50
 PATIENCE = 120  # seconds for one model
@@ -68,13 +79,24 @@ class Case:
 
 
 @dataclass(frozen=True)
+class Inside:
+    """What became of the values inside a model: how many were handed out, and why the others were not."""
+
+    kind: str
+    verdict: str
+    handed: int = 0
+    refusals: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """What became of a test; `values` counts what was compared bit for bit."""
+    """What became of a test; `values` counts what was compared bit for bit, `inside` what holds others."""
 
     name: str
     verdict: str
     detail: str = ""
     values: int = 0
+    inside: Sequence[Inside] = ()
 
 
 @dataclass(frozen=True)
@@ -148,6 +170,66 @@ def judge_set(case: Case, path: Path, inputs: Sequence[Any], expected: Sequence[
     if plain.refusal:
         return Outcome(case.name, WRONG if missed else MENDED, f"outputs {', '.join(missed)}" * bool(missed))
     return Outcome(case.name, UNEXPECTED if missed else EQUAL, f"outputs {', '.join(missed)}" * bool(missed), counted)
+
+
+def judge_inside(case: Case, path: Path) -> list[Inside]:
+    """Expose all values inside a model, and inside a function of all its nodes where it spells an operator out."""
+    proto = onnx.load_from_string(case.model)
+    plain = run_plainly(proto, feed_of(case, proto))
+    found = [] if plain.refusal else [expose_inside(HOLDERS, proto, path, feed_of(case, proto), plain.values, {})]
+    if case.name.endswith("_expanded") and not plain.refusal and not proto.graph.initializer:
+        values = [value for node in proto.graph.node for value in node.output if value]
+        every = run_plainly(appended(proto, dict.fromkeys(values)), feed_of(case, proto))
+        wrapped = as_function(proto)
+        truth = {f"call/{name}": value for name, value in every.values.items()} | plain.values
+        found.append(expose_inside(WRAPPED, wrapped, path, feed_of(case, proto), truth, every.values))
+    return [inside for inside in found if inside is not None]
+
+
+def feed_of(case: Case, proto: onnx.ModelProto) -> Arrays:
+    return dict(zip([info.name for info in proto.graph.input], case.sets[0][0], strict=False))
+
+
+def expose_inside(
+    kind: str, proto: onnx.ModelProto, path: Path, feed: Arrays, truth: Arrays, moved: Arrays
+) -> Inside | None:
+    """Expose what lies inside a model and hold its values against those that are known; None where nothing does.
+
+    `moved` are the outputs of the model without its function where the same values are exposed.
+    """
+    path.write_bytes(proto.SerializeToString())
+    model = onnxviz.open(path)
+    wanted = [name for name in model.unfolded.addresses if name in model.unfolded.graph.producers]
+    if not wanted:
+        return None
+    try:
+        exposed = expose(model.graph, wanted, model.types, unfolded=model.unfolded)
+    except UnsupportedError as error:
+        return Inside(kind, STAYED, 0, [str(error)] * len(wanted))
+    refusals = [f"{name!r} cannot be handed out: {reason}" for name, reason in exposed.refused.items()]
+    found = run_plainly(exposed.graph.proto, feed)
+    if found.refusal:
+        return Inside(kind, found.refusal, len(exposed.names), refusals)
+    own = {info.name for info in proto.graph.output}
+    apart = [name for name, value in truth.items() if name in found.values and not is_same(found.values[name], value)]
+    verdict = REMOVED if own.intersection(apart) else STRANGE if apart else STAYED
+    if apart and own.issuperset(apart) and all(is_same(found.values[name], moved.get(name)) for name in apart):
+        verdict = ALIKE
+    return Inside(kind, verdict, len(exposed.names), refusals)
+
+
+def as_function(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a model whose nodes are one function, called once."""
+    inputs, outputs = [info.name for info in proto.graph.input], [info.name for info in proto.graph.output]
+    wrapped = onnx.ModelProto()
+    wrapped.CopyFrom(proto)
+    function = helper.make_function("loc", "whole", inputs, outputs, proto.graph.node, list(proto.opset_import))
+    wrapped.functions.append(function)
+    del wrapped.graph.node[:]
+    wrapped.graph.node.append(helper.make_node("whole", inputs, outputs, name="call", domain="loc"))
+    wrapped.opset_import.append(helper.make_opsetid("loc", 1))
+    wrapped.ir_version = max(wrapped.ir_version, 8)
+    return wrapped
 
 
 def run_ours(path: Path, proto: onnx.ModelProto, feed: Arrays) -> dict[str, Any]:
@@ -256,6 +338,7 @@ def judge_all(batch: Sequence[Case], sender: Connection) -> None:
         for case in batch:
             try:
                 outcome = judge(case, Path(folder) / "model.onnx")
+                outcome = replace(outcome, inside=judge_inside(case, Path(folder) / "model.onnx"))
             except BaseException as error:
                 outcome = Outcome(case.name, CRASHED, described(error))
             sender.send(outcome)
@@ -319,6 +402,7 @@ def page(outcomes: Sequence[Outcome], seconds: float) -> str:
         f"{values:,} values were compared, in {seconds:.0f} s of CPU.\n\n"
         "| what became of it | models |\n|---|---|\n" + "\n".join(rows) + "\n"
     )
+    text += values_inside(outcomes)
     for verdict in (OURS, REFUSED):
         text += refusals(verdict, [outcome for outcome in outcomes if outcome.verdict == verdict])
     for verdict in (*NAMED, UNEXPECTED, MOVED):
@@ -327,6 +411,33 @@ def page(outcomes: Sequence[Outcome], seconds: float) -> str:
             lines = [f"* `{outcome.name}`" + f": {outcome.detail}" * bool(outcome.detail) for outcome in found]
             text += f"\n## {verdict.capitalize()}\n\n" + "\n".join(lines) + "\n"
     return text
+
+
+def values_inside(outcomes: Sequence[Outcome]) -> str:
+    found = [(outcome.name, inside) for outcome in outcomes for inside in outcome.inside]
+    if not found:
+        return ""
+    verdicts = list(dict.fromkeys((STAYED, *(inside.verdict for _, inside in found))))
+    text = (
+        "\n## Values inside functions and bodies\n\n"
+        "All of them exposed at once, not optimised, of the models that onnxruntime runs.\n\n"
+        "| | models | "
+        + " | ".join(verdicts)
+        + " | values handed out | refused |\n"
+        + "|---" * (len(verdicts) + 4)
+        + "|\n"
+    )
+    for kind in (HOLDERS, WRAPPED):
+        some = [inside for _, inside in found if inside.kind == kind]
+        counts = Counter(inside.verdict for inside in some)
+        cells = [len(some), *(counts[verdict] for verdict in verdicts), sum(inside.handed for inside in some)]
+        text += f"| {kind} | " + " | ".join(f"{cell:,}" for cell in cells)
+        text += f" | {sum(len(inside.refusals) for inside in some)} |\n"
+    moved = [f"* `{name}`: {inside.verdict}" for name, inside in found if inside.verdict != STAYED]
+    text += "\n" * bool(moved) + "\n".join(moved) + "\n" * bool(moved)
+    kinds = Counter(kind_of(line) for _, inside in found for line in inside.refusals)
+    rows = [f"| {count} | {kind} |" for kind, count in kinds.most_common()]
+    return text + ("\n| values | refused because |\n|---|---|\n" + "\n".join(rows) + "\n" if rows else "")
 
 
 def refusals(verdict: str, outcomes: Sequence[Outcome]) -> str:
