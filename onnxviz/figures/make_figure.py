@@ -104,7 +104,7 @@ class _Gathered:
         self.sources.append(feed.stem)
         self.pictures.append(feed.main.picture if feed.fed else None)
         for activation in activations:
-            arranged = arrange_axes(activation.array, activation.layout)
+            arranged = arrange_axes(activation.array, activation.arrangement)
             self.maps.setdefault(activation.value, []).append(self._kept(arranged))
             self.names[activation.value] = activation.name
 
