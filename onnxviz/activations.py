@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import operator
 import os
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +18,7 @@ import numpy as np
 
 from onnxviz.errors import InputError
 from onnxviz.files import writing
-from onnxviz.layout import Array, Steps, first_step
+from onnxviz.layout import Array, AttentionLayout, Layout, Steps, TokenGrid, first_step
 from onnxviz.quantised import Quantised
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ class Activation:
         op: the operator that begins the layer.
         layout_assumed: whether the layout is a likely guess and does not follow from the model.
         read_from: the value's own dtype in the model where the array has another, such as `bfloat16`; else empty.
+        tokens: where its tokens lie in the picture, None where that was not followed or the layout says it.
         quantised: the codes that the array's numbers stand for: their `dtype`, `scale`, `zero_point` and `axis`, and
             the shares `at_low` and `at_high` of values at an end of the codes that does not stand for 0. None where the
             numbers do not come from codes, or from codes whose scale the model computes.
@@ -52,6 +55,7 @@ class Activation:
     op: str = ""
     layout_assumed: bool = False
     read_from: str = ""
+    tokens: TokenGrid | None = None
     quantised: Quantised | None = None
     steps: Steps | None = None
 
@@ -66,8 +70,24 @@ class Activation:
         return "int" in self.read_from and self.array.dtype.kind == "f"
 
     @property
+    def arrangement(self) -> Layout:
+        """How its axes lie: as tokens of a picture, else by its layout, as in attention, where two places meet."""
+        return self.layout if self.tokens is None or self.is_attention else self.tokens
+
+    @property
+    def is_attention(self) -> bool:
+        """Whether it holds attention weights, queries by keys."""
+        return (self.layout or "").count("T") == 2
+
+    def seen_by(self, query: str) -> Layout:
+        """Return how it is drawn: attention as that of a query (see `Style.query`), all else as it is arranged."""
+        return (
+            AttentionLayout(self.layout, self.tokens, query) if self.layout and self.is_attention else self.arrangement
+        )
+
+    @property
     def caption_line(self) -> str:
-        """What stands under the name on a picture: operator, shape, dtype, steps, tap, value, an assumed layout.
+        """What stands under the name on a picture: operator, shape, dtype, steps, tap, value, tokens, a guess.
 
         Of what codes stand for their scale and zero point, and the shares at their ends, stand in place of the dtype.
         """
@@ -75,16 +95,21 @@ class Activation:
         place = self.value if self.value != self.name else ""
         dtype = f"{self.dtype} dequantised" if self.dequantised else self.dtype
         codes = (dtype,) if self.quantised is None else _code_words(self.quantised)
-        assumed = f"layout {self.layout} assumed" if self.layout_assumed else ""
+        grid = self.arrangement
+        arranged = grid.words if isinstance(grid, TokenGrid) else ""
+        assumed = f"layout {self.layout} assumed" if self.layout_assumed and not arranged else ""
         steps = "" if self.steps is None else self.steps.words
-        parts = [self.op, size, *codes, steps, self.tap, place, assumed]
+        parts = [self.op, size, *codes, steps, self.tap, place, arranged or assumed]
         return "  ·  ".join(part for part in parts if part)
 
     def maps(self, item: int = 0) -> Array:
-        """Return one item with its channels first, `(C, ...)`; without a layout the rank decides, as in a picture."""
+        """Return one item with its channels first, `(C, ...)`; without a layout the rank decides, as in a picture.
+
+        Tokens that lie in the picture are `(C, H, W)`; where some stand for no place `(C, H * W + n)`, these last.
+        """
         from onnxviz.draw.arrange import item_channels
 
-        return item_channels(self.array, self.layout, item)
+        return item_channels(self.array, self.arrangement, item)
 
     def pages(self, style: Style | None = None, **changes: Unpack[StyleChanges]) -> list[Image]:
         """Draw the first item: every page, as Pillow images of mode RGB.
@@ -106,8 +131,9 @@ class Activation:
         from onnxviz.draw.kinds import draw_maps
         from onnxviz.draw.style import Caption, Style
 
+        style = replace(style or Style(), **changes)
         caption = Caption(self.name, self.caption_line, first_step=first_step(self.steps))
-        return draw_maps(self.array, self.layout, caption, replace(style or Style(), **changes))
+        return draw_maps(self.array, self.seen_by(style.query), caption, style)
 
     def _repr_png_(self) -> bytes | None:
         return self._drawings()[0].image._repr_png_()
@@ -194,15 +220,38 @@ def _checked(fact: Mapping[str, Any], array: Array) -> Activation:
         raise ValueError(f"{fact['tap']!r} is not a tap")
     assumed = bool(layout and fact.get("layout_assumed"))
     names = str(fact["name"]), str(fact["value"]), fact["tap"]
+    tokens = _checked_tokens(fact["tokens"], array.size) if fact.get("tokens") else None
     quantised = None if fact.get("quantised") is None else Quantised.from_json(fact["quantised"])
     read_from, steps = str(fact.get("read_from", "")), _steps(fact.get("steps"))
-    return Activation(*names, array, layout, str(fact["op"]), assumed, read_from, quantised, steps)
+    found = Activation(*names, array, layout, str(fact["op"]), assumed, read_from)
+    return replace(found, quantised=quantised, tokens=tokens, steps=steps)
 
 
 def _steps(fact: Mapping[str, Any] | None) -> Steps | None:
     if fact is None:
         return None
     return Steps(int(fact["first"]), int(fact["last"]), int(fact["total"]), str(fact["noun"]))
+
+
+def _checked_tokens(fact: Mapping[str, Any], size: int) -> TokenGrid:
+    """Return where tokens lie as a file has it, if it fits an array of this size and fills its grid."""
+    height, width = map(operator.index, fact["grid"])
+    lists = {name: tuple(map(operator.index, fact[name])) for name in ("split", "items", "tokens", "cells", "axes")}
+    keys = _checked_tokens(fact["keys"], size) if fact["keys"] else None
+    grid = TokenGrid((height, width), operator.index(fact["prefix"]), str(fact["status"]), **lists, keys=keys)
+    counted = (*grid.items, *grid.tokens)
+    places = sorted(cell for cell in grid.cells if cell >= 0)
+    fits = (
+        math.prod(grid.split) == size
+        and len(set(counted)) == len(counted)
+        and all(0 <= place < len(grid.split) for place in counted)
+        and math.prod(grid.split[place] for place in grid.tokens) == len(grid.cells)
+        and places == list(range(math.prod(grid.grid)))
+        and grid.cells.count(-1) == grid.prefix
+    )
+    if not fits:
+        raise ValueError(f"the tokens {grid.words} do not fit an array of {size} values")
+    return grid
 
 
 class RawWriter:
@@ -239,9 +288,11 @@ class RawWriter:
         texts = item.array.dtype.kind == "O"  # onnxruntime's texts; as objects they could only be pickled
         self._write(f"{len(self._facts):04}", item.array.astype(np.str_) if texts else item.array)
         kept = ("name", "value", "tap", "layout", "op", "layout_assumed", "read_from")
+        tokens = {} if item.tokens is None else {"tokens": asdict(item.tokens)}
         quantised = None if item.quantised is None else item.quantised.as_json()
         steps = None if item.steps is None else asdict(item.steps)
-        self._facts.append({name: getattr(item, name) for name in kept} | {"quantised": quantised, "steps": steps})
+        found = {"quantised": quantised, "steps": steps} | tokens
+        self._facts.append({name: getattr(item, name) for name in kept} | found)
 
     def cut(self, count: int) -> None:
         """Cut the file back to its first `count` activations."""

@@ -137,6 +137,65 @@ def first_step(steps: Steps | None) -> int:
     return 0 if steps is None else steps.first
 
 
+@dataclass(frozen=True, slots=True)
+class TokenGrid:
+    """Where the tokens of an array lie in a picture.
+
+    An array of shape `(1, 145, 8)` whose token t > 0 is cell t - 1 of 9 x 16 has grid (9, 16), prefix 1, split
+    (145, 8), tokens (0,) and cells (-1, 0, 1, .. 143).
+
+    Attributes:
+        grid: how many rows and columns of tokens there are.
+        prefix: how many tokens stand for no place, as a class token or registers.
+        status: `exact`: it was followed through the graph, from the picture on.
+        split: the sizes into which the array's are reshaped, in order; axes of size 1 fall away, windows are split.
+        items: the places in `split` that count the items of the batch.
+        tokens: those that count the tokens; all others are channels.
+        cells: the cell of each token, row by row of the grid; -1 for a token of the prefix, -2 for padding.
+        axes: the two axes of the array that are the rows and the columns in order, where two are.
+        keys: of a product of tokens with tokens, such as attention, where the keys lie; the tokens are the queries.
+            Places that both name count both at once, as windows do.
+    """
+
+    grid: tuple[int, int]
+    prefix: int = 0
+    status: str = "exact"
+    split: tuple[int, ...] = ()
+    items: tuple[int, ...] = ()
+    tokens: tuple[int, ...] = ()
+    cells: tuple[int, ...] = field(default=(), repr=False)
+    axes: tuple[int, ...] = ()
+    keys: TokenGrid | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """Return it as `layers --json` and `view.json` give it."""
+        return {"grid": list(self.grid), "prefix": self.prefix, "status": self.status}
+
+    @property
+    def words(self) -> str:
+        """The grid as a caption has it: `9 x 16 tokens + 1`."""
+        return f"{self.grid[0]} x {self.grid[1]} tokens" + (f" + {self.prefix}" if self.prefix else "")
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionLayout:
+    """Attention weights and whose attention is meant.
+
+    Attributes:
+        letters: two of them T, the queries and then the keys, such as `NCTT`.
+        tokens: where its tokens lie in the picture, None where they do not.
+        query: a row and column of the grid such as `7,3`, a token's number, `class`, `mean`, `matrix` or `auto`.
+    """
+
+    letters: str
+    tokens: TokenGrid | None = None
+    query: str = "auto"
+
+
+Layout: TypeAlias = "str | TokenGrid | AttentionLayout | None"
+"""Which axis of an array is what: a letter an axis, or where its tokens lie, or whose attention it is, or unknown."""
+
+
 def channel_axis(layout: str | None) -> int | None:
     """Return the index of the channel axis, or None.
 

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from onnxviz.errors import ExecutionError, NoMatchError, RunError, UsageError
+from onnxviz.graph.computed import Computed, find_computed, hidden_weights, listing, written_out
 from onnxviz.graph.expose import Exposed, expose, strip_metadata
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.catalogue import catalogue
@@ -119,14 +120,24 @@ class Model:
         return infer_types(self.unfolded.graph) if self._types is None else self._types
 
     @cached_property
+    def _computed(self) -> Computed:
+        """What a run can compute besides the graph's values: weights of fused attentions, and their rollout."""
+        return find_computed(self.graph, self.types)
+
+    @cached_property
+    def _listing(self) -> Graph:
+        """The graph with all that a run can compute among its values; it is never run."""
+        return listing(self.unfolded.graph, self._computed)
+
+    @cached_property
     def catalogue(self) -> tuple[Layer, ...]:
         """Every layer of a kind worth looking at, those inside functions and bodies included, in graph order."""
-        return catalogue(self.unfolded.graph, self.types, self._families)
+        return catalogue(self._listing, {**self.types, **self._computed.types}, self._families)
 
     @cached_property
     def every_layer(self) -> tuple[Layer, ...]:
         """All that nodes put out as layers, what is of no kind as `other`."""
-        return catalogue(self.unfolded.graph, self.types, self._families, every=True)
+        return catalogue(self._listing, {**self.types, **self._computed.types}, self._families, every=True)
 
     @cached_property
     def layers(self) -> Mapping[str, Layer]:
@@ -142,11 +153,11 @@ class Model:
         from onnxviz.inference.value_layouts import ValueLayouts
 
         layouts = ValueLayouts(self.unfolded.graph, self.types, self._families)
-        return Inference(self.file, self.unfolded, self.types, layouts, Reached(self.graph))
+        return Inference(self.file, self.unfolded, self.types, layouts, Reached(self.graph, computed=self._computed))
 
     @cached_property
     def _families(self) -> Families:
-        return Families(self.unfolded.graph, self.types)
+        return Families(self._listing, {**self.types, **self._computed.types})
 
     def select(
         self, layers: SelectionText | None = None, *, exclude: Sequence[str] = (), tap: str = "act"
@@ -328,11 +339,25 @@ def choices_of(
         SelectionError: The selection cannot be read.
         NoMatchError: It matches nothing.
     """
-    graph = model.unfolded.graph
+    graph = model._listing
     if layers is None:
         choices, words = default_choices(graph, model.catalogue, tap, exclude)
-        return choices, f"no selection given: {words}"
-    return choose(layers, graph=graph, layers=model.catalogue, exclude=exclude, tap=tap), ""
+        return _noting_hidden(model, choices), f"no selection given: {words}"
+    choices = choose(layers, graph=graph, layers=model.catalogue, exclude=exclude, tap=tap)
+    return _noting_hidden(model, choices), ""
+
+
+def _noting_hidden(model: Model, choices: tuple[Choice, ...]) -> tuple[Choice, ...]:
+    """Say with the first choice which attentions have weights that cannot be seen, and what to do."""
+    nodes = hidden_weights(model.graph, [choice.value for choice in choices])
+    if not nodes:
+        return choices
+    names = listed(dict.fromkeys(quoted(node.key) for node in nodes))
+    note = (
+        f"the weights of {names} stay inside onnxruntime's {listed(sorted({node.op for node in nodes}))}: a model with "
+        "its attention written out shows them (not optimised for transformers, or exported with it eager)"
+    )
+    return (replace(choices[0], note="; ".join(filter(None, (choices[0].note, note)))), *choices[1:])
 
 
 def layers_of(model: Model, choices: Sequence[Choice]) -> tuple[Layer, ...]:
@@ -357,10 +382,18 @@ def expose_choices(model: Model, choices: Sequence[Choice], *, only: bool = Fals
     """Return a model with what was chosen as outputs; its `remarks` say which were, and what that changes."""
     types = {**model.types, **{choice.value: _ranked(model, choice) for choice in choices}}
     values = [choice.value for choice in choices]
-    exposed = expose(model.graph, values, types, unfolded=model.unfolded, only=only)
+    graph = written_out(model.graph, model._computed, values)
+    exposed = expose(graph, values, types, unfolded=model.unfolded, only=only)
     named = [replace(choice, value=exposed.names[choice.value]) for choice in choices if choice.value in exposed.names]
     moving = moving_words(model.graph, model.types, values)
-    return Model(model.file, exposed.graph, named, [*_remarks(exposed), *moving])
+    return Model(model.file, exposed.graph, named, [*_remarks(exposed), *_computed_words(model, choices), *moving])
+
+
+def _computed_words(model: Model, choices: Sequence[Choice]) -> list[str]:
+    """Return what there is to say of what is not a value of the original."""
+    beyond = [quoted(choice.name) for choice in choices if choice.value in model._computed.values]
+    verb, them = ("are not values", "them") if len(beyond) > 1 else ("is not a value", "it")
+    return [f"{listed(beyond)} {verb} of the original: what computes {them} is added"] if beyond else []
 
 
 def _remarks(exposed: Exposed) -> list[str]:
@@ -396,7 +429,8 @@ def _named(values: Sequence[str]) -> str:
 
 def _ranked(model: Model, choice: Choice) -> TensorSpec:
     """Return the type of a chosen value; where inference tells no rank, its layer's layout does."""
-    spec = model.types.get(choice.value, TensorSpec(choice.value))
+    known = {**model.types, **model._computed.types}
+    spec = known.get(choice.value, TensorSpec(choice.value))
     if spec.shape is None and choice.layer is not None and choice.layer.layout:
         return replace(spec, shape=(None,) * len(choice.layer.layout))
     return spec

@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 import onnxviz
 from onnxviz.draw.encode import save
 from onnxviz.draw.kinds import draw_maps
 from onnxviz.draw.style import Caption, Style
+from onnxviz.layout import AttentionLayout, Layout, TokenGrid
 from onnxviz.viewing.options import ViewOptions
 
 GALLERY = Path(__file__).resolve().parent.parent / "docs" / "gallery"
 THEMES = ("dark", "light")
+GRID = (12, 16)
 OVERVIEW = [
     "stem/conv",
     "stage1/block1/project",
@@ -50,6 +54,7 @@ def main() -> None:
         draw("bands", theme, chirp_bands(), "NCL", Caption("filters on a chirp", "64 band passes, rectified"))
         draw("filmstrip", theme, volume(), "NCDHW", Caption("blurred balls", "4 channels of a 9 x 48 x 48 volume"))
         draw("broken", theme, broken(maps["stem/conv"].array), "NCHW", Caption("NaN, infinities, dead channels"))
+        attention(theme)
         overview(model, theme)
     figure(model)
     page(model)
@@ -80,7 +85,24 @@ def page(model: onnxviz.Model) -> None:
     onnxviz.report(runs, GALLERY / "report.html", model=model, source=feeds, options=options)
 
 
-def draw(kind: str, theme: str, array: np.ndarray, layout: str | None, caption: Caption) -> None:
+def attention(theme: str) -> None:
+    """Draw what a patch on the cat's cheek looks at: three heads by colour, three by place."""
+    rows, columns = GRID
+    keys = TokenGrid(GRID, 1, split=(6, 193, 193), tokens=(2,), cells=tuple(range(-1, 192)))
+    layout = AttentionLayout("NCTT", replace(keys, tokens=(1,), keys=keys), "9,8")
+    cat = Image.open(onnxviz.bundled.picture("cat")).convert("RGB").resize((columns, rows), Image.Resampling.BOX)
+    colours = np.asarray(cat, np.float64).reshape(-1, 3) / 255
+    places = np.stack(np.divmod(np.arange(192), columns), axis=1).astype(np.float64)
+    by_colour = [-np.square(colours[:, None, :] - colours[None, :, :]).sum(axis=2) * sharp for sharp in (20, 60, 200)]
+    steps = places[None, :, :] - places[:, None, :]
+    by_place = [-np.square(steps - shift).sum(axis=2) / 6 for shift in ([0, 0], [-3, 0], [0, 5])]
+    scores = np.pad(np.stack(by_colour + by_place), ((0, 0), (1, 0), (1, 0)), constant_values=-3)
+    weights = np.exp(scores) / np.exp(scores).sum(axis=2, keepdims=True)
+    caption = Caption("attention of one patch", "6 heads on 12 x 16 patches and a class token")
+    draw("attention", theme, weights[None].astype(np.float32), layout, caption)
+
+
+def draw(kind: str, theme: str, array: np.ndarray, layout: Layout, caption: Caption) -> None:
     drawing = draw_maps(array, layout, caption, Style(theme=theme, small=True))[0]
     save(drawing.image, GALLERY / f"{kind}-{theme}.png", enlarged=drawing.enlarged, small=True, text=drawing.text)
 

@@ -1,10 +1,12 @@
-"""Writes tests/graph/operators/exports: small networks by both of PyTorch's exporters, of fixed and of free sizes.
+"""Writes small networks by both of PyTorch's exporters.
 
 And tests/graph/layers/exports: one network whose modules are functions, nested, and the same without functions.
 
     python tools/torch_exports.py      needs torch 2.13 or later and onnxscript
 
-Their sizes are computed in the graph, each in a way of its own: halves of the channels, crops, padding, windows.
+tests/graph/operators/exports: of fixed and of free sizes, which are computed in the graph, each in a way of its own:
+halves of the channels, crops, padding, windows. tests/graph/operators/token_exports: networks with tokens, each with
+the maps that PyTorch itself makes of them.
 """
 
 from __future__ import annotations
@@ -12,13 +14,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import onnx
 import torch
 from torch import nn
 from torch.nn import functional
 
 GRAPH_TESTS = Path(__file__).resolve().parent.parent / "tests" / "graph"
-EXPORTS = GRAPH_TESTS / "operators" / "exports"
+EXPORTS, TOKENS = GRAPH_TESTS / "operators" / "exports", GRAPH_TESTS / "operators" / "token_exports"
 MODULES = GRAPH_TESTS / "layers" / "exports"
 
 
@@ -255,6 +258,131 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], int, tuple[str, ...]]] = {
 }
 
 
+class Tokens(nn.Module):
+    """Tokens over a picture of 32 x 48; `maps` keeps what they are as maps (C, H, W), put there by their author."""
+
+    def __init__(self, grid=(4, 6)):
+        super().__init__()
+        self.maps, self.grid = [], grid
+        self.block = TransformerBlock(8)
+
+    def keep(self, tokens, skip=0):
+        """Keep tokens as a map, without those that come first and stand for no place."""
+        self.maps.append(tokens[0, skip:].T.reshape(-1, *self.grid).detach())
+        return tokens
+
+
+class Registers(Tokens):
+    """A wide grid, a class token and two registers."""
+
+    def __init__(self):
+        super().__init__()
+        self.patch, self.extra = nn.Conv2d(3, 8, 8, 8), nn.Parameter(torch.randn(1, 3, 8))
+        self.pos = nn.Parameter(torch.randn(1, 27, 8))
+
+    def forward(self, x):
+        x = self.keep(self.patch(x).flatten(2).transpose(1, 2))
+        x = torch.cat([self.extra.expand(x.shape[0], -1, -1), x], 1) + self.pos
+        return self.keep(self.block(x), 3)
+
+
+class Cut(Tokens):
+    """Patches that are cut by Reshape and Transpose, as einops does, and multiplied by a matrix."""
+
+    def __init__(self):
+        super().__init__()
+        self.patch = nn.Linear(192, 8)
+
+    def forward(self, x):
+        x = x.reshape(-1, 3, 4, 8, 6, 8).permute(0, 2, 4, 3, 5, 1).reshape(-1, 24, 192)
+        return self.keep(self.block(self.keep(self.patch(x))))
+
+
+class Unfolded(Tokens):
+    """Patches by im2col, which becomes a Gather."""
+
+    def __init__(self):
+        super().__init__()
+        self.patch = nn.Linear(192, 8)
+
+    def forward(self, x):
+        x = functional.unfold(x, 8, stride=8).transpose(1, 2)
+        return self.keep(self.block(self.keep(self.patch(x))))
+
+
+class Hybrid(Tokens):
+    """A convolutional stem, overlapping patches, keys of a smaller map, and tokens that become a map again."""
+
+    def __init__(self):
+        super().__init__((8, 12))
+        self.stem = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 8, 3, 2, 1))
+        self.q, self.kv, self.fewer, self.head = (
+            nn.Linear(8, 8),
+            nn.Linear(8, 16),
+            nn.Conv2d(8, 8, 2, 2),
+            nn.Conv2d(8, 4, 3, 1, 1),
+        )
+
+    def forward(self, x):
+        x = self.stem(x)
+        tokens = self.keep(x.flatten(2).transpose(1, 2))
+        k, v = self.kv(self.fewer(x).flatten(2).transpose(1, 2)).chunk(2, -1)
+        tokens = self.keep(tokens + (self.q(tokens) @ k.transpose(1, 2)).softmax(-1) @ v)
+        x = self.block(tokens).transpose(1, 2).reshape(x.shape[0], 8, 8, 12)
+        return self.head(functional.interpolate(x, scale_factor=2.0, mode="nearest"))
+
+
+class Mobile(Tokens):
+    """MobileViT: pixels that lie alike in patches of 2 x 2 attend to each other."""
+
+    def __init__(self):
+        super().__init__((8, 12))
+        self.stem, self.head = nn.Conv2d(3, 8, 4, 4), nn.Conv2d(8, 4, 3, 1, 1)
+
+    def forward(self, x):
+        x = self.stem(x)
+        self.maps.append(x[0].detach())
+        y = x.reshape(-1, 8, 4, 2, 6, 2).permute(0, 3, 5, 2, 4, 1).reshape(-1, 24, 8)
+        y = self.block(y).reshape(-1, 2, 2, 4, 6, 8).permute(0, 5, 3, 1, 4, 2).reshape(-1, 8, 8, 12)
+        self.maps.append(y[0].detach())
+        return self.head(y)
+
+
+class Shifted(Tokens):
+    """Windows of 4 over a map that they do not divide: padded, rolled, put back, cut."""
+
+    def __init__(self):
+        super().__init__((6, 10))
+        self.stem, self.last, self.norm = nn.Conv2d(3, 8, 4, 4), SwinBlock(8, 2), nn.LayerNorm(8)
+
+    def forward(self, x):
+        x = functional.pad(self.stem(x)[:, :, :6, :10].permute(0, 2, 3, 1), (0, 0, 0, 2, 0, 2))
+        return self.keep(self.norm(self.last(x)[:, :6, :10].reshape(-1, 60, 8)))
+
+
+TOKEN_NETWORKS = {
+    "registers": Registers,
+    "cut": Cut,
+    "unfolded": Unfolded,
+    "hybrid": Hybrid,
+    "mobile": Mobile,
+    "shifted": Shifted,
+}
+
+
+def export_tokens(name: str, *, newer: bool) -> None:
+    torch.manual_seed(0)
+    network, image = TOKEN_NETWORKS[name]().eval(), torch.randn(1, 3, 32, 48)
+    network(image)
+    np.savez_compressed(TOKENS / f"{name}.npz", image, *network.maps)
+    path = TOKENS / f"{name}_{'dynamo' if newer else 'script'}.onnx"
+    more = {"external_data": False} if newer else {"opset_version": 17}
+    torch.onnx.export(
+        network, (image,), path, dynamo=newer, input_names=["image"], output_names=["result"], verbose=False, **more
+    )
+    strip(path)
+
+
 def export(name: str, *, newer: bool, free: bool) -> None:
     make, size, symbols = NETWORKS[name]
     axes = dict(zip((0, 2, 3), symbols, strict=False))
@@ -299,6 +427,10 @@ def main() -> None:
         for newer in (False, True):
             for free in (False, True):
                 export(name, newer=newer, free=free)
+    TOKENS.mkdir(exist_ok=True)
+    for name in TOKEN_NETWORKS:
+        for newer in (False, True):
+            export_tokens(name, newer=newer)
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ def expose(
                 shape_text(_shape(declared[choice.value], spec.shape if spec else None)),
             )
             for choice in choices
-            for spec in [opened.types.get(choice.value)]
+            for spec in [(choice.layer or opened.types.get(choice.value))]
         ]
         print_table(("layer", "tap", "output", "shape"), rows, left=(True,) * 4)
         if difference is not None:

@@ -11,7 +11,7 @@ from onnxviz.cli import groups, parameters
 from onnxviz.cli.parameters import option
 from onnxviz.cli.stages import open_model
 from onnxviz.cli.terminal import PADDED, print_json, print_table, say, size_text
-from onnxviz.layout import dtype_text, shape_text
+from onnxviz.layout import dtype_text, shape_text, spatial_axes
 from onnxviz.words import common_path, listed, printable, quoted, width_of
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from onnxviz.graph.layers.catalogue import Layer
     from onnxviz.graph.operators.receptive_field import ReceptiveField
-    from onnxviz.layout import TensorSpec
+    from onnxviz.layout import TensorSpec, TokenGrid
     from onnxviz.model import Model
 
 TITLES = ("layer", "kind", "op", "shape", "channels", "depth", "receptive field", "bytes")
@@ -64,7 +64,7 @@ def layers(
             model=str(model),
             inputs=[_end_document(opened, spec) for spec in opened.inputs],
             outputs=[_end_document(opened, spec) for spec in _outputs(opened)],
-            layers=[_document(layer) for layer in shown],
+            layers=_documents(opened, shown),
         )
         return
     _print_ends(opened)
@@ -191,7 +191,22 @@ def _print_tree(layers: Sequence[Layer]) -> None:
         print("  " * len(scopes) + printable(text))
 
 
-def _document(layer: Layer) -> dict[str, object]:
+def _documents(model: Model, layers: Sequence[Layer]) -> list[dict[str, object]]:
+    from onnxviz.graph.operators.tokens import rearranged, token_grids
+
+    moved = rearranged(model.graph)
+    unsaid = (layer for layer in layers if (layer.rank or 0) > 2)
+    has_tokens = any("T" in (each.layout or "T") or each.layout_assumed or each.act in moved for each in unsaid)
+    grids = token_grids(model.graph, model.types) if has_tokens else {}
+    return [_document(layer, grids.get(layer.act)) for layer in layers]
+
+
+def _document(layer: Layer, grid: TokenGrid | None) -> dict[str, object]:
     field = layer.receptive_field
+    is_said = grid is None or (bool(grid.axes) and grid.axes == spatial_axes(layer.layout))
     every = {name: getattr(layer, name) for name in MEMBERS}
-    return every | {"inside": layer.inside or None, "receptive_field": field.as_json() if field else None}
+    return every | {
+        "inside": layer.inside or None,
+        "receptive_field": field.as_json() if field else None,
+        "tokens": None if grid is None or is_said else grid.as_json(),
+    }

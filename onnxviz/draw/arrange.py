@@ -7,14 +7,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from onnxviz.draw.attention import of_text, over_picture
 from onnxviz.draw.statistics import ChannelStatistics, as_floats
-from onnxviz.layout import SPATIAL, STEPS, Array, channels_first
+from onnxviz.layout import SPATIAL, STEPS, Array, AttentionLayout, Layout, TokenGrid, channels_first
 
 NO_NUMBERS = "OSUTMm"
 """numpy's kinds of dtypes that hold texts, objects or times."""
 
 MAPS, BANDS, BARS, FILMSTRIP, ATTENTION, NOTHING = "maps", "bands", "bars", "filmstrip", "attention", "nothing"
 STEP_MAPS = "steps"
+ATTENDED, ATTENDED_BANDS = "attended", "attended bands"
+SEQUENCES = (BANDS, ATTENDED_BANDS)
+"""The kinds that draw a sequence for each channel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,25 +27,35 @@ class Arranged:
 
     Attributes:
         kind: `maps` (C, H, W), `bands` (C, L), `bars` (C,), `filmstrip` (C, D, H, W), `steps` (C, S, H, W),
-            `attention` (heads, T, T) or `nothing` (the array is empty, or holds no numbers).
+            `attention` (heads, T, T), of one query `attended` (heads, H, W) or `attended bands` (heads, T), or
+            `nothing` (the array is empty, or holds no numbers).
         values: float32 or float64 in the shape of the kind; a view where the array allows it.
         notes: what was done or assumed, for the caption.
         in_steps: whether the first axis behind the channels, or that of bars, is steps.
+        prefix: tokens that stand for no place of the maps, (C, n), None where there are none.
+        labels: a name for each channel, where these say more than its number.
+        mark: a position (y, x) that every map marks.
+        query: whose attention it is, else empty.
     """
 
     kind: str
     values: Array
     notes: tuple[str, ...] = ()
     in_steps: bool = False
+    prefix: Array | None = None
+    labels: tuple[str, ...] | None = None
+    mark: tuple[int, int] | None = None
+    query: str = ""
 
 
-def arrange_axes(array: Array, layout: str | None) -> Arranged:
+def arrange_axes(array: Array, layout: Layout) -> Arranged:
     """Take item 0 of an array and put its axes in the order of a picture.
 
     A layout has one letter an axis; N is the batch, C the channels, T tokens, D, H, W, L space, S steps, which are one
     more axis before those of space; two T make attention, and any other letter is folded into the channels. Tokens are
-    bands: how many there are does not say where in a picture they lie. Without a layout that fits, the rank decides and
-    the notes say so.
+    bands: how many there are does not say where in a picture they lie; a TokenGrid says it and makes them maps. An
+    AttentionLayout says whose attention is shown, over the picture where its keys lie there. Without a layout that
+    fits, the rank decides and the notes say so.
 
     Example:
         >>> import numpy as np
@@ -51,27 +65,85 @@ def arrange_axes(array: Array, layout: str | None) -> Arranged:
     """
     if not array.size or array.dtype.kind in NO_NUMBERS:
         return Arranged(NOTHING, np.empty(0, np.float32), ("no numbers" if array.size else "no values",))
+    if isinstance(layout, TokenGrid):
+        return _on_grid(array, layout)
+    if isinstance(layout, AttentionLayout):
+        return _attention(array, layout)
     values, letters, notes = _item(array, layout)
     arranged = _by_letters(as_floats(values), letters)
     return replace(arranged, notes=(*notes, *arranged.notes))
 
 
-def item_channels(array: Array, layout: str | None, item: int = 0) -> Array:
+def item_channels(array: Array, layout: Layout, item: int = 0) -> Array:
     """Return one item of an array with its channels first, `(C, ...)`, in the order of its picture, with every value.
 
-    Complex numbers become magnitudes. An array that holds no numbers has no channels.
+    Tokens on a grid are `(C, H, W)`, or with tokens besides `(C, H * W + n)`, these last. Complex numbers become
+    magnitudes. An array that holds no numbers has no channels.
 
     >>> item_channels(np.zeros((2, 5, 6, 3)), "NHWC", 1).shape, item_channels(np.zeros((2, 7)), None).shape
     ((3, 5, 6), (7,))
     """
     if array.dtype.kind in NO_NUMBERS:
         return np.empty(0, np.float32)
-    values, letters, _ = _item(array, layout, item)
+    if isinstance(layout, TokenGrid):
+        maps, prefix = token_maps(array, layout, item)
+        return maps if not layout.prefix else np.concatenate([maps.reshape(len(maps), -1), prefix], axis=1)
+    letters = layout.letters if isinstance(layout, AttentionLayout) else layout
+    values, letters, _ = _item(array, letters, item)
     return np.ascontiguousarray(_channels_first(values, letters))
 
 
+def token_maps(array: Array, grid: TokenGrid, item: int = 0) -> tuple[Array, Array]:
+    """Return the tokens of an item as maps (C, H, W), and those that stand for no place (C, n), in their order.
+
+    >>> grid = TokenGrid((2, 3), prefix=1, split=(7, 4), tokens=(0,), cells=(-1, 0, 1, 2, 3, 4, 5))
+    >>> maps, prefix = token_maps(np.arange(28).reshape(1, 7, 4), grid)
+    >>> maps[0], prefix[:, 0]
+    (array([[ 4,  8, 12],
+           [16, 20, 24]]), array([0, 1, 2, 3]))
+    """
+    channels = [place for place in range(len(grid.split)) if place not in (*grid.items, *grid.tokens)]
+    split = np.abs(array.reshape(grid.split)) if array.dtype.kind == "c" else array.reshape(grid.split)
+    count = math.prod(grid.split[place] for place in channels)
+    ordered = split.transpose(*grid.items, *channels, *grid.tokens)
+    values = ordered.reshape(-1, count, len(grid.cells))[item]
+    cells = np.asarray(grid.cells)
+    maps = np.empty((count, math.prod(grid.grid)), values.dtype)
+    maps[:, cells[cells >= 0]] = values[:, cells >= 0]
+    return maps.reshape(count, *grid.grid), values[:, cells == -1]
+
+
+def _attention(array: Array, layout: AttentionLayout) -> Arranged:
+    shown = over_picture(array, layout)
+    if shown is not None:
+        return Arranged(
+            ATTENDED,
+            shown.values,
+            shown.notes,
+            prefix=shown.prefix,
+            labels=shown.labels,
+            mark=shown.mark,
+            query=shown.query,
+        )
+    matrix = arrange_axes(array, layout.letters)
+    if matrix.kind != ATTENTION:
+        return matrix
+    shown = of_text(matrix.values, layout)
+    kind = ATTENTION if shown.values.ndim == 3 else ATTENDED_BANDS
+    notes = (*matrix.notes[:-1], *shown.notes)
+    return replace(matrix, kind=kind, values=shown.values, notes=notes, query=shown.query)
+
+
+def _on_grid(array: Array, grid: TokenGrid) -> Arranged:
+    maps, prefix = token_maps(array, grid)
+    items = math.prod(grid.split[place] for place in grid.items)
+    notes = ("magnitudes of complex numbers",) if array.dtype.kind == "c" else ()
+    notes = (*notes, f"item 0 of {items}") if items > 1 else notes
+    return Arranged(MAPS, as_floats(maps), notes, prefix=as_floats(prefix) if grid.prefix else None)
+
+
 def matching(
-    statistics: ChannelStatistics | None, arranged: Arranged, array: Array, layout: str | None
+    statistics: ChannelStatistics | None, arranged: Arranged, array: Array, layout: Layout
 ) -> ChannelStatistics | None:
     """Return the statistics of an array's `item_channels` if its picture has the same channels, else None.
 

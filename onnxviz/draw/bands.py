@@ -118,7 +118,8 @@ class _Bands:
             self._fill(page.canvas, (BARE, BARE), channels)
             return page
         notes, widest = (self._notes(channels, words) for words in (prepared.found_words, prepared.widest_words))
-        header = Header(prepared.caption, notes, prepared.limits, prepared.legend(channels), widest=widest)
+        legend = prepared.legend(channels)
+        header = Header(prepared.caption, notes, prepared.limits, legend, prepared.gamma, widest)
         width = header_width(AXIS + self.grid.width + (RANGE_BAR + 12 if own else 0))
         top, left = header.height(width, style.font), MARGIN + AXIS
         page = Page(width, top + height + RULER + MARGIN, style.font)
@@ -129,9 +130,19 @@ class _Bands:
             start = left + self.grid.width + 12
             self._ranges(page.canvas[top : top + height, start : start + RANGE_BAR], channels)
             page.text(start + RANGE_BAR, top + height + 20, "ranges", 11, 150, "r")
-        first, count = prepared.caption.first_step, prepared.maps.shape[1]
-        draw_ruler(page, (top + height, left), self.grid.width, range(first, first + count))
+        self._ruler(page, (top + height, left))
         return page
+
+    def _ruler(self, page: Page, corner: tuple[int, int]) -> None:
+        """Name each step below its samples where the names fit, else number some."""
+        (y, x), zoom = corner, self.grid.zoom
+        names = self.prepared.caption.token_names.get(self.prepared.maps.shape[1], ())
+        if not names or self.grid.shrink > 1 or max(page.face.width(name, 11) for name in names) + 4 > zoom:
+            first, count = self.prepared.caption.first_step, self.prepared.maps.shape[1]
+            draw_ruler(page, corner, self.grid.width, range(first, first + count))
+            return
+        for place, name in enumerate(names):
+            page.text(x + (place + 0.5) * zoom, y + 20, name, 11, 170, "m")
 
     def _fill(self, canvas: Canvas, corner: tuple[int, int], channels: npt.NDArray[np.intp]) -> None:
         """Draw the bands themselves, the first with its corner at (y, x)."""
@@ -143,7 +154,8 @@ class _Bands:
         values = self.prepared.maps[channels]
         if grid.shrink > 1:
             values = strongest(values, np.arange(0, values.shape[1], grid.shrink))
-        bands = quantise(values[:, None], self.prepared.limits.take(channels), shown)[:, 0].repeat(grid.zoom, axis=1)
+        scale, gamma = self.prepared.limits.take(channels), self.prepared.gamma
+        bands = quantise(values[:, None], scale, shown, gamma=gamma)[:, 0].repeat(grid.zoom, axis=1)
         for offset in range(grid.thickness):
             view[offset :: grid.thickness] = bands
         for place in np.flatnonzero(shown.constant):
@@ -177,7 +189,8 @@ class _Bands:
 
     def _notes(self, channels: npt.NDArray[np.intp], found: FoundWords) -> list[str]:
         count, asked = len(self.prepared.maps), self.prepared.order_words
-        notes = [found.scale, self.grid.words, found.range, *asked, *filter(None, [found.live])]
+        gamma = [f"gamma {self.prepared.gamma:g}"] if self.prepared.gamma != 1 else []
+        notes = [found.scale, *gamma, self.grid.words, found.range, *asked, *filter(None, [found.live])]
         notes += found.irregular
         if len(channels) < count:
             adjacent = bool((np.diff(channels) == 1).all())

@@ -19,17 +19,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from onnxviz.draw.arrange import (
+    ATTENDED,
+    ATTENDED_BANDS,
     ATTENTION,
     BANDS,
     BARS,
     FILMSTRIP,
     MAPS,
     NOTHING,
+    SEQUENCES,
     STEP_MAPS,
     Arranged,
     arrange_axes,
     matching,
 )
+from onnxviz.draw.attention import parse_query
 from onnxviz.draw.bands import draw_bands
 from onnxviz.draw.bars import draw_bars, draw_wave
 from onnxviz.draw.filmstrip import draw_filmstrip, draw_steps
@@ -43,7 +47,7 @@ from onnxviz.draw.scale import SharedScale, own_scale, parse_scale
 from onnxviz.draw.statistics import ChannelStatistics
 from onnxviz.draw.style import Caption, Drawing, Style, channel_numbers
 from onnxviz.draw.text import face
-from onnxviz.layout import Array
+from onnxviz.layout import Array, Layout
 
 ATTENTION_GAMMA = 0.5
 """The exponent of attention's colours: its rows are spiky, and on a linear scale all but the peaks is black."""
@@ -51,7 +55,7 @@ ATTENTION_GAMMA = 0.5
 
 def draw_maps(
     array: Array,
-    layout: str | None,
+    layout: Layout,
     caption: Caption,
     style: Style,
     statistics: ChannelStatistics | None = None,
@@ -64,7 +68,8 @@ def draw_maps(
 
     Args:
         array: of any rank and of any dtype; NaN and infinities are shown.
-        layout: a letter an axis, such as `NHWC` or `NTC`; None or one that does not fit: the rank decides.
+        layout: a letter an axis, such as `NHWC` or `NTC`, or where tokens lie; None or one that does not fit: the rank
+            decides.
         caption: the words above; labels are used for a vector of as many values.
         style: how it is drawn.
         statistics: those of its `item_channels`, where they are known.
@@ -79,14 +84,16 @@ def draw_maps(
     nameable = arranged.kind == BARS and not arranged.in_steps
     named = nameable and caption.labels is not None and len(caption.labels) == len(arranged.values)
     line = " · ".join(part for part in (caption.line, *arranged.notes) if part)
-    labels, first_step = caption.labels if named else None, caption.first_step if arranged.in_steps else 0
-    words = Caption(caption.title, line, labels, first_step)
+    labels, first_step = caption.labels if named else arranged.labels, caption.first_step if arranged.in_steps else 0
+    token_names = caption.token_names if arranged.kind in _OVER_STEPS else {}
+    words = Caption(caption.title, line, labels, first_step, token_names)
     known = matching(statistics, arranged, array, layout)
     prepared = prepare(arranged.values, words, kind.style(style), known)
+    prepared = replace(prepared, prefix=arranged.prefix, mark=arranged.mark)
     return kind.draw(replace(prepared, gamma=kind.gamma, unused=kind.unused_in(style)))
 
 
-def scale_of(array: Array, layout: str | None, style: Style) -> SharedScale:
+def scale_of(array: Array, layout: Layout, style: Style) -> SharedScale:
     """Return one scale for all that `draw_maps` draws of an array in a style.
 
     Raises:
@@ -103,13 +110,14 @@ def check_style(style: Style) -> None:
     """Check a style before there is anything to draw; whether a layer has a channel only `prepare` can say.
 
     Raises:
-        UsageError: a scale, colormap, theme, order, font, size or list of channels that does not exist.
+        UsageError: a scale, colormap, theme, order, font, size, query or list of channels that does not exist.
     """
     parse_scale(style.scale)
     colormap = default_colormap(False, style.theme) if style.colormap == "auto" else style.colormap
     palette(colormap, style.theme)
     check_order(style.order)
     check_sizes(style)
+    parse_query(style.query)
     if style.channels is not None:
         channel_numbers(style.channels)
     face(style.font)
@@ -166,7 +174,12 @@ KINDS = {
     FILMSTRIP: PictureKind(draw_filmstrip),
     STEP_MAPS: PictureKind(draw_steps),
     ATTENTION: PictureKind(draw_montage, attention_style, ATTENTION_GAMMA),
+    ATTENDED: PictureKind(draw_montage, attention_style, ATTENTION_GAMMA),
+    ATTENDED_BANDS: PictureKind(draw_bands, attention_style, ATTENTION_GAMMA, unused=("columns",)),
 }
+_OVER_STEPS = (ATTENTION, *SEQUENCES)
+"""The kinds along whose axes tokens lie one after the other, so that each may have a name."""
+
 WAVE = PictureKind(draw_wave, _wave_style, unused=("tile", "columns", "rows", "channels", "order", "top"))
 """The kinds by what `arrange_axes` calls them, and that of a single sequence."""
 

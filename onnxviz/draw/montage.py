@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,14 @@ from onnxviz.draw import grid as grids
 from onnxviz.draw.grid import Grid, Tile
 from onnxviz.draw.header import TALLEST, Header, header_width
 from onnxviz.draw.page import BARE, MARGIN, Page, hatch
-from onnxviz.draw.palette import FAINT_RULE, FRAME, HATCH_BACK, RULE, SIGNS
+from onnxviz.draw.palette import FAINT_RULE, FRAME, HATCH_BACK, INK, INK_STEPS, RULE, SIGNS
 from onnxviz.draw.prepare import FoundWords, Prepared
 from onnxviz.draw.quantise import quantise_into
-from onnxviz.draw.statistics import ChannelStatistics, not_finite
+from onnxviz.draw.statistics import ChannelStatistics, channel_extremes, not_finite
+from onnxviz.draw.step_names import MOST, ZOOM, StepNames, names_of_sides
 from onnxviz.draw.style import Drawing
 from onnxviz.draw.text import Face, face
+from onnxviz.layout import Array
 from onnxviz.words import number_text
 
 _LABEL_ROWS = 15
@@ -51,17 +53,22 @@ class Montage:
         prepared: the maps, without the channels that are left out.
         grid: where the tiles stand.
         labels: whether names stand under the tiles, else at the left of rows and above columns.
-        aside: pixels at the left of the tiles for names of rows.
+        aside, above: pixels at the left of the tiles and above them for names of rows and columns.
         ranges: the range behind each name; empty if they do not fit under every tile.
         shares: (C, 2) where each channel's range lies within the layer's, for the bars; None for no bars.
+        beside: columns of values at the left of each map for tokens that stand for no place of it, and a gap.
+        sides: the names of queries and keys at the sides of each matrix.
     """
 
     prepared: Prepared
     grid: Grid
     labels: bool
     aside: int
+    above: int
     ranges: Sequence[str]
     shares: NDArray[np.float64] | None
+    beside: int = 0
+    sides: StepNames = field(default_factory=StepNames)
 
     def pages(self) -> Iterator[Page]:
         """Draw the pages one after the other."""
@@ -69,7 +76,7 @@ class Montage:
             yield self._page(page_number)
 
     def _page(self, page_number: int) -> Page:
-        grid, aside, above = self.grid, self.aside, 0 if self.labels else _ABOVE
+        grid, aside, above = self.grid, self.aside, self.above
         style, folded = self.prepared.style, self.prepared.folded
         first = page_number * grid.page_rows
         rows = range(first, min(grid.rows, first + grid.page_rows))
@@ -90,6 +97,9 @@ class Montage:
         # Row and column give the channel where all are drawn in their own order.
         if not self.labels and np.array_equal(self.prepared.channels, np.arange(len(self.prepared.maps))):
             self._column_labels(page, top + above - 6, MARGIN + aside)
+        if self.labels:
+            columns = min(grid.columns, len(self.prepared.channels))
+            self.sides.draw(page, grid, (top + above, MARGIN + aside), (len(rows), columns))
         return page
 
     def _header(self, page_number: int) -> Header:
@@ -106,7 +116,8 @@ class Montage:
         gamma = [f"gamma {prepared.gamma:g}"] if prepared.gamma != 1 else []
         live = [f"{found.live}{', constant ones not drawn' if prepared.folded else ''}"] if found.live else []
         asked = [*prepared.order_words, *prepared.count_words]
-        return [found.scale, *gamma, self.grid.tile.words, found.range, *asked, *live, *found.irregular]
+        left = [f"at the left {_count(prepared.prefix)} without a place"] if self.beside else []
+        return [found.scale, *gamma, self.grid.tile.words, found.range, *asked, *live, *found.irregular, *left]
 
     def _fold_strip(self, page: Page, y: int) -> None:
         """Draw one tick a channel, live or constant, in place of the channels that are left out."""
@@ -122,14 +133,34 @@ class Montage:
         """Draw the tiles of a row, whose first has its corner at (y, x), and return their channels."""
         grid, statistics = self.grid, self.prepared.statistics
         channels = self.prepared.channels[row * grid.columns :][: grid.columns]
-        if self.prepared.framed:
-            for column in range(len(channels)):
-                y, x = corner[0] - 1, corner[1] + column * grid.step[1] - 1
-                page.canvas[y : y + grid.tile.height + 2, x : x + grid.tile.width + 2] = FRAME
-        self._write(grids.row_view(page.canvas, grid, corner, len(channels)), channels)
+        aside = self.beside * grid.tile.zoom[1]
+        for column in range(len(channels)):
+            y, x = corner[0], corner[1] + column * grid.step[1]
+            if self.prepared.framed:
+                _frame(page, (y, x + aside), (grid.tile.height, grid.tile.width - aside))
+            if self.beside:
+                _frame(page, (y, x), self._prefix_size)
+        view = grids.row_view(page.canvas, grid, corner, len(channels))
+        if self.beside:
+            self._write_prefix(view[..., :aside], channels)
+        self._write(view[..., aside:], channels)
         for column in np.flatnonzero((statistics.constant | statistics.irregular)[channels]).tolist():
             self._mark(page, int(channels[column]), corner[0], corner[1] + column * grid.step[1])
+        for column in range(len(channels) if self.prepared.mark is not None else 0):
+            self._ring(page, (corner[0], corner[1] + column * grid.step[1] + aside))
         return channels
+
+    def _ring(self, page: Page, corner: tuple[int, int]) -> None:
+        """Draw a ring of ink, edged by the page's colour, around the marked position of a map with this corner."""
+        tile = self.grid.tile
+        assert self.prepared.mark is not None
+        (y, x), (down, across) = corner, tile.zoom
+        top, left = (place // by for place, by in zip(self.prepared.mark, tile.shrink, strict=True))
+        for ink, out in ((INK, 1), (INK + INK_STEPS - 1, 0)):
+            rows = slice(y + top * down - out, y + (top + 1) * down + out)
+            columns = slice(x + left * across - out, x + (left + 1) * across + out)
+            page.canvas[[rows.start, rows.stop - 1], columns] = ink
+            page.canvas[rows, [columns.start, columns.stop - 1]] = ink
 
     def _write(self, view: NDArray[np.uint8], channels: NDArray[np.intp]) -> None:
         """Write channels into the `row_view` of their tiles."""
@@ -143,9 +174,32 @@ class Montage:
             return
         # Quantised first and repeated after, which is two to three times cheaper than the other way round, as repeating
         # across before down is than both at once.
-        indices = np.empty((len(channels), *tile.values), np.uint8)
+        indices = np.empty(
+            (len(channels), *prepared.maps.shape[1:]) if self.beside else (len(channels), *tile.values), np.uint8
+        )
         quantise_into(indices, maps, scale, statistics, shrink=tile.shrink, gamma=gamma)
         view[:] = indices.repeat(tile.zoom[1], axis=2)[:, :, None]
+
+    def _write_prefix(self, view: NDArray[np.uint8], channels: NDArray[np.intp]) -> None:
+        """Write tokens that stand for no place, from the top on, into the columns at the left of their tiles."""
+        prefix = self.prepared.prefix
+        assert prefix is not None
+        values, scale = prefix[channels][:, None], self.prepared.limits.take(channels)
+        low, high = scale.low[:, None, None], scale.high[:, None, None]
+        values = np.where(np.isfinite(values), np.clip(values, low, high), values)
+        indices = np.empty(values.shape, np.uint8)
+        quantise_into(indices, values, scale, channel_extremes(values), gamma=self.prepared.gamma)
+        across = self.grid.tile.zoom[1]
+        for place in range(values.shape[2]):
+            column, row = divmod(place, view.shape[1])
+            view[:, row, :, column * across : (column + 1) * across] = indices[:, 0, place, None, None]
+
+    @property
+    def _prefix_size(self) -> tuple[int, int]:
+        """The pixels, down and across, that the tokens beside a map take."""
+        assert self.prepared.prefix is not None
+        down, across = self.grid.tile.zoom
+        return min(self.prepared.prefix.shape[1], self.prepared.maps.shape[1]) * down, (self.beside - 1) * across
 
     def _row(self, page: Page, row: int, corner: tuple[int, int]) -> None:
         grid, first = self.grid, row * self.grid.columns
@@ -164,7 +218,7 @@ class Montage:
     def _mark(self, page: Page, channel: int, y: int, x: int) -> None:
         """Hatch a constant channel, and mark one that is not finite."""
         tile, statistics = self.grid.tile, self.prepared.statistics
-        view = page.canvas[y : y + tile.height, x : x + tile.width]
+        view = page.canvas[y : y + tile.height, x + self.beside * tile.zoom[1] : x + tile.width]
         if statistics.constant[channel]:
             hatch(view, 6 if tile.width >= 24 else 4)
         if statistics.irregular[channel]:
@@ -202,11 +256,14 @@ def plan_montage(prepared: Prepared) -> Montage:
     """Decide where everything stands; see `draw_montage`."""
     prepared = prepared.without_constant()
     statistics, style, channels = prepared.statistics, prepared.style, prepared.channels
-    tile = grids.choose_tile(len(channels), prepared.maps.shape[1], prepared.maps.shape[2], style)
+    tile, beside = _choose_tile(prepared)
     letters, names = face(style.font), [prepared.name(channel) for channel in channels.tolist()]
     widest = max(letters.width(name, 11) for name in names)
     labels = not style.bare and tile.width >= max(_NARROWEST_LABELLED, widest)
-    aside, above = (0, 0) if labels or style.bare else (min(max(40, math.ceil(widest) + 8), 200), _ABOVE)
+    sides = StepNames() if style.bare else names_of_sides(prepared.caption.token_names, prepared.maps.shape[1:], tile)
+    aside, above = (min(max(40, math.ceil(widest) + 8), 200), _ABOVE)
+    if labels or style.bare:
+        aside = above = sides.side(letters)
     own = prepared.limits.own
     bars = not style.bare and own and tile.width >= 16
     strip = _LABEL_ROWS * labels + _BAR_ROWS * bars
@@ -216,9 +273,40 @@ def plan_montage(prepared: Prepared) -> Montage:
         grid=grids.arrange(len(channels), tile, strip, style, room),
         labels=labels,
         aside=aside,
+        above=above,
         ranges=_ranges(letters, tile, names, prepared) if labels and own else [],
         shares=_shares(statistics) if bars else None,
+        beside=beside,
+        sides=sides,
     )
+
+
+def _choose_tile(prepared: Prepared) -> tuple[Tile, int]:
+    """Return how maps are drawn, and how many columns of values stand beside each; none beside maps that shrink."""
+    count, (height, width) = len(prepared.channels), prepared.maps.shape[1:]
+    if prepared.prefix is not None:
+        beside = -(-prepared.prefix.shape[1] // height) + 1
+        tile = grids.choose_tile(count, height, width + beside, prepared.style)
+        if tile.shrink == (1, 1):
+            return tile, beside
+    tile = grids.choose_tile(count, height, width, prepared.style)
+    named = not prepared.caption.token_names.keys().isdisjoint((height, width)) and max(height, width) <= MOST
+    sized = prepared.style.tile or prepared.style.columns or prepared.style.rows
+    if named and not sized and min(tile.zoom) < ZOOM:
+        larger = replace(prepared.style, tile=ZOOM * max(height, width))
+        tile = grids.choose_tile(count, height, width, larger)
+    return tile, 0
+
+
+def _frame(page: Page, corner: tuple[int, int], size: tuple[int, int]) -> None:
+    """Fill a rectangle with the colour of frames, one pixel wider on each side than what is drawn over it."""
+    (y, x), (height, width) = corner, size
+    page.canvas[y - 1 : y + height + 1, x - 1 : x + width + 1] = FRAME
+
+
+def _count(prefix: Array | None) -> str:
+    count = 0 if prefix is None else prefix.shape[1]
+    return f"{count} token{'s' * (count != 1)}"
 
 
 def _ranges(letters: Face, tile: Tile, names: Sequence[str], prepared: Prepared) -> list[str]:

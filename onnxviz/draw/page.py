@@ -27,7 +27,10 @@ _SHARES = {"l": 0.0, "m": 0.5, "r": 1.0}
 
 @dataclass(frozen=True, slots=True)
 class PageText:
-    """A text on a page: its columns `left` to `right`, and its `baseline`, from which capitals reach `size` rows up."""
+    """A text on a page: its columns `left` to `right`, and its `baseline`, from which capitals reach `size` rows up.
+
+    One that stands `upright` is read from the baseline up, as high as it is long.
+    """
 
     text: str
     size: int
@@ -35,6 +38,7 @@ class PageText:
     left: int
     right: int
     baseline: int
+    upright: bool = False
 
 
 class Page:
@@ -91,6 +95,11 @@ class Page:
         left = round(x - length * _SHARES[anchor])
         self.words.append(PageText(text, size, ink, left, left + math.ceil(length), round(y)))
 
+    def upright(self, x: float, y: float, text: str, size: int, ink: int, width: float) -> None:
+        """Put a text on the page that is read upwards: it begins at row `y`, centred on column `x`; see `text`."""
+        left = round(x - size / 2)
+        self.words.append(PageText(self.face.fit(text, size, width), size, ink, left, left + size, round(y), True))
+
     def image(self, colormap: str, theme: str) -> Image.Image:
         """Return the page as an image of mode P."""
         image = Image.fromarray(self.inked())
@@ -102,7 +111,11 @@ class Page:
         canvas = self.canvas.copy()
         for word in self.words:
             top, left = word.baseline - word.size, word.left
-            ramp = _ramp(self.face, word.text, word.size, word.ink)[max(-top, 0) :, max(-left, 0) :]
+            ramp = _ramp(self.face, word.text, word.size, word.ink)
+            if word.upright:
+                ramp = np.rot90(ramp)
+                top = word.baseline - ramp.shape[0]
+            ramp = ramp[max(-top, 0) :, max(-left, 0) :]
             target = canvas[max(top, 0) :, max(left, 0) :][: ramp.shape[0], : ramp.shape[1]]
             np.maximum(target, ramp[: target.shape[0], : target.shape[1]], out=target)
         return canvas

@@ -48,6 +48,8 @@ class Prepared:
         limits: the ends of the scale of all channels.
         channels: those that are drawn, in order.
         folded: whether constant channels were taken from these.
+        prefix: tokens (C, n) that stand beside the maps.
+        mark: a position (y, x) that is marked on every map.
         gamma: the exponent of the colours; 0.5 lifts what is near the low end.
         unused: the fields of the style that were given and mean nothing for this kind of picture.
     """
@@ -61,6 +63,8 @@ class Prepared:
     folded: bool = False
     gamma: float = 1.0
     unused: tuple[str, ...] = ()
+    prefix: Array | None = None
+    mark: tuple[int, int] | None = None
 
     @property
     def colormap(self) -> str:

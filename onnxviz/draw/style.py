@@ -28,6 +28,9 @@ class Style:
         top: how many to draw, the first of that order.
         channels: draw these only: numbers, or a text such as `0-15,32`, where 15 is drawn, too. A vector may lack some
             of them.
+        query: whose attention is shown: a token's row and column in the picture such as `7,3`, its number, `class`,
+            `mean`, `matrix` for all queries by all keys, or `auto`: the class token, else the mean, and of tokens that
+            lie nowhere in a picture the matrix.
         font: a TrueType or OpenType file; None takes the font that Pillow carries.
         small: make smaller files, in more time.
         limits: the ends of the scale, (low, high), for pictures on one scale; `scale` is then not used.
@@ -43,6 +46,7 @@ class Style:
     order: str = "index"
     top: int | None = None
     channels: str | Sequence[int] | None = None
+    query: str = "auto"
     font: str | None = None
     small: bool = False
     limits: tuple[float, float] | None = None
@@ -65,6 +69,7 @@ class StyleChanges(TypedDict, total=False):
     order: str
     top: int | None
     channels: str | Sequence[int] | None
+    query: str
     font: str | None
     small: bool
     limits: tuple[float, float] | None
@@ -80,12 +85,14 @@ class Caption:
         line: what is said of it: operator, shape, dtype and tap.
         labels: a name for each channel, such as class names; None numbers them.
         first_step: the number of the first step, where an axis is steps.
+        token_names: a name for each token of a sequence, such as its id, by how many there are.
     """
 
     title: str
     line: str = ""
     labels: Sequence[str] | None = None
     first_step: int = 0
+    token_names: Mapping[int, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

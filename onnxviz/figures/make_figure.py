@@ -105,7 +105,7 @@ class _Gathered:
         self.pictures.append(feed.main.picture if feed.fed else None)
         # Of steps that differ in size the first stands for all.
         for activation in {one.value: one for one in reversed(activations)}.values():
-            arranged = arrange_axes(activation.array, activation.layout)
+            arranged = arrange_axes(activation.array, activation.seen_by(self.options.row_style.style.query))
             self.maps.setdefault(activation.value, []).append(self._kept(arranged))
             self.names[activation.value] = activation.name
 

@@ -111,6 +111,12 @@ def _remainder(call: _Call) -> Numbers:
     return _each(of_symbols(function, same=0), *call.all)
 
 
+def _clip(call: _Call) -> Numbers:
+    low, high = (call[place] if call.is_given(place) else None for place in (1, 2))
+    raised = call[0] if low is None else _each(OF_MANY["Max"], call[0], low)
+    return raised if high is None else _each(OF_MANY["Min"], raised, high)
+
+
 def _cast(call: _Call) -> Numbers:
     kind = dtype_name(call.node.integer("to", 0)) or ""
     convert = int if kind.startswith(("int", "uint")) else {"bool": bool}.get(kind, float)
@@ -236,6 +242,7 @@ _RULES: Mapping[str, Callable[[_Call], Any]] = {
     "Identity": lambda call: call[0],
     "Cast": _cast,
     "Mod": _remainder,
+    "Clip": _clip,
     "Squeeze": _squeeze,
     "Unsqueeze": lambda call: np.expand_dims(call[0], tuple(call.integers(1, "axes"))),
     "Reshape": _reshape,

@@ -72,7 +72,8 @@ class _Completion:
         if spec is None or spec.shape is None:
             return True
         dtypes = ("float32",) if node.operator in ("Resize", "Upsample") else ()
-        return len(spec.shape) < 2 and spec.dtype in ("int64", "int32", *dtypes)
+        # A Gather may be given a table of indices, as im2col is written.
+        return (len(spec.shape) < 2 or node.operator == "Gather") and spec.dtype in ("int64", "int32", *dtypes)
 
     def _is_open(self, spec: TensorSpec | None) -> bool:
         """Return whether a size may still be told: it is not known, or has a name that no input has."""

@@ -6,10 +6,11 @@ What a Graph holds is the skeleton of a model (see model_file.py), so that a gra
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from functools import cached_property, lru_cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 import numpy
 import onnx
@@ -52,6 +53,19 @@ class Graph:
 
     def _check(self, proto: onnx.ModelProto) -> None:
         _check_texts(proto)
+
+    def with_nodes(self, nodes: Iterable[onnx.NodeProto]) -> Self:
+        """Return this graph with other nodes; what is said of values inside stays."""
+        proto = onnx.ModelProto()
+        proto.CopyFrom(self.proto)
+        del proto.graph.node[:]
+        proto.graph.node.extend(nodes)
+        graph = copy(self)
+        for kind in type(self).__mro__:
+            for name in [name for name, held in vars(kind).items() if isinstance(held, cached_property)]:
+                graph.__dict__.pop(name, None)
+        graph._build(sorted_model(proto))
+        return graph
 
     @classmethod
     def from_bytes(cls, skeleton: bytes) -> Graph:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,10 +18,13 @@ from onnxviz.feed.free_sizes import open_sizes
 from onnxviz.feed.input_shapes import picture_input
 from onnxviz.feed.make import make_feed
 from onnxviz.feed.second_sizes import Tries
+from onnxviz.graph.computed import grid_of, needs_of, written_out
 from onnxviz.graph.cut import needed_inputs
 from onnxviz.graph.graph import Graph
+from onnxviz.graph.operators.axis_letters import Axes
 from onnxviz.graph.operators.input_uses import input_uses
 from onnxviz.graph.operators.region import Region, region, unknown_sizes
+from onnxviz.graph.operators.tokens import rearranged, token_grids
 from onnxviz.graph.segments import map_bytes
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.graph.shapes import fix_inputs, infer_types
@@ -36,7 +40,7 @@ from onnxviz.inference.reach import Reach, Reached, has_branches
 from onnxviz.inference.refusals import LeftOut, refusal, warn
 from onnxviz.inference.run_plan import RunPlan, plan_run, skeleton_of
 from onnxviz.inference.value_layouts import ValueLayouts
-from onnxviz.layout import TensorSpec, spatial_axes
+from onnxviz.layout import Array, TensorSpec, TokenGrid, spatial_axes
 from onnxviz.runtime.devices import Placement
 from onnxviz.runtime.executor import Executor
 from onnxviz.runtime.session import RunOptions
@@ -74,6 +78,7 @@ class Inference:
         self._operators = MissingOperators(reached.graph, types)
         self._unrunnable: dict[str, str] = {}
         self._last_fed: tuple[Shapes | None, Types] = (None, {})
+        self._last_tokens: tuple[Shapes | None, Mapping[str, TokenGrid]] = (None, {})
         self._last_plan: tuple[object, RunPlan] = (None, RunPlan((), {}))
         self._last_opened: _Opened | None = None
 
@@ -105,7 +110,7 @@ class Inference:
         """Return the inputs with what the graph's own operators say of them, and whether these values need them."""
         if values is None:
             return self._inputs
-        needed = needed_inputs(self.graph, self._at_the_top(values))
+        needed = needed_inputs(self.graph, self._at_the_top(needs_of(self._reached.computed, values)))
         return tuple(replace(spec, use=replace(spec.use, is_needed=spec.name in needed)) for spec in self._inputs)
 
     def executor(
@@ -190,7 +195,7 @@ class Inference:
         """
         wanted = {choice.value: choice for choice in choices}
         for value in [name for name in fed.arrays if name in wanted]:
-            yield self._naming.one(wanted[value], fed.arrays[value].copy())
+            yield self._naming(fed).one(wanted[value], fed.arrays[value].copy())
         lost: list[OnnxvizError] = []
         with self.advising(fed):
             fetching = self._fetching(plan, executor)
@@ -200,7 +205,7 @@ class Inference:
                     continue
                 choice, reason = wanted[fetched.value], fetched.reason_against
                 if not reason:
-                    yield from self._naming.each(choice, fetched)
+                    yield from self._naming(fed).each(choice, fetched)
                     continue
                 lost.append(refusal(choice, reason, another_may=fetched.elements is not None))
                 if len(lost) < len(choices):
@@ -218,12 +223,15 @@ class Inference:
         """
         key = tuple(values), _shapes(fed), memory
         if self._last_plan[0] != key:
-            self._last_plan = key, plan_run(self.graph, self._reached.outputs(values), self._fed_types(fed), memory)
+            graph = written_out(self.graph, self._reached.computed, values)
+            types = self._fed_types(fed) if graph is self.graph else infer_types(fix_inputs(graph, _shapes(fed)))
+            self._last_plan = key, plan_run(graph, self._reached.outputs(values), types, memory)
         return self._last_plan[1]
 
     def whole(self, values: Sequence[str]) -> RunPlan:
         """Return the graph cut to what the values need, in one piece; in no piece where all of them are inputs."""
-        return plan_run(self.graph, self._reached.outputs(values), self.types, sys.maxsize)
+        graph = written_out(self.graph, self._reached.computed, values)
+        return plan_run(graph, self._reached.outputs(values), self.types, sys.maxsize)
 
     def map_bytes(self, choices: Sequence[Choice], fed: Feed) -> int:
         """Estimate the bytes of the maps of what is chosen; values of unknown size count as 0."""
@@ -253,7 +261,8 @@ class Inference:
         if unknown:
             types = infer_types(graph, self.sizes(unknown, fed, executor))
         layout = choice.layer.layout if choice.layer is not None else None
-        return region(graph, types, choice.value, position, spatial_axes(layout))
+        grid = token_grids(graph, types).get(choice.value)
+        return region(graph, types, choice.value, position, _beyond(grid, layout) or spatial_axes(layout))
 
     def values(self, names: Sequence[str], fed: Feed, options: RunOptions | None = None) -> list[Any]:
         """Run the whole graph, uncut and as onnxruntime does by default, and return the named outputs."""
@@ -273,6 +282,7 @@ class Inference:
             return last.inference
         decide = partial(_decide, executor, fed)
         reached = Reach(self._unfolded, self.graph, self.types).around(values, executor.options.kept, decide)
+        reached = replace(reached, computed=self._reached.computed)
         types = infer_types(reached.graph)
         layouts = ValueLayouts(reached.graph, types, inside=dict.fromkeys(reached.stacks, self._layouts))
         inference = Inference(self.file, Unfolded(reached.graph), types, layouts, reached)
@@ -308,6 +318,19 @@ class Inference:
             found += self.graph.nodes[addresses[value].path[0].index].reads if inside else [value]
         return found
 
+    def _tokens(self, fed: Feed, value: str, array: Array, axes: Axes | None) -> TokenGrid | None:
+        """Return where the tokens of a value lie; None where its layout says it, or it was not followed."""
+        is_certain = axes is not None and not axes.assumed and "T" not in axes.layout
+        if array.ndim < 2 or (is_certain and value not in self._rearranged):
+            return None
+        grids = self._fed_tokens(fed)
+        grid = grids.get(value)
+        if value in self._reached.computed.values and grids:
+            grid = grid_of(value, array.shape, self._reached.computed, self.graph, grids)
+        if grid is None or math.prod(grid.split) != array.size:
+            return None
+        return _beyond(grid, None if axes is None else axes.layout)
+
     @contextmanager
     def advising(self, fed: Feed | None = None) -> Iterator[None]:
         """Add to an error of onnxruntime what it concerns: types of the model, or sizes of what is fed."""
@@ -338,6 +361,13 @@ class Inference:
             self._last_fed = shapes, infer_types(fix_inputs(self._unfolded.graph, shapes))
         return self._last_fed[1]
 
+    def _fed_tokens(self, fed: Feed) -> Mapping[str, TokenGrid]:
+        """Return where the tokens of every value lie for what is fed; followed once for inputs of the same sizes."""
+        shapes = _shapes(fed)
+        if self._last_tokens[0] != shapes:
+            self._last_tokens = shapes, token_grids(self._unfolded.graph, self._fed_types(fed))
+        return self._last_tokens[1]
+
     @cached_property
     def _inputs(self) -> tuple[TensorSpec, ...]:
         """The inputs with what the graph's own operators say of them: their layout, and their first use."""
@@ -346,8 +376,15 @@ class Inference:
         return tuple(replace(spec, layout=known.get(spec.name), use=uses[spec.name]) for spec in self.graph.inputs)
 
     @cached_property
-    def _naming(self) -> Naming:
-        return Naming(self._layouts, takes_pictures=picture_input(self._inputs) is not None)
+    def _rearranged(self) -> frozenset[str]:
+        return rearranged(self._unfolded.graph)
+
+    @cached_property
+    def _takes_pictures(self) -> bool:
+        return picture_input(self._inputs) is not None
+
+    def _naming(self, fed: Feed) -> Naming:
+        return Naming(self._layouts, partial(self._tokens, fed), takes_pictures=self._takes_pictures)
 
     @cached_property
     def _quantised(self) -> str:
@@ -386,6 +423,11 @@ def _newer(skeleton: bytes, opset: int, noted: Callable[[str], None]) -> bytes:
     result = upgraded(skeleton)
     noted(f"the model is of opset {opset}, older than onnxruntime runs: converted to {OLDEST_RUN}")
     return result
+
+
+def _beyond(grid: TokenGrid | None, layout: str | None) -> TokenGrid | None:
+    """Return where tokens lie, None where a layout says as much."""
+    return None if grid is None or (grid.axes and grid.axes == spatial_axes(layout)) else grid
 
 
 def _shapes(fed: Feed) -> Shapes:

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from onnxviz.activations import Activation
+from onnxviz.graph.operators.axis_letters import Axes
 from onnxviz.graph.readout import Reading
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.inference.fetched import Fetched
 from onnxviz.inference.value_layouts import ValueLayouts
-from onnxviz.layout import STEPS, Array
+from onnxviz.layout import STEPS, Array, TokenGrid
+
+TokensOf = Callable[[str, Array, Axes | None], TokenGrid | None]
+"""Finds where the tokens of a value lie in the picture; None where that is not known."""
 
 
 class Naming:
     """Names what one graph computes."""
 
-    def __init__(self, layouts: ValueLayouts, *, takes_pictures: bool) -> None:
-        """Take the layouts of values, and whether the model takes pictures, whose patches are tokens."""
+    def __init__(self, layouts: ValueLayouts, tokens: TokensOf, *, takes_pictures: bool) -> None:
+        """Take the layouts of values, what finds their tokens, and whether the model takes pictures."""
         self._layouts = layouts
+        self._tokens = tokens
         self._takes_pictures = takes_pictures
 
     def one(self, choice: Choice, array: Array, reading: Reading | None = None) -> Activation:
@@ -34,7 +39,8 @@ class Naming:
         reading = reading or Reading(choice.value)
         counted = None if reading.quantised is None else reading.quantised.counted(array)
         names = choice.name, choice.value, choice.tap
-        return Activation(*names, array, layout, op, assumed, reading.dtype, counted)
+        tokens = self._tokens(choice.value, array, axes)
+        return Activation(*names, array, layout, op, assumed, reading.dtype, quantised=counted, tokens=tokens)
 
     def each(self, choice: Choice, fetched: Fetched) -> Iterator[Activation]:
         """Yield a value as one activation, or each of its steps where they differ in size."""
@@ -48,7 +54,7 @@ class Naming:
             layout = STEPS + (first.layout or ("C" * rank if rank < 2 else f"N{'G' * (rank - 3)}HW"))
             stack = np.stack(arrays)
             codes = None if first.quantised is None else first.quantised.behind_an_axis.counted(stack)
-            yield replace(first, array=stack, layout=layout, quantised=codes, steps=steps)
+            yield replace(first, array=stack, layout=layout, quantised=codes, tokens=None, steps=steps)
             return
         for number, array in enumerate(arrays, steps.first):
             one = self.one(choice, array, fetched.reading)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from onnxviz.errors import UnsupportedError
+from onnxviz.graph.computed import Computed
 from onnxviz.graph.cut import declare
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.lift import Wanted, count_name, lift
@@ -28,6 +29,7 @@ class Reached:
         absent: the values that the input does not compute, and why.
         refused: the values that cannot be fetched whatever the input, and why.
         stacks: how the steps of values in Loops and the like come out.
+        computed: what can be computed besides what the model's nodes put out.
     """
 
     graph: Graph
@@ -35,6 +37,7 @@ class Reached:
     absent: Mapping[str, str] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
     stacks: Mapping[str, Stack] = field(default_factory=dict)
+    computed: Computed = field(default_factory=Computed)
 
     @property
     def missing(self) -> Mapping[str, str]:

@@ -91,6 +91,7 @@ def _look(look: ReportLook) -> dict[str, Any]:
         "scale": "inputs" if look.limits else mode,
         "colormap": style.colormap,
         "order": _ORDERS[style.order],
+        "query": style.query,
         # Dark is what nobody asked for: the page then follows the system.
         "theme": "light" if style.theme == "light" else None,
         "fixed": [low, high] if mode == "fixed" else None,

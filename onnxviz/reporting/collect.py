@@ -77,13 +77,13 @@ class Collector(AbstractContextManager["Collector"]):
         """
         if len(self.runs) == MOST_RUNS:
             return
-        arranged = arrange_axes(activation.array, activation.layout)
+        arranged = arrange_axes(activation.array, activation.arrangement)
         if arranged.kind == NOTHING:
             if activation.name not in self.empty:
                 self.empty.append(activation.name)
             return
         array, facts = activation.array, _facts(activation, arranged, layer, labels)
-        known = matching(statistics, arranged, array, activation.layout)
+        known = matching(statistics, arranged, array, activation.arrangement)
         place = self._place(facts, len(arranged.values))
         if arranged.kind == BARS and len(arranged.values) > MOST_CHANNELS and place.kept is None:
             known = known or channel_statistics(arranged.values)
@@ -153,6 +153,7 @@ def _facts(activation: Activation, arranged: Arranged, layer: Layer | None, labe
         notes=(*_notes(activation), *arranged.notes),
         attention=arranged.kind == ATTENTION,
         layer=layer,
+        tokens=activation.tokens if activation.is_attention else None,
         labels=tuple(labels) if labels is not None and len(labels) == len(arranged.values) else None,
     )
 

@@ -17,6 +17,7 @@ from onnxviz.quantised import Quantised
 if TYPE_CHECKING:
     from onnxviz.feed.feed import Fed
     from onnxviz.graph.layers.layer import Layer
+    from onnxviz.layout import TokenGrid
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class LayerFacts:
         attention: whether it is drawn as attention.
         layer: its entry in the catalogue, or None.
         labels: a class name for each unit, or None.
+        tokens: where the tokens of an attention lie in the picture, or None.
     """
 
     name: str
@@ -83,6 +85,7 @@ class LayerFacts:
     attention: bool = False
     layer: Layer | None = None
     labels: tuple[str, ...] | None = None
+    tokens: TokenGrid | None = None
 
 
 @dataclass(frozen=True, slots=True)

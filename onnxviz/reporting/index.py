@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxviz.draw.encode import png
-from onnxviz.layout import spatial_axes
+from onnxviz.layout import TokenGrid, spatial_axes
 from onnxviz.reporting.appearance import appearance
 from onnxviz.reporting.contents import LayerPart, ReportLook, ReportModel, ReportRun, RunPart
 from onnxviz.strict_json import number
@@ -101,10 +101,25 @@ def layer_document(part: LayerPart) -> dict[str, Any]:
     }
     if facts.attention:
         document["drawing"] = "attention"
+        document["tokens"] = None if facts.tokens is None else _attention_tokens(facts.tokens)
     if first.quantised is not None:
         codes = first.quantised.as_json()
         document["quantised"] = {name: codes[name] for name in ("dtype", "scale", "zero_point", "axis")}
     return document
+
+
+def _attention_tokens(tokens: TokenGrid) -> dict[str, Any]:
+    """Return where the keys of an attention lie in the picture, and its queries, null where they do not.
+
+    `ordered` says that row by row of the grid the tokens follow those of the prefix, so that grid and prefix say all.
+    """
+    queries, keys = (tokens, tokens.keys) if tokens.keys is not None else (None, tokens)
+    return {"keys": _places(keys), "queries": None if queries is None else _places(queries)}
+
+
+def _places(grid: TokenGrid) -> dict[str, Any]:
+    ordered = grid.cells == (*[-1] * grid.prefix, *range(len(grid.cells) - grid.prefix))
+    return {**grid.as_json(), "ordered": ordered and len(grid.cells) - grid.prefix == grid.grid[0] * grid.grid[1]}
 
 
 def _limits(part: LayerPart, look: ReportLook) -> dict[str, Any]:

@@ -108,6 +108,8 @@ def _layer_document(layer: LayerRecord, statistics: ChannelStatistics) -> dict[s
         "shape": list(layer.shape),
         "layout": layer.layout,
         "layout_assumed": layer.layout_assumed,
+        "tokens": layer.tokens.as_json() if layer.tokens else None,
+        "query": layer.query or None,
         "dtype": layer.dtype,
         "dequantised": layer.dequantised,
         "quantised": layer.quantised.as_json() if layer.quantised else None,

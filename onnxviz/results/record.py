@@ -13,7 +13,7 @@ from typing import Any
 
 from onnxviz.classes.scores import ClassScore
 from onnxviz.graph.layers.layer import Layer
-from onnxviz.layout import Steps
+from onnxviz.layout import Steps, TokenGrid
 from onnxviz.quantised import Quantised
 from onnxviz.words import common_path
 
@@ -34,6 +34,8 @@ class LayerRecord:
         overview: the channels that the overview shows of it, none of a vector; None where it is not in the overview.
         pictures: their files.
         steps: which steps of a Loop or Scan, or elements of a sequence, were shown.
+        tokens: where tokens lie in the picture.
+        query: whose attention its picture shows: `7,3`, `5`, `class`, `mean` or `matrix`; empty of other layers.
     """
 
     name: str
@@ -51,6 +53,8 @@ class LayerRecord:
     quantised: Quantised | None = None
     steps: Steps | None = None
     overview: tuple[int, ...] | None = None
+    tokens: TokenGrid | None = None
+    query: str = ""
 
 
 def path_inside(layers: Sequence[LayerRecord]) -> str:

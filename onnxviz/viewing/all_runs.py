@@ -63,7 +63,7 @@ class AllRuns:
 
         def widen(feed: Feed) -> None:
             # Of a run that fails in the middle nothing counts.
-            found = {one.value: scale_of(one.array, one.layout, style) for one in self._chosen(feed)}
+            found = {one.value: scale_of(one.array, one.seen_by(style.query), style) for one in self._chosen(feed)}
             self.outlets.observer.scanned()
             scales.update({value: scale.joined(scales.get(value, SharedScale())) for value, scale in found.items()})
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from onnxviz.activations import Activation
 from onnxviz.classes.classes import Classes
 from onnxviz.classes.scores import Scores
+from onnxviz.draw.arrange import arrange_axes
 from onnxviz.draw.encode import save
 from onnxviz.draw.kinds import draw_maps
 from onnxviz.draw.overview import Head, OverviewRow, draw_overview, summarise
@@ -26,6 +27,7 @@ from onnxviz.viewing.likeness import ShownChannels
 from onnxviz.viewing.not_shown import NotShown
 from onnxviz.viewing.options import ViewOptions
 from onnxviz.viewing.overview_contents import fed_lines, fed_picture, shown_words, telling_layers, title
+from onnxviz.viewing.token_ids import fed_ids, names_for
 
 Stream = Callable[[Feed], Iterator[Activation]]
 """Runs a feed and yields the activations of what is shown and of the class outputs."""
@@ -106,7 +108,8 @@ def draw_run(feed: Feed, activations: Iterable[Activation], shown: Shown, album:
         ExecutionError: onnxruntime fails on the feed.
         InputError: Labels that the user gave fit no output.
     """
-    drawn = _draw_layers(activations, shown, album, outlets)
+    ids = fed_ids(feed, shown.model.inference.inputs())
+    drawn = _draw_layers(activations, shown, album, outlets, ids)
     drawn.scores.check()
     overview = album.save(_overview(drawn, feed, shown, album.options), "overview")
     run = RunRecord(
@@ -130,7 +133,9 @@ class _Drawn:
     rows: list[OverviewRow] = field(default_factory=list)
 
 
-def _draw_layers(activations: Iterable[Activation], shown: Shown, album: Album, outlets: Outlets) -> _Drawn:
+def _draw_layers(
+    activations: Iterable[Activation], shown: Shown, album: Album, outlets: Outlets, ids: Mapping[int, tuple[str, ...]]
+) -> _Drawn:
     drawn = _Drawn(Scores(shown.classes))
     in_overview, chosen = None, shown.layers
     for activation in activations:
@@ -140,17 +145,21 @@ def _draw_layers(activations: Iterable[Activation], shown: Shown, album: Album, 
         if activation.value in chosen:
             statistics = channel_statistics(activation.maps())
             labels = shown.classes.labels_of(activation.value)
-            caption = Caption(activation.name, activation.caption_line, labels, first_step(activation.steps))
+            names = names_for(activation, ids)
+            caption = Caption(activation.name, activation.caption_line, labels, first_step(activation.steps), names)
             row = None
             if activation.value in in_overview:
                 count, style = len(statistics.minimum), album.style_of(activation.value)
                 style = shown.overview_style(activation.name, count, style)
-                row = summarise(activation.array, activation.layout, caption, statistics, style)
+                row = summarise(activation.array, activation.seen_by(style.query), caption, statistics, style)
                 drawn.rows.append(row)
                 in_overview -= {activation.value}  # of steps that differ in size the first is shown
             stem = f"{len(drawn.layers):03}-{safe_name(activation.name)}"
             pictures = _save_pages(activation, caption, statistics, album, stem)
             layer = _record(activation, chosen[activation.value], statistics, pictures, row)
+            if activation.is_attention:
+                layout = activation.seen_by(album.options.style.query)
+                layer = replace(layer, query=arrange_axes(activation.array, layout).query)
             outlets.add(activation, layer, statistics, labels)
             drawn.layers.append(layer)
     return drawn
@@ -179,6 +188,7 @@ def _record(
         quantised=activation.quantised,
         steps=activation.steps,
         overview=None if row is None else row.shown,
+        tokens=activation.tokens,
     )
 
 
@@ -187,7 +197,7 @@ def _save_pages(
 ) -> tuple[str, ...]:
     """Draw the pages of a layer, save them and return their files' names."""
     style = album.style_of(activation.value)
-    drawings = draw_maps(activation.array, activation.layout, caption, style, statistics)
+    drawings = draw_maps(activation.array, activation.seen_by(style.query), caption, style, statistics)
     numbers = [f"-{page + 1}" for page in range(len(drawings))] if len(drawings) > 1 else [""]
     return tuple(album.save(drawing, stem + number) for drawing, number in zip(drawings, numbers, strict=True))
 

@@ -10,6 +10,8 @@ from typing import Any
 from onnxviz.classes.classes import find_classes
 from onnxviz.classes.scores import ScoredStream
 from onnxviz.draw.kinds import check_style
+from onnxviz.draw.style import Style
+from onnxviz.graph.selection.choices import Choice
 from onnxviz.inputs import Inputs, given_by_name
 from onnxviz.model import Model, choices_of
 from onnxviz.opening import open
@@ -53,6 +55,8 @@ def view(
     check_name(options.run.device)
     choices, remark = choices_of(model, options.layers, options.exclude, options.tap)
     observer.chosen(choices, remark)
+    if options.style.query != Style().query and not any(map(_is_attention, choices)):
+        observer.noted("no attention is chosen: --query has nothing to ask")
     folder = _folder(model, inputs, directory, options)
     classes = find_classes(model, choices, options.labels, given_by_name(model, inputs))
     like = None if options.like is None else find_likeness(options.like, choices)
@@ -103,6 +107,11 @@ def _folder(model: Model, inputs: Any, directory: str | os.PathLike[str] | None,
     read = [Path(each) for each in (options.labels, options.style.font, options.like) if isinstance(each, str | Path)]
     folder.check(model, [*paths_of(inputs), *read])
     return folder
+
+
+def _is_attention(choice: Choice) -> bool:
+    layout = choice.layer.layout if choice.layer is not None else None
+    return (layout or "").count("T") == 2
 
 
 def _resumption_words(done: Unfinished, inputs: Inputs) -> str:

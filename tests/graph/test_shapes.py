@@ -191,6 +191,8 @@ def test_sizes_that_are_computed_from_sizes_are_told() -> None:
          " r = Range (u, v, u) f = Gather (r, q) b = Concat <axis=0> (t, f) y = ConstantOfShape (b)", (4, 3)),
         ("w = Shape <start=3, end=4> (x) two = Constant <value_ints=[2]> () o = Div (w, two) t = Concat <axis=0> (o, o)"
          " y, e = Split <axis=3> (x, t)", ("N", 4, "H", 3)),
+        ("w = Shape <start=3, end=4> (x) low = Clip (w, v) high = Clip (w, , u) t = Concat <axis=0> (low, high)"
+         " y = ConstantOfShape (t)", (9, 1)),
         # sizes of rows that are sliced: the channels stay
         ("h = Shape <start=2, end=3> (x) o = Constant <value_ints=[1]> () e = Sub (h, o)"
          " a = Constant <value_ints=[2]> () y = Slice (x, o, e, a)", ("N", 4, None, 6)),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import onnxviz
 from onnxviz.activations import Activation, Activations
 from onnxviz.draw.statistics import channel_statistics
 from onnxviz.errors import InputError, OutputError, UsageError
+from onnxviz.layout import TokenGrid
 from onnxviz.quantised import Quantised
 from onnxviz.reporting.collect import MOST_RUNS, Collector
 from onnxviz.reporting.contents import ReportModel, ReportRun
@@ -190,6 +192,36 @@ def test_every_form_is_stored_channels_first(
     else:
         assert_close(report.values(0), maps)
     assert layer.get("drawing") == ("attention" if layout == "NCTT" else None)
+
+
+WINDOW_KEYS = TokenGrid((2, 2), split=(2, 2, 2), tokens=(0, 2), cells=(0, 2, 1, 3))
+PATCHES = TokenGrid((2, 1), 1, split=(2, 3, 3), tokens=(2,), cells=(-1, 0, 1))
+PLACES = {"grid": [2, 1], "prefix": 1, "status": "exact", "ordered": True}
+
+
+@pytest.mark.parametrize(
+    ("shape", "grid", "expected"),
+    [
+        ((1, 2, 3, 3), None, None),
+        ((1, 2, 3, 3), PATCHES, {"keys": PLACES, "queries": None}),
+        ((1, 2, 3, 3), replace(PATCHES, tokens=(1,), keys=PATCHES), {"keys": PLACES, "queries": PLACES}),
+        (
+            (2, 1, 2, 2),
+            replace(WINDOW_KEYS, tokens=(0, 1), keys=WINDOW_KEYS),
+            {key: {"grid": [2, 2], "prefix": 0, "status": "exact", "ordered": False} for key in ("keys", "queries")},
+        ),
+    ],
+    ids=["text", "learned queries", "patches", "windows"],
+)
+def test_attention_says_where_its_tokens_lie(
+    shape: tuple[int, ...], grid: TokenGrid | None, expected: object, tmp_path: Path, read_report: Reader
+) -> None:
+    """The page stores the whole matrix: a query's map is a row of it."""
+    array = noise(*shape)
+    activation = Activation("a", "a", "act", array, "NCTT", tokens=grid)
+    onnxviz.report(Activations([activation]), tmp_path / "r.html")
+    (layer,) = read_report(tmp_path / "r.html").index["layers"]
+    assert (layer["tokens"], layer["extent"]) == (expected, list(shape[2:]))
 
 
 def test_a_vector_is_exact_and_named(tmp_path: Path, read_report: Reader) -> None:

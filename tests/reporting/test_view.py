@@ -93,13 +93,15 @@ def test_the_page_begins_as_the_pictures_were_asked_for(
         onnxviz.view(doubling_model, inputs, tmp_path / "maps", ViewOptions(layers="conv", **options))
         return read_report(tmp_path / "maps" / "report.html").index
 
-    plain = {"scale": "auto", "colormap": "auto", "order": "auto", "theme": None, "fixed": None}
+    plain = {"scale": "auto", "colormap": "auto", "order": "auto", "query": "auto", "theme": None, "fixed": None}
     assert look()["look"] == plain
-    asked = look(style=onnxviz.Style(scale="fixed:0,5", colormap="vik_r", order="deviation", theme="light"))
+    style = onnxviz.Style(scale="fixed:0,5", colormap="vik_r", order="deviation", query="7,3", theme="light")
+    asked = look(style=style)
     assert asked["look"] == {
         "scale": "fixed",
         "colormap": "vik_r",
         "order": "deviation",
+        "query": "7,3",
         "theme": "light",
         "fixed": [0, 5],
     }

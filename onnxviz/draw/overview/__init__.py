@@ -10,7 +10,7 @@ from itertools import accumulate
 import numpy as np
 
 from onnxviz.draw import palette
-from onnxviz.draw.arrange import BANDS
+from onnxviz.draw.arrange import SEQUENCES
 from onnxviz.draw.overview.boxes import CURVE, TILE
 from onnxviz.draw.overview.head import Head
 from onnxviz.draw.overview.row import Curve, MapsLook, OverviewRow, VectorLook, summarise
@@ -85,12 +85,12 @@ def column_titles(rows: Sequence[OverviewRow], style: Style) -> list[tuple[int, 
 def _mostly_usual(rows: Sequence[OverviewRow]) -> bool:
     """Return whether at least half of the rows of maps stand in columns that can have titles."""
     looks = [(row.look, row.kind) for row in rows if isinstance(row.look, MapsLook)]
-    return 2 * sum(kind != BANDS and look.boxes.usual for look, kind in looks) >= len(looks)
+    return 2 * sum(kind not in SEQUENCES and look.boxes.usual for look, kind in looks) >= len(looks)
 
 
 def pictures_height(row: OverviewRow) -> int:
     """Return how high the pictures of a row are, in pixels."""
-    usual = isinstance(row.look, MapsLook) and row.kind != BANDS and row.look.boxes.usual
+    usual = isinstance(row.look, MapsLook) and row.kind not in SEQUENCES and row.look.boxes.usual
     return row.look.boxes.size[0] if usual and isinstance(row.look, MapsLook) else TILE
 
 
@@ -139,7 +139,7 @@ def _draw_row(sheet: Sheet, row: OverviewRow, words: _RowWords, y: int) -> None:
     if isinstance(row.look, VectorLook):
         draw_vector_strip(sheet, row, row.look, y)
     elif isinstance(row.look, MapsLook):
-        (draw_sequences_strip if row.kind == BANDS else draw_maps_strip)(sheet, row, row.look, y)
+        (draw_sequences_strip if row.kind in SEQUENCES else draw_maps_strip)(sheet, row, row.look, y)
     if row.curve is not None:
         _draw_curve(sheet.page, row.curve, y, pictures_height(row))
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from onnxviz.draw.arrange import BANDS, BARS, FILMSTRIP, NOTHING, STEP_MAPS, arrange_axes, matching
+from onnxviz.draw.arrange import BANDS, BARS, FILMSTRIP, NOTHING, SEQUENCES, STEP_MAPS, arrange_axes, matching
 from onnxviz.draw.bands import strongest
 from onnxviz.draw.bars import Columns, spans, vertical_limits
 from onnxviz.draw.kinds import picture_kind
@@ -18,7 +18,7 @@ from onnxviz.draw.projection import pca_rgb
 from onnxviz.draw.scale import own_scale
 from onnxviz.draw.statistics import ChannelStatistics, channel_extremes, channel_statistics, irregular_words
 from onnxviz.draw.style import Caption, Style
-from onnxviz.layout import Array
+from onnxviz.layout import Array, Layout
 
 NAMED = 8
 """How many of a vector's largest values are named."""
@@ -102,7 +102,7 @@ class OverviewRow:
 
 def summarise(
     array: Array,
-    layout: str | None,
+    layout: Layout,
     caption: Caption,
     statistics: ChannelStatistics | None = None,
     style: Style | None = None,
@@ -111,7 +111,7 @@ def summarise(
 
     Args:
         array: of any rank and dtype.
-        layout: a letter an axis, or None: the rank decides, see `arrange_axes`.
+        layout: a letter an axis, where tokens lie, or None: the rank decides, see `arrange_axes`.
         caption: the layer's name, and a line about it, such as its operator and shape.
         statistics: those of its `item_channels`, where they are known.
         style: its `channels`, `order` and `top` say which channels may be shown, its `limits` on which scale.
@@ -167,7 +167,7 @@ def _maps_row(row: OverviewRow, values: Array, style: Style, statistics: Channel
         look = _vector_look(values[0].astype(np.float64), np.arange(values.shape[1]), style)
     else:
         top = _most_varied(statistics, chosen_channels(values, style, whole), style)
-        look = (_sequences_look if row.kind == BANDS else _look)(shown, statistics, top)
+        look = (_sequences_look if row.kind in SEQUENCES else _look)(shown, statistics, top)
     return replace(
         row,
         notes=notes,

@@ -10,9 +10,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from onnxviz.draw import palette
-from onnxviz.draw.arrange import ATTENTION
+from onnxviz.draw.arrange import ATTENDED, ATTENDED_BANDS, ATTENTION
 from onnxviz.draw.bars import plot
-from onnxviz.draw.kinds import ATTENTION_GAMMA, KINDS
+from onnxviz.draw.kinds import KINDS
 from onnxviz.draw.overview.boxes import CAPTION, GAP, LABEL, SAMPLES, STRIP, THINNEST, TILE
 from onnxviz.draw.overview.row import MapsLook, OverviewRow, VectorLook
 from onnxviz.draw.overview.sheet import MEAN, PROJECTION, SMALL, TILE_STEP, TILES, Sheet
@@ -130,8 +130,8 @@ def tile_limits(row: OverviewRow, look: MapsLook, style: Style) -> Limits:
 
 def _pictures(style: Style, row: OverviewRow, look: MapsLook) -> list[_StripTile]:
     """Return the mean, the principal components and the tiles of a layer; the tile alone of a single channel."""
-    gamma = ATTENTION_GAMMA if row.kind == ATTENTION else 1.0
-    if row.kind == ATTENTION and style.colormap == "auto":
+    gamma = KINDS[row.kind].gamma
+    if row.kind in (ATTENTION, ATTENDED, ATTENDED_BANDS) and style.colormap == "auto":
         style = replace(style, colormap="magma")
     tiles, framed = coloured(look.tiles, tile_limits(row, look, style), style, gamma)
     ends = zip(look.statistics.minimum.tolist(), look.statistics.maximum.tolist(), strict=True)

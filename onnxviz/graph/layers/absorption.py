@@ -49,7 +49,8 @@ class Absorber:
 
     def chain(self, node: Node, output: str) -> Sequence[str]:
         """Return the values from a node's output to its act value, both included."""
-        value = self._families.scores.get(node.index, output)
+        matrix = self._families.attention.get(node.index)
+        value = output if matrix is None else matrix.value
         may = _MAY_FOLLOW.get(self._families.kinds[node.index], _MAY_FOLLOW_ANY)
         seen: list[str] = []
         if node.index in self._families.ends:

@@ -71,7 +71,9 @@ class _Cataloguer:
 
     def _further(self, node: Node, output: str, depth: int) -> Layer:
         """Return what a node puts out besides its first output, such as the second half of a Split."""
-        return replace(self._layer(node, output, output, depth), name=output, kind="other", parameters=0)
+        is_weights = self._families.kinds[node.index] == "attention" and output in node.outputs[3:4]
+        kind = "attention" if is_weights else "other"
+        return replace(self._layer(node, output, output, depth), name=output, kind=kind, parameters=0)
 
     def _layer(self, node: Node, output: str, act: str, depth: int) -> Layer:
         spec = self._types.get(act)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from functools import cached_property
 
 from onnxviz.graph.attributes import MALFORMED
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.affine import AffineFinder
+from onnxviz.graph.layers.attention_matrices import AttentionMatrix, find_attention
 from onnxviz.graph.layers.layer_map import read_layer_map
 from onnxviz.graph.layers.norms import find_norms, likely_axes
-from onnxviz.graph.layers.patterns import Pattern, find_attention, find_floats, find_gates
+from onnxviz.graph.layers.patterns import Pattern, find_floats, find_gates
 from onnxviz.graph.layers.regrouping import find_regrouped
 from onnxviz.graph.node import Node
 from onnxviz.graph.operators.axis_letters import Axes
@@ -54,8 +54,9 @@ class Families:
         """The layouts of values, as operators, the map of the author's layers and patterns tell."""
         graph, types = self._graph, self._types
         likely = {index: likely_axes(graph, norm, types) for index, norm in self.norms.items()}
-        hints = Hints(read_layer_map(graph.metadata).axes, likely, _members(self.norms))
-        return {**follow_axes(graph, types, hints), **_attention_axes(graph, types, self.scores)}
+        certain = {value: axes for matrix in self.attention.values() for value, axes in matrix.axes.items()}
+        hints = Hints(read_layer_map(graph.metadata).axes, likely, _members(self.norms), certain)
+        return follow_axes(graph, types, hints)
 
     @cached_property
     def gates(self) -> Mapping[int, Pattern]:
@@ -68,9 +69,9 @@ class Families:
         return find_norms(self._graph, self._types)
 
     @cached_property
-    def scores(self) -> Mapping[int, str]:
-        """The values that hold attention weights, by the index of the product that makes their scores."""
-        return find_attention(self._graph)
+    def attention(self) -> Mapping[int, AttentionMatrix]:
+        """The attentions that are written out, by the index of the product that makes their scores."""
+        return find_attention(self._graph, self._types)
 
     @cached_property
     def ends(self) -> Mapping[int, Node]:
@@ -84,7 +85,7 @@ class Families:
         kinds: list[str] = []
         for node in self._graph.nodes:
             kind = operator_of(node).kind
-            if node.index in self.scores:
+            if node.index in self.attention:
                 kind = "attention"
             elif node.index in self.gates or node.index in self.norms:
                 kind = "act" if node.index in self.gates else "norm"
@@ -98,18 +99,6 @@ class Families:
 
 def _members(patterns: Mapping[int, Pattern]) -> frozenset[int]:
     return frozenset().union(*(pattern.members for pattern in patterns.values()))
-
-
-def _attention_axes(graph: Graph, types: Mapping[str, TensorSpec], scores: Mapping[int, str]) -> Mapping[str, Axes]:
-    """Return the layout of attention weights: queries by keys for each head; of rank 3 with the heads of all items."""
-    found: dict[str, Axes] = {}
-    for value in scores.values():
-        spec, softmax = types.get(value), graph.producers[value]
-        rank = len(spec.shape) if spec is not None and spec.shape is not None else 0
-        with suppress(*MALFORMED):
-            if rank in (3, 4) and softmax.integer("axis", -1 if graph.opset >= 13 else 1) in (-1, rank - 1):
-                found[value] = Axes("NCTT"[4 - rank :])
-    return found
 
 
 def _is_layer(graph: Graph, node: Node, kind: str, types: Mapping[str, TensorSpec]) -> bool:

@@ -1,15 +1,15 @@
-"""Shapes of several nodes that mean one thing: a value times a function of itself, and attention.
+"""Shapes of several nodes that mean one thing: a value times a function of itself, whole numbers that are scaled.
 
 Exporters write SiLU as `x * Sigmoid(x)`, HardSwish as `x * Clip(x + 3, 0, 6) / 6`, Mish as `x * Tanh(Softplus(x))`
 and GELU as `x * (1 + Erf(x / sqrt 2)) / 2`: all are a Mul whose two sides come from one value through elementwise
-operators. Attention is a product of two computed values that reaches a Softmax, which reaches another such product.
+operators.
 Quantisers of weights and inputs write a ConvInteger or MatMulInteger, a Cast, and a Mul by both scales. For norms see
-norms.py.
+norms.py, for attention attention_matrices.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from onnxviz.graph.graph import Graph
@@ -29,17 +29,6 @@ def find_gates(graph: Graph) -> Mapping[int, Pattern]:
     """Return the nonlinearities of the form x * f(x), by the index of their last node."""
     gates = (_gate(graph, node) for node in graph.nodes if node.operator == "Mul")
     return {gate.final.index: gate for gate in gates if gate is not None}
-
-
-def find_attention(graph: Graph) -> Mapping[int, str]:
-    """Return, by the index of the product that makes the scores, the value that holds the attention weights."""
-    found: dict[int, str] = {}
-    for node in graph.nodes:
-        if node.operator == "Softmax" and _reaches_product(graph, node):
-            scores = _product_before(graph, node)
-            if scores is not None:
-                found[scores.index] = node.outputs[0]
-    return found
 
 
 def find_floats(graph: Graph) -> Mapping[int, Node]:
@@ -106,45 +95,6 @@ def _scaled(graph: Graph, product: Node, operators: set[str]) -> Node:
     factor = float(factors[0].item())
     scale = factor if consumers[0].operator == "Div" else 1 / factor if factor else 0.0
     return consumers[0] if any(abs(scale - _SCALES.get(op, 0.0)) < 1e-2 for op in operators) else product
-
-
-_LONGEST_ATTENTION = 8
-_BEFORE_SOFTMAX = frozenset({
-    "Add", "Sub", "Mul", "Div", "Where", "Cast", "Reshape", "Identity", "Tanh", "Clip", "Unsqueeze", "Squeeze",
-    "QuantizeLinear", "DequantizeLinear",
-})  # fmt: skip
-_AFTER_SOFTMAX = frozenset({
-    "Cast", "Reshape", "Identity", "Dropout", "Where", "Mul", "Transpose", "Unsqueeze", "Squeeze",
-    "QuantizeLinear", "DequantizeLinear",
-})  # fmt: skip
-_PRODUCTS = frozenset({"MatMul", "FusedMatMul"})
-
-
-def _is_product(graph: Graph, node: Node) -> bool:
-    return node.operator in _PRODUCTS and len(computed(graph, node)) == 2
-
-
-def _product_before(graph: Graph, softmax: Node) -> Node | None:
-    def before(node: Node) -> Iterator[Node]:
-        return (graph.producers[value] for value in node.inputs if value in graph.producers)
-
-    layer = list(before(softmax))
-    for _ in range(_LONGEST_ATTENTION):
-        for node in layer:
-            if _is_product(graph, node):
-                return node
-        layer = [source for node in layer if node.operator in _BEFORE_SOFTMAX for source in before(node)]
-    return None
-
-
-def _reaches_product(graph: Graph, softmax: Node) -> bool:
-    layer = list(graph.consumers.get(softmax.outputs[0], ()))
-    for _ in range(_LONGEST_ATTENTION):
-        if any(_is_product(graph, node) for node in layer):
-            return True
-        passing = [node for node in layer if node.operator in _AFTER_SOFTMAX]
-        layer = [reader for node in passing for reader in graph.consumers.get(node.outputs[0], ())]
-    return False
 
 
 def _scaled_to_floats(graph: Graph, product: Node) -> Node | None:

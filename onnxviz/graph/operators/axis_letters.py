@@ -57,9 +57,17 @@ def carried(
         # A Reshape of rows into a sequence: most often they are its steps, and the axis that comes in is the batch.
         return Axes("".join({"": "N", "N": "T"}.get(letter, letter) for letter in places), assumed=True)
     layout = _filled(places, axes.layout)
-    if layout is None or len(set(layout)) != len(layout):
+    if layout is None or (len(set(layout)) != len(layout) and not _is_same_matrix(axes.layout, layout, links)):
         return None
     return None if "T" in layout and any(letter in SPATIAL for letter in layout) else Axes(layout, assumed)
+
+
+def _is_same_matrix(before: str, after: str, links: Sequence[tuple[int, int]]) -> bool:
+    """Return whether a layout that names two axes T is that of an attention whose queries still lie before its keys."""
+    rows = [[there for here, there in links if here == place] for place, letter in enumerate(before) if letter == "T"]
+    places = [[place] for place, letter in enumerate(after) if letter == "T"]
+    others = after.replace("T", "")
+    return len(rows) == 2 and rows == places and len(set(others)) == len(others)
 
 
 def _groups(links: Iterable[tuple[int, int]]) -> list[tuple[list[int], list[int]]]:
@@ -97,16 +105,27 @@ def _merged(letters: str, old: Sequence[Dimension], new: Sequence[Dimension]) ->
     full = "".join(letter for letter, size in zip(letters, old, strict=True) if size != 1) or letters[0]
     if len(new) > 1:
         split = _SPLIT.get((full, len(new)))
-        return None if split is None else Axes(split, assumed=True)
+        return None if split is None else Axes(split, assumed=full != "GC")
     if all(letter in SPATIAL for letter in full):
         return Axes("T")
     if len(full) == 1 or full in ("GC", "CG"):
         return Axes(full.strip("G") or full)
+    if full == "NG":
+        return Axes("G")  # the heads of all items, as PyTorch's attention puts them beside each other
     # Flattened maps: the units of a vector, by habit called its channels.
     return Axes("C", assumed=True) if "C" in (full[0], full[-1]) and "N" not in full else None
 
 
-_SPLIT: Mapping[tuple[str, int], str] = {("T", 2): "HW", ("L", 2): "HW", ("N", 2): "NT", ("N", 3): "NHW"}
-"""What an axis most often becomes: tokens a map, rows that a product took one by one the steps or places of items."""
+_SPLIT: Mapping[tuple[str, int], str] = {
+    ("T", 2): "HW",
+    ("L", 2): "HW",
+    ("N", 2): "NT",
+    ("N", 3): "NHW",
+    ("GC", 2): "NC",
+}
+"""What an axis most often becomes: tokens a map, rows that a product took one by one the steps or places of items.
+
+The heads of all items with the channels of each become the items with the channels of all, which is not a guess: where
+the batch has an axis of its own already, they do not."""
 
 _SPACES: Mapping[int, str] = {0: "", 1: "L", 2: "HW", 3: "DHW"}

@@ -67,13 +67,17 @@ def recurrent(node: Node, sizes: KnownSizes) -> Iterator[tuple[str, Axes | None]
 
 
 def attention(node: Node, sizes: KnownSizes) -> Iterator[tuple[str, Axes | None]]:
-    """Attention: query, keys, values and result are (N, T, C) or (N, heads, T, C), caches always the second."""
+    """Attention: query, keys, values and result are (N, T, C) or (N, heads, T, C), caches always the second.
+
+    The fourth output has a map of queries by keys for each head.
+    """
     values = (*node.inputs[:3], *node.outputs[:1])
     rank = next(filter(None, (sizes.rank(value, 0) for value in values)), 0)
     for value in values:
         yield value, _ATTENTION.get(sizes.rank(value, rank))
     for value in (*node.inputs[4:6], *node.outputs[1:3]):
         yield value, _ATTENTION[4]
+    yield from _weights(node)
 
 
 def fused_attention(node: Node, sizes: KnownSizes) -> Iterator[tuple[str, Axes | None]]:
@@ -81,6 +85,12 @@ def fused_attention(node: Node, sizes: KnownSizes) -> Iterator[tuple[str, Axes |
     yield node.outputs[0], _ATTENTION[3]
     for value in node.inputs[:3]:
         yield value, _ATTENTION.get(sizes.rank(value, 0))
+    yield from _weights(node) if node.operator != "Attention" else ()
+
+
+def rollout(node: Node, sizes: KnownSizes) -> Iterator[tuple[str, Axes | None]]:
+    """The product of attention weights: queries by keys."""
+    yield node.outputs[0], Axes("NTT")
 
 
 def tokens(node: Node, sizes: KnownSizes) -> Iterator[tuple[str, Axes | None]]:
@@ -129,6 +139,10 @@ def embedding(node: Node, sizes: KnownSizes) -> Iterator[tuple[str, Axes | None]
 
 _CHANNELS_LAST: Mapping[int, Axes] = {rank: Axes(layout, assumed=True) for rank, layout in CHANNELS_LAST.items()}
 _ATTENTION: Mapping[int, Axes] = {3: Axes("NTC"), 4: Axes("NGTC")}
+
+
+def _weights(node: Node) -> Iterator[tuple[str, Axes]]:
+    return ((value, Axes("NCTT")) for value in node.outputs[3:4])
 
 
 def _on_tokens(node: Node, values: Sequence[str], sizes: KnownSizes) -> Iterator[tuple[str, Axes | None]]:

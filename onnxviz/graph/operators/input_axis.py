@@ -22,6 +22,11 @@ class Fold:
     size: int
     shift: int = 0
 
+    def moved(self, by: int) -> Fold:
+        """Return the fold of tokens that were moved towards the front."""
+        around, shift = max(self.inner * self.size, 0), self.shift - by
+        return replace(self, shift=(shift + around // 2) % around - around // 2 if around else shift)
+
 
 @dataclass(frozen=True, slots=True)
 class InputAxis:
@@ -94,7 +99,7 @@ def _folded(axis: InputAxis, read: AxisRead) -> tuple[InputAxis, AxisRead] | Non
         shift = 0 if read.pull is None else _shift(read.pull)
         if shift is None:
             return axis, replace(read, out=None, loose=True)
-        return replace(axis, fold=replace(fold, shift=fold.shift - shift)), replace(read, pull=None)
+        return replace(axis, fold=fold.moved(shift)), replace(read, pull=None)
     if len(digits) == 1 and min(fold.inner, digits[0].inner) < 0:
         return axis, replace(read, out=None, loose=True, digits=())
     if len(digits) == 1:  # the tokens themselves are merged with another axis
@@ -171,15 +176,41 @@ def _aligned(axes: Sequence[InputAxis], lengths: Sequence[Dimension]) -> Sequenc
     What paths of different strides see is widened to bounds for any of the positions there are, with the stride of one
     of them: paths through an Upsample with aligned corners drift apart from those beside it by less than a pixel.
     """
-    if len({(axis.place, axis.fold) for axis in axes}) > 1:
+    if len({axis.place for axis in axes}) > 1:
+        return None
+    place = axes[0].place or 0
+    length = lengths[place] if place < len(lengths) else None
+    if len({axis.fold for axis in axes}) > 1:
+        axes = [axis if axis.fold is None else unfolded(axis, axis.fold, length) for axis in axes]
+    if any(axis.fold != axes[0].fold for axis in axes):
         return None
     if len({axis.stride for axis in axes}) == 1:
-        return axes
-    place = axes[0].place or 0
-    length = lengths[place] if axes[0].fold is None and place < len(lengths) else None
-    if not isinstance(length, int):
+        return _unrolled(axes, length)
+    if axes[0].fold is not None or not isinstance(length, int):
         return None
     return min([_at_stride(axes, axis.stride, length) for axis in axes], key=_span)
+
+
+def unfolded(axis: InputAxis, fold: Fold, length: Dimension) -> InputAxis:
+    """Return a bound for each position of an axis, where each sees what its window does: windows of 4 reach 3 aside."""
+    if fold.inner * fold.size != length or fold.inner < 1:
+        return axis
+    stride = axis.stride / fold.inner
+    low, high = axis.low - (fold.inner - 1 + fold.shift) * stride, axis.high - fold.shift * stride
+    return replace(axis, stride=stride, low=low, high=high, loose=axis.loose or fold.inner > 1, fold=None)
+
+
+def _unrolled(axes: Sequence[InputAxis], length: Dimension) -> Sequence[InputAxis]:
+    """Return paths of one stride without those that come round from the other end of the axis, as in a roll.
+
+    What they see lies beyond a border for those that go straight.
+    """
+    if not isinstance(length, int):
+        return axes
+    straight = min(axes, key=lambda axis: abs(axis.low + axis.high))
+    around = abs(straight.stride * length)
+    kept = [axis for axis in axes if abs(axis.low - straight.low) != around or abs(axis.high - straight.high) != around]
+    return kept if len(axes) > 1 else axes
 
 
 def _at_stride(axes: Sequence[InputAxis], stride: Fraction, length: int) -> list[InputAxis]:

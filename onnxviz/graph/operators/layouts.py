@@ -32,11 +32,13 @@ class Hints:
         recorded: layouts of values that the model's metadata tell; what operators fix counts before.
         likely: layouts that patterns of several nodes make likely, by the index of their last node.
         parts: the indices of nodes that fix nothing by themselves: a global pooling may be the mean of a norm.
+        certain: layouts of values that patterns of several nodes fix as an operator does.
     """
 
     recorded: Mapping[str, Axes] = field(default_factory=dict)
     likely: Mapping[int, Mapping[str, Axes]] = field(default_factory=dict)
     parts: Collection[int] = ()
+    certain: Mapping[str, Axes] = field(default_factory=dict)
 
 
 def follow_axes(graph: Graph, types: Mapping[str, TensorSpec], hints: Hints | None = None) -> Mapping[str, Axes]:
@@ -57,9 +59,10 @@ def follow_axes(graph: Graph, types: Mapping[str, TensorSpec], hints: Hints | No
         if node.index not in hints.parts:
             walk.sow(operator_of(node).fixes, node)
     walk.spread(certain=True)
-    for value, axes in hints.recorded.items():
-        walk.learn(value, axes)
-    walk.spread(certain=True)
+    for known in (hints.certain, hints.recorded):
+        for value, axes in known.items():
+            walk.learn(value, axes)
+        walk.spread(certain=True)
     walk.spread()
     for node in graph.nodes:
         # What is likely is carried as far as it goes, from the inputs on, before the next likely thing is heard.

@@ -18,10 +18,10 @@ from fractions import Fraction
 from typing import Any
 
 from onnxviz.graph.graph import Graph
-from onnxviz.graph.operators.input_axis import UNFOLLOWED, InputAxis, follow_axis, merged
+from onnxviz.graph.operators.input_axis import UNFOLLOWED, InputAxis, follow_axis, merged, unfolded
 from onnxviz.graph.operators.reads.rule import NOTHING, KnownSizes, Operand
 from onnxviz.graph.operators.table import operator_of, rule_of
-from onnxviz.layout import TensorSpec
+from onnxviz.layout import Dimension, TensorSpec
 
 
 class Status(StrEnum):
@@ -81,7 +81,9 @@ def receptive_fields(graph: Graph, types: Mapping[str, TensorSpec]) -> Mapping[s
     if source is None or source.shape is None:
         return {}
     traces, spatial = _follow(graph, types, source)
-    return {value: _field(trace, spatial, source.name) for value, trace in traces.items()} if spatial else {}
+    sizes = KnownSizes(graph, types)
+    laid = ((value, _laid_out(trace, sizes.shape(value) or ())) for value, trace in traces.items() if spatial)
+    return {value: _field(trace, spatial, source.name) for value, trace in laid}
 
 
 def main_input(graph: Graph) -> TensorSpec | None:
@@ -163,6 +165,18 @@ def _through(operand: Operand, trace: _Trace, spatial: set[int], *, is_lone: boo
     if rule.spatial:
         spatial.update(axis for axis, at in enumerate(trace) if at.place is not None and at.place >= 2 and not at.fold)
     return tuple(axis if axis.place is None else follow_axis(axis, rule, is_lone=is_lone) for axis in trace)
+
+
+def _laid_out(trace: _Trace, shape: Sequence[Dimension]) -> _Trace:
+    """Return a trace with bounds for each position where windows fill an axis: they are a map and no tokens."""
+    if not any(axis.fold for axis in trace):
+        return trace
+    places = [axis.place for axis in trace]
+    alone = [place is not None and place < len(shape) and places.count(place) == 1 for place in places]
+    return tuple(
+        unfolded(axis, axis.fold, shape[axis.place or 0]) if axis.fold is not None and is_alone else axis
+        for axis, is_alone in zip(trace, alone, strict=True)
+    )
 
 
 def _field(trace: _Trace, spatial: Iterable[int], source: str) -> ReceptiveField:

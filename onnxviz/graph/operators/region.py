@@ -20,7 +20,7 @@ from onnxviz.graph.node import Node
 from onnxviz.graph.operators.reads.rule import NOTHING, AxisRead, KnownSizes, Operand, Pull, Reads
 from onnxviz.graph.operators.receptive_field import Status, follow_input, main_input
 from onnxviz.graph.operators.table import rule_of
-from onnxviz.layout import TensorSpec, shape_text
+from onnxviz.layout import TensorSpec, TokenGrid, shape_text
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
@@ -66,7 +66,11 @@ class _Need:
 
 
 def region(
-    graph: Graph, types: Mapping[str, TensorSpec], value: str, position: Sequence[int], axes: Sequence[int] = ()
+    graph: Graph,
+    types: Mapping[str, TensorSpec],
+    value: str,
+    position: Sequence[int],
+    axes: Sequence[int] | TokenGrid = (),
 ) -> Region:
     """Return what a position of a value sees of the main input.
 
@@ -75,7 +79,8 @@ def region(
         types: with the sizes that are fed (see `fix_inputs`): every size on the way must be a number.
         value: a value's name.
         position: an index for each of `axes`, such as `(y, x)`; or one for every axis.
-        axes: the value's axes of space; if none are given, those from 2 on, which is right for NCHW.
+        axes: the value's axes of space, or where its tokens lie; if none are given, the axes from 2 on, which is right
+            for NCHW.
 
     Raises:
         UsageError: The position lies outside the value, or a size is unknown or absurd.
@@ -147,12 +152,21 @@ def _needed(rule: Reads, need: _Need, shape: Sequence[int]) -> _Need:
 
 def _may_be_nothing(read: AxisRead, need: _Need) -> bool:
     """Return whether this read may be too large: the rule is loose, or it maps positions of an upper bound."""
+    if _is_split(read):
+        return read.loose or any(need.bounds[digit.place] for digit in read.digits)
     return read.loose or (read.out is not None and read.pull is not None and need.bounds[read.out])
 
 
 def _is_bound(read: AxisRead, need: _Need) -> bool:
+    if _is_split(read):
+        return any(need.bounds[digit.place] for digit in read.digits)
     inner = any(need.bounds[axis] or not need.masks[axis].all() for axis in read.inner)
     return inner or (read.out is not None and not read.whole and need.bounds[read.out])
+
+
+def _is_split(read: AxisRead) -> bool:
+    """Return whether a Reshape splits the axis into digits whose places are all known."""
+    return len(read.digits) > 1 and all(digit.inner > 0 for digit in read.digits)
 
 
 def _mixes(rule: Reads, need: _Need, masks: Sequence[Mask]) -> bool:
@@ -171,6 +185,10 @@ def _mixes(rule: Reads, need: _Need, masks: Sequence[Mask]) -> bool:
 def _axis_mask(read: AxisRead, masks: Sequence[Mask], size: int) -> Mask:
     if read.out is None or read.whole or read.out >= len(masks):
         return np.ones(size, bool)
+    if _is_split(read):
+        positions = np.arange(size)
+        parts = (masks[digit.place][positions // digit.inner % digit.size] for digit in read.digits)
+        return np.asarray(np.logical_and.reduce(list(parts)))
     wanted = masks[read.out]
     if read.pull is not None:
         return _pulled(wanted, read.pull, size)
@@ -221,22 +239,45 @@ def _add(needs: dict[str, _Need], value: str, need: _Need) -> None:
     needs[value] = _Need(both, bounds, before.loose or need.loose or (different > 1 and not inside))
 
 
-def _position_masks(shape: Sequence[int], value: str, position: Sequence[int], axes: Sequence[int]) -> tuple[Mask, ...]:
-    axes = axes or range(2, len(shape))
+def _position_masks(
+    shape: Sequence[int], value: str, position: Sequence[int], axes: Sequence[int] | TokenGrid
+) -> tuple[Mask, ...]:
+    if isinstance(axes, TokenGrid) and len(position) == 2:
+        row, column = _indices(position, axes.grid, f"the tokens of {value!r}, which are {axes.words}")
+        return _token_masks(shape, axes, row * axes.grid[1] + column)
+    axes = range(2, len(shape)) if isinstance(axes, TokenGrid) or not axes else axes
     if len(position) == len(shape):
         axes = range(len(shape))
     if len(position) != len(axes):
         raise UsageError(f"a position in {value!r} has {len(axes)} or {len(shape)} numbers, not {len(position)}")
     masks = [np.ones(size, bool) for size in shape]
-    for axis, place in zip(axes, position, strict=True):
-        try:
-            at = operator.index(place)
-        except TypeError:
-            raise UsageError(f"a position has whole numbers, not {place!r}") from None
-        if not 0 <= at < shape[axis]:
-            raise UsageError(f"position {tuple(position)} lies outside {value!r}, whose shape is {tuple(shape)}")
-        masks[axis] = np.arange(shape[axis]) == at
+    places = _indices(position, [shape[axis] for axis in axes], f"{value!r}, whose shape is {tuple(shape)}")
+    for axis, place in zip(axes, places, strict=True):
+        masks[axis] = np.arange(shape[axis]) == place
     return tuple(masks)
+
+
+def _indices(position: Sequence[int], sizes: Sequence[int], where: str) -> list[int]:
+    """Return a position as whole numbers within sizes."""
+    try:
+        places = [operator.index(place) for place in position]
+    except TypeError:
+        wrong = next(place for place in position if not hasattr(place, "__index__"))
+        raise UsageError(f"a position has whole numbers, not {wrong!r}") from None
+    if not all(0 <= place < size for place, size in zip(places, sizes, strict=True)):
+        raise UsageError(f"position {tuple(position)} lies outside {where}")
+    return places
+
+
+def _token_masks(shape: Sequence[int], grid: TokenGrid, cell: int) -> tuple[Mask, ...]:
+    """Return where the token of a cell lies along each axis."""
+    wanted = np.array(grid.cells) == cell
+    tokens = wanted.reshape([grid.split[place] for place in grid.tokens])
+    others = [place for place in range(len(grid.split)) if place not in grid.tokens]
+    every = np.broadcast_to(tokens, (*(grid.split[place] for place in others), *tokens.shape))
+    held = every.transpose(np.argsort([*others, *grid.tokens])).reshape(shape)
+    axes = range(len(shape))
+    return tuple(np.asarray(held.any(axis=tuple(other for other in axes if other != axis))) for axis in axes)
 
 
 def _numbers(sizes: KnownSizes, value: str) -> tuple[int, ...]:

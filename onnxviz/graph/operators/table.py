@@ -33,6 +33,8 @@ from onnxviz.graph.operators.reads.rule import Operand, Pull, Reads, Rule, every
 KINDS = ("conv", "pool", "norm", "act", "join", "add", "dense", "attention", "resize", "other")
 
 _MICROSOFT = "com.microsoft"
+OWN_DOMAIN = "onnxviz.computed"
+"""The domain of nodes that stand in a listing for what a run computes, see graph/computed.py."""
 # Where onnxruntime's own graphs, saved after optimisation, hold maps with channels last, or in blocks of channels.
 _CHANNELS_LAST_DOMAIN, _BLOCKED_DOMAIN = "com.ms.internal.nhwc", "com.microsoft.nchwc"
 _EVERY_INPUT = range(16)
@@ -142,6 +144,7 @@ _ROWS: Iterable[tuple[str, Operator]] = (
     ("GroupQueryAttention", Operator("attention", None, seeds.fused_attention)),
     ("SparseAttention LongformerAttention", Operator("other", None, seeds.fused_attention)),
     ("QAttention", Operator("attention", None, seeds.fused_attention, weights=(1, 2))),
+    ("Einsum", Operator("other", products.einsum)),
     ("LSTM GRU RNN", Operator("other", something, seeds.recurrent, weights=_EVERY_INPUT)),
     ("DynamicQuantizeLSTM", Operator("other", something, seeds.recurrent, weights=(1, 2, 3, 7))),
     ("Gather", Operator("other", moving.gather, None, seeds.embedding, (0,))),
@@ -175,7 +178,7 @@ _ROWS: Iterable[tuple[str, Operator]] = (
     ("CenterCropPad", Operator("other", moving.centred)),
     ("Transpose", Operator("other", moving.transpose)),
     ("Unsqueeze", Operator("other", moving.unsqueeze)),
-    ("DFT Det Einsum MelWeightMatrix NonZero STFT", Operator("other", something)),
+    ("DFT Det MelWeightMatrix NonZero STFT", Operator("other", something)),
     ("Shape Size ConstantOfShape EyeLike RandomNormalLike RandomUniformLike", Operator("other", nothing)),
 )
 
@@ -205,6 +208,7 @@ def _by_domain(rows: Iterable[tuple[str, Operator]]) -> dict[tuple[str, str], Op
     table[_MICROSOFT, "Attention"] = Operator(
         "attention", products.packed_attention, seeds.fused_attention, weights=(1, 2)
     )
+    table[OWN_DOMAIN, "Rollout"] = Operator("attention", something, seeds.rollout)
     return table
 
 

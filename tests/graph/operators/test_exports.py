@@ -16,6 +16,7 @@ import onnxruntime
 import pytest
 
 import onnxviz
+from onnxviz.graph.computed import written_out
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.layer import Layer
 from onnxviz.graph.operators.receptive_field import Status, receptive_fields
@@ -38,7 +39,7 @@ class Perturbed:
         self.noise = 30 * random.standard_normal(self.image.shape, np.float32)
         self.layers = [layer for layer in self.model.catalogue if not layer.inside]
         self.values = list(dict.fromkeys(layer.act for layer in self.layers))
-        proto = onnx.load(path)
+        proto = written_out(Graph.from_proto(onnx.load(path)), self.model._computed, self.values).proto
         own = {info.name for info in proto.graph.output}
         proto.graph.output.extend(onnx.ValueInfoProto(name=value) for value in self.values if value not in own)
         options = onnxruntime.SessionOptions()
@@ -119,6 +120,15 @@ def test_fields(perturbed: Perturbed, measured: bool) -> None:
     assert checked
 
 
+def around(seen: Array) -> Array:
+    """Return how far what each position sees reaches along axis 0; its ends are neighbours, as a roll joins them."""
+    gap, longest = np.zeros((2, *seen.shape[1:]), int)
+    for line in (*seen, *seen):
+        gap = np.where(line, 0, gap + 1)
+        longest = np.maximum(longest, gap)
+    return np.maximum(len(seen) - longest, 0)
+
+
 def test_no_position_sees_more_than_its_field(perturbed: Perturbed) -> None:
     """Each row and each column is perturbed; tokens and windows, which no axis of space counts, are judged as well."""
     spans: dict[str, list[int]] = {value: [] for value in perturbed.values}
@@ -131,9 +141,7 @@ def test_no_position_sees_more_than_its_field(perturbed: Perturbed) -> None:
             for value, array in perturbed.run(image).items():
                 moved[value].append(array != perturbed.base[value])
         for value, lines in moved.items():
-            seen = np.stack(lines)
-            last = perturbed.side - seen[::-1].argmax(0)
-            spans[value].append(int(np.max((last - seen.argmax(0)) * seen.any(0))))
+            spans[value].append(int(around(np.stack(lines)).max()))
     for layer in perturbed.layers:
         field = layer.receptive_field
         if field is None or field.size is None:

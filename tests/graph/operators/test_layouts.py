@@ -206,6 +206,12 @@ def test_what_attention_keeps_for_the_next_step_has_its_heads_apart() -> None:
     assert {axes.layout for value, axes in follow_axes(graph, {}).items() if value in ("past", "k", "v")} == {"NGTC"}
 
 
+@pytest.mark.parametrize("operator", ["Attention", "com.microsoft.GroupQueryAttention <num_heads=4>"])
+def test_the_fourth_output_of_an_attention_is_queries_by_keys(operator: str) -> None:
+    text = f"{HEAD}g (float[1,4,10,16] x) => (float[] y, float[] p) {{ y, k, v, p = {operator} (x, x, x) }}"
+    assert follow_axes(Graph.from_proto(parser.parse_model(text)), {})["p"] == Axes("NCTT")
+
+
 BIASES = [
     ("y = Add (x, wide)", "1,20,5", "NTC"),
     ("y = Add (wide, x)", "1,8,9,5", "NHWC"),

@@ -8,6 +8,7 @@ from onnxviz.graph.operators.reads.rule import (
     MOST_PHASES,
     SOME,
     AxisRead,
+    Digit,
     Operand,
     Pull,
     Reads,
@@ -147,6 +148,9 @@ def gather(operand: Operand) -> Reads:
     if width < 0:
         return something(operand)
     indices = sizes.integers(operand.node, 1)
+    patches = _patches(operand, axis, indices) if width == 2 else None
+    if patches is not None:
+        return Reads(tuple(patches if a == axis else AxisRead(a + (a > axis)) for a in range(operand.rank)))
     kept = SOME if width != 1 else unfollowed(axis)  # one index, or an unknown choice
     if width == 1 and indices is not None and len(indices) <= MOST_PHASES:
         size = sizes.size(operand.source, axis)
@@ -154,6 +158,27 @@ def gather(operand: Operand) -> Reads:
             kept = AxisRead(axis, _picked(tuple(index % size if size else index for index in indices)))
     shifted = (kept if a == axis else AxisRead(a if a < axis else a + width - 1) for a in range(operand.rank))
     return Reads(tuple(shifted))
+
+
+def _patches(operand: Operand, axis: int, indices: Sequence[int] | None) -> AxisRead | None:
+    """Return how a table of evenly spaced indices cuts an axis into patches, as im2col does; None for any other table.
+
+    Its rows or columns count the patches; each patch is one row of taps.
+    """
+    shape, size = operand.sizes.shape(operand.node.inputs[1]), operand.sizes.size(operand.source, axis)
+    rows, columns = shape or (None, None)
+    if not isinstance(rows, int) or not isinstance(columns, int) or min(rows, columns) < 2 or indices is None:
+        return None
+    down, across = indices[columns] - indices[0], indices[1] - indices[0]
+    even = all(index == indices[0] + n // columns * down + n % columns * across for n, index in enumerate(indices))
+    if not even or min(down, across, indices[0] + 1) < 1 or down == across:
+        return None
+    places = [(down, axis, rows), (across, axis + 1, columns)]
+    (tap, inner, taps), (step, patch, patches) = sorted(places)
+    is_split = indices[0] == 0 and (tap, step, taps * patches) == (1, taps, size)
+    digits = (Digit(patch, step, patches), Digit(inner, tap, taps)) if is_split else ()
+    read = range(indices[0], indices[0] + tap * taps, tap)
+    return AxisRead(patch, Pull((read,), step), inner=(inner,), covers=is_split, digits=digits)
 
 
 def _picked(indices: tuple[int, ...]) -> Pull:

@@ -1,0 +1,57 @@
+"""Products of two matrices, as MatMul and its kin or as an Einsum, whose letters name the axes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from onnxviz.graph.node import Node
+
+_SIDES: Mapping[str, tuple[int, int]] = {
+    "MatMul": (0, 1), "FusedMatMul": (0, 1), "QLinearMatMul": (0, 3), "MatMulInteger": (0, 1),
+    "MatMulIntegerToFloat": (0, 1), "Einsum": (0, 1),
+}  # fmt: skip
+"""The products, and at which places their sides stand."""
+
+
+def sides_of(node: Node) -> tuple[str, ...]:
+    """Return the two sides of a product; empty for a node that is not one."""
+    places = _SIDES.get(node.operator, ())
+    return tuple(node.inputs[place] for place in places) if all(place < len(node.inputs) for place in places) else ()
+
+
+def equation_of(node: Node) -> tuple[tuple[str, str], str]:
+    """Return the letters of both sides of an Einsum and of its result; empty ones for anything else.
+
+    >>> import onnx
+    >>> from onnxviz.graph.graph import Graph
+    >>> text = '''<ir_version: 8, opset_import: ["" : 13]> g (float[1,5,2,3] k, float[1,4,2,3] q) => (float[] s) {
+    ...     s = Einsum <equation="aecd, abcd -> acbe"> (k, q)
+    ... }'''
+    >>> equation_of(Graph.from_proto(onnx.parser.parse_model(text)).nodes[0])
+    (('aecd', 'abcd'), 'acbe')
+    """
+    text = node.text("equation", "").replace(" ", "") if node.operator == "Einsum" else ""
+    sides, arrow, result = text.partition("->")
+    left, comma, right = sides.partition(",")
+    is_plain = bool(arrow and comma) and "," not in right and "." not in text
+    return ((left, right), result) if is_plain else (("", ""), "")
+
+
+def names_of_scores(scores: Node) -> str:
+    """Return what each axis of the scores of an Einsum is: N, G for heads, Q for queries, K for keys; empty if unclear.
+
+    Of what lies on both sides the first axis is the batch.
+    """
+    (left, right), result = equation_of(scores)
+    queries = right if result[-1:] in left else left
+    shared = [letter in left and letter in right for letter in result]
+    is_matrix = len(result) in (3, 4) and shared == [True] * (len(result) - 2) + [False] * 2 and result[-2] in queries
+    return "NGQK" if is_matrix and len(result) == 4 else "NQK" if is_matrix else ""
+
+
+def layouts_around(node: Node, letters: str, names: str) -> Iterator[tuple[str, str]]:
+    """Give the layouts of sides and result of an Einsum, of which some letters are named; the others are channels."""
+    known = dict(zip(letters, names.replace("Q", "T").replace("K", "T"), strict=True))
+    sides, result = equation_of(node)
+    for value, text in zip((*sides_of(node), node.outputs[0]), (*sides, result), strict=True):
+        yield value, "".join(known.get(letter, "C") for letter in text)
