@@ -17,9 +17,9 @@ from onnxviz.draw.palette import FAINT_RULE, FRAME, HATCH_BACK, INK, INK_STEPS, 
 from onnxviz.draw.prepare import FoundWords, Prepared
 from onnxviz.draw.quantise import quantise_into
 from onnxviz.draw.statistics import ChannelStatistics, channel_extremes, not_finite
-from onnxviz.draw.step_names import MOST, ZOOM, StepNames, names_of_sides
 from onnxviz.draw.style import Drawing
 from onnxviz.draw.text import Face, face
+from onnxviz.draw.token_names import MOST, ZOOM, TokenNames, names_of_sides
 from onnxviz.layout import Array
 from onnxviz.words import number_text
 
@@ -68,7 +68,7 @@ class Montage:
     ranges: Sequence[str]
     shares: NDArray[np.float64] | None
     beside: int = 0
-    sides: StepNames = field(default_factory=StepNames)
+    sides: TokenNames = field(default_factory=TokenNames)
 
     def pages(self) -> Iterator[Page]:
         """Draw the pages one after the other."""
@@ -260,7 +260,7 @@ def plan_montage(prepared: Prepared) -> Montage:
     letters, names = face(style.font), [prepared.name(channel) for channel in channels.tolist()]
     widest = max(letters.width(name, 11) for name in names)
     labels = not style.bare and tile.width >= max(_NARROWEST_LABELLED, widest)
-    sides = StepNames() if style.bare else names_of_sides(prepared.caption.token_names, prepared.maps.shape[1:], tile)
+    sides = TokenNames() if style.bare else names_of_sides(prepared.caption.token_names, prepared.maps.shape[1:], tile)
     aside, above = (min(max(40, math.ceil(widest) + 8), 200), _ABOVE)
     if labels or style.bare:
         aside = above = sides.side(letters)

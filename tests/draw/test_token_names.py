@@ -16,7 +16,7 @@ IDS = ("101", "2054", "7", "102")
 
 
 def words_of(maps: np.ndarray, names: dict[int, tuple[str, ...]], style: Style | None = None) -> tuple[Page, int, int]:
-    prepared = prepare(maps, Caption("a", steps=names), style or Style())
+    prepared = prepare(maps, Caption("a", token_names=names), style or Style())
     montage = plan_montage(prepared)
     (page,) = montage.pages()
     return page, *montage.grid.tile.zoom
@@ -87,7 +87,7 @@ def test_bands_are_named_below_where_names_fit(monkeypatch: object) -> None:
         text(self, x, y, words, *rest, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Page, "text", keep)  # type: ignore[attr-defined]
-    prepared = prepare(np.random.default_rng(0).random((3, 4)), Caption("a", steps={4: IDS}), Style())
+    prepared = prepare(np.random.default_rng(0).random((3, 4)), Caption("a", token_names={4: IDS}), Style())
     draw_bands(prepared)
     assert [word for word in said if word in IDS] == list(IDS)
     said.clear()

@@ -24,7 +24,7 @@ _GAP = 6
 
 
 @dataclass(frozen=True, slots=True)
-class StepNames:
+class TokenNames:
     """The names at the two sides of each matrix, empty where a side has none."""
 
     rows: Sequence[str] = ()
@@ -48,8 +48,8 @@ class StepNames:
                 page.upright(x, top - _GAP, name, SIZE, 150, _LONGEST)
 
 
-def names_of_sides(names: Mapping[int, Sequence[str]], size: tuple[int, int], tile: Tile) -> StepNames:
+def names_of_sides(names: Mapping[int, Sequence[str]], size: tuple[int, int], tile: Tile) -> TokenNames:
     """Return what names the sides of matrices of (rows, columns), as far as the tile leaves room for it."""
     if min(tile.zoom) < ZOOM:
-        return StepNames()
-    return StepNames(names.get(size[0], ()), names.get(size[1], ()))
+        return TokenNames()
+    return TokenNames(names.get(size[0], ()), names.get(size[1], ()))
