@@ -24,6 +24,7 @@ from onnxviz.graph.selection.choices import Choice, SelectionText, choose
 from onnxviz.graph.selection.defaults import default_choices
 from onnxviz.graph.shapes import fix_inputs, infer_types
 from onnxviz.graph.storage.model_file import ModelFile
+from onnxviz.graph.unwired import name_sequences, names_given
 from onnxviz.graph.write import check_link, write_linked, write_standalone
 from onnxviz.layout import Dimension, TensorSpec
 from onnxviz.words import listed, quoted
@@ -78,7 +79,7 @@ class Model:
             ModelError: The file is missing, is not an ONNX model or is broken; the text says which.
         """
         file = ModelFile.open(path)
-        graph = Graph.from_bytes(file.skeleton)
+        graph = name_sequences(Graph.from_bytes(file.skeleton))
         check_link(graph, file.path.resolve().parent)
         return cls(file, graph)
 
@@ -311,8 +312,22 @@ def choices_of(
     """
     if layers is None:
         choices, words = default_choices(model.graph, model.catalogue, tap, exclude)
-        return choices, f"no selection given: {words}"
-    return choose(layers, graph=model.graph, layers=model.catalogue, exclude=exclude, tap=tap), ""
+        return _noted(model, choices), f"no selection given: {words}"
+    return _noted(model, choose(layers, graph=model.graph, layers=model.catalogue, exclude=exclude, tap=tap)), ""
+
+
+def _noted(model: Model, choices: tuple[Choice, ...]) -> tuple[Choice, ...]:
+    """Say with the first choice which of the names are not the model's own."""
+    given = names_given(model.graph, [choice.value for choice in choices], model.file.skeleton)
+    if not given:
+        return choices
+    verb = (
+        "have no name in the model and are given these"
+        if len(given) > 1
+        else "has no name in the model and is given this one"
+    )
+    note = f"{listed(map(quoted, sorted(given)))} {verb}: what a recurrent layer puts out at each step"
+    return (replace(choices[0], note="; ".join(filter(None, (choices[0].note, note)))), *choices[1:])
 
 
 def layers_of(model: Model, choices: Sequence[Choice]) -> tuple[Layer, ...]:

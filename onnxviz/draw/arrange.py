@@ -25,19 +25,23 @@ class Arranged:
             (heads, T, T) or `nothing` (the array is empty, or holds no numbers).
         values: float32 or float64 in the shape of the kind; a view where the array allows it.
         notes: what was done or assumed, for the caption.
+        groups: how many groups of as many channels C holds, one behind the other, such as the directions of a recurrent
+            layer.
     """
 
     kind: str
     values: Array
     notes: tuple[str, ...] = ()
+    groups: int = 1
 
 
 def arrange_axes(array: Array, layout: str | None) -> Arranged:
     """Take item 0 of an array and put its axes in the order of a picture.
 
     A layout has one letter an axis; N is the batch, C the channels, T tokens, D, H, W, L space; two T make
-    attention, and any other letter is folded into the channels. Tokens are bands: how many there are does not say
-    where in a picture they lie. Without a layout that fits, the rank decides and the notes say so.
+    attention, G is groups of channels, one behind the other, and any other letter is folded into the channels. Tokens
+    are bands: how many there are does not say where in a picture they lie. Without a layout that fits, the rank decides
+    and the notes say so.
 
     Example:
         >>> import numpy as np
@@ -49,7 +53,10 @@ def arrange_axes(array: Array, layout: str | None) -> Arranged:
         return Arranged(NOTHING, np.empty(0, np.float32), ("no numbers" if array.size else "no values",))
     values, letters, notes = _item(array, layout)
     arranged = _by_letters(as_floats(values), letters)
-    return replace(arranged, notes=(*notes, *arranged.notes))
+    groups = values.shape[letters.index("G")] if {"G", "C"} <= set(letters) else 1
+    if groups > 1:
+        notes.append(f"{groups} groups of {len(arranged.values) // groups} channels")
+    return replace(arranged, notes=(*notes, *arranged.notes), groups=groups)
 
 
 def item_channels(array: Array, layout: str | None, item: int = 0) -> Array:
@@ -123,6 +130,7 @@ def _channels_first(item: Array, layout: str) -> Array:
     """Return an item `(C, ...)`; without a channel axis and with at most one axis of space it is a vector `(C,)`."""
     kept = _kept(layout)
     channels = [axis for axis, letter in enumerate(layout) if letter not in kept]
+    channels.sort(key=lambda axis: layout[axis] != "G")  # whole groups, wherever the axis lies
     space = [axis for axis, letter in enumerate(layout) if letter in kept]
     values = item.transpose(channels + space)
     if not channels and len(space) < 2:

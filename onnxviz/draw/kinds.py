@@ -70,7 +70,7 @@ def draw_maps(
     words = Caption(caption.title, line, caption.labels if named else None)
     known = matching(statistics, arranged, array, layout)
     prepared = prepare(arranged.values, words, kind.style(style), known)
-    return kind.draw(replace(prepared, gamma=kind.gamma, unused=kind.unused_in(style)))
+    return kind.draw(replace(prepared, gamma=kind.gamma, unused=kind.unused_in(style), groups=arranged.groups))
 
 
 def scale_of(array: Array, layout: str | None, style: Style) -> SharedScale:

@@ -50,6 +50,7 @@ class Prepared:
         folded: whether constant channels were taken from these.
         gamma: the exponent of the colours; 0.5 lifts what is near the low end.
         unused: the fields of the style that were given and mean nothing for this kind of picture.
+        groups: how many groups of as many channels there are, one behind the other.
     """
 
     maps: Array
@@ -61,6 +62,7 @@ class Prepared:
     folded: bool = False
     gamma: float = 1.0
     unused: tuple[str, ...] = ()
+    groups: int = 1
 
     @property
     def colormap(self) -> str:
@@ -123,6 +125,12 @@ class Prepared:
     def name(self, channel: int) -> str:
         """Return what a channel is called: its label, or its number."""
         return self.caption.labels[channel] if self.caption.labels else str(channel)
+
+    def blocks(self, channels: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+        """Cut channels that are drawn in their order where a group ends."""
+        if self.style.order != "index":
+            return [channels]
+        return np.split(channels, np.flatnonzero(np.diff(channels // (len(self.maps) // self.groups))) + 1)
 
     def legend(self, channels: NDArray[np.intp]) -> list[str]:
         """Return which of `constant`, `NaN`, `inf` and `-inf` some channels show."""

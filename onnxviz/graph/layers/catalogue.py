@@ -16,7 +16,7 @@ from onnxviz.graph.layers.names import LayerNames, parts_before_last
 from onnxviz.graph.node import Node
 from onnxviz.graph.operators.axis_letters import Axes
 from onnxviz.graph.operators.layouts import guess_axes
-from onnxviz.graph.operators.table import KINDS, operator_of, packed_weights, weight_count
+from onnxviz.graph.operators.table import DEEPENING, KINDS, operator_of, packed_weights, weight_count
 from onnxviz.layout import TensorSpec, channel_axis
 
 __all__ = ["KINDS", "Layer", "catalogue"]
@@ -64,7 +64,7 @@ class _Cataloguer:
         for node in self._graph.nodes:
             seen = len(inner.found)
             depth = max((self._depths.get(value, 0) for value in node.reads), default=0)
-            depth += self._families.kinds[node.index] in ("conv", "dense")
+            depth += self._families.kinds[node.index] in DEEPENING
             depth = max(depth, inner.enter(node, self._depths))
             self._depths.update((output, depth) for output in node.outputs if output)
             if any(node.outputs):

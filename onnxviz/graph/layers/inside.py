@@ -13,7 +13,7 @@ import onnx
 
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.node import Node
-from onnxviz.graph.operators.table import OPERATORS, UNKNOWN, Operator, packed_weights, weight_count
+from onnxviz.graph.operators.table import DEEPENING, OPERATORS, UNKNOWN, Operator, packed_weights, weight_count
 from onnxviz.graph.topology import bodies, function_key
 
 # Nested calls double with each level in a hostile file; the largest honest one known has some thousand inner nodes.
@@ -123,7 +123,7 @@ class InnerNodes:
         called = function_key(proto) in self._graph.functions
         operator = UNKNOWN if called else OPERATORS.get((proto.domain, proto.op_type), UNKNOWN)
         kind = _kind(operator, proto, frame)
-        depth = max((frame.depths.get(value, 0) for value in proto.input), default=0) + (kind in ("conv", "dense"))
+        depth = max((frame.depths.get(value, 0) for value in proto.input), default=0) + (kind in DEEPENING)
         weights = [proto.input[place] for place in operator.weights if place < len(proto.input)]
         packed = packed_weights(proto)
         parameters = packed or sum(frame.constants.get(value, 0) for value in weights)

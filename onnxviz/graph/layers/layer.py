@@ -42,10 +42,10 @@ class Layer:
     """A node worth looking at, with the norm and nonlinearity that alone follow it.
 
     Shape, dtype and layout are those of the act value. `bytes` is what that value takes for a batch of 1, or for the
-    model's own batch where that is a fixed number; `depth` counts conv and dense nodes on the longest path from an
-    input, the layer's own included. `inside` is empty at top level, else it says which body or function holds the
-    layer, such as `If #12 then_branch`; of that layer only names, kind, depth and parameters are known, `index`
-    is that of the node at top level that holds it, and its value names count only inside.
+    model's own batch where that is a fixed number; `depth` counts conv, dense and recurrent nodes on the longest path
+    from an input, the layer's own included. `inside` is empty at top level, else it says which body or function holds
+    the layer, such as `If #12 then_branch`; of that layer only names, kind, depth and parameters are known, `index` is
+    that of the node at top level that holds it, and its value names count only inside.
     """
 
     name: str

@@ -28,7 +28,10 @@ from onnxviz.graph.operators.reads import (
 )
 from onnxviz.graph.operators.reads.rule import Operand, Pull, Reads, Rule, nothing, something
 
-KINDS = ("conv", "pool", "norm", "act", "join", "add", "dense", "attention", "resize", "other")
+KINDS = ("conv", "pool", "norm", "act", "join", "add", "dense", "recurrent", "attention", "resize", "other")
+
+DEEPENING = frozenset({"conv", "dense", "recurrent"})
+"""The kinds that a depth counts: those that multiply what they read by weights."""
 
 _MICROSOFT = "com.microsoft"
 # Where onnxruntime's own graphs, saved after optimisation, hold maps with channels last, or in blocks of channels.
@@ -141,8 +144,7 @@ _ROWS: Iterable[tuple[str, Operator]] = (
     ("GroupQueryAttention", Operator("attention", None, seeds.fused_attention)),
     ("SparseAttention LongformerAttention", Operator("other", None, seeds.fused_attention)),
     ("QAttention", Operator("attention", None, seeds.fused_attention, weights=(1, 2))),
-    ("LSTM GRU RNN", Operator("other", something, seeds.recurrent, weights=_EVERY_INPUT)),
-    ("DynamicQuantizeLSTM", Operator("other", something, seeds.recurrent, weights=(1, 2, 3, 7))),
+    ("LSTM GRU RNN DynamicQuantizeLSTM", Operator("recurrent", something, seeds.recurrent, weights=(1, 2, 3, 7))),
     ("Gather", Operator("other", moving.gather, None, seeds.embedding, (0,))),
     (
         "Abs Acos Acosh And Asin Asinh Atan Atanh BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Cast "

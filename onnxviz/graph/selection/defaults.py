@@ -11,6 +11,7 @@ from onnxviz.graph.selection.choices import Choice, require_tap, select
 from onnxviz.graph.selection.messages import all_inside
 
 _SHOWN_FIRST = ("conv", "pool")
+_TAKEN_BESIDE = "recurrent"
 
 
 def default_choices(
@@ -20,7 +21,7 @@ def default_choices(
 
     | the model has | taken |
     |---|---|
-    | layers of kind conv or pool | these |
+    | layers of kind conv or pool | these, and recurrent layers |
     | else layers of rank 3 or more | these, and those of a rank that a run alone tells |
     | else layers | all of them |
     | else | the outputs of its nodes, constants where there is nothing else |
@@ -45,10 +46,11 @@ def default_choices(
 
 def _default_text(top: Sequence[Layer], inner: Sequence[Layer]) -> tuple[str, str]:
     """Return the selection that stands for none, and words for it."""
-    first = ",".join(kind for kind in _SHOWN_FIRST if any(layer.kind == kind for layer in top))
-    if first:
-        # In one term, so that what lies inside is counted of both; as fields, which are not names as well.
-        return f"({','.join(f'kind={kind}' for kind in _SHOWN_FIRST)})", first
+    kinds = {layer.kind for layer in top}
+    if not kinds.isdisjoint(_SHOWN_FIRST):
+        taken = (*_SHOWN_FIRST, _TAKEN_BESIDE)
+        # In one term, so that what lies inside is counted of all; as fields, which are not names as well.
+        return f"({','.join(f'kind={kind}' for kind in taken)})", ",".join(kind for kind in taken if kind in kinds)
     if not top:
         return "other", "the outputs of its nodes, since no node is a layer of a kind"
     where = "outside bodies " if any(layer.kind in _SHOWN_FIRST for layer in inner) else ""

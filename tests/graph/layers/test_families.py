@@ -96,7 +96,10 @@ KINDS = [
     ("DepthToSpace <blocksize=1> (x)", "resize", 0),
     ("SpaceToDepth <blocksize=2> (x)", "resize", 0),
     ("Abs (x)", "other", 0),
-    ("LSTM (x, side, side, row)", "other", 36),
+    ("LSTM (x, side, side, row)", "recurrent", 36),
+    ("GRU (x, side, side, row, , x)", "recurrent", 36),
+    ("RNN (x, side, side, row, , row)", "recurrent", 36),
+    ("com.microsoft.DynamicQuantizeLSTM (x, side, side, row, , , , , s, s, s, s)", "recurrent", 36),
     ("other.domain.Conv (x, k)", "other", 0),
     ("Relu (row)", "other", 0),
 ]
