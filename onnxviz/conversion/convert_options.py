@@ -12,7 +12,8 @@ class ConvertOptions:
     """How to convert.
 
     Attributes:
-        inputs: names of the input tensors, for a graph that does not name its own.
+        inputs: names of the input tensors, for a graph that does not name its own, or of a TensorFlow Lite file that is
+            to be cut.
         outputs: names of the output tensors, likewise.
         signature: one of a SavedModel's signatures.
         keep: names of layers that stay visible with `fold`.

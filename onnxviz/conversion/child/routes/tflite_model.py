@@ -19,6 +19,7 @@ from ..loaded import LiteFile, Loaded, Row, channels_last
 from ..onnx_nodes import refuse_untranslated
 from ..reaching_out import check_nodes
 from ..runners import DEQUANTISED, PREQUANTISED
+from .lite_ends import cut
 from .lite_file import choose, rewrite
 
 _LAYERS = frozenset(
@@ -43,6 +44,7 @@ def load(tensorflow: ModuleType, request: Request) -> Loaded:
     try:
         folder = os.path.dirname(request["output"])
         source, signature = choose(tensorflow, request["source"], folder, request["signature"])
+        source = cut(source, folder, request["inputs"], request["outputs"])
         path = rewrite(tensorflow, source, folder)
         graph = _read(path)
     except Refusal:
@@ -165,11 +167,14 @@ def _check_operators(graph: _LiteGraph, opset: int) -> None:
         what = f"{kind} at '{name}'" if name and kind else kind or f"'{name}'"
         raise Refusal(f"the model keeps a state between runs ({what}), which ONNX does not have", "unsupported")
     known = {*tfl_op.create_tfl_to_tf_mapping(), *tf_op.create_mapping(opset, [])}
-    refuse_untranslated(
-        (operator.kind, "".join(operator.outputs[:1]))
+    unknown = [
+        operator
         for operator in graph.operators
         if f"TFL_{operator.kind}" not in known and not operator.kind.startswith("Flex")
-    )
+    ]
+    made = {name for operator in graph.operators if operator not in unknown for name in operator.outputs}
+    before = next((f"'{name}'" for operator in unknown for name in operator.inputs if name in made), "")
+    refuse_untranslated(((operator.kind, "".join(operator.outputs[:1])) for operator in unknown), before)
 
 
 def _scale(tensor: Any) -> tuple[Any, ...]:
