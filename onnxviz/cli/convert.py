@@ -126,6 +126,7 @@ def _print_document(converted: Converted) -> None:
         "tolerance": agreement.tolerance,
         "random": agreement.random,
         "by_layer": agreement.by_layer,
+        "tied": agreement.tied,
     }
     print_json(
         "onnxviz.convert/1",

@@ -157,6 +157,8 @@ def _remarks(source: ConversionSource, facts: Facts, agreement: Agreement | None
         remarks.append(f"not values of the converted model, so nothing shows them: {listed(facts['lost'])}")
     if agreement is not None and agreement.random:
         remarks.append(f"not compared, because TensorFlow gives other values in each run: {listed(agreement.random)}")
+    if agreement is not None and agreement.tied:
+        remarks.append(f"not compared, because they are chosen among equals: {listed(agreement.tied)}")
     if facts.get("unread"):
         remarks.append(f"inputs that no output needs are left out: {listed(facts['unread'])}")
     if facts.get("widened"):
