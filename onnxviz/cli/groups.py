@@ -79,7 +79,9 @@ def style_options(
     tile: Annotated[int | None, option("--tile", "Size of a map on the picture.", "PX", min=1)] = None,
     columns: Annotated[int | None, option("--columns", "Maps in a row.", "N", min=1)] = None,
     rows: Annotated[int | None, option("--rows", "Rows on a page.", "N", min=1)] = None,
-    order: Annotated[str, option("--order", "index, deviation or mean.", "HOW", "index deviation mean")] = "index",
+    order: Annotated[
+        str, option("--order", "index, deviation, mean or listed.", "HOW", "index deviation mean listed")
+    ] = "index",
     top: Annotated[int | None, option("--top", "Only the first K of that order; the page has all.", "K", min=1)] = None,
     channels: Annotated[
         str | None, option("--channels", "Only these, such as 0-15,32; the page has all.", "LIST")

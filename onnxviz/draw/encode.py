@@ -17,8 +17,9 @@ from onnxviz.errors import OutputError, UsageError
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
 
-_DPI = (300, 300)
-"""Dots per inch, the usual number for print; programs assume 72 or 96 for a file that does not say it."""
+_DPI = (120, 120)
+"""Dots per inch: at these the smallest words, of 10 pixels, are 6 points high, the least that is read well on paper.
+Programs assume 72 or 96 for a file that does not say it."""
 
 _IMAGE_DESCRIPTION = 270
 _LONGEST = {"JPEG": 65_500, "WEBP": 16_383}

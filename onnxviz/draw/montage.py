@@ -189,7 +189,7 @@ class Montage:
         page.text(x, y, name, 11, 120 if muted else 215)
         if self.ranges:
             x += math.ceil(page.face.width(name, 11)) + _RANGE_GAP
-            page.text(x, y, self.ranges[place], 10, 110 if muted else 150)
+            page.text(x, y, self.ranges[place], 10, 120 if muted else 150)
 
     def _column_labels(self, page: Page, y: int, x: int) -> None:
         step = self.grid.step[1]

@@ -14,7 +14,7 @@ from onnxviz.draw.page import Page
 from onnxviz.draw.palette import default_colormap, melts_into_page
 from onnxviz.draw.scale import SCALE_WORDS, Limits, limits
 from onnxviz.draw.statistics import ChannelStatistics, channel_extremes, channel_statistics, irregular_words, not_finite
-from onnxviz.draw.style import Caption, Drawing, Style, channel_numbers
+from onnxviz.draw.style import RANKED, Caption, Drawing, Style, channel_numbers
 from onnxviz.errors import UsageError
 from onnxviz.layout import Array
 from onnxviz.words import number_text
@@ -113,7 +113,7 @@ class Prepared:
     def order_words(self) -> list[str]:
         """The order of the channels as a picture says it, and what of the style it has no use for."""
         by = "magnitude" if self.maps[0].size == 1 else self.style.order
-        words = [f"greatest {by} first"] if self.style.order != "index" else []
+        words = [f"greatest {by} first"] if self.style.order in RANKED else []
         return words + ([f"no use here for {', '.join(self.unused)}"] if self.unused else [])
 
     @property
@@ -169,8 +169,8 @@ def prepare(maps: Array, caption: Caption, style: Style, statistics: ChannelStat
 
 def check_order(order: str) -> None:
     """Raise UsageError for an order that does not exist."""
-    if order not in ("index", "deviation", "mean"):
-        raise UsageError(f"no order {order!r}: index, deviation or mean")
+    if order not in ("index", "listed", *RANKED):
+        raise UsageError(f"no order {order!r}: index, deviation, mean or listed")
 
 
 def chosen_channels(maps: Array, style: Style, statistics: ChannelStatistics | None = None) -> NDArray[np.intp]:
@@ -183,7 +183,7 @@ def chosen_channels(maps: Array, style: Style, statistics: ChannelStatistics | N
     """
     chosen = np.arange(len(maps)) if style.channels is None else _named_channels(style.channels, maps)
     check_order(style.order)
-    if style.order != "index":
+    if style.order in RANKED:
         if style.order == "deviation" and maps[0].size > 1:
             strength = (channel_statistics(maps) if statistics is None else statistics).deviation
         else:

@@ -23,7 +23,8 @@ class Style:
         columns: maps in a row; None chooses a page of about 1.4 : 1.
         rows: rows of maps on a page; None fills the page.
         order: `index`, `deviation` (over space) or `mean` (of the absolute value); the greatest first. The values of a
-            vector go by their magnitude in either.
+            vector go by their magnitude in either. `listed` is the order of `channels`; where `index` is given an
+            overview shows the most varied of them first.
         top: how many to draw, the first of that order.
         channels: draw these only: numbers, or a text such as `0-15,32`, where 15 is drawn, too. A vector may lack some
             of them.
@@ -46,6 +47,10 @@ class Style:
     small: bool = False
     limits: tuple[float, float] | None = None
     bare: bool = False
+
+
+RANKED = ("deviation", "mean")
+"""The orders that put the greatest first."""
 
 
 class StyleChanges(TypedDict, total=False):

@@ -46,7 +46,7 @@ _SCALES: dict[str, tuple[str, str, tuple[str, str] | None]] = {
 
 
 # What the page calls the orders of the pictures.
-_ORDERS = {"index": "auto", "deviation": "std", "mean": "mean"}
+_ORDERS = {"index": "auto", "listed": "auto", "deviation": "deviation", "mean": "mean"}
 
 
 def appearance(look: ReportLook | None = None) -> dict[str, Any]:
@@ -99,5 +99,5 @@ def _look(look: ReportLook) -> dict[str, Any]:
 
 def _theme(name: str, theme: Theme) -> dict[str, str]:
     """Return the colours of a theme as `rrggbb`, and the colormaps that `auto` means in it."""
-    colours = {key: bytes(value).hex() for key, value in asdict(theme).items() if not isinstance(value, str)}
+    colours = {key: bytes(value).hex() for key, value in asdict(theme).items() if isinstance(value, tuple)}
     return colours | {"sequential": default_colormap(False, name), "diverging": default_colormap(True, name)}

@@ -20,7 +20,7 @@ _EXPORT = re.compile(r"^export (?=(?:async )?function\b|const\b|let\b|class\b)",
 _DECLARED = re.compile(r"^(?:export )?(?:async )?(?:function\*?|const|let|class) +([\w$]+)", re.M)
 _EXPORTED = re.compile(r"^export (?:async )?(?:function\*?|const|let|class) +([\w$]+)", re.M)
 _FANCY = re.compile(r"^(?:import|export)\b.*|^(?!\s*(?:\*|//|/\*)).*\bimport\s*\(.*|^var\b.*", re.M)
-_PLACES = {"base.css": 0, "narrow.css": 2}
+_PLACES = {"base.css": 0, "narrow.css": 2, "print.css": 3}
 _FORBIDDEN = ("</script", "<script", "<!--", "\r")
 
 
@@ -52,7 +52,7 @@ def load_page() -> PageFiles:
 
 
 def join_styles(styles: Mapping[str, str]) -> str:
-    """Return style sheets as one: `base.css` first, and last `narrow.css`, whose rules override the others.
+    """Return style sheets as one: `base.css` first; last `narrow.css` and `print.css`, which override the others.
 
     Raises:
         ValueError: a sheet holds `</style`, which would end its element.

@@ -114,5 +114,6 @@ def _layer_document(layer: LayerRecord, statistics: ChannelStatistics) -> dict[s
         "min": number(layer.range[0]),
         "max": number(layer.range[1]),
         "pictures": list(layer.pictures),
+        "overview": None if layer.overview is None else list(layer.overview),
         **channel_documents(statistics),
     }

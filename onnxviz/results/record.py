@@ -27,6 +27,7 @@ class LayerRecord:
         dtype: the value's own in the model; `dequantised` where what its codes stand for was shown.
         range: the smallest and the largest finite value.
         irregular: how many channels are not finite in words, such as `NaN in 1, inf in 1 of 16`; else empty.
+        overview: the channels that the overview shows of it, none of a vector; None where it is not in the overview.
         pictures: their files.
     """
 
@@ -42,6 +43,7 @@ class LayerRecord:
     pictures: tuple[str, ...]
     dequantised: bool = False
     irregular: str = ""
+    overview: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from onnxviz.graph.selection.choices import Choice
 from onnxviz.model import Model
 from onnxviz.results.outlets import Outlets
 from onnxviz.results.record import LayerRecord, RunRecord
+from onnxviz.viewing.likeness import ShownChannels
 from onnxviz.viewing.options import ViewOptions
 from onnxviz.viewing.overview_contents import fed_lines, fed_picture, shown_words, telling_layers, title
 
@@ -33,16 +34,31 @@ SharedLimits = Mapping[str, tuple[float, float]]
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What is shown of a model: the chosen values and, in the overview, its classes."""
+    """What is shown of a model: the chosen values and, in the overview, its classes; `like` an earlier overview."""
 
     model: Model
     choices: tuple[Choice, ...]
     classes: Classes
+    like: ShownChannels | None = None
 
     @property
     def layers(self) -> Mapping[str, Layer | None]:
         """The layer of each chosen value, None of one that is not a layer's."""
         return {choice.value: choice.layer for choice in self.choices}
+
+    @property
+    def in_overview(self) -> frozenset[str]:
+        """The values whose layers the overview shows."""
+        if self.like is not None:
+            return frozenset(choice.value for choice in self.choices if choice.name in self.like)
+        outputs = {spec.name for spec in self.model.outputs}
+        return frozenset(self.choices[place].value for place in telling_layers(self.choices, outputs=outputs))
+
+    def overview_style(self, name: str, count: int, style: Style) -> Style:
+        """Return the style of the row, in the overview, of a layer of `count` channels."""
+        like = self.like.get(name, ()) if self.like is not None else ()
+        channels = [channel for channel in like if channel < count]
+        return replace(style, channels=channels, order="listed", top=None) if channels else style
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,27 +120,33 @@ class _Drawn:
 
 def _draw_layers(activations: Iterable[Activation], shown: Shown, album: Album, outlets: Outlets) -> _Drawn:
     drawn = _Drawn(Scores(shown.classes))
-    in_overview = telling_layers(shown.choices)
-    chosen = shown.layers
+    in_overview, chosen = shown.in_overview, shown.layers
     for activation in activations:
         drawn.scores.add(activation)
         if activation.value in chosen:
             statistics = channel_statistics(activation.maps())
             labels = shown.classes.labels_of(activation.value)
             caption = Caption(activation.name, activation.caption_line, labels)
-            if len(drawn.layers) in in_overview:
-                style = album.style_of(activation.value)
-                drawn.rows.append(summarise(activation.array, activation.layout, caption, statistics, style))
+            row = None
+            if activation.value in in_overview:
+                count, style = len(statistics.minimum), album.style_of(activation.value)
+                style = shown.overview_style(activation.name, count, style)
+                row = summarise(activation.array, activation.layout, caption, statistics, style)
+                drawn.rows.append(row)
             stem = f"{len(drawn.layers):03}-{safe_name(activation.name)}"
             pictures = _save_pages(activation, caption, statistics, album, stem)
-            layer = _record(activation, chosen[activation.value], statistics, pictures)
+            layer = _record(activation, chosen[activation.value], statistics, pictures, row)
             outlets.add(activation, layer, statistics, labels)
             drawn.layers.append(layer)
     return drawn
 
 
 def _record(
-    activation: Activation, layer: Layer | None, statistics: ChannelStatistics, pictures: tuple[str, ...]
+    activation: Activation,
+    layer: Layer | None,
+    statistics: ChannelStatistics,
+    pictures: tuple[str, ...],
+    row: OverviewRow | None,
 ) -> LayerRecord:
     return LayerRecord(
         name=activation.name,
@@ -139,6 +161,7 @@ def _record(
         pictures=pictures,
         dequantised=activation.dequantised,
         irregular=irregular_words(activation.maps(), statistics),
+        overview=None if row is None else row.shown,
     )
 
 
@@ -158,4 +181,5 @@ def _overview(drawn: _Drawn, feed: Feed, shown: Shown, options: ViewOptions) -> 
     line = f"{len(graph.nodes)} nodes  ·  {words}  ·  opset {graph.opset}"
     top = [(found.name, found.value) for found in drawn.scores.top]
     head = Head(fed_picture(feed), fed_lines(feed.main if feed.fed else None), top)
-    return draw_overview(Caption(title(shown.model.file.origin), line), head, drawn.rows, options.style)
+    style = options.style if shown.like is None else replace(options.style, order="listed")
+    return draw_overview(Caption(title(shown.model.file.origin), line), head, drawn.rows, style)

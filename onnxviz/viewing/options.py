@@ -34,6 +34,7 @@ class ViewOptions:
         html_size: bytes that the page takes at most; it says what that took.
         same_scale: draw a layer of all inputs on one scale, the style's, of all channels that are drawn; each input is
             then run twice.
+        like: a `view.json`, or a folder with one: the overviews show the layers and channels that its first shows.
         fail_fast: stop at the first input that cannot be used.
         resume: go on where the same command was interrupted: the inputs that are done are kept.
         force: replace a folder that onnxviz did not make.
@@ -51,6 +52,7 @@ class ViewOptions:
     html: bool | Path = True
     html_size: int = SIZE
     same_scale: bool = False
+    like: Path | None = None
     fail_fast: bool = False
     resume: bool = False
     force: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,16 +26,22 @@ LINEAR = ("conv", "dense")
 """Kinds whose own output is linear; where a nonlinearity after them is absorbed, its output is shown instead."""
 
 
-def telling_layers(choices: Sequence[Choice], most: int = ROWS) -> frozenset[int]:
+def telling_layers(choices: Sequence[Choice], most: int = ROWS, outputs: Collection[str] = ()) -> frozenset[int]:
     """Return the places of the layers that an overview shows: all of up to `most`, else a choice of so many.
 
-    Maps come before vectors: a vector is shown only at the end of the network, or where there are too few maps. The
-    first maps and the last are always shown. The layers between them are cut into stretches of one scope and size, at
-    most one a row, and longer stretches get more rows. A row shows the last layer of its part of a stretch, if possible
-    one behind a nonlinearity.
+    Those that are `outputs` of the model are always shown, be they up to half of `most`. Of the others maps come before
+    vectors: a vector is shown only at the end of the network, or where there are too few maps. The first maps and the
+    last are always shown. The layers between them are cut into stretches of one scope and size, at most one a row, and
+    longer stretches get more rows. A row shows the last layer of its part of a stretch, if possible one behind a
+    nonlinearity.
     """
     if len(choices) <= most:
         return frozenset(range(len(choices)))
+    ends = [place for place, choice in enumerate(choices) if choice.value in outputs][: most // 2]
+    if ends:
+        rest = [place for place in range(len(choices)) if place not in ends]
+        telling = telling_layers([choices[place] for place in rest], most - len(ends))
+        return frozenset([*ends, *(rest[place] for place in telling)])
     vectors = [place for place, choice in enumerate(choices) if _is_vector(choice)]
     maps = [place for place, choice in enumerate(choices) if not _is_vector(choice)]
     if len(maps) < most:

@@ -28,6 +28,7 @@ from onnxviz.results.unfinished import Unfinished, working_in
 from onnxviz.runtime.devices import check_name
 from onnxviz.viewing.all_runs import AllRuns
 from onnxviz.viewing.drawing import Album, Shown
+from onnxviz.viewing.likeness import find_likeness
 from onnxviz.viewing.options import ViewOptions
 
 
@@ -57,7 +58,9 @@ def view(
     choices, remark = choices_of(model, options.layers, options.exclude, options.tap)
     observer.chosen(choices, remark)
     folder = _folder(model, inputs, directory, options)
-    shown = Shown(model, choices, find_classes(model, choices, options.labels, given_by_name(model, inputs)))
+    classes = find_classes(model, choices, options.labels, given_by_name(model, inputs))
+    like = None if options.like is None else find_likeness(options.like, choices)
+    shown = Shown(model, choices, classes, like)
     if shown.classes.left_out:
         observer.noted(shown.classes.left_out)
     needed = [choice.value for choice in (*choices, *shown.classes.outputs)]
@@ -103,7 +106,7 @@ def _folder(model: Model, inputs: Any, directory: str | os.PathLike[str] | None,
     path = Path(directory) if directory is not None else default_directory(model, inputs)
     page = path / REPORT if options.html is True else Path(options.html) if options.html else None
     folder = Folder(path, options.raw, page)
-    read = [Path(each) for each in (options.labels, options.style.font) if isinstance(each, str | Path)]
+    read = [Path(each) for each in (options.labels, options.style.font, options.like) if isinstance(each, str | Path)]
     folder.check(model, [*paths_of(inputs), *read])
     return folder
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -107,3 +109,16 @@ def test_without_cmap_the_way_to_more_is_told(monkeypatch: pytest.MonkeyPatch) -
 def test_an_unknown_theme() -> None:
     with pytest.raises(UsageError, match="no theme 'dusk': dark or light"):
         palette.palette("viridis", "dusk")
+
+
+@pytest.mark.parametrize("theme", sorted(palette.THEMES))
+def test_the_faintest_words_have_the_contrast_that_wcag_asks_for(theme: str) -> None:
+    colours = palette.palette("viridis", theme)
+    linear = np.where(colours <= 10, colours / 255 / 12.92, ((colours / 255 + 0.055) / 1.055) ** 2.4)
+    luminance = linear @ [0.2126, 0.7152, 0.0722] + 0.05
+    faintest, page = luminance[palette.INK + 7], luminance[palette.INK]
+    assert max(faintest, page) / min(faintest, page) >= 4.5
+    # No words are fainter: inks below 120 of 255 are of lines alone.
+    sources = [path.read_text("utf-8") for path in Path(palette.__file__).parent.rglob("*.py")]
+    inks = [int(ink) for text in sources for ink in re.findall(r"\.text\([^)]*?, (?:\d\d|SMALL), (\d{2,3})\b", text)]
+    assert inks and min(inks) >= 120

@@ -38,7 +38,7 @@ def test_order_top_and_channels() -> None:
     [
         (Style(channels=(4,)), "no channel 4: the layer has 4, 0 to 3"),
         (Style(channels=(-5,)), "no channel -5"),
-        (Style(order="size"), "no order 'size': index, deviation or mean"),
+        (Style(order="size"), "no order 'size': index, deviation, mean or listed"),
         (Style(top=0), "top must be 1 or more"),
         (Style(scale="log"), "no scale 'log'"),
     ],

@@ -96,7 +96,13 @@ def test_the_page_begins_as_the_pictures_were_asked_for(
     plain = {"scale": "auto", "colormap": "auto", "order": "auto", "theme": None, "fixed": None}
     assert look()["look"] == plain
     asked = look(style=onnxviz.Style(scale="fixed:0,5", colormap="vik_r", order="deviation", theme="light"))
-    assert asked["look"] == {"scale": "fixed", "colormap": "vik_r", "order": "std", "theme": "light", "fixed": [0, 5]}
+    assert asked["look"] == {
+        "scale": "fixed",
+        "colormap": "vik_r",
+        "order": "deviation",
+        "theme": "light",
+        "fixed": [0, 5],
+    }
     assert asked["scales"]["fixed"]["name"] == "fixed 0 … 5"
     assert asked["colormaps"]["vik_r"] == asked["colormaps"]["vik"][::-1]
     shared = look(same_scale=True, style=onnxviz.Style(channels="0"))

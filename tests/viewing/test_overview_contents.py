@@ -190,3 +190,11 @@ def test_text_has_no_range() -> None:
     nan = float("nan")
     fed = Fed("t", (3,), "text", nan, nan, nan, None, "none", "t.txt")
     assert fed_lines(fed) == ["t  ·  3  ·  text", "t.txt"]
+
+
+def test_outputs_of_the_model_are_always_shown() -> None:
+    choices = named(*map(str, range(40)))
+    assert {3, 17} <= telling_layers(choices, 6, outputs={"3", "17"})
+    assert len(telling_layers(choices, 6, outputs={"3", "17"})) == 6
+    # Of many outputs as many as leave room for the way to them.
+    assert len(telling_layers(choices, 6, outputs=set(map(str, range(10, 30))))) == 6

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 TILE = 112
 """The longer side, in pixels, of a picture that is not wide; larger maps are averaged down to it."""
@@ -52,7 +52,7 @@ class Boxes:
     @property
     def usual(self) -> bool:
         """Whether they stand in one line, below the titles of the columns."""
-        return self == ONE_LINE
+        return self.lines == 1 and self.columns == ONE_LINE.columns
 
     def place(self, number: int) -> tuple[int, int]:
         """Return the corner (y, x) of a box, counted from the corner of the first; not for the usual line.
@@ -71,11 +71,15 @@ ONE_LINE = Boxes(1, 2 + SHOWN, (TILE, TILE))
 def choose_boxes(count: int, height: int, width: int) -> Boxes:
     """Return the boxes in which `count` pictures of (height, width) values are largest; the usual line if not wide.
 
+    The usual line is as high as its pictures, so that the words below stand right under them.
+
     >>> choose_boxes(9, 56, 56) == ONE_LINE, choose_boxes(9, 24, 160)
     (True, Boxes(lines=2, columns=5, size=(48, 210)))
+    >>> choose_boxes(9, 36, 64)
+    Boxes(lines=1, columns=9, size=(63, 112))
     """
     if width < WIDE * height and count > 1:
-        return ONE_LINE
+        return replace(ONE_LINE, size=(min(TILE, round(TILE * height / width)), TILE))
     return max((_in_lines(count, lines) for lines in (1, 2, 3)), key=lambda boxes: _scale(boxes, height, width))
 
 

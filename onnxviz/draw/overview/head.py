@@ -70,10 +70,10 @@ class Head:
         left = MARGIN + width + 20 if width else MARGIN
         room = (TILES - 20 if self.top else WIDTH - MARGIN) - left
         downwards = f", {len(self.shown)} channels downwards" if self.shown is not None and self._has_bands else ""
-        sheet.page.text(left, y + 14, f"input as fed{downwards}", 15)
+        sheet.page.text(left, y + 14, f"input as fed{downwards}", 16)
         for place, words in enumerate(self.lines):
             ink = 170 if place == 0 else 140
-            sheet.page.text(left, y + 34 + 18 * place, words, 12, ink, width=room)
+            sheet.page.text(left, y + 34 + 18 * place, words, 13, ink, width=room)
         if self.top:
             _draw_classes(sheet, y, self.top)
 
@@ -122,7 +122,7 @@ def _draw_classes(sheet: Sheet, y: int, top: Sequence[tuple[str, float]]) -> Non
     scores = [score for _, score in top]
     shares = all(0 <= score <= 1 for score in scores)
     whole = 1.0 if shares else max(max(scores), 1e-30)
-    sheet.page.text(TILES, y + 14, "top classes", 15)
+    sheet.page.text(TILES, y + 14, "top classes", 16)
     for place, (name, score) in enumerate(top):
         row = y + 26 + CLASS * place
         bar = sheet.page.canvas[row : row + 18, TILES : TILES + BAR_WIDTH]
@@ -130,6 +130,6 @@ def _draw_classes(sheet: Sheet, y: int, top: Sequence[tuple[str, float]]) -> Non
         share = score / whole if math.isfinite(score) else 0
         bar[:, : max(1, round(BAR_WIDTH * min(max(share, 0), 1)))] = BAR
         words = f"{score * 100:.1f} %" if shares else number_text(score)
-        sheet.page.text(TILES + BAR_WIDTH + 12, row + 14, words, 12, 235)
+        sheet.page.text(TILES + BAR_WIDTH + 12, row + 14, words, 13, 235)
         left = TILES + BAR_WIDTH + 74
-        sheet.page.text(left, row + 14, name, 12, 190, width=WIDTH - left - MARGIN)
+        sheet.page.text(left, row + 14, name, 13, 190, width=WIDTH - left - MARGIN)

@@ -94,6 +94,11 @@ class OverviewRow:
     limits: tuple[float, float] | None = None
     curve: Curve | None = None
 
+    @property
+    def shown(self) -> tuple[int, ...]:
+        """The channels whose maps are shown; none of a vector, all of whose bars are."""
+        return self.look.top if isinstance(self.look, MapsLook) else ()
+
 
 def summarise(
     array: Array,
@@ -208,7 +213,7 @@ def _sequences_look(values: Array, statistics: ChannelStatistics, top: npt.NDArr
 
 def _most_varied(statistics: ChannelStatistics, channels: npt.NDArray[np.intp], style: Style) -> npt.NDArray[np.intp]:
     """Return the first of some channels in the style's order, or those that vary most, the greatest first."""
-    if style.order != "index":
+    if style.order != "index":  # they are in order already
         return channels[:SHOWN]
     strength = np.nan_to_num(statistics.deviation[channels], nan=-1.0)
     return channels[np.argsort(-strength, kind="stable")[:SHOWN]]

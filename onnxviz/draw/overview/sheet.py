@@ -16,6 +16,9 @@ CURVES = MEAN + STRIP + 16
 WIDTH = CURVES + CURVE + MARGIN
 """Where the columns of an overview begin, and its width."""
 
+SMALL = 12
+"""The size in pixels of the smallest words; a screen 1280 pixels wide shows them at five sixths, 10 pixels."""
+
 TILE_STEP = TILE + GAP
 """From one channel to the next."""
 

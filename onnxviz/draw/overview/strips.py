@@ -15,12 +15,12 @@ from onnxviz.draw.bars import plot
 from onnxviz.draw.kinds import ATTENTION_GAMMA, KINDS
 from onnxviz.draw.overview.boxes import CAPTION, GAP, LABEL, SAMPLES, STRIP, THINNEST, TILE
 from onnxviz.draw.overview.row import MapsLook, OverviewRow, VectorLook
-from onnxviz.draw.overview.sheet import MEAN, PROJECTION, TILE_STEP, TILES, Sheet
+from onnxviz.draw.overview.sheet import MEAN, PROJECTION, SMALL, TILE_STEP, TILES, Sheet
 from onnxviz.draw.page import hatch
 from onnxviz.draw.quantise import quantise
 from onnxviz.draw.scale import Limits, both_signs, limits
 from onnxviz.draw.statistics import channel_extremes, not_finite
-from onnxviz.draw.style import Style
+from onnxviz.draw.style import RANKED, Style
 from onnxviz.words import number_text
 
 FILLED = 0.8
@@ -47,24 +47,23 @@ class _StripTile:
 def draw_maps_strip(sheet: Sheet, row: OverviewRow, look: MapsLook, y: int) -> None:
     """Draw maps: their mean, their principal components and the most varied channels."""
     pictures = _pictures(sheet.style, row, look)
-    height, width = look.boxes.size
+    width = look.boxes.size[1]
     measure = sheet.page.face.width
     titled = 2 if sheet.titled and look.boxes.usual else 0
     fit = all(
-        measure(each.name, 11) + measure(each.words, 10) + 2 * NAME_GAP <= width + GAP for each in pictures[titled:]
+        measure(each.name, SMALL) + measure(each.words, SMALL) + 2 * NAME_GAP <= width + GAP
+        for each in pictures[titled:]
     )
     for place, picture in enumerate(pictures):
         top, left = _usual_place(place) if look.boxes.usual else look.boxes.place(place)
         image = enlarged(picture.colours, look.boxes.size)
-        # Under a column's title a narrow picture stands in the middle, else they follow one another.
-        middle = (width - image.width) // 2 if look.boxes.usual else 0
-        _put(sheet, image, (y + top + (height - image.height) // 2, MEAN + left + middle), picture)
-        x, baseline = MEAN + left, y + top + height + 14
+        _put(sheet, image, (y + top, MEAN + left), picture)
+        x, baseline = MEAN + left, y + top + image.height + 14
         if place >= titled:
-            sheet.page.text(x, baseline, picture.name, 11, 210)
-            x += math.ceil(measure(picture.name, 11)) + NAME_GAP
+            sheet.page.text(x, baseline, picture.name, SMALL, 210)
+            x += math.ceil(measure(picture.name, SMALL)) + NAME_GAP
         if fit or place < titled:
-            sheet.page.text(x, baseline, picture.words, 10, 140)
+            sheet.page.text(x, baseline, picture.words, SMALL, 140)
 
 
 def draw_sequences_strip(sheet: Sheet, row: OverviewRow, look: MapsLook, y: int) -> None:
@@ -76,8 +75,8 @@ def draw_sequences_strip(sheet: Sheet, row: OverviewRow, look: MapsLook, y: int)
         image = Image.fromarray(picture.colours).resize((SAMPLES, step - BAND_GAP), Image.Resampling.NEAREST)
         _put(sheet, image, (top, left), picture)
         middle = top + (step - BAND_GAP) // 2 + 4
-        sheet.page.text(left - 10, middle, picture.name, 11, 210, "r")
-        sheet.page.text(left + SAMPLES + 10, middle, picture.words, 10, 140)
+        sheet.page.text(left - 10, middle, picture.name, SMALL, 210, "r")
+        sheet.page.text(left + SAMPLES + 10, middle, picture.words, SMALL, 140)
 
 
 def draw_vector_strip(sheet: Sheet, row: OverviewRow, look: VectorLook, y: int) -> None:
@@ -88,9 +87,9 @@ def draw_vector_strip(sheet: Sheet, row: OverviewRow, look: VectorLook, y: int) 
     sheet.page.canvas[y : y + TILE, MEAN : MEAN + STRIP] = palette.PANEL
     plot(view, look.columns, look.ends, thick)
     largest = (f"{index}: {number_text(value)}" for index, value in zip(look.top, look.values, strict=True))
-    order = "by index" if sheet.style.order == "index" else "by magnitude"
+    order = "by magnitude" if sheet.style.order in RANKED else "by index"
     words = f"values {order}, the largest  " + "  ·  ".join(largest)
-    sheet.page.text(MEAN, y + TILE + 14, words, 11, 140, width=STRIP)
+    sheet.page.text(MEAN, y + TILE + 14, words, SMALL, 140, width=STRIP)
 
 
 def enlarged(colours: npt.NDArray[np.uint8], box: tuple[int, int]) -> Image.Image:

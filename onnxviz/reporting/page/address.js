@@ -17,8 +17,9 @@ export function formatAddress(place) {
   }
   if (place.run) parts.push(`run=${place.run}`);
   if (place.scale !== "auto") parts.push(`scale=${encodeURIComponent(place.scale)}`);
-  if (place.colormap !== "auto") parts.push(`colours=${encodeURIComponent(place.colormap)}`);
+  if (place.colormap !== "auto") parts.push(`colormap=${encodeURIComponent(place.colormap)}`);
   if (place.order !== "auto") parts.push(`order=${encodeURIComponent(place.order)}`);
+  if (place.pins.length) parts.push(`pins=${place.pins.map(formatPin).join(",")}`);
   return parts.join("&");
 }
 
@@ -37,6 +38,7 @@ export function parseAddress(hash) {
     scale: "auto",
     colormap: "auto",
     order: "auto",
+    pins: [],
   };
   /** @type {string[]} */
   const problems = [];
@@ -45,22 +47,61 @@ export function parseAddress(hash) {
   for (const part of hash.replace(/^#/, "").split("&").filter(Boolean)) {
     const equals = part.indexOf("=");
     const key = equals < 0 ? part : part.slice(0, equals);
-    const text = decoded(equals < 0 ? "" : part.slice(equals + 1));
+    const value = equals < 0 ? "" : part.slice(equals + 1);
+    const text = decoded(value);
     if (text === null) problems.push(`the part ${key} of the address is not percent-encoded text`);
     else if (key === "l") place.layer = text;
-    else if (key === "scale" || key === "order") place[key] = text;
-    else if (key === "colours") place.colormap = text;
+    else if (key === "scale") place.scale = text;
+    // The second words are those of older addresses.
+    else if (key === "order") place.order = text === "std" ? "deviation" : text;
+    else if (key === "colormap" || key === "colours") place.colormap = text;
+    else if (key === "pins") place.pins.push(...parsePins(value, problems));
     else if (key === "c" || key === "run" || AXES.includes(key)) {
-      const value = /^\d{1,9}$/.test(text) ? Number(text) : null;
-      if (value === null) problems.push(`${key}=${shorten(text, 40)} is not an index`);
-      else if (key === "c") place.channel = value;
-      else if (key === "run") place.run = value;
-      else axes[key] = value;
+      const number = indexOf(text);
+      if (number === null) problems.push(`${key}=${shorten(text, 40)} is not an index`);
+      else if (key === "c") place.channel = number;
+      else if (key === "run") place.run = number;
+      else axes[key] = number;
     } else problems.push(`the address has an unknown part ${shorten(key, 40)}`);
   }
   const given = AXES.filter((axis) => axis in axes);
   if (given.length) place.position = given.map((axis) => axes[axis]);
   return { place, problems };
+}
+
+/**
+ * Return a pin as `layer:channel`, or `layer:channel:input` of an input that is not the first.
+ * @param {PinnedPlace} pin
+ */
+function formatPin({ layer, channel, run }) {
+  return [encodeURIComponent(wellFormed(layer)), channel, ...(run ? [run] : [])].join(":");
+}
+
+/**
+ * @param {string} text
+ * @param {string[]} problems
+ * @returns {PinnedPlace[]}
+ */
+function parsePins(text, problems) {
+  /** @type {PinnedPlace[]} */
+  const pins = [];
+  for (const part of text.split(",").filter(Boolean)) {
+    const [name, ...numbers] = part.split(":");
+    const layer = decoded(name);
+    const [channel, run] = numbers.length === 1 ? [indexOf(numbers[0]), 0] : numbers.map(indexOf);
+    if (layer === null || numbers.length > 2 || channel === null || channel === undefined || run === null) {
+      problems.push(`${shorten(part, 40)} is not a pin, layer:channel or layer:channel:input`);
+    } else pins.push({ layer, channel, run });
+  }
+  return pins;
+}
+
+/**
+ * @param {string} text
+ * @returns {number | null} null where it is not an index
+ */
+function indexOf(text) {
+  return /^\d{1,9}$/.test(text) ? Number(text) : null;
 }
 
 /**

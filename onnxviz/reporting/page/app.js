@@ -6,16 +6,19 @@ import { showChannel } from "./channel.js";
 import { byId } from "./dom.js";
 import { introduce, showControls, showHead } from "./head.js";
 import { showLegend, showZoom } from "./legend.js";
-import { writeAddress } from "./link.js";
+import { leaveAddress, writeAddress } from "./link.js";
 import { LayerNames } from "./names.js";
 import { showField, showOverlay, showPicture } from "./picture.js";
 import { Pins } from "./pins.js";
 import { showReadout } from "./readout.js";
 import { layerIn, makeScene, runWith } from "./scene.js";
 import { Sidebar } from "./sidebar.js";
+import { Play } from "./play.js";
 import { Stage } from "./stage.js";
+import { Start } from "./start.js";
 import { currentTheme } from "./theme.js";
-import { checkPlace, fits, lacking, sentence } from "./visit.js";
+import { Tour } from "./tour.js";
+import { checkPins, checkPlace, fits, lacking, sentence } from "./visit.js";
 
 /** The page. */
 export class App {
@@ -46,9 +49,14 @@ export class App {
     this.hover = null;
     // Changes are counted, so that a layer that is decoded late does not replace a later choice.
     this.turn = 0;
+    /** @type {ThemeName} the screen's, while paper has its own */
+    this.screenTheme = "dark";
     this.names = new LayerNames(index.layers);
     this.sidebar = new Sidebar(index.layers, (layer) => this.open(layer));
     this.pins = new Pins(this);
+    this.start = new Start(this);
+    this.play = new Play(this);
+    this.tour = new Tour(this);
     this.across = new Across(this);
     this.stage = new Stage({
       box: byId("stage"),
@@ -80,10 +88,14 @@ export class App {
   async visit(hash) {
     const { place, problems } = parseAddress(hash);
     const { scale, colormap, order } = this.index.look;
-    if (hash.length < 2) Object.assign(place, { scale, colormap, order });
-    const checked = checkPlace(this.index, place, this.names.find(place.layer));
+    const bare = hash.length < 2;
+    if (bare) Object.assign(place, { scale, colormap, order });
+    this.start.toggle(bare && this.start.useful);
+    const checked = checkPlace(this.index, place, bare ? 0 : this.names.find(place.layer));
     const wrong = [...checked.problems, ...problems];
-    await this.change(checked.changes, false, !wrong.length);
+    // An address without pins, such as one of the back button, lets go of none.
+    if (place.pins.length) this.pins.kept = checkPins(this.index, place.pins, (name) => this.names.find(name), wrong);
+    await this.change(checked.changes, false, !wrong.length && !this.start.shown);
     this.tell(wrong.length ? sentence(wrong) : "");
   }
 
@@ -93,8 +105,15 @@ export class App {
    */
   open(layer) {
     this.tell("");
+    this.start.toggle(false);
     showLayers(false);
     return this.change({ layer, place: null, position: null }, true);
+  }
+
+  /** Go to the start, to which the address without a place leads. */
+  goToStart() {
+    leaveAddress();
+    return this.visit("");
   }
 
   /**
@@ -164,6 +183,24 @@ export class App {
     byId("nothing").hidden = scene.channels.length > 0;
     this.follow();
     this.pins.show();
+    if (this.start.shown) this.start.show();
+  }
+
+  /**
+   * Draw all channels in the colours of paper, or what the screen shows again.
+   * @param {boolean} paper
+   */
+  print(paper) {
+    const { scene, state } = this;
+    if (!scene) return;
+    const before = currentTheme();
+    if (paper) document.documentElement.dataset.theme = "light";
+    else document.documentElement.dataset.theme = this.screenTheme;
+    this.screenTheme = before;
+    this.scene = makeScene(this.index, state, scene.values, currentTheme());
+    this.stage.show(this.scene, paper ? null : state.zoom, false, paper);
+    this.legend();
+    if (state.place !== null) showChannel(this.scene, state.place);
   }
 
   /** Show the legend. */
@@ -223,6 +260,11 @@ export class App {
       scale: state.scale,
       colormap: state.colormap,
       order: state.order,
+      pins: this.pins.kept.map((pin) => ({
+        layer: this.names.of(index.layers[pin.layer]),
+        channel: index.layers[pin.layer].kept[pin.place],
+        run: pin.run,
+      })),
     };
   }
 

@@ -82,9 +82,9 @@ function showFacts(scene, place) {
     facts.push(["range", rangeWords(scene, place)]);
     facts.push(["mean", formatNumber(statistics.mean[place])], ["deviation", formatNumber(statistics.std[place])]);
   }
-  const orders = layer.form === "vector" ? ["max"] : ["std", "mean", "max"];
+  const orders = layer.form === "vector" ? ["max"] : ["deviation", "mean", "max"];
   for (const order of orders) {
-    const name = layer.form === "vector" ? "value" : ORDER_NAMES[/** @type {"std"} */ (order)];
+    const name = layer.form === "vector" ? "value" : ORDER_NAMES[/** @type {"deviation"} */ (order)];
     facts.push([`rank by ${name}`, `${rankOf(order, statistics, place)} of ${count}`]);
   }
   byId("channel-facts").replaceChildren(

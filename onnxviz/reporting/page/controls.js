@@ -3,7 +3,7 @@
 import { showLayers } from "./app.js";
 import { byId } from "./dom.js";
 import { layerFacts } from "./head.js";
-import { copyText } from "./link.js";
+import { copyText, usefulLink } from "./link.js";
 import { captioned, fileName, saveCanvas } from "./save.js";
 import { zoomBy } from "./zoom.js";
 
@@ -50,6 +50,9 @@ export function listenButtons(app) {
   byId("skip").addEventListener("click", () => byId("stage").focus());
   byId("previous").addEventListener("click", () => app.open(app.state.layer - 1));
   byId("next").addEventListener("click", () => app.open(app.state.layer + 1));
+  byId("home").addEventListener("click", () => app.goToStart());
+  for (const id of ["play", "start-play"]) byId(id).addEventListener("click", () => app.play.toggle());
+  byId("start-tour").addEventListener("click", () => app.tour.go(0));
   byId("pin").addEventListener("click", () => app.pins.toggle());
   byId("help").addEventListener("click", () => byId("keys").showModal());
   byId("close-keys").addEventListener("click", () => byId("keys").close());
@@ -57,9 +60,10 @@ export function listenButtons(app) {
   // In a notebook the page is in a frame without an address.
   byId("copy").hidden = location.protocol === "about:";
   byId("copy").addEventListener("click", async () => {
-    const copied = await copyText(location.href);
+    const link = usefulLink(location);
+    const copied = await copyText(link);
     done("copy", copied ? "Link copied" : "");
-    if (!copied) app.tell(`Copy this link: ${location.href}`);
+    if (!copied) app.tell(`Copy this link: ${link}`);
   });
   byId("save").addEventListener("click", async () => {
     const { scene, stage, index } = app;
@@ -67,12 +71,20 @@ export function listenButtons(app) {
     const run = index.runs.length > 1 ? ` · ${index.runs[scene.run].name}` : "";
     const words = {
       title: scene.layer.name,
-      facts: `${index.model.name}${run} · ${layerFacts(scene.layer, scene.run)}`,
+      facts: `${index.model.name}${run} · ${layerFacts(scene.layer, scene.run)}${shownWords(stage.shown)}`,
     };
     stage.paint();
     await saveCanvas(captioned(byId("maps"), scene, stage.grid, words), fileName(scene.layer.name));
     done("save", "Saved");
   });
+}
+
+/**
+ * Return in words how many channels a saved picture has, where it has not all.
+ * @param {{shown: number, count: number}} channels
+ */
+function shownWords({ shown, count }) {
+  return shown < count ? ` · ${shown} of ${count.toLocaleString("en")} shown` : "";
 }
 
 /**

@@ -84,9 +84,9 @@ export function showControls(scene, state, pictured) {
   byId("scale").value = state.scale;
   byId("colours").value = state.colormap;
   for (const option of byId("order").options) {
-    option.hidden = vector && (option.value === "std" || option.value === "mean");
+    option.hidden = vector && (option.value === "deviation" || option.value === "mean");
   }
-  byId("order").value = state.order === "auto" || !vector ? state.order : scene.order;
+  byId("order").value = vector && scene.order === "strength" ? "auto" : vector ? scene.order : state.order;
   byId("live").checked = state.live;
   for (const id of ["scale-box", "colours-box", "zoom-box"]) byId(id).hidden = vector;
   byId("overlay-box").hidden = vector || form === "band" || !pictured;

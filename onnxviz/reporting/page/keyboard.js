@@ -62,7 +62,8 @@ function stageKey(app, event) {
 function pageKey(app, key) {
   const { layer } = app.state;
   const last = app.index.layers.length - 1;
-  if (key === "/") {
+  if (app.start.shown && (key === "]" || key === "[" || key === "Escape")) app.open(0);
+  else if (key === "/") {
     showLayers(true);
     byId("search").focus();
   } else if (key === "[") app.open(Math.max(0, layer - 1));
@@ -71,6 +72,9 @@ function pageKey(app, key) {
   else if (key === "-") zoomBy(app, -1);
   else if (key === "0") app.change({ zoom: null }, false);
   else if (key === "p") app.pins.toggle();
+  else if (key === "h") app.goToStart();
+  else if (key === "k") app.play.toggle();
+  else if (key === "a") byId("size").click();
   else if (key === "?") byId("keys").showModal();
   else if (key === "Escape") showLayers(false);
   else return false;

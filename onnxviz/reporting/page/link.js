@@ -18,6 +18,23 @@ export function writeAddress(place, step) {
   }
 }
 
+/** Take the place out of the address bar; the browser's back button leads to it. */
+export function leaveAddress() {
+  try {
+    history.pushState(null, "", location.pathname + location.search);
+  } catch {
+    // As in `writeAddress`.
+  }
+}
+
+/**
+ * Return an address that is of use to others: of a file on this disk its name and the place in it, without the folders.
+ * @param {{protocol: string, pathname: string, hash: string, href: string}} location
+ */
+export function usefulLink({ protocol, pathname, hash, href }) {
+  return protocol === "file:" ? pathname.slice(pathname.lastIndexOf("/") + 1) + hash : href;
+}
+
 /**
  * Copy text.
  * @param {string} text

@@ -6,6 +6,7 @@ import { byId } from "./dom.js";
 import { listenKeys } from "./keyboard.js";
 import { listenPointer } from "./pointer.js";
 import { BlockStore, readIndex } from "./report.js";
+import { followSize } from "./size.js";
 import { followTheme } from "./theme.js";
 
 /** Start the page. */
@@ -18,6 +19,9 @@ export async function start() {
     app.tell("This report holds no layer.");
     return;
   }
+  followSize(byId("size"), () => app.change({}, false));
+  addEventListener("beforeprint", () => app.print(true));
+  addEventListener("afterprint", () => app.print(false));
   listenControls(app);
   listenPointer(app);
   listenKeys(app);

@@ -4,33 +4,41 @@
 export const ORDER_NAMES = {
   auto: "automatic",
   index: "index",
-  std: "deviation",
+  deviation: "deviation",
   mean: "mean",
   max: "maximum",
 };
 
 /**
- * Return the order that is meant: `auto` is by index, but greatest first for units with names.
+ * Return the order that is meant. Units of a vector have values alone: those with names, such as classes, come with the
+ * greatest first, others with the strongest, farthest from 0; maps come by index unless another order is chosen.
  * @param {string} order one of ORDER_NAMES
  * @param {Layer} layer
  */
 export function chooseOrder(order, layer) {
-  const vector = layer.form === "vector";
-  if (order === "auto") return vector && layer.labels ? "max" : "index";
-  return vector && order !== "index" ? "max" : order;
+  if (layer.form !== "vector") return order === "auto" ? "index" : order;
+  if (order === "index" || order === "max") return order;
+  return layer.labels ? "max" : "strength";
 }
 
 /**
  * Return an order in words, empty for the order by index.
- * @param {string} order not `auto`
+ * @param {string} order as `chooseOrder` returns it
  */
 export function orderWords(order) {
-  return { std: "greatest deviation first", mean: "greatest mean first", max: "greatest first" }[order] ?? "";
+  return (
+    {
+      deviation: "greatest deviation first",
+      mean: "greatest mean first",
+      max: "greatest first",
+      strength: "strongest first",
+    }[order] ?? ""
+  );
 }
 
 /**
  * Return the places of the kept channels, the greatest first; NaN comes last, and equals keep their order.
- * @param {string} order one of ORDER_NAMES
+ * @param {string} order as `chooseOrder` returns it
  * @param {Statistics} statistics
  * @returns {number[]}
  */
@@ -65,11 +73,13 @@ export function rankOf(order, statistics, channel) {
  * @param {Statistics} statistics
  */
 function strengthOf(order, statistics) {
-  return order === "std"
+  return order === "deviation"
     ? statistics.std
     : order === "mean"
       ? statistics.mean
       : order === "max"
         ? statistics.high
-        : null;
+        : order === "strength"
+          ? statistics.high.map(Math.abs)
+          : null;
 }

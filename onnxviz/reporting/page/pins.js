@@ -2,6 +2,7 @@
 
 import { shorten } from "./address.js";
 import { byId, make } from "./dom.js";
+import { writeAddress } from "./link.js";
 import { channelName, rangeWords } from "./scene.js";
 import { nameLine, thumbnail } from "./thumbnail.js";
 
@@ -39,6 +40,7 @@ export class Pins {
 
   changed() {
     this.mark();
+    writeAddress(this.app.placeNow(), false);
     return this.show();
   }
 

@@ -1,10 +1,17 @@
 /** The stage: all channels of a layer, of which one canvas shows the visible part in pixels of the screen. */
 
 import { makeTarget, pencil } from "./dom.js";
+import { textSize } from "./size.js";
 import { cornerOf, hitTile } from "./grid.js";
 import { drawLabels } from "./labels.js";
 import { cellBox, layScene, positionOf } from "./layout.js";
-import { paintTiles } from "./tiles.js";
+import { paintTiles, shownPlaces } from "./tiles.js";
+
+/** The room for maps on a sheet of paper, A4 or Letter, in pixels of CSS; words of 11 pixels are 6 points high. */
+const PAPER = { width: 700, height: 840, size: 0.75 };
+
+/** The longest side of a canvas, in pixels, that every browser has. */
+const LONGEST = 16_000;
 
 /** Draws a scene, and finds what lies under a point. */
 export class Stage {
@@ -17,6 +24,7 @@ export class Stage {
     this.grid = null;
     /** @type {number | null} */
     this.zoom = null;
+    this.whole = false;
     this.frame = 0;
     /** Called when the grid has moved. */
     this.moved = () => {};
@@ -31,6 +39,10 @@ export class Stage {
 
   /** The room for the grid, in pixels of the screen. */
   get room() {
+    if (this.whole) {
+      const { width, height, size } = PAPER;
+      return { width: width * this.ratio, height: height * this.ratio, ratio: size * this.ratio };
+    }
     const { box, margin } = this.parts;
     const style = getComputedStyle(margin);
     const side = parseFloat(style.paddingLeft) + parseFloat(style.paddingRight);
@@ -39,7 +51,8 @@ export class Stage {
     return {
       width: Math.max(1, Math.floor((box.clientWidth - side) * ratio)),
       height: Math.max(1, Math.floor((box.clientHeight - above) * ratio)),
-      ratio,
+      // What is laid out grows with the text.
+      ratio: ratio * textSize(),
     };
   }
 
@@ -48,10 +61,12 @@ export class Stage {
    * @param {Scene} scene
    * @param {number | null} zoom null fits it to the stage
    * @param {boolean} fresh whether it is another layer, shown from its top
+   * @param {boolean} [whole] whether all of it is painted, on paper
    */
-  show(scene, zoom, fresh) {
+  show(scene, zoom, fresh, whole = false) {
     this.scene = scene;
     this.zoom = zoom;
+    this.whole = whole;
     this.lay();
     if (fresh) this.parts.box.scrollTo(0, 0);
     this.paint();
@@ -79,20 +94,21 @@ export class Stage {
     this.frame ||= requestAnimationFrame(() => this.paint());
   }
 
-  /** Paint the visible part. */
+  /** Paint the visible part or, on paper, all that a canvas can hold. */
   paint() {
     cancelAnimationFrame(this.frame);
     this.frame = 0;
-    const { scene, grid } = this;
+    const { scene, grid, whole } = this;
     if (!scene || !grid) return;
     const { canvas, box, space } = this.parts;
     const room = this.room;
     // The canvas sticks to the visible part of the space: scrolling shows no gap until it is painted again.
-    const left = Math.max(0, Math.round((box.scrollLeft - space.offsetLeft) * this.ratio));
-    const top = Math.max(0, Math.round((box.scrollTop - space.offsetTop) * this.ratio));
     const ratio = this.ratio;
-    const width = Math.min(Math.ceil(box.clientWidth * ratio), Math.max(1, grid.totalWidth - left));
-    const height = Math.min(Math.ceil(box.clientHeight * ratio), Math.max(1, grid.totalHeight - top));
+    const left = whole ? 0 : Math.max(0, Math.round((box.scrollLeft - space.offsetLeft) * ratio));
+    const top = whole ? 0 : Math.max(0, Math.round((box.scrollTop - space.offsetTop) * ratio));
+    const seen = (/** @type {number} */ css) => (whole ? LONGEST : Math.ceil(css * ratio));
+    const width = Math.min(seen(box.clientWidth), Math.max(1, grid.totalWidth - left));
+    const height = Math.min(seen(box.clientHeight), Math.max(1, grid.totalHeight - top));
     if (canvas.width !== width || canvas.height !== height) {
       canvas.width = width;
       canvas.height = height;
@@ -148,6 +164,14 @@ export class Stage {
     const grid = /** @type {Grid} */ (this.grid);
     const corner = cornerOf(grid, shown);
     return scaled({ ...corner, width: grid.tileWidth, height: grid.tileHeight }, this.ratio);
+  }
+
+  /** How many channels of the grid are in view at least in part, and how many it has. */
+  get shown() {
+    const grid = /** @type {Grid} */ (this.grid);
+    const top = Math.max(0, Math.round((this.parts.box.scrollTop - this.parts.space.offsetTop) * this.ratio));
+    const places = shownPlaces(grid, { left: 0, top, ratio: this.ratio }, this.parts.canvas.height);
+    return { shown: places.length, count: grid.count };
   }
 
   /** The middle of the visible part, as a point of the window. */

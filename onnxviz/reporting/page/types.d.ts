@@ -163,6 +163,12 @@ interface Place {
   scale: string;
   colormap: string;
   order: string;
+  pins: PinnedPlace[];
+}
+interface PinnedPlace {
+  layer: string;
+  channel: number;
+  run: number;
 }
 interface Spot {
   place: number;
@@ -172,6 +178,10 @@ interface Pin {
   layer: number;
   run: number;
   place: number;
+}
+interface LayerStage {
+  shows: number;
+  layers: number;
 }
 interface Leaf {
   layer: number;

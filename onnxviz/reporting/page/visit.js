@@ -69,6 +69,23 @@ function checkSpot(layer, wanted, problems) {
 }
 
 /**
+ * Return the pins that an address asks for; what the report does not have is left out and named in `problems`.
+ * @param {ReportIndex} index
+ * @param {readonly PinnedPlace[]} wanted
+ * @param {(name: string) => number} find the layer of a name, -1 if there is no such layer
+ * @param {string[]} problems
+ * @returns {Pin[]}
+ */
+export function checkPins(index, wanted, find, problems) {
+  return wanted.flatMap(({ layer: name, channel, run }) => {
+    const layer = find(name);
+    const place = layer < 0 || !index.layers[layer].runs[run] ? -1 : index.layers[layer].kept.indexOf(channel);
+    if (place < 0) problems.push(`there is nothing to pin at “${shorten(name, 60)}”, channel ${channel}`);
+    return place < 0 ? [] : [{ layer, run, place }];
+  });
+}
+
+/**
  * Return whether a position lies in a layer's maps.
  * @param {Layer} layer
  * @param {readonly number[] | null} position stored

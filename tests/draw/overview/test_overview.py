@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from onnxviz.draw.bars import BAR
-from onnxviz.draw.overview import ROW, Head, OverviewRow, draw_overview, summarise
+from onnxviz.draw.overview import UNDER, Head, OverviewRow, draw_overview, summarise
 from onnxviz.draw.overview.boxes import LABEL, SAMPLES, STRIP, TILE
 from onnxviz.draw.overview.row import VectorLook
 from onnxviz.draw.overview.sheet import MEAN, PROJECTION, TILES, WIDTH
@@ -16,6 +16,9 @@ from onnxviz.draw.page import MARGIN, Page
 from onnxviz.draw.palette import THEMES, palette
 from onnxviz.draw.projection import pca_rgb
 from onnxviz.draw.style import Caption, Style
+
+ROW = TILE + UNDER
+"""Pixels that a layer with square maps takes."""
 
 
 def draw(rows: list[OverviewRow], style: Style | None = None) -> np.ndarray:

@@ -39,6 +39,21 @@ for (const colorScheme of ["dark", "light"]) {
   }
 }
 
+for (const [colorScheme, width] of [
+  ["dark", 1280],
+  ["light", 320],
+]) {
+  test(`axe finds no fault in the ${colorScheme} start and the tour at ${width} pixels`, async () => {
+    const page = await open(browser, address, { start: true, colorScheme, viewport: { width, height: 800 } });
+    await page.waitForSelector("#start[data-ready]");
+    assert.deepEqual(await faults(page), []);
+    assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= width);
+    await page.click("#start-tour");
+    await page.click("#tour-next");
+    assert.deepEqual(await faults(page), [], "the tour");
+  });
+}
+
 test("nothing moves for those who asked for less motion", async () => {
   const page = await open(browser, address, { reducedMotion: "reduce", viewport: { width: 390, height: 800 } });
   assert.equal(await page.evaluate(() => getComputedStyle(document.getElementById("layers")).transitionDuration), "0s");

@@ -17,10 +17,11 @@ export function launch() {
 }
 
 /**
- * Open a page; what it complains of, and what it asks of a network, is gathered.
+ * Open a page; what it complains of, and what it asks of a network, is gathered. An address without a place leads to
+ * the first layer, with `start` to the start.
  * @returns a page with `complaints` and `requests`
  */
-export async function open(browser, address, options = {}) {
+export async function open(browser, address, { start = false, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, colorScheme: "dark", ...options });
   const page = await context.newPage();
   page.complaints = [];
@@ -31,6 +32,7 @@ export async function open(browser, address, options = {}) {
   page.on("request", (request) => page.requests.push(request.url().slice(0, 80)));
   await page.goto(address);
   await page.waitForSelector("body[data-ready]");
+  if (!start && !address.includes("#")) await page.keyboard.press("Escape");
   return page;
 }
 

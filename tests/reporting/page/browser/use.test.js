@@ -38,7 +38,7 @@ test("an address opens just there", async () => {
 });
 
 test("without an address the page begins as the pictures were asked for", async () => {
-  const look = { scale: "layer", colormap: "magma", order: "std", theme: "light" };
+  const look = { scale: "layer", colormap: "magma", order: "deviation", theme: "light" };
   const asked = writeReport({ ...NETWORK, look });
   const page = await open(browser, asked);
   const chosen = async () => [
@@ -46,9 +46,9 @@ test("without an address the page begins as the pictures were asked for", async 
     await page.locator("#colours").inputValue(),
     await page.locator("#order").inputValue(),
   ];
-  assert.deepEqual(await chosen(), ["layer", "magma", "std"]);
+  assert.deepEqual(await chosen(), ["layer", "magma", "deviation"]);
   assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "light");
-  assert.match(page.url(), /scale=layer&colours=magma&order=std/);
+  assert.match(page.url(), /scale=layer&colormap=magma&order=deviation/);
   // An address says all that is not automatic.
   await page.goto("about:blank");
   await page.goto(`${asked}#l=stem%2Fconv&scale=std`);
@@ -103,7 +103,8 @@ test("the address follows what is shown, back goes back, and the link is copied"
   assert.match(page.url(), /#l=stem%2Fconv&c=0&y=0&x=7$/);
   await page.click("#copy");
   await page.waitForFunction(() => document.getElementById("copy").innerText.includes("copied"));
-  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), page.url());
+  // Of a file on this disk what is of use elsewhere: its name, and the place in it.
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), "report.html#l=stem%2Fconv&c=0&y=0&x=7");
   await page.goBack();
   await page.waitForFunction(() => document.getElementById("layer-name").innerText.includes("band"));
 });
@@ -212,6 +213,10 @@ test("channels are pinned from several layers, opened and let go", async () => {
   assert.equal(await page.locator("#pin-list li").count(), 2);
   assert.equal(await page.locator("#pin").textContent(), "Pinned");
   assert.equal(await page.locator("#pin").getAttribute("aria-pressed"), "true");
+  // They stand in the address, and come back with it.
+  assert.match(page.url(), /pins=stem%2Fconv:2,head%2Fclasses:3$/);
+  await page.reload();
+  await page.waitForSelector("#pin-list li:nth-child(2)");
   await page.click("#pin-list li:first-child .tile");
   await page.waitForFunction(() => document.getElementById("layer-name").innerText === "stem/conv");
   assert.match(await page.locator("#channel-title").textContent(), /Channel 2/);
@@ -220,6 +225,44 @@ test("channels are pinned from several layers, opened and let go", async () => {
   await page.waitForFunction(() => document.querySelectorAll("#pin-list li").length === 1);
   assert.equal(await page.locator("#pin").textContent(), "Pin");
   assert.match(await page.evaluate(() => document.activeElement.getAttribute("aria-label")), /^Unpin head\/classes/);
+});
+
+test("text is larger for a projector, and the maps with it", async () => {
+  const page = await open(browser, `${address}#l=stem%2Fconv`);
+  const sizes = () =>
+    page.evaluate(() => ({
+      text: parseFloat(getComputedStyle(document.getElementById("layer-facts")).fontSize),
+      tree: document.getElementById("layers").clientWidth,
+      wider: document.documentElement.scrollWidth > innerWidth,
+    }));
+  const usual = await sizes();
+  await page.keyboard.press("a");
+  const large = await sizes();
+  assert.ok(Math.abs(large.text / usual.text - 1.4) < 0.01);
+  assert.ok(large.tree > usual.tree * 1.35);
+  assert.equal(large.wider, false);
+  await page.click("#size");
+  assert.deepEqual(await sizes(), usual);
+});
+
+test("paper shows all maps of a layer, and nothing to click", async () => {
+  const page = await open(browser, `${address}#l=head%2Fclasses`, { viewport: { width: 1280, height: 420 } });
+  const height = () => page.evaluate(() => document.getElementById("maps").height);
+  const seen = await height();
+  await page.emulateMedia({ media: "print" });
+  await page.evaluate(() => dispatchEvent(new Event("beforeprint")));
+  const whole = await page.evaluate(() => parseFloat(document.getElementById("space").style.height));
+  assert.equal(await height(), Math.round(whole));
+  for (const id of ["layers", "copy", "scale", "pin"])
+    assert.equal(await page.locator(`#${id}`).isVisible(), false, id);
+  for (const id of ["layer-name", "maps", "channel-title"]) {
+    assert.equal(await page.locator(`#${id}`).isVisible(), true, id);
+  }
+  assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "light");
+  await page.emulateMedia({ media: "screen" });
+  await page.evaluate(() => dispatchEvent(new Event("afterprint")));
+  assert.equal(await height(), seen);
+  assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "dark");
 });
 
 test("the same channel stands beside itself on every input", async () => {

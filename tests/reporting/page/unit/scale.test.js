@@ -166,16 +166,16 @@ test("orders put the greatest first, what has no number last, and equals as they
   assert.deepEqual(orderChannels("index", found), [0, 1, 2, 3]);
   assert.deepEqual(orderChannels("max", found), [1, 0, 3, 2]);
   assert.deepEqual(orderChannels("mean", found), [3, 0, 1, 2]);
-  assert.deepEqual(orderChannels("std", found), [3, 2, 1, 0]);
+  assert.deepEqual(orderChannels("deviation", found), [3, 2, 1, 0]);
   assert.deepEqual(
     [0, 1, 2, 3].map((place) => rankOf("max", found, place)),
     [2, 1, 4, 2],
   );
 });
 
-test("named units come greatest first by themselves", () => {
+test("units come greatest first by themselves, those without names by their distance from 0", () => {
   assert.equal(chooseOrder("auto", { form: "vector", labels: ["a"] }), "max");
-  assert.equal(chooseOrder("auto", { form: "vector", labels: null }), "index");
+  assert.equal(chooseOrder("auto", { form: "vector", labels: null }), "strength");
   assert.equal(chooseOrder("auto", { form: "map", labels: null }), "index");
-  assert.equal(chooseOrder("std", { form: "map", labels: null }), "std");
+  assert.equal(chooseOrder("deviation", { form: "map", labels: null }), "deviation");
 });

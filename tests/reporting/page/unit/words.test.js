@@ -7,7 +7,16 @@ import { formatNumber, formatRange } from "../../../../onnxviz/reporting/page/nu
 import { formatValue } from "../../../../onnxviz/reporting/page/readout.js";
 import { buildTree, searchLayers, splitName } from "../../../../onnxviz/reporting/page/tree.js";
 
-const PLAIN = { layer: "", channel: null, position: null, run: 0, scale: "auto", colormap: "auto", order: "auto" };
+const PLAIN = {
+  layer: "",
+  channel: null,
+  position: null,
+  run: 0,
+  scale: "auto",
+  colormap: "auto",
+  order: "auto",
+  pins: [],
+};
 
 test("numbers have three digits", () => {
   const pairs = [
@@ -51,6 +60,10 @@ test("an address comes back as it was", () => {
       scale: "std",
       colormap: "vik",
       order: "max",
+      pins: [
+        { layer: "stem/conv", channel: 3, run: 0 },
+        { layer: "a:b,c&d", channel: 0, run: 2 },
+      ],
     },
     { ...PLAIN, layer: "band", position: [7] },
   ];

@@ -1,0 +1,155 @@
+/** The start: the picture, what the model says, and a row for each stage of the network, which leads into a layer. */
+
+import { shorten } from "./address.js";
+import { byId, make } from "./dom.js";
+import { fieldWindow } from "./field.js";
+import { formatNumber, formatShape } from "./numbers.js";
+import { orderChannels } from "./order.js";
+import { layerIn } from "./scene.js";
+import { splitStages } from "./stages.js";
+import { thumbnail } from "./thumbnail.js";
+
+// How many channels a row shows; narrow windows hide the last of them.
+const ROW_CHANNELS = 7;
+
+/** The start of the page, in place of a layer. */
+export class Start {
+  /** @param {import("./app.js").App} app */
+  constructor(app) {
+    this.app = app;
+    this.stages = splitStages(app.index.layers);
+    this.turn = 0;
+  }
+
+  /** Whether there is more than one layer to choose from, so that a page begins with it. */
+  get useful() {
+    return this.app.index.layers.length > 1;
+  }
+
+  /** Whether it is shown. */
+  get shown() {
+    return document.body.classList.contains("at-start");
+  }
+
+  /**
+   * Show the start in place of a layer, or the layer again.
+   * @param {boolean} shown
+   */
+  toggle(shown) {
+    document.body.classList.toggle("at-start", shown);
+    byId("start").hidden = !shown;
+    byId("home").setAttribute("aria-pressed", String(shown));
+    if (shown) this.show();
+  }
+
+  /** Write the start for the chosen run. */
+  async show() {
+    const { index, state } = this.app;
+    const run = index.runs[state.run];
+    const turn = ++this.turn;
+    byId("start-title").textContent = `What ${shorten(index.model.name, 80) || "the network"} sees`;
+    byId("start-picture").hidden = !run.picture;
+    if (run.picture) byId("start-picture").src = run.picture.uri;
+    const stages = this.stages.filter((stage) => index.layers[stage.shows].runs[state.run]);
+    byId("start-words").replaceChildren(...startSentences(index, state.run, stages).map((text) => make("p", {}, text)));
+    byId("start-said").hidden = !run.classes.length;
+    byId("start-classes").replaceChildren(...run.classes.flatMap(classRow));
+    const rows = stages.map((stage) => this.row(stage));
+    byId("start-rows").replaceChildren(...rows.map(({ item }) => item));
+    for (const [place, stage] of stages.entries()) {
+      const scene = await this.app.sceneOf(stage.shows, state.run);
+      if (turn !== this.turn) return;
+      const strip = rows[place].strip;
+      if (!scene) continue;
+      const most = scene.layer.form === "vector" ? "strength" : "deviation";
+      const channels = orderChannels(most, scene.statistics).slice(0, ROW_CHANNELS);
+      strip.replaceChildren(...channels.map((channel) => thumbnail(scene, channel)));
+    }
+    byId("start").dataset.ready = String(Math.round(performance.now()));
+  }
+
+  /** @param {LayerStage} stage */
+  row(stage) {
+    const { index, state } = this.app;
+    const layer = layerIn(index.layers[stage.shows], state.run);
+    const strip = make("span", { class: "start-strip", "aria-hidden": "true" });
+    const words = stageWords(layer, stage);
+    const button = make(
+      "button",
+      { class: "start-row", type: "button" },
+      make(
+        "span",
+        { class: "start-name" },
+        make("bdi", {}, shorten(layer.name, 120)),
+        ...words.map((text) => make("span", { class: "start-facts" }, text)),
+      ),
+      strip,
+    );
+    button.addEventListener("click", () => this.app.open(stage.shows));
+    return { item: make("li", {}, button), strip };
+  }
+}
+
+/**
+ * Return what is said of the layer that stands for a stage.
+ * @param {Layer} layer
+ * @param {LayerStage} stage
+ * @returns {string[]}
+ */
+function stageWords(layer, stage) {
+  const more = stage.layers > 1 ? `the last of ${stage.layers} layers of this size` : "";
+  const size = layer.extent.length ? formatShape(layer.extent.map((side) => side * 2 ** layer.halved)) : "";
+  const what = layer.form === "vector" ? `${layer.channels} units` : `${layer.channels} channels of ${size}`;
+  return [what, seesWords(layer), more].filter(Boolean);
+}
+
+/**
+ * Return in words what a position of a layer sees, empty where that is not known.
+ * @param {Layer} layer
+ */
+function seesWords(layer) {
+  const window = fieldWindow(
+    layer,
+    layer.extent.map(() => 0),
+  );
+  if (!window || layer.receptive_field?.status === "whole input") return "";
+  return `each value sees ${formatShape(window.size.map((side) => formatNumber(side, 5)))} px`;
+}
+
+/**
+ * Return the sentences above the rows: what the rows are, how they change with depth, and where that ends.
+ * @param {ReportIndex} index
+ * @param {number} run
+ * @param {readonly LayerStage[]} stages
+ * @returns {string[]}
+ */
+export function startSentences({ runs, layers }, run, stages) {
+  const { name, picture, classes } = runs[run];
+  const input = picture ? `the picture ${name}` : name || "its input";
+  const first = layers[stages[0]?.shows ?? 0];
+  const last = layers[stages.at(-1)?.shows ?? 0];
+  const sizes = [first, last].map((layer) => formatShape(layer.extent.map((side) => side * 2 ** layer.halved)));
+  const shrinks = sizes[0] && sizes[1] && sizes[0] !== sizes[1];
+  const early = "early maps follow edges, colours and textures closely, late ones answer to larger parts";
+  const sentences = [
+    `Each row shows some of the maps that a stage of the network makes of ${input}, the first at the top.`,
+    shrinks
+      ? `From ${sizes[0]} to ${sizes[1]} values a map: ${early}.`
+      : "The deeper a layer lies, the more of the input each of its values depends on.",
+  ];
+  const best = classes[0];
+  sentences.push(
+    best
+      ? `From the last of them the model takes its answer, ${shorten(best.name, 60)}.`
+      : "Choose a row to see all channels of its layer.",
+  );
+  return sentences;
+}
+
+/** @param {Run["classes"][number]} found */
+function classRow({ name, value }) {
+  return [
+    make("dt", {}, make("bdi", {}, shorten(name, 80))),
+    make("dd", {}, value === null ? "–" : formatNumber(value)),
+  ];
+}
