@@ -140,6 +140,7 @@ def rows(folder: Path, rounds: int, detector: Path | None) -> None:
     bundled_view(folder, rounds)
     words(folder, rounds)
     page(folder, rounds)
+    figure(folder, rounds)
     if detector is not None:
         detector_maps(folder, detector, rounds)
     for channels, side in ((32, 149), (160, 73), (384, 35)):
@@ -205,6 +206,24 @@ def page(folder: Path, rounds: int) -> None:
     size = (folder / "page.html").stat().st_size / 1e6
     each = Cost((cost["11"].seconds - cost["1"].seconds) / 10, cost["11"].mebibytes)
     row(f"page of all conv and pool layers of the bundled model, {size:.2f} MB", {"ours": each})
+
+
+def figure(folder: Path, rounds: int) -> None:
+    """Measure a figure for print of three inputs and four layers, beyond the runs that it needs."""
+    models = HERE.parent / "models"
+    pictures = [str(models / "pictures" / f"{name}.jpg") for name in ("cat", "coffee", "rocket")]
+    layers = "conv[0],stage2/block1/expand,stage4/block1/expand,head/conv"
+    runs = (
+        "import onnxviz\n"
+        f"with onnxviz.open(onnxviz.bundled.classifier()).session({layers!r}) as session:\n"
+        f"  for picture in {pictures}: session.run(picture)"
+    )
+    ours = [*OURS, "figure", str(models / "efficientnet_lite0_int8.onnx"), *pictures, "--layers", layers, "-q"]
+    commands = {"ours": [*ours, "-o", "figure.pdf", "--force"], "runs": [sys.executable, "-c", runs]}
+    cost = measure(commands, rounds, folder)
+    size = (folder / "figure.pdf").stat().st_size / 1e6
+    beyond = Cost(cost["ours"].seconds - cost["runs"].seconds, cost["ours"].mebibytes)
+    row(f"figure of 3 inputs, 4 layers, 16 channels as PDF, {size:.2f} MB, beyond the runs", {"ours": beyond})
 
 
 def detector_maps(folder: Path, detector: Path, rounds: int) -> None:

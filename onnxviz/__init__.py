@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from onnxviz.activations import Activation, Activations
     from onnxviz.conversion.convert import convert
     from onnxviz.conversion.convert_options import ConvertOptions
+    from onnxviz.draw.figure.figure_parts import Figure
     from onnxviz.draw.style import Style
     from onnxviz.errors import OnnxvizError
     from onnxviz.feed.feed_options import FeedOptions
+    from onnxviz.figures.figure_options import FigureOptions
+    from onnxviz.figures.make_figure import figure
     from onnxviz.graph.layers.layer import Layer
     from onnxviz.model import Model
     from onnxviz.opening import open
@@ -34,6 +37,8 @@ _HOMES = {
     "Activations": ("onnxviz.activations", "Activations"),
     "ConvertOptions": ("onnxviz.conversion.convert_options", "ConvertOptions"),
     "FeedOptions": ("onnxviz.feed.feed_options", "FeedOptions"),
+    "Figure": ("onnxviz.draw.figure.figure_parts", "Figure"),
+    "FigureOptions": ("onnxviz.figures.figure_options", "FigureOptions"),
     "Layer": ("onnxviz.graph.layers.layer", "Layer"),
     "Model": ("onnxviz.model", "Model"),
     "OnnxvizError": ("onnxviz.errors", "OnnxvizError"),
@@ -43,6 +48,7 @@ _HOMES = {
     "ViewOptions": ("onnxviz.viewing.options", "ViewOptions"),
     "bundled": ("onnxviz.bundled", None),
     "convert": ("onnxviz.conversion.convert", "convert"),
+    "figure": ("onnxviz.figures.make_figure", "figure"),
     "open": ("onnxviz.opening", "open"),
     "report": ("onnxviz.reporting.report", "report"),
     "view": ("onnxviz.viewing.view", "view"),
@@ -52,6 +58,8 @@ __all__ = [
     "Activations",
     "ConvertOptions",
     "FeedOptions",
+    "Figure",
+    "FigureOptions",
     "Layer",
     "Model",
     "OnnxvizError",
@@ -62,6 +70,7 @@ __all__ = [
     "__version__",
     "bundled",
     "convert",
+    "figure",
     "open",
     "report",
     "view",

@@ -92,7 +92,12 @@ def test_one_place_calls_the_inference_of_onnx() -> None:
 
 @pytest.mark.parametrize(
     ("file", "planted"),
-    [("inference/inference.py", "onnx"), ("conversion/live_model.py", "tensorflow"), ("viewing/view.py", "PIL")],
+    [
+        ("inference/inference.py", "onnx"),
+        ("conversion/live_model.py", "tensorflow"),
+        ("viewing/view.py", "PIL"),
+        ("draw/figure/svg_writer.py", "fpdf"),
+    ],
 )
 def test_a_heavy_library_in_another_room_breaks_the_contract(tmp_path: Path, file: str, planted: str) -> None:
     shutil.copytree(PACKAGE, tmp_path / "onnxviz", ignore=shutil.ignore_patterns("__pycache__", "page"))

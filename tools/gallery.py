@@ -51,7 +51,25 @@ def main() -> None:
         draw("filmstrip", theme, volume(), "NCDHW", Caption("blurred balls", "4 channels of a 9 x 48 x 48 volume"))
         draw("broken", theme, broken(maps["stem/conv"].array), "NCHW", Caption("NaN, infinities, dead channels"))
         overview(model, theme)
+    figure(model)
     page(model)
+
+
+def figure(model: onnxviz.Model) -> None:
+    """Draw the example of a figure for print, at the size of a screen."""
+    pictures = [onnxviz.bundled.picture(name) for name in ("cat", "coffee")]
+    layers = {"stem/conv": "first convolution", "stage4/block1/expand": "stage 4"}
+    made = onnxviz.figure(
+        model,
+        pictures,
+        layers=list(layers),
+        row_labels=list(layers.values()),
+        order="deviation",
+        top=8,
+        percentile=1,
+        width_cm=12.0,
+    )
+    made.save(GALLERY / "figure.png", dpi=200, force=True)
 
 
 def page(model: onnxviz.Model) -> None:

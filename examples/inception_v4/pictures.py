@@ -1,4 +1,4 @@
-"""Draws docs/inception_v4: the input as it is fed, and the maps of three layers, small.
+"""Draws docs/inception_v4: the input as it is fed, and the maps of three layers, small and on one page.
 
     python pictures.py MODEL.onnx
 
@@ -17,6 +17,7 @@ import onnxviz
 from onnxviz.draw.encode import save
 from onnxviz.draw.kinds import draw_maps
 from onnxviz.draw.style import Caption, Style
+from onnxviz.feed.feed import Feed
 from onnxviz.feed.feed_options import FeedOptions
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,6 +45,22 @@ def main(model_file: str) -> None:
         image = Image.fromarray(coarse(np.asarray(drawing.image)), "P")
         image.putpalette(drawing.image.getpalette() or ())
         save(image, DOCS / f"{name}.png", enlarged=drawing.enlarged, small=True, text=drawing.text)
+    page(model, feed)
+
+
+def page(model: onnxviz.Model, feed: Feed) -> None:
+    """Draw all three layers as one figure at the size of a screen."""
+    figure = onnxviz.figure(
+        model,
+        feed,
+        layers=list(PICTURES),
+        columns=32,
+        width_cm=17.4,
+        pictures=True,
+        title="A connectome through Inception-v4",
+        row_labels=["Conv2d_1a_3x3", "Mixed_3a", "Mixed_5e"],
+    )
+    figure.save(DOCS / "page.png", dpi=110, force=True)
 
 
 def coarse(indices: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from onnxviz.cli import convert, demo, devices, expose, layers, view
+from onnxviz.cli import convert, demo, devices, expose, figure, layers, view
 from onnxviz.cli.groups import expanded
 from onnxviz.errors import OutputError
 from onnxviz.version import __version__
@@ -27,7 +27,15 @@ cannot be written; 7 verification past its tolerance; 130 interrupted.
 
 COMMANDS = {
     command.__name__: command
-    for command in (layers.layers, expose.expose, convert.convert, view.view, demo.demo, devices.devices)
+    for command in (
+        layers.layers,
+        expose.expose,
+        convert.convert,
+        view.view,
+        figure.figure,
+        demo.demo,
+        devices.devices,
+    )
 }
 
 

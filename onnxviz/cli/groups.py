@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from onnxviz.cli import parameters
-from onnxviz.cli.completion import complete_colormaps
 from onnxviz.cli.parameters import option
 from onnxviz.errors import UsageError
 
@@ -63,25 +62,13 @@ def selection_options(
 
 
 def style_options(
-    scale: Annotated[
-        str,
-        option(
-            "--scale",
-            "auto, clipped, channel, signed, layer, percentile, symmetric, std or fixed:LO,HI.",
-            "MODE",
-            "auto clipped channel signed layer percentile symmetric std fixed:",
-        ),
-    ] = "auto",
-    colormap: Annotated[
-        str, option("--colormap", "viridis, magma, gray, vik ...", "NAME", autocompletion=complete_colormaps)
-    ] = "auto",
+    scale: parameters.ScaleName = "auto",
+    colormap: parameters.ColormapName = "auto",
     theme: parameters.ThemeName = "dark",
     tile: Annotated[int | None, option("--tile", "Size of a map on the picture.", "PX", min=1)] = None,
-    columns: Annotated[int | None, option("--columns", "Maps in a row.", "N", min=1)] = None,
+    columns: parameters.MapColumns = None,
     rows: Annotated[int | None, option("--rows", "Rows on a page.", "N", min=1)] = None,
-    order: Annotated[
-        str, option("--order", "index, deviation, mean or listed.", "HOW", "index deviation mean listed")
-    ] = "index",
+    order: parameters.OrderName = "index",
     top: Annotated[int | None, option("--top", "Only the first K of that order; the page has all.", "K", min=1)] = None,
     channels: Annotated[
         str | None, option("--channels", "Only these, such as 0-15,32; the page has all.", "LIST")

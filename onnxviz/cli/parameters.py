@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from onnxviz.cli.completion import complete_selection, one_of
+from onnxviz.cli.completion import complete_colormaps, complete_selection, one_of
 from onnxviz.errors import UsageError
 
 
@@ -58,6 +58,22 @@ Exclude = Annotated[
 ]
 Tap = Annotated[str, option("--tap", "act: after norm and nonlinearity; op: before.", "act|op", "act op")]
 ThemeName = Annotated[str, option("--theme", "dark or light.", "dark|light", "dark light")]
+ScaleName = Annotated[
+    str,
+    option(
+        "--scale",
+        "auto, clipped, channel, signed, layer, percentile, symmetric, std or fixed:LO,HI.",
+        "MODE",
+        "auto clipped channel signed layer percentile symmetric std fixed:",
+    ),
+]
+ColormapName = Annotated[
+    str, option("--colormap", "viridis, magma, gray, vik ...", "NAME", autocompletion=complete_colormaps)
+]
+MapColumns = Annotated[int | None, option("--columns", "Maps in a row.", "N", min=1)]
+OrderName = Annotated[str, option("--order", "index, deviation, mean or listed.", "HOW", "index deviation mean listed")]
+TopCount = Annotated[int | None, option("--top", "Only the first K of that order.", "K", min=1)]
+ChannelList = Annotated[str | None, option("--channels", "Only these, such as 0-15,32.", "LIST")]
 DeviceName = Annotated[
     str,
     option(
@@ -112,6 +128,27 @@ def size(text: str | None) -> tuple[int, int] | None:
     if len(parts) > 2 or not all(part.isdecimal() and int(part) for part in parts):
         raise UsageError(f"--size takes height x width, such as 480x640, or one number for a square, not {text!r}")
     return int(parts[0]), int(parts[-1])
+
+
+def length(text: str, option: str = "--width") -> float:
+    """Return centimetres of a text such as `8.9cm`, `89mm`, `3.5in`, `252pt` or `8.9`.
+
+    >>> length("89mm"), length("8.9")
+    (8.9, 8.9)
+    """
+    units = {"cm": 1.0, "mm": 0.1, "in": 2.54, "pt": 2.54 / 72}
+    bare = text.strip().lower()
+    unit = bare[-2:] if bare[-2:] in units else ""
+    try:
+        number = float(bare.removesuffix(unit))
+    except ValueError:
+        raise UsageError(f"{option} takes a length such as 8.9cm, 89mm or 3.5in, not {text!r}") from None
+    return round(number * units[unit or "cm"], 6)
+
+
+def labels_of(text: str | None) -> tuple[str, ...] | None:
+    """Return the labels of a text with commas between them."""
+    return None if text is None else tuple(part.strip() for part in text.split(","))
 
 
 def byte_count(text: str, option: str = "--memory", kilo: int = 1024) -> int:

@@ -17,7 +17,7 @@ from onnxviz.errors import OutputError, UsageError
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
 
-_DPI = (120, 120)
+DPI = 120
 """Dots per inch: at these the smallest words, of 10 pixels, are 6 points high, the least that is read well on paper.
 Programs assume 72 or 96 for a file that does not say it."""
 
@@ -40,7 +40,13 @@ def save(image: Image.Image, path: Path, *, enlarged: bool, small: bool, text: M
 
 
 def encode(
-    image: Image.Image, suffix: str, *, enlarged: bool, small: bool = False, text: Mapping[str, str] | None = None
+    image: Image.Image,
+    suffix: str,
+    *,
+    enlarged: bool,
+    small: bool = False,
+    text: Mapping[str, str] | None = None,
+    dpi: float = DPI,
 ) -> bytes:
     """Return an image as the bytes of a file.
 
@@ -50,6 +56,7 @@ def encode(
         enlarged: whether pixels repeat those beside them.
         small: fewer bytes in more time.
         text: written as text chunks into a PNG, as one text into JPEG, WebP and TIFF.
+        dpi: dots per inch that the file states; WebP states none.
 
     Raises:
         UsageError: pictures are not written in this format, or this one is too large for it.
@@ -61,7 +68,7 @@ def encode(
     options = _OPTIONS[name](enlarged, small, text or {})
     if name in ("JPEG", "WEBP") and image.mode == "P":
         image = image.convert("RGB")
-    image.save(out, name, **options)
+    image.save(out, name, dpi=(dpi, dpi), **options)
     return out.getvalue()
 
 
@@ -89,7 +96,7 @@ def _png(enlarged: bool, small: bool, text: Mapping[str, str]) -> dict[str, Any]
     info.add_text("Software", "onnxviz")
     for key, value in text.items():
         info.add_text(key, value)
-    options = {"compress_level": 6 if small else 1, "pnginfo": info, "dpi": _DPI}
+    options = {"compress_level": 6 if small else 1, "pnginfo": info}
     if not small and not enlarged:
         # Half of the time of the default strategy for the same bytes; but where a row repeats the one above, which run
         # lengths do not see, 1.4 to 3.4 times the bytes.
@@ -99,7 +106,7 @@ def _png(enlarged: bool, small: bool, text: Mapping[str, str]) -> dict[str, Any]
 
 def _jpeg(enlarged: bool, small: bool, text: Mapping[str, str]) -> dict[str, Any]:
     # Colours are data here: no subsampling.
-    return {"quality": 80 if small else 90, "subsampling": 0, "comment": _joined(text).encode(), "dpi": _DPI}
+    return {"quality": 80 if small else 90, "subsampling": 0, "comment": _joined(text).encode()}
 
 
 def _webp(enlarged: bool, small: bool, text: Mapping[str, str]) -> dict[str, Any]:
@@ -109,7 +116,7 @@ def _webp(enlarged: bool, small: bool, text: Mapping[str, str]) -> dict[str, Any
 
 
 def _tiff(enlarged: bool, small: bool, text: Mapping[str, str]) -> dict[str, Any]:
-    return {"compression": "tiff_deflate" if small else "tiff_lzw", "description": _joined(text), "dpi": _DPI}
+    return {"compression": "tiff_deflate" if small else "tiff_lzw", "description": _joined(text)}
 
 
 def _joined(text: Mapping[str, str]) -> str:

@@ -27,13 +27,14 @@ RULER = 28
 """Pixels that a ruler takes below a drawing."""
 
 _BAR = 220
-_ENDS = {
+ENDS = {
     "clipped": ("min of channel", "", "max less 2 %"),
     "channel": ("min of channel", "", "max of channel"),
     "signed": ("negative", "0", "positive"),
     "percentile": ("1st percentile", "", "99th"),
     "std": ("mean - 3 std", "", "mean + 3 std"),
 }
+"""What stands below the ends and the middle of a colour bar where each channel has a scale of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def colour_bar(page: Page, x: int, y: int, limits: Limits, gamma: float = 1.0, w
     """Draw the colours of a scale with its ticks, or with words where each channel has a scale of its own."""
     page.canvas[y : y + 8, x : x + width] = np.arange(width) * LEVELS // width
     if limits.own:
-        start, middle, end = _ENDS[limits.mode]
+        start, middle, end = ENDS[limits.mode]
         baseline = y + (23 if middle else 21)
         page.text(x, baseline, start, 11, 165)
         page.text(x + width, baseline, end, 11, 165, "r")

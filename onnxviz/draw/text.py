@@ -10,6 +10,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from functools import cache, lru_cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ from onnxviz.errors import UsageError
 Coverage = NDArray[np.uint8]
 
 _OVERSAMPLING = 4
+# A size in pixels at which widths are found to a thousandth of it.
+_LARGE = 250
 _ELLIPSIS = "…"
 
 # Pillow's font has 113 characters: ASCII and these.
@@ -89,6 +92,24 @@ class Face:
                 break
             start, end = (start + 1, end) if forward else (start, end - 1)
         return text[:start].rstrip() + _ELLIPSIS + text[end:].lstrip()
+
+    def em(self, text: str) -> float:
+        """Return how wide a text is at size 1, for text that is not drawn in pixels of a given size."""
+        return self.width(text, _LARGE) / _LARGE
+
+    def fit_em(self, text: str, width: float) -> str:
+        """Return the text as `fit` does, at most `width` times its size wide."""
+        return self.fit(text, _LARGE, width * _LARGE)
+
+    def at(self, size: float) -> ImageFont.FreeTypeFont:
+        """Return the font itself at a size in pixels, which may be a fraction."""
+        return self._font(12).font_variant(size=size)
+
+    @property
+    def content(self) -> bytes:
+        """The bytes of the font's file."""
+        font = self._font(12)
+        return font.font_bytes if self._path is None else Path(self._path).read_bytes()
 
     def lines(self, parts: Sequence[str], size: int, width: float) -> list[str]:
         """Return parts as lines with dots between them, at most `width` pixels wide unless a single part is wider."""

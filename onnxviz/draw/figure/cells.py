@@ -1,0 +1,165 @@
+"""What stands in one cell of a figure: tiles, bands or words; each knows how high it is for a width."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from onnxviz.draw.figure.figure_parts import POINT, FigureArea, FigureImage, FigureMarks, Rectangle
+from onnxviz.draw.figure.look import Look
+from onnxviz.draw.grid import near_aspect
+from onnxviz.draw.palette import Palette
+
+MapPixels = npt.NDArray[np.uint8]
+
+GAP = 0.05
+"""Centimetres between two tiles."""
+
+FRAME = 0.25 * POINT
+"""The width of a line around maps that would melt into the paper."""
+
+BAND, SHORTEST_BANDS, HIGHEST_BANDS = 0.12, 0.9, 6.0
+"""Centimetres that a band is high, and the least and most that all bands of a cell are."""
+
+# The least, the wanted and the greatest width of a grid of tiles, in heights.
+_ASPECTS = 0.75, 1.4, 3.0
+
+
+def tile_columns(count: int, height: int, width: int) -> int:
+    """Return how many tiles of this size go in a row: full rows where that can be, near to 1.4 : 1.
+
+    >>> tile_columns(32, 9, 9), tile_columns(16, 9, 9), tile_columns(160, 9, 9), tile_columns(7, 9, 9)
+    (8, 4, 16, 4)
+    """
+    whole = [columns for columns in range(1, count + 1) if count % columns == 0]
+    aspects = {columns: columns**2 * width / (count * height) for columns in whole}
+    fitting = [columns for columns in whole if _ASPECTS[0] <= aspects[columns] <= _ASPECTS[2]]
+    if fitting:
+        return min(fitting, key=lambda columns: abs(math.log(aspects[columns] / _ASPECTS[1])))
+    return near_aspect(count, (height, width))
+
+
+class Cell(Protocol):
+    """One cell: a layer for an input."""
+
+    def height(self, width: float, look: Look) -> float:
+        """Return how high the cell is at a width."""
+        ...
+
+    def drawn(self, place: Rectangle, look: Look) -> FigureMarks:
+        """Return its parts in their place."""
+        ...
+
+    def aside(self, look: Look) -> float:
+        """Return how much room it needs at its left for numbers."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TileCell:
+    """Maps side by side.
+
+    Attributes:
+        tiles: (H, W) indices or (H, W, 3) colours each, all of one size.
+        colours: what the indices mean; None for red, green and blue.
+        columns: tiles in a row.
+        names: what stands above each tile; empty for nothing.
+        framed: whether each has a line around it.
+        largest: the most centimetres that a tile is wide or high.
+    """
+
+    tiles: Sequence[MapPixels]
+    colours: Palette | None
+    columns: int
+    names: Sequence[str] = ()
+    framed: bool = False
+    largest: float = math.inf
+
+    def aside(self, look: Look) -> float:
+        """Return 0: tiles have no numbers at their left."""
+        return 0.0
+
+    def height(self, width: float, look: Look) -> float:
+        """Return the height of all rows of tiles."""
+        rows = -(-len(self.tiles) // self.columns)
+        return rows * self._step(width, look)[0] - GAP
+
+    def drawn(self, place: Rectangle, look: Look) -> FigureMarks:
+        """Return the tiles, row by row; fewer than a row's width are centred where they are kept small."""
+        tile_height, tile_width = self._tile(place.width)
+        down, across = self._step(place.width, look)
+        shift = (place.width - self.columns * across + GAP) / 2
+        images, texts = [], []
+        for number, pixels in enumerate(self.tiles):
+            row, column = divmod(number, self.columns)
+            left, top = place.left + shift + column * across, place.top + row * down
+            if self._named(place.width, look):
+                texts.append(look.note(self.names[number], left, top + look.small * POINT * 0.85))
+                top += look.line(look.small)
+            images.append(FigureImage(Rectangle(left, top, tile_width, tile_height), pixels, self.colours))
+        frames = [FigureArea(image.place.grown(FRAME), look.frame) for image in images] if self.framed else []
+        return FigureMarks(tuple(frames), tuple(images), tuple(texts))
+
+    def _tile(self, width: float) -> tuple[float, float]:
+        """Return the height and the width of a tile."""
+        rows, columns = self.tiles[0].shape[:2]
+        across = (width - (self.columns - 1) * GAP) / self.columns
+        across = min(across, self.largest, self.largest * columns / rows)
+        return across * rows / columns, across
+
+    def _step(self, width: float, look: Look) -> tuple[float, float]:
+        down, across = self._tile(width)
+        return down + GAP + (look.line(look.small) if self._named(width, look) else 0.0), across + GAP
+
+    def _named(self, width: float, look: Look) -> bool:
+        """Return whether every name fits above its tile; else none stands there."""
+        across = self._tile(width)[1]
+        return bool(self.names) and all(look.width(name, look.small) <= across for name in self.names)
+
+
+@dataclass(frozen=True, slots=True)
+class BandCell:
+    """Sequences, one band below the other: `bands` (C, L) are indices into `colours`."""
+
+    bands: MapPixels
+    colours: Palette
+    framed: bool = False
+
+    def aside(self, look: Look) -> float:
+        """Return 0: bands have no numbers at their left."""
+        return 0.0
+
+    def height(self, width: float, look: Look) -> float:
+        """Return the height of all bands."""
+        return min(max(len(self.bands) * BAND, SHORTEST_BANDS), HIGHEST_BANDS)
+
+    def drawn(self, place: Rectangle, look: Look) -> FigureMarks:
+        """Return one picture of all bands."""
+        image = FigureImage(place, self.bands, self.colours)
+        frame = FigureArea(place.grown(FRAME), look.frame)
+        return FigureMarks((frame,) if self.framed else (), (image,))
+
+
+@dataclass(frozen=True, slots=True)
+class WordCell:
+    """A cell that says why there is nothing in it."""
+
+    words: str
+
+    def aside(self, look: Look) -> float:
+        """Return 0."""
+        return 0.0
+
+    def height(self, width: float, look: Look) -> float:
+        """Return the height of a line."""
+        return look.line(look.small)
+
+    def drawn(self, place: Rectangle, look: Look) -> FigureMarks:
+        """Return the words."""
+        words = look.fitted(self.words, look.small, place.width)
+        return FigureMarks(texts=(look.note(words, place.left, place.top + look.small * POINT),))
