@@ -26,6 +26,7 @@ from onnxviz.graph.selection.defaults import default_choices
 from onnxviz.graph.shapes import fix_inputs, infer_types
 from onnxviz.graph.storage.model_file import ModelFile
 from onnxviz.graph.unfold import Unfolded, unfold
+from onnxviz.graph.unwired import name_sequences, names_given
 from onnxviz.graph.write import check_link, write_linked, write_standalone
 from onnxviz.inference.quantisation import moving_words
 from onnxviz.layout import Dimension, TensorSpec
@@ -81,7 +82,7 @@ class Model:
             ModelError: The file is missing, is not an ONNX model or is broken; the text says which.
         """
         file = ModelFile.open(path)
-        graph = Graph.from_bytes(file.skeleton)
+        graph = name_sequences(Graph.from_bytes(file.skeleton))
         check_link(graph, file.path.resolve().parent)
         return cls(file, graph)
 
@@ -342,22 +343,40 @@ def choices_of(
     graph = model._listing
     if layers is None:
         choices, words = default_choices(graph, model.catalogue, tap, exclude)
-        return _noting_hidden(model, choices), f"no selection given: {words}"
+        return _noted(model, choices), f"no selection given: {words}"
     choices = choose(layers, graph=graph, layers=model.catalogue, exclude=exclude, tap=tap)
-    return _noting_hidden(model, choices), ""
+    return _noted(model, choices), ""
 
 
-def _noting_hidden(model: Model, choices: tuple[Choice, ...]) -> tuple[Choice, ...]:
-    """Say with the first choice which attentions have weights that cannot be seen, and what to do."""
+def _noted(model: Model, choices: tuple[Choice, ...]) -> tuple[Choice, ...]:
+    """Say with the first choice what there is to say of names and of what cannot be seen."""
+    notes = (choices[0].note, _given_names(model, choices), _hidden_weights(model, choices))
+    return (replace(choices[0], note="; ".join(filter(None, notes))), *choices[1:])
+
+
+def _hidden_weights(model: Model, choices: tuple[Choice, ...]) -> str:
+    """Return which attentions have weights that cannot be seen, and what to do."""
     nodes = hidden_weights(model.graph, [choice.value for choice in choices])
     if not nodes:
-        return choices
+        return ""
     names = listed(dict.fromkeys(quoted(node.key) for node in nodes))
-    note = (
+    return (
         f"the weights of {names} stay inside onnxruntime's {listed(sorted({node.op for node in nodes}))}: a model with "
         "its attention written out shows them (not optimised for transformers, or exported with it eager)"
     )
-    return (replace(choices[0], note="; ".join(filter(None, (choices[0].note, note)))), *choices[1:])
+
+
+def _given_names(model: Model, choices: tuple[Choice, ...]) -> str:
+    """Return which of the names are not the model's own."""
+    given = names_given(model.graph, [choice.value for choice in choices], model.file.skeleton)
+    if not given:
+        return ""
+    verb = (
+        "have no name in the model and are given these"
+        if len(given) > 1
+        else "has no name in the model and is given this one"
+    )
+    return f"{listed(map(quoted, sorted(given)))} {verb}: what a recurrent layer puts out at each step"
 
 
 def layers_of(model: Model, choices: Sequence[Choice]) -> tuple[Layer, ...]:

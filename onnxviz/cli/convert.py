@@ -27,9 +27,11 @@ def convert(
         ),
     ] = None,
     output: Annotated[Path | None, option("-o --output", "The file to write; else SOURCE.onnx.", "OUT")] = None,
-    inputs: Annotated[list[str] | None, option("--inputs", "Input tensors of a graph, not guessed.", "A:0,B:0")] = None,
+    inputs: Annotated[
+        list[str] | None, option("--inputs", "Input tensors of a graph or .tflite, not its own.", "A:0,B:0")
+    ] = None,
     outputs: Annotated[
-        list[str] | None, option("--outputs", "Output tensors of a graph, not guessed.", "A:0,B:0")
+        list[str] | None, option("--outputs", "Output tensors of a graph or .tflite, not its own.", "A:0,B:0")
     ] = None,
     signature: Annotated[
         str | None, option("--signature", "Which signature of a SavedModel or .tflite.", "NAME")
@@ -124,6 +126,7 @@ def _print_document(converted: Converted) -> None:
         "tolerance": agreement.tolerance,
         "random": agreement.random,
         "by_layer": agreement.by_layer,
+        "tied": agreement.tied,
     }
     print_json(
         "onnxviz.convert/1",

@@ -80,17 +80,20 @@ def compare(
     arrays: Mapping[str, Array],
     *,
     by_layer: bool = False,
+    needs_output: bool = True,
 ) -> Finding | None:
-    """Return what a comparison finds, None where no output is among the tensors."""
-    if not any(tensor.stored["output"] for tensor in tensors):
+    """Return what a comparison finds; None without a tensor, or, where one `needs_output`, without an output."""
+    if not (any(tensor.stored["output"] for tensor in tensors) if needs_output else tensors):
         return None
     gaps = [_gap(tensor, results[tensor.value], arrays[tensor.stored["key"]]) for tensor in tensors]
     allowed = [_allowed(tensor.stored, by_layer=by_layer) for tensor in tensors]
     # What proves nothing is held to its tolerance, and named only where it breaks it.
     weights = [gap / most if most <= _PROVES or gap > most else 0.0 for gap, most in zip(gaps, allowed, strict=True)]
     place = max(range(len(tensors)), key=weights.__getitem__)
-    output = max(gap for gap, tensor in zip(gaps, tensors, strict=True) if tensor.stored["output"])
-    agreement = Agreement(output, max(gaps), tensors[place].value, len(tensors), allowed[place], by_layer=by_layer)
+    outputs = [gap for gap, tensor in zip(gaps, tensors, strict=True) if tensor.stored["output"]]
+    agreement = Agreement(
+        max(outputs, default=0.0), max(gaps), tensors[place].value, len(tensors), allowed[place], by_layer=by_layer
+    )
     return Finding(agreement, gaps[place])
 
 

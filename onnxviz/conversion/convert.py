@@ -27,6 +27,7 @@ from onnxviz.runtime.devices import runtime
 from onnxviz.words import listed
 
 _PICTURE = "picture.npy"
+_WITH_OWN_ENDS = ("keras", "saved_model")
 
 
 def convert(
@@ -67,6 +68,11 @@ def _converted(
     stage: Callable[[str], None],
 ) -> Converted:
     target = Path(f"{default_stem(found.path)}.onnx" if output is None else output)
+    if found.kind in _WITH_OWN_ENDS and (options.inputs or options.outputs):
+        raise UsageError(
+            f"{KINDS[found.kind]} has inputs and outputs of its own: --inputs and --outputs are for graphs of "
+            "TensorFlow 1 and TensorFlow Lite files"
+        )
     check_apart(target, (found.path, *found.files))
     if options.verify:
         _check_runtime()
@@ -151,6 +157,8 @@ def _remarks(source: ConversionSource, facts: Facts, agreement: Agreement | None
         remarks.append(f"not values of the converted model, so nothing shows them: {listed(facts['lost'])}")
     if agreement is not None and agreement.random:
         remarks.append(f"not compared, because TensorFlow gives other values in each run: {listed(agreement.random)}")
+    if agreement is not None and agreement.tied:
+        remarks.append(f"not compared, because they are chosen among equals: {listed(agreement.tied)}")
     if facts.get("unread"):
         remarks.append(f"inputs that no output needs are left out: {listed(facts['unread'])}")
     if facts.get("widened"):

@@ -12,7 +12,8 @@ class ConvertOptions:
     """How to convert.
 
     Attributes:
-        inputs: names of the input tensors, for a graph that does not name its own.
+        inputs: names of the input tensors, for a graph that does not name its own, or of a TensorFlow Lite file that is
+            to be cut.
         outputs: names of the output tensors, likewise.
         signature: one of a SavedModel's signatures.
         keep: names of layers that stay visible with `fold`.
@@ -43,8 +44,9 @@ class Agreement:
     `output` and `layer` are the largest differences of the outputs and of all compared values, each a share of the
     largest magnitude of its tensor; `worst` names the value that comes nearest to its tolerance, and `tolerance` is
     that tolerance. `compared` counts the compared values; `random` names the tensors that are not compared because
-    they differ between two runs. With `by_layer` each layer was given the values that TensorFlow had before it, and
-    `layer` speaks of these; `output` is from input to output all the same.
+    they differ between two runs, `tied` those that hang on a choice between equals. With `by_layer` each layer was
+    given the values that TensorFlow had before it, and `layer` speaks of these; `output` is from input to output all
+    the same.
     """
 
     output: float
@@ -54,6 +56,7 @@ class Agreement:
     tolerance: float
     random: tuple[str, ...] = ()
     by_layer: bool = False
+    tied: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

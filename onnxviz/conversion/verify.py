@@ -13,6 +13,9 @@ A score behind a Sigmoid or Softmax may differ by the unit in the last place of 
 A tensor of fewer digits, quantised or in half precision, is allowed three of its own steps instead, if these are more:
 both sides round, and in different places. What quantised numbers cannot hold they cut off, and so does the comparison.
 
+What hangs on a choice between equals, as the boxes of a detector whose scores are the same, is not compared layer by
+layer (ties.py), and the result names it.
+
 A tensor that differs between two runs of TensorFlow, or that the converted model draws at random, is not compared, and
 the result names it.
 """
@@ -28,6 +31,7 @@ import numpy as np
 from onnxviz.conversion.child.exchange import Facts, Reference
 from onnxviz.conversion.comparison import ComparedTensor, Finding, compare, stored_tensors
 from onnxviz.conversion.convert_options import Agreement
+from onnxviz.conversion.ties import changed, choices, nudged
 from onnxviz.errors import VerificationError
 from onnxviz.graph.expose import expose
 from onnxviz.graph.graph import Graph
@@ -60,6 +64,7 @@ def verify(model: Path, facts: Facts, arrays: Path) -> Agreement:
         output=max(finding.agreement.output for finding in found),
         layer=max(finding.agreement.layer for finding in found),
         by_layer=any(finding.agreement.by_layer for finding in found),
+        tied=tuple(dict.fromkeys(name for finding in found for name in finding.agreement.tied)),
     )
 
 
@@ -107,6 +112,9 @@ def _proof(trial: _Trial) -> Finding:
     if whole is not None and whole.ratio <= 1 and not (drawn - changing) & results.keys():
         return whole.without(trial.tensors, changing | drawn)
     single = _proof_by_layer(trial, results, changing - drawn)
+    if single.agreement.tied:
+        rest = [one for one in repeated if one.stored["tensor"] not in single.agreement.tied]
+        whole = compare(rest, results, trial.arrays, needs_output=False)
     if whole is None:
         return single
     return replace(single, agreement=replace(single.agreement, output=whole.agreement.output))
@@ -121,7 +129,10 @@ def _proof_by_layer(trial: _Trial, results: Mapping[str, Array], changing: Set[s
     # What both sides draw is not compared, but what they make of the same numbers is.
     left_out = changing | random_values(supplied)
     compared = [one for one in trial.tensors if one.value not in left_out]
-    found = compare(compared, trial.results(supplied, {**trial.feed, **more}), trial.arrays, by_layer=True)
+    results = trial.results(supplied, {**trial.feed, **more})
+    found = compare(compared, results, trial.arrays, by_layer=True)
+    if found is not None and found.ratio > 1:
+        found = _beside_ties(trial, compared, results, (supplied, more)) or found
     if found is None:
         why = "change from run to run on the same input" if left_out else "are not numbers"
         raise VerificationError(
@@ -135,6 +146,26 @@ def _proof_by_layer(trial: _Trial, results: Mapping[str, Array], changing: Set[s
             "all the same: onnxviz convert --no-verify"
         )
     return found.without(trial.tensors, left_out)
+
+
+def _beside_ties(
+    trial: _Trial,
+    compared: Sequence[ComparedTensor],
+    results: Mapping[str, Array],
+    ran: tuple[Graph, Mapping[str, Array]],
+) -> Finding | None:
+    """Compare what does not hang on a choice between equals; None where nothing hangs on one."""
+    graph, fed = ran
+    chosen = choices(graph)
+    if not chosen:
+        return None
+    nudges = [trial.results(graph, {**trial.feed, **nudged(fed, way)}) for way in (1, -1)]
+    moved = frozenset().union(*(changed(results, values) for values in nudges))
+    ties = frozenset().union(*(behind for behind in chosen if behind & moved))
+    names = tuple(one.stored["tensor"] for one in compared if one.value in ties)
+    rest = [one for one in compared if one.value not in ties]
+    found = compare(rest, results, trial.arrays, by_layer=True, needs_output=False) if names else None
+    return None if found is None else replace(found, agreement=replace(found.agreement, tied=names))
 
 
 def _as_value(tensor: ComparedTensor, arrays: Mapping[str, Array], results: Mapping[str, Array]) -> Array:

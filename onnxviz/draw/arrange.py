@@ -36,6 +36,8 @@ class Arranged:
         labels: a name for each channel, where these say more than its number.
         mark: a position (y, x) that every map marks.
         query: whose attention it is, else empty.
+        groups: how many groups of as many channels C holds, one behind the other, such as the directions of a recurrent
+            layer.
     """
 
     kind: str
@@ -46,13 +48,15 @@ class Arranged:
     labels: tuple[str, ...] | None = None
     mark: tuple[int, int] | None = None
     query: str = ""
+    groups: int = 1
 
 
 def arrange_axes(array: Array, layout: Layout) -> Arranged:
     """Take item 0 of an array and put its axes in the order of a picture.
 
     A layout has one letter an axis; N is the batch, C the channels, T tokens, D, H, W, L space, S steps, which are one
-    more axis before those of space; two T make attention, and any other letter is folded into the channels. Tokens are
+    more axis before those of space; two T make attention, G is groups of channels, one
+    behind the other, and any other letter is folded into the channels. Tokens are
     bands: how many there are does not say where in a picture they lie; a TokenGrid says it and makes them maps. An
     AttentionLayout says whose attention is shown, over the picture where its keys lie there. Without a layout that
     fits, the rank decides and the notes say so.
@@ -71,7 +75,10 @@ def arrange_axes(array: Array, layout: Layout) -> Arranged:
         return _attention(array, layout)
     values, letters, notes = _item(array, layout)
     arranged = _by_letters(as_floats(values), letters)
-    return replace(arranged, notes=(*notes, *arranged.notes))
+    groups = values.shape[letters.index("G")] if {"G", "C"} <= set(letters) else 1
+    if groups > 1:
+        notes.append(f"{groups} groups of {len(arranged.values) // groups} channels")
+    return replace(arranged, notes=(*notes, *arranged.notes), groups=groups)
 
 
 def item_channels(array: Array, layout: Layout, item: int = 0) -> Array:
@@ -211,6 +218,7 @@ def _channels_first(item: Array, layout: str) -> Array:
     """Return an item `(C, ...)`; without a channel axis and with at most one axis of space it is a vector `(C,)`."""
     kept = _kept(layout)
     channels = [axis for axis, letter in enumerate(layout) if letter not in kept]
+    channels.sort(key=lambda axis: layout[axis] != "G")  # whole groups, wherever the axis lies
     space = [axis for axis, letter in enumerate(layout) if letter in kept]
     values = item.transpose(channels + space)
     if not channels and len(space) < 2:

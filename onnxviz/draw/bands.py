@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +23,9 @@ WIDTH = 1200
 TALLEST = 24
 AXIS = 44
 RANGE_BAR = 56
-"""In pixels: the width that bands come near to, the thickest band, the room for channel numbers at the left, and the
-room for the range of each channel at the right."""
+GROUP_GAP = 8
+"""In pixels: the width that bands come near to, the thickest band, the room for channel numbers at the left, the
+room for the range of each channel at the right, and the gap between groups of channels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,8 @@ def draw_bands(prepared: Prepared) -> list[Drawing]:
     """Draw sequences `(C, L)`: channels downwards, their samples across; a page where there are not too many.
 
     Of longer sequences each pixel shows the strongest of a whole number of samples, shorter ones are enlarged by a
-    whole factor. Constant channels are hatched, and where each channel has a scale of its own, its range within the
-    layer's stands at the right.
+    whole factor. Groups of channels, such as the directions of a recurrent layer, stand apart. Constant channels are
+    hatched, and where each channel has a scale of its own, its range within the layer's stands at the right.
     """
     channels = prepared.channels
     grid = choose_bands(len(channels), prepared.maps.shape[1], prepared.style)
@@ -112,10 +114,12 @@ class _Bands:
     def page(self, channels: npt.NDArray[np.intp]) -> Page:
         """Draw the bands of some channels."""
         prepared, style, own = self.prepared, self.prepared.style, self.prepared.limits.own
-        height = len(channels) * self.grid.thickness
+        *_, (last, block) = self._blocks(channels)
+        height = last + len(block) * self.grid.thickness
         if style.bare:
             page = Page(self.grid.width + 2 * BARE, height + 2 * BARE)
-            self._fill(page.canvas, (BARE, BARE), channels)
+            for start, block in self._blocks(channels):
+                self._fill(page.canvas, (BARE + start, BARE), block)
             return page
         notes, widest = (self._notes(channels, words) for words in (prepared.found_words, prepared.widest_words))
         legend = prepared.legend(channels)
@@ -124,12 +128,14 @@ class _Bands:
         top, left = header.height(width, style.font), MARGIN + AXIS
         page = Page(width, top + height + RULER + MARGIN, style.font)
         header.draw(page)
-        self._fill(page.canvas, (top, left), channels)
-        self._number(page, (top, left - 8), channels)
+        aside = left + self.grid.width + 12
+        for start, block in self._blocks(channels):
+            self._fill(page.canvas, (top + start, left), block)
+            self._number(page, (top + start, left - 8), block)
+            if own:
+                self._ranges(page.canvas[top + start : top + height, aside : aside + RANGE_BAR], block)
         if own:
-            start = left + self.grid.width + 12
-            self._ranges(page.canvas[top : top + height, start : start + RANGE_BAR], channels)
-            page.text(start + RANGE_BAR, top + height + 20, "ranges", 11, 150, "r")
+            page.text(aside + RANGE_BAR, top + height + 20, "ranges", 11, 150, "r")
         self._ruler(page, (top + height, left))
         return page
 
@@ -143,6 +149,12 @@ class _Bands:
             return
         for place, name in enumerate(names):
             page.text(x + (place + 0.5) * zoom, y + 20, name, 11, 170, "m")
+
+    def _blocks(self, channels: npt.NDArray[np.intp]) -> list[tuple[int, npt.NDArray[np.intp]]]:
+        """Return the channels of each group with the pixels above them."""
+        blocks = self.prepared.blocks(channels)
+        heights = [len(block) * self.grid.thickness + GROUP_GAP for block in blocks]
+        return list(zip(accumulate(heights, initial=0), blocks, strict=False))
 
     def _fill(self, canvas: Canvas, corner: tuple[int, int], channels: npt.NDArray[np.intp]) -> None:
         """Draw the bands themselves, the first with its corner at (y, x)."""

@@ -89,7 +89,7 @@ def draw_maps(
     words = Caption(caption.title, line, labels, first_step, token_names)
     known = matching(statistics, arranged, array, layout)
     prepared = prepare(arranged.values, words, kind.style(style), known)
-    prepared = replace(prepared, prefix=arranged.prefix, mark=arranged.mark)
+    prepared = replace(prepared, prefix=arranged.prefix, mark=arranged.mark, groups=arranged.groups)
     return kind.draw(replace(prepared, gamma=kind.gamma, unused=kind.unused_in(style)))
 
 

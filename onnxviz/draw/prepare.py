@@ -52,6 +52,7 @@ class Prepared:
         mark: a position (y, x) that is marked on every map.
         gamma: the exponent of the colours; 0.5 lifts what is near the low end.
         unused: the fields of the style that were given and mean nothing for this kind of picture.
+        groups: how many groups of as many channels there are, one behind the other.
     """
 
     maps: Array
@@ -65,6 +66,7 @@ class Prepared:
     unused: tuple[str, ...] = ()
     prefix: Array | None = None
     mark: tuple[int, int] | None = None
+    groups: int = 1
 
     @property
     def colormap(self) -> str:
@@ -127,6 +129,12 @@ class Prepared:
     def name(self, channel: int) -> str:
         """Return what a channel is called: its label, or its number."""
         return self.caption.labels[channel] if self.caption.labels else str(channel)
+
+    def blocks(self, channels: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+        """Cut channels that are drawn in their order where a group ends."""
+        if self.style.order != "index":
+            return [channels]
+        return np.split(channels, np.flatnonzero(np.diff(channels // (len(self.maps) // self.groups))) + 1)
 
     def legend(self, channels: NDArray[np.intp]) -> list[str]:
         """Return which of `constant`, `NaN`, `inf` and `-inf` some channels show."""

@@ -146,6 +146,18 @@ def test_an_opset_that_cannot_be_written_is_refused_at_once(opset: int, stand_in
     assert made.requests() == []
 
 
+@pytest.mark.parametrize("given", [{"inputs": ["x"]}, {"outputs": ["y"]}])
+def test_ends_are_not_chosen_of_a_source_that_has_its_own(
+    given: dict[str, list[str]], stand_in: Make, tmp_path: Path
+) -> None:
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "saved_model.pb").write_bytes(b"")
+    made = stand_in("good()")
+    with pytest.raises(UsageError, match="a TensorFlow SavedModel has inputs and outputs of its own"):
+        convert(tmp_path / "net", "out.onnx", ConvertOptions(python=made.program, **given))
+    assert made.requests() == []
+
+
 def test_a_source_must_be_named(onnxviz_command: Callable[..., Any]) -> None:
     done = onnxviz_command("convert")
     assert (done.code, "onnxviz convert SOURCE" in done.err) == (2, True)

@@ -114,6 +114,33 @@ def test_a_signature_of_a_lite_file_is_chosen(signature: str, width: int, kind: 
     assert kind in [node.op_type for node in onnx.load(target).graph.node]
 
 
+@pytest.mark.parametrize("name", ["plain", "u8_u8"])
+def test_a_lite_file_is_cut_at_the_tensors_that_are_asked_for(name: str, convert: Convert) -> None:
+    whole, _ = convert(f"{name}.tflite")
+    rows = json.loads(onnxviz.open(whole).metadata["onnxviz.layers"])["layers"]
+    first, *_, last = (row["tensor"].removesuffix("_prequant") for row in rows)
+    cut, document = convert(f"{name}.tflite", "--force", "--outputs", first)
+    assert [output.removesuffix("_prequant") for output in document["outputs"]] == [first]
+    assert [node.op_type for node in onnx.load(cut).graph.node].count("Conv") == 1
+    _, document = convert(f"{name}.tflite", "--force", "--inputs", first, "--outputs", last)
+    assert document["inputs"] == [first]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--outputs", "nobody"], "the TensorFlow Lite file has no tensor 'nobody'"),
+        (["--inputs", "nobody"], "the TensorFlow Lite file has no tensor 'nobody'"),
+    ],
+)
+def test_a_tensor_that_a_lite_file_lacks_is_refused(
+    given: list[str], said: str, folder: Path, onnxviz_command: Convert, tensorflow_python: str, tmp_path: Path
+) -> None:
+    command = ["convert", folder / "plain.tflite", "-o", tmp_path / "no.onnx", "--python", tensorflow_python, *given]
+    done = onnxviz_command(*command)
+    assert (done.code, said in done.err) == (2, True), done.err
+
+
 def test_a_signature_that_a_lite_file_lacks_is_refused(
     folder: Path, onnxviz_command: Convert, tensorflow_python: str, tmp_path: Path
 ) -> None:

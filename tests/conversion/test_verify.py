@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from onnxviz.conversion.verify import verify
@@ -161,3 +162,38 @@ def test_another_shape_is_said(doubling_model: Path, tmp_path: Path) -> None:
 def test_an_output_that_is_gone_is_said(doubling_model: Path, tmp_path: Path) -> None:
     with pytest.raises(VerificationError, match="no output 'z'"):
         check(doubling_model, tmp_path, tensor="z")
+
+
+SCORES = """<ir_version: 8, opset_import: ["": 17]> g (float[1,4] x) => (float[1,2] v, int64[1,2] i)
+<int64[1] k = {2}> { s = Relu (x) v, i = TopK (s, k) }"""
+
+
+def choosing(tmp_path: Path, scores: list[float], chosen: list[int], best: list[float]) -> Any:
+    """Verify a model that picks two of four scores, against what TensorFlow is said to have picked."""
+    onnx.save(onnx.parser.parse_model(SCORES), tmp_path / "choosing.onnx")
+    arrays = {
+        "x": np.array([scores], np.float32),
+        "s": np.array([scores], np.float32),
+        "v": np.array([best], np.float32),
+        "i": np.array([chosen], np.int64),
+    }
+    np.savez(tmp_path / "arrays.npz", **arrays)
+    fixed = {"repeats": True, "rounding": 0.0, "step": 0.0}
+    values = [{"tensor": name, "key": name, "output": name != "s", **fixed} for name in ("s", "v", "i")]
+    facts = {"reference": {"inputs": {"x": "x"}, "values": values}, "where": {}}
+    return verify(tmp_path / "choosing.onnx", facts, tmp_path / "arrays.npz")
+
+
+def test_another_choice_between_equals_is_not_a_fault(tmp_path: Path) -> None:
+    found = choosing(tmp_path, [0.5, 0.25, 0.5, 0.5], [2, 3], [0.5, 0.5])
+    assert (found.tied, found.compared, found.layer, found.by_layer) == (("v", "i"), 1, 0, True)
+    assert choosing(tmp_path, [0.5, 0.25, 0.5, 0.5], [0, 2], [0.5, 0.5]).tied == ()
+
+
+def test_another_choice_between_what_differs_is_one(tmp_path: Path) -> None:
+    with pytest.raises(VerificationError, match="at 'i'"):
+        choosing(tmp_path, [0.5, 0.25, 0.4, 0.3], [2, 3], [0.5, 0.4])
+    # Nor does a tie behind it hide a layer that is wrong before it.
+    with pytest.raises(VerificationError, match="at 's'"):
+        onnx_scores = [0.5, 0.25, 0.5, -0.5]
+        choosing(tmp_path, onnx_scores, [2, 0], [0.5, 0.5])

@@ -28,8 +28,11 @@ CASES = [
     ((1, 16, 8), "NTC", "bands", (8, 16), ()),
     ((1, 145, 8), "NTC", "bands", (8, 145), ()),
     ((1, 8, 16), "NCT", "bands", (8, 16), ()),
-    ((1, 4, 10, 16), "NGTC", "bands", (64, 10), ()),
-    ((20, 2, 1, 8), "LGNC", "bands", (16, 20), ()),
+    ((1, 4, 10, 16), "NGTC", "bands", (64, 10), ("4 groups of 16 channels",)),
+    ((20, 2, 1, 8), "LGNC", "bands", (16, 20), ("2 groups of 8 channels",)),
+    ((1, 20, 2, 8), "NLGC", "bands", (16, 20), ("2 groups of 8 channels",)),
+    ((20, 1, 1, 8), "LGNC", "bands", (8, 20), ()),
+    ((2, 1, 8), "GNC", "bars", (16,), ("2 groups of 8 channels",)),
     ((1, 19, 8), "NTC", "bands", (8, 19), ()),
     ((1, 4, 8), "NTC", "bands", (8, 4), ()),
     ((1, 1, 8), "NTC", "bars", (8,), ()),
@@ -37,7 +40,7 @@ CASES = [
     ((1, 6, 9, 9), "NHTT", "attention", (6, 9, 9), ("rows are queries",)),
     ((1, 9, 9), "NTT", "attention", (1, 9, 9), ("rows are queries",)),
     ((1, 9), "NT", "bars", (9,), ()),
-    ((1, 2, 3, 4, 5), "NGCHW", "maps", (6, 4, 5), ()),
+    ((1, 2, 3, 4, 5), "NGCHW", "maps", (6, 4, 5), ("2 groups of 3 channels",)),
     ((), None, "bars", (1,), ()),
     ((5,), None, "bars", (5,), ()),
     ((2, 5), None, "bars", (5,), ("layout NC assumed", "item 0 of 2")),
@@ -117,3 +120,11 @@ def test_what_is_no_number_says_so(array: np.ndarray) -> None:
 def test_maps_are_a_view_of_the_array() -> None:
     array = np.zeros((1, 3, 4, 5), np.float32)
     assert np.shares_memory(arrange_axes(array, "NCHW").values, array)
+
+
+def test_groups_lie_one_behind_the_other_wherever_their_axis_is() -> None:
+    forward_and_back = np.arange(2 * 3 * 4).reshape(2, 3, 4)  # groups, channels, time
+    for axes, layout in (((2, 0, 1), "LGC"), ((1, 0, 2), "CGL"), ((0, 1, 2), "GCL")):
+        arranged = arrange_axes(forward_and_back.transpose(axes), layout)
+        assert arranged.groups == 2
+        assert np.array_equal(arranged.values.reshape(2, 3, 4), forward_and_back)

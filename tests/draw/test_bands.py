@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from onnxviz.draw.bands import AXIS, RANGE_BAR, WIDTH, choose_bands, draw_bands, strongest
+from onnxviz.draw.bands import AXIS, GROUP_GAP, RANGE_BAR, WIDTH, choose_bands, draw_bands, strongest
 from onnxviz.draw.grid import PAGE
 from onnxviz.draw.header import RULER
 from onnxviz.draw.kinds import draw_maps
-from onnxviz.draw.page import MARGIN, Page
+from onnxviz.draw.page import BARE, MARGIN, Page
 from onnxviz.draw.palette import HATCH_BACK, HATCH_LINE, INK, LEVELS, NAN, RULE
 from onnxviz.draw.prepare import prepare
 from onnxviz.draw.style import Caption, Drawing, Style
@@ -42,6 +44,31 @@ def test_channels_go_down_and_samples_across() -> None:
     assert (bands[:24] == bands[0]).all()
     assert (bands[24:] == bands[24]).all()
     assert (image[:, :LEFT] == INK).all()
+
+
+@pytest.mark.usefixtures("without_words")
+@pytest.mark.parametrize("bare", [False, True])
+def test_groups_of_channels_stand_apart(bare: bool) -> None:
+    maps = np.arange(12, dtype=np.float32).reshape(4, 3)
+    style = Style(scale="layer", bare=bare)
+    apart, joined = (
+        np.asarray(draw_bands(replace(prepare(maps, CAPTION, style), groups=groups))[0].image) for groups in (2, 1)
+    )
+    bands = 24 * 4 + (0 if bare else MARGIN + RULER) + (BARE if bare else 0)
+    start, left = len(joined) - bands, BARE if bare else LEFT
+    of_two, of_one = apart[start:, left : left + 144], joined[start:, left : left + 144]
+    assert len(of_two) - len(of_one) == GROUP_GAP
+    assert np.array_equal(of_two[:48], of_one[:48])
+    assert (of_two[48 : 48 + GROUP_GAP] == of_two[-1, 0]).all()
+    assert np.array_equal(of_two[48 + GROUP_GAP :][:48], of_one[48:96])
+
+
+def test_channels_in_an_order_of_their_own_are_not_parted() -> None:
+    maps = np.arange(12, dtype=np.float32).reshape(4, 3)
+    by_mean = replace(prepare(maps, CAPTION, Style(order="mean")), groups=2)
+    assert [block.tolist() for block in by_mean.blocks(by_mean.channels)] == [[3, 2, 1, 0]]
+    chosen = replace(prepare(maps, CAPTION, Style(channels="0,2,3")), groups=2)
+    assert [block.tolist() for block in chosen.blocks(chosen.channels)] == [[0], [2, 3]]
 
 
 @pytest.mark.usefixtures("without_words")

@@ -21,7 +21,10 @@ CONSTANTS = (
     "float[2,2,3,3] w = {" + ",".join(f"{(k % 7 - 3) / 4}" for k in range(36)) + "}, "
     "float[6,6] side = {" + ",".join(f"{(k % 5 - 2) / 2}" for k in range(36)) + "}, "
     "float[2] b = {0.5,-1}, float[2] v = {2,0.5}, float[6] row = {1,2,3,1,2,3}, float[4] up = {1,1,2,2}, "
-    "int64[2] hw = {2,3}, int64[1] last = {3}, float pair = {2}, "
+    "int64[2] hw = {2,3}, int64[1] ch = {1}, "
+    "float[1,2,6] wi = {" + ",".join(f"{(k % 5 - 2) / 4}" for k in range(12)) + "}, "
+    "float[1,2,2] wr = {0.5,-0.25,0.25,0.5}, float[1,4] wb = {0.1,0.2,0.3,0.4}, "
+    "int64[1] last = {3}, float pair = {2}, "
     "float zero = {0}, float one = {1}, float six = {6}, float root = {1.41421356}, "
     "float half = {0.5}, float s = {0.05}, uint8 z = {7}, uint8[2,2,1,1] u = {1,2,3,250}"
 )
@@ -56,6 +59,7 @@ LAYERS = [
     ("f = Flatten <axis=3> (x) l = Gemm <transB=1> (f, side, row) a = Sigmoid (l)", "dense"),
     ("t = Transpose <perm=[0,1,3,2]> (x) m = MatMul (x, t) l = Softmax (m) y1 = MatMul (l, x)", "attention"),
     ("l = Attention (x, x, x)", "attention"),
+    ("m = ReduceSum <keepdims=0> (x, ch) l = RNN <hidden_size=2> (m, wi, wr, wb)", "recurrent"),
     ("l = Resize <mode=\"linear\"> (x, , up)", "resize"),
     ("l = SpaceToDepth <blocksize=2> (x)", "resize"),
     ("l = Einsum <equation=\"nchw->nwhc\"> (x)", "other"),

@@ -202,7 +202,7 @@ def test_of_a_damaged_node_nothing_is_known_and_the_rest_is_listed(name):
         assert sound.rf == 3
         assert broken.op == DAMAGED[name].split(" ")[0]
         assert broken.receptive_field is not None
-        assert broken.receptive_field.status is Status.UNKNOWN
+        assert broken.receptive_field.status is Status.WHOLE_INPUT
 
 
 @pytest.mark.parametrize(

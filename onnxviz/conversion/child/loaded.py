@@ -51,7 +51,8 @@ class LiteFile:
     """The file that TensorFlow Lite runs, the one that tf2onnx reads, and the names of its tensors in their order.
 
     `sources` says for each output of a DEQUANTIZE which tensor it holds as floats, and `rounded` for each output of a
-    QUANTIZE what it was before. `between` are tensors that were rounded on the way from layer to layer.
+    QUANTIZE what it was before. `between` are tensors that were rounded on the way from layer to layer. `asked` gives
+    for an input that says which shape an operator makes the shape that the file notes.
     """
 
     source: str
@@ -60,6 +61,7 @@ class LiteFile:
     sources: dict[str, str]
     rounded: dict[str, str]
     between: list[str]
+    asked: dict[str, list[int]] = field(default_factory=dict)
 
 
 @dataclass

@@ -67,8 +67,8 @@ def check_operators(proto: ModelProto) -> None:
     refuse_untranslated(unknown)
 
 
-def refuse_untranslated(operators: Iterable[tuple[str, str]]) -> None:
-    """Refuse a model for operators, given with the names of their nodes, if there are any.
+def refuse_untranslated(operators: Iterable[tuple[str, str]], before: str = "") -> None:
+    """Refuse a model for operators, given with the names of their nodes, if there are any; `before` is what they read.
 
     Raises:
         Refusal: There are some; the text names them and where they are.
@@ -80,9 +80,10 @@ def refuse_untranslated(operators: Iterable[tuple[str, str]]) -> None:
         f"{op} at {', '.join(names[:3])}{' and more' if names[3:] else ''}" for op, names in sorted(places.items())
     ]
     if lines:
+        way = f" {before}" if before else ", with the tensor that it reads"
         raise Refusal(
             f"tf2onnx has no translation of {'; '.join(lines)}\n"
-            "the part before it converts: onnxviz convert --outputs, with the tensor that it reads",
+            f"the part before it converts: onnxviz convert --outputs{way}",
             "unsupported",
         )
 

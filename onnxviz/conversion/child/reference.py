@@ -131,6 +131,8 @@ def _random(given: SourceInput, size: int, generator: numpy.random.Generator) ->
     """Return floats in 0..1, bytes and quantised numbers of all values, or 0 and 1 for others; a free batch is 1."""
     shape = _shape(given, size)
     dtype = numpy.dtype(given.dtype)
+    if given.fixed is not None:
+        return numpy.array(given.fixed, dtype)
     if dtype.kind == "f":
         return generator.uniform(0, 1, shape).astype(dtype)
     if dtype.kind in "iu" and (dtype.itemsize == 1 or given.quantised):

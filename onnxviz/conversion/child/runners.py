@@ -25,13 +25,14 @@ DEQUANTISED = "_dequant"
 class SourceInput:
     """An input to fill with random numbers. A size that is not known is None; all are if their number is not known.
 
-    Whole numbers that stand for real ones are `quantised`.
+    Whole numbers that stand for real ones are `quantised`. Those that no random ones will do for are `fixed`.
     """
 
     name: str
     sizes: list[int | None] | None
     dtype: npt.DTypeLike
     quantised: bool = False
+    fixed: list[int] | None = None
 
 
 class GraphRunner:
@@ -100,6 +101,7 @@ class LiteRunner:
                 [None if size < 0 else size for size in detail.get("shape_signature", detail["shape"]).tolist()],
                 detail["dtype"],
                 _is_quantised(detail),
+                file.asked.get(self._name(detail)),
             )
             for detail in self._interpreter.get_input_details()
         ]

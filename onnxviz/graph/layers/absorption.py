@@ -30,6 +30,7 @@ _MAY_FOLLOW: Mapping[str, frozenset[str]] = {
     "other": frozenset({"affine", "act"}),  # what a norm makes of rows of a table is the norm's
     "norm": frozenset({"affine", "act"}),
     "act": _NOTHING,
+    "recurrent": _NOTHING,  # its own nonlinearity is inside
     "attention": _NOTHING,
 }
 

@@ -16,7 +16,7 @@ from onnxviz.graph.layers.names import LayerNames
 from onnxviz.graph.node import Node
 from onnxviz.graph.operators.axis_letters import Axes
 from onnxviz.graph.operators.layouts import guess_axes
-from onnxviz.graph.operators.table import KINDS, operator_of, packed_weights, weight_count
+from onnxviz.graph.operators.table import DEEPENING, KINDS, operator_of, packed_weights, weight_count
 from onnxviz.layout import TensorSpec, channel_axis
 
 __all__ = ["KINDS", "Layer", "catalogue"]
@@ -62,7 +62,7 @@ class _Cataloguer:
         """Give every node of the file as a layer, and whether the model's author knew it as one."""
         for node in self._graph.nodes:
             depth = max([self._depths.get(value, 0) for value in (*node.inputs, *node.captured)], default=0)
-            depth += self._families.kinds[node.index] in ("conv", "dense")
+            depth += self._families.kinds[node.index] in DEEPENING
             self._depths.update((output, depth) for output in node.outputs if output)
             if any(node.outputs) and not is_carrier(node.domain, node.op):
                 first, *further = filter(None, node.outputs)

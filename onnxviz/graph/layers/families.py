@@ -23,6 +23,8 @@ from onnxviz.layout import TensorSpec, spatial_axes
 _ARITHMETIC = frozenset({"int64", "bool", "object", "str"})
 _MAY_BE_ARITHMETIC = frozenset({"pool", "act", "join", "add", "resize"})
 
+_SHIFTS_AND_SCALES = frozenset({"Add", "Sub", "Mul", "Div"})
+
 _SPATIAL_REDUCTIONS = frozenset({"ReduceMean", "ReduceMax"})
 
 
@@ -40,7 +42,8 @@ class Families:
 
         An Add that shifts a conv, dense or norm layer by a constant, the Add within a HardSwish or GELU, and the means
         of a norm are parts of a layer and no `add` or `pool`; what is computed from constants alone, and arithmetic on
-        shapes, is `other`.
+        shapes, is `other`. A node that ends what the model's author called a norm is one, though it be a shift by a
+        constant, as of a batch norm that follows no convolution.
         """
         return ["other" if index in self.affine else kind for index, kind in enumerate(self._kinds_alone)]
 
@@ -82,6 +85,7 @@ class Families:
     def _kinds_alone(self) -> Sequence[str]:
         """The kind of each node where no constant is seen as a part of the layer before it."""
         gating, normalising = _members(self.gates), _members(self.norms)
+        mapped = read_layer_map(self._graph.metadata).layers
         kinds: list[str] = []
         for node in self._graph.nodes:
             kind = operator_of(node).kind
@@ -93,6 +97,10 @@ class Families:
                 kind = "other"
             elif node.operator in _SPATIAL_REDUCTIONS and _reduces_space(self._graph, node, self.axes):
                 kind = "pool"
+            elif node.operator in _SHIFTS_AND_SCALES and any(
+                value in mapped and mapped[value].is_norm for value in node.outputs
+            ):
+                kind = "norm"
             kinds.append(kind if _is_layer(self._graph, node, kind, self._types) else "other")
         return kinds
 

@@ -42,9 +42,10 @@ class Layer:
     """A node worth looking at, with the norm and nonlinearity that alone follow it.
 
     Shape, dtype and layout are those of the act value. `bytes` is what that value takes for a batch of 1, or for the
-    model's own batch where that is a fixed number; `depth` counts conv and dense nodes on the longest path from an
-    input, the layer's own included; `index` is the node's place in the flat graph. `inside` is empty at top level, else
-    it says which bodies and functions hold the node, from the outside in, such as `If #12 then_branch / block #0`.
+    model's own batch where that is a fixed number; `depth` counts conv, dense and recurrent nodes on the longest path
+    from an input, the layer's own included; `index` is the node's place in the flat graph. `inside` is empty at top
+    level, else it says which bodies and functions hold the node, from the outside in, such as
+    `If #12 then_branch / block #0`.
     """
 
     name: str

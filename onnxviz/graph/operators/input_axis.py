@@ -42,7 +42,6 @@ class InputAxis:
     high: Fraction = Fraction(0)
     loose: bool = False
     whole: bool = False
-    unknown: bool = False
     varies: frozenset[int] = frozenset()
     fold: Fold | None = None
 
@@ -50,8 +49,8 @@ class InputAxis:
 GONE = InputAxis(None, whole=True)
 """An axis of which each position has seen all."""
 
-UNFOLLOWED = InputAxis(None, unknown=True)
-"""An axis that went through what is not understood."""
+UNFOLLOWED = InputAxis(None, whole=True, loose=True)
+"""An axis that went through what is not understood: of it each position has seen some, at most all."""
 
 
 def follow_axis(axis: InputAxis, rule: Reads, *, is_lone: bool) -> InputAxis:
@@ -67,9 +66,9 @@ def follow_axis(axis: InputAxis, rule: Reads, *, is_lone: bool) -> InputAxis:
     if folded is not None:
         axis, read = folded
     if read.out is None:
-        return replace(GONE, loose=read.loose, unknown=axis.unknown)
+        return UNFOLLOWED if read.loose else GONE
     if read.pull is not None and not read.pull.step:  # each position sees some of the axis, wherever it lies itself
-        return replace(GONE, loose=True, unknown=axis.unknown)
+        return UNFOLLOWED
     moved = axis if read.pull is None else _pulled(axis, read.pull)
     joins = None if is_lone and rule.joins == read.out else rule.joins  # beside constants a position sees all there is
     varying = axis.varies - {joins}  # joined, none of an axis is left out
@@ -147,15 +146,12 @@ def merged(axes: Sequence[InputAxis], lengths: Sequence[Dimension] = ()) -> Inpu
     """Join what the operands of a node see of one input axis; `lengths` are the sizes of what the node makes."""
     local: Sequence[InputAxis] = [axis for axis in axes if axis.place is not None]
     gone = [axis for axis in axes if axis.place is None]
-    whole = any(axis.whole for axis in axes)
-    # All that may be seen is the whole input; beside a field it is not known whether that is seen as well.
-    partly = any(axis.loose for axis in gone)
-    unknown = any(axis.unknown for axis in axes) or (partly and bool(local))
     if not local:
-        return InputAxis(None, loose=all(axis.loose for axis in gone), whole=whole, unknown=unknown)
-    aligned = _aligned(local, lengths)
+        return UNFOLLOWED if all(axis.loose for axis in gone) else GONE
+    # Beside a field, what may be seen may lie anywhere in the input: all of it, and no gate, is the bound then.
+    aligned = None if any(axis.loose for axis in gone) else _aligned(local, lengths)
     if aligned is None:
-        return replace(GONE, loose=True, unknown=unknown)
+        return UNFOLLOWED
     local = aligned
     return InputAxis(
         local[0].place,
@@ -163,8 +159,7 @@ def merged(axes: Sequence[InputAxis], lengths: Sequence[Dimension] = ()) -> Inpu
         min(axis.low for axis in local),
         max(axis.high for axis in local),
         any(axis.loose for axis in local),
-        whole,
-        unknown,
+        any(axis.whole for axis in axes),
         frozenset().union(*(axis.varies for axis in local)),
         local[0].fold,
     )

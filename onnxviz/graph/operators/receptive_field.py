@@ -20,7 +20,7 @@ from typing import Any
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.operators.input_axis import UNFOLLOWED, InputAxis, follow_axis, merged, unfolded
 from onnxviz.graph.operators.reads.rule import NOTHING, KnownSizes, Operand
-from onnxviz.graph.operators.table import operator_of, rule_of
+from onnxviz.graph.operators.table import operator_of, reads_of
 from onnxviz.layout import Dimension, TensorSpec
 
 
@@ -30,7 +30,6 @@ class Status(StrEnum):
     EXACT = "exact"
     UPPER_BOUND = "upper bound"
     WHOLE_INPUT = "whole input"
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +37,9 @@ class ReceptiveField:
     """What one position of a value sees of an input, an entry for each axis of space, in input pixels, `(y, x)`.
 
     `size` is the span from the first to the last pixel, holes of dilation included, seen by all channels together;
-    `start` is that of position 0 and negative where padding is. The three are None where the status is `whole input` or
-    `unknown`, the last two also for tokens, which lie along one axis. `reaches_whole` says that besides this local
-    field the whole input matters, through a gate or a normalisation.
+    `start` is that of position 0 and negative where padding is. The three are None where the status is `whole input`,
+    which is all that can be said behind what is not followed; the last two also for tokens, which lie along one axis.
+    `reaches_whole` says that besides this local field the whole input matters, through a gate or a normalisation.
     """
 
     size: tuple[int, ...] | None
@@ -141,9 +140,8 @@ def _follow(
                     lengths = sizes.shape(value) or ()
                     traces[value] = tuple(merged(axes, lengths) for axes in zip(*kept, strict=True))
     if not spatial and any(operator_of(node).kind == "conv" and node.outputs[0] in traces for node in graph.nodes):
-        spatial.update(
-            range(2, count)
-        )  # it slides over what could not be followed: its fields are not followed, but it has some
+        # It slides over what could not be followed: its fields are not followed, but it has some.
+        spatial.update(range(min(2, count - 1), count))
     return traces, tuple(sorted(spatial))
 
 
@@ -157,7 +155,7 @@ def _least_rank(trace: _Trace) -> int:
 
 def _through(operand: Operand, trace: _Trace, spatial: set[int], *, is_lone: bool) -> _Trace | None:
     """Return a trace after a node, as the node reads one operand; None where it does not read its values."""
-    rule = rule_of(operand)
+    rule = reads_of(operand)
     if rule is NOTHING:
         return None
     if rule is None or len(rule.axes) < _least_rank(trace):
@@ -181,8 +179,6 @@ def _laid_out(trace: _Trace, shape: Sequence[Dimension]) -> _Trace:
 
 def _field(trace: _Trace, spatial: Iterable[int], source: str) -> ReceptiveField:
     axes = [trace[axis] for axis in spatial]
-    if any(axis.unknown for axis in axes):
-        return ReceptiveField(None, None, None, Status.UNKNOWN, False, source)
     if any(axis.place is None for axis in axes):
         return ReceptiveField(None, None, None, Status.WHOLE_INPUT, True, source)
     places = {axis.place for axis in axes}

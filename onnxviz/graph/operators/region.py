@@ -19,7 +19,7 @@ from onnxviz.graph.graph import Graph
 from onnxviz.graph.node import Node
 from onnxviz.graph.operators.reads.rule import NOTHING, AxisRead, KnownSizes, Operand, Pull, Reads
 from onnxviz.graph.operators.receptive_field import Status, follow_input, main_input
-from onnxviz.graph.operators.table import rule_of
+from onnxviz.graph.operators.table import reads_of
 from onnxviz.layout import TensorSpec, TokenGrid, shape_text
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
@@ -124,7 +124,7 @@ def _back(node: Node, output: int, needs: dict[str, _Need], sizes: KnownSizes, f
         if value not in followed:
             continue
         shape = _numbers(sizes, value)
-        rule = rule_of(Operand(node, place, len(shape), output, sizes))
+        rule = reads_of(Operand(node, place, len(shape), output, sizes))
         if rule is NOTHING:
             continue
         if rule is None or len(rule.axes) != len(shape):

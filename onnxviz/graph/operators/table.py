@@ -18,6 +18,7 @@ from onnxviz.graph.carrying import CARRYING
 from onnxviz.graph.node import STANDARD_DOMAINS, Node
 from onnxviz.graph.operators import axis_seeds as seeds
 from onnxviz.graph.operators.reads import (
+    einsum,
     elementwise,
     holders,
     moving,
@@ -26,11 +27,16 @@ from onnxviz.graph.operators.reads import (
     reductions,
     reshaping,
     resizing,
+    sampling,
+    sequences,
     windows,
 )
 from onnxviz.graph.operators.reads.rule import Operand, Pull, Reads, Rule, everything, nothing, something
 
-KINDS = ("conv", "pool", "norm", "act", "join", "add", "dense", "attention", "resize", "other")
+KINDS = ("conv", "pool", "norm", "act", "join", "add", "dense", "recurrent", "attention", "resize", "other")
+
+DEEPENING = frozenset({"conv", "dense", "recurrent"})
+"""The kinds that a depth counts: those that multiply what they read by weights."""
 
 _MICROSOFT = "com.microsoft"
 OWN_DOMAIN = "onnxviz.computed"
@@ -72,7 +78,7 @@ _ROWS: Iterable[tuple[str, Operator]] = (
     ("ConvTranspose", Operator("conv", windows.transposed_window, seeds.spatial, weights=(1, 2))),
     ("ConvInteger", Operator("conv", windows.window, seeds.spatial, weights=(1,))),
     ("QLinearConv", Operator("conv", windows.window, seeds.spatial, weights=(3, 8), output_scale=6)),
-    ("DeformConv", Operator("conv", None, seeds.spatial, weights=(1, 3))),
+    ("DeformConv", Operator("conv", sampling.deformed_window, seeds.spatial, weights=(1, 3))),
     ("CausalConvWithState", Operator("other", None, seeds.spatial)),
     ("NhwcConv NhwcFusedConv NhwcMaxPool", Operator("other", None, seeds.channels_last)),
     ("GroupNorm SkipGroupNorm", Operator("norm", None, seeds.group_norm, weights=(1, 2))),
@@ -86,7 +92,9 @@ _ROWS: Iterable[tuple[str, Operator]] = (
         "QLinearGlobalAveragePool",
         Operator("pool", reductions.over_space, seeds.global_pool, seeds.spatial, output_scale=3),
     ),
-    ("MaxUnpool GridSample RoiAlign MaxRoiPool", Operator("other", None, seeds.spatial)),
+    ("MaxUnpool", Operator("other", sampling.unpooled, seeds.spatial)),
+    ("GridSample", Operator("other", sampling.grid_sample, seeds.spatial)),
+    ("RoiAlign MaxRoiPool", Operator("other", sampling.regions_of_interest, seeds.spatial)),
     ("DepthToSpace", Operator("resize", windows.depth_to_space, seeds.spatial)),
     ("SpaceToDepth", Operator("resize", windows.space_to_depth, seeds.spatial)),
     ("Resize Upsample", Operator("resize", resizing.resize)),
@@ -104,7 +112,8 @@ _ROWS: Iterable[tuple[str, Operator]] = (
     ("SkipLayerNormalization", Operator("norm", normalising.skip_norm, None, seeds.skip_norm, (2, 3, 4))),
     ("SkipSimplifiedLayerNormalization", Operator("norm", normalising.skip_norm, None, seeds.skip_norm, (2, 3))),
     ("EmbedLayerNormalization", Operator("norm", None, seeds.tokens, weights=(2, 3, 4, 5, 6))),
-    ("BiasAdd BiasSplitGelu", Operator("other", None, seeds.tokens)),
+    ("BiasSplitGelu", Operator("other", None, seeds.tokens)),
+    ("BiasAdd", Operator("other", elementwise.pointwise, seeds.tokens)),
     ("BiasGelu FastGelu", Operator("act", elementwise.pointwise, None, seeds.bias, (1,))),
     ("MeanVarianceNormalization", Operator("other", normalising.mean_variance)),
     ("LpNormalization", Operator("other", normalising.along_axis)),
@@ -141,12 +150,13 @@ _ROWS: Iterable[tuple[str, Operator]] = (
     ),
     ("Attention", Operator("attention", products.attention, seeds.attention)),
     ("MultiHeadAttention", Operator("attention", products.fused_attention, seeds.fused_attention)),
-    ("GroupQueryAttention", Operator("attention", None, seeds.fused_attention)),
+    ("GroupQueryAttention", Operator("attention", sequences.grouped_attention, seeds.fused_attention)),
     ("SparseAttention LongformerAttention", Operator("other", None, seeds.fused_attention)),
     ("QAttention", Operator("attention", None, seeds.fused_attention, weights=(1, 2))),
-    ("Einsum", Operator("other", products.einsum)),
-    ("LSTM GRU RNN", Operator("other", something, seeds.recurrent, weights=_EVERY_INPUT)),
-    ("DynamicQuantizeLSTM", Operator("other", something, seeds.recurrent, weights=(1, 2, 3, 7))),
+    (
+        "LSTM GRU RNN DynamicQuantizeLSTM",
+        Operator("recurrent", sequences.recurrent, seeds.recurrent, weights=(1, 2, 3, 7)),
+    ),
     ("Gather", Operator("other", moving.gather, None, seeds.embedding, (0,))),
     (
         "Abs Acos Acosh And Asin Asinh Atan Atanh BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Cast "
@@ -164,7 +174,7 @@ _ROWS: Iterable[tuple[str, Operator]] = (
     ("QuantizeLinear DequantizeLinear", Operator("other", elementwise.quantisation)),
     ("DynamicQuantizeLinear", Operator("other", normalising.dynamic_scale)),
     ("CastLike", Operator("other", elementwise.cast_like)),
-    ("CumSum", Operator("other", normalising.running_sum)),
+    ("CumProd CumSum", Operator("other", normalising.running_sum)),
     ("Expand", Operator("other", elementwise.expand)),
     ("Flatten", Operator("other", reshaping.flatten)),
     ("Pad", Operator("other", moving.pad)),
@@ -174,10 +184,16 @@ _ROWS: Iterable[tuple[str, Operator]] = (
     ("Squeeze", Operator("other", moving.squeeze)),
     ("Tile", Operator("other", moving.tile)),
     ("TopK", Operator("other", reductions.top)),
-    ("ScatterElements ScatterND Trilu", Operator("other", moving.overwritten)),
+    ("ScatterElements ScatterND TensorScatter Trilu", Operator("other", moving.overwritten)),
     ("CenterCropPad", Operator("other", moving.centred)),
     ("Transpose", Operator("other", moving.transpose)),
     ("Unsqueeze", Operator("other", moving.unsqueeze)),
+    ("RotaryEmbedding", Operator("other", sequences.rotary)),
+    ("Einsum", Operator("other", einsum.einsum)),
+    ("Compress", Operator("other", sampling.compressed)),
+    ("GatherElements", Operator("other", sampling.gather_elements)),
+    ("GatherND", Operator("other", sampling.gather_nd)),
+    ("ReverseSequence", Operator("other", sampling.reversed_lines)),
     ("DFT Det MelWeightMatrix NonZero STFT", Operator("other", something)),
     ("Shape Size ConstantOfShape EyeLike RandomNormalLike RandomUniformLike", Operator("other", nothing)),
 )
@@ -261,12 +277,6 @@ def reads_of(operand: Operand) -> Reads | None:
         return None
     absurd = found is not None and any(_is_absurd(axis.pull) for axis in found.axes if axis.pull is not None)
     return None if absurd else found
-
-
-def rule_of(operand: Operand) -> Reads | None:
-    """Return which positions of an operand a node reads, None where that is not understood."""
-    found = reads_of(operand)
-    return found if found is not None and found.understood else None
 
 
 def _is_absurd(pull: Pull) -> bool:

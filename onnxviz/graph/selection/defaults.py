@@ -10,6 +10,7 @@ from onnxviz.graph.layers.layer import Layer
 from onnxviz.graph.selection.choices import Choice, require_tap, select
 
 _SHOWN_FIRST = ("conv", "pool")
+_TAKEN_BESIDE = "recurrent"
 
 
 def default_choices(
@@ -19,7 +20,7 @@ def default_choices(
 
     | the model has | taken |
     |---|---|
-    | layers of kind conv or pool | these |
+    | layers of kind conv or pool | these, and recurrent layers |
     | else layers of rank 3 or more | these, and those of a rank that a run alone tells |
     | else layers | all of them |
     | else | the outputs of its nodes, constants where there is nothing else |
@@ -39,9 +40,11 @@ def default_choices(
 
 def _default_text(layers: Sequence[Layer]) -> tuple[str, str]:
     """Return the selection that stands for none, and words for it."""
-    first = [kind for kind in _SHOWN_FIRST if any(layer.kind == kind for layer in layers)]
-    if first:
-        return ",".join(f"kind={kind}" for kind in first), ",".join(first)  # as fields, which are not names as well
+    kinds = {layer.kind for layer in layers}
+    if not kinds.isdisjoint(_SHOWN_FIRST):
+        taken = (*_SHOWN_FIRST, _TAKEN_BESIDE)
+        # In one term; as fields, which are not names as well.
+        return f"({','.join(f'kind={kind}' for kind in taken)})", ",".join(kind for kind in taken if kind in kinds)
     if not layers:
         return "other", "the outputs of its nodes, since no node is a layer of a kind"
     vectors = sum(layer.rank is not None and layer.rank < 3 for layer in layers)

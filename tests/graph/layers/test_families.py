@@ -105,7 +105,10 @@ KINDS = [
     ("com.microsoft.BiasGelu (x, row)", "act", 4),
     ("com.microsoft.FastGelu (x, row)", "act", 4),
     ("com.microsoft.QuickGelu (x)", "act", 0),
-    ("LSTM (x, side, side, row)", "other", 36),
+    ("LSTM (x, side, side, row)", "recurrent", 36),
+    ("GRU (x, side, side, row, , x)", "recurrent", 36),
+    ("RNN (x, side, side, row, , row)", "recurrent", 36),
+    ("com.microsoft.DynamicQuantizeLSTM (x, side, side, row, , , , , s, s, s, s)", "recurrent", 36),
     ("other.domain.Conv (x, k)", "other", 0),
     ("Relu (row)", "other", 0),
 ]

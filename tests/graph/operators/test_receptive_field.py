@@ -139,14 +139,17 @@ def test_worked_on_paper(
     assert (found.status, found.reaches_whole) == (status, whole)
 
 
+WHOLE = ReceptiveField(None, None, None, Status.WHOLE_INPUT, True, "x")
+
+
 def test_global_pooling_sees_all() -> None:
     found = field(f"{HEAD} {{ a = Conv (x, w) y = GlobalAveragePool (a) }}")
     assert (found.status, found.size, found.reaches_whole) == (Status.WHOLE_INPUT, None, True)
 
 
-def test_an_operator_that_nobody_knows_is_unknown() -> None:
+def test_an_operator_that_nobody_knows_sees_at_most_the_whole_input() -> None:
     text = '<ir_version: 8, opset_import: ["": 17, "acme": 1]>\n' + f"{HEAD} {{ a = Conv (x, w) y = acme.Fold (a) }}"
-    assert fields(parser.parse_model(text))["y"].status is Status.UNKNOWN
+    assert fields(parser.parse_model(text))["y"] == WHOLE
 
 
 def test_an_nhwc_input_is_followed_through_its_transpose() -> None:
@@ -169,7 +172,7 @@ def test_a_field_as_json() -> None:
         "status": "upper bound",
         "global": True,
     }
-    assert ReceptiveField(None, None, None, Status.UNKNOWN, False, "x").as_json()["size"] is None
+    assert WHOLE.as_json()["size"] is None
 
 
 def test_fields_are_counted_in_the_input_behind_which_convolutions_lie() -> None:
@@ -203,7 +206,7 @@ def test_fields_are_counted_in_the_first_input_of_rank_3_or_more() -> None:
     assert "z" not in found
 
 
-def test_what_a_body_reads_of_the_outer_graph_is_unknown() -> None:
+def test_what_a_body_reads_of_the_outer_graph_is_at_most_the_whole_input() -> None:
     found = fields(
         parser.parse_model(
             """<ir_version: 8, opset_import: ["": 17]>
@@ -222,13 +225,13 @@ def test_what_a_body_reads_of_the_outer_graph_is_unknown() -> None:
             }"""
         )
     )
-    assert found["b"] == ReceptiveField(None, None, None, Status.UNKNOWN, False, "x")
+    assert found["b"] == WHOLE
     assert "n" not in found
     assert (found["d"].status, found["d"].size) == (Status.EXACT, (3, 3))
-    assert found["y"].status is Status.UNKNOWN
+    assert found["y"] == WHOLE
 
 
-def test_an_unknown_stays_unknown_whatever_follows() -> None:
+def test_behind_what_is_not_followed_the_whole_input_is_the_bound_whatever_follows() -> None:
     for tail in ("y = GlobalAveragePool (u)", "y = Add (u, c)", "y = Softmax <axis=2> (u)"):
         found = fields(
             parser.parse_model(
@@ -240,8 +243,7 @@ def test_an_unknown_stays_unknown_whatever_follows() -> None:
                 }}"""
             )
         )["y"]
-        assert found.status is Status.UNKNOWN
-        assert not found.reaches_whole
+        assert found == WHOLE  # and not the field of `c` beside a gate
 
 
 DRIFTING = """<ir_version: 8, opset_import: ["": 17]>
@@ -264,7 +266,7 @@ def test_operands_with_different_strides_drift_apart_over_a_known_size() -> None
 def test_operands_with_different_strides_may_see_everything_of_an_open_size() -> None:
     found = fields(parser.parse_model(DRIFTING.format(size="S")))
     assert found["y"].status is Status.WHOLE_INPUT
-    assert found["z"].status is Status.UNKNOWN  # and is not the field of `corner` beside a gate
+    assert found["z"] == WHOLE  # and is not the field of `corner` beside a gate
 
 
 def test_a_skip_beside_aligned_corners_sees_no_more_than_its_bound() -> None:
@@ -375,7 +377,7 @@ def test_tokens_see_their_patch_and_go_back_to_a_map() -> None:
     assert found["yr"] == ReceptiveField((5, 5), (1, 1), (-2, -2), Status.EXACT, True, "x")
 
 
-def test_what_is_sliced_at_places_that_are_computed_from_values_is_unknown() -> None:
+def test_what_is_sliced_at_places_that_are_computed_from_values_may_be_anything() -> None:
     found = fields(
         parser.parse_model(
             """<ir_version: 8, opset_import: ["": 17]>
@@ -389,4 +391,58 @@ def test_what_is_sliced_at_places_that_are_computed_from_values_is_unknown() -> 
     )
     assert (found["part"].size, found["part"].reaches_whole) == ((3, 3), False)
     assert (found["same"].size, found["same"].reaches_whole) == ((3, 3), False)
-    assert (found["y"].status, found["y"].size, found["y"].reaches_whole) == (Status.UNKNOWN, None, False)
+    assert found["y"] == WHOLE
+
+
+def test_a_sound_whose_samples_are_joined_at_a_place_that_is_not_known_has_a_field_all_the_same() -> None:
+    """The emphasis of high tones before a spectrogram: x[0], x[1] - x[0], x[2] - x[1] ... of any length."""
+    found = fields(
+        parser.parse_model(
+            """<ir_version: 8, opset_import: ["": 17]>
+            g (float[1,L] x) => (float[] y)
+            <float[2,1,3] w = {1, 1, 1, 1, 1, 1}, int64[1] zero = {0}, int64[1] one = {1},
+            int64[1] far = {9223372036854775807}, int64[1] back = {-1}> {
+                first = Slice (x, zero, one, one)
+                rest = Slice (x, one, far, one)
+                before = Slice (x, zero, back, one)
+                change = Sub (rest, before)
+                joined = Concat <axis=1> (first, change)
+                sound = Unsqueeze (joined, one)
+                y = Conv <kernel_shape=[3]> (sound, w)
+            }"""
+        )
+    )
+    assert found["y"] == WHOLE
+
+
+def test_a_map_that_is_resized_to_a_size_not_known_keeps_its_channels_and_may_see_all() -> None:
+    found = fields(
+        parser.parse_model(
+            """<ir_version: 8, opset_import: ["": 17]>
+            g (float[N,2,H,W] x, float[2,2,3,3] w, int64[4] to) => (float[] y) {
+                c = Conv <pads=[1,1,1,1]> (x, w)
+                y = Resize (c, , , to)
+            }"""
+        )
+    )
+    assert found["y"] == WHOLE
+
+
+@pytest.mark.parametrize(("direction", "status"), [("forward", Status.UPPER_BOUND), ("bidirectional", Status.EXACT)])
+def test_a_step_of_a_recurrent_layer_has_its_own_field_beside_those_of_other_steps(
+    direction: str, status: Status
+) -> None:
+    count = 2 if direction == "bidirectional" else 1
+    found = fields(
+        parser.parse_model(
+            f"""<ir_version: 8, opset_import: ["": 17]>
+            g (float[1,1,64] x, float[4,1,5] w, float[{count},6,4] u, float[{count},6,2] r) => (float[] y, float[] h) {{
+                c = Conv <kernel_shape=[5], strides=[2]> (x, w)
+                t = Transpose <perm=[2,0,1]> (c)
+                y, h = GRU <hidden_size=2, direction="{direction}"> (t, u, r)
+                s = Transpose <perm=[2,1,3,0]> (y)
+            }}"""
+        )
+    )
+    assert found["y"] == found["s"] == ReceptiveField((5,), (2,), (0,), status, True, "x")
+    assert found["h"] == WHOLE

@@ -37,7 +37,7 @@ def rewrite(tensorflow: ModuleType, path: str, folder: str) -> str:
     model = schema.ModelT.InitFromPackedBuf(data, 0)
     graphs = [_Subgraph(schema, model, graph) for graph in model.subgraphs]
     changes = [change() for graph in graphs for change in (graph.name, graph.write_out, graph.flatten, graph.activate)]
-    return _write(model, os.path.join(folder, _REWRITTEN)) if any(changes) else path
+    return write(model, os.path.join(folder, _REWRITTEN)) if any(changes) else path
 
 
 def choose(tensorflow: ModuleType, path: str, folder: str, wanted: str | None) -> tuple[str, str]:
@@ -60,7 +60,7 @@ def choose(tensorflow: ModuleType, path: str, folder: str, wanted: str | None) -
     if known.get(name, 0) == 0:
         return path, name if len(known) > 1 else ""
     _swap(model, known[name])
-    return _write(model, os.path.join(folder, _CHOSEN)), name
+    return write(model, os.path.join(folder, _CHOSEN)), name
 
 
 def _swap(model: Any, place: int) -> None:
@@ -75,7 +75,8 @@ def _swap(model: Any, place: int) -> None:
                 setattr(operator.builtinOptions, key, swapped.get(value, value))
 
 
-def _write(model: Any, path: str) -> str:
+def write(model: Any, path: str) -> str:
+    """Write a model and return the path."""
     import flatbuffers
 
     builder = flatbuffers.Builder(1 << 20)

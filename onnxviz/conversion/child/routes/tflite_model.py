@@ -19,6 +19,7 @@ from ..loaded import LiteFile, Loaded, Row, channels_last
 from ..onnx_nodes import refuse_untranslated
 from ..reaching_out import check_nodes
 from ..runners import DEQUANTISED, PREQUANTISED
+from .lite_ends import cut
 from .lite_file import choose, rewrite
 
 _LAYERS = frozenset(
@@ -28,6 +29,8 @@ _LAYERS = frozenset(
     "LOCAL_RESPONSE_NORMALIZATION".split()
 )
 _STATEFUL = frozenset("VAR_HANDLE READ_VARIABLE ASSIGN_VARIABLE CALL_ONCE".split())
+# Where an operator takes the shape that it is to make.
+_ASKED = {"TRANSPOSE_CONV": 0, "RESHAPE": 1, "BROADCAST_TO": 1, "FILL": 0}
 _SPATIAL = ("CONV", "POOL", "RESIZE", "SPACE", "LOCAL_RESPONSE")
 # A product of two computed values may have any axis last.
 _UNKNOWN = ("BATCH_MATMUL",)
@@ -43,6 +46,7 @@ def load(tensorflow: ModuleType, request: Request) -> Loaded:
     try:
         folder = os.path.dirname(request["output"])
         source, signature = choose(tensorflow, request["source"], folder, request["signature"])
+        source = cut(source, folder, request["inputs"], request["outputs"])
         path = rewrite(tensorflow, source, folder)
         graph = _read(path)
     except Refusal:
@@ -55,8 +59,9 @@ def load(tensorflow: ModuleType, request: Request) -> Loaded:
     authors = authors_names([name.partition(";")[0] for _, name in kept])
     if len(set(authors)) < len(authors):
         authors = [name for _, name in kept]
+    ranks = graph.ranks
     rows = [
-        Row(author, kind, floats.get(name, name), _layout(kind, graph.ranks[name]))
+        Row(author, kind, floats.get(name, name), _layout(kind, ranks[name]))
         for author, (kind, name) in zip(authors, kept)
     ]
     # A quantised input is given as it is; what it stands for comes after it.
@@ -70,14 +75,14 @@ def load(tensorflow: ModuleType, request: Request) -> Loaded:
         sources={operator.outputs[0]: operator.inputs[0] for operator in graph.of("DEQUANTIZE")},
         rounded=before,
         between=[*(floats[name] for name in graph.rounding), *set(before.values()) - {*floats.values(), *graph.names}],
+        asked=graph.asked,
     )
     facts = Facts(signature=signature) if signature else Facts()
     return Loaded(None, graph.inputs, ends, dict(zip(ends, graph.outputs)), rows, facts, file)
 
 
-def _rank(tensor: Any) -> int | None:
-    """Return the number of axes; None where the file does not say: a shape without axes is a scalar's as well."""
-    return tensor.ShapeLength() or None
+def _shape(tensor: Any) -> list[int]:
+    return [int(size) for size in tensor.ShapeAsNumpy()] if tensor.ShapeLength() else []
 
 
 def _layout(kind: str, rank: int | None) -> str | None:
@@ -103,7 +108,7 @@ class _LiteGraph:
     inputs: list[str]
     outputs: list[str]
     scales: dict[str, Any]
-    ranks: dict[str, int | None]
+    shapes: dict[str, list[int]]
     variables: list[str]
 
     def of(self, kind: str) -> list[_LiteOperator]:
@@ -116,6 +121,22 @@ class _LiteGraph:
         for operator in self.of("QUANTIZE"):
             found[operator.outputs[0]] = found.get(operator.inputs[0], operator.inputs[0])
         return found
+
+    @property
+    def asked(self) -> dict[str, list[int]]:
+        """For each input that says which shape an operator makes, the shape that the file notes."""
+        found: dict[str, list[int]] = {}
+        for operator in self.operators:
+            place = _ASKED.get(operator.kind, len(operator.inputs))
+            for name in set(operator.inputs[place : place + 1]).intersection(self.inputs):
+                shape = self.shapes[operator.outputs[0]]
+                found.update({name: shape} if self.shapes[name] == [len(shape)] else {})
+        return found
+
+    @property
+    def ranks(self) -> dict[str, int | None]:
+        """The number of axes of each tensor; None where the file does not say: a scalar's shape has no axes as well."""
+        return {name: len(shape) or None for name, shape in self.shapes.items()}
 
     @property
     def rounding(self) -> list[str]:
@@ -147,7 +168,7 @@ def _read(path: str) -> _LiteGraph:
         [names[graph.Inputs(place)] for place in range(graph.InputsLength())],
         [names[graph.Outputs(place)] for place in range(graph.OutputsLength())],
         {name: _scale(tensor) for name, tensor in zip(names, tensors) if _scale(tensor)},
-        {name: _rank(tensor) for name, tensor in zip(names, tensors)},
+        {name: _shape(tensor) for name, tensor in zip(names, tensors)},
         [name for name, tensor in zip(names, tensors) if tensor.IsVariable()],
     )
 
@@ -165,11 +186,14 @@ def _check_operators(graph: _LiteGraph, opset: int) -> None:
         what = f"{kind} at '{name}'" if name and kind else kind or f"'{name}'"
         raise Refusal(f"the model keeps a state between runs ({what}), which ONNX does not have", "unsupported")
     known = {*tfl_op.create_tfl_to_tf_mapping(), *tf_op.create_mapping(opset, [])}
-    refuse_untranslated(
-        (operator.kind, "".join(operator.outputs[:1]))
+    unknown = [
+        operator
         for operator in graph.operators
         if f"TFL_{operator.kind}" not in known and not operator.kind.startswith("Flex")
-    )
+    ]
+    made = {name for operator in graph.operators if operator not in unknown for name in operator.outputs}
+    before = next((f"'{name}'" for operator in unknown for name in operator.inputs if name in made), "")
+    refuse_untranslated(((operator.kind, "".join(operator.outputs[:1])) for operator in unknown), before)
 
 
 def _scale(tensor: Any) -> tuple[Any, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from onnxviz.graph.operators.reads.rule import (
     MOST_PHASES,
@@ -182,6 +183,14 @@ def _patches(operand: Operand, axis: int, indices: Sequence[int] | None) -> Axis
 
 
 def _picked(indices: tuple[int, ...]) -> Pull:
+    """Return the rule of places that are picked one by one; those at even steps are a Slice."""
+    steps = {after - before for before, after in pairwise(indices)} or {1}
+    if indices and len(steps) == 1 and 0 not in steps:
+        return Pull(((indices[0],),), steps.pop())
+    return _repeated(indices)
+
+
+def _repeated(indices: Iterable[int]) -> Pull:
     return Pull(tuple((index,) for index in indices), 0)
 
 
@@ -197,7 +206,7 @@ def tile(operand: Operand) -> Reads:
         if repeats[axis] != 1:
             size = operand.sizes.size(operand.source, axis)
             followed = size is not None and 0 < size <= MOST_PHASES
-            changes[axis] = AxisRead(axis, _picked(tuple(range(size or 0)))) if followed else unfollowed(axis)
+            changes[axis] = AxisRead(axis, _repeated(range(size or 0))) if followed else unfollowed(axis)
     return replaced(operand, changes)
 
 
@@ -210,4 +219,19 @@ def overwritten(operand: Operand) -> Reads:
 
 def centred(operand: Operand) -> Reads:
     """CenterCropPad: positions shift by half of what is cut or put on."""
-    return something(operand) if operand.place else something_in_place(operand)
+    wanted, axes = operand.sizes.integers(operand.node, 1), operand.node.integers("axes")
+    if operand.place:
+        return something(operand)
+    places = [operand.counted(axis) for axis in axes] if axes else list(range(operand.rank))
+    sizes = [operand.sizes.size(operand.source, axis) for axis in places]
+    return replaced(
+        operand,
+        {axis: _centred(axis, size, new) for axis, size, new in zip(places, sizes, wanted or sizes, strict=True)},
+    )
+
+
+def _centred(axis: int, size: int | None, wanted: int | None) -> AxisRead:
+    if size is None or wanted is None:
+        return unfollowed(axis)
+    cut = (size - wanted) // 2 if size > wanted else -((wanted - size) // 2)
+    return AxisRead(axis, Pull(((cut,),), 1))

@@ -91,29 +91,6 @@ def _matrix(operand: Operand, right: int) -> Reads:
     return Reads(tuple(reversed(axes) if operand.node.integer(turned, 0) else axes))
 
 
-def einsum(operand: Operand) -> Reads:
-    """Einsum: letters of the result are followed, those that are summed over are gone."""
-    terms, arrow, result = operand.node.text("equation", "").replace(" ", "").partition("->")
-    term = terms.split(",")[operand.place]
-    if (
-        not arrow
-        or "." in terms
-        or len(term) != operand.rank
-        or len({*term}) < len(term)
-        or len({*result}) < len(result)
-    ):
-        return something(operand)
-    return Reads(tuple(_letter(operand, axis, result.find(letter)) for axis, letter in enumerate(term)))
-
-
-def _letter(operand: Operand, axis: int, place: int) -> AxisRead:
-    """Return how an axis of an Einsum is read that lies at a place of the result, below 0 for none."""
-    if place < 0:
-        return GONE
-    is_stretched = operand.sizes.size(operand.source, axis) == 1 != operand.sizes.size(operand.result, place)
-    return summed(place) if is_stretched else AxisRead(place)
-
-
 def attention(operand: Operand) -> Reads:
     """Attention (ONNX): a row of the query with all keys and values; see `_query` and `_keys`."""
     return _attention(operand, causal="is_causal")

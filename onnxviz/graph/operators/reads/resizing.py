@@ -17,6 +17,7 @@ from onnxviz.graph.operators.reads.rule import (
     replaced,
     something,
     something_in_place,
+    unfollowed,
 )
 
 Taps = Callable[[Fraction], Sequence[int]]
@@ -43,38 +44,38 @@ def resize(operand: Operand) -> Reads:
     """Each output is interpolated between the positions around its coordinate."""
     if operand.place:
         return something(operand)
-    changes = _changes(operand)
-    if changes is None:
-        return Reads(something_in_place(operand).axes, understood=False)
-    return replaced(operand, changes)
-
-
-def _changes(operand: Operand) -> dict[int, AxisRead] | None:
     node = operand.node
     listed = operand.sizes.numbers(node, 4)
     axes = node.integers("axes") or tuple(range(operand.rank))
     if node.text("keep_aspect_ratio_policy", "stretch") != "stretch" and listed != ():
-        return None
+        return something_in_place(operand)
     scales = operand.sizes.numbers(node, 1 if _is_old(node) else 2, "scales")
-    changes = {}
-    for place, axis in enumerate(map(operand.counted, axes)):
-        size, wanted = operand.sizes.size(operand.source, axis), operand.sizes.size(operand.result, axis)
-        if scales:
-            # The numbers are float32: 1/3 has to be seen as a third, or the pattern would never repeat.
-            if not math.isfinite(scales[place]):
-                raise ValueError(f"the scale {scales[place]} is not a number")
-            scale = Fraction(float(scales[place])).limit_denominator(1 << 12)
-        elif size and wanted:
-            scale = Fraction(wanted, size)
-        else:
-            return None
-        if scale == 1 and size == wanted:
-            continue
-        read = _resized(node, axis, _coordinates(node, scale, size, wanted))
-        if read is None:
-            return None
-        changes[axis] = read
-    return changes
+    places = enumerate(map(operand.counted, axes))
+    return replaced(operand, {axis: _axis(operand, axis, scales[place] if scales else None) for place, axis in places})
+
+
+def _axis(operand: Operand, axis: int, factor: float | None) -> AxisRead:
+    """Give the rule of an axis, whose factor is given or that of its sizes."""
+    node, sizes = operand.node, operand.sizes
+    size, wanted = sizes.size(operand.source, axis), sizes.size(operand.result, axis)
+    if factor is not None:
+        if not math.isfinite(factor):
+            raise ValueError(f"the scale {factor} is not a number")
+        # It is float32: 1/3 has to be seen as a third, or the pattern would never repeat.
+        scale = Fraction(float(factor)).limit_denominator(1 << 12)
+    elif size and wanted:
+        scale = Fraction(wanted, size)
+    else:
+        return AxisRead(axis) if _is_kept(operand, axis) else unfollowed(axis)
+    if scale == 1 and size == wanted:
+        return AxisRead(axis)
+    return _resized(node, axis, _coordinates(node, scale, size, wanted)) or unfollowed(axis)
+
+
+def _is_kept(operand: Operand, axis: int) -> bool:
+    """Return whether an axis has one symbol before and behind."""
+    before, after = (operand.sizes.shape(value) or () for value in (operand.source, operand.result))
+    return isinstance(before[axis], str) and before[axis : axis + 1] == after[axis : axis + 1]
 
 
 def _is_old(node: Node) -> bool:

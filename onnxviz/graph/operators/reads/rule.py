@@ -88,13 +88,11 @@ class Reads:
         axes: an AxisRead for each axis of the operand.
         spatial: the operator slides over axes 2 on.
         joins: the output axis along which the operands lie one behind the other.
-        understood: whether it is known what is read; else only `links` count.
     """
 
     axes: tuple[AxisRead, ...]
     spatial: bool = False
     joins: int | None = None
-    understood: bool = True
 
     @property
     def links(self) -> list[tuple[int, int]]:
