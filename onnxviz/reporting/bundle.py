@@ -41,12 +41,16 @@ class PageFiles:
         )
 
 
+_SERVED = "live.js"
+"""What only a page that is served has: a report asks nobody for anything."""
+
+
 @cache
-def load_page() -> PageFiles:
-    """Return the page's files, joined."""
+def load_page(*, served: bool = False) -> PageFiles:
+    """Return the page's files, joined; `served` adds what asks the page's own server."""
     folder = files("onnxviz.reporting") / "page"
     texts = {entry.name: entry.read_text(encoding="utf-8") for entry in folder.iterdir() if entry.is_file()}
-    modules = {name: text for name, text in texts.items() if name.endswith(".js")}
+    modules = {name: text for name, text in texts.items() if name.endswith(".js") and (served or name != _SERVED)}
     styles = {name: text for name, text in texts.items() if name.endswith(".css")}
     return PageFiles(texts["report.html"].strip(), join_styles(styles), join_modules(modules))
 

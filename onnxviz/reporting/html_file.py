@@ -37,7 +37,7 @@ def write_report(
 
     `live` is what a page that is served knows of its server: the `token` that it answers to.
     """
-    page = load_page()
+    page = load_page(served=live is not None)
     head, script = _head(page, live), f"<script>{page.script}</script>\n".encode()
     fitted = _ReportOfSize(model, collected, size - len(head) - len(script) - len(_END))
     target.write(head)

@@ -204,6 +204,8 @@ def _unrolled(axes: Sequence[InputAxis], length: Dimension) -> Sequence[InputAxi
         return axes
     straight = min(axes, key=lambda axis: abs(axis.low + axis.high))
     around = abs(straight.stride * length)
+    if not around:
+        return axes
     kept = [axis for axis in axes if abs(axis.low - straight.low) != around or abs(axis.high - straight.high) != around]
     return kept if len(axes) > 1 else axes
 

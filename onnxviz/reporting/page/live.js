@@ -1,6 +1,7 @@
 /** A page that is served: pictures that are dropped, pasted, chosen or taken by the camera go to the model. */
 
 import { byId } from "./dom.js";
+import { started } from "./main.js";
 
 // Larger pictures are reduced before they are sent: the model sees less anyway.
 const LONGEST_SIDE = 1280;
@@ -201,3 +202,7 @@ async function reduced(bitmap) {
   if (!blob) throw new Error("the browser made no picture of it");
   return /** @type {Blob} */ (blob);
 }
+
+started.then((app) => {
+  app.live = new Live(app, JSON.parse(byId("server").textContent).token);
+});

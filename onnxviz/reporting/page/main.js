@@ -6,25 +6,25 @@ import { byId } from "./dom.js";
 import { listenKeys } from "./keyboard.js";
 import { listenPointer } from "./pointer.js";
 import { BlockStore, readIndex } from "./report.js";
-import { Live } from "./live.js";
 import { followSize } from "./size.js";
 import { followTheme } from "./theme.js";
 
-/** Start the page. */
-export async function start() {
+/**
+ * Start the page.
+ * @returns {Promise<App>}
+ */
+async function start() {
   const index = readIndex(byId("index").textContent);
   const store = new BlockStore(async (block) => app.live?.text(block) ?? blockText(block));
   followTheme(byId("theme"), () => app.change({}, false), index.look.theme);
   const app = new App(index, store);
   if (!index.layers.length) {
     app.tell("This report holds no layer.");
-    return;
+    return app;
   }
   followSize(byId("size"), () => app.change({}, false));
   addEventListener("beforeprint", () => app.print(true));
   addEventListener("afterprint", () => app.print(false));
-  const server = document.getElementById("server");
-  if (server) app.live = new Live(app, JSON.parse(String(server.textContent)).token);
   listenControls(app);
   listenPointer(app);
   listenKeys(app);
@@ -32,6 +32,7 @@ export async function start() {
   addEventListener("hashchange", () => app.visit(location.hash));
   await app.visit(location.hash);
   document.body.dataset.ready = String(Math.round(performance.now()));
+  return app;
 }
 
 /**
@@ -48,4 +49,5 @@ async function blockText(block) {
   return byId(`block-${block}`).textContent;
 }
 
-start();
+/** The page, once it has started: what a served page adds begins with it. */
+export const started = start();

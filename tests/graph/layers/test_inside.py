@@ -77,7 +77,7 @@ def test_each_call_of_a_function_lists_its_layers_and_deepens_what_follows() -> 
 
 def test_a_layer_takes_in_what_follows_across_the_border_of_a_function() -> None:
     found = layers_of(
-        "g (float[1,2,8,8] x, float[2] s) => (float[] y) <float[2,2,1,1] w = {1,1,1,1}> {"
+        "g (float[1,2,8,8] x) => (float[] y) <float[2,2,1,1] w = {1,1,1,1}, float[2] s = {1,1}> {"
         " c = loc.conv (x, w) n = loc.norm (c, s) y = loc.gate (n) }\n"
         f"{LOC} conv (i, w) => (o) {{ o = Conv (i, w) }}\n"
         f"{LOC} norm (i, s) => (o) {{ o = BatchNormalization (i, s, s, s, s) }}\n"

@@ -186,7 +186,7 @@ CASES: list[tuple[str, set[Status]]] = [
     ("s = Reshape (x, steps) y, e, f = LSTM <hidden_size=3> (s, lw, lr)", {BOUND}),
     ('y = Einsum <equation="nchw->nwc"> (x)', {EXACT}),
     ('y = Einsum <equation="nchw,nckw->nhk"> (x, keys)', {EXACT}),
-    ('y = Einsum <equation="nchw,nckw"> (x, keys)', {BOUND}),
+    ('y = Einsum <equation="nchw,nckw"> (x, keys)', {EXACT}),
     ('s = Reshape (x, steps) y, e, f = LSTM <hidden_size=3, direction="reverse"> (s, lw, lr)', {BOUND}),
     ("s = Reshape (x, steps) e, y = GRU <hidden_size=3> (s, gw, gr)", {WHOLE}),
     ("s = Reshape (x, steps) e, y = GRU <hidden_size=3> (s, gw, gr, , lens)", {BOUND}),
