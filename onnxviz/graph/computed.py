@@ -26,6 +26,7 @@ from onnxviz.graph.layers.rollout import Rollout, find_rollout
 from onnxviz.graph.node import Node
 from onnxviz.graph.operators.axis_letters import Axes
 from onnxviz.graph.operators.table import OWN_DOMAIN
+from onnxviz.graph.topology import free_name
 from onnxviz.layout import Dimension, TensorSpec, TokenGrid
 
 _WEIGHTS_ASKED: Mapping[tuple[str, str], tuple[str, int, str]] = {
@@ -156,9 +157,7 @@ def _fused(graph: Graph, node: Node) -> AttentionMatrix | None:
         return None
     if (node.domain == "" and graph.opset < 23) or any(node.outputs[3:4]) or not all(node.inputs[:3]):
         return None
-    value = f"{node.key}/weights"
-    while value in graph.producers:
-        value += "'"
+    value = free_name(f"{node.key}/weights", graph.producers)
     queries, keys, values = node.inputs[:3]
     return AttentionMatrix(value, node, queries, keys, values, node.outputs[0], {value: Axes("NCTT")})
 

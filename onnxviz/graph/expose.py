@@ -30,7 +30,7 @@ from onnxviz.graph.lift import lift
 from onnxviz.graph.obstacles import Wanted, obstacles
 from onnxviz.graph.scope import replace_field
 from onnxviz.graph.steadiness import steady_values
-from onnxviz.graph.unfold import Address, Unfolded, unfold
+from onnxviz.graph.unfold import Unfolded, unfold
 from onnxviz.layout import TensorSpec
 
 _NUMBERED = re.compile(r"'\d+$")
@@ -109,7 +109,7 @@ def expose(
         added,
         already=tuple(value for value in wanted if value in own),
         unranked=tuple(info.name for info in infos if not _is_ranked(info)),
-        optional=tuple(want.info.name for want in inside if want.info.name in added and _is_in_branch(want.address)),
+        optional=tuple(want.info.name for want in inside if want.info.name in added and want.address.is_in_branch),
         sequences=tuple(
             info.name for info in infos if info.type.HasField("sequence_type") and info.name in flat.addresses
         ),
@@ -161,10 +161,6 @@ def _handed_out(graph: Graph, flat: Unfolded, value: str, own: Collection[str]) 
     if address is None or plain == value or plain not in own:
         return value
     return plain if plain in graph.nodes[address.path[0].index].outputs else value
-
-
-def _is_in_branch(address: Address) -> bool:
-    return any(step.body in ("then_branch", "else_branch") for step in address.path)
 
 
 def _is_ranked(info: onnx.ValueInfoProto) -> bool:

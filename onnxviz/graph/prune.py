@@ -126,10 +126,9 @@ class _Pruner:
 
 def _drop_carried(node: onnx.NodeProto, body: onnx.GraphProto, read: Sequence[int]) -> list[int]:
     """Drop the inputs of what a Loop or Scan carries for itself alone; return which results are left to it."""
-    conditions = (
-        2 if node.op_type == "Loop" else 0
-    )  # of a Loop the body takes the trip and the condition, and gives one
-    scanned = next((attribute.i for attribute in node.attribute if attribute.name == "num_scan_inputs"), 0)
+    # A Loop's body is given the step and the condition, and gives a condition.
+    conditions = 2 if node.op_type == "Loop" else 0
+    scanned = _scanned(node)
     states = len(body.input) - conditions - scanned
     given = len(node.input) - scanned - states  # what the node takes before the first value that is carried
     results = [info.name for info in body.output]

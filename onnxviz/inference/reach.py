@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from onnxviz.errors import UnsupportedError
 from onnxviz.graph.computed import Computed
 from onnxviz.graph.cut import declare
 from onnxviz.graph.graph import Graph
-from onnxviz.graph.lift import Wanted, count_name, lift
+from onnxviz.graph.lift import count_name, lift
+from onnxviz.graph.obstacles import Wanted, holders_along
 from onnxviz.graph.places import Address
 from onnxviz.graph.specialise import Decide, specialise
-from onnxviz.graph.topology import bodies, function_key
 from onnxviz.graph.unfold import Unfolded
 from onnxviz.inference.fetched import Stack
 from onnxviz.layout import TensorSpec
@@ -52,8 +52,7 @@ class Reached:
 
 def has_branches(unfolded: Unfolded, values: Sequence[str]) -> bool:
     """Return whether any of these values lies in a branch of an If."""
-    addresses = (unfolded.addresses[value] for value in values if value in unfolded.addresses)
-    return any(step.body in ("then_branch", "else_branch") for address in addresses for step in address.path)
+    return any(unfolded.addresses[value].is_in_branch for value in values if value in unfolded.addresses)
 
 
 class Reach:
@@ -104,19 +103,7 @@ def _lifted(graph: Graph, wanted: Sequence[Wanted], keep: range) -> tuple[Graph,
 
 
 def _stack(graph: Graph, name: str, address: Address) -> Stack:
-    operators = list(_operators(graph, address))
+    operators = [holder.operator for holder in holders_along(graph, address.path)]
     if "Loop" in operators:
         return Stack("step", operators.count("Scan"), count_name(name))
     return Stack("element" if "SequenceMap" in operators else "step", operators.count("Scan"))
-
-
-def _operators(graph: Graph, address: Address) -> Iterator[str]:
-    """Yield the operator of each node with bodies on the way to a value."""
-    nodes = graph.proto.graph.node
-    for step in address.path:
-        node = nodes[step.index]
-        if step.body is None:
-            nodes = graph.functions[function_key(node)].node
-        else:
-            yield node.op_type
-            nodes = dict(bodies(node))[step.body].node
