@@ -30,8 +30,6 @@ def pruned(graph: Graph, values: Collection[str]) -> Graph:
 
     Its outputs are those of its own among the values.
     """
-    if not any(node.is_call or bodies(node.proto) for node in graph.nodes):
-        return graph
     model = onnx.ModelProto()
     model.CopyFrom(graph.proto)
     if not _Pruner(model).prune(graph, set(values)):

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from onnxviz.errors import UnsupportedError
-from onnxviz.graph.computed import Computed
 from onnxviz.graph.cut import declare
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.lift import count_name, lift
@@ -15,44 +13,9 @@ from onnxviz.graph.places import Address
 from onnxviz.graph.specialise import Decide, specialise
 from onnxviz.graph.unfold import Unfolded
 from onnxviz.inference.fetched import Stack
+from onnxviz.inference.reached import Reached
 from onnxviz.layout import TensorSpec
 from onnxviz.words import quoted
-
-
-@dataclass(frozen=True, slots=True)
-class Reached:
-    """The graph from which values can be fetched on one input, and on any other with the same conditions.
-
-    Attributes:
-        graph: the model, opened around the values.
-        conditions: what the conditions of the Ifs on the way are.
-        absent: the values that the input does not compute, and why.
-        refused: the values that cannot be fetched whatever the input, and why.
-        stacks: how the steps of values in Loops and the like come out.
-        computed: what can be computed besides what the model's nodes put out.
-    """
-
-    graph: Graph
-    conditions: Mapping[str, bool] = field(default_factory=dict)
-    absent: Mapping[str, str] = field(default_factory=dict)
-    refused: Mapping[str, str] = field(default_factory=dict)
-    stacks: Mapping[str, Stack] = field(default_factory=dict)
-    computed: Computed = field(default_factory=Computed)
-
-    @property
-    def missing(self) -> Mapping[str, str]:
-        """Why values are not there to be fetched."""
-        return {**self.absent, **self.refused}
-
-    def outputs(self, values: Sequence[str]) -> list[str]:
-        """Return what is fetched for values: them, and of those in Loops how many steps there were."""
-        counts = (self.stacks[value].count for value in values if value in self.stacks)
-        return [*values, *filter(None, counts)]
-
-
-def has_branches(unfolded: Unfolded, values: Sequence[str]) -> bool:
-    """Return whether any of these values lies in a branch of an If."""
-    return any(unfolded.addresses[value].is_in_branch for value in values if value in unfolded.addresses)
 
 
 class Reach:
