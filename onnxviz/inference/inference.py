@@ -75,7 +75,7 @@ class Inference:
         self._unrunnable: dict[str, str] = {}
         self._types_of = ValueTypes(reached.graph, unfolded, reached.computed)
         self._last_plan: tuple[object, RunPlan] = (None, RunPlan((), {}))
-        self._last_opened: Opened | None = None
+        self._last_opened: tuple[Opened, Inference] | None = None
 
     def feed(
         self,
@@ -278,8 +278,8 @@ class Inference:
         if not any(value in self._unfolded.addresses for value in values):
             return self
         key, last = (tuple(values), executor.options.kept), self._last_opened
-        if last is not None and last.key == key and last.serves(fed):
-            return last.inference
+        if last is not None and last[0].key == key and last[0].serves(fed):
+            return last[1]
         # Not at the top: most models hold nothing, and wait for nothing that is for what does.
         from onnxviz.inference.conditions import Conditions
         from onnxviz.inference.opened import Opened, decider
@@ -292,7 +292,7 @@ class Inference:
         layouts = ValueLayouts(reached.graph, types, inside=dict.fromkeys(reached.stacks, self._layouts))
         inference = Inference(self.file, Unfolded(reached.graph), types, layouts, reached)
         conditions = Conditions(reached.graph, tuple(reached.conditions), executor)
-        self._last_opened = Opened(key, inference, conditions, reached.conditions)
+        self._last_opened = Opened(key, conditions, reached.conditions), inference
         return inference
 
     def is_open_to(self, values: Sequence[str]) -> bool:

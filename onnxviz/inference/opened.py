@@ -1,11 +1,10 @@
-"""`Opened`: what runs a model that was opened around values inside, for as long as its conditions are the same."""
+"""`Opened`: for which feeds a model that was opened around values inside serves, by the conditions of its Ifs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 from onnxviz.errors import UnsupportedError
 from onnxviz.feed.feed import Feed
@@ -15,16 +14,12 @@ from onnxviz.inference.conditions import Conditions
 from onnxviz.runtime.executor import Executor
 from onnxviz.words import quoted
 
-if TYPE_CHECKING:
-    from onnxviz.inference.inference import Inference
-
 
 @dataclass(frozen=True, slots=True)
 class Opened:
     """A model opened around values: for which values and steps, and what its conditions were."""
 
     key: tuple[tuple[str, ...], range]
-    inference: Inference
     conditions: Conditions
     verdicts: Mapping[str, bool]
 
