@@ -211,7 +211,8 @@ def _overview(drawn: _Drawn, feed: Feed, shown: Shown, options: ViewOptions) -> 
     words = shown_words(len(drawn.rows), len(shown.present))
     path = path_inside(drawn.layers)
     inside = f"  ·  all in {path.removesuffix('/')}" if path else ""
-    line = f"{len(graph.nodes)} nodes  ·  {words}  ·  opset {graph.opset}{inside}"
+    nodes = f"{len(graph.nodes)} node{'s' * (len(graph.nodes) != 1)}"
+    line = f"{nodes}  ·  {words}  ·  opset {graph.opset}{inside}"
     rows = [replace(row, caption=_without(path, row.caption)) for row in drawn.rows]
     top = [(found.name, found.value) for found in drawn.scores.top]
     head = Head(fed_picture(feed), fed_lines(feed.main if feed.fed else None), top)
