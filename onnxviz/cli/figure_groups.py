@@ -75,7 +75,7 @@ def map_options(
     channels: parameters.ChannelList = None,
     order: parameters.OrderName = "index",
     top: parameters.TopCount = None,
-    query: parameters.Query = "auto",
+    query: parameters.AskedQuery = "auto",
     columns: parameters.MapColumns = None,
     numbers: Annotated[bool, option("--numbers", "Each channel's number above its map.")] = False,
     scale: parameters.ScaleName = "auto",

@@ -87,7 +87,7 @@ Resume = Annotated[bool, option("--resume", "Go on where this command was interr
 FailFast = Annotated[bool, option("--fail-fast", "Stop at the first input that cannot be used.")]
 OpenPage = Annotated[bool, option("--open", "Open the page in the browser.")]
 Json = Annotated[bool, option("--json", "Print one JSON document.")]
-Query = Annotated[
+AskedQuery = Annotated[
     str,
     option(
         "--query",
