@@ -61,6 +61,7 @@ class MapOptions:
     channels: str | None
     order: str
     top: int | None
+    query: str
     columns: int | None
     numbers: bool
     scale: str
@@ -74,6 +75,7 @@ def map_options(
     channels: parameters.ChannelList = None,
     order: parameters.OrderName = "index",
     top: parameters.TopCount = None,
+    query: parameters.AskedQuery = "auto",
     columns: parameters.MapColumns = None,
     numbers: Annotated[bool, option("--numbers", "Each channel's number above its map.")] = False,
     scale: parameters.ScaleName = "auto",
@@ -85,7 +87,7 @@ def map_options(
     theme: parameters.ThemeName = "light",
 ) -> MapOptions:
     """Make the options of the maps of a figure."""
-    return MapOptions(channels, order, top, columns, numbers, scale, same_scale, percentile, colormap, theme)
+    return MapOptions(channels, order, top, query, columns, numbers, scale, same_scale, percentile, colormap, theme)
 
 
 PaperGroup = Annotated[PaperOptions, paper_options]

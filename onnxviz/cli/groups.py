@@ -73,15 +73,7 @@ def style_options(
     channels: Annotated[
         str | None, option("--channels", "Only these, such as 0-15,32; the page has all.", "LIST")
     ] = None,
-    query: Annotated[
-        str,
-        option(
-            "--query",
-            "Whose attention: Y,X of its tokens, a number, class, mean or matrix.",
-            "TOKEN",
-            "class mean matrix",
-        ),
-    ] = "auto",
+    query: parameters.AskedQuery = "auto",
     small: Annotated[bool, option("--small", "Smaller files in more time.")] = False,
     bare: Annotated[bool, option("--bare", "The maps alone: no title, captions, bars or rulers.")] = False,
     font: Annotated[str | None, option("--font", "A TrueType or OpenType font.", "FILE")] = None,

@@ -87,6 +87,15 @@ Resume = Annotated[bool, option("--resume", "Go on where this command was interr
 FailFast = Annotated[bool, option("--fail-fast", "Stop at the first input that cannot be used.")]
 OpenPage = Annotated[bool, option("--open", "Open the page in the browser.")]
 Json = Annotated[bool, option("--json", "Print one JSON document.")]
+AskedQuery = Annotated[
+    str,
+    option(
+        "--query",
+        "Whose attention: Y,X of its tokens, a number, class, mean or matrix.",
+        "TOKEN",
+        "class mean matrix",
+    ),
+]
 Force = Annotated[bool, option("--force", "Replace what exists.")]
 Quiet = Annotated[bool, option("--quiet -q", "Say nothing but results and errors.")]
 Verbose = Annotated[bool, option("--verbose -v", "Say each session and each layer with the seconds since the start.")]

@@ -1,17 +1,23 @@
-"""Pictures in a terminal, two pixels a character: the upper half block in one colour on another."""
+"""Pictures in a terminal, two pixels a character: the upper half block in one colour on another.
+
+An overview comes row by row, its words as text: the layer's above its maps, the channels' below them.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from onnxviz.draw.overview.row_places import ROWS
 from onnxviz.errors import OutputError
+from onnxviz.words import printable
 
 _RESET = "\x1b[0m"
 
@@ -37,14 +43,33 @@ def preview(path: Path, truecolor: bool) -> str:
     """
     try:
         with Image.open(path) as image:
-            return half_blocks(image, shutil.get_terminal_size().columns, truecolor)
+            columns = shutil.get_terminal_size().columns
+            rows = json.loads(getattr(image, "text", {}).get(ROWS, "[]"))
+            shown = [_row(image, row, columns, truecolor) for row in rows]
+            return "\n\n".join(shown) if shown else half_blocks(image, columns, truecolor)
     except OSError as error:
         raise OutputError(f"{path} cannot be previewed: {error}") from None
 
 
+def _row(image: Image.Image, row: dict[str, Any], columns: int, truecolor: bool) -> str:
+    """Return the words of a row of an overview, its pictures and their names."""
+    box = row["box"]
+    shown = half_blocks(image.crop(box), columns, truecolor)
+    share = min(columns / (box[2] - box[0]), 1)
+    below = ""
+    for left, name in row["names"]:
+        below = f"{below.ljust(round(left * share))}{name} "
+    return f"{printable(row['words'])}\n{shown}\n{printable(below.rstrip())}"
+
+
 def colours(stream: TextIO) -> str | None:
-    """Return what a stream can show: `truecolor`, `256`, or None if it is not a terminal or colours are turned off."""
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not stream.isatty():
+    """Return what a stream can show: `truecolor`, `256`, or None if it is not a terminal or colours are turned off.
+
+    `NO_COLOR` turns them off, `FORCE_COLOR` on where the stream is not a terminal.
+    """
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return None
+    if not stream.isatty() and not os.environ.get("FORCE_COLOR"):
         return None
     return "truecolor" if os.environ.get("COLORTERM", "").lower() in ("truecolor", "24bit") else "256"
 

@@ -40,6 +40,7 @@ class FigureOptions:
         channels: draw these only, such as `0-15,32`; None for all, of several inputs the first 16.
         order: `index`, `deviation` or `mean`, the greatest over all inputs first, or `listed`, as `channels` are.
         top: how many to draw, the first of that order.
+        query: whose attention is drawn, as that of `Style`.
         columns: maps in a row.
         numbers: write each channel's number above its map.
         scale: as that of `Style`; a scale holds for all inputs.
@@ -66,6 +67,7 @@ class FigureOptions:
     channels: str | Sequence[int] | None = None
     order: str = "index"
     top: int | None = None
+    query: str = "auto"
     columns: int | None = None
     numbers: bool = False
     scale: str = "auto"
@@ -89,6 +91,7 @@ class FigureOptions:
             order=self.order,
             top=self.top,
             channels=self.channels,
+            query=self.query,
             font=self.font,
         )
 
@@ -139,6 +142,7 @@ class FigureChanges(TypedDict, total=False):
     channels: str | Sequence[int] | None
     order: str
     top: int | None
+    query: str
     columns: int | None
     numbers: bool
     scale: str

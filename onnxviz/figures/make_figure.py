@@ -129,7 +129,12 @@ class _Gathered:
         if options.pictures or (options.pictures is None and several and any(one is not None for one in self.pictures)):
             rows.insert(0, picture_row("input", self.pictures))
         made = _laid_out(rows, tuple(self.sources) if several else (), options)
-        return replace(made, notes=(*made.notes, *self._size_notes()))
+        return replace(made, notes=(*made.notes, *self._map_notes(order), *self._size_notes()))
+
+    def _map_notes(self, order: Sequence[str]) -> list[str]:
+        """Say how the maps of layers were made of their arrays, such as whose attention they are."""
+        said = {value: dict.fromkeys(note for one in self.maps[value] for note in one.notes) for value in order}
+        return [f"{self.names[value]}: {', '.join(notes)}" for value, notes in said.items() if notes]
 
     def _size_notes(self) -> list[str]:
         """Say that maps of different inputs cannot be compared place by place, where they have different sizes."""

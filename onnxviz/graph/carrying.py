@@ -41,8 +41,8 @@ class Results:
 
     Attributes:
         controls: how often, or whether, they run.
-        before: what is passed on where they do not run; of an If what the first branch makes.
-        after: what is passed on where they do.
+        before: what is passed on where they do not run; of an If what its then_branch makes.
+        after: what is passed on where they do; of an If what its else_branch makes.
         steps: of which each step makes one, to be stacked.
     """
 
@@ -120,7 +120,9 @@ def _results(holder: onnx.NodeProto, inputs: Sequence[str], results: Sequence[Se
     count = len(holder.output)
     match kind_of(holder), results:
         case "If", [one, other] if len(one) == len(other) == count:
-            return Results(inputs[:1], one, other)
+            bodies = [attribute.name for attribute in holder.attribute if attribute.HasField("g")]
+            then, otherwise = (other, one) if bodies == ["else_branch", "then_branch"] else (one, other)
+            return Results(inputs[:1], then, otherwise)
         case "Loop", [made] if len(made) == count + 1 and count >= (carried := max(len(inputs) - 2, 0)):
             return Results([*inputs[:2], made[0]], inputs[2:], made[1 : carried + 1], made[carried + 1 :])
         case "Scan", [made] if len(made) == count:

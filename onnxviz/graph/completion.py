@@ -16,6 +16,7 @@ import numpy as np
 from onnxviz.errors import ModelError
 from onnxviz.graph.arithmetic import ARITHMETIC, MOST_NUMBERS, Numbers, calculate
 from onnxviz.graph.attributes import MALFORMED
+from onnxviz.graph.carrying import CARRYING
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.guard import MEASURING
 from onnxviz.graph.node import Node
@@ -60,6 +61,8 @@ class _Completion:
         for node in reversed(self._graph.nodes):
             if node.operator in _CALCULATED and not wanted.isdisjoint(node.outputs):
                 wanted.update(node.inputs)
+            elif _branches(node) is not None:
+                wanted.add(node.inputs[0])
             else:
                 asked = node.inputs if node.operator == "ConstantOfShape" else node.inputs[1:]
                 wanted.update(value for value in asked if self._asks(node, value))
@@ -83,6 +86,7 @@ class _Completion:
 
     def _infer(self, node: Node) -> None:
         """Ask onnx about one node, then the numbers that it is given, then the operator's rule of reading."""
+        self._take_branch(node)
         # One that a guard kept from onnx may be inferred by itself: of sizes below 0 no type here says anything.
         is_kept = node.operator in MEASURING or not is_known_to_onnx(node)
         is_news = is_kept or not self._news.isdisjoint(node.inputs)
@@ -107,6 +111,16 @@ class _Completion:
         if shape is not None:
             source = self._types.get(node.inputs[0])
             self._fill(TensorSpec(result, None if source is None else source.dtype, tuple(map(_sane, shape))))
+
+    def _take_branch(self, node: Node) -> None:
+        """Give an If whose condition comes of sizes what the branch that it always takes makes."""
+        made = _branches(node)
+        condition = None if made is None else self._numbers(node.inputs[0])
+        if made is None or condition is None or condition.size != 1 or not _is_known(condition):
+            return
+        for result, value in zip(node.outputs, made[0 if condition.item() else 1], strict=True):
+            if result and value in self._types:
+                self._fill(replace(self._types[value], name=result, numbers=None))
 
     def _vectors(self, node: Node) -> dict[str, Numbers]:
         """Return the numbers of those inputs that may be sizes, axes, scales and the like."""
@@ -207,6 +221,12 @@ class _Completion:
         array = self._numbers(value)
         array = self._unknown_numbers(value) if array is None else array
         return None if array is None else tuple(array.reshape(-1))
+
+
+def _branches(node: Node) -> tuple[Sequence[str], Sequence[str]] | None:
+    """Return what the then_branch and the else_branch of an If make; None of another node."""
+    count = node.integer("carried", 0) if (node.domain, node.op) == (CARRYING, "If") else 0
+    return (node.inputs[1 : count + 1], node.inputs[count + 1 :]) if count else None
 
 
 def _is_known(array: Numbers) -> bool:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from onnxviz.graph.cut import cut
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.layer import Layer
@@ -17,23 +21,47 @@ def kernel_of(inference: Inference, layer: Layer, options: RunOptions | None = N
     """Return the kernel of a layer, `(filters, channels, ...)` or the matrix of a product; None where it has none.
 
     onnxruntime reads it from the model's file, and computes it where the model does so, as where it is kept in int8.
+    Codes whose scale the node is given are what they stand for.
 
     Raises:
         RunError: onnxruntime is missing or fails.
     """
     node = None if layer.inside else inference.graph.producers.get(layer.output)
-    value = None if node is None else _kernel_value(inference.graph, node)
-    if node is None or value is None:
+    place = None if node is None else _kernel_place(inference.graph, node)
+    if node is None or place is None:
         return None
-    part = cut(inference.graph, [value], inference.types)
-    (array,) = inference.executor(options).open(skeleton_of(part)).run({}, [value])
+    values = [node.inputs[place], *_code_values(inference.graph, node, place)]
+    part = cut(inference.graph, values, inference.types)
+    kernel, *scales = inference.executor(options).open(skeleton_of(part)).run({}, values)
+    if scales:
+        kernel = _numbers(kernel, scales, _scaled_axis(node, kernel.ndim))
     # The filters of a transposed convolution lie along its second axis.
-    kernel: Array = array.swapaxes(0, 1) if node.operator == "ConvTranspose" else array
-    return kernel
+    filters: Array = kernel.swapaxes(0, 1) if node.operator == "ConvTranspose" else kernel
+    return filters
 
 
-def _kernel_value(graph: Graph, node: Node) -> str | None:
-    """Return the first weight of a node that has at least two axes and is the same whatever is fed."""
-    values = [node.inputs[place] for place in operator_of(node).weights if place < len(node.inputs)]
-    dims = ((value, graph.dims(value)) for value in values if value and graph.is_constant(value))
-    return next((value for value, sizes in dims if sizes is None or len(sizes) > 1), None)
+def _kernel_place(graph: Graph, node: Node) -> int | None:
+    """Return the place of the first weight of a node that has at least two axes and is the same whatever is fed."""
+    places = (place for place in operator_of(node).weights if node.inputs[place : place + 1] not in ((), ("",)))
+    dims = ((place, graph.dims(node.inputs[place])) for place in places if graph.is_constant(node.inputs[place]))
+    return next((place for place, sizes in dims if sizes is None or len(sizes) > 1), None)
+
+
+def _code_values(graph: Graph, node: Node, place: int) -> Sequence[str]:
+    """Return the scale and the zero point of a kernel of codes, which stand behind it in `QLinearConv` and its kin."""
+    values = () if operator_of(node).output_scale is None else node.inputs[place + 1 : place + 3]
+    return [value for value in values if value] if all(map(graph.is_constant, filter(None, values))) else ()
+
+
+def _numbers(codes: Array, scales: Sequence[Array], axis: int) -> Array:
+    """Return what codes stand for; scale and zero point are one number each, or one for each place along an axis."""
+    along = [-1 if place == axis else 1 for place in range(codes.ndim)]
+    scale, zero = (each.astype(np.float32).reshape(along) for each in (*scales, np.zeros(1))[:2])
+    numbers: Array = (codes.astype(np.float32) - zero) * scale
+    return numbers
+
+
+def _scaled_axis(node: Node, rank: int) -> int:
+    """Return the axis of a kernel along which its scales differ: that of the filters."""
+    filters_first = rank > 2 or (node.operator == "QGemm" and node.integer("transB", 0))
+    return 0 if filters_first else rank - 1

@@ -74,6 +74,53 @@ def test_other_filters_are_rows_about_zero(tmp_path: Path, quantised: bool) -> N
     assert figure.panels[0].channels == (0, 1)
 
 
+@pytest.mark.parametrize("scale", [[0.5], [0.5, 0.25]])
+def test_codes_of_a_quantised_convolution_are_what_they_stand_for(tmp_path: Path, scale: list[float]) -> None:
+    codes = np.arange(8, dtype=np.uint8).reshape(2, 1, 2, 2)
+    zero = np.full(len(scale), 3, np.uint8)
+    weights = {"s": np.float32(1), "z": np.uint8(0), "w": codes, "ws": np.float32(scale), "wz": zero}
+    node = helper.make_node("QLinearConv", ["x", "s", "z", "w", "ws", "wz", "s", "z"], ["y"], name="layer")
+    graph = helper.make_graph(
+        [node],
+        "codes",
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, [1, 1, 4, 4])],
+        [helper.make_tensor_value_info("y", TensorProto.UINT8, None)],
+        [numpy_helper.from_array(np.asarray(array), name) for name, array in weights.items()],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "q.onnx")
+    model = onnxviz.open(tmp_path / "q.onnx")
+    found = kernel_of(model.inference, model.layers["layer"])
+    assert found is not None
+    # (code - 3) times the scale of its filter
+    first, second = scale[0], scale[-1]
+    assert found[0, 0].tolist() == [[-3 * first, -2 * first], [-1 * first, 0]]
+    assert found[1, 0].tolist() == [[1 * second, 2 * second], [3 * second, 4 * second]]
+
+
+@pytest.mark.parametrize("transposed", [0, 1])
+def test_codes_of_a_quantised_product_have_a_scale_a_column(tmp_path: Path, transposed: int) -> None:
+    codes = np.array([[1, 2], [3, 4], [5, 6]], np.int8)
+    weights = {
+        "s": np.float32(1), "z": np.uint8(0), "w": codes.T if transposed else codes,
+        "ws": np.float32([0.5, 2]), "wz": np.int8([0, 1]),
+    }  # fmt: skip
+    inputs = ["x", "s", "z", "w", "ws", "wz", "", "s", "z"]
+    node = helper.make_node("QGemm", inputs, ["y"], name="layer", domain="com.microsoft", transB=transposed)
+    graph = helper.make_graph(
+        [node],
+        "codes",
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, [1, 3])],
+        [helper.make_tensor_value_info("y", TensorProto.UINT8, [1, 2])],
+        [numpy_helper.from_array(np.ascontiguousarray(array), name) for name, array in weights.items()],
+    )
+    domains = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+    onnx.save(helper.make_model(graph, opset_imports=domains, ir_version=8), tmp_path / "q.onnx")
+    model = onnxviz.open(tmp_path / "q.onnx")
+    found = kernel_of(model.inference, model.layers["layer"])
+    assert found is not None
+    assert (found.T if transposed else found).tolist() == [[0.5, 2], [1.5, 6], [2.5, 10]]
+
+
 def test_a_transposed_convolution_has_its_filters_along_the_second_axis(tmp_path: Path) -> None:
     kernel = np.arange(12, dtype=np.float32).reshape(1, 3, 2, 2)
     model = onnxviz.open(model_of(tmp_path / "m.onnx", kernel, "ConvTranspose"))

@@ -185,3 +185,20 @@ def test_layers_that_not_all_inputs_reach_are_left_out_and_said(tmp_path: Path) 
 def test_what_is_not_there_is_said(doubling_model: Path) -> None:
     with pytest.raises(NoMatchError, match="nothing is called"):
         onnxviz.figure(doubling_model, ONE, layers="missing")
+
+
+@pytest.mark.parametrize(
+    ("query", "rows", "note"), [("1,2", [11], "query 1,2"), ("mean", range(27), "mean over queries")]
+)
+def test_a_figure_draws_the_attention_of_the_query_that_is_named(query: str, rows: list[int], note: str) -> None:
+    """3 tokens lie nowhere, those after them in 4 rows of 6: row 1, column 2 is token 3 + 1 * 6 + 2."""
+    path = Path(__file__).parents[1] / "graph" / "operators" / "token_exports" / "registers_dynamo.onnx"
+    picture = np.random.default_rng(0).random((1, 3, 32, 48), np.float32)
+    figure = onnxviz.figure(path, picture, layers="attention", query=query)
+    (weights,) = onnxviz.open(path).run(picture, layers="attention").values()
+    assert weights.array.shape == (1, 2, 27, 27)
+    wanted = weights.array[0][:, list(rows), 3:].mean(axis=1).reshape(2, 4, 6)
+    drawn = np.array([image.pixels for image in figure.panels[0].marks.images], int)
+    order = np.argsort(wanted, axis=None)
+    assert (np.diff(drawn.reshape(-1)[order]) >= 0).all()
+    assert note in figure.notes[0]

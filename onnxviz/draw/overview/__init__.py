@@ -14,6 +14,7 @@ from onnxviz.draw.arrange import SEQUENCES
 from onnxviz.draw.overview.boxes import CURVE, TILE
 from onnxviz.draw.overview.head import Head
 from onnxviz.draw.overview.row import Curve, MapsLook, OverviewRow, VectorLook, summarise
+from onnxviz.draw.overview.row_places import ROWS, row_places
 from onnxviz.draw.overview.sheet import CURVES, MEAN, PROJECTION, SMALL, TILES, WIDTH, Sheet
 from onnxviz.draw.overview.strips import draw_maps_strip, draw_sequences_strip, draw_vector_strip
 from onnxviz.draw.page import MARGIN, Page
@@ -55,9 +56,11 @@ def draw_overview(caption: Caption, head: Head, rows: Sequence[OverviewRow], sty
     head.draw(sheet, HEADER)
     for x, column in column_titles(rows, style):
         sheet.page.text(x, top - 14, column, 13, 150)
-    for row, words, y in zip(rows, texts, accumulate(heights, initial=top), strict=False):
+    tops = list(accumulate(heights, initial=top))
+    for row, words, y in zip(rows, texts, tops, strict=False):
         _draw_row(sheet, row, words, y)
     text = {"Title": caption.title, "Description": caption.line, "Scale": style.scale, "Colormap": style.colormap}
+    text[ROWS] = row_places(rows, tops)
     return Drawing(sheet.image(), True, text)
 
 

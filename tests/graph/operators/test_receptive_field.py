@@ -18,6 +18,7 @@ from onnxviz.graph.layers.catalogue import catalogue
 from onnxviz.graph.operators.receptive_field import ReceptiveField, Status, receptive_fields
 from onnxviz.graph.selection.choices import select
 from onnxviz.graph.shapes import infer_types
+from onnxviz.graph.unfold import unfold
 
 
 def load_architectures() -> ModuleType:
@@ -204,6 +205,33 @@ def test_fields_are_counted_in_the_first_input_of_rank_3_or_more() -> None:
     )
     assert (found["y"].input, found["y"].size) == ("sound", (3,))
     assert "z" not in found
+
+
+@pytest.mark.parametrize("order", ["then else", "else then"])
+def test_an_if_on_sizes_reads_the_branch_that_these_take(order: str) -> None:
+    """TorchScript's squeeze(1), whose axis goes where its size is 1: the branches make 3 axes or 4."""
+    then = "then_branch = t () => (float[n,1,9] a{0}) {{ a{0} = Squeeze (x, one) }}"
+    otherwise = "else_branch = e () => (float[n,1,1,9] b{0}) {{ b{0} = Identity (x) }}"
+    branches = f"{then}, {otherwise}" if order == "then else" else f"{otherwise}, {then}"
+    text = f"""<ir_version: 8, opset_import: ["": 17]>
+    g (float[n,1,1,9] x, float[2,1,3] w) => (int64[3] of_y, int64[4] of_z)
+        <int64[1] one = {{1}}, int64[1] width = {{3}}> {{
+        sizes = Shape (x)
+        size = Gather <axis = 0> (sizes, one)
+        across = Gather <axis = 0> (sizes, width)
+        same = Equal (size, one)
+        other = Equal (across, one)
+        s = If (same) <{branches.format(0)}>
+        z = If (other) <{branches.format(1)}>
+        y = Conv (s, w)
+        of_y = Shape (y)
+        of_z = Shape (z)
+    }}"""
+    flat = unfold(Graph.from_proto(parser.parse_model(text))).graph
+    types = infer_types(flat)
+    found = dict(receptive_fields(flat, types))["y"]
+    assert (types["y"].shape, types["z"].shape) == (("n", 2, 7), ("n", 1, 1, 9))
+    assert (found.size, found.stride) == ((3,), (1,))
 
 
 def test_what_a_body_reads_of_the_outer_graph_is_at_most_the_whole_input() -> None:

@@ -39,6 +39,8 @@ def joined(operand: Operand) -> Reads:
     if output != operand.output:
         return NOTHING
     shift = int(place >= 2 * carried_on)
+    if node.op == "If" and operand.sizes.rank(operand.result, operand.rank) != operand.rank:
+        return NOTHING  # the other branch is the one that is taken
     if operand.sizes.rank(operand.result, operand.rank + shift) != operand.rank + shift:
         return something(operand)
     return Reads(tuple(AxisRead(axis + shift, loose=not shift) for axis in range(operand.rank)))
