@@ -5,6 +5,7 @@ import { byId } from "./dom.js";
 import { layerFacts } from "./head.js";
 import { copyText, usefulLink } from "./link.js";
 import { captioned, fileName, saveCanvas } from "./save.js";
+import { sliceName, sliceWords } from "./steps.js";
 import { zoomBy } from "./zoom.js";
 
 /** @typedef {import("./app.js").App} App */
@@ -69,9 +70,10 @@ export function listenButtons(app) {
     const { scene, stage, index } = app;
     if (!scene || !stage.grid) return;
     const run = index.runs.length > 1 ? ` · ${index.runs[scene.run].name}` : "";
+    const slice = scene.depth > 1 ? ` · ${sliceName(scene.layer)} ${sliceWords(scene)}` : "";
     const words = {
       title: scene.layer.name,
-      facts: `${index.model.name}${run} · ${layerFacts(scene.layer, scene.run)}${shownWords(stage.shown)}`,
+      facts: `${index.model.name}${run} · ${layerFacts(scene.layer, scene.run)}${slice}${shownWords(stage.shown)}`,
     };
     stage.paint();
     await saveCanvas(captioned(byId("maps"), scene, stage.grid, words), fileName(scene.layer.name));

@@ -15,7 +15,8 @@ import { scaleLimits } from "./scale.js";
  */
 export function layerIn(layer, run) {
   const entry = layer.runs[run];
-  return entry?.extent && entry.shape ? { ...layer, extent: entry.extent, shape: entry.shape } : layer;
+  const { extent = layer.extent, shape = layer.shape, steps = layer.steps } = entry ?? {};
+  return entry?.extent || entry?.steps ? { ...layer, extent, shape, steps } : layer;
 }
 
 /**
@@ -188,11 +189,12 @@ export function valueIn(scene, place, position) {
 }
 
 /**
- * Return the name of a channel: its class, or its index.
+ * Return the name of a channel: its class, or its index; of a vector of steps, the number of the step.
  * @param {Layer} layer
  * @param {number} place
  */
 export function channelName(layer, place) {
   const channel = layer.kept[place];
-  return layer.labels ? layer.labels[channel] : String(channel);
+  if (layer.labels) return layer.labels[channel];
+  return String(channel + (layer.form === "vector" ? (layer.steps?.first ?? 0) : 0));
 }

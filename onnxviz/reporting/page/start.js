@@ -98,8 +98,12 @@ export class Start {
  */
 function stageWords(layer, stage) {
   const more = stage.layers > 1 ? `the last of ${stage.layers} layers of this size` : "";
-  const size = layer.extent.length ? formatShape(layer.extent.map((side) => side * 2 ** layer.halved)) : "";
-  const what = layer.form === "vector" ? `${layer.channels} units` : `${layer.channels} channels of ${size}`;
+  const { steps, form, channels } = layer;
+  const space = steps && form === "volume" ? layer.extent.slice(1) : layer.extent;
+  const size = formatShape(space.map((side) => side * 2 ** layer.halved));
+  const over = steps && form === "volume" ? `, ${steps.words}` : "";
+  const units = steps ? steps.words : `${channels} units`;
+  const what = form === "vector" ? units : `${channels} channels of ${size}${over}`;
   return [what, seesWords(layer), more].filter(Boolean);
 }
 

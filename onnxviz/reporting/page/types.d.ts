@@ -76,6 +76,13 @@ interface ReceptiveField {
   status: string;
   global: boolean;
 }
+interface Steps {
+  first: number;
+  last: number;
+  total: number;
+  noun: string;
+  words: string;
+}
 interface LayerRun {
   block: number;
   stats: { low: string; high: string; mean: string; std: string; held: string };
@@ -87,6 +94,8 @@ interface LayerRun {
   wide?: boolean;
   shape?: number[];
   extent?: number[];
+  steps?: Steps;
+  at_ends?: [number, number];
   decoded?: Statistics;
 }
 interface Layer {
@@ -109,6 +118,8 @@ interface Layer {
   notes?: string[];
   dtype?: string;
   drawing?: string;
+  groups?: number;
+  steps?: Steps;
   limits?: [number, number];
   runs: (LayerRun | null)[];
 }
