@@ -70,7 +70,7 @@ class LayerFacts:
         attention: whether it is drawn as attention.
         layer: its entry in the catalogue, or None.
         labels: a class name for each unit, or None.
-        tokens: where the tokens of an attention lie in the picture, or None.
+        tokens: where its tokens lie in the picture, or None; of an attention its queries, with their keys.
         groups: how many groups of as many channels there are, one behind the other, such as directions.
     """
 

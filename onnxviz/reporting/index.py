@@ -102,6 +102,8 @@ def layer_document(part: LayerPart) -> dict[str, Any]:
     if facts.attention:
         document["drawing"] = "attention"
         document["tokens"] = None if facts.tokens is None else _attention_tokens(facts.tokens)
+    elif facts.tokens is not None:
+        document["tokens"] = facts.tokens.as_json()
     if facts.groups > 1:
         document["groups"] = facts.groups
     if first.steps is not None:
@@ -140,8 +142,9 @@ def _field(part: LayerPart, run: RunPart) -> dict[str, Any] | None:
     field = part.facts.layer.receptive_field if part.facts.layer else None
     if field is None:
         return None
-    space = spatial_axes(part.facts.layout)
-    if field.size is not None and (len(field.size) != len(space) or len(part.facts.axes) != len(run.extent)):
+    on_grid = part.facts.tokens is not None and not part.facts.attention
+    space = 2 if on_grid else len(spatial_axes(part.facts.layout))
+    if field.size is not None and (len(field.size) != space or len(part.facts.axes) != len(run.extent)):
         return None
     return field.as_json()
 

@@ -248,6 +248,20 @@ def test_groups_of_channels_are_counted(tmp_path: Path, read_report: Reader) -> 
     assert "2 groups of 3 channels" in both["notes"]
 
 
+def test_tokens_of_a_transformer_are_maps_with_the_size_of_their_patches(tmp_path: Path, read_report: Reader) -> None:
+    exports = Path(__file__).parents[1] / "graph" / "operators" / "exports"
+    model = onnxviz.open(exports / "vit_dynamo_fixed.onnx")
+    image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
+    feed = model.feed(Image.fromarray(image))
+    onnxviz.report(model.run(feed, layers=["node_cat"]), tmp_path / "r.html", model=model, source=feed)
+    (layer,) = read_report(tmp_path / "r.html").index["layers"]
+    assert (layer["form"], layer["extent"], layer["axes"]) == ("map", [4, 4], [0, 1])
+    assert layer["tokens"] == {"grid": [4, 4], "prefix": 1, "status": "exact"}
+    assert "4 x 4 tokens + 1: 1 token stands for no place and is not shown" in layer["notes"]
+    field = layer["receptive_field"]
+    assert (field["size"], field["stride"], field["status"]) == ([8, 8], None, "exact")
+
+
 def test_a_vector_is_exact_and_named(tmp_path: Path, read_report: Reader) -> None:
     scores = np.array([[0.1, np.nan, -np.inf]], np.float64)
     write({"scores": (scores, "NC"), "other": (noise(1, 2), "NC")}, tmp_path / "r.html", labels=("cat", "dog", "cow"))

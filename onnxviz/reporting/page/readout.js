@@ -57,7 +57,7 @@ export function describeSpot(scene, spot) {
   const { layer } = scene;
   const { value, error } = valueIn(scene, spot.place, spot.position);
   const window = fieldWindow(layer, spot.position);
-  const field = fieldWords(layer.receptive_field, window);
+  const field = fieldWords(layer.receptive_field, window, Boolean(layer.tokens));
   return {
     channel: channelWords(layer, spot.place),
     position: positionWords(layer, spot.position),

@@ -2,6 +2,7 @@
 
 import { chooseColormap, codePixels, pixelOf, pixelsOf, themeColours } from "./colour.js";
 import { valueAt } from "./decode.js";
+import { withPatches } from "./field.js";
 import { formatNumber, formatRange } from "./numbers.js";
 import { chooseOrder, orderChannels } from "./order.js";
 import { sizeOf, statisticsOf } from "./report.js";
@@ -46,7 +47,7 @@ export function runWith(layer, wanted) {
  * @returns {Scene}
  */
 export function makeScene(index, state, values, themeName) {
-  const layer = layerIn(index.layers[state.layer], state.run);
+  const layer = withPatches(layerIn(index.layers[state.layer], state.run), index.runs[state.run].picture);
   const rules = index.scale_rules;
   const statistics = statisticsOf(/** @type {LayerRun} */ (layer.runs[state.run]), rules);
   const size = sizeOf(layer);

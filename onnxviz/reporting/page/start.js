@@ -2,7 +2,7 @@
 
 import { shorten } from "./address.js";
 import { byId, make } from "./dom.js";
-import { fieldWindow } from "./field.js";
+import { fieldWindow, withPatches } from "./field.js";
 import { formatNumber, formatShape } from "./numbers.js";
 import { orderChannels } from "./order.js";
 import { layerIn } from "./scene.js";
@@ -71,7 +71,7 @@ export class Start {
   /** @param {LayerStage} stage */
   row(stage) {
     const { index, state } = this.app;
-    const layer = layerIn(index.layers[stage.shows], state.run);
+    const layer = withPatches(layerIn(index.layers[stage.shows], state.run), index.runs[state.run].picture);
     const strip = make("span", { class: "start-strip", "aria-hidden": "true" });
     const words = stageWords(layer, stage);
     const button = make(

@@ -76,6 +76,15 @@ interface ReceptiveField {
   status: string;
   global: boolean;
 }
+interface Tokens {
+  grid: [number, number];
+  prefix: number;
+  status: string;
+}
+interface AttentionTokens {
+  keys: Tokens & { ordered: boolean };
+  queries: (Tokens & { ordered: boolean }) | null;
+}
 interface Steps {
   first: number;
   last: number;
@@ -118,6 +127,7 @@ interface Layer {
   notes?: string[];
   dtype?: string;
   drawing?: string;
+  tokens?: Tokens | AttentionTokens | null;
   groups?: number;
   steps?: Steps;
   limits?: [number, number];
