@@ -23,6 +23,7 @@ export function listenControls(app) {
   on("scale", "change", (control) => app.change({ scale: control.value }, false));
   on("colours", "change", (control) => app.change({ colormap: control.value }, false));
   on("order", "change", (control) => app.change({ order: control.value }, false));
+  on("query", "change", (control) => app.change({ query: control.value, position: null }, false));
   on("live", "change", (control) => app.change({ live: control.checked }, false));
   on("slice", "input", (control) => {
     const slice = Number(control.value);

@@ -102,7 +102,10 @@ export function showControls(scene, state, pictured) {
   for (const id of ["scale-box", "colours-box", "zoom-box"]) byId(id).hidden = vector;
   byId("overlay-box").hidden = vector || form === "band" || !pictured;
   const all = scene.layer.kept.every((_, place) => isLive(scene.layer, scene.statistics, place));
-  byId("live-box").hidden = all && !state.live;
+  byId("live-only-box").hidden = all && !state.live;
+  byId("query-box").hidden = !scene.queries.length;
+  fillSelect(byId("query"), scene.queries);
+  byId("query").value = scene.query;
   byId("slice-box").hidden = scene.depth < 2;
   byId("slice").max = String(scene.depth - 1);
   byId("slice").value = String(scene.slice);

@@ -41,7 +41,7 @@ export function positionWords(layer, position) {
 export function channelWords(layer, place) {
   const channel = layer.kept[place];
   const name = channelName(layer, place);
-  if (layer.labels) return `${channel}, ${name}`;
+  if (layer.labels) return layer.drawing === "attention" ? name : `${channel}, ${name}`;
   if (layer.form === "vector" && layer.steps) return `${layer.steps.noun} ${name}`;
   const each = layer.channels / (layer.groups ?? 1);
   return each < layer.channels ? `${channel}, ${channel % each} of group ${Math.floor(channel / each)}` : name;

@@ -1,6 +1,7 @@
 /** The start: the picture, what the model says, and a row for each stage of the network, which leads into a layer. */
 
 import { shorten } from "./address.js";
+import { shownLayer } from "./attention.js";
 import { byId, make } from "./dom.js";
 import { fieldWindow, withPatches } from "./field.js";
 import { formatNumber, formatShape } from "./numbers.js";
@@ -71,7 +72,8 @@ export class Start {
   /** @param {LayerStage} stage */
   row(stage) {
     const { index, state } = this.app;
-    const layer = withPatches(layerIn(index.layers[stage.shows], state.run), index.runs[state.run].picture);
+    const stored = withPatches(layerIn(index.layers[stage.shows], state.run), index.runs[state.run].picture);
+    const layer = shownLayer(stored, state.query);
     const strip = make("span", { class: "start-strip", "aria-hidden": "true" });
     const words = stageWords(layer, stage);
     const button = make(

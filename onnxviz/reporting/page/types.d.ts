@@ -23,6 +23,7 @@ interface Look {
   scale: string;
   colormap: string;
   order: string;
+  query: string;
   theme: "light" | null;
   fixed: [number, number] | null;
 }
@@ -84,6 +85,17 @@ interface Tokens {
 interface AttentionTokens {
   keys: Tokens & { ordered: boolean };
   queries: (Tokens & { ordered: boolean }) | null;
+}
+interface ChosenQuery {
+  row: number | null;
+  name: string;
+  words: string;
+}
+interface Attended {
+  layer: Layer;
+  values: Values;
+  statistics: Statistics;
+  error: Float64Array;
 }
 interface Steps {
   first: number;
@@ -171,6 +183,7 @@ interface State {
   scale: string;
   colormap: string;
   order: string;
+  query: string;
   live: boolean;
   slice: number;
   zoom: number | null;
@@ -184,6 +197,7 @@ interface Place {
   scale: string;
   colormap: string;
   order: string;
+  query: string;
   pins: PinnedPlace[];
 }
 interface PinnedPlace {
@@ -270,6 +284,10 @@ interface Tile {
 interface Scene {
   layer: Layer;
   run: number;
+  stored: Values;
+  queries: [string, string][];
+  query: string;
+  error: Float64Array | null;
   values: Values;
   statistics: Statistics;
   size: number;

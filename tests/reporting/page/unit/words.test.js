@@ -21,6 +21,7 @@ const PLAIN = {
   scale: "auto",
   colormap: "auto",
   order: "auto",
+  query: "auto",
   pins: [],
 };
 
