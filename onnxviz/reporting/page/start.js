@@ -101,12 +101,20 @@ export class Start {
 function stageWords(layer, stage) {
   const more = stage.layers > 1 ? `the last of ${stage.layers} layers of this size` : "";
   const { steps, form, channels } = layer;
-  const space = steps && form === "volume" ? layer.extent.slice(1) : layer.extent;
-  const size = formatShape(space.map((side) => side * 2 ** layer.halved));
-  const over = steps && form === "volume" ? `, ${steps.words}` : "";
-  const units = steps ? steps.words : `${channels} units`;
-  const what = form === "vector" ? units : `${channels} channels of ${size}${over}`;
+  const size = mapSize(layer);
+  const units =
+    form !== "vector" ? `${channels} channels${size ? ` of ${size}` : ""}` : steps ? "" : `${channels} units`;
+  const what = [units, steps?.words].filter(Boolean).join(", ");
   return [what, seesWords(layer), more].filter(Boolean);
+}
+
+/**
+ * Return the size of a map, without its steps; empty where nothing else is left.
+ * @param {Layer} layer as it is shown
+ */
+function mapSize({ extent, steps, halved }) {
+  const space = steps ? extent.slice(1) : extent;
+  return formatShape(space.map((side) => side * 2 ** halved));
 }
 
 /**
@@ -129,12 +137,12 @@ function seesWords(layer) {
  * @param {readonly LayerStage[]} stages
  * @returns {string[]}
  */
-export function startSentences({ runs, layers }, run, stages) {
+export function startSentences({ runs, layers, look }, run, stages) {
   const { name, picture, classes } = runs[run];
   const input = picture ? `the picture ${name}` : name || "its input";
   const first = layers[stages[0]?.shows ?? 0];
   const last = layers[stages.at(-1)?.shows ?? 0];
-  const sizes = [first, last].map((layer) => formatShape(layer.extent.map((side) => side * 2 ** layer.halved)));
+  const sizes = [first, last].map((layer) => mapSize(shownLayer(layer, look.query)));
   const shrinks = sizes[0] && sizes[1] && sizes[0] !== sizes[1];
   const early = "early maps follow edges, colours and textures closely, late ones answer to larger parts";
   const sentences = [

@@ -85,3 +85,11 @@ test("how many values lie at the ends of their codes is among the facts", async 
     /uint8 dequantised: \(q - 113\) x 0\.431 · 0 % and 7\.72 % at the ends/,
   );
 });
+
+test("the start counts steps apart from the sizes of maps", async () => {
+  const page = await open(browser, address, { start: true });
+  await page.waitForSelector("#start[data-ready]");
+  const rows = await page.locator(".start-name").allInnerTexts();
+  assert.match(rows[0], /2 channels of 2 × 3, steps 16 to 31 of 1,000/);
+  assert.match(rows[1], /4 channels, steps 16 to 31 of 1,000/);
+});
