@@ -319,13 +319,17 @@ class Model:
         from onnxviz.differences import difference
         from onnxviz.feed.feed_options import FeedOptions
 
-        fed = original.feed(None, FeedOptions(random=True))
         own = {spec.name for spec in self.outputs}
         both = [spec.name for spec in original.outputs if spec.name in own]
         if not both:
             raise RunError("nothing to verify: the model's own outputs were dropped")
-        ours, theirs = (model.inference.values(both, fed, options) for model in (self, original))
-        return difference(ours, theirs)
+        tries = original.inference.tries(None, FeedOptions(random=True), None)
+        while True:
+            try:
+                ours, theirs = (model.inference.values(both, tries.feed, options) for model in (self, original))
+                return difference(ours, theirs)
+            except ExecutionError as error:
+                tries.refused(error)
 
     def __repr__(self) -> str:
         return f"<Model {self.path.name!r}: {len(self.graph.nodes)} nodes, {len(self.layers)} layers>"

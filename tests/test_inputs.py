@@ -87,6 +87,15 @@ def test_sizes_that_the_model_refuses_get_others(tmp_path: Path) -> None:
     ]
 
 
+def test_verifying_tries_other_sizes_too(tmp_path: Path) -> None:
+    """The Reshape takes 4,096 numbers, which the noise of a picture of 3 channels has not."""
+    model = model_of(
+        tmp_path / "picky.onnx",
+        "g (float[a,b,c,d] x) => (float[8,8,8,8] y) <int64[4] s = {8,8,8,8}> { r = Reshape (x, s) y = Relu (r) }",
+    )
+    assert model.expose("r").verify(model).max_abs == 0
+
+
 def test_sizes_that_the_model_refuses_get_others_in_python_too(tmp_path: Path) -> None:
     model = model_of(
         tmp_path / "picky.onnx", "g (float[1,n] x) => (float[4,8] y) <int64[2] s = {4, 8}> { y = Reshape (x, s) }"
