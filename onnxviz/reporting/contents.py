@@ -106,7 +106,7 @@ class RunPart:
         extra: whether it has a plane of extras, for values that are not finite.
         wide: whether the ends of the channels, or the values of a vector, need float64.
         quantised: how its codes are quantised, and how many lie at an end; None where it has none.
-        steps: those along its first stored axis, or that of a vector; None where this is none of steps.
+        steps: those along its first stored axis, or of a vector; None where that axis is another.
     """
 
     block: int
