@@ -14,7 +14,8 @@ from pathlib import Path
 import onnxviz
 from onnxviz.graph.cut import declare
 from onnxviz.graph.expose import expose
-from onnxviz.graph.lift import Wanted, lift
+from onnxviz.graph.lift import lift
+from onnxviz.graph.obstacles import Wanted
 
 ROUNDS = 7
 

@@ -171,6 +171,10 @@ class TokenGrid:
         """Return it as `layers --json` and `view.json` give it."""
         return {"grid": list(self.grid), "prefix": self.prefix, "status": self.status}
 
+    def is_said_by(self, layout: str | None) -> bool:
+        """Return whether a layout says as much: that two axes of the array are its rows and columns in order."""
+        return bool(self.axes) and self.axes == spatial_axes(layout)
+
     @property
     def words(self) -> str:
         """The grid as a caption has it: `9 x 16 tokens + 1`."""

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from onnxviz.errors import ExecutionError, NoMatchError, RunError, UsageError
 from onnxviz.graph.computed import Computed, find_computed, hidden_weights, listing, written_out
-from onnxviz.graph.expose import Exposed, expose, strip_metadata
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.catalogue import catalogue
 from onnxviz.graph.layers.families import Families
@@ -28,7 +27,6 @@ from onnxviz.graph.storage.model_file import ModelFile
 from onnxviz.graph.unfold import Unfolded, unfold
 from onnxviz.graph.unwired import name_sequences, names_given
 from onnxviz.graph.write import check_link, write_linked, write_standalone
-from onnxviz.inference.quantisation import moving_words
 from onnxviz.layout import Dimension, TensorSpec
 from onnxviz.words import listed, quoted
 
@@ -150,7 +148,7 @@ class Model:
         """What feeds and runs the graph; `run`, `stream` and `session` are the usual way to it."""
         # Not at the top: listing and exposing need no Pillow and no rules of receptive fields to be loaded.
         from onnxviz.inference.inference import Inference
-        from onnxviz.inference.reach import Reached
+        from onnxviz.inference.reached import Reached
         from onnxviz.inference.value_layouts import ValueLayouts
 
         layouts = ValueLayouts(self.unfolded.graph, self.types, self._families)
@@ -188,6 +186,8 @@ class Model:
 
     def without_metadata(self) -> Model:
         """Return this model without its exporter's metadata, such as stack traces with their author's paths."""
+        from onnxviz.graph.expose import strip_metadata
+
         return Model(self.file, strip_metadata(self.graph), self.exposed, self.remarks)
 
     def save(self, path: str | os.PathLike[str], *, linked: bool = False, force: bool = False) -> None:
@@ -403,51 +403,18 @@ def layers_of(model: Model, choices: Sequence[Choice]) -> tuple[Layer, ...]:
 
 def expose_choices(model: Model, choices: Sequence[Choice], *, only: bool = False) -> Model:
     """Return a model with what was chosen as outputs; its `remarks` say which were, and what that changes."""
+    # Not at the top: listing and running need nothing of it.
+    from onnxviz.graph.expose import expose
+    from onnxviz.remarks import exposing_remarks
+
     types = {**model.types, **{choice.value: _ranked(model, choice) for choice in choices}}
     values = [choice.value for choice in choices]
     graph = written_out(model.graph, model._computed, values)
     exposed = expose(graph, values, types, unfolded=model.unfolded, only=only)
     named = [replace(choice, value=exposed.names[choice.value]) for choice in choices if choice.value in exposed.names]
-    moving = moving_words(model.graph, model.types, values)
-    return Model(model.file, exposed.graph, named, [*_remarks(exposed), *_computed_words(model, choices), *moving])
-
-
-def _computed_words(model: Model, choices: Sequence[Choice]) -> list[str]:
-    """Return what there is to say of what is not a value of the original."""
-    beyond = [quoted(choice.name) for choice in choices if choice.value in model._computed.values]
-    verb, them = ("are not values", "them") if len(beyond) > 1 else ("is not a value", "it")
-    return [f"{listed(beyond)} {verb} of the original: what computes {them} is added"] if beyond else []
-
-
-def _remarks(exposed: Exposed) -> list[str]:
-    """Return what there is to say of new outputs, a sentence each."""
-    remarks = []
-    if exposed.already:
-        verb = "already are outputs" if len(exposed.already) > 1 else "already is an output"
-        remarks.append(f"{listed(map(quoted, exposed.already))} {verb}")
-    if exposed.unranked:
-        remarks.append(
-            f"how many axes {listed(map(repr, exposed.unranked))} will have is not known before a run: declared without"
-            " a shape, which onnxruntime runs and onnx's checker refuses"
-        )
-    reasons: dict[str, list[str]] = {}
-    for value, reason in exposed.refused.items():
-        reasons.setdefault(reason, []).append(value)
-    for reason, values in reasons.items():
-        remarks.append(
-            f"{_named(values)} cannot be handed out, and {'is' if len(values) == 1 else 'are'} left out: {reason}"
-        )
-    if exposed.optional:
-        verb = "lie in branches" if len(exposed.optional) > 1 else "lies in a branch"
-        remarks.append(f"{_named(exposed.optional)} {verb} of an If: empty where the other branch runs")
-    if exposed.sequences:
-        verb = "come as sequences" if len(exposed.sequences) > 1 else "comes as a sequence"
-        remarks.append(f"{_named(exposed.sequences)} {verb}, an array for each step: steps may differ in size")
-    return remarks
-
-
-def _named(values: Sequence[str]) -> str:
-    return quoted(values[0]) if len(values) == 1 else f"{len(values)} values"
+    beyond = [choice.name for choice in choices if choice.value in model._computed.values]
+    remarks = exposing_remarks(exposed, beyond, model.graph, model.types)
+    return Model(model.file, exposed.graph, named, remarks)
 
 
 def _ranked(model: Model, choice: Choice) -> TensorSpec:

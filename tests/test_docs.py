@@ -10,6 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import typer
+
+from onnxviz.cli.app import app
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md")])
@@ -32,8 +35,8 @@ def test_commands_and_code_run(page: Path, folder: Path, onnxviz_command: Callab
             exec(compile(block, str(page), "exec"), {})
             continue
         for line in block.splitlines():
-            # Conversions need TensorFlow: tests/conversion has them.
-            if line.startswith("onnxviz ") and not line.startswith("onnxviz convert "):
+            # Conversions need TensorFlow: tests/conversion has them. What serves does not end: tests/serving has it.
+            if line.startswith("onnxviz ") and not line.startswith(("onnxviz convert ", "onnxviz serve ")):
                 done = onnxviz_command(*shlex.split(line, comments=True)[1:])
                 assert done.code == 0, f"{line}\n{done.err}"
 
@@ -43,6 +46,18 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
         if "://" not in target:
             assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_sections(page: Path) -> None:
+    for target, section in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", page.read_text("utf-8")):
+        headings = re.findall(r"^#+ (.*)", ((page.parent / target) if target else page).read_text("utf-8"), re.M)
+        assert section in {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}, section
+
+
+def test_every_command_is_in_the_table_of_commands() -> None:
+    listed = re.findall(r"^\| `(\w+)[^`]*` \|", (ROOT / "docs" / "commands.md").read_text("utf-8"), re.M)
+    assert set(typer.main.get_command(app).commands) <= set(listed)  # type: ignore[attr-defined]
 
 
 def test_the_notebook_runs(folder: Path) -> None:

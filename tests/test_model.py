@@ -380,6 +380,24 @@ def test_a_layer_inside_a_body_runs_like_any_other(tmp_path: Path) -> None:
     assert [np.flatnonzero(mask).tolist() for mask in model.region(inner, (0, 1), fed).masks] == [[0], [1]]
 
 
+def test_the_region_inside_a_loop_of_a_loop_is_at_most_the_whole_input(tmp_path: Path) -> None:
+    model = model_of(
+        tmp_path / "loops.onnx",
+        """g (float[1,1,2,2] x, int64 n) => (float[1,1,2,2] y) <bool true = {1}, float[1,1,1,1] w = {2}> {
+            [outer] y = Loop (n, true, x) <body = b (int64 i, bool c, float[1,1,2,2] v) => (bool d, float[1,1,2,2] r) {
+                d = Identity (c)
+                [inner] r = Loop (n, c, v) <body = k (int64 j, bool e, float[1,1,2,2] u) => (bool f, float[1,1,2,2] s) {
+                    f = Identity (e)
+                    [conv] s = Conv (u, w)
+                }>
+            }>
+        }""",
+    )
+    fed = {"x": np.ones((1, 1, 2, 2), np.float32), "n": np.array(2)}
+    (conv,) = model.select("conv")
+    assert all(mask.all() for mask in model.region(conv, (0, 1), fed).masks)
+
+
 def test_layers_inside_functions_are_among_a_models_layers(tmp_path: Path) -> None:
     text = """<ir_version: 8, opset_import: ["": 17, "loc": 1]>
         g (float[1,1,2,2] x) => (float[1,1,2,2] y) <float[1,1,1,1] w = {2}> {

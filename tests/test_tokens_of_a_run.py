@@ -66,6 +66,25 @@ def test_layers_lists_tokens_where_sizes_are_known(onnxviz_command: Callable[...
     assert {layer["tokens"] for layer in layers} == {None}
 
 
+def test_layers_lists_tokens_inside_functions(tmp_path: Path, onnxviz_command: Callable[..., Any]) -> None:
+    path = tmp_path / "inside.onnx"
+    text = """<ir_version: 8, opset_import: ["" : 17, "loc" : 1]>
+    g (float[1,3,32,48] x, float[8,3,8,8] w) => (float[1,24,8] y) <int64[3] s = {1, 8, 24}> {
+        c = Conv <strides = [8, 8]> (x, w)
+        y = loc.tokens (c, s)
+    }
+    <domain: "loc", opset_import: ["" : 17]> tokens (c, s) => (n) {
+        r = Reshape (c, s)
+        t = Transpose <perm = [0, 2, 1]> (r)
+        n = Relu (t)
+    }"""
+    onnx.save(onnx.parser.parse_model(text), path)
+    layers = json.loads(onnxviz_command("layers", path, "--json").out)["layers"]
+    (inside,) = (layer for layer in layers if layer["op"] == "Relu")
+    assert inside["inside"]
+    assert inside["tokens"] == {"grid": [4, 6], "prefix": 0, "status": "exact"}
+
+
 def test_a_file_keeps_where_tokens_lie(tmp_path: Path) -> None:
     Activations([ITEM]).save(tmp_path / "maps.npz")
     assert Activations.load(tmp_path / "maps.npz")["t"].tokens == GRID

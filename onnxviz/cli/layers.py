@@ -11,7 +11,7 @@ from onnxviz.cli import groups, parameters
 from onnxviz.cli.parameters import option
 from onnxviz.cli.stages import open_model
 from onnxviz.cli.terminal import PADDED, print_json, print_table, say, size_text
-from onnxviz.layout import dtype_text, shape_text, spatial_axes
+from onnxviz.layout import dtype_text, shape_text
 from onnxviz.words import common_path, listed, printable, quoted, width_of
 
 if TYPE_CHECKING:
@@ -192,18 +192,20 @@ def _print_tree(layers: Sequence[Layer]) -> None:
 
 
 def _documents(model: Model, layers: Sequence[Layer]) -> list[dict[str, object]]:
-    from onnxviz.graph.operators.tokens import rearranged, token_grids
+    from onnxviz.graph.operators.layouts import rearranged
+    from onnxviz.graph.operators.tokens import token_grids
 
-    moved = rearranged(model.graph)
+    graph = model.unfolded.graph
+    moved = rearranged(graph)
     unsaid = (layer for layer in layers if (layer.rank or 0) > 2)
     has_tokens = any("T" in (each.layout or "T") or each.layout_assumed or each.act in moved for each in unsaid)
-    grids = token_grids(model.graph, model.types) if has_tokens else {}
+    grids = token_grids(graph, model.types) if has_tokens else {}
     return [_document(layer, grids.get(layer.act)) for layer in layers]
 
 
 def _document(layer: Layer, grid: TokenGrid | None) -> dict[str, object]:
     field = layer.receptive_field
-    is_said = grid is None or (bool(grid.axes) and grid.axes == spatial_axes(layer.layout))
+    is_said = grid is None or grid.is_said_by(layer.layout)
     every = {name: getattr(layer, name) for name in MEMBERS}
     return every | {
         "inside": layer.inside or None,

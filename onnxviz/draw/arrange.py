@@ -55,11 +55,10 @@ def arrange_axes(array: Array, layout: Layout) -> Arranged:
     """Take item 0 of an array and put its axes in the order of a picture.
 
     A layout has one letter an axis; N is the batch, C the channels, T tokens, D, H, W, L space, S steps, which are one
-    more axis before those of space; two T make attention, G is groups of channels, one
-    behind the other, and any other letter is folded into the channels. Tokens are
-    bands: how many there are does not say where in a picture they lie; a TokenGrid says it and makes them maps. An
-    AttentionLayout says whose attention is shown, over the picture where its keys lie there. Without a layout that
-    fits, the rank decides and the notes say so.
+    more axis before those of space; two T make attention, G is groups of channels, one behind the other, and any other
+    letter is folded into the channels. Tokens are bands: how many there are does not say where in a picture they lie;
+    a TokenGrid says it and makes them maps. An AttentionLayout says whose attention is shown, over the picture where
+    its keys lie there. Without a layout that fits, the rank decides and the notes say so.
 
     Example:
         >>> import numpy as np

@@ -85,7 +85,7 @@ def draw_maps(
     named = nameable and caption.labels is not None and len(caption.labels) == len(arranged.values)
     line = " · ".join(part for part in (caption.line, *arranged.notes) if part)
     labels, first_step = caption.labels if named else arranged.labels, caption.first_step if arranged.in_steps else 0
-    token_names = caption.token_names if arranged.kind in _OVER_STEPS else {}
+    token_names = caption.token_names if arranged.kind in _WITH_TOKEN_NAMES else {}
     words = Caption(caption.title, line, labels, first_step, token_names)
     known = matching(statistics, arranged, array, layout)
     prepared = prepare(arranged.values, words, kind.style(style), known)
@@ -177,11 +177,11 @@ KINDS = {
     ATTENDED: PictureKind(draw_montage, attention_style, ATTENTION_GAMMA),
     ATTENDED_BANDS: PictureKind(draw_bands, attention_style, ATTENTION_GAMMA, unused=("columns",)),
 }
-_OVER_STEPS = (ATTENTION, *SEQUENCES)
-"""The kinds along whose axes tokens lie one after the other, so that each may have a name."""
-
 WAVE = PictureKind(draw_wave, _wave_style, unused=("tile", "columns", "rows", "channels", "order", "top"))
 """The kinds by what `arrange_axes` calls them, and that of a single sequence."""
+
+_WITH_TOKEN_NAMES = (ATTENTION, *SEQUENCES)
+"""The kinds along whose axes tokens lie one after the other, so that each may have a name."""
 
 
 def picture_kind(arranged: Arranged) -> PictureKind:

@@ -288,7 +288,8 @@ def _choose_tile(prepared: Prepared) -> tuple[Tile, int]:
         beside = -(-prepared.prefix.shape[1] // height) + 1
         tile = grids.choose_tile(count, height, width + beside, prepared.style)
         if tile.shrink == (1, 1):
-            return tile, beside
+            # What stands beside a map is nearer to it than to the map before.
+            return replace(tile, gap=max(tile.gap, tile.zoom[1] * 3 // 2)), beside
     tile = grids.choose_tile(count, height, width, prepared.style)
     named = not prepared.caption.token_names.keys().isdisjoint((height, width)) and max(height, width) <= MOST
     sized = prepared.style.tile or prepared.style.columns or prepared.style.rows

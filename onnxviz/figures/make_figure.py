@@ -122,10 +122,9 @@ class _Gathered:
 
     def figure(self, choices: Sequence[Choice]) -> Figure:
         options, several = self.options, len(self.sources) > 1
-        order = [choice.value for choice in choices if choice.value in self.maps]
-        lost = [value for value in order if len(self.maps[value]) < len(self.sources)]
-        if lost:
-            raise UsageError(f"{self.names[lost[0]]!r} could not be computed for all inputs")
+        order = [choice.value for choice in choices if len(self.maps.get(choice.value, ())) == len(self.sources)]
+        if not order:
+            raise UsageError("none of the chosen layers could be computed for all inputs")
         rows = [layer_row(self.names[value], self.maps[value], self._row_style(self.maps[value])) for value in order]
         if options.pictures or (options.pictures is None and several and any(one is not None for one in self.pictures)):
             rows.insert(0, picture_row("input", self.pictures))

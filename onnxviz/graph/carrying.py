@@ -57,7 +57,7 @@ def is_carrier(domain: str, op: str) -> bool:
     return domain == CARRYING and op not in JOINS
 
 
-def is_own(domain: str, op: str) -> bool:
+def is_nameless(domain: str, op: str) -> bool:
     """Return whether what a node makes has no name in the file."""
     return domain == CARRYING and op == "Steps"
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import onnx
 from onnx import NodeProto, TensorProto
@@ -22,11 +23,14 @@ from onnx.helper import make_node, make_tensor
 
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.attention_matrices import AttentionMatrix, find_attention
-from onnxviz.graph.layers.rollout import Rollout, find_rollout
 from onnxviz.graph.node import Node
 from onnxviz.graph.operators.axis_letters import Axes
-from onnxviz.graph.operators.table import OWN_DOMAIN
+from onnxviz.graph.operators.table import COMPUTED_DOMAIN
+from onnxviz.graph.topology import free_name
 from onnxviz.layout import Dimension, TensorSpec, TokenGrid
+
+if TYPE_CHECKING:
+    from onnxviz.graph.layers.rollout import Rollout
 
 _WEIGHTS_ASKED: Mapping[tuple[str, str], tuple[str, int, str]] = {
     ("", "Attention"): ("qk_matmul_output_mode", 3, "q_num_heads"),
@@ -73,6 +77,9 @@ def find_computed(graph: Graph, types: Mapping[str, TensorSpec]) -> Computed:
     }
     rollout = None
     if len(matrices) > 1 and graph.opset >= _EYE_LIKE:
+        # Not at the top: most models have no two attentions.
+        from onnxviz.graph.layers.rollout import find_rollout
+
         rollout = find_rollout(graph, known, [matrices[index] for index in sorted(matrices)], batches - {None})
     types = {**specs, **({} if rollout is None else {rollout.value: rollout.spec})}
     return Computed({matrix.value: matrix.mixed for matrix in fused.values()}, rollout, types)
@@ -85,7 +92,7 @@ def listing(graph: Graph, computed: Computed) -> Graph:
     nodes = [_wired(node, computed) for node in graph.nodes]
     rollout = computed.rollout
     if rollout is not None:
-        nodes.append(make_node("Rollout", rollout.sources, [rollout.value], rollout.value, domain=OWN_DOMAIN))
+        nodes.append(make_node("Rollout", rollout.sources, [rollout.value], rollout.value, domain=COMPUTED_DOMAIN))
     return graph.with_nodes(nodes)
 
 
@@ -156,9 +163,7 @@ def _fused(graph: Graph, node: Node) -> AttentionMatrix | None:
         return None
     if (node.domain == "" and graph.opset < 23) or any(node.outputs[3:4]) or not all(node.inputs[:3]):
         return None
-    value = f"{node.key}/weights"
-    while value in graph.producers:
-        value += "'"
+    value = free_name(f"{node.key}/weights", graph.producers)
     queries, keys, values = node.inputs[:3]
     return AttentionMatrix(value, node, queries, keys, values, node.outputs[0], {value: Axes("NCTT")})
 

@@ -22,8 +22,7 @@ from onnxviz.errors import NoMatchError
 from onnxviz.graph.graph import Graph, tensor_spec
 from onnxviz.graph.node import Node
 from onnxviz.graph.onnx_inference import infer
-from onnxviz.graph.prune import pruned
-from onnxviz.graph.topology import FunctionKey, every_node, function_key
+from onnxviz.graph.topology import FunctionKey, bodies, every_node, function_key
 from onnxviz.layout import TensorSpec
 from onnxviz.words import near
 
@@ -42,7 +41,11 @@ def cut(graph: Graph, outputs: Sequence[str], types: Mapping[str, TensorSpec] | 
     wanted = tuple(dict.fromkeys(outputs))
     check_values(graph, wanted)
     declared = declare(graph, wanted, types or {})
-    graph = pruned(graph, wanted)
+    if any(node.is_call or bodies(node.proto) for node in graph.nodes):
+        # Not at the top: most models have no functions and no bodies, and wait for nothing that is for them.
+        from onnxviz.graph.prune import pruned
+
+        graph = pruned(graph, wanted)
     return assemble(graph, needed_nodes(graph, wanted), graph.proto.graph.input, declared)
 
 

@@ -19,6 +19,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import onnx
 from google.protobuf.message import Message
@@ -26,12 +27,12 @@ from google.protobuf.message import Message
 from onnxviz.errors import UnsupportedError
 from onnxviz.graph.cut import check_values, cut, declare, known_values
 from onnxviz.graph.graph import Graph
-from onnxviz.graph.lift import lift
-from onnxviz.graph.obstacles import Wanted, obstacles
 from onnxviz.graph.scope import replace_field
-from onnxviz.graph.steadiness import steady_values
-from onnxviz.graph.unfold import Address, Unfolded, unfold
+from onnxviz.graph.unfold import Unfolded, unfold
 from onnxviz.layout import TensorSpec
+
+if TYPE_CHECKING:
+    from onnxviz.graph.obstacles import Wanted
 
 _NUMBERED = re.compile(r"'\d+$")
 _KEPT_KEYS = frozenset({"pkg.torch.onnx.name_scopes"})
@@ -92,7 +93,7 @@ def expose(
     ordered = sorted(outside, key=lambda value: places[outside[value]])
     names = {value: _handed_out(graph, flat, outside[value], own) for value in ordered}
     inside = _inside(flat, [value for value in dict.fromkeys(names.values()) if value not in own], types)
-    reasons = obstacles(graph, inside)
+    reasons = _reasons_against(graph, inside)
     refused = {value: reasons[name] for value, name in names.items() if name in reasons}
     names = {value: name for value, name in names.items() if value not in refused}
     if not names:
@@ -109,7 +110,7 @@ def expose(
         added,
         already=tuple(value for value in wanted if value in own),
         unranked=tuple(info.name for info in infos if not _is_ranked(info)),
-        optional=tuple(want.info.name for want in inside if want.info.name in added and _is_in_branch(want.address)),
+        optional=tuple(want.info.name for want in inside if want.info.name in added and want.address.is_in_branch),
         sequences=tuple(
             info.name for info in infos if info.type.HasField("sequence_type") and info.name in flat.addresses
         ),
@@ -135,14 +136,29 @@ def strip_metadata(graph: Graph) -> Graph:
 def _inside(flat: Unfolded, values: Sequence[str], types: Mapping[str, TensorSpec]) -> list[Wanted]:
     """Return those of the values that holders hold, with what is known of them."""
     inside = [value for value in values if value in flat.addresses]
+    if not inside:
+        return []
+    # Not at the top, here and below: most models hold nothing, and wait for nothing that is for what does.
+    from onnxviz.graph.obstacles import Wanted
+    from onnxviz.graph.steadiness import steady_values
+
     steady = steady_values(flat, inside)
     infos = declare(flat.graph, inside, types)
     return [Wanted(info, flat.addresses[info.name], info.name in steady) for info in infos]
 
 
+def _reasons_against(graph: Graph, inside: Sequence[Wanted]) -> Mapping[str, str]:
+    """Return which of the values cannot be handed out, with the reasons."""
+    if not inside:
+        return {}
+    from onnxviz.graph.obstacles import obstacles
+
+    return obstacles(graph, inside)
+
+
 def _widened(graph: Graph, added: Sequence[str], types: Mapping[str, TensorSpec], inside: Sequence[Wanted]) -> Graph:
     """Return the graph with more outputs, in this order behind its own."""
-    lifted = lift(graph, inside)
+    lifted = _lifted(graph, inside)
     if len(inside) == len(added):
         return lifted
     own = len(graph.proto.graph.output)
@@ -154,6 +170,14 @@ def _widened(graph: Graph, added: Sequence[str], types: Mapping[str, TensorSpec]
     return Graph.from_proto(proto)
 
 
+def _lifted(graph: Graph, inside: Sequence[Wanted]) -> Graph:
+    if not inside:
+        return graph
+    from onnxviz.graph.lift import lift
+
+    return lift(graph, inside)
+
+
 def _handed_out(graph: Graph, flat: Unfolded, value: str, own: Collection[str]) -> str:
     """Return the output that has a value: one of an earlier `expose` has its name, so that it has another by now."""
     address = flat.addresses.get(value)
@@ -161,10 +185,6 @@ def _handed_out(graph: Graph, flat: Unfolded, value: str, own: Collection[str]) 
     if address is None or plain == value or plain not in own:
         return value
     return plain if plain in graph.nodes[address.path[0].index].outputs else value
-
-
-def _is_in_branch(address: Address) -> bool:
-    return any(step.body in ("then_branch", "else_branch") for step in address.path)
 
 
 def _is_ranked(info: onnx.ValueInfoProto) -> bool:

@@ -34,11 +34,9 @@ from onnxviz.graph.function_copies import FunctionCopies
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.inner_value import InnerValue
 from onnxviz.graph.obstacles import CALL, Wanted, holders, obstacles, opset_of, varies
+from onnxviz.graph.places import Step
 from onnxviz.graph.scope import Scope, insert_items
 from onnxviz.graph.topology import FunctionKey, bodies, function_key
-from onnxviz.graph.unfold import Step
-
-__all__ = ["Wanted", "count_name", "lift"]
 
 _SCAN_WITHOUT_BATCH = 9
 

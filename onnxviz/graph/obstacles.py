@@ -9,8 +9,8 @@ import onnx
 
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.node import DEFAULT_DOMAINS
+from onnxviz.graph.places import Address, Step
 from onnxviz.graph.topology import bodies, function_key
-from onnxviz.graph.unfold import Address, Step
 
 CALL = "call"
 _KNOWN = frozenset({CALL, "If", "Loop", "Scan", "SequenceMap"})
@@ -55,10 +55,11 @@ class HolderKind:
 
 def holders(graph: Graph, wanted: Iterable[Wanted]) -> Mapping[tuple[Step, ...], Sequence[HolderKind]]:
     """Return what holds each of these values, from the outside in, by their paths."""
-    return {path: tuple(_along(graph, path)) for path in dict.fromkeys(want.address.path for want in wanted)}
+    return {path: tuple(holders_along(graph, path)) for path in dict.fromkeys(want.address.path for want in wanted)}
 
 
-def _along(graph: Graph, path: Sequence[Step]) -> Iterator[HolderKind]:
+def holders_along(graph: Graph, path: Sequence[Step]) -> Iterator[HolderKind]:
+    """Yield what a path leads through, from the outside in."""
     nodes: Sequence[onnx.NodeProto] = graph.proto.graph.node
     opset = graph.opset
     for step in path:

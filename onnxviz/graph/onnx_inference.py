@@ -131,6 +131,7 @@ _STAND_INS: Mapping[str, _StandIn] = {
     "SkipLayerNormalization": _StandIn("Identity", (0,), outputs=(0, 3)),
     "SkipSimplifiedLayerNormalization": _StandIn("Identity", (0,), outputs=(0, 3)),
     "RotaryEmbedding": _StandIn("Identity", (0,)),
+    "DynamicQuantizeLSTM": _StandIn("LSTM", (0, 1, 2)),
 }
 
 

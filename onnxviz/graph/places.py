@@ -10,6 +10,9 @@ import onnx
 
 Arguments = Mapping[str, onnx.AttributeProto]
 
+BRANCHES = ("then_branch", "else_branch")
+"""The bodies of an If."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -26,6 +29,11 @@ class Address:
     path: tuple[Step, ...]
     value: str
     loops: int
+
+    @property
+    def is_in_branch(self) -> bool:
+        """Whether a branch of an If holds it."""
+        return any(step.body in BRANCHES for step in self.path)
 
 
 @dataclass(frozen=True, slots=True)

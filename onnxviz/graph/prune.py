@@ -8,7 +8,7 @@ After: `y = If (c) { then: y = Conv(a); else: y = a }`, and `b` is needed no lon
 3. A function that is called for some of its results is copied without the others, and without inputs that only they
    need; copies that are alike are one, which takes the place of the original where no call is left to that one.
 4. The condition and count of a Loop stay, and so does what Scan steps over. Other operators with graphs are left alone,
-   and so is a body whose nodes are out of order.
+   and so are a body whose nodes are out of order, and what functions call deeper than 64 levels, or of themselves.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from onnxviz.graph.node import DEFAULT_DOMAINS
 from onnxviz.graph.scope import replace_field
 from onnxviz.graph.topology import FunctionKey, bodies, captured_values, function_key
 
+_DEEPEST = 64
+
 
 def pruned(graph: Graph, values: Collection[str]) -> Graph:
     """Return the graph with what is needed for some of its values, itself where its holders give nothing else.
 
     Its outputs are those of its own among the values.
     """
-    if not any(node.is_call or bodies(node.proto) for node in graph.nodes):
-        return graph
     model = onnx.ModelProto()
     model.CopyFrom(graph.proto)
     if not _Pruner(model).prune(graph, set(values)):
@@ -45,6 +45,7 @@ class _Pruner:
         self._model = model
         self._copies = FunctionCopies(model)
         self._shared: dict[tuple[FunctionKey, tuple[int, ...]], tuple[str, tuple[int, ...]]] = {}
+        self._depth = 0
 
     def prune(self, source: Graph, live: set[str]) -> bool:
         """Drop what is not needed for the values that are live; return whether it is more than nodes at the top."""
@@ -88,7 +89,11 @@ class _Pruner:
         if len(node.output) > len(self._copies.functions[key].output):
             return
         if (key, tuple(read)) not in self._shared:
+            if self._depth == _DEEPEST:
+                return
+            self._depth += 1
             self._shared[key, tuple(read)] = self._copy(key, read)
+            self._depth -= 1
         name, inputs = self._shared[key, tuple(read)]
         node.op_type = name
         _keep(node.input, [place for place in inputs if place < len(node.input)])
@@ -126,10 +131,9 @@ class _Pruner:
 
 def _drop_carried(node: onnx.NodeProto, body: onnx.GraphProto, read: Sequence[int]) -> list[int]:
     """Drop the inputs of what a Loop or Scan carries for itself alone; return which results are left to it."""
-    conditions = (
-        2 if node.op_type == "Loop" else 0
-    )  # of a Loop the body takes the trip and the condition, and gives one
-    scanned = next((attribute.i for attribute in node.attribute if attribute.name == "num_scan_inputs"), 0)
+    # A Loop's body is given the step and the condition, and gives a condition.
+    conditions = 2 if node.op_type == "Loop" else 0
+    scanned = _scanned(node)
     states = len(body.input) - conditions - scanned
     given = len(node.input) - scanned - states  # what the node takes before the first value that is carried
     results = [info.name for info in body.output]

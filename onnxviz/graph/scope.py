@@ -11,7 +11,7 @@ from typing import Any
 
 import onnx
 
-from onnxviz.graph.topology import bodies
+from onnxviz.graph.topology import bodies, free_name
 
 
 @dataclass(slots=True)
@@ -41,10 +41,9 @@ class Scope:
 
     def fresh(self, name: str) -> str:
         """Return a name like this one that nothing has, and keep it."""
-        while name in self.names:
-            name += "'"
-        self.names.add(name)
-        return name
+        found = free_name(name, self.names)
+        self.names.add(found)
+        return found
 
     def add(self, op: str, inputs: Sequence[str], name: str, *, before: int | None = None, **attributes: Any) -> str:
         """Add a node with one output, behind all others or before one of them; return what the output is called."""

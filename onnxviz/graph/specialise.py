@@ -23,13 +23,13 @@ from onnx import GraphProto, NodeProto, SparseTensorProto, TensorProto, ValueInf
 
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.node import DEFAULT_DOMAINS
-from onnxviz.graph.places import Address, Step, given, members
-from onnxviz.graph.topology import bodies, every_node, function_key
+from onnxviz.graph.places import BRANCHES, Address, Step, given, members
+from onnxviz.graph.topology import bodies, every_node, free_name, function_key
 
 Decide = Callable[[Graph, Sequence[str]], Sequence[bool]]
 """Returns what each of some conditions, values of a graph, is."""
 
-_THEN, _ELSE = "then_branch", "else_branch"
+_THEN, _ELSE = BRANCHES
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,10 +214,9 @@ class _Opening:
         return self._names.get((path, value)) or self._new(prefix + value)
 
     def _new(self, name: str) -> str:
-        while name in self._used:
-            name += "'"
-        self._used.add(name)
-        return name
+        found = free_name(name, self._used)
+        self._used.add(found)
+        return found
 
 
 def _inside(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from graphlib import CycleError, TopologicalSorter
 
 import onnx
@@ -43,6 +43,13 @@ def every_node(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
         node = waiting.pop()
         yield node
         waiting.extend(inner for _, body in bodies(node) for inner in body.node)
+
+
+def free_name(name: str, taken: Container[str]) -> str:
+    """Return a name like this one that is not taken: the name itself, or with a `'` or more behind it."""
+    while name in taken:
+        name += "'"
+    return name
 
 
 def captured_values(node: onnx.NodeProto) -> tuple[str, ...]:

@@ -30,8 +30,6 @@ from onnxviz.graph.graph import Graph
 from onnxviz.graph.places import Address, Member, Step, Surroundings, given, members
 from onnxviz.graph.topology import FunctionKey, bodies, captured_values, function_key
 
-__all__ = ["Address", "Step", "Unfolded", "unfold"]
-
 # Nested calls double with each level in a hostile file; the largest honest one known has some thousand inner nodes.
 _MOST_NODES = 50_000
 _MOST_BYTES = 1 << 27

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from onnxviz.activations import Activation
 from onnxviz.errors import ExecutionError, MissingOperatorError, OnnxvizError, UnsupportedError
@@ -18,36 +17,33 @@ from onnxviz.feed.free_sizes import open_sizes
 from onnxviz.feed.input_shapes import picture_input
 from onnxviz.feed.make import make_feed
 from onnxviz.feed.second_sizes import Tries
-from onnxviz.graph.computed import grid_of, needs_of, written_out
+from onnxviz.graph.computed import needs_of, written_out
 from onnxviz.graph.cut import needed_inputs
-from onnxviz.graph.graph import Graph
-from onnxviz.graph.operators.axis_letters import Axes
 from onnxviz.graph.operators.input_uses import input_uses
-from onnxviz.graph.operators.region import Region, region, unknown_sizes
-from onnxviz.graph.operators.tokens import rearranged, token_grids
 from onnxviz.graph.segments import map_bytes
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.graph.shapes import fix_inputs, infer_types
 from onnxviz.graph.storage.model_file import ModelFile
 from onnxviz.graph.unfold import Unfolded
 from onnxviz.graph.upgrade import OLDEST_RUN, is_old, upgraded
-from onnxviz.inference.conditions import Conditions
 from onnxviz.inference.fetched import Fetching
 from onnxviz.inference.missing_operators import MissingOperators
 from onnxviz.inference.naming import Naming
 from onnxviz.inference.quantisation import quantised
-from onnxviz.inference.reach import Reach, Reached, has_branches
+from onnxviz.inference.reached import Reached
 from onnxviz.inference.refusals import LeftOut, refusal, warn
 from onnxviz.inference.run_plan import RunPlan, plan_run, skeleton_of
 from onnxviz.inference.value_layouts import ValueLayouts
-from onnxviz.layout import Array, TensorSpec, TokenGrid, spatial_axes
+from onnxviz.inference.value_types import Types, ValueTypes, shapes_of
+from onnxviz.layout import TensorSpec, spatial_axes
 from onnxviz.runtime.devices import Placement
 from onnxviz.runtime.executor import Executor
 from onnxviz.runtime.session import RunOptions
-from onnxviz.words import once, quoted
+from onnxviz.words import once
 
-Types = Mapping[str, TensorSpec]
-Shapes = Mapping[str, tuple[int, ...]]
+if TYPE_CHECKING:
+    from onnxviz.graph.operators.region import Region
+    from onnxviz.inference.opened import Opened
 
 
 class Inference:
@@ -77,10 +73,9 @@ class Inference:
         self._layouts = layouts
         self._operators = MissingOperators(reached.graph, types)
         self._unrunnable: dict[str, str] = {}
-        self._last_fed: tuple[Shapes | None, Types] = (None, {})
-        self._last_tokens: tuple[Shapes | None, Mapping[str, TokenGrid]] = (None, {})
+        self._types_of = ValueTypes(reached.graph, unfolded, reached.computed)
         self._last_plan: tuple[object, RunPlan] = (None, RunPlan((), {}))
-        self._last_opened: _Opened | None = None
+        self._last_opened: tuple[Opened, Inference] | None = None
 
     def feed(
         self,
@@ -221,10 +216,10 @@ class Inference:
 
         Plans for the same values are equal whatever sizes are fed, so that one open session serves all of them.
         """
-        key = tuple(values), _shapes(fed), memory
+        key = tuple(values), shapes_of(fed), memory
         if self._last_plan[0] != key:
             graph = written_out(self.graph, self._reached.computed, values)
-            types = self._fed_types(fed) if graph is self.graph else infer_types(fix_inputs(graph, _shapes(fed)))
+            types = self._types_of.types(fed) if graph is self.graph else infer_types(fix_inputs(graph, shapes_of(fed)))
             self._last_plan = key, plan_run(graph, self._reached.outputs(values), types, memory)
         return self._last_plan[1]
 
@@ -235,7 +230,7 @@ class Inference:
 
     def map_bytes(self, choices: Sequence[Choice], fed: Feed) -> int:
         """Estimate the bytes of the maps of what is chosen; values of unknown size count as 0."""
-        types = self._fed_types(fed)
+        types = self._types_of.types(fed)
         return sum(map_bytes(types[choice.value]) or 0 for choice in choices if choice.value in types)
 
     def sizes(self, values: Sequence[str], fed: Feed, executor: Executor) -> Types:
@@ -251,18 +246,23 @@ class Inference:
 
     def region(self, choice: Choice, position: Sequence[int], fed: Feed) -> Region:
         """Return which pixels of the feed a position on a map of the choice depends on; runs for sizes not known."""
+        # Not at the top: a run needs no rules of regions to be loaded.
+        from onnxviz.graph.operators.region import region, unknown_sizes
+        from onnxviz.graph.operators.tokens import token_grids
+
         executor = self.executor()
         opened = self.reach([choice.value], executor, fed)
         opened.present([choice], warn)
         if choice.value not in opened._reached.stacks and opened is not self:
             return opened.region(choice, position, fed)
-        graph, types = fix_inputs(self._unfolded.graph, _shapes(fed)), self._fed_types(fed)
+        graph, types = fix_inputs(self._unfolded.graph, shapes_of(fed)), self._types_of.types(fed)
         unknown = unknown_sizes(graph, types, choice.value)
         if unknown:
             types = infer_types(graph, self.sizes(unknown, fed, executor))
         layout = choice.layer.layout if choice.layer is not None else None
         grid = token_grids(graph, types).get(choice.value)
-        return region(graph, types, choice.value, position, _beyond(grid, layout) or spatial_axes(layout))
+        where = spatial_axes(layout) if grid is None or grid.is_said_by(layout) else grid
+        return region(graph, types, choice.value, position, where)
 
     def values(self, names: Sequence[str], fed: Feed, options: RunOptions | None = None) -> list[Any]:
         """Run the whole graph, uncut and as onnxruntime does by default, and return the named outputs."""
@@ -278,21 +278,27 @@ class Inference:
         if not any(value in self._unfolded.addresses for value in values):
             return self
         key, last = (tuple(values), executor.options.kept), self._last_opened
-        if last is not None and last.key == key and last.serves(fed):
-            return last.inference
-        decide = partial(_decide, executor, fed)
-        reached = Reach(self._unfolded, self.graph, self.types).around(values, executor.options.kept, decide)
+        if last is not None and last[0].key == key and last[0].serves(fed):
+            return last[1]
+        # Not at the top: most models hold nothing, and wait for nothing that is for what does.
+        from onnxviz.inference.conditions import Conditions
+        from onnxviz.inference.opened import Opened, decider
+        from onnxviz.inference.reach import Reach
+
+        around = Reach(self._unfolded, self.graph, self.types).around
+        reached = around(values, executor.options.kept, decider(executor, fed))
         reached = replace(reached, computed=self._reached.computed)
         types = infer_types(reached.graph)
         layouts = ValueLayouts(reached.graph, types, inside=dict.fromkeys(reached.stacks, self._layouts))
         inference = Inference(self.file, Unfolded(reached.graph), types, layouts, reached)
         conditions = Conditions(reached.graph, tuple(reached.conditions), executor)
-        self._last_opened = _Opened(key, inference, conditions, reached.conditions)
+        self._last_opened = Opened(key, conditions, reached.conditions), inference
         return inference
 
     def is_open_to(self, values: Sequence[str]) -> bool:
         """Return whether it is known before a feed how these values are run: none lies in a branch."""
-        return not has_branches(self._unfolded, values)
+        addresses = self._unfolded.addresses
+        return not any(addresses[value].is_in_branch for value in values if value in addresses)
 
     def present(self, choices: Sequence[Choice], left_out: LeftOut) -> Sequence[Choice]:
         """Return those choices that this graph computes; of several the others are left out.
@@ -318,19 +324,6 @@ class Inference:
             found += self.graph.nodes[addresses[value].path[0].index].reads if inside else [value]
         return found
 
-    def _tokens(self, fed: Feed, value: str, array: Array, axes: Axes | None) -> TokenGrid | None:
-        """Return where the tokens of a value lie; None where its layout says it, or it was not followed."""
-        is_certain = axes is not None and not axes.assumed and "T" not in axes.layout
-        if array.ndim < 2 or (is_certain and value not in self._rearranged):
-            return None
-        grids = self._fed_tokens(fed)
-        grid = grids.get(value)
-        if value in self._reached.computed.values and grids:
-            grid = grid_of(value, array.shape, self._reached.computed, self.graph, grids)
-        if grid is None or math.prod(grid.split) != array.size:
-            return None
-        return _beyond(grid, None if axes is None else axes.layout)
-
     @contextmanager
     def advising(self, fed: Feed | None = None) -> Iterator[None]:
         """Add to an error of onnxruntime what it concerns: types of the model, or sizes of what is fed."""
@@ -339,7 +332,7 @@ class Inference:
         except MissingOperatorError as error:
             raise self._operators.with_types(error) from None
         except ExecutionError as error:
-            choice = open_sizes(self.graph.inputs, _shapes(fed)) if fed is not None else ""
+            choice = open_sizes(self.graph.inputs, shapes_of(fed)) if fed is not None else ""
             if not choice:
                 raise
             raise ExecutionError(f"{error}\n{choice}") from None
@@ -354,20 +347,6 @@ class Inference:
         if weights:
             raise UnsupportedError(f"{weights[0]!r} is a weight of the model; what a run computes can be shown")
 
-    def _fed_types(self, fed: Feed) -> Types:
-        """Return type and shape of every value for what is fed; inferred once for inputs of the same sizes."""
-        shapes = _shapes(fed)
-        if self._last_fed[0] != shapes:
-            self._last_fed = shapes, infer_types(fix_inputs(self._unfolded.graph, shapes))
-        return self._last_fed[1]
-
-    def _fed_tokens(self, fed: Feed) -> Mapping[str, TokenGrid]:
-        """Return where the tokens of every value lie for what is fed; followed once for inputs of the same sizes."""
-        shapes = _shapes(fed)
-        if self._last_tokens[0] != shapes:
-            self._last_tokens = shapes, token_grids(self._unfolded.graph, self._fed_types(fed))
-        return self._last_tokens[1]
-
     @cached_property
     def _inputs(self) -> tuple[TensorSpec, ...]:
         """The inputs with what the graph's own operators say of them: their layout, and their first use."""
@@ -376,40 +355,15 @@ class Inference:
         return tuple(replace(spec, layout=known.get(spec.name), use=uses[spec.name]) for spec in self.graph.inputs)
 
     @cached_property
-    def _rearranged(self) -> frozenset[str]:
-        return rearranged(self._unfolded.graph)
-
-    @cached_property
     def _takes_pictures(self) -> bool:
         return picture_input(self._inputs) is not None
 
     def _naming(self, fed: Feed) -> Naming:
-        return Naming(self._layouts, partial(self._tokens, fed), takes_pictures=self._takes_pictures)
+        return Naming(self._layouts, partial(self._types_of.tokens, fed), takes_pictures=self._takes_pictures)
 
     @cached_property
     def _quantised(self) -> str:
         return quantised(self._unfolded.graph, self.types)
-
-
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    """A model opened around values: for which values and steps, and what its conditions were."""
-
-    key: tuple[tuple[str, ...], range]
-    inference: Inference
-    conditions: Conditions
-    verdicts: Mapping[str, bool]
-
-    def serves(self, fed: Feed | None) -> bool:
-        """Return whether another feed takes the same branches."""
-        return not self.verdicts or (fed is not None and self.conditions.are(self.verdicts, fed))
-
-
-def _decide(executor: Executor, fed: Feed | None, graph: Graph, names: Sequence[str]) -> Sequence[bool]:
-    if fed is None:
-        raise UnsupportedError(f"which branch an If takes is not known before a run ({quoted(names[0])} decides)")
-    found = Conditions(graph, names, executor).find(fed)
-    return [found[name] for name in names]
 
 
 _SIGNED = (
@@ -423,12 +377,3 @@ def _newer(skeleton: bytes, opset: int, noted: Callable[[str], None]) -> bytes:
     result = upgraded(skeleton)
     noted(f"the model is of opset {opset}, older than onnxruntime runs: converted to {OLDEST_RUN}")
     return result
-
-
-def _beyond(grid: TokenGrid | None, layout: str | None) -> TokenGrid | None:
-    """Return where tokens lie, None where a layout says as much."""
-    return None if grid is None or (grid.axes and grid.axes == spatial_axes(layout)) else grid
-
-
-def _shapes(fed: Feed) -> Shapes:
-    return {name: array.shape for name, array in fed.arrays.items()}

@@ -2,58 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 
 from onnxviz.errors import UnsupportedError
-from onnxviz.graph.computed import Computed
 from onnxviz.graph.cut import declare
 from onnxviz.graph.graph import Graph
-from onnxviz.graph.lift import Wanted, count_name, lift
+from onnxviz.graph.lift import count_name, lift
+from onnxviz.graph.obstacles import Wanted, holders_along
 from onnxviz.graph.places import Address
 from onnxviz.graph.specialise import Decide, specialise
-from onnxviz.graph.topology import bodies, function_key
 from onnxviz.graph.unfold import Unfolded
 from onnxviz.inference.fetched import Stack
+from onnxviz.inference.reached import Reached
 from onnxviz.layout import TensorSpec
 from onnxviz.words import quoted
-
-
-@dataclass(frozen=True, slots=True)
-class Reached:
-    """The graph from which values can be fetched on one input, and on any other with the same conditions.
-
-    Attributes:
-        graph: the model, opened around the values.
-        conditions: what the conditions of the Ifs on the way are.
-        absent: the values that the input does not compute, and why.
-        refused: the values that cannot be fetched whatever the input, and why.
-        stacks: how the steps of values in Loops and the like come out.
-        computed: what can be computed besides what the model's nodes put out.
-    """
-
-    graph: Graph
-    conditions: Mapping[str, bool] = field(default_factory=dict)
-    absent: Mapping[str, str] = field(default_factory=dict)
-    refused: Mapping[str, str] = field(default_factory=dict)
-    stacks: Mapping[str, Stack] = field(default_factory=dict)
-    computed: Computed = field(default_factory=Computed)
-
-    @property
-    def missing(self) -> Mapping[str, str]:
-        """Why values are not there to be fetched."""
-        return {**self.absent, **self.refused}
-
-    def outputs(self, values: Sequence[str]) -> list[str]:
-        """Return what is fetched for values: them, and of those in Loops how many steps there were."""
-        counts = (self.stacks[value].count for value in values if value in self.stacks)
-        return [*values, *filter(None, counts)]
-
-
-def has_branches(unfolded: Unfolded, values: Sequence[str]) -> bool:
-    """Return whether any of these values lies in a branch of an If."""
-    addresses = (unfolded.addresses[value] for value in values if value in unfolded.addresses)
-    return any(step.body in ("then_branch", "else_branch") for address in addresses for step in address.path)
 
 
 class Reach:
@@ -104,19 +66,7 @@ def _lifted(graph: Graph, wanted: Sequence[Wanted], keep: range) -> tuple[Graph,
 
 
 def _stack(graph: Graph, name: str, address: Address) -> Stack:
-    operators = list(_operators(graph, address))
+    operators = [holder.operator for holder in holders_along(graph, address.path)]
     if "Loop" in operators:
         return Stack("step", operators.count("Scan"), count_name(name))
     return Stack("element" if "SequenceMap" in operators else "step", operators.count("Scan"))
-
-
-def _operators(graph: Graph, address: Address) -> Iterator[str]:
-    """Yield the operator of each node with bodies on the way to a value."""
-    nodes = graph.proto.graph.node
-    for step in address.path:
-        node = nodes[step.index]
-        if step.body is None:
-            nodes = graph.functions[function_key(node)].node
-        else:
-            yield node.op_type
-            nodes = dict(bodies(node))[step.body].node

@@ -149,20 +149,24 @@ def _draw_layers(
             caption = Caption(activation.name, activation.caption_line, labels, first_step(activation.steps), names)
             row = None
             if activation.value in in_overview:
-                count, style = len(statistics.minimum), album.style_of(activation.value)
-                style = shown.overview_style(activation.name, count, style)
+                style = shown.overview_style(activation.name, len(statistics.minimum), album.style_of(activation.value))
                 row = summarise(activation.array, activation.seen_by(style.query), caption, statistics, style)
                 drawn.rows.append(row)
                 in_overview -= {activation.value}  # of steps that differ in size the first is shown
             stem = f"{len(drawn.layers):03}-{safe_name(activation.name)}"
             pictures = _save_pages(activation, caption, statistics, album, stem)
             layer = _record(activation, chosen[activation.value], statistics, pictures, row)
-            if activation.is_attention:
-                layout = activation.seen_by(album.options.style.query)
-                layer = replace(layer, query=arrange_axes(activation.array, layout).query)
+            layer = replace(layer, query=_query_of(activation, album.options.style))
             outlets.add(activation, layer, statistics, labels)
             drawn.layers.append(layer)
     return drawn
+
+
+def _query_of(activation: Activation, style: Style) -> str:
+    """Return whose attention a picture shows, empty where it shows none."""
+    if not activation.is_attention:
+        return ""
+    return arrange_axes(activation.array, activation.seen_by(style.query)).query
 
 
 def _record(
@@ -207,7 +211,8 @@ def _overview(drawn: _Drawn, feed: Feed, shown: Shown, options: ViewOptions) -> 
     words = shown_words(len(drawn.rows), len(shown.present))
     path = path_inside(drawn.layers)
     inside = f"  ·  all in {path.removesuffix('/')}" if path else ""
-    line = f"{len(graph.nodes)} nodes  ·  {words}  ·  opset {graph.opset}{inside}"
+    nodes = f"{len(graph.nodes)} node{'s' * (len(graph.nodes) != 1)}"
+    line = f"{nodes}  ·  {words}  ·  opset {graph.opset}{inside}"
     rows = [replace(row, caption=_without(path, row.caption)) for row in drawn.rows]
     top = [(found.name, found.value) for found in drawn.scores.top]
     head = Head(fed_picture(feed), fed_lines(feed.main if feed.fed else None), top)

@@ -189,6 +189,14 @@ def test_a_tile_that_cannot_be_drawn() -> None:
         draw(natural(4, 8, 8), Style(tile=0))
 
 
+def test_tokens_beside_a_map_stand_nearer_to_it_than_to_the_map_before() -> None:
+    prepared = replace(prepare(natural(8, 6, 10), CAPTION, Style()), prefix=natural(8, 4))
+    montage = plan_montage(prepared)
+    inner = montage.grid.tile.zoom[1]  # one value's width between the tokens and their own map
+    assert montage.beside == 2
+    assert 2 * (montage.grid.step[1] - montage.grid.tile.width) >= 3 * inner - 1
+
+
 def test_a_given_scale_is_the_scale() -> None:
     maps = natural(4, 8, 8)
     (drawing,) = draw(maps, Style(limits=(0.0, 10.0)))

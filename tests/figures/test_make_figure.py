@@ -156,6 +156,32 @@ def test_what_is_not_a_tensor_is_left_out_and_said(tmp_path: Path) -> None:
     assert said[0].startswith("not shown: 's': ")
 
 
+def test_layers_that_not_all_inputs_reach_are_left_out_and_said(tmp_path: Path) -> None:
+    text = """<ir_version: 8, opset_import: ["" : 17]> g (float[1,1,2,2] x) => (float[1,1,2,2] y) <float zero = {0}> {
+        sum = ReduceSum <keepdims = 0> (x)
+        sign = Greater (sum, zero)
+        [if] b = If (sign) <
+            then_branch = t () => (float[1,1,2,2] r) { r = Relu (x) },
+            else_branch = e () => (float[1,1,2,2] s) { s = Sigmoid (x) }>
+        [last] y = Tanh (b)
+    }"""
+    onnx.save(onnx.parser.parse_model(text), tmp_path / "if.onnx")
+    said: list[str] = []
+
+    class Hearing(Observer):
+        def noted(self, text: str) -> None:
+            said.append(text)
+
+    figure = onnxviz.figure(tmp_path / "if.onnx", [ONE, -ONE], layers="act", pictures=False, observer=Hearing())
+    assert [panel.layer for panel in figure.panels] == ["last", "last"]
+    assert sorted(said) == [
+        "not shown: 'if/else_branch/s': it was not computed for this input: 'if' took then_branch",
+        "not shown: 'if/then_branch/r': it was not computed for this input: 'if' took else_branch",
+    ]
+    with pytest.raises(UsageError, match="none of the chosen layers could be computed for all inputs"):
+        onnxviz.figure(tmp_path / "if.onnx", [ONE, -ONE], layers="r, s", pictures=False)
+
+
 def test_what_is_not_there_is_said(doubling_model: Path) -> None:
     with pytest.raises(NoMatchError, match="nothing is called"):
         onnxviz.figure(doubling_model, ONE, layers="missing")

@@ -170,6 +170,7 @@ def test_a_fourth_output_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:
     assert [(layer.name, layer.layout) for layer in model.select("attention")] == [("y2", "NTC"), ("raw", "NCTT")]
 
 
+@pytest.mark.skipif(onnxruntime.__version__.startswith("1.24."), reason="onnxruntime 1.24 puts no weights out")
 def test_weights_of_grouped_queries_are_a_softmax(tmp_path: Path) -> None:
     """onnxruntime's operator of 4 heads with 2 of keys: 3 tokens at once, each sees those before."""
     text = """<ir_version: 8, opset_import: ["": 18, "com.microsoft": 1]>

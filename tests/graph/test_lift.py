@@ -17,7 +17,8 @@ from onnx import helper, parser
 from onnxviz.errors import UnsupportedError
 from onnxviz.graph.cut import cut, declare
 from onnxviz.graph.graph import Graph
-from onnxviz.graph.lift import Wanted, count_name, lift
+from onnxviz.graph.lift import count_name, lift
+from onnxviz.graph.obstacles import Wanted
 from onnxviz.graph.shapes import infer_types
 from onnxviz.graph.unfold import unfold
 

@@ -79,6 +79,18 @@ NODES = {
         {},
         {"x": floats(2, 2, 5, 8), "ids64": np.arange(5)[None].repeat(2, 0), "c": floats(6, 4)},
     ),
+    "DynamicQuantizeLSTM": (
+        "x k r      s1 z1 s1 z1",
+        "y",
+        {"hidden_size": 4, "direction": "bidirectional"},
+        {
+            "x": floats(5, 2, 3),
+            "k": np.zeros((2, 3, 16), np.uint8),
+            "r": np.zeros((2, 4, 16), np.uint8),
+            "s1": floats(2),
+            "z1": np.zeros(2, np.uint8),
+        },
+    ),
     "QLinearWhere": (
         "c inq s z k s z s z",
         "y",

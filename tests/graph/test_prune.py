@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -186,3 +187,32 @@ def test_a_body_out_of_order_is_left_as_it_is() -> None:
     part = cut(Graph.from_proto(proto), ["y"])
     assert operators(part) == ["Abs", "If", "Mul", "Mul", "Neg"]
     assert [spec.name for spec in part.inputs] == ["x", "b", "c"]
+
+
+def chain(levels: int, last: str) -> Graph:
+    """Functions that call each other, of which the last calls another."""
+    names = [*(f"f{level}" for level in range(levels)), last]
+    texts = [
+        f"""<domain: "loc", opset_import: ["" : 17, "loc" : 1]> {name} (v) => (w, u) {{
+            w, t = loc.{after} (v) u = Neg (v) }}"""
+        for name, after in itertools.pairwise(names)
+    ]
+    end = """<domain: "loc", opset_import: ["" : 17]> end (v) => (w, u) { w = Abs (v) u = Neg (v) }"""
+    text = """<ir_version: 10, opset_import: ["" : 17, "loc" : 1]>
+        g (float[2, 3] x) => (float[2, 3] y) { y, z = loc.f0 (x) }"""
+    return Graph.from_proto(parser.parse_model("\n".join([text, *texts, end])))
+
+
+@pytest.mark.parametrize(("levels", "last"), [(1, "f0"), (3, "f1"), (500, "end")])
+def test_functions_that_call_themselves_or_lie_very_deep_are_left_in_peace(levels: int, last: str) -> None:
+    left = pruned(chain(levels, last), ["y"])
+    assert left.proto.graph.node[0].output == ["y"]
+
+
+def test_functions_that_lie_deep_compute_what_they_did() -> None:
+    graph = chain(90, "end")  # onnxruntime runs a hundred levels
+    before, after = (
+        onnxruntime.InferenceSession(each.proto.SerializeToString()).run(["y"], {"x": X})[0]
+        for each in (graph, pruned(graph, ["y"]))
+    )
+    assert after.tolist() == before.tolist() == np.abs(X).tolist()

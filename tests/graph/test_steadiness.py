@@ -8,7 +8,8 @@ from onnx import parser
 
 from onnxviz.graph.cut import declare
 from onnxviz.graph.graph import Graph
-from onnxviz.graph.lift import Wanted, lift
+from onnxviz.graph.lift import lift
+from onnxviz.graph.obstacles import Wanted
 from onnxviz.graph.shapes import infer_types
 from onnxviz.graph.steadiness import steady_values
 from onnxviz.graph.unfold import unfold

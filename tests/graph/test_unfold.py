@@ -12,8 +12,9 @@ from onnx.reference import ReferenceEvaluator
 
 from onnxviz.errors import ModelError
 from onnxviz.graph.graph import Graph
+from onnxviz.graph.places import Address, Step
 from onnxviz.graph.shapes import infer_types
-from onnxviz.graph.unfold import Address, Step, Unfolded, unfold
+from onnxviz.graph.unfold import Unfolded, unfold
 
 HEAD = '<ir_version: 10, opset_import: ["": 20, "loc": 1]>\n'
 LOC = '<domain: "loc", opset_import: ["": 20, "loc": 1]>'

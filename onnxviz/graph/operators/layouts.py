@@ -19,6 +19,7 @@ from onnxviz.graph.graph import Graph
 from onnxviz.graph.node import Node
 from onnxviz.graph.operators.axis_letters import Axes, carried
 from onnxviz.graph.operators.axis_seeds import Seed
+from onnxviz.graph.operators.reads import moving, reshaping
 from onnxviz.graph.operators.reads.rule import KnownSizes, Operand, Reads, identity
 from onnxviz.graph.operators.table import operator_of, reads_of
 from onnxviz.layout import CHANNELS_LAST, Dimension, TensorSpec, channels_first
@@ -108,6 +109,15 @@ class _LearnedSizes(KnownSizes):
         if value in self._found:
             return (None,) * len(self._found[value].layout)
         return (None,) * self.supposed[1] if value == self.supposed[0] else None
+
+
+def rearranged(graph: Graph) -> frozenset[str]:
+    """Return the values behind a Reshape or Gather; all others lie as the operators that made them say."""
+    found: set[str] = set()
+    for node in graph.nodes:
+        if operator_of(node).reads in (reshaping.reshape, moving.gather) or not found.isdisjoint(node.reads):
+            found.update(node.outputs)
+    return frozenset(found)
 
 
 class _Walk:

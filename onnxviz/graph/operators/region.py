@@ -120,14 +120,15 @@ def unknown_sizes(graph: Graph, types: Mapping[str, TensorSpec], value: str) -> 
 def _back(node: Node, output: int, needs: dict[str, _Need], sizes: KnownSizes, followed: frozenset[str]) -> None:
     """Add what an output of a node needs of those of the node's operands that depend on the input."""
     need = needs[node.outputs[output]]
+    made = _sizes_of(sizes, node.outputs[output])
     for place, value in enumerate(node.inputs):
         if value not in followed:
             continue
-        shape = _numbers(sizes, value)
-        rule = reads_of(Operand(node, place, len(shape), output, sizes))
+        shape = _measured(sizes, value)
+        rule = None if made is None or shape is None else reads_of(Operand(node, place, len(shape), output, sizes))
         if rule is NOTHING:
             continue
-        if rule is None or len(rule.axes) != len(shape):
+        if rule is None or shape is None or len(rule.axes) != len(shape):
             _add(needs, value, _all_of(shape))
             continue
         found = _needed(rule, need, shape)
@@ -135,12 +136,13 @@ def _back(node: Node, output: int, needs: dict[str, _Need], sizes: KnownSizes, f
             _add(needs, value, found)
     for value in node.captured:
         if value in followed:
-            _add(needs, value, _all_of(_numbers(sizes, value)))
+            _add(needs, value, _all_of(_measured(sizes, value)))
 
 
-def _all_of(shape: Sequence[int]) -> _Need:
+def _all_of(shape: Sequence[int] | None) -> _Need:
     """What an operator that is not understood may need."""
-    return _Need(tuple(np.ones(size, bool) for size in shape), (True,) * len(shape), loose=True)
+    sizes = shape or ()
+    return _Need(tuple(np.ones(size, bool) for size in sizes), (True,) * len(sizes), loose=True)
 
 
 def _needed(rule: Reads, need: _Need, shape: Sequence[int]) -> _Need:
@@ -288,6 +290,11 @@ def _numbers(sizes: KnownSizes, value: str) -> tuple[int, ...]:
         shape = shape_text(numbers)
         raise UsageError(f"{value!r} is {shape}: a region is followed over {_MOST_PLACES} positions at most")
     return numbers
+
+
+def _measured(sizes: KnownSizes, value: str) -> tuple[int, ...] | None:
+    """Return a shape; None where no run has it, as of what ties a body to the graph around it."""
+    return None if _sizes_of(sizes, value) is None else _numbers(sizes, value)
 
 
 def _sizes_of(sizes: KnownSizes, value: str) -> tuple[int, ...] | None:

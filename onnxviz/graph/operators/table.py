@@ -39,7 +39,7 @@ DEEPENING = frozenset({"conv", "dense", "recurrent"})
 """The kinds that a depth counts: those that multiply what they read by weights."""
 
 _MICROSOFT = "com.microsoft"
-OWN_DOMAIN = "onnxviz.computed"
+COMPUTED_DOMAIN = "onnxviz.computed"
 """The domain of nodes that stand in a listing for what a run computes, see graph/computed.py."""
 # Where onnxruntime's own graphs, saved after optimisation, hold maps with channels last, or in blocks of channels.
 _CHANNELS_LAST_DOMAIN, _BLOCKED_DOMAIN = "com.ms.internal.nhwc", "com.microsoft.nchwc"
@@ -224,7 +224,7 @@ def _by_domain(rows: Iterable[tuple[str, Operator]]) -> dict[tuple[str, str], Op
     table[_MICROSOFT, "Attention"] = Operator(
         "attention", products.packed_attention, seeds.fused_attention, weights=(1, 2)
     )
-    table[OWN_DOMAIN, "Rollout"] = Operator("attention", something, seeds.rollout)
+    table[COMPUTED_DOMAIN, "Rollout"] = Operator("attention", something, seeds.rollout)
     return table
 
 

@@ -17,7 +17,6 @@ from contextlib import suppress
 from onnxviz.graph.attributes import MALFORMED
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.node import Node
-from onnxviz.graph.operators.reads import moving, reshaping
 from onnxviz.graph.operators.reads.rule import NOTHING, KnownSizes, Operand
 from onnxviz.graph.operators.receptive_field import follow_input, main_input
 from onnxviz.graph.operators.table import operator_of, reads_of
@@ -50,15 +49,6 @@ def token_grids(graph: Graph, types: Mapping[str, TensorSpec]) -> Mapping[str, T
                 if places is not None and has_places(places):
                     found[value] = places
     return grids_of({value: places for value, places in found.items() if value in graph.producers})
-
-
-def rearranged(graph: Graph) -> frozenset[str]:
-    """Return the values behind a Reshape or Gather; all others lie as the operators that made them say."""
-    found: set[str] = set()
-    for node in graph.nodes:
-        if operator_of(node).reads in (reshaping.reshape, moving.gather) or not found.isdisjoint(node.reads):
-            found.update(node.outputs)
-    return frozenset(found)
 
 
 class _ItemSizes(KnownSizes):

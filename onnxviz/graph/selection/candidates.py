@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from onnxviz.graph.carrying import is_carrier, is_own
+from onnxviz.graph.carrying import is_carrier, is_nameless
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.names import weight_module
 from onnxviz.graph.node import Node
@@ -184,7 +184,9 @@ class Candidates:
     @cached_property
     def _unnamed(self) -> frozenset[str]:
         """Values of a flat graph that the file does not have."""
-        return frozenset(value for node in self.graph.nodes if is_own(node.domain, node.op) for value in node.outputs)
+        return frozenset(
+            value for node in self.graph.nodes if is_nameless(node.domain, node.op) for value in node.outputs
+        )
 
     @cached_property
     def _nodes(self) -> Mapping[str, Sequence[Node]]:
