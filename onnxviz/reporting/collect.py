@@ -26,7 +26,7 @@ from onnxviz.draw.arrange import (
     matching,
 )
 from onnxviz.draw.statistics import MOST_CHANNELS, ChannelStatistics, channel_statistics, strongest_channels
-from onnxviz.layout import spatial_axes
+from onnxviz.layout import STEPS, Steps, TokenGrid, spatial_axes
 from onnxviz.reporting.block_store import BlockStore
 from onnxviz.reporting.blocks import store_block
 from onnxviz.reporting.contents import LayerFacts, LayerPart, ReportLook, ReportRun, RunPart
@@ -90,7 +90,8 @@ class Collector(AbstractContextManager["Collector"]):
             place.kept = strongest_channels(known, MOST_CHANNELS)
             place.facts = replace(facts, notes=(*facts.notes, _whole_words(known)))
         part = store_block(self.store, array.shape, arranged, known, place.kept)
-        place.parts[len(self.runs)] = replace(part, quantised=activation.quantised)
+        steps = _steps(activation, arranged)
+        place.parts[len(self.runs)] = replace(part, quantised=activation.quantised, steps=steps)
 
     def drop_run(self) -> None:
         """Forget the current run, which failed; its blocks stay in the store, but are not written."""
@@ -150,20 +151,41 @@ def _facts(activation: Activation, arranged: Arranged, layer: Layer | None, labe
         layout=activation.layout,
         form=FORMS[arranged.kind],
         axes=_axes(activation, arranged),
-        notes=(*_notes(activation), *arranged.notes),
+        notes=(*_notes(activation, arranged), *arranged.notes),
         attention=arranged.kind == ATTENTION,
         layer=layer,
-        tokens=activation.tokens if activation.is_attention else None,
+        tokens=activation.tokens if arranged.kind == ATTENTION or not activation.is_attention else None,
+        groups=arranged.groups,
         labels=tuple(labels) if labels is not None and len(labels) == len(arranged.values) else None,
     )
 
 
-def _notes(activation: Activation) -> Iterator[str]:
+def _notes(activation: Activation, arranged: Arranged) -> Iterator[str]:
     """Give what is to be said of the numbers and axes of an activation."""
     if activation.quantised is not None:
         yield f"{activation.quantised.dtype} dequantised: {activation.quantised.formula}"
     if activation.layout_assumed:
         yield f"layout {activation.layout} assumed"
+    if isinstance(activation.arrangement, TokenGrid):
+        yield _token_words(activation.arrangement)
+    if activation.steps is not None and not arranged.in_steps:
+        yield activation.steps.words
+
+
+def _token_words(grid: TokenGrid) -> str:
+    """Return how many tokens lie in the picture, and how many stand beside it, which the page does not show."""
+    if not grid.prefix:
+        return grid.words
+    besides = "1 token stands" if grid.prefix == 1 else f"{grid.prefix} tokens stand"
+    return f"{grid.words}: {besides} for no place and {'is' if grid.prefix == 1 else 'are'} not shown"
+
+
+def _steps(activation: Activation, arranged: Arranged) -> Steps | None:
+    """Return the steps along the first stored axis, or of a vector; None where this axis is another."""
+    if not arranged.in_steps or activation.steps is not None:
+        return activation.steps if arranged.in_steps else None
+    count = activation.array.shape[(activation.layout or "").index(STEPS)]
+    return Steps(0, count - 1, count)
 
 
 def _whole_words(statistics: ChannelStatistics) -> str:
@@ -177,6 +199,8 @@ def _whole_words(statistics: ChannelStatistics) -> str:
 def _axes(activation: Activation, arranged: Arranged) -> tuple[int, ...]:
     """Return for each stored axis of space its place among the array's axes of space; empty where that is unknown."""
     stored = () if arranged.kind == BARS else arranged.values.shape[1:]
+    if isinstance(activation.arrangement, TokenGrid):
+        return tuple(range(len(stored)))
     layout = activation.layout or ""
     if len(layout) != activation.array.ndim:
         return ()

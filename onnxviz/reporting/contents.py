@@ -17,7 +17,7 @@ from onnxviz.quantised import Quantised
 if TYPE_CHECKING:
     from onnxviz.feed.feed import Fed
     from onnxviz.graph.layers.layer import Layer
-    from onnxviz.layout import TokenGrid
+    from onnxviz.layout import Steps, TokenGrid
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,8 @@ class LayerFacts:
         attention: whether it is drawn as attention.
         layer: its entry in the catalogue, or None.
         labels: a class name for each unit, or None.
-        tokens: where the tokens of an attention lie in the picture, or None.
+        tokens: where its tokens lie in the picture, or None; of an attention its queries, with their keys.
+        groups: how many groups of as many channels there are, one behind the other, such as directions.
     """
 
     name: str
@@ -86,6 +87,7 @@ class LayerFacts:
     layer: Layer | None = None
     labels: tuple[str, ...] | None = None
     tokens: TokenGrid | None = None
+    groups: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ class RunPart:
         extra: whether it has a plane of extras, for values that are not finite.
         wide: whether the ends of the channels, or the values of a vector, need float64.
         quantised: how its codes are quantised, and how many lie at an end; None where it has none.
+        steps: those along its first stored axis, or of a vector; None where that axis is another.
     """
 
     block: int
@@ -116,6 +119,7 @@ class RunPart:
     extra: bool
     wide: bool
     quantised: Quantised | None = None
+    steps: Steps | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxviz.draw.encode import png
-from onnxviz.layout import TokenGrid, spatial_axes
+from onnxviz.layout import Steps, TokenGrid, spatial_axes
 from onnxviz.reporting.appearance import appearance
 from onnxviz.reporting.contents import LayerPart, ReportLook, ReportModel, ReportRun, RunPart
 from onnxviz.strict_json import number
@@ -102,10 +102,20 @@ def layer_document(part: LayerPart) -> dict[str, Any]:
     if facts.attention:
         document["drawing"] = "attention"
         document["tokens"] = None if facts.tokens is None else _attention_tokens(facts.tokens)
+    elif facts.tokens is not None:
+        document["tokens"] = facts.tokens.as_json()
+    if facts.groups > 1:
+        document["groups"] = facts.groups
+    if first.steps is not None:
+        document["steps"] = _steps(first.steps)
     if first.quantised is not None:
         codes = first.quantised.as_json()
         document["quantised"] = {name: codes[name] for name in ("dtype", "scale", "zero_point", "axis")}
     return document
+
+
+def _steps(steps: Steps) -> dict[str, Any]:
+    return {**steps.as_json(), "noun": steps.noun, "words": steps.words}
 
 
 def _attention_tokens(tokens: TokenGrid) -> dict[str, Any]:
@@ -132,8 +142,9 @@ def _field(part: LayerPart, run: RunPart) -> dict[str, Any] | None:
     field = part.facts.layer.receptive_field if part.facts.layer else None
     if field is None:
         return None
-    space = spatial_axes(part.facts.layout)
-    if field.size is not None and (len(field.size) != len(space) or len(part.facts.axes) != len(run.extent)):
+    on_grid = part.facts.tokens is not None and not part.facts.attention
+    space = 2 if on_grid else len(spatial_axes(part.facts.layout))
+    if field.size is not None and (len(field.size) != space or len(part.facts.axes) != len(run.extent)):
         return None
     return field.as_json()
 
@@ -155,6 +166,8 @@ def _run_part(run: RunPart, first: RunPart) -> dict[str, Any]:
         document["wide"] = True
     if run.quantised is not None:
         document["at_ends"] = [run.quantised.at_low, run.quantised.at_high]
+    if run.steps is not None and run.steps != first.steps:
+        document["steps"] = _steps(run.steps)
     if run.shape != first.shape:
         document |= {"shape": list(run.shape), "extent": list(run.extent)}
     return document

@@ -18,7 +18,7 @@ import onnxviz
 from onnxviz.activations import Activation, Activations
 from onnxviz.draw.statistics import channel_statistics
 from onnxviz.errors import InputError, OutputError, UsageError
-from onnxviz.layout import TokenGrid
+from onnxviz.layout import Steps, TokenGrid
 from onnxviz.quantised import Quantised
 from onnxviz.reporting.collect import MOST_RUNS, Collector
 from onnxviz.reporting.contents import ReportModel, ReportRun
@@ -222,6 +222,44 @@ def test_attention_says_where_its_tokens_lie(
     onnxviz.report(Activations([activation]), tmp_path / "r.html")
     (layer,) = read_report(tmp_path / "r.html").index["layers"]
     assert (layer["tokens"], layer["extent"]) == (expected, list(shape[2:]))
+
+
+def test_steps_are_said_by_their_numbers_in_each_run(tmp_path: Path, read_report: Reader) -> None:
+    maps = Activation("loop", "loop:0", "act", noise(3, 1, 2, 4, 5), "SNCHW", steps=Steps(16, 18, 1000))
+    others = replace(maps, steps=Steps(16, 18, 19))
+    bands = Activation("bands", "bands:0", "act", noise(3, 1, 2), "SNC")
+    last = Activation("last", "last:0", "act", noise(1, 1, 2, 4, 5), "SNCHW", steps=Steps(5, 5, 6))
+    runs = {"long": Activations([maps, bands, last]), "short": Activations([others, bands, last])}
+    onnxviz.report(runs, tmp_path / "r.html")
+    loop, band, one = read_report(tmp_path / "r.html").index["layers"]
+    said = {"first": 16, "last": 18, "total": 1000, "noun": "step", "words": "steps 16 to 18 of 1,000"}
+    assert (loop["form"], loop["extent"], loop["steps"]) == ("volume", [3, 4, 5], said)
+    assert ["steps" in run for run in loop["runs"]] == [False, True]
+    assert loop["runs"][1]["steps"]["words"] == "steps 16 to 18 of 19"
+    assert (band["form"], band["extent"], band["steps"]["words"]) == ("band", [3], "3 steps")
+    # A single step is no axis: it is said.
+    assert (one["form"], "steps" in one, one["notes"]) == ("map", False, ["step 5 of 6"])
+
+
+def test_groups_of_channels_are_counted(tmp_path: Path, read_report: Reader) -> None:
+    write({"both ways": (noise(7, 2, 1, 3), "TGNC"), "one way": (noise(7, 1, 3), "TNC")}, tmp_path / "r.html")
+    both, one = read_report(tmp_path / "r.html").index["layers"]
+    assert (both["form"], both["channels"], both["groups"], "groups" in one) == ("band", 6, 2, False)
+    assert "2 groups of 3 channels" in both["notes"]
+
+
+def test_tokens_of_a_transformer_are_maps_with_the_size_of_their_patches(tmp_path: Path, read_report: Reader) -> None:
+    exports = Path(__file__).parents[1] / "graph" / "operators" / "exports"
+    model = onnxviz.open(exports / "vit_dynamo_fixed.onnx")
+    image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
+    feed = model.feed(Image.fromarray(image))
+    onnxviz.report(model.run(feed, layers=["node_cat"]), tmp_path / "r.html", model=model, source=feed)
+    (layer,) = read_report(tmp_path / "r.html").index["layers"]
+    assert (layer["form"], layer["extent"], layer["axes"]) == ("map", [4, 4], [0, 1])
+    assert layer["tokens"] == {"grid": [4, 4], "prefix": 1, "status": "exact"}
+    assert "4 x 4 tokens + 1: 1 token stands for no place and is not shown" in layer["notes"]
+    field = layer["receptive_field"]
+    assert (field["size"], field["stride"], field["status"]) == ([8, 8], None, "exact")
 
 
 def test_a_vector_is_exact_and_named(tmp_path: Path, read_report: Reader) -> None:

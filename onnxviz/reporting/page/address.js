@@ -19,6 +19,7 @@ export function formatAddress(place) {
   if (place.scale !== "auto") parts.push(`scale=${encodeURIComponent(place.scale)}`);
   if (place.colormap !== "auto") parts.push(`colormap=${encodeURIComponent(place.colormap)}`);
   if (place.order !== "auto") parts.push(`order=${encodeURIComponent(place.order)}`);
+  if (place.query !== "auto") parts.push(`query=${encodeURIComponent(place.query)}`);
   if (place.pins.length) parts.push(`pins=${place.pins.map(formatPin).join(",")}`);
   return parts.join("&");
 }
@@ -38,6 +39,7 @@ export function parseAddress(hash) {
     scale: "auto",
     colormap: "auto",
     order: "auto",
+    query: "auto",
     pins: [],
   };
   /** @type {string[]} */
@@ -52,6 +54,10 @@ export function parseAddress(hash) {
     if (text === null) problems.push(`the part ${key} of the address is not percent-encoded text`);
     else if (key === "l") place.layer = text;
     else if (key === "scale") place.scale = text;
+    else if (key === "query") {
+      if (/^(auto|class|mean|matrix|\d{1,9}(,\d{1,9})?)$/.test(text)) place.query = text;
+      else problems.push(`there is no query “${shorten(text, 40)}”`);
+    }
     // The second words are those of older addresses.
     else if (key === "order") place.order = text === "std" ? "deviation" : text;
     else if (key === "colormap" || key === "colours") place.colormap = text;

@@ -1,6 +1,7 @@
 /** The page as a whole: what is chosen, and the views that follow when it changes. */
 
 import { parseAddress } from "./address.js";
+import { chooseQuery, shownLayer } from "./attention.js";
 import { Across } from "./across.js";
 import { showChannel } from "./channel.js";
 import { byId } from "./dom.js";
@@ -38,6 +39,7 @@ export class App {
       scale: "auto",
       colormap: "auto",
       order: "auto",
+      query: index.look.query,
       live: false,
       slice: 0,
       zoom: null,
@@ -89,9 +91,9 @@ export class App {
    */
   async visit(hash) {
     const { place, problems } = parseAddress(hash);
-    const { scale, colormap, order } = this.index.look;
+    const { scale, colormap, order, query } = this.index.look;
     const bare = hash.length < 2;
-    if (bare) Object.assign(place, { scale, colormap, order });
+    if (bare) Object.assign(place, { scale, colormap, order, query });
     this.start.toggle(bare && this.start.useful);
     const checked = checkPlace(this.index, place, bare ? 0 : this.names.find(place.layer));
     const wrong = [...checked.problems, ...problems];
@@ -161,7 +163,7 @@ export class App {
       state.run = runWith(named, state.run);
     }
     const layer = layerIn(named, state.run);
-    if (!fits(layer, state.position)) state.position = null;
+    if (!fits(shownLayer(layer, state.query), state.position)) state.position = null;
     if (fresh) {
       state.zoom = null;
       state.slice = layer.form === "volume" ? Math.floor(layer.extent[0] / 2) : 0;
@@ -202,7 +204,7 @@ export class App {
     if (paper) document.documentElement.dataset.theme = "light";
     else document.documentElement.dataset.theme = this.screenTheme;
     this.screenTheme = before;
-    this.scene = makeScene(this.index, state, scene.values, currentTheme());
+    this.scene = makeScene(this.index, state, scene.stored, currentTheme());
     this.stage.show(this.scene, paper ? null : state.zoom, false, paper);
     this.legend();
     if (state.place !== null) showChannel(this.scene, state.place);
@@ -262,6 +264,17 @@ export class App {
     return [...new Set([this.state.layer, ...rows, ...pinned])];
   }
 
+  /**
+   * Choose the value under a click: on attention over the picture its token is also whose attention is shown.
+   * @param {Spot} spot
+   */
+  pick(spot) {
+    const query = spot.position.join();
+    const layer = layerIn(this.index.layers[this.state.layer], this.state.run);
+    const asked = this.scene?.query !== "matrix" && chooseQuery(layer, query)?.name === query;
+    return asked ? this.change({ ...spot, query }, false) : this.choose(spot);
+  }
+
   /** The current place, for the address. */
   placeNow() {
     const { state, index } = this;
@@ -275,6 +288,7 @@ export class App {
       scale: state.scale,
       colormap: state.colormap,
       order: state.order,
+      query: state.query,
       pins: this.pins.kept.map((pin) => ({
         layer: this.names.of(index.layers[pin.layer]),
         channel: index.layers[pin.layer].kept[pin.place],

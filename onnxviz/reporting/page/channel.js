@@ -7,7 +7,9 @@ import { paintHistogram } from "./histogram.js";
 import { paintCorner, paintHatch, paintMap } from "./paint.js";
 import { formatNumber } from "./numbers.js";
 import { ORDER_NAMES, rankOf } from "./order.js";
-import { channelName, isFlat, rangeWords, tileOf } from "./scene.js";
+import { channelWords } from "./readout.js";
+import { isFlat, rangeWords, tileOf } from "./scene.js";
+import { capital } from "./steps.js";
 
 // How tall a band is, CSS pixels.
 const BAND = 40;
@@ -52,13 +54,14 @@ export function paintChannel(canvas, scene, place, side) {
  */
 export function showChannel(scene, place) {
   const { layer, statistics } = scene;
-  const name = channelName(layer, place);
-  byId("channel-title").textContent = layer.form === "vector" ? "Unit " : "Channel ";
-  byId("channel-title").append(make("bdi", {}, layer.labels ? `${layer.kept[place]}, ${name}` : name));
+  const words = channelWords(layer, place);
+  const steps = layer.form === "vector" && !layer.labels ? layer.steps : undefined;
+  byId("channel-title").textContent = steps ? "" : layer.form === "vector" ? "Unit " : "Channel ";
+  byId("channel-title").append(make("bdi", {}, steps ? capital(words) : words));
   const canvas = byId("enlarged");
   canvas.hidden = layer.form === "vector";
   if (layer.form !== "vector") paintChannel(canvas, scene, place, byId("enlarged-box").clientWidth || 300);
-  byId("histogram-title").textContent = layer.form === "vector" ? "All units" : "Values";
+  byId("histogram-title").textContent = steps ? `All ${steps.noun}s` : layer.form === "vector" ? "All units" : "Values";
   paintHistogram(byId("histogram"), scene, place);
   showFacts(scene, place);
   const live = statistics.nan[place] + statistics.inf[place];

@@ -5,6 +5,7 @@ import { byId } from "./dom.js";
 import { layerFacts } from "./head.js";
 import { copyText, usefulLink } from "./link.js";
 import { captioned, fileName, saveCanvas } from "./save.js";
+import { sliceName, sliceWords } from "./steps.js";
 import { zoomBy } from "./zoom.js";
 
 /** @typedef {import("./app.js").App} App */
@@ -22,6 +23,7 @@ export function listenControls(app) {
   on("scale", "change", (control) => app.change({ scale: control.value }, false));
   on("colours", "change", (control) => app.change({ colormap: control.value }, false));
   on("order", "change", (control) => app.change({ order: control.value }, false));
+  on("query", "change", (control) => app.change({ query: control.value, position: null }, false));
   on("live", "change", (control) => app.change({ live: control.checked }, false));
   on("slice", "input", (control) => {
     const slice = Number(control.value);
@@ -69,9 +71,10 @@ export function listenButtons(app) {
     const { scene, stage, index } = app;
     if (!scene || !stage.grid) return;
     const run = index.runs.length > 1 ? ` · ${index.runs[scene.run].name}` : "";
+    const slice = scene.depth > 1 ? ` · ${sliceName(scene.layer)} ${sliceWords(scene)}` : "";
     const words = {
       title: scene.layer.name,
-      facts: `${index.model.name}${run} · ${layerFacts(scene.layer, scene.run)}${shownWords(stage.shown)}`,
+      facts: `${index.model.name}${run} · ${layerFacts(scene.layer, scene.run)}${slice}${shownWords(stage.shown)}`,
     };
     stage.paint();
     await saveCanvas(captioned(byId("maps"), scene, stage.grid, words), fileName(scene.layer.name));

@@ -32,6 +32,23 @@ export function fieldWindow(layer, position) {
 }
 
 /**
+ * Return a layer whose tokens are maps with the place of its patches, where these lie side by side in the picture and
+ * fill it: as many patches of the size that a token sees as there are tokens. Else nothing says where each one lies.
+ * @param {Layer} layer
+ * @param {{height: number, width: number} | null} picture
+ * @returns {Layer}
+ */
+export function withPatches(layer, picture) {
+  const { tokens, receptive_field: field, halved } = layer;
+  if (!picture || !tokens || !("grid" in tokens) || !field?.size || field.start) return layer;
+  if (field.status !== "exact" || tokens.status !== "exact") return layer;
+  const { size } = field;
+  const grid = halved ? tokens.grid : layer.extent;
+  const fills = [picture.height, picture.width].every((side, axis) => grid[axis] * size[axis] === side);
+  return fills ? { ...layer, receptive_field: { ...field, stride: size, start: [0, 0] } } : layer;
+}
+
+/**
  * Clip a window (y, x), or (x) of a signal that is drawn as a picture, to the picture.
  * @param {{start: number[], size: number[]}} window
  * @param {{height: number, width: number}} picture
@@ -55,14 +72,19 @@ export function clipWindow({ start, size }, picture) {
 /**
  * Return in words what a position sees, with the status of its field.
  * @param {ReceptiveField | null} field
- * @param {{size: number[]} | null} window
+ * @param {{size: number[]} | null} window null where it is not known
+ * @param {boolean} [tokens] whether the position is a token
  * @returns {string}
  */
-export function fieldWords(field, window) {
+export function fieldWords(field, window, tokens = false) {
   if (!field) return "unknown";
-  if (!window) return field.status === "unknown" || field.status === "whole input" ? field.status : "unknown";
-  const size = formatShape(window.size.map((side) => formatNumber(side, 5)));
-  return `${size} px, ${field.status}${field.global ? ", and the whole input through a gate" : ""}`;
+  if (field.status === "unknown" || field.status === "whole input") return field.status;
+  const sides = window?.size ?? field.size;
+  if (!sides) return "unknown";
+  const size = formatShape(sides.map((side) => formatNumber(side, 5)));
+  // Of patches the rest comes through attention, of maps through a gate.
+  const rest = field.global ? `, and the whole input${tokens ? "" : " through a gate"}` : "";
+  return `${size} px, ${field.status}${rest}${window ? "" : "; where is not known"}`;
 }
 
 /**

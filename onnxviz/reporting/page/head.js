@@ -3,8 +3,9 @@
 import { shorten } from "./address.js";
 import { choicesOf } from "./choices.js";
 import { byId, fillSelect, make } from "./dom.js";
-import { formatShape } from "./numbers.js";
+import { formatNumber, formatShape } from "./numbers.js";
 import { countLive, isLive } from "./scene.js";
+import { capital, sliceName, sliceWords } from "./steps.js";
 import { splitName } from "./tree.js";
 
 /**
@@ -62,13 +63,23 @@ export function showHead(scene, count, place) {
 export function layerFacts(layer, run) {
   const facts = [layer.op || layer.kind || "", formatShape(layer.shape), layer.layout ?? "", layer.dtype ?? ""];
   if (layer.tap && layer.tap !== "value") facts.push(layer.tap);
+  if (layer.steps) facts.push(layer.steps.words);
   const kept = layer.kept.length;
   facts.push(`${countLive(layer, run)} of ${layer.channels} live`);
   if (kept < layer.channels && layer.form === "vector") facts.push(`only the ${kept} strongest are here`);
   else if (kept < layer.channels)
     facts.push(kept === 1 ? "only the one that varies most is here" : `only the ${kept} that vary most are here`);
   if (layer.halved) facts.push(`maps halved ${layer.halved === 1 ? "once" : `${layer.halved} times`}`);
-  return [...facts, ...(layer.notes ?? [])].filter(Boolean).join(" · ");
+  return [...facts, ...(layer.notes ?? []), endWords(layer.runs[run])].filter(Boolean).join(" · ");
+}
+
+/**
+ * Return how many values of a run lie at an end of the codes that they stand for; empty where there are none.
+ * @param {LayerRun | null} run
+ */
+function endWords(run) {
+  const shares = run?.at_ends?.map((share) => `${formatNumber(100 * share)} %`);
+  return shares ? `${shares.join(" and ")} at the ends of the codes` : "";
 }
 
 /**
@@ -91,9 +102,13 @@ export function showControls(scene, state, pictured) {
   for (const id of ["scale-box", "colours-box", "zoom-box"]) byId(id).hidden = vector;
   byId("overlay-box").hidden = vector || form === "band" || !pictured;
   const all = scene.layer.kept.every((_, place) => isLive(scene.layer, scene.statistics, place));
-  byId("live-box").hidden = all && !state.live;
+  byId("live-only-box").hidden = all && !state.live;
+  byId("query-box").hidden = !scene.queries.length;
+  fillSelect(byId("query"), scene.queries);
+  byId("query").value = scene.query;
   byId("slice-box").hidden = scene.depth < 2;
   byId("slice").max = String(scene.depth - 1);
   byId("slice").value = String(scene.slice);
-  byId("slice-words").textContent = `${scene.slice} of 0 … ${scene.depth - 1}`;
+  byId("slice-name").textContent = capital(sliceName(scene.layer));
+  byId("slice-words").textContent = sliceWords(scene);
 }

@@ -42,7 +42,7 @@ function stageKey(app, event) {
   if (event.shiftKey && event.key.startsWith("Arrow")) {
     const next = stepPosition(event.key, position, extent);
     if (next) app.choose({ place, position: state.position ? next : position });
-  } else if (event.key === "Enter" || event.key === " ") app.choose({ place, position });
+  } else if (event.key === "Enter" || event.key === " ") app.pick({ place, position });
   else {
     const rows = Math.max(1, Math.floor(stage.room.height / grid.stepY));
     const next = stepChannel(event.key, Math.max(0, scene.channels.indexOf(place)), grid, rows);

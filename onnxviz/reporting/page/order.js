@@ -11,13 +11,15 @@ export const ORDER_NAMES = {
 
 /**
  * Return the order that is meant. Units of a vector have values alone: those with names, such as classes, come with the
- * greatest first, others with the strongest, farthest from 0; maps come by index unless another order is chosen.
+ * greatest first, steps by number, others with the strongest, farthest from 0; maps come by index unless another order
+ * is chosen.
  * @param {string} order one of ORDER_NAMES
  * @param {Layer} layer
  */
 export function chooseOrder(order, layer) {
   if (layer.form !== "vector") return order === "auto" ? "index" : order;
   if (order === "index" || order === "max") return order;
+  if (layer.steps) return "index";
   return layer.labels ? "max" : "strength";
 }
 

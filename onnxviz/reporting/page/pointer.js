@@ -22,7 +22,7 @@ export function listenPointer(app) {
   });
   stage.addEventListener("click", (/** @type {PointerEvent} */ event) => {
     const spot = app.stage.spotAt(event.clientX, event.clientY);
-    if (spot) app.choose(spot);
+    if (spot) app.pick(spot);
   });
   stage.addEventListener(
     "wheel",
@@ -47,7 +47,7 @@ export function listenPointer(app) {
   });
   enlarged.addEventListener("click", (/** @type {PointerEvent} */ event) => {
     const spot = enlargedSpot(app, enlarged, event);
-    if (spot) app.choose(spot);
+    if (spot) app.pick(spot);
   });
 }
 

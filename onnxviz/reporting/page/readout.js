@@ -4,6 +4,7 @@ import { byId } from "./dom.js";
 import { fieldWindow, fieldWords } from "./field.js";
 import { formatNumber, plural } from "./numbers.js";
 import { channelName, valueIn } from "./scene.js";
+import { placeWords } from "./steps.js";
 
 const AXIS_NAMES = ["slice", "row", "column"];
 
@@ -27,10 +28,23 @@ export function formatValue(value, error) {
  */
 export function positionWords(layer, position) {
   const names = AXIS_NAMES.slice(AXIS_NAMES.length - position.length);
-  const times = 2 ** layer.halved;
-  return position
-    .map((at, axis) => `${names[axis]} ${times === 1 ? at : `${at * times}…${(at + 1) * times - 1}`}`)
-    .join(", ");
+  if (layer.steps) names[0] = layer.steps.noun;
+  const first = layer.steps?.first ?? 0;
+  return position.map((at, axis) => `${names[axis]} ${placeWords(layer, at, axis ? 0 : first)}`).join(", ");
+}
+
+/**
+ * Return a channel in words: its index and its name, the group in which it lies, or its step.
+ * @param {Layer} layer
+ * @param {number} place
+ */
+export function channelWords(layer, place) {
+  const channel = layer.kept[place];
+  const name = channelName(layer, place);
+  if (layer.labels) return layer.drawing === "attention" ? name : `${channel}, ${name}`;
+  if (layer.form === "vector" && layer.steps) return `${layer.steps.noun} ${name}`;
+  const each = layer.channels / (layer.groups ?? 1);
+  return each < layer.channels ? `${channel}, ${channel % each} of group ${Math.floor(channel / each)}` : name;
 }
 
 /**
@@ -43,10 +57,9 @@ export function describeSpot(scene, spot) {
   const { layer } = scene;
   const { value, error } = valueIn(scene, spot.place, spot.position);
   const window = fieldWindow(layer, spot.position);
-  const channel = layer.kept[spot.place];
-  const field = fieldWords(layer.receptive_field, window);
+  const field = fieldWords(layer.receptive_field, window, Boolean(layer.tokens));
   return {
-    channel: layer.labels ? `${channel}, ${channelName(layer, spot.place)}` : String(channel),
+    channel: channelWords(layer, spot.place),
     position: positionWords(layer, spot.position),
     value: formatValue(value, error) + (layer.halved ? `, mean of ${plural(4 ** layer.halved, "position")}` : ""),
     number: value,

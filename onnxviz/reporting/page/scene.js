@@ -1,7 +1,9 @@
 /** A scene: one layer in one run, with the chosen scale, colours and order. All views draw from it. */
 
+import { attend, chooseQuery, queryChoices } from "./attention.js";
 import { chooseColormap, codePixels, pixelOf, pixelsOf, themeColours } from "./colour.js";
 import { valueAt } from "./decode.js";
+import { withPatches } from "./field.js";
 import { formatNumber, formatRange } from "./numbers.js";
 import { chooseOrder, orderChannels } from "./order.js";
 import { sizeOf, statisticsOf } from "./report.js";
@@ -15,7 +17,8 @@ import { scaleLimits } from "./scale.js";
  */
 export function layerIn(layer, run) {
   const entry = layer.runs[run];
-  return entry?.extent && entry.shape ? { ...layer, extent: entry.extent, shape: entry.shape } : layer;
+  const { extent = layer.extent, shape = layer.shape, steps = layer.steps } = entry ?? {};
+  return entry?.extent || entry?.steps ? { ...layer, extent, shape, steps } : layer;
 }
 
 /**
@@ -40,14 +43,16 @@ export function runWith(layer, wanted) {
  * Return the scene that a state describes.
  * @param {ReportIndex} index
  * @param {State} state
- * @param {Values} values of the layer in the run
+ * @param {Values} stored of the layer in the run
  * @param {ThemeName} themeName
  * @returns {Scene}
  */
-export function makeScene(index, state, values, themeName) {
-  const layer = layerIn(index.layers[state.layer], state.run);
+export function makeScene(index, state, stored, themeName) {
+  const whole = withPatches(layerIn(index.layers[state.layer], state.run), index.runs[state.run].picture);
   const rules = index.scale_rules;
-  const statistics = statisticsOf(/** @type {LayerRun} */ (layer.runs[state.run]), rules);
+  const known = statisticsOf(/** @type {LayerRun} */ (whole.runs[state.run]), rules);
+  const attended = attend(whole, { values: stored, statistics: known }, state.query, rules);
+  const { layer, values, statistics } = attended ?? { layer: whole, values: stored, statistics: known };
   const size = sizeOf(layer);
   const others = state.scale === "inputs" ? statisticsOfRuns(layer, rules) : [];
   const attention = layer.drawing === "attention" ? index.attention : null;
@@ -69,6 +74,10 @@ export function makeScene(index, state, values, themeName) {
   return {
     layer,
     run: state.run,
+    stored,
+    queries: queryChoices(whole, state.query),
+    query: chooseQuery(whole, state.query)?.name ?? "matrix",
+    error: attended?.error ?? null,
     values,
     statistics,
     size,
@@ -183,16 +192,18 @@ export function valueIn(scene, place, position) {
   const exact = values.floats || values.ends?.[place * size + offset];
   if (exact || !Number.isFinite(value)) return { value, error: 0 };
   // Each halving rounded once more to a code.
-  const error = (statistics.high[place] / 512 - statistics.low[place] / 512) * (1 + layer.halved);
+  const error =
+    (statistics.high[place] / 512 - statistics.low[place] / 512) * (1 + layer.halved) + (scene.error?.[place] ?? 0);
   return { value, error };
 }
 
 /**
- * Return the name of a channel: its class, or its index.
+ * Return the name of a channel: its class, or its index; of a vector of steps, the number of the step.
  * @param {Layer} layer
  * @param {number} place
  */
 export function channelName(layer, place) {
   const channel = layer.kept[place];
-  return layer.labels ? layer.labels[channel] : String(channel);
+  if (layer.labels) return layer.labels[channel];
+  return String(channel + (layer.form === "vector" ? (layer.steps?.first ?? 0) : 0));
 }

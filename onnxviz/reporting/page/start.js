@@ -1,8 +1,9 @@
 /** The start: the picture, what the model says, and a row for each stage of the network, which leads into a layer. */
 
 import { shorten } from "./address.js";
+import { shownLayer } from "./attention.js";
 import { byId, make } from "./dom.js";
-import { fieldWindow } from "./field.js";
+import { fieldWindow, withPatches } from "./field.js";
 import { formatNumber, formatShape } from "./numbers.js";
 import { orderChannels } from "./order.js";
 import { layerIn } from "./scene.js";
@@ -71,7 +72,8 @@ export class Start {
   /** @param {LayerStage} stage */
   row(stage) {
     const { index, state } = this.app;
-    const layer = layerIn(index.layers[stage.shows], state.run);
+    const stored = withPatches(layerIn(index.layers[stage.shows], state.run), index.runs[state.run].picture);
+    const layer = shownLayer(stored, state.query);
     const strip = make("span", { class: "start-strip", "aria-hidden": "true" });
     const words = stageWords(layer, stage);
     const button = make(
@@ -98,9 +100,21 @@ export class Start {
  */
 function stageWords(layer, stage) {
   const more = stage.layers > 1 ? `the last of ${stage.layers} layers of this size` : "";
-  const size = layer.extent.length ? formatShape(layer.extent.map((side) => side * 2 ** layer.halved)) : "";
-  const what = layer.form === "vector" ? `${layer.channels} units` : `${layer.channels} channels of ${size}`;
+  const { steps, form, channels } = layer;
+  const size = mapSize(layer);
+  const units =
+    form !== "vector" ? `${channels} channels${size ? ` of ${size}` : ""}` : steps ? "" : `${channels} units`;
+  const what = [units, steps?.words].filter(Boolean).join(", ");
   return [what, seesWords(layer), more].filter(Boolean);
+}
+
+/**
+ * Return the size of a map, without its steps; empty where nothing else is left.
+ * @param {Layer} layer as it is shown
+ */
+function mapSize({ extent, steps, halved }) {
+  const space = steps ? extent.slice(1) : extent;
+  return formatShape(space.map((side) => side * 2 ** halved));
 }
 
 /**
@@ -123,12 +137,12 @@ function seesWords(layer) {
  * @param {readonly LayerStage[]} stages
  * @returns {string[]}
  */
-export function startSentences({ runs, layers }, run, stages) {
+export function startSentences({ runs, layers, look }, run, stages) {
   const { name, picture, classes } = runs[run];
   const input = picture ? `the picture ${name}` : name || "its input";
   const first = layers[stages[0]?.shows ?? 0];
   const last = layers[stages.at(-1)?.shows ?? 0];
-  const sizes = [first, last].map((layer) => formatShape(layer.extent.map((side) => side * 2 ** layer.halved)));
+  const sizes = [first, last].map((layer) => mapSize(shownLayer(layer, look.query)));
   const shrinks = sizes[0] && sizes[1] && sizes[0] !== sizes[1];
   const early = "early maps follow edges, colours and textures closely, late ones answer to larger parts";
   const sentences = [

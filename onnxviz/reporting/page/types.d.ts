@@ -23,6 +23,7 @@ interface Look {
   scale: string;
   colormap: string;
   order: string;
+  query: string;
   theme: "light" | null;
   fixed: [number, number] | null;
 }
@@ -76,6 +77,33 @@ interface ReceptiveField {
   status: string;
   global: boolean;
 }
+interface Tokens {
+  grid: [number, number];
+  prefix: number;
+  status: string;
+}
+interface AttentionTokens {
+  keys: Tokens & { ordered: boolean };
+  queries: (Tokens & { ordered: boolean }) | null;
+}
+interface ChosenQuery {
+  row: number | null;
+  name: string;
+  words: string;
+}
+interface Attended {
+  layer: Layer;
+  values: Values;
+  statistics: Statistics;
+  error: Float64Array;
+}
+interface Steps {
+  first: number;
+  last: number;
+  total: number;
+  noun: string;
+  words: string;
+}
 interface LayerRun {
   block: number;
   stats: { low: string; high: string; mean: string; std: string; held: string };
@@ -87,6 +115,8 @@ interface LayerRun {
   wide?: boolean;
   shape?: number[];
   extent?: number[];
+  steps?: Steps;
+  at_ends?: [number, number];
   decoded?: Statistics;
 }
 interface Layer {
@@ -109,6 +139,9 @@ interface Layer {
   notes?: string[];
   dtype?: string;
   drawing?: string;
+  tokens?: Tokens | AttentionTokens | null;
+  groups?: number;
+  steps?: Steps;
   limits?: [number, number];
   runs: (LayerRun | null)[];
 }
@@ -150,6 +183,7 @@ interface State {
   scale: string;
   colormap: string;
   order: string;
+  query: string;
   live: boolean;
   slice: number;
   zoom: number | null;
@@ -163,6 +197,7 @@ interface Place {
   scale: string;
   colormap: string;
   order: string;
+  query: string;
   pins: PinnedPlace[];
 }
 interface PinnedPlace {
@@ -249,6 +284,10 @@ interface Tile {
 interface Scene {
   layer: Layer;
   run: number;
+  stored: Values;
+  queries: [string, string][];
+  query: string;
+  error: Float64Array | null;
   values: Values;
   statistics: Statistics;
   size: number;

@@ -3,6 +3,7 @@
 import { shorten } from "./address.js";
 import { choicesOf } from "./choices.js";
 import { formatShape } from "./numbers.js";
+import { shownLayer } from "./attention.js";
 import { layerIn, runWith } from "./scene.js";
 
 /**
@@ -23,8 +24,8 @@ export function checkPlace(index, place, found) {
   if (!layers[layer].runs[wanted]) problems.push(lacking(runs[wanted]));
   const run = runWith(layers[layer], wanted);
   const look = checkLook(index, place, problems);
-  const spot = found < 0 ? NOWHERE : checkSpot(layerIn(layers[layer], run), place, problems);
-  return { changes: { layer, run, ...look, ...spot }, problems };
+  const spot = found < 0 ? NOWHERE : checkSpot(shownLayer(layerIn(layers[layer], run), place.query), place, problems);
+  return { changes: { layer, run, query: place.query, ...look, ...spot }, problems };
 }
 
 const NOWHERE = { place: null, position: null };

@@ -119,15 +119,18 @@ function heldOf(ordered) {
   return ordered.length ? ordered[ordered.length - 1 - Math.floor(0.02 * above + 1e-9)] : NaN;
 }
 
-/** A report's text. Layers are as in the index but for `maps`: the channels of each run, or null. */
+/**
+ * A report's text. Layers are as in the index but for `maps`, the channels of each run, or null, and `runFacts`, what
+ * the entry of every run has besides.
+ */
 export function makeReport({ layers, runs, model = "net.onnx", leftOut = "", look = {} }) {
   const blocks = [];
-  const packed = layers.map(({ maps, ...layer }) => {
+  const packed = layers.map(({ maps, runFacts = {}, ...layer }) => {
     const entries = maps.map((channels) => {
       if (!channels) return null;
       const { entry, bytes } = packRun(channels, layer.form === "vector");
       blocks.push(deflateSync(bytes).toString("base64"));
-      return { block: blocks.length - 1, ...entry };
+      return { block: blocks.length - 1, ...entry, ...runFacts };
     });
     const channels = maps.find(Boolean).length;
     return {

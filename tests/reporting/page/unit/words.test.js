@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { formatAddress, parseAddress } from "../../../../onnxviz/reporting/page/address.js";
-import { clipWindow, fieldWindow, fieldWords, placeOnPicture } from "../../../../onnxviz/reporting/page/field.js";
+import {
+  clipWindow,
+  fieldWindow,
+  fieldWords,
+  placeOnPicture,
+  withPatches,
+} from "../../../../onnxviz/reporting/page/field.js";
 import { formatNumber, formatRange } from "../../../../onnxviz/reporting/page/numbers.js";
 import { formatValue } from "../../../../onnxviz/reporting/page/readout.js";
 import { buildTree, searchLayers, splitName } from "../../../../onnxviz/reporting/page/tree.js";
@@ -15,6 +21,7 @@ const PLAIN = {
   scale: "auto",
   colormap: "auto",
   order: "auto",
+  query: "auto",
   pins: [],
 };
 
@@ -112,6 +119,37 @@ test("a window is cut to the picture, and said with its status", () => {
   );
   assert.equal(fieldWords({ ...FIELD, status: "whole input" }, null), "whole input");
   assert.equal(fieldWords(null, null), "unknown");
+});
+
+test("tokens see their patches where these fill the picture side by side, and else it is said that where is unknown", () => {
+  const patch = { size: [8, 4], stride: null, start: null, status: "exact", global: true };
+  const tokens = layer(patch, { extent: [2, 3], tokens: { grid: [2, 3], prefix: 1, status: "exact" } });
+  const placed = withPatches(tokens, { height: 16, width: 12 });
+  assert.deepEqual(fieldWindow(placed, [1, 2]), { start: [8, 8], size: [8, 4] });
+  assert.deepEqual(placeOnPicture(placed, { height: 16, width: 12 }), {
+    top: 0,
+    left: 0,
+    height: 16,
+    width: 12,
+    exact: true,
+  });
+  assert.equal(fieldWords(patch, { size: [8, 4] }, true), "8 × 4 px, exact, and the whole input");
+  // A map that was halved has the grid of the layer.
+  const halved = withPatches({ ...tokens, extent: [1, 2], halved: 1 }, { height: 16, width: 12 });
+  assert.deepEqual(fieldWindow(halved, [0, 0]), { start: [0, 0], size: [16, 8] });
+  const overlapping = withPatches(tokens, { height: 15, width: 12 });
+  const bound = { ...tokens, receptive_field: { ...patch, status: "upper bound" } };
+  for (const other of [
+    overlapping,
+    withPatches(bound, { height: 16, width: 12 }),
+    withPatches({ ...tokens, tokens: undefined }, { height: 16, width: 12 }),
+    withPatches(tokens, null),
+  ])
+    assert.equal(fieldWindow(other, [1, 2]), null);
+  assert.equal(
+    fieldWords(patch, fieldWindow(overlapping, [1, 2]), true),
+    "8 × 4 px, exact, and the whole input; where is not known",
+  );
 });
 
 test("a map lies over the middles of what its positions see", () => {
