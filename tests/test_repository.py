@@ -70,7 +70,7 @@ def test_every_check_runs_in_ci() -> None:
     assert set(line.split()) - {"test"} <= called(ROOT / ".ci" / "run")
 
 
-@pytest.mark.parametrize("script", ["python_reference.py", "floors.py", "quantised_drawing.py"])
+@pytest.mark.parametrize("script", ["python_reference.py", "floors.py", "holders.py", "quantised_drawing.py"])
 def test_what_is_generated_is_up_to_date(script: str) -> None:
     command = [sys.executable, str(ROOT / "tools" / script), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import ast
 import itertools
 import re
-import sys
 import textwrap
 import tomllib
 from collections.abc import Iterable, Sequence
@@ -21,6 +20,7 @@ from html import escape
 from pathlib import Path
 
 import grimp
+from generated import keep
 
 ROOT = Path(__file__).resolve().parent.parent
 DRAWING = ROOT / "docs" / "architecture.svg"
@@ -195,14 +195,5 @@ def drawing() -> str:
     )
 
 
-def main() -> None:
-    made = drawing()
-    if DRAWING.exists() and DRAWING.read_text("utf-8") == made:
-        return
-    if "--check" in sys.argv:
-        raise SystemExit(f"{DRAWING.name} is not up to date: make reference")
-    DRAWING.write_text(made, "utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    keep(DRAWING, drawing())

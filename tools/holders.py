@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
+from generated import keep
+
 DRAWING = Path(__file__).resolve().parent.parent / "docs" / "holders.svg"
 WIDTH, HEIGHT, PANEL = 930, 356, 310
 NODE, TALL = 84, 28
@@ -117,4 +119,4 @@ def drawing() -> str:
 
 
 if __name__ == "__main__":
-    DRAWING.write_text(drawing(), "utf-8")
+    keep(DRAWING, drawing())

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from generated import keep
+
 import onnxviz
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "python.md"
@@ -170,12 +172,7 @@ def main() -> None:
     before = PAGE.read_text("utf-8")
     if MARK not in before:
         raise SystemExit(f"{PAGE} has no line that is\n{MARK}")
-    after = f"{before.partition(MARK)[0]}{MARK}\n{reference()}"
-    if after == before:
-        return
-    if "--check" in sys.argv:
-        raise SystemExit(f"{PAGE.name} is not up to date: make reference")
-    PAGE.write_text(after, "utf-8")
+    keep(PAGE, f"{before.partition(MARK)[0]}{MARK}\n{reference()}")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ Codes of four bits about zero point 6, a scale of 0.5: they reach from -3 to 4.5
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterable
 from html import escape
@@ -15,6 +14,7 @@ from pathlib import Path
 from statistics import NormalDist
 
 import numpy as np
+from generated import keep
 
 from onnxviz.quantised import Quantised
 from onnxviz.words import number_text
@@ -105,14 +105,5 @@ def drawing() -> str:
     )
 
 
-def main() -> None:
-    made = drawing()
-    if DRAWING.exists() and DRAWING.read_text("utf-8") == made:
-        return
-    if "--check" in sys.argv:
-        raise SystemExit(f"{DRAWING.name} is not up to date: make reference")
-    DRAWING.write_text(made, "utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    keep(DRAWING, drawing())

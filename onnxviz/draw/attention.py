@@ -84,8 +84,8 @@ class Attended:
 def over_picture(array: Array, layout: AttentionLayout) -> Attended | None:
     """Return item 0 of attention weights as maps over the picture; None where the keys lie nowhere.
 
-    Shown is the class token's attention where there is one, else the mean over all queries, or what the layout's query
-    asks for. Where that is not in the layer, this is said, and the first taken. Of the whole matrix there is no map.
+    The layout's query says whose attention it is. A query that the layer does not have is replaced by the class
+    token's, or by the mean where the layer has no class token, and a note says so. The query `matrix` has no map: None.
     """
     asked = parse_query(layout.query)
     weights = None if asked.kind == MATRIX else _over_picture(array, layout)

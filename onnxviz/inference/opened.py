@@ -32,7 +32,7 @@ def decider(executor: Executor, fed: Feed | None) -> Decide:
     """Return what finds the conditions of Ifs for a feed; without one it refuses to.
 
     Raises:
-        UnsupportedError: There is no feed, and a condition to find.
+        UnsupportedError: A condition has to be found, and nothing is fed.
     """
     return partial(_decide, executor, fed)
 

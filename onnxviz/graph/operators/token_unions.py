@@ -39,7 +39,7 @@ def joined(parts: Sequence[Contribution], shape: tuple[int, ...]) -> Places | No
 
 
 def _with_roles(parts: Sequence[Contribution]) -> Sequence[Contribution]:
-    """Tell the queries from the keys of a product of tokens with tokens: both lie in the picture, along two axes."""
+    """Return which part is the queries and which the keys, where tokens are multiplied with tokens along two axes."""
     if len(parts) != 2:
         return parts
     one, other = parts

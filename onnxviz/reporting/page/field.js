@@ -78,7 +78,7 @@ export function clipWindow({ start, size }, picture) {
  */
 export function fieldWords(field, window, tokens = false) {
   if (!field) return "unknown";
-  if (field.status === "unknown" || field.status === "whole input") return field.status;
+  if (field.status === "whole input") return field.status;
   const sides = window?.size ?? field.size;
   if (!sides) return "unknown";
   const size = formatShape(sides.map((side) => formatNumber(side, 5)));

@@ -25,7 +25,7 @@ def cut(path: str, folder: str, inputs: Sequence[str], outputs: Sequence[str]) -
     """Return the path of the cut file in `folder`, or of the file itself where nothing is asked for.
 
     Raises:
-        Refusal: There is no such tensor, or the outputs need another input.
+        Refusal: A tensor of that name does not exist, or the outputs need an input that is not among these.
     """
     if not inputs and not outputs:
         return path
