@@ -44,7 +44,9 @@ def case_of(nodes: ModuleType, name: str, expected: Any = RELU, operator: str = 
 
 
 def verdicts(nodes: ModuleType, *cases: Any) -> dict[str, str]:
-    return {outcome.name: outcome.verdict for outcome in nodes.judged(cases)}
+    outcomes = list(nodes.judged(cases))
+    assert not [outcome for outcome in outcomes if outcome.verdict == nodes.CRASHED]
+    return {outcome.name: outcome.verdict for outcome in outcomes}
 
 
 def test_values_are_held_against_the_test_and_refusals_told_apart(nodes: ModuleType) -> None:
