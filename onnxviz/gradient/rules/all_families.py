@@ -3,6 +3,29 @@
 from __future__ import annotations
 
 from onnxviz.gradient.registry import RULES
-from onnxviz.gradient.rules import convolution, linear_algebra, norm_layers, pointwise, pooling, reducing, reordering
+from onnxviz.gradient.rules import (
+    convolution,
+    indexing,
+    interpolation,
+    linear_algebra,
+    norm_layers,
+    pointwise,
+    pooling,
+    reducing,
+    reordering,
+    rounding,
+)
 
-__all__ = ["RULES", "convolution", "linear_algebra", "norm_layers", "pointwise", "pooling", "reducing", "reordering"]
+__all__ = [
+    "RULES",
+    "convolution",
+    "indexing",
+    "interpolation",
+    "linear_algebra",
+    "norm_layers",
+    "pointwise",
+    "pooling",
+    "reducing",
+    "reordering",
+    "rounding",
+]
