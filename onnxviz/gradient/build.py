@@ -35,6 +35,7 @@ from onnxviz.graph.graph import Graph
 from onnxviz.graph.node import Node
 from onnxviz.graph.shapes import infer_types
 from onnxviz.graph.specialise import Decide
+from onnxviz.graph.topology import captured_values
 from onnxviz.layout import Dimension, TensorSpec
 from onnxviz.words import listed, quoted
 
@@ -219,7 +220,7 @@ class _WayBack:
         sums = {value: self._sum(value) or self._seed for value in self._wrt}
         ends = [make_node("Identity", [sums[value].name], [name], name=name) for value, name in outputs.items()]
         nodes = _needed([*emit.nodes, *ends], outputs.values())
-        read = {value for node in nodes for value in node.input}
+        read = {value for node in nodes for value in (*node.input, *captured_values(node))}
         saved = {name: value for name, value in emit.saved.items() if name in read}
         shapes = {name: value for name, value in emit.shapes.items() if name in read}
         return Backward(
@@ -297,5 +298,5 @@ def _needed(nodes: Sequence[NodeProto], outputs: Iterable[str]) -> list[NodeProt
     for node in reversed(nodes):
         if not wanted.isdisjoint(node.output):
             kept.append(node)
-            wanted.update(node.input)
+            wanted.update((*node.input, *captured_values(node)))
     return kept[::-1]

@@ -38,7 +38,7 @@ Arrays = Mapping[str, Any]
 
 TOLERANCE = 2e-3
 # The reference evaluator computes these in float32 whatever it is given.
-ROUGH = frozenset({"Erf", "Gelu", "GroupNormalization", "Attention", "RotaryEmbedding", "STFT", "DFT"})
+ROUGH = frozenset({"Erf", "Gelu", "GroupNormalization", "Attention", "RotaryEmbedding", "STFT", "DFT", "GridSample"})
 FROZEN = frozenset({"scales", "roi", "sizes"})
 RIGHT, WRONG, REFUSED, NO_PATH, UNRUN = "right", "wrong", "refused", "no float path", "not run by onnxruntime"
 
@@ -115,6 +115,10 @@ def judged(name: str, model: onnx.ModelProto, feed: dict[str, Any], seed: int = 
 
 def _apart(node: onnx.NodeProto, feed: Arrays, generator: np.random.Generator) -> dict[str, Any]:
     """Move the first float operand a little, so that no two numbers are the same and none is at a kink."""
+    if node.op_type in ("LSTM", "GRU", "RNN"):  # their gates are saturated, and float32 has nothing left of a slope
+        feed = {key: array * np.float32(0.1) if key == "X" else array for key, array in feed.items()}
+    if node.op_type == "GridSample":  # its grids lie on the pixels, where it has no slope
+        return {key: (array + 1e-2 * generator.random(array.shape)).astype(np.float32) for key, array in feed.items()}
     first = next(key for key, array in feed.items() if array.dtype == np.float32)
     if node.op_type in ("Acos", "Acosh", "Asin"):
         return dict(feed)
