@@ -326,7 +326,8 @@ class Model:
 
         Args:
             target: a layer's or value's name; without one the first output that is of numbers.
-            wrt: inputs, weights, layers or other values; without any, all inputs that are of numbers.
+            wrt: inputs, weights, layers or other values; without any, all inputs that a
+                gradient reaches.
             rules: rules of operators that stand in place of the usual ones, such as
                 `onnxviz.gradient.overlays.GUIDED`.
             run: how to run.
@@ -344,7 +345,8 @@ class Model:
         names = inputs if wrt is None else [wrt] if isinstance(wrt, str) else list(wrt)
         values = [_value_of(self, name) for name in names]
         options = replace(run or RunOptions(), many=True)
-        return ModelGradient(self.inference, _value_of(self, target or outputs[0]), values, options, rules)
+        chosen = _value_of(self, target or outputs[0])
+        return ModelGradient(self.inference, chosen, values, options, rules=rules, partial=wrt is None)
 
     def verify(self, original: Model, options: RunOptions | None = None) -> Difference:
         """Run this model and `original` on the same random input and compare the outputs that both have.

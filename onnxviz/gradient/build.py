@@ -54,12 +54,14 @@ class GradientOptions:
         types: type and shape of each value of the graph, where they were inferred already.
         probe: asked once, where inference does not say how many axes a value has.
         decide: finds the conditions of Ifs.
+        partial: leave out of `wrt` what no gradient reaches, unless that is all of it.
     """
 
     rules: Mapping[str, GradientRule] = field(default_factory=dict)
     types: Mapping[str, TensorSpec] | None = None
     probe: Probe | None = None
     decide: Decide | None = None
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,7 @@ def backward(graph: Graph, target: str, wrt: Sequence[str], options: GradientOpt
     check_values(flat.graph, [target, *wrt])
     types = options.types if options.types is not None and flat.graph is graph else infer_types(flat.graph)
     forward = _probed(Forward(flat.graph, types), target, wrt, options.probe)
-    made = _WayBack(forward, target, wrt, {**RULES, **options.rules}).backward()
+    made = _WayBack(forward, target, wrt, options).backward()
     return replace(made, conditions=flat.conditions) if flat.conditions else made
 
 
@@ -150,8 +152,9 @@ def _has_gradient(forward: Forward, node: Node, output: str, active: set[str]) -
 class _WayBack:
     """The walk from the target back to what is asked for."""
 
-    def __init__(self, forward: Forward, target: str, wrt: tuple[str, ...], rules: Mapping[str, GradientRule]) -> None:
-        self._forward, self._target, self._wrt, self._rules = forward, target, wrt, rules
+    def __init__(self, forward: Forward, target: str, wrt: tuple[str, ...], options: GradientOptions) -> None:
+        self._forward, self._target, self._wrt = forward, target, wrt
+        self._rules, self._partial = {**RULES, **options.rules}, options.partial
         self._active = active_values(forward, wrt)
         self._check()
         dtype = "float64" if forward.dtype(target) == "float64" else "float32"
@@ -166,11 +169,12 @@ class _WayBack:
             if any(value in needed for value in node.inputs) and any(o in self._gradients for o in node.outputs):
                 self._pass(node, needed)
         missing = [value for value in self._wrt if value not in self._gradients]
-        if missing:
+        if missing and not (self._partial and len(missing) < len(self._wrt)):
             raise UnsupportedError(
                 f"no gradient of {quoted(self._target)} reaches {listed(map(quoted, missing))}: "
                 "it goes through whole numbers or steps, whose gradient is 0 everywhere"
             )
+        self._wrt = tuple(value for value in self._wrt if value not in missing)
         return self._result()
 
     def _check(self) -> None:

@@ -304,6 +304,8 @@ class Emitter:
     ) -> tuple[list[Signal], list[Signal]]:
         """Write a Scan along the first axis; return the states after the last step and what the steps make, stacked.
 
+        What a step reads and makes are matrices: onnxruntime asks for the number of axes.
+
         Args:
             states: what the first step is given.
             elements: arrays of which each step gets its part.
@@ -316,8 +318,8 @@ class Emitter:
         following, stacked = step(carried, parts)
         kept = [signal.map("Identity") for signal in (*following, *stacked)]
         nodes, self.nodes = self.nodes, outer
-        given = [make_tensor_value_info(each.name, self.element_type, None) for each in (*carried, *parts)]
-        made = [make_tensor_value_info(each.name, self.element_type, None) for each in kept]
+        given = [self._matrix(each) for each in (*carried, *parts)]
+        made = [self._matrix(each) for each in kept]
         body = make_graph(nodes, "step", given, made)
         turned = [int(from_the_end)]
         found = self.ops(
@@ -351,6 +353,9 @@ class Emitter:
         padded = self.concat([self.op("ConstantOfShape", missing, value=one), narrow])
         axes = padded.equals(self.ints([1])).map("NonZero").reshape([-1])
         return self.op("ReduceSum", gradient, axes, keepdims=1, noop_with_empty_axes=1).reshape(narrow)
+
+    def _matrix(self, signal: Signal) -> onnx.ValueInfoProto:
+        return make_tensor_value_info(signal.name, self.element_type, [None, None])
 
     def _operand(self, given: Operandum) -> str:
         if given is None:

@@ -17,7 +17,7 @@ from typing import NoReturn, TypeAlias
 from onnxviz.errors import UnsupportedError
 from onnxviz.gradient.emit import Emitter, Signal
 from onnxviz.gradient.forward import Forward
-from onnxviz.gradient.reasons import REASONS
+from onnxviz.gradient.reasons import DOMAIN_REASONS, REASONS
 from onnxviz.graph.node import STANDARD_DOMAINS, Node
 from onnxviz.layout import Dimension
 from onnxviz.words import quoted
@@ -142,7 +142,7 @@ class Adjoint:
 GradientRule: TypeAlias = "Callable[[Adjoint], Gradients]"
 
 RULES: dict[str, GradientRule] = {}
-"""The rule of each operator, by its name, or by `domain:name` where another domain defines it otherwise."""
+"""The rule of each operator of ONNX and onnxruntime, by its name."""
 
 MANY_OUTPUTS: set[str] = set()
 """The operators whose rules take the gradients of all outputs; of others only the first may matter."""
@@ -168,10 +168,11 @@ def rule_of(node: Node, rules: Mapping[str, GradientRule]) -> GradientRule:
     Raises:
         UnsupportedError: There is none.
     """
-    named = f"{node.domain}:{node.op}"
-    found = rules.get(named) or (rules.get(node.op) if node.domain in STANDARD_DOMAINS else None)
+    found = rules.get(node.op) if node.domain in STANDARD_DOMAINS else None
     if found is None:
-        raise refusal(node, REASONS.get(named) or REASONS.get(node.op, "there is no rule for this operator"))
+        raise refusal(
+            node, DOMAIN_REASONS.get(node.domain) or REASONS.get(node.op, "there is no rule for this operator")
+        )
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -86,14 +86,17 @@ class ModelGradient:
         target: str,
         wrt: Sequence[str],
         options: RunOptions,
+        *,
         rules: Mapping[str, GradientRule] | None = None,
+        partial: bool = False,
     ) -> None:
         """Make the two models, unless that needs an input: how many axes values have, or which branches are taken.
 
         Raises:
             UnsupportedError: The target does not depend on a value, or an operator on the way has no gradient.
         """
-        self._inference, self._options, self._rules = inference, options, rules or {}
+        self._inference, self._options = inference, options
+        self._made_with = GradientOptions(rules or {}, inference.types, partial=partial)
         self.target, self.wrt = target, tuple(wrt)
         self._made: Backward | None = None
         with suppress(NeedsRunError):
@@ -164,10 +167,9 @@ class ModelGradient:
         return Conditions(made.source, tuple(made.conditions), self._forward_executor).are(made.conditions, fed)
 
     def _backward(self, fed: Feed | None, executor: Executor | None) -> Backward:
-        options = GradientOptions(self._rules, self._inference.types)
+        options = self._made_with
         if fed is not None and executor is not None:
-            decide = decider(executor, fed)
-            options = GradientOptions(self._rules, self._inference.types, _Probing(executor, fed), decide)
+            options = replace(options, probe=_Probing(executor, fed), decide=decider(executor, fed))
         return backward(self._inference.graph, self.target, self.wrt, options)
 
     @cached_property

@@ -55,10 +55,10 @@ def _dequantize(at: Adjoint) -> Gradients:
     return at.g * _along_axis(at, 1, at.node.integer("axis", 1))
 
 
-@rule("DynamicQuantizeLinear")
+@rule("DynamicQuantizeLinear", outputs=True)
 def _dynamic_quantize(at: Adjoint) -> Gradients:
     """The scale counts as a constant: it follows two numbers of the input alone."""
-    return at.g / at.y(1)
+    return None if at.gradients[0] is None else at.g / at.y(1)
 
 
 def _number(at: Adjoint, codes: int, zero: int) -> Signal:
@@ -154,7 +154,7 @@ def _q_linear_mat_mul(at: Adjoint) -> Gradients:
     return found
 
 
-@rule("com.microsoft:QLinearAdd com.microsoft:QLinearMul")
+@rule("QLinearAdd QLinearMul")
 def _q_linear_pair(at: Adjoint) -> Gradients:
     """a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero."""
     g = _to_results(at, 6)
@@ -168,7 +168,7 @@ def _q_linear_pair(at: Adjoint) -> Gradients:
     return found
 
 
-@rule("com.microsoft:QLinearConcat")
+@rule("QLinearConcat")
 def _q_linear_concat(at: Adjoint) -> Gradients:
     """y_scale, y_zero, then each operand with its scale and zero point."""
     places = list(range(2, len(at.node.inputs), 3))
@@ -181,7 +181,7 @@ def _q_linear_concat(at: Adjoint) -> Gradients:
     return found
 
 
-@rule("com.microsoft:QLinearGlobalAveragePool")
+@rule("QLinearGlobalAveragePool")
 def _q_linear_global_average_pool(at: Adjoint) -> Gradients:
     """x, x_scale, x_zero, y_scale, y_zero."""
     if at.node.integer("channels_last", 0):
@@ -191,7 +191,7 @@ def _q_linear_global_average_pool(at: Adjoint) -> Gradients:
     return at.emit.op("Expand", g / at.emit.count(at.node.inputs[0], space), at.sizes())
 
 
-@rule("com.microsoft:QLinearSigmoid com.microsoft:QLinearLeakyRelu")
+@rule("QLinearSigmoid QLinearLeakyRelu")
 def _q_linear_activation(at: Adjoint) -> Gradients:
     """x, x_scale, x_zero, y_scale, y_zero; from the numbers that the result's codes stand for."""
     y = (
@@ -206,7 +206,7 @@ def _q_linear_activation(at: Adjoint) -> Gradients:
     return _to_results(at, 3) * at.x(1).reshape([]) * slope
 
 
-@rule("com.microsoft:QGemm")
+@rule("QGemm")
 def _q_gemm(at: Adjoint) -> Gradients:
     """a, a_scale, a_zero, b, b_scale, b_zero, bias, y_scale, y_zero; without y_scale the result is numbers."""
     if at.wants(3) or at.node.integer("transA", 0):
@@ -223,7 +223,7 @@ def _q_gemm(at: Adjoint) -> Gradients:
     return at.emit.op("Gemm", g * factor, weights, transB=1 - at.node.integer("transB", 0))
 
 
-@rule("com.microsoft:MatMulIntegerToFloat")
+@rule("MatMulIntegerToFloat")
 def _mat_mul_integer_to_float(at: Adjoint) -> Gradients:
     """a, b, a_scale, b_scale, a_zero, b_zero, bias."""
     _check_matrices(at, 0, 1)
@@ -235,7 +235,7 @@ def _mat_mul_integer_to_float(at: Adjoint) -> Gradients:
     return at.emit.op("MatMul", g, swapped(weights, at.rank(1)))
 
 
-@rule("com.microsoft:DynamicQuantizeMatMul")
+@rule("DynamicQuantizeMatMul")
 def _dynamic_quantize_mat_mul(at: Adjoint) -> Gradients:
     """a, b, b_scale, b_zero, bias; a in numbers, quantised on the way."""
     if at.wants(1):
