@@ -14,16 +14,18 @@ _PACKED = "its weights lie several to a byte"
 _LOSS = "it is a loss of training"
 _TEXT = "it reads or makes texts"
 _RANDOM = "it makes random numbers"
+_NEW = "it is newer than the rules"
 
 _BY_REASON: Mapping[str, str] = {
     _FUSED: "FusedConv FusedGemm NhwcConv NhwcFusedConv NhwcMaxPool GroupNorm SkipGroupNorm EmbedLayerNormalization "
     "BiasSplitGelu MultiHeadAttention GroupQueryAttention SparseAttention LongformerAttention QAttention "
-    "DynamicQuantizeLSTM QLinearAveragePool QLinearSoftmax QLinearWhere CausalConvWithState LinearAttention SwiGLU "
+    "DynamicQuantizeLSTM QLinearAveragePool QLinearSoftmax QLinearWhere "
     "PackedAttention PackedMultiHeadAttention",
     _WHOLE: "And ArgMax ArgMin BitCast BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Equal Greater GreaterOrEqual "
     "Hardmax IsInf IsNaN Less LessOrEqual NonMaxSuppression NonZero Not OneHot Or Unique Xor",
     _FIXED: "AffineGrid BlackmanWindow Constant ConstantOfShape EyeLike HammingWindow HannWindow MelWeightMatrix Range "
     "Shape Size",
+    _NEW: "CausalConvWithState LinearAttention SwiGLU",
     _RANDOM: "Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike",
     _STEPS: "Loop Scan SequenceMap",
     _SEQUENCE: "ConcatFromSequence Optional OptionalGetElement OptionalHasElement SequenceAt SequenceConstruct "

@@ -16,7 +16,7 @@ import sys
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ ROUGH = frozenset({"Erf", "Gelu", "GroupNormalization", "Attention", "RotaryEmbe
 FROZEN = frozenset({"scales", "roi", "sizes"})
 RIGHT, WRONG, REFUSED, NO_PATH = "right", "wrong", "refused", "no slope anywhere"
 UNRUN, UNJUDGED = "not run by onnxruntime", "the evaluator fails, or differs from onnxruntime"
+VERDICTS = (RIGHT, WRONG, REFUSED, NO_PATH, UNJUDGED, UNRUN)
 
 
 class UnjudgedError(Exception):
@@ -91,6 +92,8 @@ def judged(name: str, model: onnx.ModelProto, feed: dict[str, Any], seed: int = 
     """Return what comes of a case."""
     generator = np.random.default_rng(seed)
     node = model.graph.node[0]
+    if not all(array.size for array in feed.values()):
+        return Outcome(node.op_type, name, UNJUDGED, "it has no numbers")
     feed = _apart(node, feed, generator)
     floats = [key for key, array in feed.items() if array.dtype == np.float32 and key not in FROZEN]
     _freeze(model, feed)
@@ -124,7 +127,9 @@ def _apart(node: onnx.NodeProto, feed: Arrays, generator: np.random.Generator) -
     if node.op_type in ("LSTM", "GRU", "RNN"):  # their gates are saturated, and float32 has nothing left of a slope
         feed = {key: array * np.float32(0.1) if key == "X" else array for key, array in feed.items()}
     if node.op_type == "GridSample":  # its grids lie on the pixels, where it has no slope
-        return {key: (array + 1e-2 * generator.random(array.shape)).astype(np.float32) for key, array in feed.items()}
+        return {
+            key: (array + 5e-3 + 1e-2 * generator.random(array.shape)).astype(np.float32) for key, array in feed.items()
+        }
     first = next(key for key, array in feed.items() if array.dtype == np.float32)
     if node.op_type in ("Acos", "Acosh", "Asin", "Atanh"):  # away from the ends of where they are defined
         return {
@@ -242,20 +247,29 @@ def main() -> None:
     warnings.simplefilter("ignore")
     onnxruntime.set_default_logger_severity(4)
     found = [judged(*case) for case in cases(arguments.patterns)]
-    report = "\n".join(lines(found))
-    print(report)
+    print(page(found))
+    print(*(f"{each.name}: {each.reason}" for each in found if each.verdict == WRONG), sep="\n")
+    if arguments.write:
+        arguments.write.write_text(page(found), encoding="utf-8")
     if any(outcome.verdict == WRONG for outcome in found):
         sys.exit(1)
 
 
-def lines(found: Sequence[Outcome]) -> Iterable[str]:
+def page(found: Sequence[Outcome]) -> str:
     counts = Counter(outcome.verdict for outcome in found)
-    yield f"| {' | '.join(counts)} |"
-    yield f"| {' | '.join(str(count) for count in counts.values())} |"
-    for verdict in (WRONG, REFUSED):
-        for outcome in found:
-            if outcome.verdict == verdict:
-                yield f"{verdict}: {outcome.name}: {' '.join(outcome.reason.split())[:400]}"
+    refused = Counter(
+        (outcome.operator, outcome.reason.partition("': ")[2]) for outcome in found if outcome.verdict == REFUSED
+    )
+    return (
+        "# Gradients of onnx's node tests\n\n"
+        f"{len(found)} tests of one node of ONNX with float operands and results, differentiated by `make gradients`: each\n"
+        "float operand, in onnxruntime's float32, against central differences of onnx's reference evaluator in float64\n"
+        f"along three random directions, within {TOLERANCE:g} of the gradient's length.\n\n"
+        "| outcome | tests |\n|---|---|\n"
+        + "".join(f"| {verdict} | {counts[verdict]} |\n" for verdict in VERDICTS)
+        + "\nWhat is refused, and why:\n\n| operator | tests | reason |\n|---|---|---|\n"
+        + "".join(f"| {operator} | {count} | {reason} |\n" for (operator, reason), count in sorted(refused.items()))
+    )
 
 
 if __name__ == "__main__":

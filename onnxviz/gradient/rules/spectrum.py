@@ -13,7 +13,7 @@ from onnxviz.gradient.registry import Adjoint, Gradients, rule
 
 
 def _waves(at: Adjoint, length: Signal, rows: Signal) -> tuple[Signal, Signal]:
-    """Return cosine and sine, `(rows, length)`; `k n` is taken modulo N while it is whole, so that nothing is rounded."""
+    """Return cosine and sine, `(rows, length)`; `k n` is taken modulo N while it is whole, so that nothing rounds."""
     emit = at.emit
     zero, one = emit.ints(0), emit.ints(1)
     places = emit.op("Range", zero, length.squeeze([0]), one)
@@ -61,10 +61,10 @@ def _undone(signal: Signal, order: Sequence[int]) -> Signal:
 
 @rule("STFT")
 def _stft(at: Adjoint) -> Gradients:
-    """Inputs: signal `(N, L, 1)`, step, window, length. Frames come back by a ConvTranspose with the waves as kernel."""
+    """Inputs: signal `(N, L, 1)`, step, window, length. Frames come back by a ConvTranspose of the waves."""
     emit = at.emit
     step = at.known(1)
-    if step is None or at.shape()[-1] not in (1,) and at.rank() == 3:
+    if step is None or (at.rank() == 3 and at.shape()[-1] != 1):
         at.refuse("its signal is complex, or its step is not known before a run")
     if at.wants(2):
         at.refuse("its window depends on the input")
