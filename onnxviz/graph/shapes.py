@@ -37,7 +37,8 @@ def infer_types(graph: Graph, measured: Mapping[str, TensorSpec] | None = None) 
     types = noted if not _is_stale(graph, noted, found) else _unnoted(graph, noted)
     _add(types, found.values())
     types.update(measured or {})
-    news = [name for name, spec in types.items() if spec != found.get(name) and name not in graph.initializers]
+    changed = (name for name, spec in types.items() if spec is not (known := found.get(name)) and spec != known)
+    news = [name for name in changed if name not in graph.initializers]
     complete(graph, types, news)
     return types
 
