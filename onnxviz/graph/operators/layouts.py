@@ -127,7 +127,7 @@ class _Walk:
         self.found: dict[str, Axes] = {}
         self.sizes = _LearnedSizes(graph, types, self.found)
         self._graph = graph
-        # Those that are found, and those that will be as they are known to be: what else is said of them comes too late.
+        # Those that are found, or will be as they wait: whatever else is said of them comes too late.
         self._settled: set[str] = set()
         self._waiting: tuple[deque[tuple[str, Axes]], ...] = (deque(), deque(), deque())
 
