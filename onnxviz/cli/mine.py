@@ -44,6 +44,16 @@ def mine(
         int, option("--workers", "Threads that run the model, each with a session; 0 means one a core.", "N", min=0)
     ] = 1,
     batch: Annotated[int, option("--batch", "Pictures of one run.", "N", min=1)] = 1,
+    order: Annotated[
+        str,
+        option(
+            "--order",
+            "Units on the sheets: unit, strength, selectivity or class.",
+            "HOW",
+            "unit strength selectivity class",
+        ),
+    ] = "unit",
+    theme: parameters.ThemeName = "dark",
     estimate: Annotated[bool, option("--estimate", "Say what it will take, and write nothing.")] = False,
     restart: Annotated[bool, option("--restart", "Begin anew where an earlier start left something.")] = False,
     feed: groups.FeedGroup,
@@ -76,6 +86,8 @@ def mine(
         every=every,
         workers=workers,
         batch=batch,
+        order=order,
+        theme=theme,
         restart=restart,
         force=force,
     )
@@ -108,7 +120,7 @@ def _report(mined: Mined, placed: str, *, json: bool, quiet: bool) -> None:
         dead = sum(layer["dead"] for layer in document["layers"])
         used = document["pictures"] - len(mined.failures)
         say(f"{units:,} units of {len(mined)} layers over {used:,} pictures; {dead:,} are never above 0")
-        say(f"units.csv, units.npz, pictures.csv and mine.json are in {mined.folder}")
+        say(f"contact sheets, units.csv, units.npz and mine.json are in {mined.folder}")
 
 
 def _print_estimate(found: MineEstimate, *, json: bool) -> None:

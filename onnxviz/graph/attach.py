@@ -21,8 +21,8 @@ For a map `m` of shape `(N, C, H, W)`:
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy
@@ -93,17 +93,19 @@ class ChannelReduction:
 class ReducedOutputs:
     """The outputs of one reduction, each `(N, C)`, or `(N, C, 1)` for places.
 
-    `places` has no output for a vector, one for the flat place, or two for the row and the place in it.
+    `places` has no output for a vector, one for the flat place, or two for the row and the place in it. `map` is what
+    is ranked, whole, `(N, C, ...)`; empty where it is not fetched.
     """
 
     greatest: str
     mean: str
     places: tuple[str, ...] = ()
+    map: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
         """All of them."""
-        return (self.greatest, *self.places, self.mean)
+        return (self.greatest, *self.places, self.mean, *([self.map] if self.map else []))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,19 +138,29 @@ def before_bound(graph: Graph, value: str) -> Bound | None:
     return Bound(node.inputs[0], node.op, float(ceiling))
 
 
-def attach(graph: Graph, reductions: Sequence[ChannelReduction], types: Mapping[str, TensorSpec]) -> Attached:
+def attach(
+    graph: Graph,
+    reductions: Sequence[ChannelReduction],
+    types: Mapping[str, TensorSpec],
+    mapped: Container[int] = (),
+) -> Attached:
     """Return the graph cut to what the reductions need, with their results as its only outputs.
 
     Args:
         graph: the model.
         reductions: what is reduced, in the order of the graph.
         types: what is known of each value.
+        mapped: the places of those reductions whose maps are handed out as well.
     """
     values = dict.fromkeys(name for each in reductions for name in (each.ranked, each.value))
     readout = read_out(graph, [value for value in values if value in graph.producers], types)
     read = {reading.value: output for output, reading in readout.readings.items()}
     builder = _Builder(readout.graph, readout.types)
     outputs = [builder.reduce(each, read) for each in reversed(reductions)][::-1]
+    outputs = [
+        replace(each, map=builder.ranked(reduction, read)) if place in mapped else each
+        for place, (each, reduction) in enumerate(zip(outputs, reductions, strict=True))
+    ]
     names = [name for each in outputs for name in each.names]
     whole, made = builder.graph(), set(builder.types)
     return Attached(cut(whole, names, {name: builder.types[name] for name in names if name in made}), tuple(outputs))
@@ -194,6 +206,11 @@ class _Builder:
         place = self._out("ArgMax", [line], "place", dtype="int64", axis=2, keepdims=1)
         means = self._reduced("ReduceMean", found, 3, "means")
         return ReducedOutputs(greatest, self._out_reduced("ReduceMean", means, 2, "mean"), (row, place))
+
+    def ranked(self, wanted: ChannelReduction, read: Mapping[str, str]) -> str:
+        """Return the value that is ranked, in the form in which it is."""
+        in_rows = _in_rows(wanted.shape) and self.base.opset >= _GATHERS
+        return self._fold(read.get(wanted.ranked, wanted.ranked), wanted.shape, in_rows)
 
     def _fold(self, value: str, shape: MapShape, in_rows: bool) -> str:
         """Bring a value to float32 and to `(N, C)`, `(N, C, places)` or, in rows, `(N, C, rows, width)`."""

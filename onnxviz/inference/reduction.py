@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from onnxviz.activations import Activation
 from onnxviz.feed.feed import Feed
-from onnxviz.graph.attach import Bound, ChannelReduction, MapShape, ReducedOutputs, attach, before_bound
+from onnxviz.graph.attach import Attached, Bound, ChannelReduction, MapShape, ReducedOutputs, attach, before_bound
+from onnxviz.graph.graph import Graph
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.inference.inference import Inference
 from onnxviz.inference.refusals import LeftOut, refusal
 from onnxviz.inference.run_plan import skeleton_of
-from onnxviz.layout import TokenGrid
+from onnxviz.layout import TensorSpec, TokenGrid
 from onnxviz.runtime.executor import Executor, Piece
 
 
@@ -44,10 +45,20 @@ class ReducedLayer:
 
 @dataclass(frozen=True, slots=True)
 class ReducedRun:
-    """The piece of graph to run, and what is fetched from it."""
+    """The piece of graph to run, and what is fetched from it; the rest is what it was made of."""
 
     piece: Piece
     layers: tuple[ReducedLayer, ...]
+    graph: Graph
+    reductions: tuple[ChannelReduction, ...]
+    types: Mapping[str, TensorSpec]
+
+    def with_maps(self, places: Sequence[int]) -> ReducedRun:
+        """Return the run that hands out the maps of these layers as well, of which all else is computed alike."""
+        attached = attach(self.graph, self.reductions, self.types, places)
+        pairs = zip(self.layers, attached.outputs, strict=True)
+        layers = [replace(layer, outputs=outputs) for layer, outputs in pairs]
+        return replace(self, piece=_piece(attached), layers=tuple(layers))
 
 
 def reduced_run(
@@ -81,13 +92,16 @@ def reduced_run(
         for (choice, _, shape), bound in zip(found, bounds, strict=True)
     ]
     attached = attach(graph, reductions, types)
-    names = tuple(name for each in attached.outputs for name in each.names)
-    piece = Piece(skeleton_of(attached.graph), tuple(spec.name for spec in attached.graph.inputs), names)
     layers = tuple(
         ReducedLayer(choice, shape, bound, outputs, activation.tokens, activation.dtype)
         for (choice, activation, shape), bound, outputs in zip(found, bounds, attached.outputs, strict=True)
     )
-    return ReducedRun(piece, layers)
+    return ReducedRun(_piece(attached), layers, graph, tuple(reductions), types)
+
+
+def _piece(attached: Attached) -> Piece:
+    names = tuple(name for each in attached.outputs for name in each.names)
+    return Piece(skeleton_of(attached.graph), tuple(spec.name for spec in attached.graph.inputs), names)
 
 
 def _reason_against(activation: Activation, inference: Inference) -> str:

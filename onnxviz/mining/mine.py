@@ -12,6 +12,7 @@ from onnxviz.errors import UsageError
 from onnxviz.files import safe_name
 from onnxviz.mining.mine_options import MineOptions
 from onnxviz.mining.mined import LISTING, Mined
+from onnxviz.mining.sheet_pass import draw_sheets
 from onnxviz.mining.survey import survey, workers_of
 from onnxviz.mining.tables import mined_of, write_document, write_tables
 from onnxviz.model import Model
@@ -55,7 +56,8 @@ def mine(
         result = sweep(found.job, dataset, found.shard, folder, _engine(options), observer)
         mined = mined_of(opened, dataset, found, result, goal.path)
         write_tables(mined, folder, dict(result.failed))
-        write_document(mined, folder, ())
+        mined, sheets = draw_sheets(opened, found, mined, folder, options, observer)
+        write_document(mined, folder, sheets)
         for state in folder.glob("state-*.npz"):
             state.unlink()
     return mined

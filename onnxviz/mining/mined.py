@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from onnxviz.layout import Array
 from onnxviz.mining.state import State
 from onnxviz.mining.unit_statistics import UnitStatistics, statistics_of
 from onnxviz.words import near
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 SCHEMA = "onnxviz.mine/1"
 LISTING, UNITS, PICTURES = "mine.json", "units.npz", "pictures.csv"
@@ -46,12 +49,13 @@ class Patch:
 class MinedUnits:
     """The channels of one layer."""
 
-    def __init__(self, facts: Mapping[str, Any], state: State, pictures: Pictures, classes: Sequence[str]) -> None:
-        """Take what `mine.json` says of a layer, and the state of its channels."""
+    def __init__(self, facts: Mapping[str, Any], state: State, mined: Mined) -> None:
+        """Take what `mine.json` says of a layer, the state of its channels, and what it is part of."""
         self.facts = facts
         self.state = state
-        self._pictures = pictures
-        self._classes = classes
+        self._mined = mined
+        self._pictures = mined.pictures
+        self._classes = mined.classes
 
     @property
     def name(self) -> str:
@@ -75,6 +79,14 @@ class MinedUnits:
         if not 0 <= unit < len(self):
             raise UsageError(f"{self.name!r} has units 0 to {len(self) - 1}, no {unit}")
         return tuple(self._patch(unit, rank) for rank in range(len(self.state.value)) if self._has(unit, rank))
+
+    def sheet(self, units: Sequence[int] | None = None) -> Image:
+        """Return units as they are on the contact sheets, None for all, as one Pillow image.
+
+        Raises:
+            UsageError: None of them is on a sheet.
+        """
+        return self._mined.sheet(self.name, units)
 
     def purity(self) -> tuple[Array, Array]:
         """Return the class that most of the strongest are of, and how many are, `(C,)` each; -1 and 0 without one."""
@@ -164,17 +176,35 @@ class Mined(Mapping[str, MinedUnits]):
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{place} does not hold what onnxviz mine leaves: {error}") from None
 
+    def sheet(self, name: str, units: Sequence[int] | None = None) -> Image:
+        """Return the cells of a layer's units, None for all, as one picture (see `MinedUnits.sheet`)."""
+        # Not at the top: numbers alone need no Pillow to be loaded.
+        from onnxviz.draw.contact_sheet import in_rows
+        from onnxviz.draw.palette import find_theme
+        from onnxviz.mining.contact_sheets import cut_cells
+
+        cells = cut_cells(self, name, units)
+        if not cells:
+            raise UsageError(f"none of these units of {name!r} is on a sheet: they are dead, or no picture is fed")
+        return in_rows(cells, find_theme(self.document["theme"]).background)
+
     def __getitem__(self, name: str) -> MinedUnits:
         if name not in self._layers:
             raise KeyError(f"no layer {name!r} was mined{near(name, self._layers)}")
         facts = self._layers[name]
-        return MinedUnits(facts, part_of(self.state, facts), self.pictures, self.classes)
+        return MinedUnits(facts, part_of(self.state, facts), self)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._layers)
 
     def __len__(self) -> int:
         return len(self._layers)
+
+    def with_sheets(self, sheets: Sequence[Sequence[Any]], theme: str, checks: Mapping[str, int]) -> Mined:
+        """Return the same with what is said of each layer's sheets, and of the second look at the winners."""
+        layers = [{**layer, "sheets": list(each)} for layer, each in zip(self.document["layers"], sheets, strict=True)]
+        document = {**self.document, "layers": layers, "theme": theme, "second_look": dict(checks)}
+        return Mined(self.folder, document, self.state, self.pictures)
 
     @property
     def failures(self) -> tuple[tuple[str, str], ...]:

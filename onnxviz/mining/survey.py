@@ -12,7 +12,7 @@ from typing import Any
 from onnxviz.errors import InputError, UsageError
 from onnxviz.feed.feed import Feed
 from onnxviz.graph.selection.choices import Choice
-from onnxviz.inference.reduction import ReducedLayer, reduced_run
+from onnxviz.inference.reduction import ReducedLayer, ReducedRun, reduced_run
 from onnxviz.mining.histogram import BINS
 from onnxviz.mining.mine_options import MineOptions
 from onnxviz.mining.mining_job import MinedLayer, MiningJob
@@ -34,7 +34,8 @@ class Survey:
 
     Attributes:
         job: the work on shards.
-        layers: the layers, as the job's.
+        reduced: the run, with its layers as the job's.
+        fed_size: height and width of the picture as it was fed; None where what is fed is not a picture.
         remark: what is to be said of the selection.
         shard: pictures of a shard.
         facts: what the results depend on.
@@ -43,7 +44,8 @@ class Survey:
     """
 
     job: MiningJob
-    layers: tuple[ReducedLayer, ...]
+    reduced: ReducedRun
+    fed_size: tuple[int, int] | None
     remark: str
     shard: int
     facts: CommandFacts
@@ -85,9 +87,13 @@ def survey(model: Model, dataset: Dataset, options: MineOptions, observer: Obser
     shard = max(1, min(SHARD, _ROWS // (12 * max(job.channels, 1))))
     facts = _facts(model, [layer.choice.value for layer in reduced.layers], options, dataset, run)
     key = hashlib.sha256(json.dumps([facts, shard], sort_keys=True).encode()).hexdigest()
-    return Survey(
-        replace(job, fingerprint=key), reduced.layers, remark, shard, facts, executor.placement, tuple(lost.items())
-    )
+    job, left = replace(job, fingerprint=key), tuple(lost.items())
+    return Survey(job, reduced, _fed_size(fed), remark, shard, facts, executor.placement, left)
+
+
+def _fed_size(fed: Feed) -> tuple[int, int] | None:
+    picture = fed.main.picture
+    return None if picture is None else (picture.shape[0], picture.shape[1])
 
 
 def _first(model: Model, dataset: Dataset, options: MineOptions, values: list[str]) -> Feed:

@@ -48,7 +48,7 @@ def mined_of(model: Model, dataset: Dataset, found: Survey, result: ShardResult,
 
 def _layers(found: Survey, state: State) -> list[dict[str, Any]]:
     layers = []
-    for layer, mined in zip(found.layers, found.job.layers, strict=True):
+    for layer, mined in zip(found.reduced.layers, found.job.layers, strict=True):
         dead = int((state.alive[mined.part] == 0).sum())
         layers.append(
             {

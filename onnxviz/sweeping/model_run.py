@@ -105,6 +105,15 @@ class OpenRun:
             for place, each in zip(places, fed, strict=True):
                 yield from self._batch([place], [each], failed)
 
+    def again(self, source: str) -> Arrays:
+        """Return what the piece makes of one picture.
+
+        Raises:
+            InputError: It can no longer be fed.
+            ExecutionError: onnxruntime fails on it.
+        """
+        return dict(self._executor.run([self._run.piece], self._maker.arrays(item_of(source))))
+
     def feed(self, shard: Shard, place: int) -> Arrays:
         """Return what the piece is fed of a picture.
 

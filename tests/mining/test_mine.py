@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import onnxviz
 from onnxviz.errors import InputError, OutputError, UsageError
@@ -275,3 +276,65 @@ def test_the_command(mining_model: Path, photos: Path, tmp_path: Path, onnxviz_c
     result = onnxviz_command("mine", mining_model, photos, "--estimate")
     assert result.code == 0
     assert "40 pictures, 9 channels of 2 layers" in result.out or "13 channels" in result.out
+
+
+def test_sheets_show_the_field_where_it_is_small(mining_model: Path, photos: Path, tmp_path: Path) -> None:
+    """The strongest patch of a 3x3 convolution is the nine pixels around its place, from the file."""
+    mined = onnxviz.mine(mining_model, photos, tmp_path / "units", CONV)
+    first = mined.document["layers"][0]
+    (sheet,) = first["sheets"]
+    assert sheet["units"] == [0, 1, 2, 3, 4]
+    pixels = np.asarray(Image.open(tmp_path / "units" / sheet["file"])).astype(int)
+    for place, unit in enumerate(sheet["units"]):
+        (best, *_) = mined["first"].top(unit)
+        original = np.pad(np.asarray(Image.open(best.file)).astype(int), ((1, 1), (1, 1), (0, 0)), constant_values=-1)
+        assert best.box is not None
+        patch = original[best.box[0] + 1 : best.box[2] + 1, best.box[1] + 1 : best.box[3] + 1]
+        top, left = sheet["corners"][place]
+        shown = pixels[top + 6 : top + 36 : 12, left + 6 : left + 36 : 12]
+        assert np.abs(shown - patch)[patch >= 0].mean() < 25  # a JPEG of noise
+    assert mined["first"].sheet([1, 3]).size == (2 * (74 - 1 + 14) + 14, sheet["cell"][0] + 2 * 14)
+    assert onnxviz.Mined.load(tmp_path / "units").sheet("first").size[0] > 300
+
+
+def test_sheets_light_the_picture_where_the_field_is_large(bundled_model: Path, cat: Path, tmp_path: Path) -> None:
+    options = onnxviz.MineOptions(layers="head/conv", count=2, theme="light")
+    mined = onnxviz.mine(bundled_model, cat.parent, tmp_path / "units", options)
+    assert mined.document["second_look"] == {"checked": 2 * 1280 - int((mined.state.picture < 0).sum()), "different": 0}
+    sheets = mined.document["layers"][0]["sheets"]
+    assert sum(len(sheet["units"]) for sheet in sheets) == 1280 - int(mined["head/conv"].statistics.dead.sum())
+    assert {path.name for path in (tmp_path / "units" / "sheets").iterdir()} == {Path(s["file"]).name for s in sheets}
+    unit = sheets[0]["units"][0]
+    best = mined["head/conv"].top(unit)[0]
+    tile = np.asarray(mined["head/conv"].sheet([unit]))[14:64, 14:64].astype(float)
+    fed = onnxviz.open(bundled_model).feed(best.file).main.picture
+    thumb = np.asarray(Image.fromarray(fed).resize((50, 50), Image.Resampling.BILINEAR)).astype(float)
+    share = tile.sum(axis=2) / np.maximum(thumb.sum(axis=2), 30)
+    row, column = (min(49, round((index + 0.5) / 7 * 50)) for index in best.place)
+    assert share[max(0, row - 2) : row + 3, max(0, column - 2) : column + 3].mean() > 0.85
+    assert share.min() < 0.7
+
+
+@pytest.mark.parametrize("order", ["strength", "selectivity", "class"])
+def test_orders_of_sheets(mining_model: Path, photos: Path, tmp_path: Path, order: str) -> None:
+    mined = onnxviz.mine(mining_model, photos, tmp_path / "units", options(order=order))
+    (sheet,) = mined.document["layers"][0]["sheets"]
+    units = mined["first"]
+    keys = {
+        "strength": -units.statistics.high,
+        "selectivity": -units.statistics.selectivity,
+        "class": units.purity()[0].astype(float),
+    }[order]
+    assert sorted(sheet["units"]) == [0, 1, 2, 3, 4]
+    assert (np.diff(keys[sheet["units"]]) >= 0).all()
+
+
+def test_dead_units_are_named_and_on_no_sheet(tmp_path: Path, doubling_model: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for shade in (10, 200):
+        Image.new("L", (2, 2), shade).save(tmp_path / "photos" / f"{shade}.png")
+    mined = onnxviz.mine(doubling_model, tmp_path / "photos", tmp_path / "units", onnxviz.MineOptions(layers="conv"))
+    assert mined["conv"].statistics.dead.tolist() == [False, True]
+    assert [sheet["units"] for sheet in mined.document["layers"][0]["sheets"]] == [[0]]
+    with pytest.raises(UsageError, match="is on a sheet"):
+        mined["conv"].sheet([1])
