@@ -43,6 +43,10 @@ def mine(
     workers: Annotated[
         int, option("--workers", "Threads that run the model, each with a session; 0 means one a core.", "N", min=0)
     ] = 1,
+    dask: Annotated[
+        str | None,
+        option("--dask", "A Dask scheduler whose workers run the model, or local.", "ADDRESS|local", "local"),
+    ] = None,
     batch: Annotated[int, option("--batch", "Pictures of one run.", "N", min=1)] = 1,
     order: Annotated[
         str,
@@ -85,6 +89,7 @@ def mine(
         classes=classes,
         every=every,
         workers=workers,
+        dask=dask,
         batch=batch,
         order=order,
         theme=theme,

@@ -148,4 +148,9 @@ def _goal(model: Model, data: Data, directory: str | os.PathLike[str] | None, op
 
 
 def _engine(options: MineOptions) -> Engine:
-    return engine_of(workers_of(options))
+    if options.dask is None:
+        return engine_of(workers_of(options))
+    # Not at the top: most runs need no Dask.
+    from onnxviz.sweeping.dask_engine import dask_engine
+
+    return dask_engine(options.dask, workers_of(options))

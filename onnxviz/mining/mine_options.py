@@ -26,6 +26,8 @@ class MineOptions:
         classes: `auto`, `folder`, `none`, or a table of path and class.
         every: only every so many-th picture.
         workers: threads that run the model; 0 means one a core.
+        dask: the address of a Dask scheduler, whose workers then run the model, or `local` for so many workers as
+            processes of this machine; None for threads.
         batch: pictures of one run; the results are the same whatever it is.
         order: of the units on the sheets: `unit`, `strength`, `selectivity` or `class`.
         theme: `dark` or `light`.
@@ -42,6 +44,7 @@ class MineOptions:
     classes: str = "auto"
     every: int = 1
     workers: int = 1
+    dask: str | None = None
     batch: int = 1
     order: str = "unit"
     theme: str = "dark"
