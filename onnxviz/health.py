@@ -60,14 +60,22 @@ class HealthTotals:
 
     @property
     def words(self) -> str:
-        """What is not well, in words; nothing where all is.
+        """What is not well of the values, in words; nothing where all is.
 
-        >>> HealthTotals(8, 5, 3, values=200, saturated_low=1, saturated_high=4).words
-        '3 dead, 2.5 % saturated'
+        >>> HealthTotals(8, 5, 3, values=200, nan=2, saturated_low=1, saturated_high=4).words
+        '2 NaN, 2.5 % saturated'
         """
-        dead = f"{self.dead:,} dead" if self.dead else ""
         saturated = f"{number_text(100 * self.share('saturated'), 2)} % saturated" if self.saturated else ""
-        return ", ".join(filter(None, (self.not_finite, dead, saturated)))
+        return ", ".join(filter(None, (self.not_finite, saturated)))
+
+    @property
+    def live(self) -> str:
+        """How many channels are alive; nothing of a vector of one input, which does not say it.
+
+        >>> HealthTotals(8, 5, 3, values=200).live, HealthTotals(8, 8, 0, values=8).live
+        ('5 of 8', '')
+        """
+        return f"{self.alive:,} of {self.channels:,}" if self.values > self.channels else ""
 
     def as_json(self) -> dict[str, int]:
         """Return the counts by their names."""
@@ -112,7 +120,8 @@ class Health:
     def totals(self) -> HealthTotals:
         """The counts of the whole layer."""
         sums = {name: int(getattr(self, name).sum()) for name in _COUNTS}
-        return HealthTotals(len(self.values), int(self.alive.sum()), int(self.dead.sum()), **sums)
+        dead, finite = int(self.dead.sum()), int((self.minimum == self.minimum).sum())
+        return HealthTotals(len(self.values), finite - dead, dead, **sums)
 
     @property
     def whole(self) -> Health:

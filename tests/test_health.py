@@ -24,7 +24,7 @@ def test_three_channels_of_a_relu6_as_on_paper() -> None:
     found = health_of(array, 1, Bounds(high=6.0))
     assert found.totals == HealthTotals(channels=3, alive=2, dead=1, values=6, nan=1, saturated_high=1)
     assert found.dead.tolist() == [True, False, False]
-    assert found.totals.words == "1 NaN, 1 dead, 17 % saturated"
+    assert (found.totals.words, found.totals.live) == ("1 NaN, 17 % saturated", "2 of 3")
 
 
 def brute(array: np.ndarray, axis: int | None, low: np.ndarray, high: np.ndarray) -> list[dict[str, float]]:
