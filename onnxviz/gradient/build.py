@@ -71,7 +71,7 @@ class Backward:
     Attributes:
         forward: puts out the target, `saved` and `shapes`; its inputs are the model's.
         backward: reads what the forward model puts out, inputs of the model that are in `saved`, and `seed`. It puts
-            out `outputs`, all in float32 (float64 where the target is).
+            out `outputs`, all in float32; in float64 where everything on the way is.
         target: the value that is differentiated.
         wrt: with respect to what.
         seed: the name of the input that brings the gradient of the target, of its sizes: 1 for a class, 0 for others.
@@ -157,14 +157,15 @@ class _WayBack:
         self._rules, self._partial = {**RULES, **options.rules}, options.partial
         self._active = active_values(forward, wrt)
         self._check()
-        dtype = "float64" if forward.dtype(target) == "float64" else "float32"
-        self._emit = Emitter(forward, dtype)
+        self._needed = self._on_the_way()
+        is_wide = all(forward.dtype(value) == "float64" for value in self._needed)
+        self._emit = Emitter(forward, "float64" if is_wide else "float32")
         self._seed = Signal(self._emit, self._emit.named("seed", target))
         self._gradients: dict[str, list[Signal]] = {target: [self._seed]}
 
     def backward(self) -> Backward:
         """Walk, and return the two models."""
-        needed = self._on_the_way()
+        needed = self._needed
         for node in reversed(needed_nodes(self._forward.graph, [self._target])):
             if any(value in needed for value in node.inputs) and any(o in self._gradients for o in node.outputs):
                 self._pass(node, needed)

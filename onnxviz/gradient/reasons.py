@@ -21,8 +21,8 @@ _BY_REASON: Mapping[str, str] = {
     "BiasSplitGelu MultiHeadAttention GroupQueryAttention SparseAttention LongformerAttention QAttention "
     "DynamicQuantizeLSTM QLinearAveragePool QLinearSoftmax QLinearWhere "
     "PackedAttention PackedMultiHeadAttention",
-    _WHOLE: "And ArgMax ArgMin BitCast BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Equal Greater GreaterOrEqual "
-    "Hardmax IsInf IsNaN Less LessOrEqual NonMaxSuppression NonZero Not OneHot Or Unique Xor",
+    _WHOLE: "And ArgMax ArgMin BitCast BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Equal Greater "
+    "GreaterOrEqual Hardmax IsInf IsNaN Less LessOrEqual NonMaxSuppression NonZero Not OneHot Or Unique Xor",
     _FIXED: "AffineGrid BlackmanWindow Constant ConstantOfShape EyeLike HammingWindow HannWindow MelWeightMatrix Range "
     "Shape Size",
     _NEW: "CausalConvWithState LinearAttention SwiGLU",

@@ -148,7 +148,7 @@ class ModelGradient:
         given = np.ones_like(run.target) if seed is None else np.asarray(seed)
         if given.shape != run.target.shape:
             raise UsageError(f"the seed has the shape {given.shape}, and {self.target!r} has {run.target.shape}")
-        dtype = np.float64 if run.target.dtype == np.float64 else np.float32
+        dtype = next(spec.dtype for spec in made.backward.inputs if spec.name == made.seed)
         values = {**run.values, made.seed: given.astype(dtype)}
         outputs = tuple(made.outputs.values())
         piece = Piece(skeleton_of(made.backward), tuple(spec.name for spec in made.backward.inputs), outputs)

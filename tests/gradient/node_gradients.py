@@ -262,8 +262,8 @@ def page(found: Sequence[Outcome]) -> str:
     )
     return (
         "# Gradients of onnx's node tests\n\n"
-        f"{len(found)} tests of one node of ONNX with float operands and results, differentiated by `make gradients`: each\n"
-        "float operand, in onnxruntime's float32, against central differences of onnx's reference evaluator in float64\n"
+        f"{len(found)} tests of one node of ONNX with float operands and results, differentiated by\n"
+        "`make gradients`: each float operand, in onnxruntime's float32, against central differences of onnx's reference evaluator in float64\n"
         f"along three random directions, within {TOLERANCE:g} of the gradient's length.\n\n"
         "| outcome | tests |\n|---|---|\n"
         + "".join(f"| {verdict} | {counts[verdict]} |\n" for verdict in VERDICTS)

@@ -93,10 +93,11 @@ def test_gradients_of_nodes_are_what_differences_say(cases: dict[str, Any]) -> N
 
 
 BY_HAND = {
-    "edges repeated": '(float[2,3,4] x) => (float[A,B,C] y) <int64[6] p = {0,1,2,0,2,1}> { y = Pad<mode="edge">(x, p) }',
-    "mirrored": '(float[2,3,4] x) => (float[A,B,C] y) <int64[6] p = {0,1,2,0,2,1}> { y = Pad<mode="reflect">(x, p) }',
+    "edges repeated": '(float[2,3,4] x) => (float[A,B,C] y)<int64[6] p = {0,1,2,0,2,1}> { y = Pad<mode="edge">(x, p) }',
+    "mirrored": '(float[2,3,4] x) => (float[A,B,C] y)<int64[6] p = {0,1,2,0,2,1}> { y = Pad<mode="reflect">(x, p) }',
     "a triangle": "(float[3,4] x) => (float[3,4] y) { y = Trilu<upper=0>(x) }",
-    "batches of matrices": '(float[2,3,4] x, float[2,4,5] w) => (float[2,3,5] y) { y = Einsum<equation="bij,bjk->bik">(x, w) }',
+    "batches of matrices": "(float[2,3,4] x, float[2,4,5] w) => (float[2,3,5] y)"
+    '{ y = Einsum<equation="bij,bjk->bik">(x, w) }',
     "a letter summed": '(float[3,4] x, float[4] w) => (float[4] y) { y = Einsum<equation="ij,j->j">(x, w) }',
     "weights of a convolution": "(float[2,2,5,5] x, float[4,1,3,2] w) => (float[A,B,C,D] y)"
     "{ y = Conv<group=2, strides=[2,1], dilations=[1,2], pads=[1,0,2,1]>(x, w) }",
@@ -104,14 +105,16 @@ BY_HAND = {
     "{ y = Conv<group=3, strides=[2]>(x, w, b) }",
     "weights transposed": "(float[2,4,5] x, float[4,3,3] w, float[3] b) => (float[A,B,C] y)"
     "{ y = ConvTranspose<strides=[2], pads=[1,1], output_padding=[1]>(x, w, b) }",
-    "a norm over windows": "(float[1,2,6,6] x) => (float[A,B,C,D] y) { y = LpPool<kernel_shape=[3,2], p=3, pads=[1,0,1,1]>(x) }",
+    "a norm over windows": "(float[1,2,6,6] x) => (float[A,B,C,D] y)"
+    "{ y = LpPool<kernel_shape=[3,2], p=3, pads=[1,0,1,1]>(x) }",
     "a mean over windows, rounded up": "(float[1,1,6,6] x) => (float[A,B,C,D] y)"
     "{ y = AveragePool<kernel_shape=[3,3], strides=[2,2], ceil_mode=1, count_include_pad=1, pads=[1,1,1,1]>(x) }",
     "a mean of any size, rounded up": "(float[N,1,H,W] x) => (float[A,B,C,D] y)"
     "{ y = AveragePool<kernel_shape=[3,3], strides=[2,2], ceil_mode=1, pads=[1,1,1,1]>(x) }",
     "numbers written over": "(float[3,4] x, float[2,4] w) => (float[3,4] y) <int64[2,4] i = {0,1,2,0,1,2,0,1}>"
     "{ y = ScatterElements(x, i, w) }",
-    "rows written over": "(float[3,4] x, float[2,4] w) => (float[3,4] y) <int64[2,1] i = {2,0}> { y = ScatterND(x, i, w) }",
+    "rows written over": "(float[3,4] x, float[2,4] w) => (float[3,4] y) <int64[2,1] i = {2,0}>"
+    "{ y = ScatterND(x, i, w) }",
     "taken where it holds": "(float[4,3] x) => (float[A,B] y) <bool[4] c = {1,0,1,1}> { y = Compress<axis=0>(x, c) }",
     "a determinant": "(float[2,3,3] x) => (float[2] y) { y = Det(x) }",
     "a running sum": "(float[3,4] x) => (float[3,4] y) <int64 a = {1}> { y = CumSum<exclusive=1>(x, a) }",

@@ -3,8 +3,8 @@
     gradients.py CACHE [--write FILE] [ID ...]
 
 The target is the sum of a model's first float output, each value times a random number, with respect to its float
-inputs. Along the gradient the target must rise by its length: by central differences in float32, the best of eleven steps
-within 2 %. A model without a gradient must be refused by a typed error that names the operator.
+inputs. Along the gradient the target must rise by its length: by central differences in float32, the best of eleven
+steps within 2 %. A model without a gradient must be refused by a typed error that names the operator.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def judge(path: Path, entry: Entry) -> Verdict:
 
 
 def target(model: onnxviz.Model) -> str | None:
-    """Return what stands before a Softmax or Sigmoid: where these are saturated, float32 has nothing left of a slope."""
+    """Return what stands before a Softmax or Sigmoid: saturated, they leave float32 nothing of a slope."""
     floats = [spec.name for spec in model.outputs if (spec.dtype or "").startswith("float")]
     maker = model.graph.producers.get(floats[0]) if floats else None
     return maker.inputs[0] if maker is not None and maker.operator in ("Softmax", "Sigmoid") else None
@@ -122,10 +122,11 @@ def page(verdicts: Sequence[Verdict]) -> str:
     floats = [each for each in verdicts if each.verdict not in (NO_FLOAT, UNRUN)]
     return (
         "# Gradients of the zoo\n\n"
-        f"{len(floats)} models of the zoo that run and have a float input, differentiated by `make gradients`: the first\n"
-        "float output, before its Softmax or Sigmoid if it has one, times random numbers, with respect to all float inputs.\n"
-        f"Along the gradient the target rises by its length, by central differences in float32, the best of {len(STEPS)} steps\n"
-        f"within {TOLERANCE:.0%}. It would pass a small error; `docs/gradient_nodes.md` has the stricter test.\n\n"
+        f"{len(floats)} models of the zoo that run and have a float input, differentiated by `make gradients`: the\n"
+        "first float output, before its Softmax or Sigmoid if it has one, times random numbers, with respect to all\n"
+        "float inputs. Along the gradient the target rises by its length, by central differences in float32, the best\n"
+        f"of {len(STEPS)} steps within {TOLERANCE:.0%}. This would pass a small error; "
+        "[the tests of nodes](gradient_nodes.md) are stricter.\n\n"
         "| outcome | models |\n|---|---|\n"
         + "".join(f"| {verdict} | {count} |\n" for verdict, count in counts.most_common())
         + "\n| model | outcome | |\n|---|---|---|\n"
