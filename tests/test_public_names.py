@@ -57,6 +57,6 @@ def test_a_layer(doubling_model: Path) -> None:
 
 def test_an_activation() -> None:
     facts = {"name", "value", "tap", "array", "layout", "layout_assumed", "op", "read_from", "dtype", "dequantised"}
-    facts |= {"quantised", "steps", "tokens", "arrangement", "is_attention", "seen_by"}
+    facts |= {"quantised", "steps", "tokens", "arrangement", "is_attention", "seen_by", "bounds", "health"}
     assert public(onnxviz.Activation) == facts | {"caption_line", "maps", "pages", "montage"}
     assert public(onnxviz.Activations) == {"save", "load", "keys", "values", "items", "get"}

@@ -23,6 +23,7 @@ from onnxviz.files import lock, making_folder
 from onnxviz.results.command_facts import CommandFacts, difference_words
 from onnxviz.results.folder import is_ours
 from onnxviz.results.journal import LINES, Journal
+from onnxviz.results.pooled_health import Pool, PooledLayer, pooled
 from onnxviz.results.record import RunRecord
 
 SCHEMA = "onnxviz.unfinished/1"
@@ -37,12 +38,14 @@ class Unfinished:
         limits: the ends of the scales that its inputs share; None if they were not found yet.
         runs: of the inputs that are done, by the place of each among the inputs, in their order.
         size: bytes of the lines that say so.
+        pool: the health of the layers of those inputs.
     """
 
     facts: CommandFacts
     limits: Mapping[str, tuple[float, float]] | None = None
     runs: Mapping[int, RunRecord] = field(default_factory=dict)
     size: int = 0
+    pool: Pool = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ def working_in(path: Path, facts: CommandFacts, model: str, *, resume: bool, for
         ):
             lock(lines, folder)
             _clean(folder, done)
-            journal = Journal(folder, lines, model, len(done.runs))
+            journal = Journal(folder, lines, model, len(done.runs), done.pool if several else None)
             if not done.size:
                 journal.add_line({"schema": SCHEMA, "command": facts})
             yield Workplace(folder, journal, done)
@@ -133,6 +136,7 @@ def _read(folder: Path) -> Unfinished:
     """Return what the lines of a folder say, up to the first that is not whole or whose pictures are gone."""
     facts: CommandFacts = {}
     limits, runs, size = None, {}, 0
+    pool: Pool = {}
     path = folder / LINES
     for line in path.read_bytes().splitlines(keepends=True) if path.is_file() else ():
         try:
@@ -149,8 +153,10 @@ def _read(folder: Path) -> Unfinished:
             if not (folder / run.directory / run.overview).is_file():
                 break
             runs[found["place"]] = run
+            pool = pooled(pool, map(PooledLayer.from_json, found.get("health", ())))
         size += len(line)
-    return Unfinished(facts, limits and {value: (low, high) for value, (low, high) in limits.items()}, runs, size)
+    limits = limits and {value: (low, high) for value, (low, high) in limits.items()}
+    return Unfinished(facts, limits, runs, size, pool)
 
 
 def _clean(folder: Path, done: Unfinished) -> None:
