@@ -63,6 +63,7 @@ class Journal:
             "fed": [each.as_json() for each in fed],
             "directory": run.directory,
             "overview": run.overview,
+            "film": run.film or None,
             "top": [{"class": found.name, "score": number(found.value)} for found in run.top],
             "layers": [_layer_document(layer, statistics) for layer, statistics in self._layers],
         }
