@@ -21,8 +21,18 @@ def public(thing: object) -> set[str]:
 def test_the_package() -> None:
     assert onnxviz.__all__ == [
         *("Activation", "Activations", "ConvertOptions", "FeedOptions", "Figure", "FigureOptions", "Layer"),
-        *("Model", "OnnxvizError", "ReportOptions", "RunOptions", "Style", "ViewOptions", "__version__", "bundled"),
-        *("convert", "figure", "open", "report", "view"),
+        *(
+            "MineOptions",
+            "Mined",
+            "Model",
+            "OnnxvizError",
+            "ReportOptions",
+            "RunOptions",
+            "Style",
+            "ViewOptions",
+            "__version__",
+        ),
+        *("bundled", "convert", "figure", "mine", "open", "report", "view"),
     ]
     assert set(onnxviz.__all__) <= set(dir(onnxviz))
     for name in onnxviz.__all__:

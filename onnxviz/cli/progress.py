@@ -59,6 +59,11 @@ class ProgressObserver(Observer, AbstractContextManager["ProgressObserver"]):
         self._work.end_run()
         self._move_bar()
 
+    def swept(self, inputs: int) -> None:
+        """Move the bar on."""
+        self._work.runs_done += inputs
+        self._move_bar()
+
     def started(self, feed: Feed, layers: int, map_bytes: int) -> None:
         """Say what is fed, of several inputs what was not said of one before."""
         if self._quiet:

@@ -19,6 +19,7 @@ from onnxviz.feed.make import make_feed
 from onnxviz.feed.second_sizes import Tries
 from onnxviz.graph.computed import needs_of, written_out
 from onnxviz.graph.cut import needed_inputs
+from onnxviz.graph.graph import Graph
 from onnxviz.graph.operators.input_uses import input_uses
 from onnxviz.graph.operators.saturation import saturation_bounds
 from onnxviz.graph.segments import map_bytes
@@ -229,6 +230,12 @@ class Inference:
         """Return the graph cut to what the values need, in one piece; in no piece where all of them are inputs."""
         graph = written_out(self.graph, self._reached.computed, values)
         return plan_run(graph, self._reached.outputs(values), self.types, sys.maxsize)
+
+    def fetchable(self, values: Sequence[str], fed: Feed, executor: Executor) -> tuple[Graph, Types]:
+        """Return the graph that computes these values at its top, whole, with the types of its values."""
+        opened = self.reach(values, executor, fed)
+        graph = written_out(opened.graph, opened._reached.computed, values)
+        return graph, infer_types(graph)
 
     def map_bytes(self, choices: Sequence[Choice], fed: Feed) -> int:
         """Estimate the bytes of the maps of what is chosen; values of unknown size count as 0."""

@@ -15,12 +15,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 from onnxviz.classes.scores import ClassScore
 from onnxviz.errors import OutputError
 from onnxviz.feed.load import STANDARD_INPUT
-from onnxviz.files import making_folder
+from onnxviz.files import lock, making_folder
 from onnxviz.results.command_facts import CommandFacts, difference_words
 from onnxviz.results.folder import is_ours
 from onnxviz.results.journal import LINES, Journal
@@ -84,7 +83,7 @@ def working_in(path: Path, facts: CommandFacts, model: str, *, resume: bool, for
             making_folder(path, force=force, ours=is_ours, place=place, stays=stays) as folder,
             (folder / LINES).open("ab") as lines,
         ):
-            _lock(lines, folder)
+            lock(lines, folder)
             _clean(folder, done)
             journal = Journal(folder, lines, model, len(done.runs), done.pool if several else None)
             if not done.size:
@@ -167,17 +166,3 @@ def _clean(folder: Path, done: Unfinished) -> None:
         if path.name not in stay:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     os.truncate(folder / LINES, done.size)
-
-
-def _lock(file: BinaryIO, folder: Path) -> None:
-    """Keep other processes out of the folder while this file in it is open, on systems that can."""
-    try:
-        import fcntl
-    except ImportError:
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise OutputError(f"another process works in {folder}") from None
-    except OSError:
-        return  # a file system without locks
