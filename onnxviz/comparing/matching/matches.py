@@ -7,8 +7,7 @@ compare are those behind both ReLUs: of one stage, whatever they are called.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 
 STATUSES = ("given", "name+weights", "weights", "name", "scope", "structure", "assumed")
 """Why two layers are taken for the same, the surest first.
@@ -79,5 +78,5 @@ class Matches:
     only_a: tuple[str, ...] = ()
     only_b: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
-    inputs: Mapping[str, str] = MappingProxyType({})
+    inputs: Mapping[str, str] = field(default_factory=dict)
     outputs: tuple[tuple[str, str], ...] = ()

@@ -26,13 +26,23 @@ from onnxviz.graph.node import Node
 _NOTHING: frozenset[str] = frozenset()
 _FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16)
 _MAY_FOLLOW_ANY = frozenset({"affine", "norm", "act"})
-_MAY_FOLLOW: Mapping[str, frozenset[str]] = {
+MAY_FOLLOW: Mapping[str, frozenset[str]] = {
     "other": frozenset({"affine", "act"}),  # what a norm makes of rows of a table is the norm's
     "norm": frozenset({"affine", "act"}),
     "act": _NOTHING,
     "recurrent": _NOTHING,  # its own nonlinearity is inside
     "attention": _NOTHING,
 }
+"""What a layer may take behind a node of a kind; of other kinds anything."""
+
+
+def may_follow(node: Node, kind: str) -> frozenset[str]:
+    """Return what the layer of a node may take: of `affine`, `norm` and `act`; nothing where its nonlinearity is inside."""
+    return _NOTHING if _has_activation(node) else MAY_FOLLOW.get(kind, _MAY_FOLLOW_ANY)
+
+
+def _has_activation(node: Node) -> bool:
+    return node.attribute("activation", "") not in ("", "Identity")
 
 
 class Absorber:
@@ -52,7 +62,7 @@ class Absorber:
         """Return the values from a node's output to its act value, both included."""
         matrix = self._families.attention.get(node.index)
         value = output if matrix is None else matrix.value
-        may = _MAY_FOLLOW.get(self._families.kinds[node.index], _MAY_FOLLOW_ANY)
+        may = may_follow(node, self._families.kinds[node.index])
         seen: list[str] = []
         if node.index in self._families.ends:
             seen, value = [value], self._families.ends[node.index].outputs[0]
@@ -67,7 +77,7 @@ class Absorber:
         for patterns, role in ((self._gates, "act"), (self._norms, "norm")):
             pattern = patterns.get(value)
             if pattern is not None and role in may and all(reader.index in pattern.members for reader in readers):
-                return pattern.final.outputs[0], _MAY_FOLLOW[role]
+                return pattern.final.outputs[0], MAY_FOLLOW[role]
         if len(readers) != 1:
             return value, may
         reader = readers[0]
@@ -77,7 +87,7 @@ class Absorber:
             return scaled, may
         role = self._families.kinds[reader.index]
         if role in may and reader.inputs[0] == value and computed(self._graph, reader) == {value}:
-            return reader.outputs[0], _MAY_FOLLOW[role]
+            return reader.outputs[0], MAY_FOLLOW[role]
         return value, may
 
     def _scaled(self, reader: Node) -> str:

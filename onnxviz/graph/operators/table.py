@@ -237,6 +237,30 @@ def operator_of(node: Node) -> Operator:
     return UNKNOWN if node.is_call else OPERATORS.get((node.domain, node.op), UNKNOWN)
 
 
+_PLAIN: Mapping[str, str] = {
+    **dict.fromkeys(("FusedConv", "QLinearConv", "ConvInteger", "NhwcConv", "NhwcFusedConv"), "Conv"),
+    **dict.fromkeys(("FusedGemm", "QGemm"), "Gemm"),
+    **dict.fromkeys(("FusedMatMul", "QLinearMatMul", "MatMulInteger", "MatMulIntegerToFloat"), "MatMul"),
+    **dict.fromkeys(("DynamicQuantizeMatMul", "MatMulNBits"), "MatMul"),
+    **dict.fromkeys(("SkipLayerNormalization", "EmbedLayerNormalization"), "LayerNormalization"),
+    **dict.fromkeys(("SimplifiedLayerNormalization", "SkipSimplifiedLayerNormalization"), "RMSNormalization"),
+    **dict.fromkeys(("BiasGelu", "FastGelu"), "Gelu"),
+    "DynamicQuantizeLSTM": "LSTM", "NhwcMaxPool": "MaxPool", "SkipGroupNorm": "GroupNorm", "BiasAdd": "Add",
+    "Sum": "Add", "Swish": "QuickGelu", "Upsample": "Resize",
+}  # fmt: skip
+
+
+def plain_operator(node: Node) -> str:
+    """Return the operator that a node computes, where it is a fused or quantised form of one; else its own.
+
+    >>> from onnx.helper import make_node
+    >>> make = lambda op: Node(0, "", op, "com.microsoft", (), (), (), make_node(op, [], []))
+    >>> plain_operator(make("FusedConv")), plain_operator(make("QLinearAdd")), plain_operator(make("Gelu"))
+    ('Conv', 'Add', 'Gelu')
+    """
+    return _PLAIN.get(node.op, node.op.removeprefix("QLinear"))
+
+
 MOVING: frozenset[Rule | None] = frozenset(
     {elementwise.expand, moving.centred, moving.concat, moving.gather, moving.pad, moving.slice_, moving.split}
     | {moving.squeeze, moving.tile, moving.transpose, moving.unsqueeze, reshaping.flatten, reshaping.reshape}
