@@ -1,8 +1,7 @@
 """A model in canonical form: its operations, with all that only writes the same network in another way taken away.
 
 1. Constants, and what is computed from sizes alone, are not data, nor are the scales that a quantiser finds at run time.
-2. Identity, Dropout, Cast, QuantizeLinear, DequantizeLinear, the reordering of blocked layouts and Transposes between
-   channels first and last pass a value on. So do the two Reshapes around a Dense of tokens.
+2. What only hands a value on is passed (passing.py).
 3. Norms and nonlinearities of several nodes are one (graph/layers/patterns.py, norms.py).
 4. An operation takes what a layer absorbs (graph/layers/absorption.py), also behind what 2. names.
 5. Fused kernels are spelled out: `FusedConv(x, w, b, z)` is a Conv that puts out nothing, an Add of z, and the
@@ -15,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from onnxviz.comparing.matching.operation import Operation, Source, Stage
+from onnxviz.comparing.matching.passing import Passing
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.absorption import MAY_FOLLOW, may_follow
 from onnxviz.graph.layers.families import Families
@@ -25,9 +25,6 @@ from onnxviz.graph.node import Node
 from onnxviz.graph.operators.table import COMPUTED_DOMAIN, plain_operator
 from onnxviz.model import Model
 
-_PASSING = frozenset(
-    "Identity Dropout Cast CastLike QuantizeLinear DequantizeLinear DynamicQuantizeLinear ReorderInput ReorderOutput".split()
-)
 _RESHAPING = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze"})
 _SETTINGS = ("strides", "dilations", "group")
 
@@ -53,7 +50,9 @@ def canonical(model: Model) -> Canonical:
     """Return a model in canonical form; its weights are not read."""
     walk = _Walk(model.flat, model.families, {layer.output: layer for layer in model.every_layer})
     walk.run()
-    operations = tuple(draft.operation(number) for number, draft in enumerate(walk.drafts))
+    operations = tuple(
+        draft.operation(number, tuple(_settings(model.flat, draft.node))) for number, draft in enumerate(walk.drafts)
+    )
     readers: dict[Source, list[int]] = {}
     for operation in operations:
         for source in dict.fromkeys(operation.inputs):
@@ -79,13 +78,13 @@ class _Draft:
     names: list[str] = field(default_factory=list)
     scaling: list[Node] = field(default_factory=list)
 
-    def operation(self, number: int) -> Operation:
+    def operation(self, number: int, settings: tuple[tuple[str, object], ...]) -> Operation:
         names = tuple(dict.fromkeys(filter(None, self.names)))
         return Operation(
             number=number,
             operator=self.operator,
             kind=self.kind,
-            settings=tuple(_settings(self.node)),
+            settings=settings,
             inputs=tuple(self.inputs),
             reads=tuple(self.reads),
             stages=tuple(self.stages),
@@ -114,7 +113,7 @@ class _Walk:
             if index not in families.attention and self._is_closed(pattern)
         }
         self._inner = frozenset().union(*(pattern.members - {index} for index, pattern in self._patterns.items()))
-        self._regrouping = self._find_regrouping()
+        self._passing = Passing(graph, families)
 
     def run(self) -> None:
         for node in self._graph.nodes:
@@ -127,7 +126,7 @@ class _Walk:
         reads = [value for value in read if value in self.sources]
         if not reads:
             return
-        if pattern is None and self._passes(node):
+        if pattern is None and self._passing.passes(node):
             self._pass(node, reads[0])
             return
         owner = self._owner(node, reads)
@@ -135,13 +134,6 @@ class _Walk:
             self._add(node, reads)
         else:
             self._follow(owner, node, self.sources[reads[0]])
-
-    def _passes(self, node: Node) -> bool:
-        return (
-            node.op in _PASSING
-            or node.index in self._regrouping
-            or (node.operator == "Transpose" and _swaps_layout(node))
-        )
 
     def _pass(self, node: Node, value: str) -> None:
         """Let the first output stand for what the node reads; scales that a quantiser finds are not data."""
@@ -152,17 +144,8 @@ class _Walk:
         draft = self.drafts[source[0]]
         draft.names.append(node.outputs[0])
         end = draft.stages[-1]
-        if self._shows_better(node, value, end.value):
+        if self._passing.shows_better(node, value, end.value):
             draft.stages[-1] = Stage(end.steps, node.outputs[0])
-
-    def _shows_better(self, node: Node, value: str, end: str) -> bool:
-        """Return whether what a node makes is how a value is to be shown: as numbers, with its channels in order."""
-        if node.op == "ReorderOutput" or self._regrouping.get(node.index):
-            return True
-        if node.operator != "DequantizeLinear":
-            return False
-        readers = self._graph.consumers.get(end, ())
-        return value == end or all(reader.operator == "QuantizeLinear" for reader in readers)
 
     def _owner(self, node: Node, reads: Sequence[str]) -> _Draft | None:
         """Return the operation that a node is a part of, as the norm or nonlinearity that alone follows it."""
@@ -186,7 +169,7 @@ class _Walk:
         waiting = [value]
         while waiting:
             for reader in self._graph.consumers.get(waiting.pop(), ()):
-                if self._passes(reader) and any(reader.outputs):
+                if self._passing.passes(reader) and any(reader.outputs):
                     waiting.append(reader.outputs[0])
                 else:
                     yield reader
@@ -282,20 +265,13 @@ class _Walk:
             reader.index in pattern.members for value in values for reader in self._graph.consumers.get(value, ())
         )
 
-    def _find_regrouping(self) -> Mapping[int, bool]:
-        """Return the nodes around layers that only arrange what they read, and whether they end the layer."""
-        found: dict[int, bool] = {}
-        for index, end in self._families.ends.items():
-            found[end.index] = True
-            before = self._graph.producers.get(self._graph.nodes[index].inputs[0])
-            if end.operator == "Reshape" and before is not None:
-                found[before.index] = False
-        return found
 
-
-def _settings(node: Node) -> Iterator[tuple[str, object]]:
+def _settings(graph: Graph, node: Node) -> Iterator[tuple[str, object]]:
+    weights = graph.dims(node.inputs[1]) if len(node.inputs) > 1 else None
     for name in _SETTINGS:
         value = node.attribute(name)
+        if name == "group" and weights is not None and value == weights[0]:
+            value = "each channel"  # of which a blocked layout has more than there are
         if value is not None and set(value if isinstance(value, tuple) else (value,)) != {1}:
             yield name, value
 
@@ -308,10 +284,3 @@ def _gate_name(operators: set[str]) -> str:
     """
     by_operator = {"Erf": "Gelu", "Softplus": "Mish", "Tanh": "Gelu", "Sigmoid": "Swish"}
     return next((name for operator, name in by_operator.items() if operator in operators), "HardSwish")
-
-
-def _swaps_layout(node: Node) -> bool:
-    """Return whether a Transpose only brings channels from the second place to the last, or back."""
-    order = node.attribute("perm") or ()
-    rank = len(order)
-    return rank > 2 and order in ((0, *range(2, rank), 1), (0, rank - 1, *range(1, rank - 1)))

@@ -14,9 +14,10 @@ from onnxviz.comparing.matching.compared_stages import Compared, Side, compared_
 from onnxviz.comparing.matching.matches import Matches, Pair, Place
 from onnxviz.comparing.matching.operation import Operation, Stage
 from onnxviz.comparing.matching.pairing import COMMUTING, Pairing
-from onnxviz.comparing.matching.sketches import Sketch, Sketcher
+from onnxviz.comparing.matching.sketches import BLOCKS, Sketch, Sketcher
 from onnxviz.errors import UsageError
 from onnxviz.graph.operators.layouts import guess_axes
+from onnxviz.graph.operators.table import BLOCKED_DOMAIN
 from onnxviz.graph.stored_arrays import StoredArrays
 from onnxviz.model import Model
 from onnxviz.words import near, quoted
@@ -41,9 +42,7 @@ def match(a: Model, b: Model, given: Mapping[str, str] | None = None) -> Matches
     sides = Side(a, canonical(a)), Side(b, canonical(b))
     pairing = Pairing(sides[0].canonical, sides[1].canonical, _input_pairs(*sides))
     _take_given(pairing, given or {})
-    sketcher = Sketcher()
-    pairing.sketches_a, pairing.sketches_b = (_sketches(side, sketcher) for side in sides)
-    pair_by_weights(pairing)
+    _pair_by_weights(pairing, sides)
     contradicted = tuple(misnamed(pairing))
     if not contradicted:
         pair_by_names(pairing)
@@ -53,6 +52,21 @@ def match(a: Model, b: Model, given: Mapping[str, str] | None = None) -> Matches
     for step in (pair_by_order, pair_by_structure):
         step(pairing)
     return _Result(pairing, *sides).matches(contradicted)
+
+
+def _pair_by_weights(pairing: Pairing, sides: Sequence[Side]) -> None:
+    """Pair by weights, where one model has them in blocks with the size of block that fits."""
+    is_blocked = any(x.node.domain == BLOCKED_DOMAIN for side in sides for x in side.canonical.operations)
+    for block in BLOCKS if is_blocked else BLOCKS[:1]:
+        sketcher = Sketcher(block)
+        pairing.sketches_a, pairing.sketches_b = (_sketches(side, sketcher) for side in sides)
+        pair_by_weights(pairing)
+        if any(
+            side.canonical.operations[number].node.domain == BLOCKED_DOMAIN
+            for side, numbers in zip(sides, (pairing.b_of, pairing.a_of), strict=True)
+            for number in numbers
+        ):
+            break
 
 
 def _sketches(side: Side, sketcher: Sketcher) -> dict[int, Sketch]:

@@ -15,14 +15,15 @@ import numpy as np
 
 from onnxviz.comparing.matching.operation import Operation
 from onnxviz.graph.node import Node
-from onnxviz.graph.operators.table import operator_of, plain_operator
+from onnxviz.graph.operators.table import BLOCKED_DOMAIN, operator_of, plain_operator
 from onnxviz.graph.stored_arrays import StoredArrays
 from onnxviz.layout import Array
 
 _DIRECTIONS = 24
 _MOST_ROWS = 256
 _FEWEST_WEIGHTS = 8
-_BLOCKED_DOMAIN = "com.microsoft.nchwc"
+BLOCKS = (16, 8)
+"""Into how many channels a block onnxruntime lays weights, by the kind of processor for which it optimised a model."""
 _ZERO_POINTS: Mapping[str, int] = {
     "QLinearConv": 5, "QLinearMatMul": 5, "QGemm": 5, "ConvInteger": 3, "MatMulInteger": 3, "DynamicQuantizeMatMul": 3,
     "MatMulIntegerToFloat": 5,
@@ -48,13 +49,17 @@ class Sketch:
 class Sketcher:
     """Makes sketches; weights are read a layer at a time and let go."""
 
-    def __init__(self) -> None:
-        """Begin without directions: those of a length are made when a row has it."""
+    def __init__(self, block: int = BLOCKS[0]) -> None:
+        """Begin without directions: those of a length are made when a row has it.
+
+        `block` is how many channels are a block, in models that were optimised for a processor.
+        """
+        self._block = block
         self._directions: dict[int, Array] = {}
 
     def sketch(self, operation: Operation, arrays: StoredArrays) -> Sketch | None:
         """Return the sketch of an operation's weights; None where it has none, or too few to say anything."""
-        rows = _weight_rows(operation, arrays)
+        rows = _weight_rows(operation, arrays, self._block)
         if rows is None or rows.size < _FEWEST_WEIGHTS:
             return None
         shape = rows.shape
@@ -86,15 +91,17 @@ def _unit(array: Array) -> Array:
     return unit
 
 
-def _weight_rows(operation: Operation, arrays: StoredArrays) -> Array | None:
+def _weight_rows(operation: Operation, arrays: StoredArrays, block: int) -> Array | None:
     """Return the weights as `(output channels, what each multiplies by)`."""
     node = operation.node
     place = None if operation.kind not in ("conv", "dense") else _weight_place(node, arrays)
-    if place is None or node.domain == _BLOCKED_DOMAIN or node.op == "MatMulNBits":
+    if place is None or node.op == "MatMulNBits":
         return None
     weights = arrays.array(node.inputs[place])
     if weights is None or weights.ndim < 2:
         return None
+    if node.domain == BLOCKED_DOMAIN:
+        weights = _unblocked(weights, block)
     weights = weights.astype(np.float32) - _zero_point(node, weights, arrays)
     if operation.kind == "dense":
         is_right = place > 0
@@ -106,6 +113,25 @@ def _weight_rows(operation: Operation, arrays: StoredArrays) -> Array | None:
         rows = weights.reshape(len(weights), -1)
     signed: Array = rows * _signs(operation, len(rows), arrays)
     return signed
+
+
+def _unblocked(weights: Array, block: int) -> Array:
+    """Return the weights `(O, I, H, W)` of a blocked convolution in order, without the channels that fill blocks up.
+
+    They lie as `(O / b, I / b, H, W, b of I, b of O)`, those of fewer input channels than a block as
+    `(O / b, I, H, W, b of O)`: MlasReorderFilterOIHWBiBo and its kin, onnxruntime/core/mlas/lib/reorder.cpp.
+    """
+    out, into, *size = weights.shape
+    inner = block if into >= block else 1
+    if out % block or into % inner:
+        return weights
+    parts = weights.reshape(out // block, into // inner, *size, inner, block)
+    order = (0, parts.ndim - 1, 1, parts.ndim - 2, *range(2, parts.ndim - 2))
+    found = parts.transpose(order).reshape(out, into, *size)
+    kept_out, kept_into = (np.flatnonzero(found.any(axis=axes)) for axes in ((1, 2, 3), (0, 2, 3)))
+    if found.ndim != 4 or not kept_out.size:
+        return found
+    return found[: kept_out[-1] + 1, : kept_into[-1] + 1]
 
 
 def _weight_place(node: Node, arrays: StoredArrays) -> int | None:

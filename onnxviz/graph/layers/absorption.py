@@ -6,7 +6,7 @@ layer (see affine.py). A norm or nonlinearity of several values, such as SkipLay
 At any step it takes a QuantizeLinear with the DequantizeLinear behind it: in a quantised model
 that is the value its integer kernels compute, shown dequantised, and exposing it stops no fusion. A product of whole
 numbers (ConvInteger, MatMulInteger) begins with the Cast and the Mul that make it what it stands for, a layer between
-two Reshapes behind the second (see regrouping.py).
+two Reshapes behind the second (see regrouping.py). Where something follows an Identity or Dropout, these are passed.
 
 An output of the model along the way does not end the walk. The result would otherwise depend on what has been exposed
 already: after `--tap op` had made a convolution's own value an output, `conv` would mean something else.
@@ -22,6 +22,7 @@ from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.families import Families
 from onnxviz.graph.layers.patterns import computed
 from onnxviz.graph.node import Node
+from onnxviz.graph.operators.table import hands_on
 
 _NOTHING: frozenset[str] = frozenset()
 _FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16)
@@ -81,6 +82,10 @@ class Absorber:
         if len(readers) != 1:
             return value, may
         reader = readers[0]
+        if hands_on(reader) and reader.outputs:
+            passed = reader.outputs[0]
+            found = self._step(passed, self._graph.consumers.get(passed, ()), may)
+            return (value, may) if found[0] == passed else found
         if reader.inputs[:1] == (value,) and reader.operator in ("QuantizeLinear", "DequantizeLinear"):
             return self._dequantised(value, reader, may)
         if "affine" in may and (scaled := self._scaled(reader)):
