@@ -3,12 +3,17 @@
     python benchmarks/matching.py A.onnx B.onnx        two exports of one network
     python benchmarks/matching.py --copies A.onnx...   each against its copies as onnxruntime optimises them at three
                                                        levels, and all of these with every name and the order changed
+    python benchmarks/matching.py --exports FOLDER     what matching_nets.py wrote: NAME_old.onnx against the others of
+                                                       NAME, as they are and scrambled
+    python benchmarks/matching.py --quantised          the bundled model in floats against its copies: codes in three
+                                                       forms, float16, optimised; as they are and scrambled
     python benchmarks/matching.py --nodes 5000         the time that matching takes
 
 Of one network, a pair is right where both values are the same numbers on a random input, but for the order of axes; it
 is wrong where they are not, and another layer has those numbers; it is missed where a layer of A has no counterpart,
 and B has its numbers. Pairs that are called assumed are counted apart, and so are those that say themselves that their
-numbers cannot be compared.
+numbers cannot be compared. Copies that are quantised compute other numbers: there a pair is right where both layers had
+one name before the copy was scrambled.
 """
 
 from __future__ import annotations
@@ -16,6 +21,7 @@ from __future__ import annotations
 import argparse
 import heapq
 import random
+import re
 import sys
 import tempfile
 import time
@@ -173,6 +179,12 @@ def optimised(path: Path, level: str, target: Path) -> Path:
 
 def scrambled(path: Path, target: Path, seed: int = 1) -> Path:
     """Write a model with another name for every node and value, and its nodes in another order."""
+    scrambling(path, target, seed)
+    return target
+
+
+def scrambling(path: Path, target: Path, seed: int) -> dict[str, str]:
+    """Write a scrambled model, and return what the values were called by what they are called now."""
     proto, chance = onnx.load(path), random.Random(seed)
     graph = proto.graph
     kept = {info.name for info in (*graph.input, *graph.output)}
@@ -193,7 +205,7 @@ def scrambled(path: Path, target: Path, seed: int = 1) -> Path:
         del graph.node[:]
         graph.node.extend(nodes)
     onnx.save(proto, target)
-    return target
+    return {new: old for old, new in names.items()}
 
 
 def _renamed(
@@ -246,6 +258,130 @@ def copies(paths: Sequence[Path], seed: int) -> None:
                 print(f"{path.parent.name}/{path.name} {name}: {result}", *result.notes[:6], sep="\n    ", flush=True)
     for name, total in totals.items():
         print(f"all, {name}: {total}")
+
+
+def exports(folder: Path, seed: int) -> None:
+    """Print the scores of exports of one network by several exporters."""
+    plain, changed = Score(), Score()
+    for first in sorted(folder.glob("*_old.onnx")):
+        name = first.name.removesuffix("_old.onnx")
+        for other in sorted(folder.glob(f"{name}_*.onnx")):
+            if other != first:
+                with tempfile.TemporaryDirectory() as temporary:
+                    results = score(first, other), score(first, scrambled(other, Path(temporary) / "s.onnx", seed))
+                plain, changed = plain + results[0], changed + results[1]
+                for words, result in zip(("", ", scrambled"), results, strict=True):
+                    print(f"{other.name}{words}: {result}", *result.notes[:5], sep="\n    ", flush=True)
+    print(f"all: {plain}\nall, scrambled: {changed}")
+
+
+def quantised(seed: int) -> None:
+    """Print the scores of the bundled model in floats against copies that compute other numbers."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        first = folder / "float.onnx"
+        onnx.save(in_floats(onnx.load(onnxviz.bundled.classifier())), first)
+        copies([first], seed)
+        for name, copy in _quantised_copies(first, folder):
+            print(f"{name}: {named_score(first, copy, {})}")
+            truth = scrambling(copy, folder / "s.onnx", seed)
+            result = named_score(first, folder / "s.onnx", truth)
+            print(f"{name}, scrambled: {result}", *result.notes[:5], sep="\n    ", flush=True)
+
+
+def named_score(first: Path, second: Path, truth: Mapping[str, str]) -> Score:
+    """Match two models, and score the pairs by what the layers of B were called."""
+    a, b = onnxviz.open(first), onnxviz.open(second)
+    ours, theirs = ({x.name: x for x in canonical(model).operations} for model in (a, b))
+    result = Score()
+    for pair in match(a, b).pairs:
+        one, other = (_plain(ours[pair.a.layer], {}), _plain(theirs[pair.b.layer], truth))
+        status = Counter([pair.status])
+        note = f"{pair.status} {pair.a.operator} {pair.a.layer} = {sorted(other)[:3]}"
+        is_right, is_assumed = bool(one & other), pair.status == "assumed"
+        if is_right and pair.comparable:
+            result += Score(silent=1, statuses=status, notes=[f"{note}: {pair.comparable}"])
+        elif is_right:
+            result += Score(right=1, statuses=status)
+        else:
+            result += Score(wrong=not is_assumed, assumed_wrong=is_assumed, notes=[f"wrong: {note}"])
+        ours.pop(pair.a.layer)
+    return result + Score(missed=len(ours), notes=[f"missed {name}" for name in ours])
+
+
+def _plain(operation: Any, truth: Mapping[str, str]) -> set[str]:
+    """Return what an operation's values were called, without what quantisers and optimisers append."""
+    names = (truth.get(name, name) for name in operation.names)
+    return {
+        re.sub(
+            r"^InsertedPrecisionFreeCast_|(_quantized|_QuantizeLinear_\w+|_DequantizeLinear_\w+|_nchwc|_output)+$",
+            "",
+            name,
+        )
+        for name in names
+    }
+
+
+def in_floats(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a model with the weights that it keeps as codes in floats."""
+    arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
+    kept = []
+    for node in proto.graph.node:
+        if node.op_type == "DequantizeLinear" and node.input[0] in arrays:
+            codes, scale, zero = ([arrays[name].astype(np.float32) for name in node.input] + [np.zeros(1, np.float32)])[
+                :3
+            ]
+            axis = next((attribute.i for attribute in node.attribute if attribute.name == "axis"), 1)
+            along = [-1 if place == axis and scale.size > 1 else 1 for place in range(codes.ndim)]
+            zero = zero.reshape(along) if zero.size == scale.size else zero
+            floats = ((codes - zero) * scale.reshape(along)).astype(np.float32)
+            proto.graph.initializer.append(numpy_helper.from_array(floats.reshape(codes.shape), node.output[0]))
+        else:
+            kept.append(node)
+    del proto.graph.node[:]
+    proto.graph.node.extend(kept)
+    used = {name for node in kept for name in node.input}
+    tensors = [tensor for tensor in proto.graph.initializer if tensor.name in used]
+    del proto.graph.initializer[:]
+    proto.graph.initializer.extend(tensors)
+    return proto
+
+
+def _quantised_copies(path: Path, folder: Path) -> Iterator[tuple[str, Path]]:
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_dynamic, quantize_static
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    shape = [1, 3, 224, 224]
+    numbers = np.random.default_rng(0)
+    (given,) = onnxruntime.InferenceSession(path, _options(), providers=["CPUExecutionProvider"]).get_inputs()
+    pictures = [numbers.uniform(-1, 1, shape).astype(np.float32) for _ in range(3)]
+    ways = {
+        "QDQ": (QuantFormat.QDQ, True),
+        "QDQ a tensor": (QuantFormat.QDQ, False),
+        "QOperator": (QuantFormat.QOperator, True),
+    }
+    for name, (form, per_channel) in ways.items():
+        copy = folder / f"{name}.onnx"
+        quantize_static(
+            path, copy, _Reader(given.name, pictures), form, per_channel=per_channel, activation_type=QuantType.QUInt8
+        )
+        yield name, copy
+    yield "QDQ, optimised", optimised(folder / "QDQ.onnx", "extended", folder / "qdq-extended.onnx")
+    quantize_dynamic(path, folder / "dynamic.onnx")
+    yield "dynamic", folder / "dynamic.onnx"
+    onnx.save(convert_float_to_float16(onnx.load(path), keep_io_types=True), folder / "half.onnx")
+    yield "float16", folder / "half.onnx"
+    yield "float16, optimised", optimised(folder / "half.onnx", "extended", folder / "half-extended.onnx")
+
+
+class _Reader:
+    """Gives a quantiser its pictures."""
+
+    def __init__(self, name: str, pictures: Sequence[Array]) -> None:
+        self._given = iter([{name: picture} for picture in pictures])
+
+    def get_next(self) -> dict[str, Array] | None:
+        return next(self._given, None)
 
 
 def _copies(path: Path, folder: Path, seed: int) -> Iterator[tuple[str, Path]]:
@@ -301,11 +437,17 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("models", nargs="*", type=Path)
     parser.add_argument("--copies", action="store_true")
+    parser.add_argument("--exports", type=Path)
+    parser.add_argument("--quantised", action="store_true")
     parser.add_argument("--nodes", type=int, default=0)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args(arguments)
     if given.nodes:
         timed(given.nodes)
+    if given.exports:
+        exports(given.exports, given.seed)
+    if given.quantised:
+        quantised(given.seed)
     if given.copies:
         copies(given.models, given.seed)
     elif given.models:

@@ -27,7 +27,7 @@ def pair_by_names(pairing: Pairing) -> None:
     for x in pairing.free()[0]:
         for name in _names(x):
             ys = [y for y in named.get(name, ()) if y.number not in pairing.a_of]
-            if len(ys) == 1 and not _is_contradicted(pairing, x, ys[0]) and pairing.pair(x, ys[0], "name"):
+            if len(ys) == 1 and not is_contradicted(pairing, x, ys[0]) and pairing.pair(x, ys[0], "name"):
                 break
 
 
@@ -38,7 +38,7 @@ def pair_by_scopes(pairing: Pairing) -> None:
         ys = modules_b.get(module, [])
         if len(xs) == len(ys):
             for x, y in zip(xs, ys, strict=True):
-                if not _is_contradicted(pairing, x, y):
+                if not is_contradicted(pairing, x, y):
                     pairing.pair(x, y, "scope")
 
 
@@ -83,14 +83,20 @@ def _by_module(model: Canonical) -> Mapping[tuple[str, str], list[Operation]]:
     return found
 
 
-def _is_contradicted(pairing: Pairing, x: Operation, y: Operation) -> bool:
+def is_contradicted(pairing: Pairing, x: Operation, y: Operation) -> bool:
     """Return whether the weights of two layers, or what they read, say that they are not the same."""
     one, other = pairing.sketches_a.get(x.number), pairing.sketches_b.get(y.number)
     if (one is None) != (other is None) or (one is not None and other is not None and one.shape != other.shape):
         return True
     if len(x.inputs) != len(y.inputs):
         return False
+    if _read_turned(pairing.a, x) != _read_turned(pairing.b, y):
+        return True  # an optimiser moved a Transpose behind it
     wanted = [pairing.counterpart(source) for source in x.inputs]
-    return (
-        None not in wanted and not set(wanted) & set(y.inputs) and all(n in pairing.a_of or n < 0 for n, _ in y.inputs)
-    )
+    are_known = None not in wanted and all(number in pairing.a_of or number < 0 for number, _ in y.inputs)
+    return are_known and not set(wanted) & set(y.inputs)
+
+
+def _read_turned(model: Canonical, operation: Operation) -> list[bool]:
+    """Return which inputs of an operation come from a Transpose."""
+    return [number >= 0 and model.operations[number].operator == "Transpose" for number, _ in operation.inputs]

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from onnxviz.comparing.matching.by_names import is_contradicted
 from onnxviz.comparing.matching.operation import Operation
 from onnxviz.comparing.matching.pairing import Pairing
 
@@ -22,7 +23,8 @@ def pair_by_order(pairing: Pairing) -> None:
     xs, ys = pairing.free()
     for left, right in list(_stretches(pairing, xs, ys)):
         for x, y in common([_form(x, pairing, "a") for x in left], [_form(y, pairing, "b") for y in right]):
-            pairing.pair(left[x], right[y], "assumed")
+            if not is_contradicted(pairing, left[x], right[y]):
+                pairing.pair(left[x], right[y], "assumed")
 
 
 def common(one: Sequence[object], other: Sequence[object]) -> list[tuple[int, int]]:

@@ -22,7 +22,8 @@ from onnxviz.graph.layers.layer import Layer
 from onnxviz.graph.layers.names import weight_module
 from onnxviz.graph.layers.patterns import Pattern
 from onnxviz.graph.node import Node
-from onnxviz.graph.operators.table import COMPUTED_DOMAIN, plain_operator
+from onnxviz.graph.operators.reads.rule import nothing
+from onnxviz.graph.operators.table import COMPUTED_DOMAIN, operator_of, plain_operator
 from onnxviz.model import Model
 
 _RESHAPING = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze"})
@@ -48,7 +49,7 @@ class Canonical:
 
 def canonical(model: Model) -> Canonical:
     """Return a model in canonical form; its weights are not read."""
-    walk = _Walk(model.flat, model.families, {layer.output: layer for layer in model.every_layer})
+    walk = _Spelling(model.flat, model.families, {layer.output: layer for layer in model.every_layer})
     walk.run()
     operations = tuple(
         draft.operation(number, tuple(_settings(model.flat, draft.node))) for number, draft in enumerate(walk.drafts)
@@ -97,7 +98,7 @@ class _Draft:
         )
 
 
-class _Walk:
+class _Spelling:
     """Goes through a graph in order, and makes operations of its nodes."""
 
     def __init__(self, graph: Graph, families: Families, layers: Mapping[str, Layer]) -> None:
@@ -124,7 +125,7 @@ class _Walk:
         pattern = self._patterns.get(node.index)
         read = (*node.inputs, *node.captured) if pattern is None else (pattern.root,)
         reads = [value for value in read if value in self.sources]
-        if not reads:
+        if not reads or operator_of(node).reads is nothing:
             return
         if pattern is None and self._passing.passes(node):
             self._pass(node, reads[0])
@@ -255,6 +256,8 @@ class _Walk:
             return "Dense"
         if kind == "pool" and operator.startswith("Reduce"):
             return f"Global{operator.removeprefix('Reduce').replace('Mean', 'Average')}Pool"
+        if operator == "InstanceNormalization" and node.index in self._families.ends:
+            return "GroupNormalization"
         return "Reshape" if operator in _RESHAPING else operator
 
     def _is_closed(self, pattern: Pattern) -> bool:
@@ -270,7 +273,7 @@ def _settings(graph: Graph, node: Node) -> Iterator[tuple[str, object]]:
     weights = graph.dims(node.inputs[1]) if len(node.inputs) > 1 else None
     for name in _SETTINGS:
         value = node.attribute(name)
-        if name == "group" and weights is not None and value == weights[0]:
+        if name == "group" and weights and value == weights[0]:
             value = "each channel"  # of which a blocked layout has more than there are
         if value is not None and set(value if isinstance(value, tuple) else (value,)) != {1}:
             yield name, value

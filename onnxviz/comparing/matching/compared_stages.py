@@ -23,6 +23,7 @@ from onnxviz.comparing.matching.operation import Operation, Stage
 from onnxviz.comparing.matching.pairing import readers_of
 from onnxviz.errors import ModelError
 from onnxviz.graph.graph import Graph
+from onnxviz.graph.operators.blocked import blocked_values
 from onnxviz.graph.operators.codes import CodeScale, code_scales, dequantised
 from onnxviz.model import Model
 from onnxviz.quantised import code_ends
@@ -39,6 +40,11 @@ class Side:
     def scales(self) -> Mapping[str, CodeScale]:
         """The scales of values that hold codes."""
         return code_scales(self.model.flat)
+
+    @cached_property
+    def blocked(self) -> Mapping[str, int | None]:
+        """The values whose channels lie in blocks."""
+        return blocked_values(self.model.flat)
 
 
 @dataclass(frozen=True, slots=True)

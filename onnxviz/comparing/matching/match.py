@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from onnxviz.comparing.matching.by_names import misnamed, pair_by_names, pair_by_scopes, share_a_name
 from onnxviz.comparing.matching.by_neighbourhood import pair_by_neighbourhood
@@ -129,8 +130,14 @@ class _Result:
         if compared.differs:
             self._differing.append(_difference(x, y, compared))
         aligned = self._aligned(x, y) or []
-        one = _place(x, compared.a, self._a.model, [left for left, _ in aligned])
-        other = _place(y, compared.b, self._b.model, [right for _, right in aligned])
+        one = _place(x, compared.a, self._a, [left for left, _ in aligned])
+        other = _place(y, compared.b, self._b, [right for _, right in aligned])
+        fewest = min((place.channels for place in (one, other) if place.channels is not None), default=None)
+        if any(
+            compared_stage.value in side.blocked
+            for compared_stage, side in ((compared.a, self._a), (compared.b, self._b))
+        ):
+            one, other = replace(one, channels=fewest), replace(other, channels=fewest)
         return Pair(one, other, status, score, compared.reason)
 
     def _aligned(self, x: Operation, y: Operation) -> list[tuple[str, str]] | None:
@@ -179,8 +186,8 @@ class _Result:
                 yield spec.name, other
 
 
-def _place(operation: Operation, stage: Stage, model: Model, inputs: Sequence[str]) -> Place:
-    layer = operation.layer
+def _place(operation: Operation, stage: Stage, side: Side, inputs: Sequence[str]) -> Place:
+    layer, model = operation.layer, side.model
     if stage.value == layer.act:
         layout = layer.layout
     else:
@@ -194,7 +201,7 @@ def _place(operation: Operation, stage: Stage, model: Model, inputs: Sequence[st
         layout=layout,
         stage=stage.steps,
         inputs=tuple(inputs),
-        channels=layer.channels,
+        channels=side.blocked.get(stage.value) or layer.channels,
     )
 
 

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.families import Families
 from onnxviz.graph.node import Node
-from onnxviz.graph.operators.table import BLOCKED_DOMAIN, hands_on
+from onnxviz.graph.operators.blocked import blocked_values
+from onnxviz.graph.operators.table import hands_on
 
 _RECODING = frozenset({"Cast", "CastLike", "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"})
 
@@ -26,14 +27,11 @@ class Passing:
         self._graph = graph
         self._ends = frozenset(end.index for end in families.ends.values())
         self._others = {*_before_regrouped(graph, families.ends), *self._ends}
-        blocked: set[str] = set()
+        blocked = blocked_values(graph)
         for node in graph.nodes:
-            data = [value for value in node.inputs if value and not graph.is_constant(value)]
-            is_inside = bool(data) and blocked.issuperset(data) and node.op != "ReorderOutput"
-            if is_inside and node.operator == "Reshape":
+            if node.operator == "Reshape" and node.inputs[0] in blocked:
                 self._others.add(node.index)
-            if is_inside or (node.domain == BLOCKED_DOMAIN and node.op != "ReorderOutput"):
-                blocked.update(node.outputs)
+                self._ends |= {node.index}
 
     def passes(self, node: Node) -> bool:
         """Return whether a node only hands on what it reads first."""

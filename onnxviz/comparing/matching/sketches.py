@@ -131,7 +131,8 @@ def _unblocked(weights: Array, block: int) -> Array:
     kept_out, kept_into = (np.flatnonzero(found.any(axis=axes)) for axes in ((1, 2, 3), (0, 2, 3)))
     if found.ndim != 4 or not kept_out.size:
         return found
-    return found[: kept_out[-1] + 1, : kept_into[-1] + 1]
+    # Input channels come in fours; a filter may well read nothing of the last of them.
+    return found[: kept_out[-1] + 1, : min(-(-(kept_into[-1] + 1) // 4) * 4, into) if inner > 1 else into]
 
 
 def _weight_place(node: Node, arrays: StoredArrays) -> int | None:
