@@ -140,3 +140,13 @@ _ENDS: Mapping[str, tuple[int, int, int]] = {
     "float8_e4m3fn": (-448, 448, 32), "float8_e4m3fnuz": (-240, 240, 16),
     "float8_e5m2": (-57344, 57344, 8192), "float8_e5m2fnuz": (-57344, 57344, 8192),
 }  # fmt: skip
+
+
+def code_ends(dtype: str) -> tuple[int, int] | None:
+    """Return the least and the greatest code of a dtype; None where it holds no codes.
+
+    >>> code_ends("uint8"), code_ends("float32")
+    ((0, 255), None)
+    """
+    ends = _ENDS.get(dtype)
+    return None if ends is None else ends[:2]
