@@ -20,7 +20,8 @@ def public(thing: object) -> set[str]:
 
 def test_the_package() -> None:
     assert onnxviz.__all__ == [
-        *("Activation", "Activations", "ConvertOptions", "FeedOptions", "Figure", "FigureOptions", "Layer"),
+        *("Activation", "Activations", "CompareOptions", "Comparison", "ConvertOptions", "FeedOptions", "Figure"),
+        *("FigureOptions", "Layer"),
         *(
             "MineOptions",
             "Mined",
