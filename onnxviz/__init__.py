@@ -15,6 +15,9 @@ from onnxviz.version import __version__
 if TYPE_CHECKING:
     from onnxviz import bundled
     from onnxviz.activations import Activation, Activations
+    from onnxviz.comparing.compare import compare
+    from onnxviz.comparing.compare_options import CompareOptions
+    from onnxviz.comparing.comparison_result import Comparison
     from onnxviz.conversion.convert import convert
     from onnxviz.conversion.convert_options import ConvertOptions
     from onnxviz.draw.figure.figure_parts import Figure
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "Activation": ("onnxviz.activations", "Activation"),
     "Activations": ("onnxviz.activations", "Activations"),
+    "CompareOptions": ("onnxviz.comparing.compare_options", "CompareOptions"),
+    "Comparison": ("onnxviz.comparing.comparison_result", "Comparison"),
     "ConvertOptions": ("onnxviz.conversion.convert_options", "ConvertOptions"),
     "FeedOptions": ("onnxviz.feed.feed_options", "FeedOptions"),
     "Figure": ("onnxviz.draw.figure.figure_parts", "Figure"),
@@ -52,6 +57,7 @@ _HOMES = {
     "Style": ("onnxviz.draw.style", "Style"),
     "ViewOptions": ("onnxviz.viewing.options", "ViewOptions"),
     "bundled": ("onnxviz.bundled", None),
+    "compare": ("onnxviz.comparing.compare", "compare"),
     "convert": ("onnxviz.conversion.convert", "convert"),
     "figure": ("onnxviz.figures.make_figure", "figure"),
     "mine": ("onnxviz.mining.mine", "mine"),
@@ -62,6 +68,8 @@ _HOMES = {
 __all__ = [
     "Activation",
     "Activations",
+    "CompareOptions",
+    "Comparison",
     "ConvertOptions",
     "FeedOptions",
     "Figure",
@@ -77,6 +85,7 @@ __all__ = [
     "ViewOptions",
     "__version__",
     "bundled",
+    "compare",
     "convert",
     "figure",
     "mine",

@@ -125,19 +125,19 @@ class Model:
         return find_computed(self.graph, self.types)
 
     @cached_property
-    def _listing(self) -> Graph:
-        """The graph with all that a run can compute among its values; it is never run."""
+    def flat(self) -> Graph:
+        """The flat graph with all that a run can compute among its values; it is never run."""
         return listing(self.unfolded.graph, self._computed)
 
     @cached_property
     def catalogue(self) -> tuple[Layer, ...]:
         """Every layer of a kind worth looking at, those inside functions and bodies included, in graph order."""
-        return catalogue(self._listing, {**self.types, **self._computed.types}, self._families)
+        return catalogue(self.flat, {**self.types, **self._computed.types}, self.families)
 
     @cached_property
     def every_layer(self) -> tuple[Layer, ...]:
         """All that nodes put out as layers, what is of no kind as `other`."""
-        return catalogue(self._listing, {**self.types, **self._computed.types}, self._families, every=True)
+        return catalogue(self.flat, {**self.types, **self._computed.types}, self.families, every=True)
 
     @cached_property
     def layers(self) -> Mapping[str, Layer]:
@@ -152,12 +152,13 @@ class Model:
         from onnxviz.inference.reached import Reached
         from onnxviz.inference.value_layouts import ValueLayouts
 
-        layouts = ValueLayouts(self.unfolded.graph, self.types, self._families)
+        layouts = ValueLayouts(self.unfolded.graph, self.types, self.families)
         return Inference(self.file, self.unfolded, self.types, layouts, Reached(self.graph, computed=self._computed))
 
     @cached_property
-    def _families(self) -> Families:
-        return Families(self._listing, {**self.types, **self._computed.types})
+    def families(self) -> Families:
+        """What is found about the nodes of the flat graph."""
+        return Families(self.flat, {**self.types, **self._computed.types})
 
     def select(
         self, layers: SelectionText | None = None, *, exclude: Sequence[str] = (), tap: str = "act"
@@ -385,7 +386,7 @@ def choices_of(
     from onnxviz.graph.selection.choices import choose
     from onnxviz.graph.selection.defaults import default_choices
 
-    graph = model._listing
+    graph = model.flat
     if layers is None:
         choices, words = default_choices(graph, model.catalogue, tap, exclude)
         return _noted(model, choices), f"no selection given: {words}"
