@@ -19,6 +19,7 @@ from onnxviz.feed.make import make_feed
 from onnxviz.feed.second_sizes import Tries
 from onnxviz.graph.computed import needs_of, written_out
 from onnxviz.graph.cut import needed_inputs
+from onnxviz.graph.graph import Graph
 from onnxviz.graph.operators.input_uses import input_uses
 from onnxviz.graph.segments import map_bytes
 from onnxviz.graph.selection.choices import Choice
@@ -132,7 +133,7 @@ class Inference:
         kind = "" if as_shipped and self._quantised == "int8" else self._quantised
         if kind == "int8":
             noted(_SIGNED)
-        newer = partial(_newer, opset=self.graph.opset, noted=once(noted)) if is_old(self.graph) else None
+        newer = partial(_newer, whole=self.graph, noted=once(noted)) if is_old(self.graph) else None
         options = options or RunOptions()
         return Executor(self.file.folder, options, keep=keep, placed=placed, quantised=kind, newer=newer)
 
@@ -372,8 +373,8 @@ _SIGNED = (
 )
 
 
-def _newer(skeleton: bytes, opset: int, noted: Callable[[str], None]) -> bytes:
-    """Return a piece of the graph in newer operators."""
-    result = upgraded(skeleton)
-    noted(f"the model is of opset {opset}, older than onnxruntime runs: converted to {OLDEST_RUN}")
+def _newer(skeleton: bytes, whole: Graph, noted: Callable[[str], None]) -> bytes:
+    """Return a piece of a graph in newer operators."""
+    result = upgraded(skeleton, whole=whole)
+    noted(f"the model is of opset {whole.opset}, older than onnxruntime runs: converted to {OLDEST_RUN}")
     return result
