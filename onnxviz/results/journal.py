@@ -32,7 +32,7 @@ class Journal:
         self._folder = folder
         self._lines = lines
         self._model = model
-        self._layers: list[tuple[LayerRecord, ChannelStatistics]] = []
+        self._layers: list[Mapping[str, Any]] = []
 
     def add_line(self, facts: Mapping[str, Any], document: str = "") -> None:
         """Write a line: what is to be known when the command is repeated, and what `view.json` will have of a run."""
@@ -43,7 +43,7 @@ class Journal:
 
     def add_layer(self, layer: LayerRecord, statistics: ChannelStatistics) -> None:
         """Take a layer of the run that is under way, with its channels' statistics."""
-        self._layers.append((layer, statistics))
+        self._layers.append(_layer_document(layer, statistics))
 
     def drop_run(self) -> None:
         """Forget the layers of a run that failed."""
@@ -57,7 +57,7 @@ class Journal:
             "directory": run.directory,
             "overview": run.overview,
             "top": [{"class": found.name, "score": number(found.value)} for found in run.top],
-            "layers": [_layer_document(layer, statistics) for layer, statistics in self._layers],
+            "layers": self._layers,
         }
         self.add_line({"place": place, "run": asdict(run)}, _text(document))
         self._layers, self.count = [], self.count + 1
