@@ -1,4 +1,4 @@
-"""A detector quantised by onnxruntime: each layer is what onnxruntime alone gives, codes as the numbers they stand for."""
+"""A detector quantised by onnxruntime: its layers are what onnxruntime alone gives, codes as what they stand for."""
 
 from __future__ import annotations
 
