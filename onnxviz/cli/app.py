@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from onnxviz.cli import convert, demo, devices, expose, figure, layers, serve, view
+from onnxviz.cli import convert, demo, devices, explain, expose, figure, layers, serve, view
 from onnxviz.cli.groups import expanded
 from onnxviz.errors import OutputError
 from onnxviz.version import __version__
@@ -33,6 +33,7 @@ COMMANDS = {
         convert.convert,
         view.view,
         figure.figure,
+        explain.explain,
         serve.serve,
         demo.demo,
         devices.devices,

@@ -87,6 +87,19 @@ def is_ours(folder: Path) -> bool:
         return False
 
 
+def holds_only(folder: Path, listing: str) -> bool:
+    """Return whether a folder holds a listing of ours, the files that its key `files` names, and no other."""
+    try:
+        document = json.loads((folder / listing).read_text(encoding="utf-8"))
+        if not document["schema"].startswith("onnxviz."):
+            return False
+        made = {folder / listing, *(folder / file for file in document["files"])}
+        made |= {parent for file in made for parent in file.parents}
+        return all(path in made or path.name in LEFT_BY_SYSTEMS for path in folder.rglob("*"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
 @lru_cache(1)
 def _listed(listing: Path, changed: int, size: int) -> frozenset[Path]:
     """Return the paths that a view.json lists; kept, as they are asked for before and after the work (0.05 s each)."""
