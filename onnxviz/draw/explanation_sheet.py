@@ -17,7 +17,7 @@ CELL = 224
 _GAP = 10
 _HEAD = 92
 _TITLES = 44
-_NAMES = 236
+_NAMES = 190
 _LINE = 17
 
 
@@ -55,7 +55,7 @@ def draw_explanations(
     """Draw explanations of one picture as a sheet of mode RGB."""
     height, width = _cell(head.picture)
     step = width + _GAP
-    left = MARGIN + _NAMES
+    left = MARGIN + _NAMES + step
     first = _HEAD + _TITLES
     words = [f"{column.title}: {column.says}" for column in columns] + list(head.notes)
     foot = first + len(rows) * (height + _GAP) + 16
@@ -66,15 +66,14 @@ def draw_explanations(
         x = left + place * step
         page.text(x, first - 26, column.title, 15, width=width)
         page.text(x, first - 9, column.line, 12, 150, width=width)
-    pasted = [(_fitted(Image.fromarray(head.picture), _NAMES - 20), (MARGIN, first))]
-    taken = pasted[0][0].height + 12
+    page.text(left - step, first - 26, "input", 15, width=width)
+    page.text(left - step, first - 9, "as fed", 12, 150, width=width)
+    pasted = [(_fitted(Image.fromarray(head.picture), CELL), (left - step, first))]
     for number, row in enumerate(rows):
         y = first + number * (height + _GAP)
-        # The input's picture fills the names' column of the first row, or of more.
-        base = y + (min(taken, height - 40 - _LINE * len(row.lines)) if number == 0 else 0)
-        page.text(MARGIN, base + 18, row.name, 16, width=_NAMES - 20)
+        page.text(MARGIN, y + 18, row.name, 16, width=_NAMES - 20)
         for place, line in enumerate(row.lines):
-            page.text(MARGIN, base + 36 + _LINE * place, line, 13, 165, width=_NAMES - 20)
+            page.text(MARGIN, y + 38 + _LINE * place, line, 13, 165, width=_NAMES - 20)
         for place, picture in enumerate(row.pictures):
             if picture is not None:
                 pasted.append((_fitted(picture, max(width, height)), (left + place * step, y)))

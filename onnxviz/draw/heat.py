@@ -61,8 +61,10 @@ def _heat(array: Array, picture: Pixels, theme: str) -> Pixels:
 
 
 def _signed(array: Array, picture: Pixels, theme: str) -> Pixels:
-    """Return the picture in grey under red where the map is above zero and blue where it is below."""
-    shares = _signed_shares(stretched(array, picture.shape[:2]), 100)
+    """Return the picture in grey under red where the map is above zero and blue where it is below, smoothed: the steps
+    of the squares that covered it say nothing."""
+    smooth = _blurred(stretched(array, picture.shape[:2]), min(picture.shape[:2]) / 36)
+    shares = _signed_shares(smooth, 100)
     cover = (0.8 * np.abs(shares) ** 0.8)[..., None]
     return _pixels(_greyed(picture, 1.0) * (1 - cover) + _coloured("RdBu_r", 0.5 + shares / 2) * cover)
 
@@ -119,7 +121,7 @@ def _edges(inside: Array) -> Array:
 
 
 def _blurred(array: Array, deviation: float) -> Array:
-    reach = int(3 * deviation)
+    reach = max(1, int(3 * deviation))
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / deviation) ** 2)
     kernel /= kernel.sum()
     for axis in (0, 1):

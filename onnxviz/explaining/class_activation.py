@@ -54,8 +54,14 @@ def eigencam(maps: Array, gradient: Array) -> Array:
     """
     places = maps.reshape(len(maps), -1).T.astype(np.float64)
     places = places - places.mean(0)
-    _, _, axes = np.linalg.svd(places, full_matrices=False)
-    heat = (places @ axes[0]).reshape(maps.shape[1:])
+    # Of two ways to the same component the one by the smaller matrix: there are 49 places of 1,280 channels, or as few
+    # channels of many places.
+    if len(maps) < len(places):
+        heat = places @ np.linalg.eigh(places.T @ places)[1][:, -1]
+    else:
+        sizes, directions = np.linalg.eigh(places @ places.T)
+        heat = directions[:, -1] * np.sqrt(max(sizes[-1], 0.0))
+    heat = heat.reshape(maps.shape[1:])
     return _positive(heat if heat.max() >= -heat.min() else -heat)
 
 

@@ -5,7 +5,8 @@ They need no gradient, and say what the answer depends on in the sense of the co
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -31,16 +32,11 @@ def occlusion(
     fill = array.mean(axes, keepdims=True, dtype=np.float64).astype(array.dtype)
     falls = np.zeros((len(targets), height, width))
     covers = np.zeros((height, width))
-    sound = _numbers(network, targets, array)[:, 0]
-    for start in range(0, len(corners), _AT_A_TIME):
-        some = corners[start : start + _AT_A_TIME]
-        covered = np.repeat(array, len(some), axis=0)
-        for item, (y, x) in zip(covered, some, strict=True):
-            item[_square(array.ndim, axes, y, x, patch)[1:]] = fill[0]
-        found = _numbers(network, targets, covered)
-        for (y, x), numbers in zip(some, found.T, strict=True):
-            falls[:, y : y + patch, x : x + patch] += (sound - numbers)[:, None, None]
-            covers[y : y + patch, x : x + patch] += 1
+    covered = (_covered(array, axes, corner, patch, fill) for corner in corners)
+    sound, *found = _numbers(network, targets, chain([array], covered)).T
+    for (y, x), numbers in zip(corners, found, strict=True):
+        falls[:, y : y + patch, x : x + patch] += (sound - numbers)[:, None, None]
+        covers[y : y + patch, x : x + patch] += 1
     return [(fall / np.maximum(covers, 1)).astype(np.float32) for fall in falls]
 
 
@@ -61,18 +57,17 @@ def rise(
     for start in range(0, masks, _AT_A_TIME):
         shown = np.stack([_mask(draw, height, width) for _ in range(min(_AT_A_TIME, masks - start))])
         shape = [1] * array.ndim
-        shape[0], shape[axes[0]], shape[axes[1]] = len(shown), height, width
-        weights = shown.reshape(shape).astype(array.dtype)
-        numbers = _numbers(network, targets, fill + weights * (array - fill))
-        heat += np.einsum("tn,nhw->thw", numbers, shown)
+        shape[axes[0]], shape[axes[1]] = height, width
+        variants = (fill + mask.reshape(shape).astype(array.dtype) * (array - fill) for mask in shown)
+        heat += np.einsum("tn,nhw->thw", _numbers(network, targets, variants), shown)
     heat /= masks * 0.5
     return [np.maximum(one - np.percentile(one, 5), 0).astype(np.float32) for one in heat]
 
 
-def _numbers(network: Network, targets: Sequence[Target], batch: Array) -> Array:
+def _numbers(network: Network, targets: Sequence[Target], variants: Iterable[Array]) -> Array:
     """Return the number of each target for each variant, (targets, N)."""
     names = list(dict.fromkeys(target.value for target in targets))
-    values = dict(zip(names, network.values(names, batch), strict=True))
+    values = dict(zip(names, network.values(names, variants), strict=True))
     return np.stack([target.of(values[target.value]) for target in targets])
 
 
@@ -86,10 +81,14 @@ def _starts(size: int, patch: int, stride: int) -> list[int]:
     return sorted({*range(0, last + 1, stride), last})
 
 
-def _square(rank: int, axes: tuple[int, int], y: int, x: int, patch: int) -> tuple[slice, ...]:
-    where = [slice(None)] * rank
-    where[axes[0]], where[axes[1]] = slice(y, y + patch), slice(x, x + patch)
-    return tuple(where)
+def _covered(array: Array, axes: tuple[int, int], corner: tuple[int, int], patch: int, fill: Array) -> Array:
+    """Return the input with a square filled."""
+    found = array.copy()
+    where = [slice(None)] * array.ndim
+    for axis, start in zip(axes, corner, strict=True):
+        where[axis] = slice(start, start + patch)
+    found[tuple(where)] = fill
+    return found
 
 
 def _mask(draw: np.random.Generator, height: int, width: int) -> Array:

@@ -127,5 +127,5 @@ def explanations(
 
 def _values(network: Network, targets: Sequence[Target]) -> list[float]:
     names = list(dict.fromkeys(target.value for target in targets))
-    arrays = dict(zip(names, network.values(names, network.array), strict=True))
+    arrays = dict(zip(names, network.values(names, [network.array]), strict=True))
     return [float(target.of(arrays[target.value])[0]) for target in targets]

@@ -5,7 +5,7 @@ What the numbers mean and where each was described stands with each function.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from onnxviz.layout import Array
 if TYPE_CHECKING:
     from onnxviz.gradient.registry import GradientRule
 
-MOST_STEPS = 1024
+MOST_STEPS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,81 +33,97 @@ class Integrated:
 
 def gradient(
     network: Network,
-    target: Target,
+    targets: Sequence[Target],
     rules: Mapping[str, GradientRule] | None = None,
     name: str = "",
-) -> Array:
-    """Return the gradient of a target with respect to the input (Simonyan et al. 2013, arXiv:1312.6034).
+) -> list[Array]:
+    """Return the gradient of each target with respect to the input (Simonyan et al. 2013, arXiv:1312.6034).
 
     `rules` stand in place of the usual ones, as those of guided backpropagation do, and are known by `name`.
 
     Raises:
-        UnsupportedError: It is 0 everywhere, or an operator on the way has none.
+        UnsupportedError: One is 0 everywhere, or an operator on the way has none.
     """
-    found = gradients(network, target, network.array, rules, name)[0]
-    if not found.any():
-        raise UnsupportedError(
-            f"the gradient of {target.name} is 0 everywhere: what it depends on lies at an end of a nonlinearity, such "
-            "as below 0 before a ReLU"
-        )
+    found = [one[0] for one in next(gradients(network, targets, [network.array], rules, name))]
+    for target, one in zip(targets, found, strict=True):
+        if not one.any():
+            raise UnsupportedError(
+                f"the gradient of {target.name} is 0 everywhere: what it depends on lies at an end of a nonlinearity, "
+                "such as below 0 before a ReLU"
+            )
     return found
 
 
 def gradients(
     network: Network,
-    target: Target,
-    batch: Array,
+    targets: Sequence[Target],
+    variants: Iterable[Array],
     rules: Mapping[str, GradientRule] | None = None,
     name: str = "",
-) -> Array:
-    """Return the gradients for variants of the input, (N, ...)."""
-    passes = network.passes(target.value, (network.input,), rules, name)
-    found = []
-    for fed, count in network.feeds(batch):
-        kept = passes.forward(fed)
-        found.append(passes.backward(kept, target.seed(kept[target.value]))[network.input][:count])
-    return np.concatenate(found)
+) -> Iterator[list[Array]]:
+    """Yield for each variant of the input the gradients of the targets, (1, ...); one forward pass serves all."""
+    passes = {value: network.passes(value, (network.input,), rules, name) for value in {t.value for t in targets}}
+
+    def work(fed: Mapping[str, Array]) -> list[Array]:
+        kept = {value: one.forward(fed) for value, one in passes.items()}
+        seeds = ((target, kept[target.value]) for target in targets)
+        found = (passes[target.value].backward(saved, target.seed(saved[target.value])) for target, saved in seeds)
+        return [one[network.input][:1] for one in found]
+
+    yield from network.each(variants, work)
 
 
-def smoothgrad(network: Network, target: Target, samples: int, noise: float, seed: int) -> Array:
+def smoothgrad(network: Network, targets: Sequence[Target], samples: int, noise: float, seed: int) -> list[Array]:
     """Return the root of the mean square of gradients under noise (Smilkov et al. 2017, arXiv:1706.03825; squared as
     in Hooker et al. 2019, arXiv:1806.10758). The noise is normal, `noise` times the input's range."""
     array = network.array
     draw = np.random.default_rng(seed)
     spread = noise * float(array.max() - array.min())
-    total = np.zeros(array.shape[1:], np.float64)
-    for start in range(0, samples, 8):
-        count = min(8, samples - start)
-        moved = array + (draw.standard_normal((count, *array.shape[1:])) * spread).astype(array.dtype)
-        total += (gradients(network, target, moved).astype(np.float64) ** 2).sum(0)
-    return np.sqrt(total / samples).astype(np.float32)
+    totals = np.zeros((len(targets), *array.shape[1:]), np.float64)
+    moved = (array + (draw.standard_normal(array.shape) * spread).astype(array.dtype) for _ in range(samples))
+    for found in gradients(network, targets, moved):
+        for total, one in zip(totals, found, strict=True):
+            total += one[0].astype(np.float64) ** 2
+    return [np.sqrt(total / samples).astype(np.float32) for total in totals]
 
 
-def integrated_gradients(network: Network, target: Target, axes: tuple[int, ...], tolerance: float) -> Integrated:
-    """Return the integral of gradient times way, from the input's mean over `axes` to the input (Sundararajan, Taly and Yan
-    2017, arXiv:1703.01365, equation 1; midpoints).
+def integrated_gradients(
+    network: Network, targets: Sequence[Target], axes: tuple[int, ...], tolerance: float
+) -> list[Integrated]:
+    """Return for each target the integral of its gradient along the way from the input's mean over `axes` to the input,
+    times the way (Sundararajan, Taly and Yan 2017, arXiv:1703.01365, equation 1; trapezoids).
 
-    Its sum must be the difference of the target at both ends. Steps are doubled, from 32 on, until the gap is below
-    `tolerance` of that difference, or MOST_STEPS are taken.
+    Its sum must be the difference of the target at both ends. Steps are doubled, from 32 on, until all gaps are below
+    `tolerance` of that difference, or MOST_STEPS are taken; places that were passed before are not passed again.
     """
     array = network.array
     start = np.broadcast_to(array.mean(axes, keepdims=True), array.shape).astype(array.dtype)
-    ends = target.of(network.values([target.value], np.concatenate([start, array]))[0])
-    wanted = float(ends[1] - ends[0])
-    steps = 32
+    way = (array - start)[0].astype(np.float64)
+    wanted = _differences(network, targets, start)
+    sums = _sums(network, targets, start, [0.0, 1.0]) / 2
+    steps, shares = 32, list(np.arange(1, 32) / 32)
     while True:
-        found = _integral(network, target, start, steps)
-        gap = abs(float(found.sum()) - wanted) / (abs(wanted) or 1.0)
-        if gap <= tolerance or 2 * steps > MOST_STEPS:
-            return Integrated(found.astype(np.float32), steps, gap)
-        steps *= 2
+        sums += _sums(network, targets, start, shares)
+        found = sums / steps * way
+        gaps = np.abs(found.reshape(len(targets), -1).sum(1) - wanted) / np.where(wanted == 0, 1.0, np.abs(wanted))
+        if gaps.max() <= tolerance or 2 * steps > MOST_STEPS:
+            made = found.astype(np.float32)
+            return [Integrated(one, steps, float(gap)) for one, gap in zip(made, gaps, strict=True)]
+        steps, shares = 2 * steps, list(np.arange(1, 2 * steps, 2) / (2 * steps))
 
 
-def _integral(network: Network, target: Target, start: Array, steps: int) -> Array:
+def _differences(network: Network, targets: Sequence[Target], start: Array) -> Array:
+    """Return how much each target differs between the input and where the way begins, (targets,)."""
+    names = list(dict.fromkeys(target.value for target in targets))
+    values = dict(zip(names, network.values(names, [start, network.array]), strict=True))
+    return np.array([np.diff(target.of(values[target.value]))[0] for target in targets])
+
+
+def _sums(network: Network, targets: Sequence[Target], start: Array, shares: Sequence[float]) -> Array:
+    """Return the sum of the gradients at these shares of the way, (targets, ...) float64."""
     way = network.array - start
-    total = np.zeros(way.shape[1:], np.float64)
-    shares = (np.arange(steps) + 0.5) / steps
-    for first in range(0, steps, 8):
-        some = shares[first : first + 8].reshape(-1, *[1] * (way.ndim - 1)).astype(way.dtype)
-        total += gradients(network, target, start + some * way).astype(np.float64).sum(0)
-    return total / steps * way[0]
+    total = np.zeros((len(targets), *way.shape[1:]))
+    for found in gradients(network, targets, (start + way.dtype.type(share) * way for share in shares)):
+        for sums, one in zip(total, found, strict=True):
+            sums += one[0]
+    return total

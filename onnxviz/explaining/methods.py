@@ -73,8 +73,7 @@ class Work:
         passes = self.network.passes(target.value, (layer.value,))
         key = (target.value, layer.value)
         if key not in self._kept:
-            fed, _ = next(self.network.feeds(self.network.array))
-            self._kept = {key: passes.forward(fed)}
+            self._kept = {key: next(self.network.each([self.network.array], passes.forward))}
         kept = self._kept[key]
         found = passes.backward(kept, target.seed(kept[target.value]))[layer.value]
         return layer.maps(kept[layer.value]), layer.maps(found)
@@ -114,21 +113,20 @@ def _class_activation(name: str, work: Work) -> list[Heat]:
 
 
 def _gradient(work: Work) -> list[Heat]:
-    return [Heat(np.abs(work.pixels(input_gradients.gradient(work.network, target))).max(-1)) for target in work.targets]
+    found = input_gradients.gradient(work.network, work.targets)
+    return [Heat(np.abs(work.pixels(one)).max(-1)) for one in found]
 
 
 def _times_input(work: Work) -> list[Heat]:
-    array = work.network.array[0]
-    found = (input_gradients.gradient(work.network, target) * array for target in work.targets)
-    return [Heat(work.pixels(one).sum(-1)) for one in found]
+    found = input_gradients.gradient(work.network, work.targets)
+    return [Heat(work.pixels(one * work.network.array[0]).sum(-1)) for one in found]
 
 
 def _modified(name: str, work: Work) -> list[Heat]:
     if name == "deconvnet":
         _check_switches(work)
     rules = GUIDED if name == "guided" else DECONVNET
-    found = (input_gradients.gradient(work.network, target, rules, name) for target in work.targets)
-    return [Heat(work.pixels(one)) for one in found]
+    return [Heat(work.pixels(one)) for one in input_gradients.gradient(work.network, work.targets, rules, name)]
 
 
 def _check_switches(work: Work) -> None:
@@ -150,13 +148,13 @@ def _check_switches(work: Work) -> None:
 def _smoothgrad(work: Work) -> list[Heat]:
     options = work.options
     settings: Settings = {"samples": options.samples, "noise": options.noise, "seed": options.seed}
-    make = partial(input_gradients.smoothgrad, samples=options.samples, noise=options.noise, seed=options.seed)
-    found = (work.pixels(make(work.network, target)) for target in work.targets)
-    return [Heat(np.sqrt((one.astype(np.float64) ** 2).sum(-1)).astype(np.float32), settings) for one in found]
+    made = input_gradients.smoothgrad(work.network, work.targets, options.samples, options.noise, options.seed)
+    found = (work.pixels(one).astype(np.float64) for one in made)
+    return [Heat(np.sqrt((one**2).sum(-1)).astype(np.float32), settings) for one in found]
 
 
 def _integrated(work: Work) -> list[Heat]:
-    found = (input_gradients.integrated_gradients(work.network, t, work.axes, work.options.gap) for t in work.targets)
+    found = input_gradients.integrated_gradients(work.network, work.targets, work.axes, work.options.gap)
     return [Heat(work.pixels(one.array).sum(-1), {"steps": one.steps, "gap": one.gap}) for one in found]
 
 

@@ -60,6 +60,8 @@ class Passes:
         self._forward = piece_of(cut(made.forward, list(dict.fromkeys([*ends, *shown])), model.types))
         self._backward = piece_of(made.backward)
         self._executors = executor(), executor()
+        for own, piece in zip(self._executors, (self._forward, self._backward), strict=True):
+            own.prepare(piece)
 
     def forward(self, fed: Mapping[str, Array]) -> Mapping[str, Array]:
         """Return the inputs, all that the backward pass reads, the target and the values of `wrt`."""

@@ -67,7 +67,7 @@ def class_targets(network: Network, wanted: str | int, labels: tuple[str, ...] |
             "no output of the model holds class scores: name a unit, --unit LAYER#C, or a place of an output, --at"
         )
     value = outputs[0].value
-    scores = network.values([value], network.array)[0][0]
+    scores = network.values([value], [network.array])[0][0]
     if scores.ndim != 1:
         raise NoMatchError(f"{quoted(value)} is no vector of class scores: --at names one place of an output")
     source = before(model.graph, value)
@@ -126,7 +126,7 @@ def unit_target(network: Network, text: str) -> Target:
     if len(choices) != 1 or choices[0].layer is None:
         raise UsageError(f"a unit is of one layer; {quoted(layer_name)} selects {len(choices)}")
     layer, value = choices[0].layer, choices[0].value
-    array = network.values([value], network.array)[0]
+    array = network.values([value], [network.array])[0]
     axis = channel_axis(layer.layout) if layer.layout and len(layer.layout) == array.ndim else None
     axis = axis if axis is not None else min(1, array.ndim - 1)
     if channel >= array.shape[axis]:
@@ -158,7 +158,7 @@ def output_target(network: Network, text: str) -> Target:
     if name not in names:
         raise NoMatchError(f"no output is called {quoted(name)}{near(name, names)}: there are {listed(map(quoted, names))}")
     value = before(network.model.graph, name)
-    shape = network.values([value], network.array)[0].shape[1:]
+    shape = network.values([value], [network.array])[0].shape[1:]
     if len(place) != len(shape) or any(index >= size for index, size in zip(place, shape, strict=True)):
         raise NoMatchError(f"{quoted(name)} has no place {found[2]}: behind the batch it is {'x'.join(map(str, shape))}")
     return Target(text, value, place, "output")
