@@ -1,6 +1,6 @@
 """`Model`: an ONNX model that was opened; its layers, the same model with more outputs, and its runs.
 
-Nine verbs carry it: `open`, `layers`, `select`, `expose`, `run`, `stream`, `feed`, `verify`, `save`.
+Ten verbs carry it: `open`, `layers`, `select`, `expose`, `run`, `stream`, `gradient`, `feed`, `verify`, `save`.
 """
 
 from __future__ import annotations
@@ -35,8 +35,10 @@ if TYPE_CHECKING:
     from onnxviz.differences import Difference
     from onnxviz.feed.feed import Feed
     from onnxviz.feed.feed_options import FeedOptions
+    from onnxviz.gradient.registry import GradientRule
     from onnxviz.graph.operators.region import Region
     from onnxviz.inference.inference import Inference
+    from onnxviz.inference.model_gradient import ModelGradient
     from onnxviz.inference.model_session import ModelSession
     from onnxviz.runtime.executor import Executor
     from onnxviz.runtime.session import RunOptions
@@ -310,6 +312,40 @@ class Model:
         choices, _ = choices_of(self, layers, exclude, tap)
         return ModelSession(self.inference, choices, replace(run or RunOptions(), many=True))
 
+    def gradient(
+        self,
+        target: str | None = None,
+        wrt: str | Sequence[str] | None = None,
+        *,
+        rules: Mapping[str, GradientRule] | None = None,
+        run: RunOptions | None = None,
+    ) -> ModelGradient:
+        """Return what computes the gradient of a value with respect to others, by ONNX's own operators alone.
+
+        `model.gradient("logits", "image").run("cat.jpg")["image"]` has the sizes of the image as fed, `(N, C, H, W)`.
+
+        Args:
+            target: a layer's or value's name; without one the first output that is of numbers.
+            wrt: inputs, weights, layers or other values; without any, all inputs that are of numbers.
+            rules: rules of operators that stand in place of the usual ones, such as
+                `onnxviz.gradient.overlays.GUIDED`.
+            run: how to run.
+
+        Raises:
+            NoMatchError: A name is not one of the model.
+            UnsupportedError: The target does not depend on a value, or an operator on the way has no gradient.
+        """
+        from onnxviz.inference.model_gradient import ModelGradient
+        from onnxviz.runtime.session import RunOptions
+
+        floats = [spec.name for spec in (*self.inputs, *self.outputs) if (spec.dtype or "").startswith(("float", "bf"))]
+        inputs = [spec.name for spec in self.inputs if spec.name in floats]
+        outputs = [spec.name for spec in self.outputs if spec.name in floats] or [self.outputs[0].name]
+        names = inputs if wrt is None else [wrt] if isinstance(wrt, str) else list(wrt)
+        values = [_value_of(self, name) for name in names]
+        options = replace(run or RunOptions(), many=True)
+        return ModelGradient(self.inference, _value_of(self, target or outputs[0]), values, options, rules)
+
     def verify(self, original: Model, options: RunOptions | None = None) -> Difference:
         """Run this model and `original` on the same random input and compare the outputs that both have.
 
@@ -350,6 +386,17 @@ def choices_of(
         return _noted(model, choices), f"no selection given: {words}"
     choices = choose(layers, graph=graph, layers=model.catalogue, exclude=exclude, tap=tap)
     return _noted(model, choices), ""
+
+
+def _value_of(model: Model, name: str) -> str:
+    """Return the value that a name means: itself, or what the layer of that name puts out."""
+    graph = model.unfolded.graph
+    if name in graph.producers or name in graph.weights or any(spec.name == name for spec in graph.inputs):
+        return name
+    choices, _ = choices_of(model, [name])
+    if len(choices) != 1:
+        raise UsageError(f"a gradient is of one value; {name!r} selects {len(choices)}")
+    return choices[0].value
 
 
 def _noted(model: Model, choices: tuple[Choice, ...]) -> tuple[Choice, ...]:

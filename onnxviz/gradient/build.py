@@ -27,7 +27,7 @@ from onnx.helper import make_graph, make_model, make_node, make_opsetid, make_te
 from onnxviz.errors import UnsupportedError
 from onnxviz.gradient.emit import OPSET, Emitter, Signal
 from onnxviz.gradient.forward import CODES, FLOATS, Forward
-from onnxviz.gradient.holder_opening import opened
+from onnxviz.gradient.holder_opening import laid_out
 from onnxviz.gradient.registry import Adjoint, GradientRule, apply
 from onnxviz.gradient.rules.all_families import RULES
 from onnxviz.graph.cut import check_values, cut, needed_nodes
@@ -35,6 +35,7 @@ from onnxviz.graph.graph import Graph
 from onnxviz.graph.node import Node
 from onnxviz.graph.shapes import infer_types
 from onnxviz.graph.specialise import Decide
+from onnxviz.graph.topology import captured_values
 from onnxviz.layout import Dimension, TensorSpec
 from onnxviz.words import listed, quoted
 
@@ -51,7 +52,7 @@ class GradientOptions:
     Attributes:
         rules: rules that stand in place of the usual ones, such as those of guided backpropagation.
         types: type and shape of each value of the graph, where they were inferred already.
-        probe: asked once, where inference does not tell how many axes a value has.
+        probe: asked once, where inference does not say how many axes a value has.
         decide: finds the conditions of Ifs.
     """
 
@@ -76,6 +77,8 @@ class Backward:
         saved: by the input of the backward model the value of the forward graph that it is.
         shapes: by the input of the backward model the value whose sizes, int64, it is.
         gradients: for each value on the way the name of its gradient in the backward model.
+        source: the graph that was differentiated: the model with its calls and Ifs opened.
+        conditions: what the conditions of the Ifs were; for another input they may be others.
     """
 
     forward: Graph
@@ -87,6 +90,8 @@ class Backward:
     saved: Mapping[str, str]
     shapes: Mapping[str, str]
     gradients: Mapping[str, str]
+    source: Graph
+    conditions: Mapping[str, bool] = field(default_factory=dict)
 
 
 def backward(graph: Graph, target: str, wrt: Sequence[str], options: GradientOptions | None = None) -> Backward:
@@ -105,15 +110,16 @@ def backward(graph: Graph, target: str, wrt: Sequence[str], options: GradientOpt
     """
     options = options or GradientOptions()
     wrt = tuple(dict.fromkeys(wrt))
-    opened_graph = opened(graph, (target, *wrt), options.decide)
-    check_values(opened_graph, [target, *wrt])
-    types = options.types if options.types is not None and opened_graph is graph else infer_types(opened_graph)
-    forward = _probed(Forward(opened_graph, types), target, wrt, options.probe)
-    return _Walk(forward, target, wrt, {**RULES, **options.rules}).backward()
+    flat = laid_out(graph, (target, *wrt), options.decide)
+    check_values(flat.graph, [target, *wrt])
+    types = options.types if options.types is not None and flat.graph is graph else infer_types(flat.graph)
+    forward = _probed(Forward(flat.graph, types), target, wrt, options.probe)
+    made = _WayBack(forward, target, wrt, {**RULES, **options.rules}).backward()
+    return replace(made, conditions=flat.conditions) if flat.conditions else made
 
 
 def _probed(forward: Forward, target: str, wrt: Sequence[str], probe: Probe | None) -> Forward:
-    """Return the graph with what one run tells of values whose rank is not known; sizes may be others in the next."""
+    """Return the graph with what one run says of values whose rank is not known; sizes may be others in the next."""
     if probe is None:
         return forward
     unknown = forward.unknown(target, active_values(forward, wrt))
@@ -141,7 +147,7 @@ def _has_gradient(forward: Forward, node: Node, output: str, active: set[str]) -
     return dtype is None or dtype in FLOATS or (dtype in CODES and forward.is_codes(node, active))
 
 
-class _Walk:
+class _WayBack:
     """The walk from the target back to what is asked for."""
 
     def __init__(self, forward: Forward, target: str, wrt: tuple[str, ...], rules: Mapping[str, GradientRule]) -> None:
@@ -214,7 +220,7 @@ class _Walk:
         sums = {value: self._sum(value) or self._seed for value in self._wrt}
         ends = [make_node("Identity", [sums[value].name], [name], name=name) for value, name in outputs.items()]
         nodes = _needed([*emit.nodes, *ends], outputs.values())
-        read = {value for node in nodes for value in node.input}
+        read = {value for node in nodes for value in (*node.input, *captured_values(node))}
         saved = {name: value for name, value in emit.saved.items() if name in read}
         shapes = {name: value for name, value in emit.shapes.items() if name in read}
         return Backward(
@@ -227,6 +233,7 @@ class _Walk:
             saved=saved,
             shapes=shapes,
             gradients={value: parts[0].name for value, parts in self._gradients.items() if len(parts) == 1},
+            source=self._forward.graph,
         )
 
     def _forward_graph(self, saved: Mapping[str, str], shapes: Mapping[str, str]) -> Graph:
@@ -291,5 +298,5 @@ def _needed(nodes: Sequence[NodeProto], outputs: Iterable[str]) -> list[NodeProt
     for node in reversed(nodes):
         if not wanted.isdisjoint(node.output):
             kept.append(node)
-            wanted.update(node.input)
+            wanted.update((*node.input, *captured_values(node)))
     return kept[::-1]

@@ -6,14 +6,14 @@ constants; values of the forward graph come in by `value`, `shape` and `dim`, an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import NodeProto, TensorProto, numpy_helper
-from onnx.helper import make_node, make_tensor
+from onnx.helper import make_graph, make_node, make_tensor, make_tensor_value_info
 
 from onnxviz.gradient.forward import FLOATS, Forward
 from onnxviz.graph.constants import constant_of
@@ -140,6 +140,10 @@ class Signal:
 
 Operandum: TypeAlias = Signal | int | float | npt.NDArray[Any] | None
 """What an operator takes: a value, a number in the dtype of the gradients, an array as it is, or nothing."""
+
+
+StepWriter: TypeAlias = "Callable[[list[Signal], list[Signal]], tuple[list[Signal], list[Signal]]]"
+"""Writes a step of a Scan: from states and parts the next states, and what is to be stacked."""
 
 
 class Emitter:
@@ -294,6 +298,39 @@ class Emitter:
         zeros = self.zeros(self.concat([size, *rest]))
         added = self.op("ScatterND", zeros, index.unsqueeze([-1]), turned, reduction="add")
         return added.transpose(np.argsort(order).tolist())
+
+    def scan(
+        self, states: Sequence[Signal], elements: Sequence[Signal], step: StepWriter, *, from_the_end: bool
+    ) -> tuple[list[Signal], list[Signal]]:
+        """Write a Scan along the first axis; return the states after the last step and what the steps make, stacked.
+
+        Args:
+            states: what the first step is given.
+            elements: arrays of which each step gets its part.
+            step: writes a step: from states and parts the next states, and what is to be stacked.
+            from_the_end: the last part comes first; what the steps make lies in the order of the elements all the same.
+        """
+        outer, self.nodes = self.nodes, []
+        carried = [Signal(self, self.name("state")) for _ in states]
+        parts = [Signal(self, self.name("part")) for _ in elements]
+        following, stacked = step(carried, parts)
+        kept = [signal.map("Identity") for signal in (*following, *stacked)]
+        nodes, self.nodes = self.nodes, outer
+        given = [make_tensor_value_info(each.name, self.element_type, None) for each in (*carried, *parts)]
+        made = [make_tensor_value_info(each.name, self.element_type, None) for each in kept]
+        body = make_graph(nodes, "step", given, made)
+        turned = [int(from_the_end)]
+        found = self.ops(
+            "Scan",
+            *states,
+            *elements,
+            outputs=len(kept),
+            body=body,
+            num_scan_inputs=len(elements),
+            scan_input_directions=turned * len(elements),
+            scan_output_directions=turned * len(stacked) or None,
+        )
+        return found[: len(following)], found[len(following) :]
 
     def unbroadcast(self, gradient: Signal, result: str, operand: str) -> Signal:
         """Return a gradient of a broadcast result summed down to an operand's sizes."""

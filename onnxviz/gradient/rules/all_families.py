@@ -3,6 +3,37 @@
 from __future__ import annotations
 
 from onnxviz.gradient.registry import RULES
-from onnxviz.gradient.rules import convolution, linear_algebra, norm_layers, pointwise, pooling, reducing, reordering
+from onnxviz.gradient.rules import (
+    attending,
+    convolution,
+    grid_sampling,
+    indexing,
+    interpolation,
+    linear_algebra,
+    norm_layers,
+    pointwise,
+    pooling,
+    recurrence,
+    reducing,
+    reordering,
+    rounding,
+    spectrum,
+)
 
-__all__ = ["RULES", "convolution", "linear_algebra", "norm_layers", "pointwise", "pooling", "reducing", "reordering"]
+__all__ = [
+    "RULES",
+    "attending",
+    "convolution",
+    "grid_sampling",
+    "indexing",
+    "interpolation",
+    "linear_algebra",
+    "norm_layers",
+    "pointwise",
+    "pooling",
+    "recurrence",
+    "reducing",
+    "reordering",
+    "rounding",
+    "spectrum",
+]

@@ -8,7 +8,7 @@ from onnxviz.gradient.emit import Signal
 from onnxviz.gradient.registry import RULES, Adjoint, Gradients, rule
 
 
-class _Reduction:
+class _ReductionBack:
     """A reduction on the way back: its gradient and its output with all axes kept.
 
     Attributes:
@@ -47,18 +47,18 @@ class _Reduction:
         return same * (self.g / same.total(self.axes))
 
 
-def _l2(of: _Reduction) -> Signal:
+def _l2(of: _ReductionBack) -> Signal:
     """x / y, 0 where y is 0."""
     positive = of.y > 0.0
     safe = of.at.emit.op("Where", positive, of.y, 1.0)
     return of.x * (of.g / safe).where(positive)
 
 
-_REDUCTIONS: Mapping[str, Callable[[_Reduction], Signal]] = {
+_REDUCTIONS: Mapping[str, Callable[[_ReductionBack], Signal]] = {
     "ReduceSum": lambda of: of.spread(of.g),
     "ReduceMean": lambda of: of.spread(of.g / of.count),
-    "ReduceMax": _Reduction.shared,
-    "ReduceMin": _Reduction.shared,
+    "ReduceMax": _ReductionBack.shared,
+    "ReduceMin": _ReductionBack.shared,
     "ReduceSumSquare": lambda of: of.g * 2.0 * of.x,
     "ReduceL1": lambda of: of.x.map("Sign") * of.g,
     "ReduceL2": _l2,
@@ -68,7 +68,7 @@ _REDUCTIONS: Mapping[str, Callable[[_Reduction], Signal]] = {
 }
 
 
-def _other_factors(of: _Reduction) -> Signal:
+def _other_factors(of: _ReductionBack) -> Signal:
     """Return for each number the product of the others: y / x, and with one zero among them y without it there."""
     zero = of.x.equals(0.0)
     zeros = zero.number().total(of.axes)
@@ -78,7 +78,7 @@ def _other_factors(of: _Reduction) -> Signal:
     return (product / filled) * zeros.equals(0.0).number() + at_zero
 
 
-def _reduced(function: Callable[[_Reduction], Signal]) -> Callable[[Adjoint], Gradients]:
+def _reduced(function: Callable[[_ReductionBack], Signal]) -> Callable[[Adjoint], Gradients]:
     def write(at: Adjoint) -> Gradients:
         axes = at.known(1, "axes")
         if not axes and at.node.integer("noop_with_empty_axes", 0):
@@ -87,7 +87,7 @@ def _reduced(function: Callable[[_Reduction], Signal]) -> Callable[[Adjoint], Gr
                 return at.g
         else:
             axes = sorted({at.counted(axis) for axis in axes or range(at.rank())})
-        return function(_Reduction(at, axes))
+        return function(_ReductionBack(at, axes))
 
     return write
 
