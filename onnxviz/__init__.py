@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from onnxviz.draw.figure.figure_parts import Figure
     from onnxviz.draw.style import Style
     from onnxviz.errors import OnnxvizError
+    from onnxviz.explaining.explain import explain
+    from onnxviz.explaining.explain_options import ExplainOptions
+    from onnxviz.explaining.explanation import Explanation
     from onnxviz.feed.feed_options import FeedOptions
     from onnxviz.figures.figure_options import FigureOptions
     from onnxviz.figures.make_figure import figure
@@ -36,6 +39,8 @@ _HOMES = {
     "Activation": ("onnxviz.activations", "Activation"),
     "Activations": ("onnxviz.activations", "Activations"),
     "ConvertOptions": ("onnxviz.conversion.convert_options", "ConvertOptions"),
+    "ExplainOptions": ("onnxviz.explaining.explain_options", "ExplainOptions"),
+    "Explanation": ("onnxviz.explaining.explanation", "Explanation"),
     "FeedOptions": ("onnxviz.feed.feed_options", "FeedOptions"),
     "Figure": ("onnxviz.draw.figure.figure_parts", "Figure"),
     "FigureOptions": ("onnxviz.figures.figure_options", "FigureOptions"),
@@ -48,6 +53,7 @@ _HOMES = {
     "ViewOptions": ("onnxviz.viewing.options", "ViewOptions"),
     "bundled": ("onnxviz.bundled", None),
     "convert": ("onnxviz.conversion.convert", "convert"),
+    "explain": ("onnxviz.explaining.explain", "explain"),
     "figure": ("onnxviz.figures.make_figure", "figure"),
     "open": ("onnxviz.opening", "open"),
     "report": ("onnxviz.reporting.report", "report"),
@@ -57,6 +63,8 @@ __all__ = [
     "Activation",
     "Activations",
     "ConvertOptions",
+    "ExplainOptions",
+    "Explanation",
     "FeedOptions",
     "Figure",
     "FigureOptions",
@@ -70,6 +78,7 @@ __all__ = [
     "__version__",
     "bundled",
     "convert",
+    "explain",
     "figure",
     "open",
     "report",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json as json_format
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,8 +15,8 @@ from onnxviz.cli.parameters import option
 from onnxviz.cli.terminal import say, speak_utf8
 
 _METHODS = (
-    "gradcam gradcam++ xgradcam hirescam layercam eigencam gradient gradient-input smoothgrad integrated guided deconvnet "
-    "occlusion rise"
+    "gradcam gradcam++ xgradcam hirescam layercam eigencam gradient gradient-input smoothgrad integrated guided "
+    "deconvnet occlusion rise"
 )
 
 
@@ -26,7 +27,9 @@ def explain(
     method: Annotated[
         str, option("--method", "Methods with commas between them, such as gradcam,rise.", "LIST", _METHODS)
     ] = "gradcam,layercam,smoothgrad,occlusion",
-    target: Annotated[str, option("--class", "A class by name or number; top3: the strongest.", "CLASS", "top3")] = "top3",
+    target: Annotated[
+        str, option("--class", "A class by name or number; top3: the strongest.", "CLASS", "top3")
+    ] = "top3",
     unit: Annotated[str | None, option("--unit", "A unit in its place: LAYER#CHANNEL[@Y,X].", "UNIT")] = None,
     at: Annotated[str | None, option("--at", "A number of an output in its place: NAME[I,J,...].", "PLACE")] = None,
     layers: Annotated[
@@ -92,7 +95,7 @@ def explain(
         raise typer.Exit(4)
 
 
-def _say_targets(document: dict) -> None:
+def _say_targets(document: Mapping[str, Any]) -> None:
     for run in document["runs"]:
         names = dict.fromkeys((one["target"], one["value"]) for one in run["explanations"])
         for name, value in names:

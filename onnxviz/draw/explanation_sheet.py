@@ -96,4 +96,3 @@ def _fitted(picture: Image.Image, longest: int) -> Image.Image:
     if size == picture.size:
         return picture
     return picture.resize(size, Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC)
-

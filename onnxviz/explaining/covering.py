@@ -40,9 +40,7 @@ def occlusion(
     return [(fall / np.maximum(covers, 1)).astype(np.float32) for fall in falls]
 
 
-def rise(
-    network: Network, targets: Sequence[Target], axes: tuple[int, int], masks: int, seed: int
-) -> list[Array]:
+def rise(network: Network, targets: Sequence[Target], axes: tuple[int, int], masks: int, seed: int) -> list[Array]:
     """Return for each target the mean of random masks, weighed by what it is behind them, (H, W).
 
     A mask keeps half of 7 x 7 cells, smoothly, at a random offset; what it covers has the input's own mean (Petsiuk,
@@ -104,4 +102,5 @@ def _between(rows: Array, places: Array) -> Array:
     low = np.minimum(places.astype(int), len(rows) - 1)
     high = np.minimum(low + 1, len(rows) - 1)
     share = (places - low)[:, None]
-    return rows[low] * (1 - share) + rows[high] * share
+    between: Array = rows[low] * (1 - share) + rows[high] * share
+    return between

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,24 @@ def explain(
         return folder.end(given.failures)
 
 
+def explain_one(model: Model, source: Any, method: str, target: str | int, options: ExplainOptions) -> Explanation:
+    """Explain one answer on one input; see `Model.explain`.
+
+    Raises:
+        NoMatchError: There is no such class, unit or place.
+        UnsupportedError: The method cannot be used, or the input is no picture.
+    """
+    check_methods([method])
+    text = str(target)
+    if "#" in text:
+        options = replace(options, unit=text)
+    elif text.endswith("]"):
+        options = replace(options, at=text)
+    options = replace(options, methods=(method,), target=text)
+    network = Network(model, model.feed(source, options.feed), options.run)
+    return explanations(network, options, labels_of(model, options))[0]
+
+
 def labels_of(model: Model, options: ExplainOptions) -> tuple[str, ...] | None:
     """Return the names of the classes: those that are given, else the model's own, None where it has none.
 
@@ -117,7 +136,9 @@ def explanations(
             continue
         seconds = time.perf_counter() - start
         found += [
-            Explanation(name, target, value, heat.array, heat.layer, heat.settings, method.says, method.look, picture, seconds)
+            Explanation(
+                name, target, value, heat.array, heat.layer, heat.settings, method.says, method.look, picture, seconds
+            )
             for target, value, heat in zip(work.targets, values, heats, strict=True)
         ]
     if not found:

@@ -14,6 +14,7 @@ import numpy as np
 from onnxviz.errors import UnsupportedError
 from onnxviz.explaining.network import Network
 from onnxviz.explaining.target import Target
+from onnxviz.feed.feed import Feed
 from onnxviz.layout import Array
 
 if TYPE_CHECKING:
@@ -62,13 +63,12 @@ def gradients(
     name: str = "",
 ) -> Iterator[list[Array]]:
     """Yield for each variant of the input the gradients of the targets, (1, ...); one forward pass serves all."""
-    passes = {value: network.passes(value, (network.input,), rules, name) for value in {t.value for t in targets}}
+    made = {value: network.gradient(value, network.input, rules, name) for value in {t.value for t in targets}}
 
-    def work(fed: Mapping[str, Array]) -> list[Array]:
-        kept = {value: one.forward(fed) for value, one in passes.items()}
-        seeds = ((target, kept[target.value]) for target in targets)
-        found = (passes[target.value].backward(saved, target.seed(saved[target.value])) for target, saved in seeds)
-        return [one[network.input][:1] for one in found]
+    def work(feed: Feed) -> list[Array]:
+        runs = {value: one.forward(feed) for value, one in made.items()}
+        found = ((runs[target.value], target) for target in targets)
+        return [run.backward(target.seed(run.target))[network.input][:1] for run, target in found]
 
     yield from network.each(variants, work)
 

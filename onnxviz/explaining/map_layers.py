@@ -56,13 +56,13 @@ class MapLayers:
     def on_the_way(self, target: str) -> list[MapLayer]:
         """Return those that depend on the input and on which the target depends."""
         values = values_between(self._model.graph, self._input, target)
-        found = {}
+        found: dict[str, MapLayer] = {}
         for layer in self._model.catalogue:
             value = layer.act if layer.act in values else layer.output
             if value in values and value != target:
                 made = self._map_layer(layer.name, value, layer.layout)
                 if made is not None and made.size != (1, 1):
-                    found[value] = made
+                    found.setdefault(value, made)
         return list(found.values())
 
     def last(self, target: str) -> MapLayer:
@@ -107,7 +107,11 @@ class MapLayers:
         if layout is None or len(axes) != 2 or channel_axis(layout) is None or spec is None or spec.shape is None:
             return None
         height, width = (spec.shape[axis] for axis in axes) if len(spec.shape) == len(layout) else (None, None)
-        return MapLayer(name, value, layout, (height, width)) if isinstance(height, int) and isinstance(width, int) else None
+        return (
+            MapLayer(name, value, layout, (height, width))
+            if isinstance(height, int) and isinstance(width, int)
+            else None
+        )
 
 
 def values_between(graph: Graph, source: str, target: str) -> frozenset[str]:

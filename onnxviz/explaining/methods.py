@@ -15,7 +15,8 @@ from onnxviz.explaining.explain_options import ExplainOptions
 from onnxviz.explaining.map_layers import MapLayer, MapLayers, values_between
 from onnxviz.explaining.network import Network
 from onnxviz.explaining.target import Target
-from onnxviz.gradient.modified import DECONVNET, GUIDED
+from onnxviz.gradient.overlays import DECONVNET, GUIDED
+from onnxviz.inference.model_gradient import ForwardRun
 from onnxviz.layout import Array, channel_axis, spatial_axes
 from onnxviz.words import listed, near, quoted
 
@@ -43,7 +44,7 @@ class Work:
     def __init__(self, network: Network, targets: Sequence[Target], options: ExplainOptions) -> None:
         """Keep them; layers are looked for when a method asks."""
         self.network, self.targets, self.options = network, tuple(targets), options
-        self._kept: dict[tuple[str, ...], Mapping[str, Array]] = {}
+        self._run: tuple[tuple[str, str], ForwardRun] | None = None
 
     @cached_property
     def map_layers(self) -> MapLayers:
@@ -70,13 +71,13 @@ class Work:
 
     def layer_maps(self, target: Target, layer: MapLayer) -> tuple[Array, Array]:
         """Return the maps of a layer and their gradient, (C, h, w); the forward pass is run once for all targets."""
-        passes = self.network.passes(target.value, (layer.value,))
         key = (target.value, layer.value)
-        if key not in self._kept:
-            self._kept = {key: next(self.network.each([self.network.array], passes.forward))}
-        kept = self._kept[key]
-        found = passes.backward(kept, target.seed(kept[target.value]))[layer.value]
-        return layer.maps(kept[layer.value]), layer.maps(found)
+        if self._run is None or self._run[0] != key:
+            made = self.network.gradient(target.value, layer.value)
+            self._run = key, made.forward(self.network.feed_of(self.network.array))
+        run = self._run[1]
+        found = run.backward(target.seed(run.target))[layer.value]
+        return layer.maps(run.values[layer.value]), layer.maps(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,9 @@ def _class_activation(name: str, work: Work) -> list[Heat]:
         layer = chosen[-1]
         maps, gradient = work.layer_maps(target, layer)
         if name != "eigencam" and not gradient.any():
-            raise UnsupportedError(f"the gradient of {target.name} at {layer.name} is 0 everywhere: it depends on none of it here")
+            raise UnsupportedError(
+                f"the gradient of {target.name} at {layer.name} is 0 everywhere: it depends on none of it here"
+            )
         cells = f"{layer.size[0]} x {layer.size[1]}"
         found.append(Heat(CLASS_ACTIVATION[name](maps, gradient), {"cells": cells}, layer.name))
     return found
@@ -174,19 +177,35 @@ def _rise(work: Work) -> list[Heat]:
 
 _WHERE = "bright: parts whose maps raise the target"
 METHODS: Mapping[str, Method] = {
-    "gradient": Method(_gradient, "magnitude", "where a small change of a pixel changes the target most; noisy by nature"),
-    "gradient-input": Method(_times_input, "signed alone", "gradient times pixel: what a linear model would add up; noisy"),
-    "smoothgrad": Method(_smoothgrad, "magnitude", "the gradient's size under noise: which pixels matter nearby, not how"),
-    "integrated": Method(_integrated, "signed alone", "shares of the target between grey and the picture; they add up to it"),
-    "guided": Method(partial(_modified, "guided"), "colours", "edges that the units on the way respond to; weakly of the class"),
-    "deconvnet": Method(partial(_modified, "deconvnet"), "colours", "what the max pools' switches put back; hardly of the class"),
+    "gradient": Method(
+        _gradient, "magnitude", "where a small change of a pixel changes the target most; noisy by nature"
+    ),
+    "gradient-input": Method(
+        _times_input, "signed alone", "gradient times pixel: what a linear model would add up; noisy"
+    ),
+    "smoothgrad": Method(
+        _smoothgrad, "magnitude", "the gradient's size under noise: which pixels matter nearby, not how"
+    ),
+    "integrated": Method(
+        _integrated, "signed alone", "shares of the target between grey and the picture; they add up to it"
+    ),
+    "guided": Method(
+        partial(_modified, "guided"), "colours", "edges that the units on the way respond to; weakly of the class"
+    ),
+    "deconvnet": Method(
+        partial(_modified, "deconvnet"), "colours", "what the max pools' switches put back; hardly of the class"
+    ),
     "gradcam": Method(partial(_class_activation, "gradcam"), "heat", f"{_WHERE}; good to about a quarter of a cell"),
     "gradcam++": Method(partial(_class_activation, "gradcam++"), "heat", f"{_WHERE}; small parts count more"),
     "xgradcam": Method(partial(_class_activation, "xgradcam"), "heat", f"{_WHERE}; weights by share"),
     "hirescam": Method(partial(_class_activation, "hirescam"), "heat", f"{_WHERE}; place by place"),
     "layercam": Method(partial(_class_activation, "layercam"), "heat", "places that raise the target, on finer maps"),
-    "eigencam": Method(partial(_class_activation, "eigencam"), "heat", "what the maps have in common; knows of no class"),
-    "occlusion": Method(_occlusion, "signed", "red: grey there lowers the target; blue: it raises it; depends on the patch"),
+    "eigencam": Method(
+        partial(_class_activation, "eigencam"), "heat", "what the maps have in common; knows of no class"
+    ),
+    "occlusion": Method(
+        _occlusion, "signed", "red: grey there lowers the target; blue: it raises it; depends on the patch"
+    ),
     "rise": Method(_rise, "heat", "what random masks kept when the target was high; depends on the masks"),
 }
 """Each method that `explain` knows, by its name."""

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from onnxviz.explaining.passes import Passes
 from onnxviz.feed.feed import Feed
 from onnxviz.graph.cut import cut
+from onnxviz.inference.model_gradient import ModelGradient
 from onnxviz.inference.run_plan import piece_of
 from onnxviz.layout import Array
 from onnxviz.model import Model
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from onnxviz.gradient.registry import GradientRule
 
 Result = TypeVar("Result")
+
 
 class Network:
     """A model on one feed; its main input, the picture, is what varies.
@@ -52,7 +53,7 @@ class Network:
         self._options = replace(options, many=True, threads=1)
         self._side_by_side = options.threads or os.cpu_count() or 1
         self._opened: dict[tuple[str, ...], tuple[Executor, Piece]] = {}
-        self._passes: dict[tuple[str, ...], Passes] = {}
+        self._gradients: dict[tuple[str, ...], ModelGradient] = {}
 
     def values(self, names: Sequence[str], variants: Iterable[Array]) -> list[Array]:
         """Return values of the graph for variants of the input, (1, ...) each; every value is (variants, ...).
@@ -66,37 +67,42 @@ class Network:
             executor.prepare(piece)
             self._opened[key] = executor, piece
         executor, piece = self._opened[key]
-        found = list(self.each(variants, lambda fed: dict(executor.run([piece], fed))))
+        found = list(self.each(variants, lambda fed: dict(executor.run([piece], fed.arrays))))
         return [np.concatenate([values[name][:1] for values in found]) for name in names]
 
-    def each(self, variants: Iterable[Array], work: Callable[[Mapping[str, Array]], Result]) -> Iterator[Result]:
-        """Yield what some work makes of the inputs of each run, in the order of the variants.
+    def each(self, variants: Iterable[Array], work: Callable[[Feed], Result]) -> Iterator[Result]:
+        """Yield what some work makes of the feed of each variant, in the order of the variants.
 
         Where the model has a batch of fixed size, a variant fills it.
         """
-        waiting, size = iter(variants), self._batch_size()
+        waiting = iter(variants)
         with ThreadPoolExecutor(self._side_by_side) as pool:
             while some := list(islice(waiting, 4 * self._side_by_side)):
-                feeds = [{**self.feed.arrays, self.input: _filled(variant, size)} for variant in some]
-                yield from pool.map(work, feeds)
+                yield from pool.map(work, map(self.feed_of, some))
 
     def _batch_size(self) -> int:
         spec = next(spec for spec in self.model.inputs if spec.name == self.input)
         first = spec.shape[0] if spec.shape else None
         return first if isinstance(first, int) else 1
 
-    def passes(
-        self, target: str, wrt: Sequence[str], rules: Mapping[str, GradientRule] | None = None, name: str = ""
-    ) -> Passes:
-        """Return the forward and backward pass from a target to values; opened once for each set of `rules`, by `name`.
+    def gradient(
+        self, target: str, wrt: str, rules: Mapping[str, GradientRule] | None = None, name: str = ""
+    ) -> ModelGradient:
+        """Return the gradient of a value with respect to another; opened once for each set of `rules`, by `name`.
 
         Raises:
             UnsupportedError: An operator on the way has no gradient.
         """
-        key = (name, target, *wrt)
-        if key not in self._passes:
-            self._passes[key] = Passes(self.model, self.feed.arrays, self.executor, target, wrt, rules or {})
-        return self._passes[key]
+        key = (name, target, wrt)
+        if key not in self._gradients:
+            made = ModelGradient(self.model.inference, target, (wrt,), self._options, rules)
+            made.forward(self.feed_of(self.array)).backward()  # opens both models before others run side by side
+            self._gradients[key] = made
+        return self._gradients[key]
+
+    def feed_of(self, variant: Array) -> Feed:
+        """Return the feed with a variant of the input, (1, ...), in its place."""
+        return replace(self.feed, arrays={**self.feed.arrays, self.input: _filled(variant, self._batch_size())})
 
     def executor(self) -> Executor:
         """Return what runs a graph of this model again and again."""

@@ -88,7 +88,13 @@ class ExplanationFolder:
         entries = []
         for number, one in enumerate(found):
             file = f"{one.method}-{safe_name(one.target.name, 40)}-{number:02}.png"
-            save(one.drawn(self._options.theme), self._folder / name / file, enlarged=False, small=False, text=self._text(one))
+            save(
+                one.drawn(self._options.theme),
+                self._folder / name / file,
+                enlarged=False,
+                small=False,
+                text=self._text(one),
+            )
             entries.append({**one.as_json(), "file": file})
             if self._options.raw is not None:
                 self._arrays[f"{len(self._runs):03}-{number:03}"] = one.array
@@ -144,7 +150,9 @@ class ExplanationFolder:
 def made_of(one: Explanation) -> str:
     """Return what an explanation was made of and with, in a few words."""
     parts = [one.layer] if one.layer else []
-    parts += [f"{name} {number_text(value) if isinstance(value, float) else value}" for name, value in one.settings.items()]
+    parts += [
+        f"{name} {number_text(value) if isinstance(value, float) else value}" for name, value in one.settings.items()
+    ]
     return ", ".join(part.removeprefix("cells ") for part in parts if not part.startswith("seed")) or "input"
 
 

@@ -43,13 +43,17 @@ class Target:
 
     def of(self, array: Array) -> Array:
         """Return the numbers of a batch, (N,), of the value, (N, ...)."""
-        return np.asarray(array[(slice(None), *self.place)], np.float64)
+        return np.asarray(array[self._where], np.float64)
 
     def seed(self, array: Array) -> Array:
         """Return 1 at the target and 0 elsewhere, for a gradient."""
-        seed = np.zeros(array.shape, np.float32)
-        seed[(slice(None), *self.place)] = 1
+        seed: Array = np.zeros(array.shape, np.float32)
+        seed[self._where] = 1
         return seed
+
+    @property
+    def _where(self) -> tuple[slice | int, ...]:
+        return (slice(None), *self.place)
 
 
 def class_targets(network: Network, wanted: str | int, labels: tuple[str, ...] | None) -> tuple[Target, ...]:
@@ -130,13 +134,19 @@ def unit_target(network: Network, text: str) -> Target:
     axis = channel_axis(layer.layout) if layer.layout and len(layer.layout) == array.ndim else None
     axis = axis if axis is not None else min(1, array.ndim - 1)
     if channel >= array.shape[axis]:
-        raise NoMatchError(f"{quoted(layer.name)} has {array.shape[axis]} channels, counted from 0: there is no {channel}")
+        raise NoMatchError(
+            f"{quoted(layer.name)} has {array.shape[axis]} channels, counted from 0: there is no {channel}"
+        )
     others = [size for which, size in enumerate(array.shape) if which not in (0, axis)]
     given = [int(part) for part in place.split(",")] if place else None
     if given is not None and (len(given) != len(others) or any(a >= b for a, b in zip(given, others, strict=True))):
         raise NoMatchError(f"{quoted(layer.name)} has no place {place}: its maps are {'x'.join(map(str, others))}")
     if given is None:
-        given = [int(part) for part in np.unravel_index(int(np.argmax(array[0].take(channel, axis - 1))), others)] if others else []
+        given = (
+            [int(part) for part in np.unravel_index(int(np.argmax(array[0].take(channel, axis - 1))), others)]
+            if others
+            else []
+        )
     rest = iter(given)
     index = tuple(channel if which == axis else next(rest) for which in range(1, array.ndim))
     shown = f"{layer.name}#{channel}" + (f"@{','.join(map(str, given))}" if given and math.prod(others) > 1 else "")
@@ -152,13 +162,19 @@ def output_target(network: Network, text: str) -> Target:
     """
     found = re.fullmatch(r"(.+)\[([\d,\s]+)\]", text)
     if found is None:
-        raise UsageError(f"a place of an output is NAME[I,J,...], an index for each axis behind the batch, not {quoted(text)}")
+        raise UsageError(
+            f"a place of an output is NAME[I,J,...], an index for each axis behind the batch, not {quoted(text)}"
+        )
     name, place = found[1], tuple(int(part) for part in found[2].split(","))
     names = [spec.name for spec in network.model.outputs]
     if name not in names:
-        raise NoMatchError(f"no output is called {quoted(name)}{near(name, names)}: there are {listed(map(quoted, names))}")
+        raise NoMatchError(
+            f"no output is called {quoted(name)}{near(name, names)}: there are {listed(map(quoted, names))}"
+        )
     value = before(network.model.graph, name)
     shape = network.values([value], [network.array])[0].shape[1:]
     if len(place) != len(shape) or any(index >= size for index, size in zip(place, shape, strict=True)):
-        raise NoMatchError(f"{quoted(name)} has no place {found[2]}: behind the batch it is {'x'.join(map(str, shape))}")
+        raise NoMatchError(
+            f"{quoted(name)} has no place {found[2]}: behind the batch it is {'x'.join(map(str, shape))}"
+        )
     return Target(text, value, place, "output")
