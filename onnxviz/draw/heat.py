@@ -104,12 +104,14 @@ def _signed_shares(array: Array, percentile: float) -> Array:
 
 def _coloured(colormap: str, shares: Array) -> Array:
     colours = data_colours(colormap).astype(np.float64)
-    return colours[np.rint(shares * (LEVELS - 1)).astype(int)]
+    found: Array = colours[np.rint(shares * (LEVELS - 1)).astype(int)]
+    return found
 
 
 def _greyed(picture: Pixels, share: float) -> Array:
     whole = picture.astype(np.float64)
-    return whole.mean(-1, keepdims=True) * share + whole * (1 - share)
+    found: Array = whole.mean(-1, keepdims=True) * share + whole * (1 - share)
+    return found
 
 
 def _edges(inside: Array) -> Array:
