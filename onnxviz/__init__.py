@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from onnxviz.figures.figure_options import FigureOptions
     from onnxviz.figures.make_figure import figure
     from onnxviz.graph.layers.layer import Layer
+    from onnxviz.mining.mine import mine
+    from onnxviz.mining.mine_options import MineOptions
+    from onnxviz.mining.mined import Mined
     from onnxviz.model import Model
     from onnxviz.opening import open
     from onnxviz.reporting.report import ReportOptions, report
@@ -45,6 +48,8 @@ _HOMES = {
     "Figure": ("onnxviz.draw.figure.figure_parts", "Figure"),
     "FigureOptions": ("onnxviz.figures.figure_options", "FigureOptions"),
     "Layer": ("onnxviz.graph.layers.layer", "Layer"),
+    "MineOptions": ("onnxviz.mining.mine_options", "MineOptions"),
+    "Mined": ("onnxviz.mining.mined", "Mined"),
     "Model": ("onnxviz.model", "Model"),
     "OnnxvizError": ("onnxviz.errors", "OnnxvizError"),
     "ReportOptions": ("onnxviz.reporting.report", "ReportOptions"),
@@ -55,6 +60,7 @@ _HOMES = {
     "convert": ("onnxviz.conversion.convert", "convert"),
     "explain": ("onnxviz.explaining.explain", "explain"),
     "figure": ("onnxviz.figures.make_figure", "figure"),
+    "mine": ("onnxviz.mining.mine", "mine"),
     "open": ("onnxviz.opening", "open"),
     "report": ("onnxviz.reporting.report", "report"),
     "view": ("onnxviz.viewing.view", "view"),
@@ -69,6 +75,8 @@ __all__ = [
     "Figure",
     "FigureOptions",
     "Layer",
+    "MineOptions",
+    "Mined",
     "Model",
     "OnnxvizError",
     "ReportOptions",
@@ -80,6 +88,7 @@ __all__ = [
     "convert",
     "explain",
     "figure",
+    "mine",
     "open",
     "report",
     "view",

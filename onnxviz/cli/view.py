@@ -11,7 +11,7 @@ import typer
 
 from onnxviz.cli import groups, parameters
 from onnxviz.cli.parameters import option
-from onnxviz.cli.terminal import say, speak_utf8
+from onnxviz.cli.terminal import print_table, say, speak_utf8
 from onnxviz.words import listed
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def view(
     show: Annotated[
         bool, option("--show", "Preview in the terminal: the overview, or the picture of a single layer.")
     ] = False,
+    fail_on: parameters.FailingShares = None,
     fail_fast: parameters.FailFast = False,
     resume: parameters.Resume = False,
     json: parameters.Json = False,
@@ -50,9 +51,12 @@ def view(
     """
     from onnxviz.cli.progress import ProgressObserver
     from onnxviz.cli.stages import open_model
+    from onnxviz.errors import VerificationError
+    from onnxviz.results.fail_on import FailOn
     from onnxviz.viewing.options import ViewOptions
     from onnxviz.viewing.view import view as run_view
 
+    bounds = FailOn.parse(fail_on) if fail_on is not None else FailOn({})
     options = ViewOptions(
         layers=selection.layers,
         exclude=selection.exclude,
@@ -74,6 +78,9 @@ def view(
     with ProgressObserver(quiet=quiet, verbose=verbose, tables=not json) as observer:
         record = run_view(open_model(model, quiet=quiet), inputs or [], folder, options, observer)
     report(record, observer, json=json, quiet=quiet, show=show, open_page=output.open_page)
+    broken = bounds.broken(record.health)
+    if broken:
+        raise VerificationError(broken)
     if record.failures:
         raise typer.Exit(4)
 
@@ -89,6 +96,8 @@ def report(
         with (record.directory / "view.json").open(encoding="utf-8") as document:
             shutil.copyfileobj(document, sys.stdout)
         print()
+    elif len(record.runs) > 1:
+        print_health(record)
     for source, error in record.failures:
         say(f"left out: {error}" if source in error else f"left out {source}: {error}")
     reasons = dict.fromkeys(reason for _, reason in record.not_shown)
@@ -105,6 +114,16 @@ def report(
 
         if not webbrowser.open(record.report_path.resolve().as_uri()):
             say(f"no browser could be started: open {record.report_path} yourself")
+
+
+def print_health(record: ViewRecord) -> None:
+    """Print the layers of several inputs that are not well, over all of them."""
+    found = [(layer, layer.health.totals) for layer in record.health]
+    rows = [(layer.name, layer.tap, each.live, each.words) for layer, each in found if each.dead or each.words]
+    if rows:
+        print()
+        titles = (f"layer, over {len(record.runs)} inputs", "tap", "live", "health")
+        print_table(titles, rows, left=(True,) * len(titles))
 
 
 def _preview(record: ViewRecord) -> None:

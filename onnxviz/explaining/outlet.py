@@ -25,6 +25,7 @@ from onnxviz.version import __version__
 from onnxviz.words import number_text
 
 LISTING = "explain.json"
+SCHEMA = "onnxviz.explain/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class ExplanationFolder:
             OutputError: Its place is taken by what onnxviz did not make.
         """
         self._folder = self._stack.enter_context(
-            making_folder(self._path, force=self._options.force, ours=lambda path: holds_only(path, LISTING))
+            making_folder(self._path, force=self._options.force, ours=lambda path: holds_only(path, LISTING, SCHEMA))
         )
         return self
 
@@ -107,7 +108,7 @@ class ExplanationFolder:
     def end(self, failures: Sequence[tuple[str, str]]) -> ExplainRecord:
         """Write `explain.json`, and the arrays that are asked for."""
         document = {
-            "schema": "onnxviz.explain/1",
+            "schema": f"{SCHEMA}1",
             "onnxviz": __version__,
             "model": str(self._model.file.origin),
             "runs": self._runs,
@@ -115,7 +116,7 @@ class ExplanationFolder:
         }
         files = [f"{run['directory']}/{entry['file']}" for run in self._runs for entry in run["explanations"]]
         files += [f"{run['directory']}/{run['sheet']}" for run in self._runs]
-        document["files"] = sorted(str(Path(file)) for file in files)
+        document["files"] = sorted(Path(file).as_posix() for file in files)
         text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1)
         try:
             (self._folder / LISTING).write_text(text, encoding="utf-8")

@@ -87,15 +87,14 @@ def is_ours(folder: Path) -> bool:
         return False
 
 
-def holds_only(folder: Path, listing: str) -> bool:
-    """Return whether a folder holds a listing of ours, the files that its key `files` names, and no other."""
+def holds_only(folder: Path, listing: str, schema: str) -> bool:
+    """Return whether a folder holds the listing of a schema, the files that its key `files` names, and no other."""
     try:
         document = json.loads((folder / listing).read_text(encoding="utf-8"))
-        if not document["schema"].startswith("onnxviz."):
-            return False
-        made = {folder / listing, *(folder / file for file in document["files"])}
-        made |= {parent for file in made for parent in file.parents}
-        return all(path in made or path.name in LEFT_BY_SYSTEMS for path in folder.rglob("*"))
+        made = {listing, *document["files"]}
+        ours = document["schema"].startswith(schema)
+        files = [path for path in folder.rglob("*") if path.is_file() and path.name not in LEFT_BY_SYSTEMS]
+        return ours and all(path.relative_to(folder).as_posix() in made for path in files)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
