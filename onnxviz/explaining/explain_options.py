@@ -29,7 +29,7 @@ class ExplainOptions:
         samples: pictures with noise of `smoothgrad`.
         noise: the deviation of that noise, as a share of the input's range.
         gap: how far integrated gradients may be from their sum, as a share of it; steps are doubled until then.
-        patch: pixels of the square of `occlusion`; None is a seventh of the shorter side.
+        patch: pixels of the square of `occlusion`; None is a third of the shorter side.
         masks: random masks of `rise`.
         seed: of the noise and the masks.
         theme: `dark` or `light`.

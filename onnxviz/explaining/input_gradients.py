@@ -63,7 +63,7 @@ def gradients(
     name: str = "",
 ) -> Iterator[list[Array]]:
     """Yield for each variant of the input the gradients of the targets, (1, ...); one forward pass serves all."""
-    made = {value: network.gradient(value, network.input, rules, name) for value in {t.value for t in targets}}
+    made = {value: network.gradient(value, (network.input,), rules, name) for value in {t.value for t in targets}}
 
     def work(feed: Feed) -> list[Array]:
         runs = {value: one.forward(feed) for value, one in made.items()}

@@ -19,6 +19,10 @@ from onnxviz.model import choices_of
 from onnxviz.words import quoted
 
 
+_WITHIN_BLOCKS = frozenset({"dense", "attention"})
+"""Kinds whose tokens are queries, keys or weights of a block; what blocks hand on are their sums and norms."""
+
+
 @dataclass(frozen=True, slots=True)
 class MapLayer:
     """A value with maps.
@@ -61,6 +65,8 @@ class MapLayers:
             value = layer.act if layer.act in values else layer.output
             if value in values and value != target:
                 made = self._map_layer(layer.name, value, layer.layout)
+                if made is not None and isinstance(made.layout, TokenGrid) and layer.kind in _WITHIN_BLOCKS:
+                    continue
                 if made is not None and made.size != (1, 1):
                     found.setdefault(value, made)
         return list(found.values())
@@ -100,6 +106,8 @@ class MapLayers:
 
     def _map_layer(self, name: str, value: str, layout: str | None) -> MapLayer | None:
         grid = self._grids.get(value)
+        if grid is not None and grid.keys is not None:
+            return None  # attention: places by places
         if grid is not None and not grid.is_said_by(layout):
             return MapLayer(name, value, grid, grid.grid)
         spec = self._types.get(value)

@@ -22,6 +22,8 @@ from onnxviz.words import listed, near, quoted
 
 Settings = Mapping[str, float | str]
 
+_LOOKED_AT = 24
+
 
 @dataclass(frozen=True, slots=True)
 class Heat:
@@ -44,7 +46,7 @@ class Work:
     def __init__(self, network: Network, targets: Sequence[Target], options: ExplainOptions) -> None:
         """Keep them; layers are looked for when a method asks."""
         self.network, self.targets, self.options = network, tuple(targets), options
-        self._run: tuple[tuple[str, str], ForwardRun] | None = None
+        self._run: tuple[tuple[str, ...], ForwardRun] | None = None
 
     @cached_property
     def map_layers(self) -> MapLayers:
@@ -70,14 +72,35 @@ class Work:
         return array.transpose(order).reshape(*(array.shape[axis] for axis in order[:2]), -1)
 
     def layer_maps(self, target: Target, layer: MapLayer) -> tuple[Array, Array]:
-        """Return the maps of a layer and their gradient, (C, h, w); the forward pass is run once for all targets."""
-        key = (target.value, layer.value)
-        if self._run is None or self._run[0] != key:
-            made = self.network.gradient(target.value, layer.value)
-            self._run = key, made.forward(self.network.feed_of(self.network.array))
-        run = self._run[1]
+        """Return the maps of a layer and their gradient, (C, h, w)."""
+        run = self._forward(target, (layer.value,))
         found = run.backward(target.seed(run.target))[layer.value]
         return layer.maps(run.values[layer.value]), layer.maps(found)
+
+    def reached(self, target: Target, layer: MapLayer) -> MapLayer:
+        """Return a layer, or the last one before it where the gradient at its places is not 0.
+
+        Of a transformer only the class token goes on behind the last attention: what it says of the places lies before.
+        """
+        if self.layer_maps(target, layer)[1].any():
+            return layer
+        layers = self.map_layers.on_the_way(target.value)
+        before = layers[: layers.index(layer)][-_LOOKED_AT:]
+        if before:
+            run = self._forward(target, tuple(one.value for one in before))
+            found = run.backward(target.seed(run.target))
+            for one in reversed(before):
+                if one.maps(found[one.value]).any():
+                    return one
+        return layer
+
+    def _forward(self, target: Target, values: tuple[str, ...]) -> ForwardRun:
+        """Return the forward pass from which gradients at values are had; the last one is kept for further targets."""
+        key = (target.value, *values)
+        if self._run is None or self._run[0] != key:
+            made = self.network.gradient(target.value, values)
+            self._run = key, made.forward(self.network.feed_of(self.network.array))
+        return self._run[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +126,8 @@ def _class_activation(name: str, work: Work) -> list[Heat]:
         if work.options.layers is not None:
             chosen = layers.named(work.options.layers, target.value)
         else:
-            chosen = [layers.larger(target.value) if name == "layercam" else layers.last(target.value)]
+            last = layers.larger(target.value) if name == "layercam" else layers.last(target.value)
+            chosen = [last if name == "eigencam" else work.reached(target, last)]
         layer = chosen[-1]
         maps, gradient = work.layer_maps(target, layer)
         if name != "eigencam" and not gradient.any():
@@ -163,15 +187,16 @@ def _integrated(work: Work) -> list[Heat]:
 
 def _occlusion(work: Work) -> list[Heat]:
     sides = [work.network.array.shape[axis] for axis in work.axes]
-    patch = work.options.patch or max(1, round(min(sides) / 7))
-    stride = max(1, patch // 2)
-    found = covering.occlusion(work.network, work.targets, work.axes, patch, stride)
+    patch = work.options.patch or max(1, round(min(sides) / 3))
+    stride = max(1, patch // 4)
+    watched = [target.watched for target in work.targets]
+    found = covering.occlusion(work.network, watched, work.axes, patch, stride)
     return [Heat(one, {"patch": patch, "stride": stride, "fill": "mean"}) for one in found]
 
 
 def _rise(work: Work) -> list[Heat]:
-    options = work.options
-    found = covering.rise(work.network, work.targets, work.axes, options.masks, options.seed)
+    options, watched = work.options, [target.watched for target in work.targets]
+    found = covering.rise(work.network, watched, work.axes, options.masks, options.seed)
     return [Heat(one, {"masks": options.masks, "seed": options.seed, "fill": "mean"}) for one in found]
 
 
@@ -204,9 +229,9 @@ METHODS: Mapping[str, Method] = {
         partial(_class_activation, "eigencam"), "heat", "what the maps have in common; knows of no class"
     ),
     "occlusion": Method(
-        _occlusion, "signed", "red: grey there lowers the target; blue: it raises it; depends on the patch"
+        _occlusion, "signed", "red: a grey square there lowers the answer; blue: it raises it; depends on the square"
     ),
-    "rise": Method(_rise, "heat", "what random masks kept when the target was high; depends on the masks"),
+    "rise": Method(_rise, "heat", "what random masks kept when the answer was strong; depends on the masks"),
 }
 """Each method that `explain` knows, by its name."""
 

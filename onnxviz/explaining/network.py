@@ -86,16 +86,16 @@ class Network:
         return first if isinstance(first, int) else 1
 
     def gradient(
-        self, target: str, wrt: str, rules: Mapping[str, GradientRule] | None = None, name: str = ""
+        self, target: str, wrt: tuple[str, ...], rules: Mapping[str, GradientRule] | None = None, name: str = ""
     ) -> ModelGradient:
-        """Return the gradient of a value with respect to another; opened once for each set of `rules`, by `name`.
+        """Return the gradient of a value with respect to others; opened once for each set of `rules`, by `name`.
 
         Raises:
             UnsupportedError: An operator on the way has no gradient.
         """
-        key = (name, target, wrt)
+        key = (name, target, *wrt)
         if key not in self._gradients:
-            made = ModelGradient(self.model.inference, target, (wrt,), self._options, rules)
+            made = ModelGradient(self.model.inference, target, wrt, self._options, rules)
             made.forward(self.feed_of(self.array)).backward()  # opens both models before others run side by side
             self._gradients[key] = made
         return self._gradients[key]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,6 +32,7 @@ class Target:
         kind: `class`, `unit` or `output`.
         index: the number of the class or channel, None for a place of an output.
         score: what the model's output says of a class: the share of a softmax, or the score itself; None for others.
+        output: the output that says it, which is watched where no gradient is needed; empty where it is the value.
     """
 
     name: str
@@ -40,6 +41,12 @@ class Target:
     kind: str
     index: int | None = None
     score: float | None = None
+    output: str = ""
+
+    @property
+    def watched(self) -> Target:
+        """What methods without a gradient watch: of a class its share, which what speaks for another lowers too."""
+        return replace(self, value=self.output or self.value)
 
     def of(self, array: Array) -> Array:
         """Return the numbers of a batch, (N,), of the value, (N, ...)."""
@@ -79,7 +86,7 @@ def class_targets(network: Network, wanted: str | int, labels: tuple[str, ...] |
     found = []
     for index in _class_indices(wanted, scores, names):
         name = names[index] if names is not None else f"class {index}"
-        found.append(Target(name, source, (index,), "class", index, float(scores[index])))
+        found.append(Target(name, source, (index,), "class", index, float(scores[index]), value))
     return tuple(found)
 
 

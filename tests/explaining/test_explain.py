@@ -11,6 +11,7 @@ from PIL import Image
 
 import onnxviz
 from onnxviz import ExplainOptions, FeedOptions
+from onnxviz.draw.heat import stretched
 from onnxviz.errors import InputError, NoMatchError, OutputError, UnsupportedError, UsageError
 from onnxviz.results.observer import Observer
 
@@ -60,16 +61,23 @@ def test_smoothgrad_of_what_noise_does_not_change_is_the_gradient(scoring: onnxv
 def test_occlusion_is_the_fall_where_a_square_is_grey(scoring: onnxviz.Model, picture: np.ndarray) -> None:
     found = explained(scoring, picture, "occlusion", 0, patch=2)
     assert found.settings == {"patch": 2, "stride": 1, "fill": "mean"}
-    image, fill = picture[..., 0] / 255.0, 0.25
+    image, fill = picture / 255.0, np.array([0.25, 0.25, 0])
+
+    def share(pixels: np.ndarray) -> float:
+        red, green = np.maximum(pixels[..., :2] - 0.2, 0).mean((0, 1))
+        scores = np.exp([red, 2 * green, green - red])
+        return scores[0] / scores.sum()
+
     falls, covers = np.zeros((4, 4)), np.zeros((4, 4))
     for y in range(3):
         for x in range(3):
             covered = image.copy()
             covered[y : y + 2, x : x + 2] = fill
-            fall = (np.maximum(image - 0.2, 0) - np.maximum(covered - 0.2, 0)).mean()
+            fall = share(image) - share(covered)
             falls[y : y + 2, x : x + 2] += fall
             covers[y : y + 2, x : x + 2] += 1
     np.testing.assert_allclose(found.array, falls / covers, atol=1e-6)
+    assert found.value == pytest.approx(0.2)
 
 
 def test_rise_is_bright_where_the_target_is(scoring: onnxviz.Model, picture: np.ndarray) -> None:
@@ -198,3 +206,11 @@ def test_the_cat_s_class_lies_on_its_face(bundled_model: Path, cat: Path) -> Non
     # The face, from brow to chin, between the ears.
     assert 60 < rows < 170
     assert 50 < columns < 180
+
+
+@pytest.mark.parametrize("name", ["cat", "coffee", "rocket"])
+def test_covering_agrees_with_class_activation(bundled_model: Path, name: str) -> None:
+    model, source = onnxviz.open(bundled_model), onnxviz.bundled.picture(name)
+    one, other = (stretched(model.explain(source, method=how).array, (28, 28)) for how in ("gradcam", "occlusion"))
+    ranks = [np.argsort(np.argsort(heat.ravel())) for heat in (one, other)]
+    assert np.corrcoef(*ranks)[0, 1] > 0.25
