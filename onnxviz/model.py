@@ -1,6 +1,7 @@
 """`Model`: an ONNX model that was opened; its layers, the same model with more outputs, and its runs.
 
-Ten verbs carry it: `open`, `layers`, `select`, `expose`, `run`, `stream`, `gradient`, `feed`, `verify`, `save`.
+Eleven verbs carry it: `open`, `layers`, `select`, `expose`, `run`, `stream`, `gradient`, `explain`, `feed`, `verify`,
+`save`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from onnxviz.errors import ExecutionError, NoMatchError, RunError, UsageError
 from onnxviz.graph.computed import Computed, find_computed, hidden_weights, listing, written_out
@@ -31,6 +32,8 @@ from onnxviz.words import listed, quoted
 if TYPE_CHECKING:
     from onnxviz.activations import Activation, Activations
     from onnxviz.differences import Difference
+    from onnxviz.explaining.explain_options import ExplainChanges
+    from onnxviz.explaining.explanation import Explanation
     from onnxviz.feed.feed import Feed
     from onnxviz.feed.feed_options import FeedOptions
     from onnxviz.gradient.registry import GradientRule
@@ -201,6 +204,27 @@ class Model:
         """
         self.file.check_complete()
         (write_linked if linked else write_standalone)(self.graph, self.file, Path(path), force=force)
+
+    def explain(
+        self, source: Any, *, method: str = "gradcam", target: str | int = "top1", **changes: Unpack[ExplainChanges]
+    ) -> Explanation:
+        """Return why the model answers as it does on a picture: `.array`, `.image`, `.target` and `.value`.
+
+        Args:
+            source: a picture; see `run`.
+            method: such as `gradcam`, `layercam`, `smoothgrad`, `integrated`, `occlusion`.
+            target: a class by its name or number, `top1` for the strongest, a unit `LAYER#CHANNEL` or
+                `LAYER#CHANNEL@Y,X`, or a place of an output `NAME[I,J,...]`.
+            changes: fields of `ExplainOptions`, such as `layers="conv[-1]"` or `samples=50`.
+
+        Raises:
+            NoMatchError: There is no such class, unit or place.
+            UnsupportedError: The method cannot be used on this model, or the input is no picture.
+        """
+        from onnxviz.explaining.explain import explain_one
+        from onnxviz.explaining.explain_options import ExplainOptions
+
+        return explain_one(self, source, method, target, ExplainOptions(**changes))
 
     def feed(self, source: Any = None, options: FeedOptions | None = None) -> Feed:
         """Turn one source (see `run`) into the arrays that the model takes.
