@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from onnxviz.graph.completion import with_names
 from onnxviz.graph.graph import Graph
 from onnxviz.layout import Dimension, TensorSpec
 
@@ -34,7 +35,7 @@ class Fields:
     def _known(self) -> Mapping[str, ReceptiveField]:
         from onnxviz.graph.operators.receptive_field import receptive_fields
 
-        return receptive_fields(self._graph, self._types)
+        return receptive_fields(self._graph, with_names(self._graph, self._types))
 
 
 @dataclass(frozen=True, slots=True)
