@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from onnxviz.graph.completion import with_names
 from onnxviz.graph.graph import Graph
 from onnxviz.layout import Dimension, TensorSpec
 
@@ -33,6 +32,7 @@ class Fields:
 
     @cached_property
     def _known(self) -> Mapping[str, ReceptiveField]:
+        from onnxviz.graph.completion import with_names
         from onnxviz.graph.operators.receptive_field import receptive_fields
 
         return receptive_fields(self._graph, with_names(self._graph, self._types))
