@@ -59,7 +59,7 @@ class Collector(AbstractContextManager["Collector"]):
         self.look = ReportLook()
         # Activations with the same name, value, form and channels in two runs are one layer; a number tells apart those
         # alike within a run.
-        self._layers: dict[tuple[str, str, str, int, int], _Place] = {}
+        self._layers: dict[tuple[str, str, str, int, int], _LayerParts] = {}
 
     def add(
         self,
@@ -124,15 +124,15 @@ class Collector(AbstractContextManager["Collector"]):
             for (_, _, _, channels, _), place in self._layers.items()
         )
 
-    def _place(self, facts: LayerFacts, channels: int) -> _Place:
+    def _place(self, facts: LayerFacts, channels: int) -> _LayerParts:
         """Return the layer to which the current run adds; layers that look the same are kept apart."""
         keys = ((facts.name, facts.output, facts.form, channels, number) for number in count())
-        places = (self._layers.setdefault(key, _Place(facts)) for key in keys)
+        places = (self._layers.setdefault(key, _LayerParts(facts)) for key in keys)
         return next(place for place in places if len(self.runs) not in place.parts)
 
 
 @dataclass(slots=True)
-class _Place:
+class _LayerParts:
     """A layer while runs are added: its parts by run, and of a very long vector the units kept, None for all.
 
     Which these are the first run decides, so that all runs show the same.
