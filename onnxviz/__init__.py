@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from onnxviz.figures.figure_options import FigureOptions
     from onnxviz.figures.make_figure import figure
     from onnxviz.graph.layers.layer import Layer
+    from onnxviz.mining.mine import mine
+    from onnxviz.mining.mine_options import MineOptions
+    from onnxviz.mining.mined import Mined
     from onnxviz.model import Model
     from onnxviz.opening import open
     from onnxviz.reporting.report import ReportOptions, report
@@ -40,6 +43,8 @@ _HOMES = {
     "Figure": ("onnxviz.draw.figure.figure_parts", "Figure"),
     "FigureOptions": ("onnxviz.figures.figure_options", "FigureOptions"),
     "Layer": ("onnxviz.graph.layers.layer", "Layer"),
+    "MineOptions": ("onnxviz.mining.mine_options", "MineOptions"),
+    "Mined": ("onnxviz.mining.mined", "Mined"),
     "Model": ("onnxviz.model", "Model"),
     "OnnxvizError": ("onnxviz.errors", "OnnxvizError"),
     "ReportOptions": ("onnxviz.reporting.report", "ReportOptions"),
@@ -49,6 +54,7 @@ _HOMES = {
     "bundled": ("onnxviz.bundled", None),
     "convert": ("onnxviz.conversion.convert", "convert"),
     "figure": ("onnxviz.figures.make_figure", "figure"),
+    "mine": ("onnxviz.mining.mine", "mine"),
     "open": ("onnxviz.opening", "open"),
     "report": ("onnxviz.reporting.report", "report"),
     "view": ("onnxviz.viewing.view", "view"),
@@ -61,6 +67,8 @@ __all__ = [
     "Figure",
     "FigureOptions",
     "Layer",
+    "MineOptions",
+    "Mined",
     "Model",
     "OnnxvizError",
     "ReportOptions",
@@ -71,6 +79,7 @@ __all__ = [
     "bundled",
     "convert",
     "figure",
+    "mine",
     "open",
     "report",
     "view",

@@ -20,8 +20,6 @@ from onnxviz.graph.layers.catalogue import catalogue
 from onnxviz.graph.layers.families import Families
 from onnxviz.graph.layers.layer import Layer
 from onnxviz.graph.layers.layer_table import LayerTable
-from onnxviz.graph.selection.choices import Choice, SelectionText, choose
-from onnxviz.graph.selection.defaults import default_choices
 from onnxviz.graph.shapes import fix_inputs, infer_types
 from onnxviz.graph.storage.model_file import ModelFile
 from onnxviz.graph.unfold import Unfolded, unfold
@@ -36,6 +34,7 @@ if TYPE_CHECKING:
     from onnxviz.feed.feed import Feed
     from onnxviz.feed.feed_options import FeedOptions
     from onnxviz.graph.operators.region import Region
+    from onnxviz.graph.selection.choices import Choice, SelectionText
     from onnxviz.inference.inference import Inference
     from onnxviz.inference.model_session import ModelSession
     from onnxviz.runtime.executor import Executor
@@ -344,6 +343,10 @@ def choices_of(
         SelectionError: The selection cannot be read.
         NoMatchError: It matches nothing.
     """
+    # Not at the top: listing needs nothing of it.
+    from onnxviz.graph.selection.choices import choose
+    from onnxviz.graph.selection.defaults import default_choices
+
     graph = model._listing
     if layers is None:
         choices, words = default_choices(graph, model.catalogue, tap, exclude)

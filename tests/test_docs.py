@@ -23,6 +23,8 @@ def folder(tmp_path: Path, bundled_model: Path, monkeypatch: pytest.MonkeyPatch)
     shutil.copy(bundled_model, tmp_path / "model.onnx")
     for picture in ("cat.jpg", "coffee.jpg"):
         shutil.copy(ROOT / "models" / "pictures" / picture, tmp_path)
+        (tmp_path / "photos" / picture[:-4]).mkdir(parents=True)
+        shutil.copy(tmp_path / picture, tmp_path / "photos" / picture[:-4])
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("webbrowser.open", lambda address: True)
     return tmp_path

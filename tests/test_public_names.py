@@ -21,8 +21,18 @@ def public(thing: object) -> set[str]:
 def test_the_package() -> None:
     assert onnxviz.__all__ == [
         *("Activation", "Activations", "ConvertOptions", "FeedOptions", "Figure", "FigureOptions", "Layer"),
-        *("Model", "OnnxvizError", "ReportOptions", "RunOptions", "Style", "ViewOptions", "__version__", "bundled"),
-        *("convert", "figure", "open", "report", "view"),
+        *(
+            "MineOptions",
+            "Mined",
+            "Model",
+            "OnnxvizError",
+            "ReportOptions",
+            "RunOptions",
+            "Style",
+            "ViewOptions",
+            "__version__",
+        ),
+        *("bundled", "convert", "figure", "mine", "open", "report", "view"),
     ]
     assert set(onnxviz.__all__) <= set(dir(onnxviz))
     for name in onnxviz.__all__:
@@ -47,6 +57,6 @@ def test_a_layer(doubling_model: Path) -> None:
 
 def test_an_activation() -> None:
     facts = {"name", "value", "tap", "array", "layout", "layout_assumed", "op", "read_from", "dtype", "dequantised"}
-    facts |= {"quantised", "steps", "tokens", "arrangement", "is_attention", "seen_by"}
+    facts |= {"quantised", "steps", "tokens", "arrangement", "is_attention", "seen_by", "bounds", "health"}
     assert public(onnxviz.Activation) == facts | {"caption_line", "maps", "pages", "montage"}
     assert public(onnxviz.Activations) == {"save", "load", "keys", "values", "items", "get"}

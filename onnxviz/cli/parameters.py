@@ -84,6 +84,9 @@ SameScale = Annotated[bool, option("--same-scale", "One --scale for a layer of a
 Like = Annotated[Path | None, option("--like", "Overviews with the layers and channels of an earlier one.", "DIR")]
 Labels = Annotated[Path | None, option("--labels", "Class names, one a line; else the model's own.", "FILE")]
 Resume = Annotated[bool, option("--resume", "Go on where this command was interrupted.")]
+FailingShares = Annotated[
+    str | None, option("--fail-on", "Exit with 7 past such shares, as nan,inf,dead=0.5,saturated=0.05.", "LIST")
+]
 FailFast = Annotated[bool, option("--fail-fast", "Stop at the first input that cannot be used.")]
 OpenPage = Annotated[bool, option("--open", "Open the page in the browser.")]
 Json = Annotated[bool, option("--json", "Print one JSON document.")]

@@ -12,7 +12,7 @@ import typer
 
 from onnxviz.cli import groups, parameters
 from onnxviz.cli.parameters import option
-from onnxviz.cli.terminal import colours, say, speak_utf8
+from onnxviz.cli.terminal import colours, print_table, say, speak_utf8
 from onnxviz.words import listed
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def view(
         bool, option("--show", "Preview in the terminal: the overview, or the picture of a single layer.")
     ] = False,
     show_as: parameters.ShowAs = "auto",
+    fail_on: parameters.FailingShares = None,
     fail_fast: parameters.FailFast = False,
     resume: parameters.Resume = False,
     json: parameters.Json = False,
@@ -52,9 +53,12 @@ def view(
     """
     from onnxviz.cli.progress import ProgressObserver
     from onnxviz.cli.stages import open_model
+    from onnxviz.errors import VerificationError
+    from onnxviz.results.fail_on import FailOn
     from onnxviz.viewing.options import ViewOptions
     from onnxviz.viewing.view import view as run_view
 
+    bounds = FailOn.parse(fail_on) if fail_on is not None else FailOn({})
     options = ViewOptions(
         layers=selection.layers,
         exclude=selection.exclude,
@@ -79,6 +83,9 @@ def view(
     report(
         record, observer, json=json, quiet=quiet, show=parameters.preview_of(show, show_as), open_page=output.open_page
     )
+    broken = bounds.broken(record.health)
+    if broken:
+        raise VerificationError(broken)
     if record.failures:
         raise typer.Exit(4)
 
@@ -97,6 +104,8 @@ def report(
         with (record.directory / "view.json").open(encoding="utf-8") as document:
             shutil.copyfileobj(document, sys.stdout)
         print()
+    elif len(record.runs) > 1:
+        print_health(record)
     for source, error in record.failures:
         say(f"left out: {error}" if source in error else f"left out {source}: {error}")
     reasons = dict.fromkeys(reason for _, reason in record.not_shown)
@@ -113,6 +122,16 @@ def report(
 
         if not webbrowser.open(record.report_path.resolve().as_uri()):
             say(f"no browser could be started: open {record.report_path} yourself")
+
+
+def print_health(record: ViewRecord) -> None:
+    """Print the layers of several inputs that are not well, over all of them."""
+    found = [(layer, layer.health.totals) for layer in record.health]
+    rows = [(layer.name, layer.tap, each.live, each.words) for layer, each in found if each.dead or each.words]
+    if rows:
+        print()
+        titles = (f"layer, over {len(record.runs)} inputs", "tap", "live", "health")
+        print_table(titles, rows, left=(True,) * len(titles))
 
 
 def _preview(record: ViewRecord, show_as: str) -> None:

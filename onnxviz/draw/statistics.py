@@ -9,12 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxviz.extremes import Extremes, as_floats, is_constant
 from onnxviz.layout import Array
 
 Floats = NDArray[np.float64]
-
-CONSTANT = 1e-6
-"""A range this small, as a share of the greatest magnitude, is a constant but for rounding."""
 
 MOST_CHANNELS = 1 << 15
 """More channels than this are not listed one by one. Usual vocabularies and lists of classes have fewer, maps that were
@@ -54,6 +52,11 @@ class ChannelStatistics:
         return ~self.constant & ~np.isnan(self.minimum)
 
     @property
+    def extremes(self) -> Extremes:
+        """The ends of each channel, and how many of its values are not finite."""
+        return Extremes(self.minimum, self.maximum, self.nan, self.inf)
+
+    @property
     def range(self) -> tuple[float, float]:
         """The least and the greatest finite value of the layer; NaN if no value is finite."""
         return float(np.fmin.reduce(self.minimum, initial=np.nan)), float(np.fmax.reduce(self.maximum, initial=np.nan))
@@ -82,7 +85,7 @@ def channel_statistics(maps: Array) -> ChannelStatistics:
         for channel in np.flatnonzero(~np.isfinite(columns).all(axis=0)):
             columns[:, channel], counts[:, channel] = _careful(values[channel].astype(np.float64))
     minimum, maximum, mean, deviation = columns
-    constant = _constant(minimum, maximum) & (counts.sum(axis=0) == 0) & (values.shape[1] > 1)
+    constant = is_constant(minimum, maximum) & (counts.sum(axis=0) == 0) & (values.shape[1] > 1)
     return ChannelStatistics(minimum, maximum, mean, deviation, counts[0], counts[1], constant)
 
 
@@ -94,7 +97,7 @@ def channel_extremes(maps: Array) -> ChannelStatistics:
             minimum, maximum = values.min(axis=1).astype(np.float64), values.max(axis=1).astype(np.float64)
         if np.isfinite(minimum).all() and np.isfinite(maximum).all():
             unknown, none = np.full(len(values), np.nan), np.zeros(len(values), np.int64)
-            constant = _constant(minimum, maximum) & (values.shape[1] > 1)
+            constant = is_constant(minimum, maximum) & (values.shape[1] > 1)
             return ChannelStatistics(minimum, maximum, unknown, unknown, none, none, constant)
     return channel_statistics(values)
 
@@ -137,18 +140,6 @@ def not_finite(values: Array, nan: bool = True) -> list[str]:
     return [name for name, there in found.items() if there]
 
 
-def as_floats(maps: Array) -> Array:
-    """Return maps as float32 or float64, which of them holds their values; an array of these types is not copied.
-
-    numpy finds the minimum of float16 fifty times slower than that of float32.
-    """
-    if maps.dtype in (np.float32, np.float64):
-        return maps
-    narrow = maps.dtype.kind in "biu" and maps.dtype.itemsize <= 2
-    wide = maps.dtype.kind in "iufc" and maps.dtype.itemsize >= 4
-    return maps.astype(np.float32 if narrow or not wide else np.float64)
-
-
 def channel_blocks(values: Array) -> Iterator[slice]:
     """Cut channels (C, ...) into groups that are worked on at once, about 256 KiB of float32 each."""
     step = max(1, _BLOCK // max(1, math.prod(values.shape[1:])))
@@ -163,12 +154,6 @@ def _single_values(values: Array) -> ChannelStatistics:
     return ChannelStatistics(
         known, known, known, deviation, nan.astype(np.int64), (~finite & ~nan).astype(np.int64), none
     )
-
-
-def _constant(minimum: Floats, maximum: Floats) -> NDArray[np.bool_]:
-    with np.errstate(all="ignore"):
-        spread = maximum - minimum
-        return spread <= CONSTANT * np.maximum(np.abs(minimum), np.abs(maximum))
 
 
 def _moments(values: Array) -> Floats:

@@ -156,7 +156,7 @@ def _with(graph: Graph, appended: Mapping[str, NodeProto]) -> Graph:
     domains = {entry.domain for entry in proto.opset_import}
     if _MICROSOFT not in domains and any(node.domain == _MICROSOFT for node in appended.values()):
         proto.opset_import.add(domain=_MICROSOFT, version=1)
-    return Graph.from_proto(proto)
+    return Graph.from_checked(proto)
 
 
 def _free_name(graph: Graph, value: str) -> str:

@@ -10,6 +10,7 @@ from onnxviz.activations import Activation
 from onnxviz.classes.classes import Classes
 from onnxviz.classes.scores import Scores
 from onnxviz.draw.arrange import arrange_axes
+from onnxviz.draw.channel_health import channel_health
 from onnxviz.draw.encode import save
 from onnxviz.draw.kinds import draw_maps
 from onnxviz.draw.overview import Head, OverviewRow, draw_overview, summarise
@@ -194,6 +195,7 @@ def _record(
         range=statistics.range,
         layer=layer,
         pictures=pictures,
+        health=channel_health(activation.array, activation.arrangement, activation.bounds, statistics),
         dequantised=activation.dequantised,
         irregular=irregular_words(activation.maps(), statistics),
         quantised=activation.quantised,
