@@ -1,6 +1,7 @@
 """`Model`: an ONNX model that was opened; its layers, the same model with more outputs, and its runs.
 
-Ten verbs carry it: `open`, `layers`, `select`, `expose`, `run`, `stream`, `gradient`, `feed`, `verify`, `save`.
+Eleven verbs carry it: `open`, `layers`, `select`, `expose`, `run`, `stream`, `gradient`, `explain`, `feed`, `verify`,
+`save`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from onnxviz.errors import ExecutionError, NoMatchError, RunError, UsageError
 from onnxviz.graph.computed import Computed, find_computed, hidden_weights, listing, written_out
@@ -31,6 +32,8 @@ from onnxviz.words import listed, quoted
 if TYPE_CHECKING:
     from onnxviz.activations import Activation, Activations
     from onnxviz.differences import Difference
+    from onnxviz.explaining.explain_options import ExplainChanges
+    from onnxviz.explaining.explanation import Explanation
     from onnxviz.feed.feed import Feed
     from onnxviz.feed.feed_options import FeedOptions
     from onnxviz.gradient.registry import GradientRule
@@ -125,19 +128,19 @@ class Model:
         return find_computed(self.graph, self.types)
 
     @cached_property
-    def _listing(self) -> Graph:
-        """The graph with all that a run can compute among its values; it is never run."""
+    def flat(self) -> Graph:
+        """The flat graph with all that a run can compute among its values; it is never run."""
         return listing(self.unfolded.graph, self._computed)
 
     @cached_property
     def catalogue(self) -> tuple[Layer, ...]:
         """Every layer of a kind worth looking at, those inside functions and bodies included, in graph order."""
-        return catalogue(self._listing, {**self.types, **self._computed.types}, self._families)
+        return catalogue(self.flat, {**self.types, **self._computed.types}, self.families)
 
     @cached_property
     def every_layer(self) -> tuple[Layer, ...]:
         """All that nodes put out as layers, what is of no kind as `other`."""
-        return catalogue(self._listing, {**self.types, **self._computed.types}, self._families, every=True)
+        return catalogue(self.flat, {**self.types, **self._computed.types}, self.families, every=True)
 
     @cached_property
     def layers(self) -> Mapping[str, Layer]:
@@ -152,12 +155,13 @@ class Model:
         from onnxviz.inference.reached import Reached
         from onnxviz.inference.value_layouts import ValueLayouts
 
-        layouts = ValueLayouts(self.unfolded.graph, self.types, self._families)
+        layouts = ValueLayouts(self.unfolded.graph, self.types, self.families)
         return Inference(self.file, self.unfolded, self.types, layouts, Reached(self.graph, computed=self._computed))
 
     @cached_property
-    def _families(self) -> Families:
-        return Families(self._listing, {**self.types, **self._computed.types})
+    def families(self) -> Families:
+        """What is found about the nodes of the flat graph."""
+        return Families(self.flat, {**self.types, **self._computed.types})
 
     def select(
         self, layers: SelectionText | None = None, *, exclude: Sequence[str] = (), tap: str = "act"
@@ -200,6 +204,27 @@ class Model:
         """
         self.file.check_complete()
         (write_linked if linked else write_standalone)(self.graph, self.file, Path(path), force=force)
+
+    def explain(
+        self, source: Any, *, method: str = "gradcam", target: str | int = "top1", **changes: Unpack[ExplainChanges]
+    ) -> Explanation:
+        """Return why the model answers as it does on a picture: `.array`, `.image`, `.target` and `.value`.
+
+        Args:
+            source: a picture; see `run`.
+            method: such as `gradcam`, `layercam`, `smoothgrad`, `integrated`, `occlusion`.
+            target: a class by its name or number, `top1` for the strongest, a unit `LAYER#CHANNEL` or
+                `LAYER#CHANNEL@Y,X`, or a place of an output `NAME[I,J,...]`.
+            changes: fields of `ExplainOptions`, such as `layers="conv[-1]"` or `samples=50`.
+
+        Raises:
+            NoMatchError: There is no such class, unit or place.
+            UnsupportedError: The method cannot be used on this model, or the input is no picture.
+        """
+        from onnxviz.explaining.explain import explain_one
+        from onnxviz.explaining.explain_options import ExplainOptions
+
+        return explain_one(self, source, method, target, ExplainOptions(**changes))
 
     def feed(self, source: Any = None, options: FeedOptions | None = None) -> Feed:
         """Turn one source (see `run`) into the arrays that the model takes.
@@ -385,7 +410,7 @@ def choices_of(
     from onnxviz.graph.selection.choices import choose
     from onnxviz.graph.selection.defaults import default_choices
 
-    graph = model._listing
+    graph = model.flat
     if layers is None:
         choices, words = default_choices(graph, model.catalogue, tap, exclude)
         return _noted(model, choices), f"no selection given: {words}"

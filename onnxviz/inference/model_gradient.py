@@ -20,7 +20,7 @@ from onnxviz.graph.graph import Graph
 from onnxviz.inference.conditions import Conditions
 from onnxviz.inference.inference import Inference
 from onnxviz.inference.opened import decider
-from onnxviz.inference.run_plan import skeleton_of
+from onnxviz.inference.run_plan import piece_of, skeleton_of
 from onnxviz.layout import Array, TensorSpec
 from onnxviz.runtime.executor import Executor, Piece
 from onnxviz.runtime.session import RunOptions
@@ -57,7 +57,7 @@ class ForwardRun:
     """One input run forward, from which gradients of several seeds are had.
 
     Attributes:
-        values: what the forward model put out, and what was fed.
+        values: what was fed, the values of `wrt`, and what else the forward model put out.
         target: the value that is differentiated.
     """
 
@@ -99,6 +99,7 @@ class ModelGradient:
         self._made_with = GradientOptions(rules or {}, inference.types, partial=partial)
         self.target, self.wrt = target, tuple(wrt)
         self._made: Backward | None = None
+        self._last_pieces: tuple[Backward, tuple[Piece, Piece]] | None = None
         with suppress(NeedsRunError):
             self._made = self._backward(None, None)
 
@@ -136,9 +137,7 @@ class ModelGradient:
     def _forward(self, fed: Feed) -> ForwardRun:
         with self._inference.advising(fed):
             made = self._for(fed)
-            outputs = tuple(spec.name for spec in made.forward.outputs)
-            piece = Piece(skeleton_of(made.forward), tuple(spec.name for spec in made.forward.inputs), outputs)
-            found = dict(self._forward_executor.run([piece], fed.arrays))
+            found = dict(self._forward_executor.run([self._pieces(made)[0]], fed.arrays))
         values = {**fed.arrays, **found}
         return ForwardRun(values, values[made.target], self)
 
@@ -150,9 +149,7 @@ class ModelGradient:
             raise UsageError(f"the seed has the shape {given.shape}, and {self.target!r} has {run.target.shape}")
         dtype = next(spec.dtype for spec in made.backward.inputs if spec.name == made.seed)
         values = {**run.values, made.seed: given.astype(dtype)}
-        outputs = tuple(made.outputs.values())
-        piece = Piece(skeleton_of(made.backward), tuple(spec.name for spec in made.backward.inputs), outputs)
-        found = dict(self._backward_executor.run([piece], values))
+        found = dict(self._backward_executor.run([self._pieces(made)[1]], values))
         return GradientArrays({value: found[name] for value, name in made.outputs.items()}, run.target)
 
     def _for(self, fed: Feed) -> Backward:
@@ -162,6 +159,16 @@ class ModelGradient:
             made = self._backward(fed, self._forward_executor)
             self._made = made
         return made
+
+    def _pieces(self, made: Backward) -> tuple[Piece, Piece]:
+        """Return both models as onnxruntime takes them, the forward one with the values of `wrt` put out besides."""
+        if self._last_pieces is None or self._last_pieces[0] is not made:
+            given = {spec.name for spec in made.forward.inputs}
+            ends = [spec.name for spec in made.forward.outputs]
+            ends += [value for value in made.wrt if value not in given]
+            forward = cut(made.forward, list(dict.fromkeys(ends)), self._inference.types)
+            self._last_pieces = made, (piece_of(forward), piece_of(made.backward))
+        return self._last_pieces[1]
 
     def _serves(self, made: Backward, fed: Feed) -> bool:
         return Conditions(made.source, tuple(made.conditions), self._forward_executor).are(made.conditions, fed)
