@@ -88,6 +88,8 @@ def is_contradicted(pairing: Pairing, x: Operation, y: Operation) -> bool:
     one, other = pairing.sketches_a.get(x.number), pairing.sketches_b.get(y.number)
     if (one is None) != (other is None) or (one is not None and other is not None and one.shape != other.shape):
         return True
+    if x.operator == "Transpose" and x.settings != y.settings:
+        return True
     if len(x.inputs) != len(y.inputs):
         return False
     if _read_turned(pairing.a, x) != _read_turned(pairing.b, y):

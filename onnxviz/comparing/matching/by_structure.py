@@ -152,7 +152,9 @@ def _merge(pairing: Pairing, forward: dict[int, int], backward: dict[int, int]) 
         y = pairing.b.operations[one if one is not None else other]  # type: ignore[index]
         if one is None and not _inputs_fit(pairing, x, y):
             continue
-        is_sure = one == other or any(known.get(beside) in _SURE for beside in pairing.around(x))
+        builds_on_guess = any(pairing.status.get(read) == "assumed" for read, _ in x.inputs)
+        is_sure = one == other and not builds_on_guess
+        is_sure = is_sure or any(known.get(beside) in _SURE for beside in pairing.around(x))
         likeness = pairing.likeness(x, y)
         is_unlike = likeness is not None and likeness < _UNLIKE
         pairing.pair(x, y, "structure" if is_sure and not is_unlike else "assumed")

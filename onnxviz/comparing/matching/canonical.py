@@ -27,7 +27,7 @@ from onnxviz.graph.operators.table import COMPUTED_DOMAIN, operator_of, plain_op
 from onnxviz.model import Model
 
 _RESHAPING = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze"})
-_SETTINGS = ("strides", "dilations", "group")
+_SETTINGS = ("strides", "dilations", "group", "perm")
 
 
 @dataclass(frozen=True, slots=True)
