@@ -11,6 +11,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -162,10 +163,8 @@ class Hourglass(nn.Module):
         super().__init__()
         sizes = [width * 2**n for n in range(depth + 1)]
         self.stem = conv(3, width)
-        self.down = nn.ModuleList(
-            [nn.Sequential(nn.MaxPool2d(2), conv(a, b), conv(b, b)) for a, b in zip(sizes, sizes[1:], strict=False)]
-        )
-        self.up = nn.ModuleList([nn.ConvTranspose2d(b, a, 2, 2) for a, b in zip(sizes, sizes[1:], strict=False)])
+        self.down = nn.ModuleList([nn.Sequential(nn.MaxPool2d(2), conv(a, b), conv(b, b)) for a, b in pairwise(sizes)])
+        self.up = nn.ModuleList([nn.ConvTranspose2d(b, a, 2, 2) for a, b in pairwise(sizes)])
         self.join = nn.ModuleList([conv(2 * a, a) for a in sizes[:-1]])
         self.head = nn.Conv2d(width, 2, 1)
 
@@ -213,7 +212,11 @@ class Mixed(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.spread, self.norm = nn.Conv2d(width, width, 5, padding=2, groups=width), nn.LayerNorm(width)
-        self.up, self.down, self.scale = nn.Linear(width, 3 * width), nn.Linear(3 * width, width), nn.Parameter(torch.rand(width))
+        self.up, self.down, self.scale = (
+            nn.Linear(width, 3 * width),
+            nn.Linear(3 * width, width),
+            nn.Parameter(torch.rand(width)),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.norm(self.spread(x).permute(0, 2, 3, 1))
@@ -245,7 +248,9 @@ class Shuffled(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         half = channels // 2
-        self.side = nn.Sequential(conv(half, half, 1), conv(half, half, 3, act=nn.Identity, groups=half), conv(half, half, 1))
+        self.side = nn.Sequential(
+            conv(half, half, 1), conv(half, half, 3, act=nn.Identity, groups=half), conv(half, half, 1)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         a, b = x.chunk(2, 1)
@@ -259,7 +264,9 @@ class Twofold(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.tower = nn.Sequential(nn.Conv2d(3, 14, 3, 2, 1), nn.PReLU(14), nn.Conv2d(14, 18, 3, 2, 1), nn.ELU(), nn.MaxPool2d(2))
+        self.tower = nn.Sequential(
+            nn.Conv2d(3, 14, 3, 2, 1), nn.PReLU(14), nn.Conv2d(14, 18, 3, 2, 1), nn.ELU(), nn.MaxPool2d(2)
+        )
         self.steps, self.head = nn.GRU(18 * 8, 20, batch_first=True), nn.Linear(20, 9)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -274,7 +281,12 @@ class Gates(nn.Module):
     def __init__(self, width: int = 18) -> None:
         super().__init__()
         self.stem = nn.Conv2d(3, width, 3, 2, 1)
-        self.pairs = nn.ModuleList([nn.ModuleList([nn.Conv2d(width, width, 3, padding=d, dilation=d) for _ in range(2)]) for d in (1, 2, 4, 2, 1)])
+        self.pairs = nn.ModuleList(
+            [
+                nn.ModuleList([nn.Conv2d(width, width, 3, padding=d, dilation=d) for _ in range(2)])
+                for d in (1, 2, 4, 2, 1)
+            ]
+        )
         self.mix, self.head = nn.ModuleList([nn.Conv2d(width, width, 1) for _ in range(5)]), nn.Conv2d(width, 4, 1)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -52,7 +52,8 @@ def misnamed(pairing: Pairing) -> Iterator[str]:
         others = (y for name in _names(x) for y in named.get(name, ()) if y.operator == x.operator)
         other = next(others, None)
         if other is not None and other.number != found:
-            yield f"{quoted(x.name)} is another layer in B: by its weights it is {quoted(pairing.b.operations[found].name)}"
+            name = quoted(pairing.b.operations[found].name)
+            yield f"{quoted(x.name)} is another layer in B: by its weights it is {name}"
 
 
 def share_a_name(x: Operation, y: Operation) -> bool:

@@ -161,8 +161,13 @@ def _merge(pairing: Pairing, forward: dict[int, int], backward: dict[int, int]) 
 
 
 def _inputs_fit(pairing: Pairing, x: Operation, y: Operation) -> bool:
+    """Return whether what two operations read may be the same: nothing known is read by one alone."""
+    if len(x.inputs) != len(y.inputs):
+        return False
     wanted = [pairing.counterpart(source) for source in x.inputs]
-    return len(x.inputs) == len(y.inputs) and all(source in y.inputs for source in wanted if source is not None)
+    known = [source for source in y.inputs if source[0] in pairing.a_of]
+    is_elsewhere = bool(known) and not any(source in wanted for source in known)
+    return not is_elsewhere and all(source in y.inputs for source in wanted if source is not None)
 
 
 def _shape(sketches: object, operation: Operation) -> tuple[int, int] | None:

@@ -1,4 +1,4 @@
-"""Nodes that only hand a value on: as another type, as codes or numbers, or with its axes or channels arranged otherwise.
+"""Nodes that only hand a value on: as another type, as codes or numbers, or with its axes in another order.
 
 1. Identity, Dropout, Cast, QuantizeLinear, DequantizeLinear, and the reordering of channels into blocks.
 2. Transposes between channels first and channels last.
