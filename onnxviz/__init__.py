@@ -15,15 +15,24 @@ from onnxviz.version import __version__
 if TYPE_CHECKING:
     from onnxviz import bundled
     from onnxviz.activations import Activation, Activations
+    from onnxviz.comparing.compare import compare
+    from onnxviz.comparing.compare_options import CompareOptions
+    from onnxviz.comparing.comparison_result import Comparison
     from onnxviz.conversion.convert import convert
     from onnxviz.conversion.convert_options import ConvertOptions
     from onnxviz.draw.figure.figure_parts import Figure
     from onnxviz.draw.style import Style
     from onnxviz.errors import OnnxvizError
+    from onnxviz.explaining.explain import explain
+    from onnxviz.explaining.explain_options import ExplainOptions
+    from onnxviz.explaining.explanation import Explanation
     from onnxviz.feed.feed_options import FeedOptions
     from onnxviz.figures.figure_options import FigureOptions
     from onnxviz.figures.make_figure import figure
     from onnxviz.graph.layers.layer import Layer
+    from onnxviz.mining.mine import mine
+    from onnxviz.mining.mine_options import MineOptions
+    from onnxviz.mining.mined import Mined
     from onnxviz.model import Model
     from onnxviz.opening import open
     from onnxviz.reporting.report import ReportOptions, report
@@ -35,11 +44,17 @@ if TYPE_CHECKING:
 _HOMES = {
     "Activation": ("onnxviz.activations", "Activation"),
     "Activations": ("onnxviz.activations", "Activations"),
+    "CompareOptions": ("onnxviz.comparing.compare_options", "CompareOptions"),
+    "Comparison": ("onnxviz.comparing.comparison_result", "Comparison"),
     "ConvertOptions": ("onnxviz.conversion.convert_options", "ConvertOptions"),
+    "ExplainOptions": ("onnxviz.explaining.explain_options", "ExplainOptions"),
+    "Explanation": ("onnxviz.explaining.explanation", "Explanation"),
     "FeedOptions": ("onnxviz.feed.feed_options", "FeedOptions"),
     "Figure": ("onnxviz.draw.figure.figure_parts", "Figure"),
     "FigureOptions": ("onnxviz.figures.figure_options", "FigureOptions"),
     "Layer": ("onnxviz.graph.layers.layer", "Layer"),
+    "MineOptions": ("onnxviz.mining.mine_options", "MineOptions"),
+    "Mined": ("onnxviz.mining.mined", "Mined"),
     "Model": ("onnxviz.model", "Model"),
     "OnnxvizError": ("onnxviz.errors", "OnnxvizError"),
     "ReportOptions": ("onnxviz.reporting.report", "ReportOptions"),
@@ -47,8 +62,11 @@ _HOMES = {
     "Style": ("onnxviz.draw.style", "Style"),
     "ViewOptions": ("onnxviz.viewing.options", "ViewOptions"),
     "bundled": ("onnxviz.bundled", None),
+    "compare": ("onnxviz.comparing.compare", "compare"),
     "convert": ("onnxviz.conversion.convert", "convert"),
+    "explain": ("onnxviz.explaining.explain", "explain"),
     "figure": ("onnxviz.figures.make_figure", "figure"),
+    "mine": ("onnxviz.mining.mine", "mine"),
     "open": ("onnxviz.opening", "open"),
     "report": ("onnxviz.reporting.report", "report"),
     "view": ("onnxviz.viewing.view", "view"),
@@ -56,11 +74,17 @@ _HOMES = {
 __all__ = [
     "Activation",
     "Activations",
+    "CompareOptions",
+    "Comparison",
     "ConvertOptions",
+    "ExplainOptions",
+    "Explanation",
     "FeedOptions",
     "Figure",
     "FigureOptions",
     "Layer",
+    "MineOptions",
+    "Mined",
     "Model",
     "OnnxvizError",
     "ReportOptions",
@@ -69,8 +93,11 @@ __all__ = [
     "ViewOptions",
     "__version__",
     "bundled",
+    "compare",
     "convert",
+    "explain",
     "figure",
+    "mine",
     "open",
     "report",
     "view",

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self, Unpack
 
 import numpy as np
 
+from onnxviz.bounds import Bounds
 from onnxviz.errors import InputError
 from onnxviz.files import writing
+from onnxviz.health import Health
 from onnxviz.layout import Array, AttentionLayout, Layout, Steps, TokenGrid, first_step
 from onnxviz.quantised import Quantised
 
@@ -45,6 +47,7 @@ class Activation:
             the shares `at_low` and `at_high` of values at an end of the codes that does not stand for 0. None where the
             numbers do not come from codes, or from codes whose scale the model computes.
         steps: which steps of a Loop or Scan, or elements of a sequence, the array holds; None of any other value.
+        bounds: from where on values are saturated, None where the layer has no end that counts.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Activation:
     tokens: TokenGrid | None = None
     quantised: Quantised | None = None
     steps: Steps | None = None
+    bounds: Bounds | None = None
 
     @property
     def dtype(self) -> str:
@@ -110,6 +114,18 @@ class Activation:
         from onnxviz.draw.arrange import item_channels
 
         return item_channels(self.array, self.arrangement, item)
+
+    @property
+    def health(self) -> Health:
+        """How many values of each channel are NaN, infinite or saturated, and which channels are dead; of all items.
+
+        >>> import numpy as np
+        >>> Activation("conv", "y", "act", np.full((1, 2, 3, 3), np.nan), "NCHW").health.totals.words
+        '18 NaN'
+        """
+        from onnxviz.draw.channel_health import channel_health
+
+        return channel_health(self.array, self.arrangement, self.bounds)
 
     def pages(self, style: Style | None = None, **changes: Unpack[StyleChanges]) -> list[Image]:
         """Draw the first item: every page, as Pillow images of mode RGB.
@@ -224,7 +240,8 @@ def _checked(fact: Mapping[str, Any], array: Array) -> Activation:
     quantised = None if fact.get("quantised") is None else Quantised.from_json(fact["quantised"])
     read_from, steps = str(fact.get("read_from", "")), _steps(fact.get("steps"))
     found = Activation(*names, array, layout, str(fact["op"]), assumed, read_from)
-    return replace(found, quantised=quantised, tokens=tokens, steps=steps)
+    bounds = None if fact.get("bounds") is None else Bounds.from_json(fact["bounds"])
+    return replace(found, quantised=quantised, tokens=tokens, steps=steps, bounds=bounds)
 
 
 def _steps(fact: Mapping[str, Any] | None) -> Steps | None:
@@ -291,7 +308,8 @@ class RawWriter:
         tokens = {} if item.tokens is None else {"tokens": asdict(item.tokens)}
         quantised = None if item.quantised is None else item.quantised.as_json()
         steps = None if item.steps is None else asdict(item.steps)
-        found = {"quantised": quantised, "steps": steps} | tokens
+        bounds = {} if item.bounds is None else {"bounds": item.bounds.as_json()}
+        found = {"quantised": quantised, "steps": steps} | tokens | bounds
         self._facts.append({name: getattr(item, name) for name in kept} | found)
 
     def cut(self, count: int) -> None:

@@ -14,7 +14,7 @@ OnnxvizError
 │   ├── DeviceError     5  the device that was asked for does not work
 │   └── ConversionError 5  the converter is missing or failed
 ├── OutputError         6  a file or folder exists already or cannot be written
-└── VerificationError   7  results differ by more than the tolerance
+└── VerificationError   7  results differ by more than the tolerance, or are not as well as was asked for
 """
 
 from __future__ import annotations
@@ -100,6 +100,6 @@ class OutputError(OnnxvizError):
 
 
 class VerificationError(OnnxvizError):
-    """Results differ by more than the tolerance."""
+    """Results differ by more than the tolerance, or more of a layer is NaN, dead or saturated than may be."""
 
     exit_code = 7

@@ -96,6 +96,24 @@ def making_folder(
         raise
 
 
+def lock(file: BinaryIO, folder: Path) -> None:
+    """Keep other processes out of a folder while this file in it is open, on systems that can.
+
+    Raises:
+        OutputError: Another process works there.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise OutputError(f"another process works in {folder}") from None
+    except OSError:
+        return  # a file system without locks
+
+
 def safe_name(text: str, limit: int = 60) -> str:
     """Return `text` as a file name that Windows, macOS and Linux all allow, changed as little as possible.
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from onnxviz.bounds import NO_END, Bounds
 from onnxviz.words import number_text
 
 if TYPE_CHECKING:
@@ -51,28 +52,73 @@ class Quantised:
         ends = _ENDS.get(self.dtype)
         if ends is None or array.size == 0:
             return self
+        import numpy as np
+
         axis = None if self.axis is None else self.axis % array.ndim
-        low, high = (
-            self._share(array, axis, end, step) for end, step in zip(ends[:2], (ends[2], -ends[2]), strict=True)
-        )
-        return replace(self, axis=axis, at_low=low, at_high=high)
+        with np.errstate(over="ignore"):
+            low, high = (end.astype("float32") for end in self.bounds.ends(array.shape))
+        beyond = (array < low, array > high)
+        at_low, at_high = (float(np.count_nonzero(each) / array.size) for each in beyond)
+        return replace(self, axis=axis, at_low=at_low, at_high=at_high)
+
+    @property
+    def bounds(self) -> Bounds:
+        """From where on a value is nearer to an end than to the next code; none of an end that stands for 0."""
+        ends = _ENDS.get(self.dtype)
+        if ends is None:
+            return Bounds()
+        (lowest, highest, step), paired = ends, isinstance(self.scale, tuple) or isinstance(self.zero_point, tuple)
+        scales = self.scale if isinstance(self.scale, tuple) else (self.scale,)
+        zeros = self.zero_point if isinstance(self.zero_point, tuple) else (self.zero_point,) * len(scales)
+        pairs = list(zip(scales, zeros, strict=True))
+        low = tuple(_end(lowest, step, *pair) for pair in pairs)
+        high = tuple(_end(highest, -step, *pair) for pair in pairs)
+        return Bounds(low, high, self.axis) if paired else Bounds(low[0], high[0])
+
+    def numbers(self, codes: Array) -> Array:
+        """Return what codes stand for, in float32.
+
+        >>> import numpy as np
+        >>> Quantised("uint8", scale=0.5, zero_point=128).numbers(np.array([0, 130], np.uint8)).tolist()
+        [-64.0, 1.0]
+        """
+        import numpy as np
+
+        scale, zero = self._along(codes.ndim)
+        found = codes.astype(np.float32)
+        found -= zero
+        found *= scale
+        return found
+
+    def codes(self, values: Array) -> Array:
+        """Return the codes nearest to values, as QuantizeLinear does: ties go to even, what is beyond to the ends.
+
+        >>> import numpy as np
+        >>> Quantised("uint8", scale=0.5, zero_point=128).codes(np.array([-90, 1.2], np.float32)).tolist()
+        [0, 130]
+        """
+        import numpy as np
+
+        scale, zero = self._along(values.ndim)
+        ends = np.iinfo(self.dtype)
+        found: Array = np.clip(np.rint(values / scale) + zero, ends.min, ends.max).astype(self.dtype)
+        return found
+
+    def _along(self, rank: int) -> tuple[Array, Array]:
+        """Return scale and zero point as arrays that fit one of this rank."""
+        import numpy as np
+
+        shape = [1] * rank
+        if self.axis is not None:
+            shape[self.axis % rank] = -1
+        pair = (np.asarray(numbers, np.float32) for numbers in (self.scale, self.zero_point))
+        scale, zero = (each.reshape(shape) if each.ndim else each for each in pair)
+        return scale, zero
 
     @property
     def behind_an_axis(self) -> Quantised:
         """The same for an array with one more axis in front."""
         return self if self.axis is None else replace(self, axis=self.axis + 1)
-
-    def _share(self, array: Array, axis: int | None, end: int, step: int) -> float:
-        """Return the share of values nearer to an end than to the code one `step` further in."""
-        import numpy as np
-
-        scale, zero = np.array(self.scale), np.array(self.zero_point)
-        with np.errstate(over="ignore"):
-            bound = np.where((scale > 0) & (zero != end), (end + step / 2 - zero) * scale, np.nan).astype(np.float32)
-        if axis is not None:
-            bound = bound.reshape([-1 if place == axis else 1 for place in range(array.ndim)])
-        beyond = array < bound if step > 0 else array > bound
-        return float(np.count_nonzero(beyond) / array.size)
 
     @property
     def formula(self) -> str:
@@ -120,6 +166,11 @@ class Quantised:
             float(document["at_low"]),
             float(document["at_high"]),
         )
+
+
+def _end(end: int, step: int, scale: float, zero: int) -> float:
+    """Return what lies half a step inside of an end of the codes, NaN where the end stands for 0."""
+    return (end + step / 2 - zero) * scale if scale > 0 and zero != end else NO_END
 
 
 # The least and the greatest code of each dtype, and how far the next one lies from them.

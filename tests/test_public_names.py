@@ -8,7 +8,7 @@ import pytest
 
 import onnxviz
 
-MODEL_VERBS = {"open", "layers", "select", "expose", "run", "stream", "feed", "verify", "save"}
+MODEL_VERBS = {"open", "layers", "select", "expose", "run", "stream", "gradient", "feed", "verify", "save"}
 MODEL_MORE = {"session", "measured", "region", "without_metadata"}
 MODEL_FACTS = {"path", "inputs", "outputs", "metadata", "types", "catalogue", "every_layer"}
 MODEL_PARTS = {"file", "graph", "unfolded", "flat", "families", "inference", "exposed", "remarks"}
@@ -20,9 +20,20 @@ def public(thing: object) -> set[str]:
 
 def test_the_package() -> None:
     assert onnxviz.__all__ == [
-        *("Activation", "Activations", "ConvertOptions", "FeedOptions", "Figure", "FigureOptions", "Layer"),
-        *("Model", "OnnxvizError", "ReportOptions", "RunOptions", "Style", "ViewOptions", "__version__", "bundled"),
-        *("convert", "figure", "open", "report", "view"),
+        *("Activation", "Activations", "CompareOptions", "Comparison", "ConvertOptions", "FeedOptions", "Figure"),
+        *("FigureOptions", "Layer"),
+        *(
+            "MineOptions",
+            "Mined",
+            "Model",
+            "OnnxvizError",
+            "ReportOptions",
+            "RunOptions",
+            "Style",
+            "ViewOptions",
+            "__version__",
+        ),
+        *("bundled", "convert", "figure", "mine", "open", "report", "view"),
     ]
     assert set(onnxviz.__all__) <= set(dir(onnxviz))
     for name in onnxviz.__all__:
@@ -33,7 +44,7 @@ def test_the_package() -> None:
 
 def test_a_model(doubling_model: Path) -> None:
     model = onnxviz.open(doubling_model)
-    assert len(MODEL_VERBS) == 9
+    assert len(MODEL_VERBS) == 10
     assert public(model) == MODEL_VERBS | MODEL_MORE | MODEL_FACTS | MODEL_PARTS
 
 
@@ -47,6 +58,6 @@ def test_a_layer(doubling_model: Path) -> None:
 
 def test_an_activation() -> None:
     facts = {"name", "value", "tap", "array", "layout", "layout_assumed", "op", "read_from", "dtype", "dequantised"}
-    facts |= {"quantised", "steps", "tokens", "arrangement", "is_attention", "seen_by"}
+    facts |= {"quantised", "steps", "tokens", "arrangement", "is_attention", "seen_by", "bounds", "health"}
     assert public(onnxviz.Activation) == facts | {"caption_line", "maps", "pages", "montage"}
     assert public(onnxviz.Activations) == {"save", "load", "keys", "values", "items", "get"}

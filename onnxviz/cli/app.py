@@ -8,13 +8,12 @@ import inspect
 import os
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 import typer.core
 
-from onnxviz.cli import convert, demo, devices, expose, figure, layers, serve, view
-from onnxviz.cli.groups import expanded
 from onnxviz.errors import OutputError
 from onnxviz.version import __version__
 
@@ -25,19 +24,11 @@ honoured, or nothing matches; 4 input data; 5 runtime, device or converter missi
 cannot be written; 7 verification past its tolerance; 130 interrupted.
 """
 
-COMMANDS = {
-    command.__name__: command
-    for command in (
-        layers.layers,
-        expose.expose,
-        convert.convert,
-        view.view,
-        figure.figure,
-        serve.serve,
-        demo.demo,
-        devices.devices,
-    )
-}
+COMMANDS = (
+    *("layers", "expose", "convert", "view", "figure"),
+    *("explain", "compare", "mine", "serve", "demo", "devices"),
+)
+"""Each is a function in the file of its name, beside this one."""
 
 
 class ReaderGoneError(Exception):
@@ -45,7 +36,14 @@ class ReaderGoneError(Exception):
 
 
 class Commands(typer.core.TyperGroup):
-    """Declares the options of the command that is called alone: declaring those of all takes 15 ms."""
+    """Loads the command that is called alone and declares its options alone: all of them would take 25 ms."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command with its help and without its options, None where there is none of this name."""
+        outline = super().get_command(ctx, cmd_name)
+        if outline is not None:
+            outline.help, outline.epilog = _help(cmd_name)
+        return outline
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the name of the command that is called, the command with its options, and its arguments."""
@@ -82,15 +80,23 @@ def printing(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _with_options(name: str) -> Any:
+    from onnxviz.cli.groups import expanded
+
     alone = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
-    _add(alone, name, printing(expanded(COMMANDS[name])))
+    text, example = _help(name)
+    alone.command(name, help=text, epilog=example)(printing(expanded(_command(name))))
     return typer.main.get_command(alone)
 
 
-def _add(program: typer.Typer, name: str, called: Any) -> None:
-    # The example ends the docstring, and --help: it is what is looked for, below all the options.
-    text, mark, example = inspect.cleandoc(COMMANDS[name].__doc__ or "").partition("Example:")
-    program.command(name, help=text, epilog=mark + example)(called)
+def _help(name: str) -> tuple[str, str]:
+    """Return a command's help and its example, which ends --help: it is what is looked for, below all the options."""
+    text, mark, example = inspect.cleandoc(_command(name).__doc__ or "").partition("Example:")
+    return text, mark + example
+
+
+def _command(name: str) -> Callable[..., None]:
+    command: Callable[..., None] = getattr(import_module(f"onnxviz.cli.{name}"), name)
+    return command
 
 
 app = typer.Typer(
@@ -102,7 +108,7 @@ app = typer.Typer(
     add_completion=True,
 )
 for outlined in COMMANDS:
-    _add(app, outlined, lambda: None)
+    app.command(outlined)(lambda: None)
 
 
 def _version(wanted: bool) -> None:

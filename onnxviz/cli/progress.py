@@ -59,6 +59,11 @@ class ProgressObserver(Observer, AbstractContextManager["ProgressObserver"]):
         self._work.end_run()
         self._move_bar()
 
+    def swept(self, inputs: int) -> None:
+        """Move the bar on."""
+        self._work.runs_done += inputs
+        self._move_bar()
+
     def started(self, feed: Feed, layers: int, map_bytes: int) -> None:
         """Say what is fed, of several inputs what was not said of one before."""
         if self._quiet:
@@ -95,9 +100,10 @@ class ProgressObserver(Observer, AbstractContextManager["ProgressObserver"]):
         """Print the run's layers and classes."""
         self._work.end_run()
         self._end_bar()
-        first = next((layer for layer in layers if layer.irregular), None)
-        if first is not None and not self._quiet:
-            say(f"first not finite: {first.name}: {first.irregular} channels")
+        bad = ((layer.name, layer.health.totals.not_finite) for layer in layers)
+        first = next((f"{name}, {words}" for name, words in bad if words), "")
+        if first and not self._quiet:
+            say(f"first not finite: {first}")
         if self._tables:
             try:
                 _print_run(run, layers, folder)
@@ -221,7 +227,7 @@ def _print_run(run: RunRecord, layers: Sequence[LayerRecord], folder: Path) -> N
     more = ["codes", "at their ends"] if codes else []  # a narrow terminal shows the pictures rather than these
     path = path_inside(layers)
     first = f"layer in {path.removesuffix('/')}" if path else "layer"
-    titles = (first, "tap", "shape", "range", f"picture in {folder.as_posix()}", *more)
+    titles = (first, "tap", "shape", "range", "live", "health", f"picture in {folder.as_posix()}", *more)
     rows = [_row(layer, layer.name.removeprefix(path), codes=codes) for layer in layers]
     print_table(titles, rows, left=(True,) * len(titles))
     for found in run.top:
@@ -232,9 +238,11 @@ def _row(layer: LayerRecord, name: str, *, codes: bool) -> tuple[str, ...]:
     more = f" (+{len(layer.pictures) - 1})" if len(layer.pictures) > 1 else ""
     low, high = (number_text(end, 4) for end in layer.range)
     ends = [] if math.isnan(layer.range[0]) else [f"{low} .. {high}"]
-    words = ", ".join([*ends, *filter(None, [layer.irregular])])
+    totals = layer.health.totals
     found = layer.quantised
     stored = [f"{found.dtype} {found.formula}" if found else "", found.shares if found else ""] if codes else []
     steps = f", {layer.steps.words}" if layer.steps is not None and layer.steps.total > layer.steps.count else ""
     shape = f"{shape_text(layer.shape)}{steps}"
-    return name, layer.tap, shape, words or "no numbers", f"{layer.pictures[0]}{more}", *stored
+    range = ends[0] if ends else "nothing finite" if totals.not_finite else "no numbers"
+    picture = f"{layer.pictures[0]}{more}"
+    return name, layer.tap, shape, range, totals.live, totals.words, picture, *stored

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import typer
 
 from onnxviz.cli import groups, parameters
 from onnxviz.cli.parameters import option
-from onnxviz.cli.terminal import say, speak_utf8
+from onnxviz.cli.terminal import colours, print_table, say, speak_utf8
 from onnxviz.words import listed
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ def view(
     show: Annotated[
         bool, option("--show", "Preview in the terminal: the overview, or the picture of a single layer.")
     ] = False,
+    show_as: parameters.ShowAs = "auto",
+    fail_on: parameters.FailingShares = None,
     fail_fast: parameters.FailFast = False,
     resume: parameters.Resume = False,
     json: parameters.Json = False,
@@ -50,9 +53,12 @@ def view(
     """
     from onnxviz.cli.progress import ProgressObserver
     from onnxviz.cli.stages import open_model
+    from onnxviz.errors import VerificationError
+    from onnxviz.results.fail_on import FailOn
     from onnxviz.viewing.options import ViewOptions
     from onnxviz.viewing.view import view as run_view
 
+    bounds = FailOn.parse(fail_on) if fail_on is not None else FailOn({})
     options = ViewOptions(
         layers=selection.layers,
         exclude=selection.exclude,
@@ -61,6 +67,7 @@ def view(
         run=run,
         style=style,
         format=output.format,
+        gif=output.gif,
         raw=output.raw,
         html=output.html,
         html_size=output.html_size,
@@ -73,15 +80,23 @@ def view(
     )
     with ProgressObserver(quiet=quiet, verbose=verbose, tables=not json) as observer:
         record = run_view(open_model(model, quiet=quiet), inputs or [], folder, options, observer)
-    report(record, observer, json=json, quiet=quiet, show=show, open_page=output.open_page)
+    report(
+        record, observer, json=json, quiet=quiet, show=parameters.preview_of(show, show_as), open_page=output.open_page
+    )
+    broken = bounds.broken(record.health)
+    if broken:
+        raise VerificationError(broken)
     if record.failures:
         raise typer.Exit(4)
 
 
 def report(
-    record: ViewRecord, observer: ProgressObserver, *, json: bool, quiet: bool, show: bool, open_page: bool
+    record: ViewRecord, observer: ProgressObserver, *, json: bool, quiet: bool, show: str, open_page: bool
 ) -> None:
-    """Say what was done beside the tables of the runs; with `json` print view.json, then preview and open the page."""
+    """Say what was done beside the tables of the runs; with `json` print view.json, then preview and open the page.
+
+    `show` is how pictures are previewed, in the words of `--show-as`; an empty text previews none.
+    """
     if not quiet and observer.placed_text:
         say(observer.placed_text)
     if json:
@@ -89,13 +104,15 @@ def report(
         with (record.directory / "view.json").open(encoding="utf-8") as document:
             shutil.copyfileobj(document, sys.stdout)
         print()
+    elif len(record.runs) > 1:
+        print_health(record)
     for source, error in record.failures:
         say(f"left out: {error}" if source in error else f"left out {source}: {error}")
     reasons = dict.fromkeys(reason for _, reason in record.not_shown)
     for reason in reasons:
         say(f"not shown: {listed(repr(name) for name, why in record.not_shown if why == reason)}: {reason}")
     if show:
-        _preview(record)
+        _preview(record, show)
     if not quiet:
         say(f"pictures are in {record.directory}")
         if record.report_path is not None:
@@ -107,12 +124,24 @@ def report(
             say(f"no browser could be started: open {record.report_path} yourself")
 
 
-def _preview(record: ViewRecord) -> None:
-    from onnxviz.draw.preview import colours, preview
+def print_health(record: ViewRecord) -> None:
+    """Print the layers of several inputs that are not well, over all of them."""
+    found = [(layer, layer.health.totals) for layer in record.health]
+    rows = [(layer.name, layer.tap, each.live, each.words) for layer, each in found if each.dead or each.words]
+    if rows:
+        print()
+        titles = (f"layer, over {len(record.runs)} inputs", "tap", "live", "health")
+        print_table(titles, rows, left=(True,) * len(titles))
+
+
+def _preview(record: ViewRecord, show_as: str) -> None:
+    from onnxviz.draw.preview import preview
+    from onnxviz.draw.terminal_graphics import graphics_of
 
     depth = colours(sys.stdout)
     if depth is None:
         say("--show needs a terminal with colours; nothing is previewed")
         return
+    asked = {"auto": graphics_of(os.environ), "blocks": None}.get(show_as, show_as)
     for run in record.runs:
-        print(preview(record.directory / run.directory / run.preview, truecolor=depth == "truecolor"))
+        print(preview(record.directory / run.directory / run.preview, asked or depth))

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from onnxviz.conversion.child.configuration import check_supported, read_configuration
-from onnxviz.conversion.child.exchange import Refusal
 from onnxviz.errors import ModelError, NotAModelError, UnsupportedError
 from onnxviz.graph.storage.model_file import ModelFile
 from onnxviz.graph.storage.other_formats import TENSORFLOW_JS, what_it_is
@@ -58,6 +56,10 @@ def find_source(path: Path) -> ConversionSource:
     except OSError as error:
         raise ModelError(f"'{path}' cannot be read: {error.strerror or error}") from None
     if kind == "keras" and zipfile.is_zipfile(path):  # HDF5 takes h5py, which only the other Python must have
+        # Not at the top: an ONNX model is opened without them.
+        from onnxviz.conversion.child.configuration import check_supported, read_configuration
+        from onnxviz.conversion.child.exchange import Refusal
+
         try:
             check_supported(read_configuration(str(path)))
         except Refusal as refusal:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from onnxviz.draw.attention import of_text, over_picture
-from onnxviz.draw.statistics import ChannelStatistics, as_floats
+from onnxviz.draw.statistics import ChannelStatistics
+from onnxviz.extremes import as_floats
 from onnxviz.layout import SPATIAL, STEPS, Array, AttentionLayout, Layout, TokenGrid, channels_first
 
 NO_NUMBERS = "OSUTMm"
@@ -97,6 +98,21 @@ def item_channels(array: Array, layout: Layout, item: int = 0) -> Array:
     letters = layout.letters if isinstance(layout, AttentionLayout) else layout
     values, letters, _ = _item(array, letters, item)
     return np.ascontiguousarray(_channels_first(values, letters))
+
+
+def item_count(array: Array, layout: Layout) -> int:
+    """Return how many items an array has, each of which `item_channels` returns.
+
+    >>> item_count(np.zeros((2, 5, 6, 3)), "NHWC"), item_count(np.zeros(7), None)
+    (2, 1)
+    """
+    if array.dtype.kind in NO_NUMBERS:
+        return 1
+    if isinstance(layout, TokenGrid):
+        return math.prod(layout.split[place] for place in layout.items)
+    letters = layout.letters if isinstance(layout, AttentionLayout) else layout
+    letters = letters if letters is not None and len(letters) == array.ndim else _assumed(array.ndim)
+    return array.shape[letters.index("N")] if "N" in letters else 1
 
 
 def token_maps(array: Array, grid: TokenGrid, item: int = 0) -> tuple[Array, Array]:

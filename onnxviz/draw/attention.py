@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from onnxviz.draw.statistics import as_floats
 from onnxviz.errors import UsageError
+from onnxviz.extremes import as_floats
 from onnxviz.layout import Array, AttentionLayout, TokenGrid
 from onnxviz.words import number_text
 

@@ -15,8 +15,8 @@ from onnxviz.draw.header import RULER, Header, draw_ruler, header_width
 from onnxviz.draw.page import BARE, MARGIN, Canvas, Page, hatch
 from onnxviz.draw.prepare import FoundWords, Prepared
 from onnxviz.draw.quantise import quantise
-from onnxviz.draw.statistics import as_floats
 from onnxviz.draw.style import Drawing, Style
+from onnxviz.extremes import as_floats
 from onnxviz.layout import Array
 
 WIDTH = 1200

@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from onnxviz.draw.statistics import ChannelStatistics, Floats, as_floats
+from onnxviz.draw.statistics import ChannelStatistics, Floats
+from onnxviz.extremes import as_floats
 from onnxviz.layout import Array
 
 HELD = 0.98

@@ -10,7 +10,8 @@ from PIL import Image
 
 from onnxviz.draw.palette import LEVELS, NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY
 from onnxviz.draw.scale import Limits
-from onnxviz.draw.statistics import ChannelStatistics, Floats, as_floats, channel_blocks
+from onnxviz.draw.statistics import ChannelStatistics, Floats, channel_blocks
+from onnxviz.extremes import as_floats
 from onnxviz.layout import Array
 
 Indices = NDArray[np.uint8]

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxviz.extremes import Extremes, as_floats, is_constant
 from onnxviz.layout import Array
 
 Floats = NDArray[np.float64]
-
-CONSTANT = 1e-6
-"""A range this small, as a share of the greatest magnitude, is a constant but for rounding."""
 
 MOST_CHANNELS = 1 << 15
 """More channels than this are not listed one by one. Usual vocabularies and lists of classes have fewer, maps that were
@@ -22,6 +20,9 @@ flattened have more: of these the strongest units are kept, and numbers of the w
 
 # Values handled at once: they stay in the second-level cache.
 _BLOCK = 1 << 16
+
+MOST_SORTED = 1 << 20
+"""Channels sorted at once, where only the first of them are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +47,17 @@ class ChannelStatistics:
     @property
     def irregular(self) -> NDArray[np.bool_]:
         """(C,) whether a channel has values that are not finite."""
-        return (self.nan + self.inf) > 0
+        return (self.nan > 0) | (self.inf > 0)
 
     @property
     def live(self) -> NDArray[np.bool_]:
         """(C,) whether a channel varies and has a finite value."""
         return ~self.constant & ~np.isnan(self.minimum)
+
+    @property
+    def extremes(self) -> Extremes:
+        """The ends of each channel, and how many of its values are not finite."""
+        return Extremes(self.minimum, self.maximum, self.nan, self.inf)
 
     @property
     def range(self) -> tuple[float, float]:
@@ -82,7 +88,7 @@ def channel_statistics(maps: Array) -> ChannelStatistics:
         for channel in np.flatnonzero(~np.isfinite(columns).all(axis=0)):
             columns[:, channel], counts[:, channel] = _careful(values[channel].astype(np.float64))
     minimum, maximum, mean, deviation = columns
-    constant = _constant(minimum, maximum) & (counts.sum(axis=0) == 0) & (values.shape[1] > 1)
+    constant = is_constant(minimum, maximum) & (counts.sum(axis=0) == 0) & (values.shape[1] > 1)
     return ChannelStatistics(minimum, maximum, mean, deviation, counts[0], counts[1], constant)
 
 
@@ -94,7 +100,7 @@ def channel_extremes(maps: Array) -> ChannelStatistics:
             minimum, maximum = values.min(axis=1).astype(np.float64), values.max(axis=1).astype(np.float64)
         if np.isfinite(minimum).all() and np.isfinite(maximum).all():
             unknown, none = np.full(len(values), np.nan), np.zeros(len(values), np.int64)
-            constant = _constant(minimum, maximum) & (values.shape[1] > 1)
+            constant = is_constant(minimum, maximum) & (values.shape[1] > 1)
             return ChannelStatistics(minimum, maximum, unknown, unknown, none, none, constant)
     return channel_statistics(values)
 
@@ -106,8 +112,13 @@ def strongest_channels(statistics: ChannelStatistics, most: int) -> NDArray[np.i
     [1, 2]
     """
     varied = bool((statistics.deviation > 0).any())
-    strength = np.nan_to_num(statistics.deviation if varied else np.abs(statistics.mean), nan=-1.0)
-    return np.sort(np.argsort(-strength, kind="stable")[:most])
+    values = statistics.deviation if varied else statistics.mean
+    kept = np.empty(0, np.intp)
+    for start in range(0, len(values), MOST_SORTED):  # of those before, only the strongest may still be among them
+        channels = np.concatenate([kept, np.arange(start, min(start + MOST_SORTED, len(values)))])
+        strength = np.nan_to_num(np.abs(values[channels]), nan=-1.0)
+        kept = channels[np.sort(np.argsort(-strength, kind="stable")[:most])]
+    return kept
 
 
 def irregular_words(maps: Array, statistics: ChannelStatistics) -> str:
@@ -137,18 +148,6 @@ def not_finite(values: Array, nan: bool = True) -> list[str]:
     return [name for name, there in found.items() if there]
 
 
-def as_floats(maps: Array) -> Array:
-    """Return maps as float32 or float64, which of them holds their values; an array of these types is not copied.
-
-    numpy finds the minimum of float16 fifty times slower than that of float32.
-    """
-    if maps.dtype in (np.float32, np.float64):
-        return maps
-    narrow = maps.dtype.kind in "biu" and maps.dtype.itemsize <= 2
-    wide = maps.dtype.kind in "iufc" and maps.dtype.itemsize >= 4
-    return maps.astype(np.float32 if narrow or not wide else np.float64)
-
-
 def channel_blocks(values: Array) -> Iterator[slice]:
     """Cut channels (C, ...) into groups that are worked on at once, about 256 KiB of float32 each."""
     step = max(1, _BLOCK // max(1, math.prod(values.shape[1:])))
@@ -156,19 +155,18 @@ def channel_blocks(values: Array) -> Iterator[slice]:
 
 
 def _single_values(values: Array) -> ChannelStatistics:
-    """Return the statistics of channels of one value each; a vector may have millions, so that columns are shared."""
-    nan, finite = np.isnan(values), np.isfinite(values)
+    """Return the statistics of channels of one value each; of a vector of millions columns are shared or one number."""
+    none, zeros = np.broadcast_to(np.False_, values.shape), np.broadcast_to(np.int64(0), values.shape)
+    finite = np.isfinite(values)
+    if finite.all():
+        known = values.astype(np.float64)
+        return ChannelStatistics(known, known, known, np.broadcast_to(0.0, values.shape), zeros, zeros, none)
+    nan = np.isnan(values)
     known = np.where(finite, values, np.nan).astype(np.float64)
-    deviation, none = np.where(finite, 0.0, np.nan), np.zeros(len(values), np.bool_)
+    deviation = np.where(finite, 0.0, np.nan)
     return ChannelStatistics(
         known, known, known, deviation, nan.astype(np.int64), (~finite & ~nan).astype(np.int64), none
     )
-
-
-def _constant(minimum: Floats, maximum: Floats) -> NDArray[np.bool_]:
-    with np.errstate(all="ignore"):
-        spread = maximum - minimum
-        return spread <= CONSTANT * np.maximum(np.abs(minimum), np.abs(maximum))
 
 
 def _moments(values: Array) -> Floats:

@@ -30,7 +30,7 @@ from onnxviz.feed.open_sizes import guess_sizes, open_axes
 from onnxviz.feed.pictures import Picture, as_rgb, pictures_from_array
 from onnxviz.feed.sounds import Sound
 from onnxviz.feed.synthetic import Beside, fill
-from onnxviz.layout import TensorSpec
+from onnxviz.layout import Array, TensorSpec
 from onnxviz.words import listed
 
 RANDOM_WAY = "--random (in Python FeedOptions(random=True))"
@@ -56,25 +56,63 @@ def make_feed(
         UsageError: The options do not fit the model.
         ModelError: The model's own metadata cannot be read.
     """
-    specs = tuple(spec for spec in inputs if spec.use.is_needed)
-    check_options(options, tuple(inputs))
-    given = _assigned(tuple(inputs), source)
-    unused = [spec.name for spec in inputs if spec.name in given and not spec.use.is_needed]
-    used = {name: item for name, item in given.items() if name not in unused}
-    _check_given(specs, used, options)
-    job = Job(specs, options, metadata, FreeSizes(options.dims), open_size)
-    fitted = _fitted(job, used)
-    fed = [fitted[spec.name].record(spec.name) for spec in specs]
-    apart = two_sizes([(spec, fitted[spec.name].array.shape) for spec in specs])
-    fed = [replace(one, notes=(*one.notes, *apart.get(one.name, ()))) for one in fed]
-    if fed:
-        fed[0] = replace(fed[0], notes=(*fed[0].notes, *_unused(job, unused, fed)))
-    return Feed(
-        arrays={spec.name: fitted[spec.name].array for spec in specs},
-        fed=tuple(fed),
-        stem=_stem(given, options),
-        has_guesses=_makes(options) and any(_is_guessed(job, spec) for spec in specs if spec.name not in used),
-    )
+    return FeedMaker(inputs, options, metadata, open_size).feed(source)
+
+
+class FeedMaker:
+    """Makes the feeds of many runs; see `make_feed`."""
+
+    def __init__(
+        self,
+        inputs: Sequence[TensorSpec],
+        options: FeedOptions,
+        metadata: Mapping[str, str],
+        open_size: int | None = None,
+    ) -> None:
+        """Take what all runs share.
+
+        Raises:
+            UsageError: The options do not fit the model.
+        """
+        self._inputs = tuple(inputs)
+        self._specs = tuple(spec for spec in inputs if spec.use.is_needed)
+        self._options = options
+        self._metadata = metadata
+        self._open_size = open_size
+        check_options(options, self._inputs)
+
+    def arrays(self, source: Any) -> Mapping[str, Array]:
+        """Return the arrays of a feed alone: what would be said of them takes as long as making them."""
+        _, _, fitted = self._fit(self._given(source))
+        return {spec.name: fitted[spec.name].array for spec in self._specs}
+
+    def feed(self, source: Any) -> Feed:
+        """Return the feed of one run."""
+        given = self._given(source)
+        job, unused, fitted = self._fit(given)
+        fed = [fitted[spec.name].record(spec.name) for spec in self._specs]
+        apart = two_sizes([(spec, fitted[spec.name].array.shape) for spec in self._specs])
+        fed = [replace(one, notes=(*one.notes, *apart.get(one.name, ()))) for one in fed]
+        if fed:
+            fed[0] = replace(fed[0], notes=(*fed[0].notes, *_unused(job, unused, fed)))
+        guesses = (_is_guessed(job, spec) for spec in self._specs if spec.name not in given)
+        return Feed(
+            arrays={spec.name: fitted[spec.name].array for spec in self._specs},
+            fed=tuple(fed),
+            stem=_stem(given, self._options),
+            has_guesses=_makes(self._options) and any(guesses),
+        )
+
+    def _given(self, source: Any) -> dict[str, Item]:
+        return _assigned(self._inputs, source)
+
+    def _fit(self, given: Mapping[str, Item]) -> tuple[Job, list[str], dict[str, Fitted]]:
+        """Return the job, what is given and not needed, and what each input is fed."""
+        unused = [spec.name for spec in self._inputs if spec.name in given and not spec.use.is_needed]
+        used = {name: item for name, item in given.items() if name not in unused}
+        _check_given(self._specs, used, self._options)
+        job = Job(self._specs, self._options, self._metadata, FreeSizes(self._options.dims), self._open_size)
+        return job, unused, _fitted(job, used)
 
 
 def _unused(job: Job, given: Sequence[str], fed: Sequence[Fed]) -> Iterator[str]:

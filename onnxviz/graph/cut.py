@@ -93,7 +93,7 @@ def assemble(
     part.value_info.extend(info for info in source.value_info if info.name in names)
     part.quantization_annotation.extend(annotations)
     model.functions.extend(_called(graph, part.node))
-    return Graph.from_proto(model)
+    return Graph.from_checked(model)
 
 
 def declare(graph: Graph, values: Iterable[str], types: Mapping[str, TensorSpec]) -> list[onnx.ValueInfoProto]:

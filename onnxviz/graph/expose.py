@@ -130,7 +130,7 @@ def strip_metadata(graph: Graph) -> Graph:
     _strip(proto)
     del proto.metadata_props[:]
     proto.metadata_props.extend(own)
-    return Graph.from_proto(proto)
+    return Graph.from_checked(proto)
 
 
 def _inside(flat: Unfolded, values: Sequence[str], types: Mapping[str, TensorSpec]) -> list[Wanted]:
@@ -167,7 +167,7 @@ def _widened(graph: Graph, added: Sequence[str], types: Mapping[str, TensorSpec]
     infos = {info.name: info for info in proto.graph.output[own:]}
     infos.update((info.name, info) for info in declare(graph, [value for value in added if value not in infos], types))
     replace_field(proto.graph.output, [*proto.graph.output[:own], *(infos[value] for value in added)])
-    return Graph.from_proto(proto)
+    return Graph.from_checked(proto)
 
 
 def _lifted(graph: Graph, inside: Sequence[Wanted]) -> Graph:

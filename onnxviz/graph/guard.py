@@ -55,8 +55,10 @@ def guarded(proto: onnx.ModelProto) -> onnx.ModelProto:
        goes through a Reshape of which inference knows no rank.
     """
     bounds = _bounds(proto.functions)
-    any_out = any(_is_out(attribute, bounds) for attribute in _attributes(proto))
-    nodes = itertools.chain(*(every_node(holder.node) for holder in _holders(proto)))
+    nodes = list(itertools.chain(*(every_node(holder.node) for holder in _holders(proto))))
+    defaults = [attribute for function in proto.functions for attribute in function.attribute_proto]
+    given = itertools.chain(defaults, *(node.attribute for node in nodes))
+    any_out = any(_is_out(attribute, bounds) for attribute in given)
     if not any_out and not any(node.op_type in _GUARDED for node in nodes):
         return proto
     result = onnx.ModelProto()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import onnx
 
@@ -56,7 +57,7 @@ class InnerValue:
             op = "Reshape" if tensor.HasField("shape") else "Expand"
             value = scope.add(op, [value, sizes], f"{self.label}/(1)")
         if tensor.HasField("shape"):
-            kind = onnx.helper.make_tensor_type_proto(tensor.elem_type, [None] * max(rank, 1))
+            kind = _open_sizes(tensor.elem_type, max(rank, 1))
         return replace(self, values=(value,), kinds=(kind,))
 
     def stacked(self, axes: int = 1) -> InnerValue:
@@ -70,3 +71,9 @@ class InnerValue:
     def in_sequence(self) -> InnerValue:
         """Return a value that is made for each element of a sequence as the sequence of all."""
         return replace(self, kinds=(sequence_of(self.kinds[0].tensor_type.elem_type),))
+
+
+@lru_cache(maxsize=64)
+def _open_sizes(element: int, rank: int) -> onnx.TypeProto:
+    """Return the type of a tensor whose sizes are left open; it is not to be changed."""
+    return onnx.helper.make_tensor_type_proto(element, [None] * rank)

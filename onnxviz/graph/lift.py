@@ -62,7 +62,7 @@ def lift(graph: Graph, wanted: Sequence[Wanted], keep: range | None = None) -> G
     ways = {path: tuple(holder.operator for holder in way) for path, way in holders(graph, wanted).items()}
     tasks = [_Task(want, want.address.path, ways[want.address.path]) for want in wanted]
     _Lift(model, graph.opset, keep).hand_out(tasks)
-    return Graph.from_proto(model)
+    return Graph.from_checked(model)
 
 
 def count_name(value: str) -> str:

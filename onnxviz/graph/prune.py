@@ -37,7 +37,7 @@ def pruned(graph: Graph, values: Collection[str]) -> Graph:
     if not _Pruner(model).prune(graph, set(values)):
         return graph
     replace_field(model.graph.output, [info for info in model.graph.output if info.name in values])
-    return Graph.from_proto(model)
+    return Graph.from_checked(model)
 
 
 class _Pruner:

@@ -169,7 +169,7 @@ def _with(graph: Graph, appended: Mapping[str, NodeProto]) -> Graph:
         entry.domain for entry in proto.opset_import
     }:
         proto.opset_import.add(domain=domain, version=1)
-    return Graph.from_proto(proto)
+    return Graph.from_checked(proto)
 
 
 def _free_name(graph: Graph, value: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import onnx
@@ -63,7 +64,11 @@ class Scope:
 
     def empty(self, element: int, rank: int, name: str) -> str:
         """Add a constant without elements."""
-        return self.add("Constant", [], name, value=onnx.helper.make_tensor("", element, [0] * rank, []))
+        node = onnx.NodeProto()
+        node.CopyFrom(_empty(element, rank))
+        node.output.append(self.fresh(name))
+        self._last.append(node)
+        return node.output[0]
 
     def filler(self, kind: onnx.TypeProto, name: str) -> str:
         """Add an empty value of a type: a tensor of sizes 0, or a sequence without elements."""
@@ -95,6 +100,12 @@ def insert_items(repeated: Any, place: int, items: Sequence[Any]) -> None:
     """Insert items into a repeated field of a message."""
     if items:
         replace_field(repeated, [*repeated[:place], *items, *repeated[place:]])
+
+
+@lru_cache(maxsize=64)
+def _empty(element: int, rank: int) -> onnx.NodeProto:
+    """Return the constant without elements, still without a name; to be copied."""
+    return onnx.helper.make_node("Constant", [], [], value=onnx.helper.make_tensor("", element, [0] * rank, []))
 
 
 def _names(holder: onnx.GraphProto | onnx.FunctionProto) -> Iterator[str]:

@@ -37,7 +37,8 @@ def infer_types(graph: Graph, measured: Mapping[str, TensorSpec] | None = None) 
     types = noted if not _is_stale(graph, noted, found) else _unnoted(graph, noted)
     _add(types, found.values())
     types.update(measured or {})
-    news = [name for name, spec in types.items() if spec != found.get(name) and name not in graph.initializers]
+    changed = (name for name, spec in types.items() if spec is not (known := found.get(name)) and spec != known)
+    news = [name for name in changed if name not in graph.initializers]
     complete(graph, types, news)
     return types
 
@@ -83,7 +84,7 @@ def _without_noted_shapes(graph: Graph) -> Graph:
     for info in (*proto.graph.value_info, *proto.graph.output):
         if info.name in graph.producers and info.type.HasField("tensor_type"):
             info.type.tensor_type.ClearField("shape")
-    return Graph.from_proto(proto)
+    return Graph.from_checked(proto)
 
 
 def _contradicts(noted: TensorSpec, inferred: TensorSpec) -> bool:
@@ -137,7 +138,7 @@ def fix_inputs(graph: Graph, shapes: Mapping[str, Sequence[int]]) -> Graph:
             info.type.tensor_type.shape.CopyFrom(_shape_proto(shapes[info.name]))
     weights = graph.initializers
     clear_sizes(info for info in (*proto.graph.value_info, *proto.graph.output) if info.name not in weights)
-    return Graph.from_proto(proto)
+    return Graph.from_checked(proto)
 
 
 def _shape_proto(shape: Sequence[int]) -> onnx.TensorShapeProto:

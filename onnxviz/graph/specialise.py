@@ -136,7 +136,7 @@ class _Opening:
             if entry.domain not in known:
                 known.add(entry.domain)
                 proto.opset_import.append(entry)
-        return Graph.from_proto(proto)
+        return Graph.from_checked(proto)
 
     def ifs_towards(self, paths: Collection[tuple[Step, ...]]) -> list[_Placed]:
         """Return the Ifs at the top level in whose branches paths go on."""

@@ -64,7 +64,7 @@ def _assumed(unfolded: Unfolded, moving: Collection[str]) -> Graph:
     known = {(function.domain, function.name, function.overload) for function in proto.functions}
     if typing is not None and (typing.domain, typing.name, typing.overload) not in known:
         proto.functions.append(typing)
-    return Graph.from_proto(proto)
+    return Graph.from_checked(proto)
 
 
 def _carried(graph: Graph) -> list[tuple[str, str]]:

@@ -28,11 +28,10 @@ def function_key(proto: onnx.NodeProto | onnx.FunctionProto) -> FunctionKey:
 def bodies(node: onnx.NodeProto) -> Sequence[tuple[str, onnx.GraphProto]]:
     """Return the graphs that a node holds, each with its name: `then_branch` of an If, `branches[0]` of a list."""
     found: list[tuple[str, onnx.GraphProto]] = []
-    for attribute in node.attribute:
-        if attribute.type in _MAY_HOLD_BODIES:
-            if attribute.HasField("g"):
-                found.append((attribute.name, attribute.g))
-            found.extend((f"{attribute.name}[{index}]", body) for index, body in enumerate(attribute.graphs))
+    for attribute in [attribute for attribute in node.attribute if attribute.type in _MAY_HOLD_BODIES]:
+        if attribute.HasField("g"):
+            found.append((attribute.name, attribute.g))
+        found.extend((f"{attribute.name}[{index}]", body) for index, body in enumerate(attribute.graphs))
     return found
 
 
@@ -42,7 +41,8 @@ def every_node(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
     while waiting:
         node = waiting.pop()
         yield node
-        waiting.extend(inner for _, body in bodies(node) for inner in body.node)
+        for _, body in bodies(node):
+            waiting.extend(body.node)
 
 
 def free_name(name: str, taken: Container[str]) -> str:

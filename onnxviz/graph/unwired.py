@@ -34,7 +34,7 @@ def name_sequences(graph: Graph) -> Graph:
         name = _free(f"{node.name or next(filter(None, node.output))}/Y", taken)
         taken.add(name)
         node.output[0] = name
-    return Graph.from_proto(proto)
+    return Graph.from_checked(proto)
 
 
 def names_given(graph: Graph, values: Iterable[str], skeleton: bytes) -> frozenset[str]:

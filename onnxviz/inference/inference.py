@@ -19,7 +19,9 @@ from onnxviz.feed.make import make_feed
 from onnxviz.feed.second_sizes import Tries
 from onnxviz.graph.computed import needs_of, written_out
 from onnxviz.graph.cut import needed_inputs
+from onnxviz.graph.graph import Graph
 from onnxviz.graph.operators.input_uses import input_uses
+from onnxviz.graph.operators.saturation import saturation_bounds
 from onnxviz.graph.segments import map_bytes
 from onnxviz.graph.selection.choices import Choice
 from onnxviz.graph.shapes import fix_inputs, infer_types
@@ -71,6 +73,7 @@ class Inference:
         self._unfolded = unfolded
         self._reached = reached
         self._layouts = layouts
+        self._flat = reached.flat or unfolded.graph
         self._operators = MissingOperators(reached.graph, types)
         self._unrunnable: dict[str, str] = {}
         self._types_of = ValueTypes(reached.graph, unfolded, reached.computed)
@@ -132,7 +135,7 @@ class Inference:
         kind = "" if as_shipped and self._quantised == "int8" else self._quantised
         if kind == "int8":
             noted(_SIGNED)
-        newer = partial(_newer, opset=self.graph.opset, noted=once(noted)) if is_old(self.graph) else None
+        newer = partial(_newer, whole=self.graph, noted=once(noted)) if is_old(self.graph) else None
         options = options or RunOptions()
         return Executor(self.file.folder, options, keep=keep, placed=placed, quantised=kind, newer=newer)
 
@@ -228,6 +231,12 @@ class Inference:
         graph = written_out(self.graph, self._reached.computed, values)
         return plan_run(graph, self._reached.outputs(values), self.types, sys.maxsize)
 
+    def fetchable(self, values: Sequence[str], fed: Feed, executor: Executor) -> tuple[Graph, Types]:
+        """Return the graph that computes these values at its top, whole, with the types of its values."""
+        opened = self.reach(values, executor, fed)
+        graph = written_out(opened.graph, opened._reached.computed, values)
+        return graph, infer_types(graph)
+
     def map_bytes(self, choices: Sequence[Choice], fed: Feed) -> int:
         """Estimate the bytes of the maps of what is chosen; values of unknown size count as 0."""
         types = self._types_of.types(fed)
@@ -287,7 +296,7 @@ class Inference:
 
         around = Reach(self._unfolded, self.graph, self.types).around
         reached = around(values, executor.options.kept, decider(executor, fed))
-        reached = replace(reached, computed=self._reached.computed)
+        reached = replace(reached, computed=self._reached.computed, flat=self._flat)
         types = infer_types(reached.graph)
         layouts = ValueLayouts(reached.graph, types, inside=dict.fromkeys(reached.stacks, self._layouts))
         inference = Inference(self.file, Unfolded(reached.graph), types, layouts, reached)
@@ -359,7 +368,8 @@ class Inference:
         return picture_input(self._inputs) is not None
 
     def _naming(self, fed: Feed) -> Naming:
-        return Naming(self._layouts, partial(self._types_of.tokens, fed), takes_pictures=self._takes_pictures)
+        tokens, bounds = partial(self._types_of.tokens, fed), partial(saturation_bounds, self._flat)
+        return Naming(self._layouts, tokens, bounds, takes_pictures=self._takes_pictures)
 
     @cached_property
     def _quantised(self) -> str:
@@ -372,8 +382,8 @@ _SIGNED = (
 )
 
 
-def _newer(skeleton: bytes, opset: int, noted: Callable[[str], None]) -> bytes:
-    """Return a piece of the graph in newer operators."""
-    result = upgraded(skeleton)
-    noted(f"the model is of opset {opset}, older than onnxruntime runs: converted to {OLDEST_RUN}")
+def _newer(skeleton: bytes, whole: Graph, noted: Callable[[str], None]) -> bytes:
+    """Return a piece of a graph in newer operators."""
+    result = upgraded(skeleton, whole=whole)
+    noted(f"the model is of opset {whole.opset}, older than onnxruntime runs: converted to {OLDEST_RUN}")
     return result

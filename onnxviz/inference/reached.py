@@ -21,6 +21,7 @@ class Reached:
         refused: the values that cannot be fetched whatever the input, and why.
         stacks: how the steps of values in Loops and the like come out.
         computed: what can be computed besides what the model's nodes put out.
+        flat: the flat graph of the whole model, where this one was opened around values in it.
     """
 
     graph: Graph
@@ -29,6 +30,7 @@ class Reached:
     refused: Mapping[str, str] = field(default_factory=dict)
     stacks: Mapping[str, Stack] = field(default_factory=dict)
     computed: Computed = field(default_factory=Computed)
+    flat: Graph | None = None
 
     @property
     def missing(self) -> Mapping[str, str]:

@@ -9,8 +9,8 @@ from onnxviz.draw.clipping import HELD, PERCENTILES
 from onnxviz.draw.kinds import ATTENTION_GAMMA, attention_style
 from onnxviz.draw.palette import COLORMAPS, THEMES, Theme, data_colours, default_colormap
 from onnxviz.draw.scale import DEVIATIONS, KEPT, ONE_SIDED, parse_scale
-from onnxviz.draw.statistics import CONSTANT
 from onnxviz.draw.style import Style
+from onnxviz.extremes import CONSTANT
 from onnxviz.reporting.contents import ReportLook
 
 _CLIPPED = f"{100 * (1 - HELD):.0f} %"

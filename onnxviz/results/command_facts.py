@@ -26,6 +26,7 @@ _PARTS = {
     "onnxviz": "the version of onnxviz",
     "model": "the model",
     "layers": "the selection of layers",
+    "data": "the data set",
 }
 
 

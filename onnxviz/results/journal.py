@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from onnxviz.draw.statistics import ChannelStatistics
 from onnxviz.feed.feed import Fed
 from onnxviz.results.channels import channel_documents
+from onnxviz.results.pooled_health import Pool, PooledLayer, health_document, pool_document, pooled
 from onnxviz.results.record import LISTING, LayerRecord, RunRecord, ViewRecord
 from onnxviz.strict_json import number
 from onnxviz.version import __version__
@@ -23,16 +24,22 @@ LINES = "unfinished.jsonl"
 class Journal:
     """Writes a line for each run that is done, and at the end `view.json` of them.
 
-    `view.json` is strict JSON: a number that is not finite is null. `count` is how many runs are done.
+    `view.json` is strict JSON: a number that is not finite is null. `count` is how many runs are done, and `pool` the
+    health of their layers.
     """
 
-    def __init__(self, folder: Path, lines: BinaryIO, model: str, count: int = 0) -> None:
-        """Take the folder, and the file LINES in it, open for appending, with `count` runs in it."""
+    def __init__(self, folder: Path, lines: BinaryIO, model: str, count: int = 0, pool: Pool | None = None) -> None:
+        """Take the folder, and the file LINES in it, open for appending, with `count` runs in it.
+
+        `pool` is the health of the layers of these; None where there is one input, whose command is never gone on with.
+        """
         self.count = count
+        self.pool: Pool = pool or {}
+        self._may_go_on = pool is not None
         self._folder = folder
         self._lines = lines
         self._model = model
-        self._layers: list[tuple[LayerRecord, ChannelStatistics]] = []
+        self._layers: list[Mapping[str, Any]] = []
 
     def add_line(self, facts: Mapping[str, Any], document: str = "") -> None:
         """Write a line: what is to be known when the command is repeated, and what `view.json` will have of a run."""
@@ -43,7 +50,7 @@ class Journal:
 
     def add_layer(self, layer: LayerRecord, statistics: ChannelStatistics) -> None:
         """Take a layer of the run that is under way, with its channels' statistics."""
-        self._layers.append((layer, statistics))
+        self._layers.append(_layer_document(layer, statistics))
 
     def drop_run(self) -> None:
         """Forget the layers of a run that failed."""
@@ -56,10 +63,14 @@ class Journal:
             "fed": [each.as_json() for each in fed],
             "directory": run.directory,
             "overview": run.overview,
+            "film": run.film or None,
             "top": [{"class": found.name, "score": number(found.value)} for found in run.top],
-            "layers": [_layer_document(layer, statistics) for layer, statistics in self._layers],
+            "layers": self._layers,
         }
-        self.add_line({"place": place, "run": asdict(run)}, _text(document))
+        health = [PooledLayer.of(one.name, one.output, one.tap, one.health) for one, _ in self._layers]
+        kept = {"health": [layer.as_json() for layer in health]} if self._may_go_on else {}
+        self.add_line({"place": place, "run": asdict(run), **kept}, _text(document))
+        self.pool = pooled(self.pool, health)
         self._layers, self.count = [], self.count + 1
 
     def end(self, view: ViewRecord) -> None:
@@ -73,6 +84,7 @@ class Journal:
             "left_out": view.left_out,
             "failures": [{"source": source, "error": error} for source, error in view.failures],
             "not_shown": [{"name": name, "reason": reason} for name, reason in view.not_shown],
+            "health": pool_document(self.pool),
         }
         self._lines.close()
         comma = b""
@@ -119,5 +131,6 @@ def _layer_document(layer: LayerRecord, statistics: ChannelStatistics) -> dict[s
         "max": number(layer.range[1]),
         "pictures": list(layer.pictures),
         "overview": None if layer.overview is None else list(layer.overview),
+        "health": health_document(layer.health),
         **channel_documents(statistics),
     }

@@ -39,6 +39,9 @@ class Observer:
     def scanned(self) -> None:
         """An input was run for the scale that all inputs share."""
 
+    def swept(self, inputs: int) -> None:
+        """So many inputs of a data set are done."""
+
     def started(self, feed: Feed, layers: int, map_bytes: int) -> None:
         """A run begins: its feed, the number of layers, and the bytes of their maps as far as they are known."""
 

@@ -13,8 +13,10 @@ from typing import Any
 
 from onnxviz.classes.scores import ClassScore
 from onnxviz.graph.layers.layer import Layer
+from onnxviz.health import Health
 from onnxviz.layout import Steps, TokenGrid
 from onnxviz.quantised import Quantised
+from onnxviz.results.pooled_health import PooledLayer
 from onnxviz.words import common_path
 
 LISTING = "view.json"
@@ -36,6 +38,7 @@ class LayerRecord:
         steps: which steps of a Loop or Scan, or elements of a sequence, were shown.
         tokens: where tokens lie in the picture.
         query: whose attention its picture shows: `7,3`, `5`, `class`, `mean` or `matrix`; empty of other layers.
+        health: the counts of its channels, over all items of a batch.
     """
 
     name: str
@@ -48,6 +51,7 @@ class LayerRecord:
     range: tuple[float, float]
     layer: Layer | None
     pictures: tuple[str, ...]
+    health: Health
     dequantised: bool = False
     irregular: str = ""
     quantised: Quantised | None = None
@@ -74,6 +78,7 @@ class RunRecord:
         overview: the overview's file in it.
         preview: the file to look at first: the picture of a layer that is alone, else the overview.
         top: the classes with the highest scores, if the model has classes.
+        film: the file of the layers one after the other, empty if there is none.
     """
 
     name: str
@@ -82,6 +87,7 @@ class RunRecord:
     overview: str
     preview: str
     top: tuple[ClassScore, ...]
+    film: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +104,7 @@ class ViewRecord:
         not_shown: the names of chosen values that could not be shown, each with the reason.
         report: the page's file, seen from the folder; empty if there is none.
         left_out: what the page lacks to keep to its size.
+        health: of each layer over all runs, those that were done by an earlier start included.
     """
 
     model: str
@@ -110,6 +117,7 @@ class ViewRecord:
     not_shown: tuple[tuple[str, str], ...] = ()
     report: str = ""
     left_out: str = ""
+    health: tuple[PooledLayer, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """Read `view.json`: every layer of every run, with the numbers of its channels."""

@@ -15,15 +15,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 from onnxviz.classes.scores import ClassScore
 from onnxviz.errors import OutputError
 from onnxviz.feed.load import STANDARD_INPUT
-from onnxviz.files import making_folder
+from onnxviz.files import lock, making_folder
 from onnxviz.results.command_facts import CommandFacts, difference_words
 from onnxviz.results.folder import is_ours
 from onnxviz.results.journal import LINES, Journal
+from onnxviz.results.pooled_health import Pool, PooledLayer, pooled
 from onnxviz.results.record import RunRecord
 
 SCHEMA = "onnxviz.unfinished/1"
@@ -38,12 +38,14 @@ class Unfinished:
         limits: the ends of the scales that its inputs share; None if they were not found yet.
         runs: of the inputs that are done, by the place of each among the inputs, in their order.
         size: bytes of the lines that say so.
+        pool: the health of the layers of those inputs.
     """
 
     facts: CommandFacts
     limits: Mapping[str, tuple[float, float]] | None = None
     runs: Mapping[int, RunRecord] = field(default_factory=dict)
     size: int = 0
+    pool: Pool = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +83,9 @@ def working_in(path: Path, facts: CommandFacts, model: str, *, resume: bool, for
             making_folder(path, force=force, ours=is_ours, place=place, stays=stays) as folder,
             (folder / LINES).open("ab") as lines,
         ):
-            _lock(lines, folder)
+            lock(lines, folder)
             _clean(folder, done)
-            journal = Journal(folder, lines, model, len(done.runs))
+            journal = Journal(folder, lines, model, len(done.runs), done.pool if several else None)
             if not done.size:
                 journal.add_line({"schema": SCHEMA, "command": facts})
             yield Workplace(folder, journal, done)
@@ -134,6 +136,7 @@ def _read(folder: Path) -> Unfinished:
     """Return what the lines of a folder say, up to the first that is not whole or whose pictures are gone."""
     facts: CommandFacts = {}
     limits, runs, size = None, {}, 0
+    pool: Pool = {}
     path = folder / LINES
     for line in path.read_bytes().splitlines(keepends=True) if path.is_file() else ():
         try:
@@ -150,8 +153,10 @@ def _read(folder: Path) -> Unfinished:
             if not (folder / run.directory / run.overview).is_file():
                 break
             runs[found["place"]] = run
+            pool = pooled(pool, map(PooledLayer.from_json, found.get("health", ())))
         size += len(line)
-    return Unfinished(facts, limits and {value: (low, high) for value, (low, high) in limits.items()}, runs, size)
+    limits = limits and {value: (low, high) for value, (low, high) in limits.items()}
+    return Unfinished(facts, limits, runs, size, pool)
 
 
 def _clean(folder: Path, done: Unfinished) -> None:
@@ -161,17 +166,3 @@ def _clean(folder: Path, done: Unfinished) -> None:
         if path.name not in stay:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     os.truncate(folder / LINES, done.size)
-
-
-def _lock(file: BinaryIO, folder: Path) -> None:
-    """Keep other processes out of the folder while this file in it is open, on systems that can."""
-    try:
-        import fcntl
-    except ImportError:
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise OutputError(f"another process works in {folder}") from None
-    except OSError:
-        return  # a file system without locks

@@ -93,6 +93,7 @@ def view(
             failures=given.failures,
             not_shown=not_shown.reasons(len(runs)),
             report=folder.report,
+            health=tuple(outlets.journal.pool.values()),
             left_out=outlets.write_report(ReportModel(model.file.origin.name, device, level), options.html_size),
         )
         outlets.journal.end(record)

@@ -536,6 +536,7 @@ def test_an_input_that_does_not_run_is_listed_after_the_tables_of_the_others(
             "conv[",
         ),
         (2, ("layers", ""), "the model's path is empty"),
+        (2, ("demo", "--show", "--show-as", "ascii"), "--show-as takes auto, kitty, sixel or blocks, not 'ascii'"),
         (2, ("view", "{model}"), "--random"),
         (2, ("view", "{model}", "--random", "--scale", "loud"), "loud"),
         (2, ("view", "{model}", "--random", "--format", "gif"), "gif"),
@@ -760,6 +761,8 @@ def test_a_long_name_widens_its_own_row_alone(capsys: pytest.CaptureFixture[str]
 def table(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[list[str], str]]:
     """Print a table on a terminal of so many columns; return its lines and what is said beside it."""
 
+    monkeypatch.setenv("NO_COLOR", "1")
+
     def printed(columns: int, *arguments: Sequence[object], **options: bool) -> tuple[list[str], str]:
         monkeypatch.setattr("sys.stdout.isatty", lambda: True)
         monkeypatch.setenv("COLUMNS", str(columns))
@@ -789,6 +792,27 @@ def test_a_narrow_terminal_drops_columns_and_cuts_no_name(table: Callable[..., t
     assert not said
 
 
+def test_a_table_has_the_colours_of_the_terminal_and_keeps_its_columns(
+    table: Callable[..., tuple[list[str], str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [("conv1", "0 .. 6"), ("b0.bn", "0 .. 2, NaN in 1 of 16"), ("infer", "no numbers")]
+    plain, _ = table(80, ("layer", "range"), rows)
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    lines, _ = table(80, ("layer", "range"), rows)
+    assert [re.sub(r"\x1b\[[\d;]*m", "", line) for line in lines] == plain
+    assert lines == [
+        "\x1b[1mlayer\x1b[0m  \x1b[1mrange\x1b[0m",
+        "\x1b[36mconv1\x1b[0m  0 .. 6",
+        "\x1b[36mb0.bn\x1b[0m  \x1b[1;35m0 .. 2, NaN in 1 of 16\x1b[0m",
+        "\x1b[36minfer\x1b[0m  no numbers",
+    ]
+    lines, _ = table(80, ("device", "usable"), [("cpu", "yes"), ("cuda", "no")])
+    assert lines[1:] == ["\x1b[36mcpu\x1b[0m     \x1b[32myes\x1b[0m", "\x1b[36mcuda\x1b[0m    \x1b[31mno\x1b[0m"]
+    lines, _ = table(12, ("layer", "kind"), [("n" * 9, "conv"), ("b", "conv")])
+    assert lines[1:] == [f"\x1b[36m{'n' * 9}\x1b[0m", "       conv", "\x1b[36mb\x1b[0m      conv"]
+
+
 def test_prose_is_broken_into_lines_where_the_terminal_is_narrow(table: Callable[..., tuple[list[str], str]]) -> None:
     rows = [("cpu", "yes", "always works here"), ("cuda", "no", "libcublas.so is missing")]
     lines, said = table(20, ("device", "usable", "why"), rows, prose=True)
@@ -812,8 +836,8 @@ def test_the_preview_is_the_overview_or_the_only_layer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shown: list[str] = []
-    monkeypatch.setattr("onnxviz.draw.preview.colours", lambda stream: "256")
-    monkeypatch.setattr("onnxviz.draw.preview.preview", lambda path, truecolor: shown.append(path.name) or "")
+    monkeypatch.setattr("onnxviz.cli.view.colours", lambda stream: "256")
+    monkeypatch.setattr("onnxviz.draw.preview.preview", lambda path, how: shown.append(path.name) or "")
     for selection in ("conv[0]", "conv[:2]"):
         done = onnxviz_command(
             "view", bundled_model, cat, "--layers", selection, "--show", "--no-html", "-o", tmp_path / "maps"
@@ -870,10 +894,10 @@ def test_a_layer_that_is_not_finite_is_named(onnxviz_command: Command, tmp_path:
     out = tmp_path / "out"
     done = onnxviz_command("view", model, tmp_path / "x.npy", "--layers", "all,other", "--no-html", "-o", out)
     assert done.code == 0
-    assert "first not finite: scaled: NaN in 1, inf in 1 of 3 channels" in done.err.splitlines()
+    assert "first not finite: scaled, 4 NaN, 4 inf" in done.err.splitlines()
     rows = {line.split()[0]: line for line in done.out.splitlines()}
     assert "  1 .. 12  " in rows["same"] and "NaN" not in rows["same"]
-    assert "  1 .. 4, NaN in 1, inf in 1 of 3  " in rows["scaled"]
+    assert "  1 .. 4  " in rows["scaled"] and "  1 of 3  4 NaN, 4 inf  " in rows["scaled"]
 
 
 def test_codes_and_how_many_lie_at_their_ends_stand_in_the_table(onnxviz_command: Command, tmp_path: Path) -> None:
@@ -980,3 +1004,45 @@ def test_a_weight_is_a_weight_for_every_command(onnxviz_command: Command, tmp_pa
     for done in (listed, viewed):
         assert f"onnxviz: '{name}' is a weight of the model" in done.err
     assert onnxviz_command("expose", model, "--layers", name, "-o", tmp_path / "e.onnx").code == 0
+
+
+def broken_model(folder: Path) -> tuple[Path, Path]:
+    """Return a model whose second channel is NaN where its input is negative, and an input with one such value."""
+    text = """g (float[1,1,2,2] x) => (float[1,2,2,2] y) <float[2,1,1,1] w = {1, 1}> {
+        [conv] a = Conv (x, w)
+        [root] y = Sqrt (a)
+    }"""
+    onnx.save(onnx.parser.parse_model('<ir_version: 8, opset_import: ["": 17]> ' + text), folder / "m.onnx")
+    np.save(folder / "x.npy", np.array([[[[1, 4], [9, -1]]]], np.float32))
+    return folder / "m.onnx", folder / "x.npy"
+
+
+def test_fail_on_ends_with_7_after_all_is_written(onnxviz_command: Command, tmp_path: Path) -> None:
+    model, array = broken_model(tmp_path)
+    words = ("view", model, array, "--layers", "conv,root", "-o", tmp_path / "out", "--fail-on", "nan=0.2,dead=0.5")
+    done = onnxviz_command(*words)
+    assert done.code == 7
+    assert "onnxviz: --fail-on: root: 2 of 8 values NaN (at most 20 %)" in done.err.splitlines()
+    assert "first not finite: root, 2 NaN" in done.err.splitlines()
+    assert {"view.json", "report.html", "overview.png"} <= {path.name for path in (tmp_path / "out").iterdir()}
+    assert onnxviz_command(*words[:-1], "nan=0.25", "--force").code == 0
+    done = onnxviz_command(*words, "--json", "--force")
+    assert done.code == 7
+    assert json.loads(done.out)["health"][1]["nan"] == 2
+
+
+def test_fail_on_is_read_before_anything_is_done(onnxviz_command: Command, tmp_path: Path) -> None:
+    done = onnxviz_command("view", tmp_path / "none.onnx", "--fail-on", "dead=two", "-o", tmp_path / "out")
+    assert done.code == 2
+    assert "such as dead=0.5, not 'dead=two'" in done.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_of_several_inputs_a_table_says_what_is_not_well_in_all(onnxviz_command: Command, tmp_path: Path) -> None:
+    model, array = broken_model(tmp_path)
+    np.save(tmp_path / "y.npy", np.full((1, 1, 2, 2), 4, np.float32))
+    done = onnxviz_command("view", model, array, tmp_path / "y.npy", "--layers", "conv,root", "-o", tmp_path / "out")
+    assert done.code == 0
+    table = done.out[done.out.index("layer, over 2 inputs") :].splitlines()
+    assert table[1].split("  ")[-1] == "2 NaN"
+    assert len(table) == 2

@@ -54,7 +54,7 @@ def test_view_json_is_one_object_whatever_the_names(doubling_model: Path, tmp_pa
     document = onnxviz.view(doubling_model, str(tmp_path / "*.npy"), tmp_path / "maps", options).document()
     assert list(document) == [
         *("schema", "onnxviz", "model", "runs", "device", "level", "remark", "report", "left_out", "failures"),
-        "not_shown",
+        *("not_shown", "health"),
     ]
     assert [list(run) for run in document["runs"]] == [
         ["source", "fed", "directory", "overview", "top", "layers"],

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
+import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,21 +21,31 @@ HERE = Path(__file__).resolve().parent
 X = np.array([[-1.5, 0.25], [2.0, -0.0]], np.float32)
 RELU = np.maximum(X, 0)
 
-pytestmark = [
-    pytest.mark.skipif(not hasattr(os, "fork"), reason="the models run in forked processes"),
-    # Python 3.12 warns of every fork beside threads; the child uses none of the parent's.
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-]
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="the models run in forked processes")
 
 
-@pytest.fixture(scope="module")
-def nodes() -> ModuleType:
+def load() -> ModuleType:
     spec = importlib.util.spec_from_file_location("zoo_nodes", HERE / "nodes.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def nodes() -> ModuleType:
+    return load()
+
+
+def apart(judge: Callable[[ModuleType], Any]) -> Any:
+    """Return what a function of this file gives in a fresh process: one that has run other tests has threads, and a
+    fork beside threads may find a lock taken for ever."""
+    code = f"import json, runpy; here = runpy.run_path({__file__!r}); "
+    code += f"print(json.dumps(here[{judge.__name__!r}](here['load']())))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert not done.returncode, done.stderr
+    return json.loads(done.stdout)
 
 
 def case_of(nodes: ModuleType, name: str, expected: Any = RELU, operator: str = "Relu", domain: str = "") -> Any:
@@ -43,31 +56,34 @@ def case_of(nodes: ModuleType, name: str, expected: Any = RELU, operator: str = 
     return nodes.Case(name, model.SerializeToString(), [([X], [expected])], 1e-3, 1e-7)
 
 
-def verdicts(nodes: ModuleType, *cases: Any) -> dict[str, str]:
-    outcomes = list(nodes.judged(cases))
-    assert not [outcome for outcome in outcomes if outcome.verdict == nodes.CRASHED]
-    return {outcome.name: outcome.verdict for outcome in outcomes}
+def outcomes(nodes: ModuleType, *cases: Any) -> list[tuple[str, str, str]]:
+    return [(outcome.name, outcome.verdict, outcome.detail) for outcome in nodes.judged(cases)]
 
 
+def judge_three(nodes: ModuleType) -> Any:
+    unknown = case_of(nodes, "unknown", operator="Frobnicate", domain="nobody")
+    return outcomes(nodes, case_of(nodes, "right"), case_of(nodes, "other", RELU + 1), unknown)
+
+
+@forks
 def test_values_are_held_against_the_test_and_refusals_told_apart(nodes: ModuleType) -> None:
-    found = verdicts(
-        nodes,
-        case_of(nodes, "right"),
-        case_of(nodes, "other", RELU + 1),
-        case_of(nodes, "unknown", operator="Frobnicate", domain="nobody"),
-    )
-    assert found == {
-        "right": nodes.EQUAL,
-        "other": nodes.UNEXPECTED,
-        "unknown": nodes.REFUSED,
-    }
+    (right, other, (name, verdict, detail)) = apart(judge_three)
+    assert right == ["right", nodes.EQUAL, ""]
+    assert other == ["other", nodes.UNEXPECTED, "outputs y"]
+    assert (name, verdict) == ("unknown", nodes.REFUSED)
+    assert "Frobnicate" in detail
 
 
-def test_a_value_that_is_off_by_one_bit_is_wrong(nodes: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def judge_nearly(nodes: ModuleType) -> Any:
     nearly = RELU.copy()
     nearly[0, 1] = np.nextafter(nearly[0, 1], np.float32(1))
-    monkeypatch.setattr(nodes, "run_ours", lambda path, proto, feed: {"y": nearly})
-    assert verdicts(nodes, case_of(nodes, "nearly")) == {"nearly": nodes.WRONG}
+    nodes.run_ours = lambda path, proto, feed: {"y": nearly}
+    return outcomes(nodes, case_of(nodes, "nearly"))
+
+
+@forks
+def test_a_value_that_is_off_by_one_bit_is_wrong(nodes: ModuleType) -> None:
+    assert apart(judge_nearly) == [["nearly", nodes.WRONG, "values y"]]
 
 
 def test_bytes_for_small_floats_are_wrong(nodes: ModuleType) -> None:
@@ -79,7 +95,7 @@ def test_bytes_for_small_floats_are_wrong(nodes: ModuleType) -> None:
     assert nodes.is_same(np.array([1, -1], np.float32), plain)
 
 
-def test_the_run_goes_on_after_a_crash(nodes: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def judge_crashes(nodes: ModuleType) -> Any:
     def judge(case: Any, path: Path) -> Any:
         if case.name == "ends":
             os._exit(7)
@@ -87,13 +103,17 @@ def test_the_run_goes_on_after_a_crash(nodes: ModuleType, monkeypatch: pytest.Mo
             raise RecursionError("too deep")
         return nodes.Outcome(case.name, nodes.EQUAL)
 
-    monkeypatch.setattr(nodes, "judge", judge)
-    outcomes = list(nodes.judged([case_of(nodes, name) for name in ("first", "raises", "ends", "last")]))
-    assert [(outcome.name, outcome.verdict, outcome.detail) for outcome in outcomes] == [
-        ("first", nodes.EQUAL, ""),
-        ("raises", nodes.CRASHED, "RecursionError: too deep"),
-        ("ends", nodes.CRASHED, "the process ended with 7"),
-        ("last", nodes.EQUAL, ""),
+    nodes.judge = judge
+    return outcomes(nodes, *(case_of(nodes, name) for name in ("first", "raises", "ends", "last")))
+
+
+@forks
+def test_the_run_goes_on_after_a_crash(nodes: ModuleType) -> None:
+    assert apart(judge_crashes) == [
+        ["first", nodes.EQUAL, ""],
+        ["raises", nodes.CRASHED, "RecursionError: too deep"],
+        ["ends", nodes.CRASHED, "the process ended with 7"],
+        ["last", nodes.EQUAL, ""],
     ]
 
 

@@ -69,8 +69,7 @@ class Absorber:
             seen, value = [value], self._families.ends[node.index].outputs[0]
         while value and value not in seen:
             seen.append(value)
-            readers = tuple({reader.index: reader for reader in self._graph.consumers.get(value, ())}.values())
-            value, may = self._step(value, readers, may)
+            value, may = self._step(value, self._graph.consumers.get(value, ()), may)
         return seen or [value]
 
     def _step(self, value: str, readers: Sequence[Node], may: frozenset[str]) -> tuple[str, frozenset[str]]:

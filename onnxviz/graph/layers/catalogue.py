@@ -142,10 +142,8 @@ _ITEM_SIZES: Mapping[str, float] = {
 def _bytes(spec: TensorSpec | None, layout: str | None) -> int | None:
     if spec is None or spec.shape is None or spec.dtype is None or spec.dtype not in _ITEM_SIZES:
         return None
-    sizes = list(spec.shape)
     batch = (layout or "N").find("N")
-    if sizes and 0 <= batch < len(sizes) and not isinstance(sizes[batch], int):
-        sizes[batch] = 1
-    if not all(isinstance(size, int) for size in sizes):
+    sizes = [size if isinstance(size, int) else 1 for size in spec.shape]
+    if any(size.__class__ is not int and axis != batch for axis, size in enumerate(spec.shape)):
         return None
-    return math.ceil(math.prod(size for size in sizes if isinstance(size, int)) * _ITEM_SIZES[spec.dtype])
+    return math.ceil(math.prod(sizes) * _ITEM_SIZES[spec.dtype])

@@ -136,6 +136,8 @@ def parts_before_last(name: str) -> str:
     ('layer1.0.conv1', 'a/b', '')
     """
     before = name.rpartition("/" if "/" in name.strip("/") else ".")[0].strip("/")
+    if "." not in before:
+        return before
     parts = before.split("/")
     kept = [part for part, child in zip(parts, [*parts[1:], ""], strict=True) if not child.startswith(f"{part}.")]
     return ".".join(kept) if len(kept) < len(parts) else before

@@ -127,6 +127,8 @@ class _Walk:
         self.found: dict[str, Axes] = {}
         self.sizes = _LearnedSizes(graph, types, self.found)
         self._graph = graph
+        # Those that are found, or will be as they wait: whatever else is said of them comes too late.
+        self._settled: set[str] = set()
         self._waiting: tuple[deque[tuple[str, Axes]], ...] = (deque(), deque(), deque())
 
     def sow(self, seed: Seed | None, node: Node) -> None:
@@ -142,10 +144,13 @@ class _Walk:
         Where two ways to a value disagree, a certain layout counts before an assumed one, and of certain ones that with
         channels before one that lost them on the way, as boxes behind the distributions of a YOLO head.
         """
-        if not value or axes is None or value in self.found or self._graph.is_constant(value):
+        if not value or axes is None or value in self._settled or self._graph.is_constant(value):
             return
         if self.sizes.rank(value, len(axes.layout)) == len(axes.layout):
-            self._waiting[2 if axes.assumed else "C" not in axes.layout].append((value, axes))
+            certainty = 2 if axes.assumed else "C" not in axes.layout
+            self._waiting[certainty].append((value, axes))
+            if not certainty:
+                self._settled.add(value)
 
     def spread(self, *, certain: bool = False) -> None:
         """Carry what was found, or of that what is certain, over all operators around, until nothing new is found."""
@@ -155,11 +160,12 @@ class _Walk:
             if value in self.found:
                 continue
             self.found[value] = axes
+            self._settled.add(value)
             maker = self._graph.producers.get(value)
             if maker is not None:
                 self._back(maker, maker.outputs.index(value))
             for reader in self._graph.consumers.get(value, ()):
-                if any(made and made not in self.found for made in reader.outputs):
+                if not self._settled.issuperset(filter(None, reader.outputs)):
                     for place in [place for place, read in enumerate(reader.inputs) if read == value]:
                         self._on(reader, place)
 
@@ -167,7 +173,7 @@ class _Walk:
         """Carry the layout of an operand to what the node makes."""
         axes = self.found[node.inputs[place]]
         for output, value in enumerate(node.outputs):
-            if value and value not in self.found:
+            if value and value not in self._settled:
                 operand = Operand(node, place, len(axes.layout), output, self.sizes)
                 reads = _reads(operand)
                 if reads is not None:
@@ -178,7 +184,7 @@ class _Walk:
         axes = self.found[node.outputs[output]]
         rank = len(axes.layout)
         for place, value in enumerate(node.inputs):
-            if value and value not in self.found and not self._graph.is_constant(value):
+            if value and value not in self._settled and not self._graph.is_constant(value):
                 # Of an operand of unknown rank, all the axes have to come from the output.
                 is_ranked = self.sizes.shape(value) is not None
                 if not is_ranked and node.operator in _COMES_IN:

@@ -17,6 +17,7 @@ from onnxviz.graph.attributes import MALFORMED
 from onnxviz.graph.carrying import CARRYING
 from onnxviz.graph.node import STANDARD_DOMAINS, Node
 from onnxviz.graph.operators import axis_seeds as seeds
+from onnxviz.graph.operators import ends
 from onnxviz.graph.operators.reads import (
     einsum,
     elementwise,
@@ -60,6 +61,7 @@ class Operator:
         sides: the two inputs of a product that is a layer only where one of them is constant.
         output_scale: the place of the input that is the scale of what it makes, where that is codes of a quantised
             tensor; the zero point stands behind it.
+        ends: between which ends it holds its values; None where it does not.
     """
 
     kind: str = "other"
@@ -69,12 +71,14 @@ class Operator:
     weights: Sequence[int] = ()
     sides: tuple[int, int] | None = None
     output_scale: int | None = None
+    ends: ends.EndsOf | None = None
 
 
 UNKNOWN = Operator()
 
 _ROWS: Iterable[tuple[str, Operator]] = (
-    ("Conv FusedConv", Operator("conv", windows.window, seeds.spatial, weights=(1, 2))),
+    ("Conv", Operator("conv", windows.window, seeds.spatial, weights=(1, 2))),
+    ("FusedConv", Operator("conv", windows.window, seeds.spatial, weights=(1, 2), ends=ends.fused)),
     ("ConvTranspose", Operator("conv", windows.transposed_window, seeds.spatial, weights=(1, 2))),
     ("ConvInteger", Operator("conv", windows.window, seeds.spatial, weights=(1,))),
     ("QLinearConv", Operator("conv", windows.window, seeds.spatial, weights=(3, 8), output_scale=6)),
@@ -118,10 +122,17 @@ _ROWS: Iterable[tuple[str, Operator]] = (
     ("MeanVarianceNormalization", Operator("other", normalising.mean_variance)),
     ("LpNormalization", Operator("other", normalising.along_axis)),
     (
-        "Relu Clip LeakyRelu Elu Selu Sigmoid HardSigmoid HardSwish Tanh Gelu QuickGelu Mish Softplus Swish",
+        "Relu LeakyRelu Elu Selu HardSwish Gelu QuickGelu Mish Softplus Swish",
         Operator("act", elementwise.pointwise),
     ),
-    ("QLinearSigmoid QLinearLeakyRelu", Operator("act", elementwise.pointwise, output_scale=3)),
+    ("Clip", Operator("act", elementwise.pointwise, ends=ends.clip)),
+    ("Sigmoid", Operator("act", elementwise.pointwise, ends=ends.share)),
+    ("HardSigmoid", Operator("act", elementwise.pointwise, ends=ends.hard_share)),
+    ("Tanh", Operator("act", elementwise.pointwise, ends=ends.both_signs)),
+    ("Max", Operator("other", elementwise.pointwise, ends=ends.greatest)),
+    ("Min", Operator("other", elementwise.pointwise, ends=ends.least)),
+    ("QLinearSigmoid", Operator("act", elementwise.pointwise, output_scale=3, ends=ends.share)),
+    ("QLinearLeakyRelu", Operator("act", elementwise.pointwise, output_scale=3)),
     ("PRelu", Operator("act", elementwise.pointwise, weights=(1,))),
     ("Softmax", Operator("act", normalising.along_axis)),
     ("QLinearSoftmax", Operator("act", normalising.along_axis, output_scale=3)),
@@ -161,7 +172,7 @@ _ROWS: Iterable[tuple[str, Operator]] = (
     (
         "Abs Acos Acosh And Asin Asinh Atan Atanh BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Cast "
         "Ceil Celu Cos Cosh Dropout Equal Erf Exp Floor Greater GreaterOrEqual Identity IsInf IsNaN Less "
-        "LessOrEqual Log Max Mean Min Mod Neg Not Or Pow Reciprocal Round Shrink Sign Sin Sinh "
+        "LessOrEqual Log Mean Mod Neg Not Or Pow Reciprocal Round Shrink Sign Sin Sinh "
         "Softsign Sqrt Tan ThresholdedRelu Where Xor",
         Operator("other", elementwise.pointwise),
     ),

@@ -1,0 +1,156 @@
+"""`mine`: one pass over a data set, and for every channel its strongest places and statistics."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from onnxviz.errors import UsageError
+from onnxviz.files import safe_name
+from onnxviz.mining.mine_options import MineOptions
+from onnxviz.mining.mined import LISTING, Mined
+from onnxviz.mining.sheet_pass import draw_sheets
+from onnxviz.mining.survey import survey, workers_of
+from onnxviz.mining.tables import mined_of, write_document, write_tables
+from onnxviz.model import Model
+from onnxviz.opening import open
+from onnxviz.results.folder import Folder
+from onnxviz.results.observer import Observer
+from onnxviz.runtime.devices import check_name
+from onnxviz.sweeping.dataset import Dataset, file_of, find_dataset
+from onnxviz.sweeping.engines import Engine, engine_of
+from onnxviz.sweeping.sweep import Goal, sweep, working_folder
+
+_TRIED = 32
+"""Pictures that an estimate runs."""
+
+Data = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+
+def mine(
+    model: Model | str | os.PathLike[str],
+    data: Data,
+    directory: str | os.PathLike[str] | None = None,
+    options: MineOptions | None = None,
+    observer: Observer | None = None,
+) -> Mined:
+    """Find what each channel of the chosen layers responds to in a data set, and write it into a folder.
+
+    `data` is a folder (all pictures below it), a glob, a file, `@list.txt`, a `.npy` batch, or a list of these. The
+    result does not depend on workers, batch or stops, to the bit. Interrupted, the same call goes on. Pictures that
+    cannot be used are listed in `Mined.failures`.
+
+    Raises:
+        InputError: No picture can be fed.
+        OutputError: The folder exists and onnxviz did not make it, or another command was begun there.
+        RunError: onnxruntime is missing or fails.
+    """
+    options, observer = options or MineOptions(), observer or Observer()
+    opened, dataset = _opened(model, data, options, observer)
+    goal = _goal(opened, data, directory, options)
+    found = survey(opened, dataset, options, observer)
+    with working_folder(goal, found.facts, len(dataset), observer) as folder:
+        result = sweep(found.job, dataset, found.shard, folder, _engine(options), observer)
+        mined = mined_of(opened, dataset, found, result, goal.path)
+        write_tables(mined, folder, dict(result.failed))
+        mined, sheets = draw_sheets(opened, found, mined, folder, options, observer)
+        write_document(mined, folder, sheets)
+        for state in folder.glob("state-*.npz"):
+            state.unlink()
+    return mined
+
+
+@dataclass(frozen=True, slots=True)
+class MineEstimate:
+    """What a pass over a data set will take.
+
+    Attributes:
+        pictures, layers, channels: what is to be mined.
+        shards: how many pieces of work.
+        memory: bytes of numbers that are held at a time, besides the model's session, for all workers.
+        disk: bytes of what waits in the folder, and of the numbers in the end.
+        seconds: by the first pictures; None where one of them could be used.
+    """
+
+    pictures: int
+    layers: int
+    channels: int
+    shards: int
+    memory: int
+    disk: int
+    seconds: float | None
+
+
+def estimate(
+    model: Model | str | os.PathLike[str],
+    data: Data,
+    options: MineOptions | None = None,
+    observer: Observer | None = None,
+) -> MineEstimate:
+    """Return what `mine` will take, by running the first pictures; nothing is written.
+
+    Raises:
+        InputError: No picture can be fed.
+    """
+    options, observer = options or MineOptions(), observer or Observer()
+    opened, dataset = _opened(model, data, options, observer)
+    found = survey(opened, dataset, options, observer)
+    job, workers = found.job, workers_of(options)
+    shards = -(-len(dataset) // found.shard)
+    waiting = min(shards, shards.bit_length() + 2 * workers)
+    tried = next(dataset.shards(min(_TRIED, found.shard)))
+    work = job.open()
+    work.shard(next(dataset.shards(1)), lambda: False)
+    start = time.perf_counter()
+    result = work.shard(tried, lambda: False)
+    used = len(tried.sources) - len(result.failed)
+    each = (time.perf_counter() - start) / used if used else None
+    return MineEstimate(
+        pictures=len(dataset),
+        layers=len(job.layers),
+        channels=job.channels,
+        shards=shards,
+        memory=workers * 12 * job.channels * found.shard + 3 * found.state_bytes,
+        disk=(waiting + 1) * found.state_bytes,
+        seconds=None if each is None else each * len(dataset) / workers,
+    )
+
+
+def default_folder(model: Model, data: Data) -> Path:
+    """Return where results go when nothing is said: `MODEL-DATA-units` in the current folder."""
+    first = Path(_texts(data)[0].lstrip("@"))
+    return Path(f"{safe_name(model.file.origin.stem)}-{safe_name(first.resolve().stem)}-units")
+
+
+def _opened(
+    model: Model | str | os.PathLike[str], data: Data, options: MineOptions, observer: Observer
+) -> tuple[Model, Dataset]:
+    check_name(options.run.device)
+    opened = model if isinstance(model, Model) else open(model, stage=observer.stage, converted=observer.converted)
+    return opened, find_dataset(_texts(data), options.classes, options.every)
+
+
+def _texts(data: Data) -> list[str]:
+    texts = [data] if isinstance(data, str | os.PathLike) else list(data)
+    if not texts or not all(map(os.fspath, texts)):
+        raise UsageError("no data set is given: name a folder, a glob, @list.txt or a .npy batch")
+    return [os.fsdecode(text) for text in texts]
+
+
+def _goal(model: Model, data: Data, directory: str | os.PathLike[str] | None, options: MineOptions) -> Goal:
+    path = Path(directory) if directory is not None else default_folder(model, data)
+    needed = [Path(file_of(text.removeprefix("@"))[0]) for text in _texts(data)]
+    Folder(path).check(model, needed)
+    return Goal(path, LISTING, "onnxviz.mine/", restart=options.restart, force=options.force)
+
+
+def _engine(options: MineOptions) -> Engine:
+    if options.dask is None:
+        return engine_of(workers_of(options))
+    # Not at the top: most runs need no Dask.
+    from onnxviz.sweeping.dask_engine import dask_engine
+
+    return dask_engine(options.dask, workers_of(options))
