@@ -30,7 +30,7 @@ from onnxviz.quantised import code_ends
 
 
 @dataclass(frozen=True)
-class ComparedModel:
+class MatchedModel:
     """One of the two models: itself and its canonical form."""
 
     model: Model
@@ -64,7 +64,7 @@ class Compared:
 
 
 def compared_stages(
-    x: Operation, y: Operation, a: ComparedModel, b: ComparedModel, *, is_loose: bool = False
+    x: Operation, y: Operation, a: MatchedModel, b: MatchedModel, *, is_loose: bool = False
 ) -> Compared:
     """Return the stages at which two layers are compared.
 
@@ -98,19 +98,19 @@ def _surplus(x: Operation, y: Operation) -> tuple[str, ...]:
     return steps[len(other) :] if steps[: len(other)] == other else ()
 
 
-def _stands_alone(x: Operation, y: Operation, side: ComparedModel) -> bool:
+def _stands_alone(x: Operation, y: Operation, side: MatchedModel) -> bool:
     """Return whether the step that y lacks is an operation of its own behind y."""
     surplus = _surplus(x, y)
     readers = (side.canonical.operations[number].operator for number in readers_of(side.canonical, y))
     return bool(surplus) and surplus[0] in readers
 
 
-def _is_last(x: Operation, y: Operation, side: ComparedModel) -> bool:
+def _is_last(x: Operation, y: Operation, side: MatchedModel) -> bool:
     """Return whether y, which lacks a step of x, ends the model."""
     return bool(_surplus(x, y)) and not readers_of(side.canonical, y)
 
 
-def _took_in(x: Operation, y: Operation, own: ComparedModel, other: ComparedModel) -> bool:
+def _took_in(x: Operation, y: Operation, own: MatchedModel, other: MatchedModel) -> bool:
     """Return whether y's end is kept in codes that reach no further than the step of x that y lacks lets through."""
     if len(_surplus(x, y)) != 1:
         return False
@@ -137,7 +137,7 @@ def _bounds(graph: Graph, value: str) -> tuple[float, float] | None:
     return low, high
 
 
-def _reach(side: ComparedModel, value: str) -> tuple[float, float, float] | None:
+def _reach(side: MatchedModel, value: str) -> tuple[float, float, float] | None:
     """Return the least and the greatest number that a value's codes stand for, and their step; None without codes."""
     graph = side.model.flat
     found = dequantised(graph, value)

@@ -11,7 +11,7 @@ from onnxviz.comparing.matching.by_order import pair_by_order
 from onnxviz.comparing.matching.by_structure import pair_by_structure
 from onnxviz.comparing.matching.by_weights import pair_by_weights
 from onnxviz.comparing.matching.canonical import Canonical, canonical
-from onnxviz.comparing.matching.compared_stages import Compared, ComparedModel, compared_stages
+from onnxviz.comparing.matching.compared_stages import Compared, MatchedModel, compared_stages
 from onnxviz.comparing.matching.matches import Matches, Pair, Place
 from onnxviz.comparing.matching.operation import Operation, Stage
 from onnxviz.comparing.matching.pairing import COMMUTING, Pairing, readers_of
@@ -40,7 +40,7 @@ def match(a: Model, b: Model, given: Mapping[str, str] | None = None) -> Matches
     Raises:
         UsageError: A name in `given` is not one of its model's, or is given twice.
     """
-    sides = ComparedModel(a, canonical(a)), ComparedModel(b, canonical(b))
+    sides = MatchedModel(a, canonical(a)), MatchedModel(b, canonical(b))
     pairing = Pairing(sides[0].canonical, sides[1].canonical, _input_pairs(*sides))
     _take_given(pairing, given or {})
     _pair_by_weights(pairing, sides)
@@ -55,7 +55,7 @@ def match(a: Model, b: Model, given: Mapping[str, str] | None = None) -> Matches
     return _MatchesMaker(pairing, *sides).matches(contradicted)
 
 
-def _pair_by_weights(pairing: Pairing, sides: Sequence[ComparedModel]) -> None:
+def _pair_by_weights(pairing: Pairing, sides: Sequence[MatchedModel]) -> None:
     """Pair by weights, where one model has them in blocks with the size of block that fits."""
     is_blocked = any(x.node.domain == BLOCKED_DOMAIN for side in sides for x in side.canonical.operations)
     for block in BLOCKS if is_blocked else BLOCKS[:1]:
@@ -70,13 +70,13 @@ def _pair_by_weights(pairing: Pairing, sides: Sequence[ComparedModel]) -> None:
             break
 
 
-def _sketches(side: ComparedModel, sketcher: Sketcher) -> dict[int, Sketch]:
+def _sketches(side: MatchedModel, sketcher: Sketcher) -> dict[int, Sketch]:
     arrays = StoredArrays(side.model.flat, side.model.file.folder)
     found = ((operation.number, sketcher.sketch(operation, arrays)) for operation in side.canonical.operations)
     return {number: sketch for number, sketch in found if sketch is not None}
 
 
-def _input_pairs(a: ComparedModel, b: ComparedModel) -> list[tuple[int, int]]:
+def _input_pairs(a: MatchedModel, b: MatchedModel) -> list[tuple[int, int]]:
     """Return the places of inputs that correspond: those of one name, then the others in order."""
     ours, theirs = a.canonical.inputs, b.canonical.inputs
     pairs = [(ours.index(name), theirs.index(name)) for name in ours if name in theirs]
@@ -104,7 +104,7 @@ def _called(model: Canonical, name: str, which: str) -> Operation:
 class _MatchesMaker:
     """Puts together what was found."""
 
-    def __init__(self, pairing: Pairing, a: ComparedModel, b: ComparedModel) -> None:
+    def __init__(self, pairing: Pairing, a: MatchedModel, b: MatchedModel) -> None:
         self._pairing, self._a, self._b = pairing, a, b
         self._differing: list[str] = []
 
@@ -188,7 +188,7 @@ class _MatchesMaker:
                 yield spec.name, other
 
 
-def _place(operation: Operation, stage: Stage, side: ComparedModel, inputs: Sequence[str]) -> Place:
+def _place(operation: Operation, stage: Stage, side: MatchedModel, inputs: Sequence[str]) -> Place:
     layer, model = operation.layer, side.model
     if stage.value == layer.act:
         layout = layer.layout
