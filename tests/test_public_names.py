@@ -33,7 +33,7 @@ def test_the_package() -> None:
             "ViewOptions",
             "__version__",
         ),
-        *("bundled", "convert", "figure", "mine", "open", "report", "view"),
+        *("bundled", "compare", "convert", "figure", "mine", "open", "report", "view"),
     ]
     assert set(onnxviz.__all__) <= set(dir(onnxviz))
     for name in onnxviz.__all__:
