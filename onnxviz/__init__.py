@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from onnxviz.draw.figure.figure_parts import Figure
     from onnxviz.draw.style import Style
     from onnxviz.errors import OnnxvizError
+    from onnxviz.explaining.explain import explain
+    from onnxviz.explaining.explain_options import ExplainOptions
+    from onnxviz.explaining.explanation import Explanation
     from onnxviz.feed.feed_options import FeedOptions
     from onnxviz.figures.figure_options import FigureOptions
     from onnxviz.figures.make_figure import figure
@@ -44,6 +47,8 @@ _HOMES = {
     "CompareOptions": ("onnxviz.comparing.compare_options", "CompareOptions"),
     "Comparison": ("onnxviz.comparing.comparison_result", "Comparison"),
     "ConvertOptions": ("onnxviz.conversion.convert_options", "ConvertOptions"),
+    "ExplainOptions": ("onnxviz.explaining.explain_options", "ExplainOptions"),
+    "Explanation": ("onnxviz.explaining.explanation", "Explanation"),
     "FeedOptions": ("onnxviz.feed.feed_options", "FeedOptions"),
     "Figure": ("onnxviz.draw.figure.figure_parts", "Figure"),
     "FigureOptions": ("onnxviz.figures.figure_options", "FigureOptions"),
@@ -59,6 +64,7 @@ _HOMES = {
     "bundled": ("onnxviz.bundled", None),
     "compare": ("onnxviz.comparing.compare", "compare"),
     "convert": ("onnxviz.conversion.convert", "convert"),
+    "explain": ("onnxviz.explaining.explain", "explain"),
     "figure": ("onnxviz.figures.make_figure", "figure"),
     "mine": ("onnxviz.mining.mine", "mine"),
     "open": ("onnxviz.opening", "open"),
@@ -71,6 +77,8 @@ __all__ = [
     "CompareOptions",
     "Comparison",
     "ConvertOptions",
+    "ExplainOptions",
+    "Explanation",
     "FeedOptions",
     "Figure",
     "FigureOptions",
@@ -87,6 +95,7 @@ __all__ = [
     "bundled",
     "compare",
     "convert",
+    "explain",
     "figure",
     "mine",
     "open",

@@ -94,7 +94,8 @@ def contact_sheet(title: tuple[str, str], cells: Sequence[SheetCell], size: Cell
     """Return a sheet as a JPEG: a title, a line below it, and the cells."""
     height, width = size.pixels(len(cells))
     canvas = np.empty((height, width, 3), np.uint8)
-    canvas[:] = theme.background
+    canvas[0] = theme.background
+    canvas[1:] = canvas[0]  # rows at once: pixel by pixel it takes 60 ms
     room = width - 2 * MARGIN
     _write(canvas, (26, MARGIN), face().fit(title[0], 17, room), 17, theme.ink)
     _write(canvas, (45, MARGIN), face().fit(title[1], 12, room), 12, dimmed(theme))
@@ -103,7 +104,7 @@ def contact_sheet(title: tuple[str, str], cells: Sequence[SheetCell], size: Cell
         _draw_cell(canvas[top : top + size.height, left : left + size.width], cell, size, theme)
     out = io.BytesIO()
     # Photographs, not data: colours at half the resolution take two thirds of the bytes.
-    Image.fromarray(canvas).save(out, "JPEG", quality=80)
+    Image.fromarray(canvas).save(out, "JPEG", quality=75)
     return out.getvalue()
 
 
@@ -141,8 +142,9 @@ def _draw_cell(canvas: PatchPixels, cell: SheetCell, size: CellSize, theme: Them
         canvas[row * step : row * step + size.patch, column * step : column * step + size.patch] = tile
     bottom = size.width + 3 + _BAR
     canvas[bottom, : BAR_STEP * len(cell.bars) - 1] = theme.hatch_line
-    for bar, height in enumerate(np.rint(cell.bars * _BAR).astype(int)):
-        colour = theme.accent if cell.strong[0] <= bar <= cell.strong[1] else dimmed(theme)
+    plain = dimmed(theme)
+    for bar, height in enumerate(np.rint(cell.bars * _BAR).astype(int).tolist()):
+        colour = theme.accent if cell.strong[0] <= bar <= cell.strong[1] else plain
         canvas[bottom - height : bottom, BAR_STEP * bar : BAR_STEP * bar + 2] = colour
     _write_line(canvas, cell, size, theme)
 

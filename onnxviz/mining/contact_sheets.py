@@ -6,9 +6,8 @@ A layer has as many sheets as it needs, of at most 240 units. Where each unit's 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,19 +15,16 @@ import numpy.typing as npt
 
 from onnxviz.draw.contact_sheet import CellSize, SheetCell, contact_sheet, read_sheet
 from onnxviz.draw.palette import Theme
-from onnxviz.draw.patches import PatchPixels, cut_out, lit, thumbnail
-from onnxviz.feed.make import FeedMaker
+from onnxviz.draw.patches import PatchPixels
 from onnxviz.files import safe_name
-from onnxviz.layout import Array
 from onnxviz.mining.histogram import BINS, bins_of
-from onnxviz.mining.mined import Mined, MinedUnits, box_of
-from onnxviz.mining.second_look import Seen, see, winners
+from onnxviz.mining.mined import Mined, MinedUnits
 from onnxviz.words import number_text, printable
 
 FOLDER = "sheets"
 MOST = 240
 """Units of one sheet: it then takes 0.3 to 1.4 MB."""
-_PATCH, _LIT_PATCH = 36, 50
+_PATCH, _LIT_PATCH = 36, 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,102 +102,26 @@ def _title(units: MinedUnits, mined: Mined, shown: int, order: str, *, is_lit: b
     return printable(units.name), "  ·  ".join(parts)
 
 
-@dataclass(frozen=True, slots=True)
-class SheetMaker:
-    """Draws sheets of one data set in a theme; `lights` are those of the second look."""
-
-    mined: Mined
-    maker: FeedMaker
-    lights: Mapping[int, npt.NDArray[np.uint8]]
-    lit_places: Sequence[int]
-    theme: Theme
-
-    def write(self, plans: Sequence[Sequence[SheetPlan]], folder: Path, memory: int, ticked: Callable[[], None]) -> int:
-        """Write all sheets, as many layers at a time as fit into the memory; return how many patches are missing."""
-        (folder / FOLDER).mkdir(exist_ok=True)
-        missing = 0
-        for group in _groups(plans, memory):
-            canvases = {place: self._tiles(place, plans[place]) for place in group}
-            missing += self._cut(canvases, ticked)
-            for place in group:
-                for plan, units in _units_of(plans[place]):
-                    (folder / plan.file).write_bytes(self._draw(plan, canvases[place][units]))
-        return missing
-
-    def _tiles(self, place: int, plans: Sequence[SheetPlan]) -> npt.NDArray[np.uint8]:
-        """Return the tiles of all units of a layer that are shown, `(units, k, size, size, 3)`."""
-        size = plans[0].size.patch if plans else 1
-        tiles = np.empty((sum(len(plan.units) for plan in plans), len(self.mined.state.value), size, size, 3), np.uint8)
-        tiles[:] = self.theme.panel
-        return tiles
-
-    def _cut(self, canvases: Mapping[int, npt.NDArray[np.uint8]], ticked: Callable[[], None]) -> int:
-        """Fill tiles, opening each picture once; return how many patches cannot be shown."""
-        layers = {place: self._shown(place) for place in canvases}
-        wanted: dict[int, list[tuple[int, Array, Array]]] = {}
-        for place, (units, _) in layers.items():
-            for number, ranks, found in winners(units.state.picture):
-                wanted.setdefault(number, []).append((place, ranks, found))
-        missing = 0
-        for number in sorted(wanted):
-            ticked()
-            seen = see(self.maker, self.mined.pictures.sources[number])
-            for place, ranks, found in wanted[number]:
-                units, where = layers[place]
-                shown = where[found] >= 0
-                if seen is None:
-                    missing += int(shown.sum())
-                    continue
-                self._fill(canvases[place], seen, (place, units), (ranks[shown], found[shown], where[found][shown]))
-        return missing
-
-    def _shown(self, place: int) -> tuple[MinedUnits, Array]:
-        """Return the units of a layer, and the place of each among those that are shown, -1 for those that are not."""
-        name = list(self.mined)[place]
-        units = self.mined[name]
-        where = np.full(len(units), -1)
-        listed = [unit for plan in self.mined.document["layers"][place].get("sheets", ()) for unit in plan["units"]]
-        where[listed] = np.arange(len(listed))
-        return units, where
-
-    def _fill(
-        self, tiles: npt.NDArray[np.uint8], seen: Seen, layer: tuple[int, MinedUnits], won: tuple[Array, Array, Array]
-    ) -> None:
-        (place, units), (ranks, found, where) = layer, won
-        size = tiles.shape[2]
-        if place in self.lit_places:
-            assert seen.fed.picture is not None
-            thumb = thumbnail(seen.fed.picture, size)
-            lights = self.lights.get(place)
-            tiles[where, ranks] = thumb if lights is None else lit(thumb, lights[ranks, found])
-            return
-        for rank, unit, target in zip(ranks, found, where, strict=True):
-            box = box_of(units.facts, int(units.state.place[rank, unit]))
-            if box is not None:
-                tiles[target, rank] = cut_out(seen.original, seen.in_original(box), size, self.theme.hatch_line)
-
-    def _draw(self, plan: SheetPlan, tiles: npt.NDArray[np.uint8]) -> bytes:
-        """Return a sheet of the tiles of its units, `(units, k, size, size, 3)`."""
-        units = self.mined[plan.layer]
-        bars, kinds = UnitBars(units, plan.size.bars), units.purity()
-        cells = [self._cell(units, unit, tiles[place], bars, kinds) for place, unit in enumerate(plan.units)]
-        return contact_sheet(plan.title, cells, plan.size, self.theme)
-
-    def _cell(
-        self, units: MinedUnits, unit: int, tiles: npt.NDArray[np.uint8], bars: UnitBars, purity: tuple[Array, Array]
-    ) -> SheetCell:
-        kind, most, count = int(purity[0][unit]), int(purity[1][unit]), len(units.state.value)
-        is_mixed = 9 * most < 4 * count
-        name = printable(self.mined.classes[kind]) if kind >= 0 and self.mined.classes else ""
-        return SheetCell(
-            tiles,
-            *bars.of(unit),
-            str(unit),
-            number_text(float(units.state.value[0, unit]), 3),
-            "mixed" if name and is_mixed else name,
-            "" if not name or is_mixed else f" {most}",
-            is_pure=bool(name) and 9 * most >= 7 * count,
+def draw_plan(plan: SheetPlan, mined: Mined, tiles: npt.NDArray[np.uint8], theme: Theme) -> bytes:
+    """Return a sheet as a JPEG, of the tiles of its units, `(units, k, size, size, 3)`."""
+    units = mined[plan.layer]
+    bars, (kinds, most), count = UnitBars(units, plan.size.bars), units.purity(), len(units.state.value)
+    cells = []
+    for place, unit in enumerate(plan.units):
+        is_mixed = 9 * most[unit] < 4 * count
+        name = printable(mined.classes[kinds[unit]]) if kinds[unit] >= 0 and mined.classes else ""
+        cells.append(
+            SheetCell(
+                tiles[place],
+                *bars.of(unit),
+                str(unit),
+                number_text(float(units.state.value[0, unit]), 3),
+                "mixed" if name and is_mixed else name,
+                "" if not name or is_mixed else f" {most[unit]}",
+                is_pure=bool(name and 9 * most[unit] >= 7 * count),
+            )
         )
+    return contact_sheet(plan.title, cells, plan.size, theme)
 
 
 class UnitBars:
@@ -222,29 +142,6 @@ class UnitBars:
         values = state.value[:, unit][state.picture[:, unit] >= 0]
         low, high = np.maximum(bins_of(np.array([values.min(), values.max()], np.float32)), 1) - 1
         return np.sqrt(counts / max(counts.max(), 1)), (int(self._bar_of[low]), int(self._bar_of[high]))
-
-
-def _units_of(plans: Sequence[SheetPlan]) -> Iterator[tuple[SheetPlan, slice]]:
-    start = 0
-    for plan in plans:
-        yield plan, slice(start, start + len(plan.units))
-        start += len(plan.units)
-
-
-def _groups(plans: Sequence[Sequence[SheetPlan]], memory: int) -> Iterator[list[int]]:
-    """Yield places of layers whose tiles fit into the memory together; one that alone does not is alone."""
-    group: list[int] = []
-    taken = 0
-    for place, sheets in enumerate(plans):
-        size = sum(len(plan.units) * (plan.size.patch * plan.size.side) ** 2 * 3 for plan in sheets)
-        if group and taken + size > memory:
-            yield group
-            group, taken = [], 0
-        if sheets:
-            group.append(place)
-            taken += size
-    if group:
-        yield group
 
 
 def cut_cells(mined: Mined, name: str, units: Sequence[int] | None) -> list[PatchPixels]:

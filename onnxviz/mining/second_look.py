@@ -1,46 +1,30 @@
 """A second look at the pictures that won: each is opened again, and where units see more than a patch, run again.
 
-The run hands out the same numbers as the first, and the maps of those layers beside them: that the numbers come again
-to the bit is checked for every winner.
+The run hands out the same numbers as the first, and the maps of those layers beside them: that the numbers of every
+winner come again to the bit is checked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from onnxviz.draw.patches import MOST_LIGHTS, PatchPixels, lights_of
-from onnxviz.errors import OnnxvizError
-from onnxviz.feed.feed import Fed
+from onnxviz.draw.patches import PatchPixels, lights_of
+from onnxviz.errors import InputError
+from onnxviz.feed.geometry import Geometry
 from onnxviz.feed.make import FeedMaker
 from onnxviz.feed.pictures import as_rgb, open_picture
-from onnxviz.inference.reduction import ReducedLayer, ReducedRun
+from onnxviz.inference.reduction import ReducedLayer
 from onnxviz.layout import Array
 from onnxviz.mining.mined import Mined
-from onnxviz.mining.mining_job import MinedLayer, MiningJob, fill
+from onnxviz.mining.mining_job import MinedLayer, fill
 from onnxviz.mining.state import Rows, State
 from onnxviz.sweeping.dataset import file_of
-from onnxviz.sweeping.model_run import item_of
-
-
-@dataclass(frozen=True, slots=True)
-class SecondLook:
-    """What the second look found.
-
-    Attributes:
-        lights: for each layer that is lit, by its place: how brightly each winner's map lights its picture,
-            `(k, C, h, w) uint8`.
-        checked: how many numbers were compared with those of the first pass.
-        different: how many were not the same to the bit.
-    """
-
-    lights: Mapping[int, npt.NDArray[np.uint8]]
-    checked: int
-    different: int
+from onnxviz.sweeping.model_run import Arrays, item_of
 
 
 def lit_layers(mined: Mined, fed: Sequence[int]) -> list[int]:
@@ -54,57 +38,25 @@ def lit_layers(mined: Mined, fed: Sequence[int]) -> list[int]:
     return found
 
 
-def look_again(
-    reduced: ReducedRun, job: MiningJob, mined: Mined, lit: Sequence[int], ticked: Callable[[], None]
-) -> SecondLook:
-    """Run every picture that won in one of these layers again."""
-    lit = [place for place in lit if _grid(reduced.layers[place]) is not None]
-    if not lit:
-        return SecondLook({}, 0, 0)
-    mapped = reduced.with_maps(lit)
-    layers = [_LitLayer(mapped.layers[place], job.layers[place], mined.state) for place in lit]
-    run = replace(job.run, piece=mapped.piece, batch=1).open()
-    wins = _wins(mined.state.picture, [layer.mined for layer in layers])
-    different = 0
-    for number in sorted(wins):
-        ticked()
-        try:
-            arrays = run.again(mined.pictures.sources[number])
-        except OnnxvizError:
-            different += sum(len(ranks) for ranks, _ in wins[number].values())
-            continue
-        for place, (ranks, units) in wins[number].items():
-            different += layers[place].take(arrays, ranks, units)
-    checked = sum(int((mined.state.picture[:, layer.mined.part] >= 0).sum()) for layer in layers)
-    return SecondLook({place: layer.lights for place, layer in zip(lit, layers, strict=True)}, checked, different)
-
-
-class _LitLayer:
-    """A layer whose winners are run again."""
+class LitLayer:
+    """A layer whose winners are run again, for their maps."""
 
     def __init__(self, layer: ReducedLayer, mined: MinedLayer, state: State) -> None:
-        self.mined = mined
+        """Take the layer as it is run and as it was mined, and what was found."""
         self._layer = layer
+        self._mined = replace(mined, first=0)
         self._value = state.value[:, mined.part]
-        rows, columns = _reduced_sizes(_grid(layer) or (1, 1))
-        self.lights = np.zeros((len(self._value), mined.channels, rows, columns), np.uint8)
+        self.checked = 0
+        self.different = 0
 
-    def take(self, arrays: Mapping[str, Array], ranks: Array, units: Array) -> int:
-        """Keep the lights of a picture's winners, and return how many of their numbers differ from before."""
-        row = Rows.of_size(1, self.mined.channels)
-        fill(row, slice(0, 1), replace(self.mined, first=0), arrays)
-        self.lights[ranks, units] = lights_of(_maps(arrays[self._layer.outputs.map], self._layer, units))
+    def lights(self, arrays: Arrays, ranks: Array, units: Array) -> npt.NDArray[np.uint8]:
+        """Return how brightly a picture is lit for each of the units that it won, and check their numbers."""
+        row = Rows.of_size(1, self._mined.channels)
+        fill(row, slice(0, 1), self._mined, arrays)
         again, before = row.greatest[0, units], self._value[ranks, units]
-        return int(np.count_nonzero(again.view(np.int32) != before.view(np.int32)))
-
-
-def _wins(picture: Array, layers: Sequence[MinedLayer]) -> dict[int, dict[int, tuple[Array, Array]]]:
-    """Return for each picture, and each of these layers in which it won, ranks and units."""
-    found: dict[int, dict[int, tuple[Array, Array]]] = {}
-    for place, layer in enumerate(layers):
-        for number, ranks, units in winners(picture[:, layer.part]):
-            found.setdefault(number, {})[place] = ranks, units
-    return found
+        self.checked += len(units)
+        self.different += int(np.count_nonzero(again.view(np.int32) != before.view(np.int32)))
+        return lights_of(_maps(arrays[self._layer.outputs.map], self._layer, units))
 
 
 def winners(picture: Array) -> Iterator[tuple[int, Array, Array]]:
@@ -120,7 +72,7 @@ def winners(picture: Array) -> Iterator[tuple[int, Array, Array]]:
         start = int(end)
 
 
-def _grid(layer: ReducedLayer) -> tuple[int, int] | None:
+def grid_of_places(layer: ReducedLayer) -> tuple[int, int] | None:
     """Return the rows and columns of a layer's map; None where its places are not those of a picture."""
     places, tokens = layer.shape.places, layer.tokens
     if tokens is not None:
@@ -130,14 +82,9 @@ def _grid(layer: ReducedLayer) -> tuple[int, int] | None:
     return None
 
 
-def _reduced_sizes(grid: tuple[int, int]) -> tuple[int, int]:
-    steps = [-(-size // MOST_LIGHTS) for size in grid]
-    return -(-grid[0] // steps[0]), -(-grid[1] // steps[1])
-
-
 def _maps(array: Array, layer: ReducedLayer, units: Array) -> npt.NDArray[np.float32]:
     """Return the maps of some units, `(n, rows, columns)`."""
-    grid = _grid(layer) or (1, 1)
+    grid = grid_of_places(layer) or (1, 1)
     flat: npt.NDArray[np.float32] = array[0, units].reshape(len(units), -1)
     if layer.tokens is None:
         return flat.reshape(len(units), *grid)
@@ -149,17 +96,18 @@ def _maps(array: Array, layer: ReducedLayer, units: Array) -> npt.NDArray[np.flo
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """A picture as it lies in its file, upright, and as it was fed; None where it is not a picture."""
+    """A picture as it lies in its file, upright, as it was fed, and the arrays that it was fed as."""
 
     original: PatchPixels
-    fed: Fed
+    shown: PatchPixels
+    geometry: Geometry | None
+    arrays: Arrays
 
     def in_original(self, box: tuple[int, int, int, int]) -> tuple[float, float, float, float]:
         """Return a box of what was fed, `(top, left, bottom, right)`, in pixels of the file."""
-        geometry = self.fed.geometry
-        if geometry is None:
+        if self.geometry is None:
             return box
-        (down, across), (top, left) = geometry.scale, geometry.offset
+        (down, across), (top, left) = self.geometry.scale, self.geometry.offset
         return box[0] * down + top, box[1] * across + left, box[2] * down + top, box[3] * across + left
 
 
@@ -167,11 +115,12 @@ def see(maker: FeedMaker, source: str) -> Seen | None:
     """Return a picture of the data set; None where it is not one, or can no longer be read."""
     path, item = file_of(source)
     try:
-        if item is None:
-            picture: Any = open_picture(item_of(source), path)
-            fed = maker.feed(picture).main
-            return Seen(as_rgb(picture.pixels), fed) if fed.picture is not None else None
-        fed = maker.feed(item_of(source)).main
-    except OnnxvizError:
+        picture = open_picture(Path(path), path) if item is None else None
+        feed = maker.feed(item_of(source) if picture is None else picture)
+    except InputError:
         return None
-    return Seen(fed.picture, fed) if fed.picture is not None else None
+    main = feed.main
+    if main.picture is None:
+        return None
+    original = main.picture if picture is None else as_rgb(picture.pixels)
+    return Seen(original, main.picture, main.geometry, feed.arrays)

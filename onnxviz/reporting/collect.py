@@ -25,6 +25,7 @@ from onnxviz.draw.arrange import (
     arrange_axes,
     matching,
 )
+from onnxviz.draw.channel_health import channel_health
 from onnxviz.draw.statistics import MOST_CHANNELS, ChannelStatistics, channel_statistics, strongest_channels
 from onnxviz.layout import STEPS, Steps, TokenGrid, spatial_axes
 from onnxviz.reporting.block_store import BlockStore
@@ -91,7 +92,8 @@ class Collector(AbstractContextManager["Collector"]):
             place.facts = replace(facts, notes=(*facts.notes, _whole_words(known)))
         part = store_block(self.store, array.shape, arranged, known, place.kept)
         steps = _steps(activation, arranged)
-        place.parts[len(self.runs)] = replace(part, quantised=activation.quantised, steps=steps)
+        health = channel_health(array, activation.arrangement, activation.bounds, statistics).totals
+        place.parts[len(self.runs)] = replace(part, quantised=activation.quantised, steps=steps, health=health)
 
     def drop_run(self) -> None:
         """Forget the current run, which failed; its blocks stay in the store, but are not written."""

@@ -21,7 +21,7 @@ from onnxviz.version import __version__
 LOCAL = "local"
 _RETRIES = 2
 _AHEAD = 2
-"""Shards that wait for each thread, so that none is idle while a result travels."""
+"""Shards that wait for each thread, so that no thread idles while a result travels."""
 _SECONDS = 30
 
 _open = OpenJobs()

@@ -105,14 +105,13 @@ class OpenRun:
             for place, each in zip(places, fed, strict=True):
                 yield from self._batch([place], [each], failed)
 
-    def again(self, source: str) -> Arrays:
-        """Return what the piece makes of one picture.
+    def of(self, arrays: Arrays) -> Arrays:
+        """Return what the piece makes of one picture, of which these arrays were made.
 
         Raises:
-            InputError: It can no longer be fed.
             ExecutionError: onnxruntime fails on it.
         """
-        return dict(self._executor.run([self._run.piece], self._maker.arrays(item_of(source))))
+        return dict(self._executor.run([self._run.piece], arrays))
 
     def feed(self, shard: Shard, place: int) -> Arrays:
         """Return what the piece is fed of a picture.

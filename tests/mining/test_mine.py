@@ -300,17 +300,18 @@ def test_sheets_show_the_field_where_it_is_small(mining_model: Path, photos: Pat
 def test_sheets_light_the_picture_where_the_field_is_large(bundled_model: Path, cat: Path, tmp_path: Path) -> None:
     options = onnxviz.MineOptions(layers="head/conv", count=2, theme="light")
     mined = onnxviz.mine(bundled_model, cat.parent, tmp_path / "units", options)
-    assert mined.document["second_look"] == {"checked": 2 * 1280 - int((mined.state.picture < 0).sum()), "different": 0}
+    alive = int((~mined["head/conv"].statistics.dead).sum())
+    assert mined.document["second_look"] == {"checked": 2 * alive, "different": 0}
     sheets = mined.document["layers"][0]["sheets"]
     assert sum(len(sheet["units"]) for sheet in sheets) == 1280 - int(mined["head/conv"].statistics.dead.sum())
     assert {path.name for path in (tmp_path / "units" / "sheets").iterdir()} == {Path(s["file"]).name for s in sheets}
     unit = sheets[0]["units"][0]
     best = mined["head/conv"].top(unit)[0]
-    tile = np.asarray(mined["head/conv"].sheet([unit]))[14:64, 14:64].astype(float)
+    tile = np.asarray(mined["head/conv"].sheet([unit]))[14:62, 14:62].astype(float)
     fed = onnxviz.open(bundled_model).feed(best.file).main.picture
-    thumb = np.asarray(Image.fromarray(fed).resize((50, 50), Image.Resampling.BILINEAR)).astype(float)
+    thumb = np.asarray(Image.fromarray(fed).resize((48, 48), Image.Resampling.BILINEAR)).astype(float)
     share = tile.sum(axis=2) / np.maximum(thumb.sum(axis=2), 30)
-    row, column = (min(49, round((index + 0.5) / 7 * 50)) for index in best.place)
+    row, column = (min(47, round((index + 0.5) / 7 * 48)) for index in best.place)
     assert share[max(0, row - 2) : row + 3, max(0, column - 2) : column + 3].mean() > 0.85
     assert share.min() < 0.7
 
