@@ -14,7 +14,7 @@ from onnxviz.comparing.matching.canonical import Canonical, canonical
 from onnxviz.comparing.matching.compared_stages import Compared, Side, compared_stages
 from onnxviz.comparing.matching.matches import Matches, Pair, Place
 from onnxviz.comparing.matching.operation import Operation, Stage
-from onnxviz.comparing.matching.pairing import COMMUTING, Pairing
+from onnxviz.comparing.matching.pairing import COMMUTING, Pairing, readers_of
 from onnxviz.comparing.matching.sketches import BLOCKS, Sketch, Sketcher
 from onnxviz.errors import UsageError
 from onnxviz.graph.operators.layouts import guess_axes
@@ -126,7 +126,9 @@ class _Result:
         status, score = self._pairing.status[x.number], self._pairing.likeness(x, y)
         if status == "weights" and share_a_name(x, y):
             status = "name+weights"
-        compared = compared_stages(x, y, self._a, self._b)
+        is_loose = any(number not in self._pairing.b_of for number in readers_of(self._pairing.a, x))
+        is_loose = is_loose or any(number not in self._pairing.a_of for number in readers_of(self._pairing.b, y))
+        compared = compared_stages(x, y, self._a, self._b, is_loose=is_loose)
         if compared.differs:
             self._differing.append(_difference(x, y, compared))
         aligned = self._aligned(x, y) or []
