@@ -1,4 +1,4 @@
-.PHONY: check format lint types floors test lowest pythons page gallery reference docs forge bench zoo nodes conversions \
+.PHONY: check format lint types floors test lowest pythons page gallery reference docs forge bench zoo nodes conversions gradients \
   openvino mutation tensorflow tensorflow-lowest tensorflow-2.15
 
 check: format lint types floors test
@@ -61,6 +61,11 @@ zoo:
 
 nodes:
 	python tests/zoo/nodes.py --write docs/nodes.md
+
+gradients:
+	python tests/gradient/node_gradients.py --write docs/gradient_nodes.md
+	python tests/zoo/fetch.py tests/zoo/zoo.json tests/zoo/cache
+	python tests/zoo/gradients.py tests/zoo/cache --write docs/gradient_zoo.md
 
 conversions:
 	python tests/zoo/fetch.py tests/zoo/zoo.json tests/zoo/cache

@@ -15,11 +15,17 @@ from onnxviz.version import __version__
 if TYPE_CHECKING:
     from onnxviz import bundled
     from onnxviz.activations import Activation, Activations
+    from onnxviz.comparing.compare import compare
+    from onnxviz.comparing.compare_options import CompareOptions
+    from onnxviz.comparing.comparison_result import Comparison
     from onnxviz.conversion.convert import convert
     from onnxviz.conversion.convert_options import ConvertOptions
     from onnxviz.draw.figure.figure_parts import Figure
     from onnxviz.draw.style import Style
     from onnxviz.errors import OnnxvizError
+    from onnxviz.explaining.explain import explain
+    from onnxviz.explaining.explain_options import ExplainOptions
+    from onnxviz.explaining.explanation import Explanation
     from onnxviz.feed.feed_options import FeedOptions
     from onnxviz.figures.figure_options import FigureOptions
     from onnxviz.figures.make_figure import figure
@@ -38,7 +44,11 @@ if TYPE_CHECKING:
 _HOMES = {
     "Activation": ("onnxviz.activations", "Activation"),
     "Activations": ("onnxviz.activations", "Activations"),
+    "CompareOptions": ("onnxviz.comparing.compare_options", "CompareOptions"),
+    "Comparison": ("onnxviz.comparing.comparison_result", "Comparison"),
     "ConvertOptions": ("onnxviz.conversion.convert_options", "ConvertOptions"),
+    "ExplainOptions": ("onnxviz.explaining.explain_options", "ExplainOptions"),
+    "Explanation": ("onnxviz.explaining.explanation", "Explanation"),
     "FeedOptions": ("onnxviz.feed.feed_options", "FeedOptions"),
     "Figure": ("onnxviz.draw.figure.figure_parts", "Figure"),
     "FigureOptions": ("onnxviz.figures.figure_options", "FigureOptions"),
@@ -52,7 +62,9 @@ _HOMES = {
     "Style": ("onnxviz.draw.style", "Style"),
     "ViewOptions": ("onnxviz.viewing.options", "ViewOptions"),
     "bundled": ("onnxviz.bundled", None),
+    "compare": ("onnxviz.comparing.compare", "compare"),
     "convert": ("onnxviz.conversion.convert", "convert"),
+    "explain": ("onnxviz.explaining.explain", "explain"),
     "figure": ("onnxviz.figures.make_figure", "figure"),
     "mine": ("onnxviz.mining.mine", "mine"),
     "open": ("onnxviz.opening", "open"),
@@ -62,7 +74,11 @@ _HOMES = {
 __all__ = [
     "Activation",
     "Activations",
+    "CompareOptions",
+    "Comparison",
     "ConvertOptions",
+    "ExplainOptions",
+    "Explanation",
     "FeedOptions",
     "Figure",
     "FigureOptions",
@@ -77,7 +93,9 @@ __all__ = [
     "ViewOptions",
     "__version__",
     "bundled",
+    "compare",
     "convert",
+    "explain",
     "figure",
     "mine",
     "open",

@@ -1,6 +1,7 @@
 """`Model`: an ONNX model that was opened; its layers, the same model with more outputs, and its runs.
 
-Nine verbs carry it: `open`, `layers`, `select`, `expose`, `run`, `stream`, `feed`, `verify`, `save`.
+Eleven verbs carry it: `open`, `layers`, `select`, `expose`, `run`, `stream`, `gradient`, `explain`, `feed`, `verify`,
+`save`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from onnxviz.errors import ExecutionError, NoMatchError, RunError, UsageError
 from onnxviz.graph.computed import Computed, find_computed, hidden_weights, listing, written_out
@@ -31,11 +32,15 @@ from onnxviz.words import listed, quoted
 if TYPE_CHECKING:
     from onnxviz.activations import Activation, Activations
     from onnxviz.differences import Difference
+    from onnxviz.explaining.explain_options import ExplainChanges
+    from onnxviz.explaining.explanation import Explanation
     from onnxviz.feed.feed import Feed
     from onnxviz.feed.feed_options import FeedOptions
+    from onnxviz.gradient.registry import GradientRule
     from onnxviz.graph.operators.region import Region
     from onnxviz.graph.selection.choices import Choice, SelectionText
     from onnxviz.inference.inference import Inference
+    from onnxviz.inference.model_gradient import ModelGradient
     from onnxviz.inference.model_session import ModelSession
     from onnxviz.runtime.executor import Executor
     from onnxviz.runtime.session import RunOptions
@@ -123,19 +128,19 @@ class Model:
         return find_computed(self.graph, self.types)
 
     @cached_property
-    def _listing(self) -> Graph:
-        """The graph with all that a run can compute among its values; it is never run."""
+    def flat(self) -> Graph:
+        """The flat graph with all that a run can compute among its values; it is never run."""
         return listing(self.unfolded.graph, self._computed)
 
     @cached_property
     def catalogue(self) -> tuple[Layer, ...]:
         """Every layer of a kind worth looking at, those inside functions and bodies included, in graph order."""
-        return catalogue(self._listing, {**self.types, **self._computed.types}, self._families)
+        return catalogue(self.flat, {**self.types, **self._computed.types}, self.families)
 
     @cached_property
     def every_layer(self) -> tuple[Layer, ...]:
         """All that nodes put out as layers, what is of no kind as `other`."""
-        return catalogue(self._listing, {**self.types, **self._computed.types}, self._families, every=True)
+        return catalogue(self.flat, {**self.types, **self._computed.types}, self.families, every=True)
 
     @cached_property
     def layers(self) -> Mapping[str, Layer]:
@@ -150,12 +155,13 @@ class Model:
         from onnxviz.inference.reached import Reached
         from onnxviz.inference.value_layouts import ValueLayouts
 
-        layouts = ValueLayouts(self.unfolded.graph, self.types, self._families)
+        layouts = ValueLayouts(self.unfolded.graph, self.types, self.families)
         return Inference(self.file, self.unfolded, self.types, layouts, Reached(self.graph, computed=self._computed))
 
     @cached_property
-    def _families(self) -> Families:
-        return Families(self._listing, {**self.types, **self._computed.types})
+    def families(self) -> Families:
+        """What is found about the nodes of the flat graph."""
+        return Families(self.flat, {**self.types, **self._computed.types})
 
     def select(
         self, layers: SelectionText | None = None, *, exclude: Sequence[str] = (), tap: str = "act"
@@ -198,6 +204,27 @@ class Model:
         """
         self.file.check_complete()
         (write_linked if linked else write_standalone)(self.graph, self.file, Path(path), force=force)
+
+    def explain(
+        self, source: Any, *, method: str = "gradcam", target: str | int = "top1", **changes: Unpack[ExplainChanges]
+    ) -> Explanation:
+        """Return why the model answers as it does on a picture: `.array`, `.image`, `.target` and `.value`.
+
+        Args:
+            source: a picture; see `run`.
+            method: such as `gradcam`, `layercam`, `smoothgrad`, `integrated`, `occlusion`.
+            target: a class by its name or number, `top1` for the strongest, a unit `LAYER#CHANNEL` or
+                `LAYER#CHANNEL@Y,X`, or a place of an output `NAME[I,J,...]`.
+            changes: fields of `ExplainOptions`, such as `layers="conv[-1]"` or `samples=50`.
+
+        Raises:
+            NoMatchError: There is no such class, unit or place.
+            UnsupportedError: The method cannot be used on this model, or the input is no picture.
+        """
+        from onnxviz.explaining.explain import explain_one
+        from onnxviz.explaining.explain_options import ExplainOptions
+
+        return explain_one(self, source, method, target, ExplainOptions(**changes))
 
     def feed(self, source: Any = None, options: FeedOptions | None = None) -> Feed:
         """Turn one source (see `run`) into the arrays that the model takes.
@@ -309,6 +336,42 @@ class Model:
         choices, _ = choices_of(self, layers, exclude, tap)
         return ModelSession(self.inference, choices, replace(run or RunOptions(), many=True))
 
+    def gradient(
+        self,
+        target: str | None = None,
+        wrt: str | Sequence[str] | None = None,
+        *,
+        rules: Mapping[str, GradientRule] | None = None,
+        run: RunOptions | None = None,
+    ) -> ModelGradient:
+        """Return what computes the gradient of a value with respect to others, by ONNX's own operators alone.
+
+        `model.gradient("logits", "image").run("cat.jpg")["image"]` has the sizes of the image as fed, `(N, C, H, W)`.
+
+        Args:
+            target: a layer's or value's name; without one the first output that is of numbers.
+            wrt: inputs, weights, layers or other values; without any, all inputs that a
+                gradient reaches.
+            rules: rules of operators that stand in place of the usual ones, such as
+                `onnxviz.gradient.overlays.GUIDED`.
+            run: how to run.
+
+        Raises:
+            NoMatchError: A name is not one of the model.
+            UnsupportedError: The target does not depend on a value, or an operator on the way has no gradient.
+        """
+        from onnxviz.inference.model_gradient import ModelGradient
+        from onnxviz.runtime.session import RunOptions
+
+        floats = [spec.name for spec in (*self.inputs, *self.outputs) if (spec.dtype or "").startswith(("float", "bf"))]
+        inputs = [spec.name for spec in self.inputs if spec.name in floats]
+        outputs = [spec.name for spec in self.outputs if spec.name in floats] or [self.outputs[0].name]
+        names = inputs if wrt is None else [wrt] if isinstance(wrt, str) else list(wrt)
+        values = [_value_of(self, name) for name in names]
+        options = replace(run or RunOptions(), many=True)
+        chosen = _value_of(self, target or outputs[0])
+        return ModelGradient(self.inference, chosen, values, options, rules=rules, partial=wrt is None)
+
     def verify(self, original: Model, options: RunOptions | None = None) -> Difference:
         """Run this model and `original` on the same random input and compare the outputs that both have.
 
@@ -347,12 +410,23 @@ def choices_of(
     from onnxviz.graph.selection.choices import choose
     from onnxviz.graph.selection.defaults import default_choices
 
-    graph = model._listing
+    graph = model.flat
     if layers is None:
         choices, words = default_choices(graph, model.catalogue, tap, exclude)
         return _noted(model, choices), f"no selection given: {words}"
     choices = choose(layers, graph=graph, layers=model.catalogue, exclude=exclude, tap=tap)
     return _noted(model, choices), ""
+
+
+def _value_of(model: Model, name: str) -> str:
+    """Return the value that a name means: itself, or what the layer of that name puts out."""
+    graph = model.unfolded.graph
+    if name in graph.producers or name in graph.weights or any(spec.name == name for spec in graph.inputs):
+        return name
+    choices, _ = choices_of(model, [name])
+    if len(choices) != 1:
+        raise UsageError(f"a gradient is of one value; {name!r} selects {len(choices)}")
+    return choices[0].value
 
 
 def _noted(model: Model, choices: tuple[Choice, ...]) -> tuple[Choice, ...]:

@@ -75,6 +75,46 @@ class Quantised:
         high = tuple(_end(highest, -step, *pair) for pair in pairs)
         return Bounds(low, high, self.axis) if paired else Bounds(low[0], high[0])
 
+    def numbers(self, codes: Array) -> Array:
+        """Return what codes stand for, in float32.
+
+        >>> import numpy as np
+        >>> Quantised("uint8", scale=0.5, zero_point=128).numbers(np.array([0, 130], np.uint8)).tolist()
+        [-64.0, 1.0]
+        """
+        import numpy as np
+
+        scale, zero = self._along(codes.ndim)
+        found = codes.astype(np.float32)
+        found -= zero
+        found *= scale
+        return found
+
+    def codes(self, values: Array) -> Array:
+        """Return the codes nearest to values, as QuantizeLinear does: ties go to even, what is beyond to the ends.
+
+        >>> import numpy as np
+        >>> Quantised("uint8", scale=0.5, zero_point=128).codes(np.array([-90, 1.2], np.float32)).tolist()
+        [0, 130]
+        """
+        import numpy as np
+
+        scale, zero = self._along(values.ndim)
+        ends = np.iinfo(self.dtype)
+        found: Array = np.clip(np.rint(values / scale) + zero, ends.min, ends.max).astype(self.dtype)
+        return found
+
+    def _along(self, rank: int) -> tuple[Array, Array]:
+        """Return scale and zero point as arrays that fit one of this rank."""
+        import numpy as np
+
+        shape = [1] * rank
+        if self.axis is not None:
+            shape[self.axis % rank] = -1
+        pair = (np.asarray(numbers, np.float32) for numbers in (self.scale, self.zero_point))
+        scale, zero = (each.reshape(shape) if each.ndim else each for each in pair)
+        return scale, zero
+
     @property
     def behind_an_axis(self) -> Quantised:
         """The same for an array with one more axis in front."""
@@ -140,3 +180,13 @@ _ENDS: Mapping[str, tuple[int, int, int]] = {
     "float8_e4m3fn": (-448, 448, 32), "float8_e4m3fnuz": (-240, 240, 16),
     "float8_e5m2": (-57344, 57344, 8192), "float8_e5m2fnuz": (-57344, 57344, 8192),
 }  # fmt: skip
+
+
+def code_ends(dtype: str) -> tuple[int, int] | None:
+    """Return the least and the greatest code of a dtype; None where it holds no codes.
+
+    >>> code_ends("uint8"), code_ends("float32")
+    ((0, 255), None)
+    """
+    ends = _ENDS.get(dtype)
+    return None if ends is None else ends[:2]

@@ -20,7 +20,8 @@ PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md")])
 
 @pytest.fixture
 def folder(tmp_path: Path, bundled_model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    shutil.copy(bundled_model, tmp_path / "model.onnx")
+    for name in ("model.onnx", "int8.onnx"):
+        shutil.copy(bundled_model, tmp_path / name)
     for picture in ("cat.jpg", "coffee.jpg"):
         shutil.copy(ROOT / "models" / "pictures" / picture, tmp_path)
         (tmp_path / "photos" / picture[:-4]).mkdir(parents=True)

@@ -8,10 +8,10 @@ import pytest
 
 import onnxviz
 
-MODEL_VERBS = {"open", "layers", "select", "expose", "run", "stream", "feed", "verify", "save"}
+MODEL_VERBS = {"open", "layers", "select", "expose", "run", "stream", "gradient", "feed", "verify", "save"}
 MODEL_MORE = {"session", "measured", "region", "without_metadata"}
 MODEL_FACTS = {"path", "inputs", "outputs", "metadata", "types", "catalogue", "every_layer"}
-MODEL_PARTS = {"file", "graph", "unfolded", "inference", "exposed", "remarks"}
+MODEL_PARTS = {"file", "graph", "unfolded", "flat", "families", "inference", "exposed", "remarks"}
 
 
 def public(thing: object) -> set[str]:
@@ -20,7 +20,8 @@ def public(thing: object) -> set[str]:
 
 def test_the_package() -> None:
     assert onnxviz.__all__ == [
-        *("Activation", "Activations", "ConvertOptions", "FeedOptions", "Figure", "FigureOptions", "Layer"),
+        *("Activation", "Activations", "CompareOptions", "Comparison", "ConvertOptions", "FeedOptions", "Figure"),
+        *("FigureOptions", "Layer"),
         *(
             "MineOptions",
             "Mined",
@@ -43,7 +44,7 @@ def test_the_package() -> None:
 
 def test_a_model(doubling_model: Path) -> None:
     model = onnxviz.open(doubling_model)
-    assert len(MODEL_VERBS) == 9
+    assert len(MODEL_VERBS) == 10
     assert public(model) == MODEL_VERBS | MODEL_MORE | MODEL_FACTS | MODEL_PARTS
 
 

@@ -57,6 +57,7 @@ def main() -> None:
         attention(theme)
         overview(model, theme)
     figure(model)
+    comparison()
     page(model)
 
 
@@ -75,6 +76,30 @@ def figure(model: onnxviz.Model) -> None:
         width_cm=12.0,
     )
     made.save(GALLERY / "figure.png", dpi=200, force=True)
+
+
+def comparison() -> None:
+    """Draw the sheets of docs/compare.md: the bundled model against what onnxruntime's quantiser makes of it."""
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
+
+    class Pictures(CalibrationDataReader):
+        def __init__(self) -> None:
+            self.feeds = iter([dict(model.feed(str(path)).arrays) for path in pictures])
+
+        def get_next(self) -> dict[str, np.ndarray] | None:
+            return next(self.feeds, None)
+
+    model = onnxviz.open(onnxviz.bundled.classifier())
+    pictures = [onnxviz.bundled.picture(name) for name in ("cat", "coffee")]
+    with tempfile.TemporaryDirectory() as folder:
+        names = [Path(folder) / name for name in ("model.onnx", "int8.onnx")]
+        shutil.copy(onnxviz.bundled.classifier(), names[0])
+        quantize_static(str(names[0]), str(names[1]), Pictures(), quant_format=QuantFormat.QDQ)
+        found = onnxviz.compare(names[0], names[1], pictures)
+        short = replace(found, a=names[0].name, b=names[1].name)
+        for theme in THEMES:
+            sheet = short.sheet(theme).quantize(160, dither=Image.Dither.NONE)
+            sheet.save(GALLERY / f"compare-{theme}.png", optimize=True)
 
 
 def page(model: onnxviz.Model) -> None:

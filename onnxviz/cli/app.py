@@ -24,7 +24,10 @@ honoured, or nothing matches; 4 input data; 5 runtime, device or converter missi
 cannot be written; 7 verification past its tolerance; 130 interrupted.
 """
 
-COMMANDS = ("layers", "expose", "convert", "view", "figure", "mine", "serve", "demo", "devices")
+COMMANDS = (
+    *("layers", "expose", "convert", "view", "figure"),
+    *("explain", "compare", "mine", "serve", "demo", "devices"),
+)
 """Each is a function in the file of its name, beside this one."""
 
 

@@ -24,6 +24,7 @@ def demo(
     theme: parameters.ThemeName = "dark",
     device: parameters.DeviceName = "auto",
     show: Annotated[bool, option("--show", "Preview the overview in the terminal.")] = False,
+    show_as: parameters.ShowAs = "auto",
     open_page: parameters.OpenPage = False,
     json: parameters.Json = False,
     force: parameters.Force = False,
@@ -48,7 +49,7 @@ def demo(
     options = ViewOptions(feed=feed, run=RunOptions(device=device), style=Style(theme=theme), force=force)
     with ProgressObserver(quiet=quiet, verbose=verbose, tables=not json) as observer:
         record = view(bundled.classifier(), str(bundled.picture(picture)), output, options, observer)
-    report(record, observer, json=json, quiet=quiet, show=show, open_page=open_page)
+    report(record, observer, json=json, quiet=quiet, show=parameters.preview_of(show, show_as), open_page=open_page)
     if not quiet:
         say(f"open {record.report_path or output / record.runs[0].overview} first")
         say("your own: onnxviz view MODEL PICTURE; its layers: onnxviz layers MODEL")

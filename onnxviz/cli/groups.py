@@ -103,6 +103,7 @@ class OutputOptions:
     """What is written: pictures in a format, arrays, and a page of at most so many bytes, to be opened or not."""
 
     format: str
+    gif: bool
     raw: Path | None
     html: bool | Path
     html_size: int
@@ -114,6 +115,7 @@ _HTML_SIZE = "40MB"
 
 def output_options(
     format: Annotated[str, option("--format", "png, jpg, webp or tiff.", "NAME", "png jpg webp tiff")] = "png",
+    gif: Annotated[bool, option("--gif", "A film of the layers as well, of one in steps of its steps.")] = False,
     raw: Annotated[Path | None, option("--raw", "Store the arrays as well, whole and unscaled.", "FILE.npz")] = None,
     html: Annotated[
         Path | None, option("--html", "The page to explore; else report.html beside the pictures.", "FILE")
@@ -135,7 +137,7 @@ def output_options(
     if no_html and any(excluded.values()):
         raise UsageError(f"--no-html excludes {next(name for name, given in excluded.items() if given)}")
     size = parameters.byte_count(html_size, "--html-size", 1000)
-    return OutputOptions(format, raw, html if html is not None else not no_html, size, open_page)
+    return OutputOptions(format, gif, raw, html if html is not None else not no_html, size, open_page)
 
 
 def feed_options(

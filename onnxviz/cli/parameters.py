@@ -90,6 +90,16 @@ FailingShares = Annotated[
 FailFast = Annotated[bool, option("--fail-fast", "Stop at the first input that cannot be used.")]
 OpenPage = Annotated[bool, option("--open", "Open the page in the browser.")]
 Json = Annotated[bool, option("--json", "Print one JSON document.")]
+ShowAs = Annotated[
+    str,
+    option(
+        "--show-as",
+        "auto, kitty, sixel or blocks: how --show draws.",
+        "HOW",
+        "auto kitty sixel blocks",
+        callback=lambda text: one_of_words(text, "--show-as", SHOWN_AS),
+    ),
+]
 AskedQuery = Annotated[
     str,
     option(
@@ -102,6 +112,26 @@ AskedQuery = Annotated[
 Force = Annotated[bool, option("--force", "Replace what exists.")]
 Quiet = Annotated[bool, option("--quiet -q", "Say nothing but results and errors.")]
 Verbose = Annotated[bool, option("--verbose -v", "Say each session and each layer with the seconds since the start.")]
+
+
+SHOWN_AS = ("auto", "kitty", "sixel", "blocks")
+"""How a terminal may be told to draw pictures."""
+
+
+def one_of_words(text: str, option: str, words: Sequence[str]) -> str:
+    """Return a text that is one of some words.
+
+    Raises:
+        UsageError: It is another.
+    """
+    if text not in words:
+        raise UsageError(f"{option} takes {', '.join(words[:-1])} or {words[-1]}, not {text!r}")
+    return text
+
+
+def preview_of(show: bool, show_as: str) -> str:
+    """Return how pictures are previewed, empty for not at all: `--show-as` alone asks for it, too."""
+    return show_as if show or show_as != "auto" else ""
 
 
 def floats(text: str | None, option: str) -> tuple[float, ...] | None:

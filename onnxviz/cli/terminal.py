@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import textwrap
 from collections.abc import Sequence
 from io import TextIOWrapper
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from onnxviz.version import __version__
 from onnxviz.words import printable, width_of
@@ -17,6 +18,28 @@ if TYPE_CHECKING:
 
 PADDED = 60
 """The most characters of a cell that widens its column in a piped table."""
+
+
+STYLES = {
+    "title": "1",  # bold
+    "name": "36",  # cyan
+    "yes": "32",  # green
+    "no": "31",  # red
+    "broken": "1;35",  # magenta, as NaN in pictures
+}
+"""How cells of a table look on a terminal with colours; these are the terminal's own, so that its theme holds."""
+
+
+def colours(stream: TextIO) -> str | None:
+    """Return what a stream can show: `truecolor`, `256`, or None if it is not a terminal or colours are turned off.
+
+    `NO_COLOR` turns them off, `FORCE_COLOR` on where the stream is not a terminal.
+    """
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return None
+    if not stream.isatty() and not os.environ.get("FORCE_COLOR"):
+        return None
+    return "truecolor" if os.environ.get("COLORTERM", "").lower() in ("truecolor", "24bit") else "256"
 
 
 def say(text: str) -> None:
@@ -64,8 +87,10 @@ def print_table(
     widths[0] = _widest(columns[0], room * 3 // 5)
     count = len(columns) - prose
     kept = fitting(widths[:count], room)
-    for row in cells:
-        _print_rows([[row[i] for i in kept]], [widths[i] for i in kept], [left[i] for i in kept], alone=True)
+    for place, row in enumerate(cells):
+        shown = [row[i] for i in kept]
+        aligned = [left[i] for i in kept]
+        _print_rows([shown], [widths[i] for i in kept], aligned, titled=not place, alone=True)
         for line in textwrap.wrap(row[-1], max(1, room - 2)) if prose else ():
             print(f"  {line}")
     gone = [titles[i] for i in range(count) if i not in kept]
@@ -93,20 +118,46 @@ def fitting(widths: Sequence[int], room: int) -> list[int]:
 
 
 def _print_rows(
-    rows: Sequence[Sequence[str]], widths: Sequence[int], left: Sequence[bool], *, alone: bool = False
+    rows: Sequence[Sequence[str]],
+    widths: Sequence[int],
+    left: Sequence[bool],
+    *,
+    titled: bool = True,
+    alone: bool = False,
 ) -> None:
-    """Print rows in columns; `alone` puts a name that is wider than its column on a line of its own."""
-    for row in rows:
+    """Print rows in columns, the first being titles if `titled`.
+
+    `alone` puts a name that is wider than its column on a line of its own.
+    """
+    coloured = colours(sys.stdout) is not None
+    for place, row in enumerate(rows):
         if alone and width_of(row[0]) > widths[0]:
-            print(row[0])
+            print(_styled(row[0], "name") if coloured else row[0])
             if len(row) == 1:
                 continue
             row = ("", *row[1:])
         blanks = [" " * (width - width_of(cell)) for cell, width in zip(row, widths, strict=True)]
+        styled = [_styled(cell, _style_of(cell, column, titled and not place)) for column, cell in enumerate(row)]
+        shown = styled if coloured else row
         aligned = (
-            cell + blank if at_left else blank + cell for cell, blank, at_left in zip(row, blanks, left, strict=True)
+            cell + blank if at_left else blank + cell for cell, blank, at_left in zip(shown, blanks, left, strict=True)
         )
         print("  ".join(aligned).rstrip())
+
+
+def _style_of(cell: str, column: int, is_title: bool) -> str:
+    """Return the name of a cell's style, empty where it has none."""
+    if is_title:
+        return "title"
+    if column == 0:
+        return "name"
+    if cell in ("yes", "no"):
+        return cell
+    return "broken" if {"NaN", "inf", "-inf"} & set(cell.replace(",", " ").split()) else ""
+
+
+def _styled(cell: str, style: str) -> str:
+    return f"\x1b[{STYLES[style]}m{cell}\x1b[0m" if style and cell else cell
 
 
 def say_choices(choices: Sequence[Choice], remark: str) -> None:

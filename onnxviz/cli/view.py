@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import typer
 
 from onnxviz.cli import groups, parameters
 from onnxviz.cli.parameters import option
-from onnxviz.cli.terminal import print_table, say, speak_utf8
+from onnxviz.cli.terminal import colours, print_table, say, speak_utf8
 from onnxviz.words import listed
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def view(
     show: Annotated[
         bool, option("--show", "Preview in the terminal: the overview, or the picture of a single layer.")
     ] = False,
+    show_as: parameters.ShowAs = "auto",
     fail_on: parameters.FailingShares = None,
     fail_fast: parameters.FailFast = False,
     resume: parameters.Resume = False,
@@ -65,6 +67,7 @@ def view(
         run=run,
         style=style,
         format=output.format,
+        gif=output.gif,
         raw=output.raw,
         html=output.html,
         html_size=output.html_size,
@@ -77,7 +80,9 @@ def view(
     )
     with ProgressObserver(quiet=quiet, verbose=verbose, tables=not json) as observer:
         record = run_view(open_model(model, quiet=quiet), inputs or [], folder, options, observer)
-    report(record, observer, json=json, quiet=quiet, show=show, open_page=output.open_page)
+    report(
+        record, observer, json=json, quiet=quiet, show=parameters.preview_of(show, show_as), open_page=output.open_page
+    )
     broken = bounds.broken(record.health)
     if broken:
         raise VerificationError(broken)
@@ -86,9 +91,12 @@ def view(
 
 
 def report(
-    record: ViewRecord, observer: ProgressObserver, *, json: bool, quiet: bool, show: bool, open_page: bool
+    record: ViewRecord, observer: ProgressObserver, *, json: bool, quiet: bool, show: str, open_page: bool
 ) -> None:
-    """Say what was done beside the tables of the runs; with `json` print view.json, then preview and open the page."""
+    """Say what was done beside the tables of the runs; with `json` print view.json, then preview and open the page.
+
+    `show` is how pictures are previewed, in the words of `--show-as`; an empty text previews none.
+    """
     if not quiet and observer.placed_text:
         say(observer.placed_text)
     if json:
@@ -104,7 +112,7 @@ def report(
     for reason in reasons:
         say(f"not shown: {listed(repr(name) for name, why in record.not_shown if why == reason)}: {reason}")
     if show:
-        _preview(record)
+        _preview(record, show)
     if not quiet:
         say(f"pictures are in {record.directory}")
         if record.report_path is not None:
@@ -126,12 +134,14 @@ def print_health(record: ViewRecord) -> None:
         print_table(titles, rows, left=(True,) * len(titles))
 
 
-def _preview(record: ViewRecord) -> None:
-    from onnxviz.draw.preview import colours, preview
+def _preview(record: ViewRecord, show_as: str) -> None:
+    from onnxviz.draw.preview import preview
+    from onnxviz.draw.terminal_graphics import graphics_of
 
     depth = colours(sys.stdout)
     if depth is None:
         say("--show needs a terminal with colours; nothing is previewed")
         return
+    asked = {"auto": graphics_of(os.environ), "blocks": None}.get(show_as, show_as)
     for run in record.runs:
-        print(preview(record.directory / run.directory / run.preview, truecolor=depth == "truecolor"))
+        print(preview(record.directory / run.directory / run.preview, asked or depth))

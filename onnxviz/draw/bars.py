@@ -12,6 +12,7 @@ from onnxviz.draw.header import RULER, WIDEST_RANGE, Header, draw_ruler, ticks
 from onnxviz.draw.page import BARE, MARGIN, Canvas, Page
 from onnxviz.draw.prepare import Prepared
 from onnxviz.draw.scale import own_scale
+from onnxviz.draw.statistics import MOST_SORTED
 from onnxviz.draw.style import Drawing
 from onnxviz.words import number_text
 
@@ -112,7 +113,7 @@ class _Bars:
             top, left = header.height(width, style.font), MARGIN + AXIS
             page = Page(width, top + HEIGHT + RULER + MARGIN, style.font)
             header.draw(page)
-            draw_ruler(page, (top + HEIGHT, left), self.width, self.numbers.tolist())
+            draw_ruler(page, (top + HEIGHT, left), self.width, self.numbers)
         view = page.canvas[top : top + HEIGHT, left : left + self.width]
         view[:] = palette.PANEL
         if not style.bare:
@@ -210,12 +211,21 @@ def _axis(page: Page, view: Canvas, place: tuple[int, int], ends: tuple[float, f
 def _list(page: Page, place: tuple[int, int], bars: _Bars) -> None:
     """Write the largest values, the greatest first; NaN comes last."""
     values, names = bars.values, bars.prepared.caption.labels
-    order = np.lexsort((-values, np.isnan(values)))[:NAMED]
     top, left = place
-    for row, index in enumerate(order.tolist()):
+    for row, index in enumerate(_greatest(values, NAMED).tolist()):
         baseline = top + 14 + row * 21
         page.text(left + 36, baseline, f"{bars.numbers[index]}", 12, 215, "r")
         page.text(left + 96, baseline, number_text(float(values[index])), 12, 170, "r")
         if names:
             name, room = names[int(bars.numbers[index])], page.width - left - 112 - MARGIN // 2
             page.text(left + 112, baseline, name, 12, 170, width=room)
+
+
+def _greatest(values: npt.NDArray[np.float64], most: int) -> npt.NDArray[np.intp]:
+    """Return where the greatest values are, the greatest first, NaN last; a million are sorted at a time."""
+    kept = np.empty(0, np.intp)
+    for start in range(0, len(values), MOST_SORTED):
+        places = np.concatenate([kept, np.arange(start, min(start + MOST_SORTED, len(values)))])
+        some = values[places]
+        kept = places[np.lexsort((-some, np.isnan(some)))[:most]]
+    return kept

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from onnxviz.draw.page import MARGIN, Page, hatch
 from onnxviz.draw.palette import FAINT_RULE, LEVELS, RULE, SIGNS
@@ -141,7 +142,7 @@ def header_width(width: int) -> int:
     return max(width + 2 * MARGIN, NARROWEST)
 
 
-def draw_ruler(page: Page, place: tuple[int, int], width: int, numbers: Sequence[int]) -> None:
+def draw_ruler(page: Page, place: tuple[int, int], width: int, numbers: Sequence[int] | NDArray[np.intp]) -> None:
     """Write the numbers of what stands side by side along the bottom of a drawing.
 
     `place` (y, x) is the drawing's lower left corner. A tick stands at the left of what it numbers, or under its middle

@@ -138,9 +138,13 @@ class Prepared:
 
     def legend(self, channels: NDArray[np.intp]) -> list[str]:
         """Return which of `constant`, `NaN`, `inf` and `-inf` some channels show."""
-        shown = self.statistics.take(channels)
+        shown = self.statistics
+        if len(channels) < len(self.maps):
+            shown, maps = shown.take(channels), self.maps[channels]
+        else:
+            maps = self.maps
         constant = ["constant"] if shown.constant.any() else []
-        return constant + (not_finite(self.maps[channels[shown.irregular]]) if shown.irregular.any() else [])
+        return constant + (not_finite(maps[shown.irregular]) if shown.irregular.any() else [])
 
     def without_constant(self) -> Prepared:
         """Return the same without constant channels where they are many, unless the style says which are drawn."""

@@ -1,4 +1,4 @@
-"""Pictures in a terminal, two pixels a character: the upper half block in one colour on another.
+"""Pictures in a terminal: pixel by pixel where it can draw, else half blocks, two pixels a character.
 
 An overview comes row by row, its words as text: the layer's above its maps, the channels' below them.
 """
@@ -6,16 +6,19 @@ An overview comes row by row, its words as text: the layer's above its maps, the
 from __future__ import annotations
 
 import json
-import os
 import shutil
+import struct
+import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from onnxviz.draw.overview.row_places import ROWS
+from onnxviz.draw.terminal_graphics import kitty, sixel
 from onnxviz.errors import OutputError
 from onnxviz.words import printable
 
@@ -35,53 +38,87 @@ def half_blocks(image: Image.Image, columns: int, truecolor: bool) -> str:
     return "\n".join(_line(above, below) for above, below in zip(upper, lower, strict=True))
 
 
-def preview(path: Path, truecolor: bool) -> str:
-    """Return a picture file as lines as wide as the terminal.
+def preview(path: Path, how: str) -> str:
+    """Return a picture file as text for a terminal, as wide as that.
+
+    Args:
+        path: the file; of an overview its rows come one after the other, with their words.
+        how: `kitty` or `sixel`, pixel by pixel, or half blocks in `truecolor` or in `256` colours.
 
     Raises:
         OutputError: The file is gone or is not a picture.
     """
     try:
         with Image.open(path) as image:
-            columns = shutil.get_terminal_size().columns
+            screen = _Screen(how, shutil.get_terminal_size().columns)
             rows = json.loads(getattr(image, "text", {}).get(ROWS, "[]"))
-            shown = [_row(image, row, columns, truecolor) for row in rows]
-            return "\n\n".join(shown) if shown else half_blocks(image, columns, truecolor)
+            shown = [_row(image, row, screen) for row in rows]
+            return "\n\n".join(shown) if shown else screen.text(image)
     except OSError as error:
         raise OutputError(f"{path} cannot be previewed: {error}") from None
 
 
-def _row(image: Image.Image, row: dict[str, Any], columns: int, truecolor: bool) -> str:
+@dataclass(frozen=True, slots=True)
+class _Screen:
+    """A terminal of so many columns, and how it takes pictures."""
+
+    how: str
+    columns: int
+
+    @property
+    def pixels_a_column(self) -> int:
+        """Pixels of a picture to a column of text at its full size."""
+        return _cell_width() if self.how in _GRAPHICS else 1
+
+    def text(self, image: Image.Image) -> str:
+        """Return an image as text; it is shrunk to fit, never enlarged."""
+        if self.how not in _GRAPHICS:
+            return half_blocks(image, self.columns, self.how == "truecolor")
+        return _GRAPHICS[self.how](_shrunk(image, self.columns * self.pixels_a_column))
+
+    def column(self, x: float, width: int) -> int:
+        """Return the column of text below a pixel `x` of a picture of so many pixels."""
+        return round(x * min(self.columns / width, 1 / self.pixels_a_column))
+
+
+def _row(image: Image.Image, row: dict[str, Any], screen: _Screen) -> str:
     """Return the words of a row of an overview, its pictures and their names."""
     box = row["box"]
-    shown = half_blocks(image.crop(box), columns, truecolor)
-    share = min(columns / (box[2] - box[0]), 1)
+    shown = screen.text(image.crop(box))
     below = ""
     for left, name in row["names"]:
-        below = f"{below.ljust(round(left * share))}{name} "
+        below = f"{below.ljust(screen.column(left, box[2] - box[0]))}{name} "
     return f"{printable(row['words'])}\n{shown}\n{printable(below.rstrip())}"
 
 
-def colours(stream: TextIO) -> str | None:
-    """Return what a stream can show: `truecolor`, `256`, or None if it is not a terminal or colours are turned off.
+def _shrunk(image: Image.Image, width: int) -> Image.Image:
+    if image.width <= width:
+        return image
+    size = width, max(1, round(image.height * width / image.width))
+    return image.convert("RGB").resize(size, Image.Resampling.BOX)
 
-    `NO_COLOR` turns them off, `FORCE_COLOR` on where the stream is not a terminal.
-    """
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
-        return None
-    if not stream.isatty() and not os.environ.get("FORCE_COLOR"):
-        return None
-    return "truecolor" if os.environ.get("COLORTERM", "").lower() in ("truecolor", "24bit") else "256"
+
+def _cell_width() -> int:
+    """Return how many pixels wide a column of the terminal is; where it does not say that, what is usual."""
+    try:
+        import fcntl
+        import termios
+
+        size = fcntl.ioctl(sys.stdout.fileno(), termios.TIOCGWINSZ, bytes(8))
+        _, columns, width, _ = struct.unpack("HHHH", size)
+        return width // columns or _USUAL_CELL
+    except (ImportError, OSError, ValueError, ZeroDivisionError):
+        return _USUAL_CELL
+
+
+_USUAL_CELL = 8
+_GRAPHICS = {"kitty": kitty, "sixel": sixel}
 
 
 def _pixels(image: Image.Image, columns: int) -> NDArray[np.uint8]:
     """Return (rows, columns, 3) with an even number of rows."""
     image = image.convert("RGB")
-    width = max(1, min(columns, image.width))
-    height = max(1, round(image.height * width / image.width))
-    if width < image.width:
-        image = image.resize((width, height), Image.Resampling.BOX)
-    pixels = np.asarray(image)
+    pixels = np.asarray(_shrunk(image, max(1, columns)))
     return np.concatenate([pixels, pixels[-1:]]) if len(pixels) % 2 else pixels
 
 

@@ -21,6 +21,9 @@ flattened have more: of these the strongest units are kept, and numbers of the w
 # Values handled at once: they stay in the second-level cache.
 _BLOCK = 1 << 16
 
+MOST_SORTED = 1 << 20
+"""Channels sorted at once, where only the first of them are asked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class ChannelStatistics:
@@ -44,7 +47,7 @@ class ChannelStatistics:
     @property
     def irregular(self) -> NDArray[np.bool_]:
         """(C,) whether a channel has values that are not finite."""
-        return (self.nan + self.inf) > 0
+        return (self.nan > 0) | (self.inf > 0)
 
     @property
     def live(self) -> NDArray[np.bool_]:
@@ -109,8 +112,13 @@ def strongest_channels(statistics: ChannelStatistics, most: int) -> NDArray[np.i
     [1, 2]
     """
     varied = bool((statistics.deviation > 0).any())
-    strength = np.nan_to_num(statistics.deviation if varied else np.abs(statistics.mean), nan=-1.0)
-    return np.sort(np.argsort(-strength, kind="stable")[:most])
+    values = statistics.deviation if varied else statistics.mean
+    kept = np.empty(0, np.intp)
+    for start in range(0, len(values), MOST_SORTED):  # of those before, only the strongest may still be among them
+        channels = np.concatenate([kept, np.arange(start, min(start + MOST_SORTED, len(values)))])
+        strength = np.nan_to_num(np.abs(values[channels]), nan=-1.0)
+        kept = channels[np.sort(np.argsort(-strength, kind="stable")[:most])]
+    return kept
 
 
 def irregular_words(maps: Array, statistics: ChannelStatistics) -> str:
@@ -147,10 +155,15 @@ def channel_blocks(values: Array) -> Iterator[slice]:
 
 
 def _single_values(values: Array) -> ChannelStatistics:
-    """Return the statistics of channels of one value each; a vector may have millions, so that columns are shared."""
-    nan, finite = np.isnan(values), np.isfinite(values)
+    """Return the statistics of channels of one value each; of a vector of millions columns are shared or one number."""
+    none, zeros = np.broadcast_to(np.False_, values.shape), np.broadcast_to(np.int64(0), values.shape)
+    finite = np.isfinite(values)
+    if finite.all():
+        known = values.astype(np.float64)
+        return ChannelStatistics(known, known, known, np.broadcast_to(0.0, values.shape), zeros, zeros, none)
+    nan = np.isnan(values)
     known = np.where(finite, values, np.nan).astype(np.float64)
-    deviation, none = np.where(finite, 0.0, np.nan), np.zeros(len(values), np.bool_)
+    deviation = np.where(finite, 0.0, np.nan)
     return ChannelStatistics(
         known, known, known, deviation, nan.astype(np.int64), (~finite & ~nan).astype(np.int64), none
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-Pair = tuple[float, float]
+AxisPair = tuple[float, float]
 Size = tuple[int, int]
 """Height and width in pixels."""
 
@@ -22,8 +22,8 @@ class Geometry:
 
     picture: Size
     fed: Size
-    scale: Pair
-    offset: Pair
+    scale: AxisPair
+    offset: AxisPair
 
     @classmethod
     def identity(cls, size: Size) -> Geometry:

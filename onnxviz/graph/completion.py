@@ -7,9 +7,10 @@ node behind it, is then inferred once more by itself. So one walk follows any nu
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, MutableMapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +35,19 @@ _LARGEST_SIZE = 1 << 40
 
 def complete(graph: Graph, types: MutableMapping[str, TensorSpec], news: Iterable[str]) -> None:
     """Add to types what follows from them; `news` are the values of which they say more than onnx's inference."""
-    _Completion(graph, types, news).walk()
+    completion = _Completion(graph, types, news)
+    completion.walk()
+    types.update(completion.unnamed())
+
+
+def with_names(graph: Graph, types: Mapping[str, TensorSpec]) -> Mapping[str, TensorSpec]:
+    """Return types in which an unknown size that the graph itself asks for has a name of its own.
+
+    So it is seen to be the same where a Reshape is given it: that of (N, 8, ?, ?) to (N, 2, 4, ?, ?) splits channels.
+    """
+    named = dict(types)
+    _Completion(graph, named, ()).walk()
+    return named
 
 
 class _Completion:
@@ -44,6 +57,7 @@ class _Completion:
         self._news = set(news)
         self._sizes = KnownSizes(graph, types)
         self._symbols = {size for spec in graph.inputs for size in spec.shape or () if isinstance(size, str)}
+        self._names: set[str] = set()
         self._arrays: dict[str, Numbers | None] = {}
         self._wanted = self._find_wanted()
 
@@ -164,10 +178,34 @@ class _Completion:
     def _measure(self, node: Node) -> None:
         shape = self._sizes.shape(node.inputs[0]) if node.inputs else None
         if shape is not None:
-            part = shape[slice(node.integer("start", 0), node.integer("end", len(shape)))]
+            part = self._named(node.inputs[0], shape)[slice(node.integer("start", 0), node.integer("end", len(shape)))]
             array = np.empty(len(part), dtype=object)
             array[:] = part
             self._learn(node.outputs[0], array)
+
+    def _named(self, value: str, shape: Sequence[Dimension]) -> Sequence[Dimension]:
+        """Return a shape with a name for each size that is not known; the value has it from now on."""
+        if None not in shape or value not in self._types:
+            return shape
+        named = tuple(f"size {axis} of {value}" if size is None else size for axis, size in enumerate(shape))
+        names = {size for size, before in zip(named, shape, strict=True) if isinstance(size, str) and before is None}
+        self._names |= names
+        self._symbols |= names
+        self._types[value] = replace(self._types[value], shape=named)
+        self._news.add(value)
+        return named
+
+    def unnamed(self) -> dict[str, TensorSpec]:
+        """Return the types that hold names which were made up here, without them."""
+
+        def known(elements: Sequence[Any] | None) -> tuple[Any, ...] | None:
+            return None if elements is None else tuple(None if one in self._names else one for one in elements)
+
+        return {
+            value: replace(spec, shape=known(spec.shape), numbers=known(spec.numbers))
+            for value, spec in self._types.items()
+            if not self._names.isdisjoint((*(spec.shape or ()), *(spec.numbers or ())))
+        }
 
     def _calculate(self, node: Node) -> None:
         operands = []

@@ -9,7 +9,8 @@ float32, and `b:readout` is fetched in its place.
    and rounds only what an operator takes in float16. An output is such a place, and changes what is computed from it,
    by some % of a layer's greatest value in a network of 49 convolutions. A Sum takes float32: all stays as in a plain
    run, and only what is fetched is rounded. The model's own outputs are fetched as they are.
-4. All else is fetched as it is. Files that `expose` writes have nothing of this.
+4. Maps whose channels lie in blocks are brought into order by a ReorderOutput (see operators/blocked.py).
+5. All else is fetched as it is. Files that `expose` writes have nothing of this.
 
 What is appended stands right behind the node that makes the value, so that a plan holds the value no longer.
 """
@@ -24,7 +25,9 @@ from onnx import NodeProto, TensorProto
 from onnx.helper import make_node
 
 from onnxviz.graph.graph import Graph
+from onnxviz.graph.operators.blocked import ORDERING, blocked_values
 from onnxviz.graph.operators.codes import CodeScale, code_scales, dequantised
+from onnxviz.graph.operators.table import BLOCKED_DOMAIN
 from onnxviz.layout import TensorSpec
 from onnxviz.quantised import Quantised
 
@@ -77,14 +80,14 @@ def read_out(graph: Graph, values: Sequence[str], types: Mapping[str, TensorSpec
         values: what is to be fetched.
         types: what is known of each value.
     """
-    scales, outputs = code_scales(graph), {spec.name for spec in graph.outputs}
+    scales, outputs, blocked = code_scales(graph), {spec.name for spec in graph.outputs}, blocked_values(graph)
     appended: dict[str, NodeProto] = {}
     readings: dict[str, Reading] = {}
     known = dict(types)
     for value in values:
         scale = scales.get(value)
         own = _own_dtype(types, value, scale)
-        node = _reading(graph, value, own, scale, types)
+        node = _reading(graph, value, own, scale, types) or _ordering(graph, value, blocked.get(value))
         if node is None or (node.op_type == "Sum" and value in outputs):
             readings[value] = Reading(value, quantised=_quantised(graph, value, types))
             continue
@@ -93,6 +96,8 @@ def read_out(graph: Graph, values: Sequence[str], types: Mapping[str, TensorSpec
             dtype, readings[output] = own, Reading(value, quantised=_quantised(graph, value, types))
         elif node.op_type == "DequantizeLinear" and scale is not None:
             dtype, readings[output] = "float32", Reading(value, own, scale.quantised(graph, own))
+        elif node.op_type == ORDERING:
+            dtype, readings[output] = own or "float32", Reading(value)
         else:
             dtype, readings[output] = _number_dtype(own), Reading(value, own)
         known[output] = replace(types.get(value, TensorSpec("")), name=output, dtype=dtype)
@@ -135,6 +140,13 @@ def _reading(
     return None
 
 
+def _ordering(graph: Graph, value: str, channels: int | None) -> NodeProto | None:
+    """Return the node that brings channels in blocks into order, None for a value that has none."""
+    if channels is None:
+        return None
+    return make_node(ORDERING, [value], [_free_name(graph, value)], domain=BLOCKED_DOMAIN, channels=channels)
+
+
 _TENSOR_TYPES = {"float32": TensorProto.FLOAT, "int8": TensorProto.INT8, "uint8": TensorProto.UINT8}
 
 
@@ -153,9 +165,10 @@ def _with(graph: Graph, appended: Mapping[str, NodeProto]) -> Graph:
     for node in graph.nodes:
         proto.graph.node.append(node.proto)
         proto.graph.node.extend(appended[value] for value in node.outputs if value in appended)
-    domains = {entry.domain for entry in proto.opset_import}
-    if _MICROSOFT not in domains and any(node.domain == _MICROSOFT for node in appended.values()):
-        proto.opset_import.add(domain=_MICROSOFT, version=1)
+    for domain in {node.domain for node in appended.values() if node.domain} - {
+        entry.domain for entry in proto.opset_import
+    }:
+        proto.opset_import.add(domain=domain, version=1)
     return Graph.from_checked(proto)
 
 

@@ -10,27 +10,48 @@ After supplying `c`: `x -> Conv -> c` and `c__supplied -> Relu -> y`, inputs `x,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
+import numpy
 import onnx
 
 from onnxviz.graph.graph import RANDOM, Graph
 from onnxviz.graph.topology import bodies, every_node
-from onnxviz.layout import Array
+from onnxviz.layout import Array, TensorSpec
 
 _SUFFIX = "__supplied"
 
 
 def supply(graph: Graph, arrays: Mapping[str, Array]) -> tuple[Graph, dict[str, Array]]:
     """Return the graph whose nodes read these arrays in place of the values of their names, and the inputs to feed."""
-    names = {value: value + _SUFFIX for value in arrays}
+    reads = {value: supplied_name(value) for value in arrays}
+    specs = [TensorSpec(reads[value], array.dtype.name, array.shape) for value, array in arrays.items()]
+    return with_supplies(graph, reads, specs), {reads[value]: array for value, array in arrays.items()}
+
+
+def with_supplies(
+    graph: Graph, reads: Mapping[str, str], inputs: Iterable[TensorSpec], spared: Container[int] = ()
+) -> Graph:
+    """Return the graph with more inputs, which nodes read in place of values.
+
+    Args:
+        graph: the model.
+        reads: by values the input that their readers get; several values may have one.
+        inputs: the new inputs, whose dtype and rank are known.
+        spared: the places of nodes that go on to read what they read.
+    """
     proto = onnx.ModelProto()
     proto.CopyFrom(graph.proto)
-    _rename_reads(proto.graph.node, names)
-    for value, array in arrays.items():
-        kind = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
-        proto.graph.input.append(onnx.helper.make_tensor_value_info(names[value], kind, array.shape))
-    return Graph.from_proto(proto), {names[value]: array for value, array in arrays.items()}
+    _rename_reads((node for place, node in enumerate(proto.graph.node) if place not in spared), reads)
+    for spec in inputs:
+        kind = onnx.helper.np_dtype_to_tensor_dtype(numpy.dtype(spec.dtype))
+        proto.graph.input.append(onnx.helper.make_tensor_value_info(spec.name, kind, spec.shape))
+    return Graph.from_proto(proto)
+
+
+def supplied_name(value: str) -> str:
+    """Return the name of the input that stands for a value."""
+    return value + _SUFFIX
 
 
 def random_values(graph: Graph) -> frozenset[str]:

@@ -13,6 +13,7 @@ Before: `Gemm` of opset 6 with `broadcast = 1`. After: `Gemm` of opset 7, which 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 import numpy as np
 import onnx
@@ -22,7 +23,7 @@ from onnxviz.errors import UnsupportedError
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.guard import guarded
 from onnxviz.graph.node import DEFAULT_DOMAINS
-from onnxviz.graph.shapes import infer_types
+from onnxviz.graph.shapes import fix_inputs, infer_types
 from onnxviz.layout import TensorSpec
 from onnxviz.words import shown
 
@@ -39,8 +40,8 @@ def is_old(graph: Graph) -> bool:
     return _version(graph.proto) < OLDEST_RUN
 
 
-def upgraded(skeleton: bytes, opset: int = OLDEST_RUN) -> bytes:
-    """Return a model in a newer opset.
+def upgraded(skeleton: bytes, opset: int = OLDEST_RUN, whole: Graph | None = None) -> bytes:
+    """Return a model in a newer opset; `whole` is the model that it is a piece of, which tells more sizes.
 
     Raises:
         UnsupportedError: The converter cannot bring it there, for instance because of a custom operator.
@@ -53,7 +54,8 @@ def upgraded(skeleton: bytes, opset: int = OLDEST_RUN) -> bytes:
     declared.output.extend(model.graph.output)
     model.ir_version = max(model.ir_version, _IR_VERSION)
     del model.graph.value_info[:]
-    _fill((*model.graph.input, *model.graph.output))
+    likely = {} if whole is None else _likely_types(whole)
+    _fill((*model.graph.input, *model.graph.output), likely)
     if _version(model) < _INFERRED:
         model = _converted(model, _INFERRED)
     _align(model)
@@ -97,12 +99,26 @@ def _note_sizes(model: onnx.ModelProto) -> None:
     _fill((*model.graph.value_info, *model.graph.output))
 
 
-def _fill(infos: Iterable[onnx.ValueInfoProto]) -> None:
-    """Put a number for each size that is open."""
+def _likely_types(graph: Graph) -> Mapping[str, TensorSpec]:
+    """Return the types of values where each open size of an input is a usual one."""
+    shapes = {
+        spec.name: [size if isinstance(size, int) else _SIZE for size in spec.shape]
+        for spec in graph.inputs
+        if spec.shape is not None
+    }
+    return infer_types(fix_inputs(graph, shapes))
+
+
+def _fill(infos: Iterable[onnx.ValueInfoProto], likely: Mapping[str, TensorSpec] = MappingProxyType({})) -> None:
+    """Put a number for each size that is open, the likely one where there is one."""
     for info in infos:
-        for dim in info.type.tensor_type.shape.dim if info.type.HasField("tensor_type") else ():
+        dims = info.type.tensor_type.shape.dim if info.type.HasField("tensor_type") else ()
+        spec = likely.get(info.name)
+        sizes = spec.shape if spec is not None and spec.shape is not None and len(spec.shape) == len(dims) else ()
+        for place, dim in enumerate(dims):
             if not dim.HasField("dim_value") or dim.dim_value < 0:
-                dim.dim_value = _SIZE
+                size = sizes[place] if sizes else None
+                dim.dim_value = size if isinstance(size, int) else _SIZE
 
 
 def _align(model: onnx.ModelProto) -> None:

@@ -135,7 +135,7 @@ class Inference:
         kind = "" if as_shipped and self._quantised == "int8" else self._quantised
         if kind == "int8":
             noted(_SIGNED)
-        newer = partial(_newer, opset=self.graph.opset, noted=once(noted)) if is_old(self.graph) else None
+        newer = partial(_newer, whole=self.graph, noted=once(noted)) if is_old(self.graph) else None
         options = options or RunOptions()
         return Executor(self.file.folder, options, keep=keep, placed=placed, quantised=kind, newer=newer)
 
@@ -382,8 +382,8 @@ _SIGNED = (
 )
 
 
-def _newer(skeleton: bytes, opset: int, noted: Callable[[str], None]) -> bytes:
-    """Return a piece of the graph in newer operators."""
-    result = upgraded(skeleton)
-    noted(f"the model is of opset {opset}, older than onnxruntime runs: converted to {OLDEST_RUN}")
+def _newer(skeleton: bytes, whole: Graph, noted: Callable[[str], None]) -> bytes:
+    """Return a piece of a graph in newer operators."""
+    result = upgraded(skeleton, whole=whole)
+    noted(f"the model is of opset {whole.opset}, older than onnxruntime runs: converted to {OLDEST_RUN}")
     return result

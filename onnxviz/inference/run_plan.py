@@ -36,6 +36,16 @@ def plan_run(graph: Graph, values: Sequence[str], types: Mapping[str, TensorSpec
     return RunPlan(pieces, readout.readings)
 
 
+def piece_of(graph: Graph) -> Piece:
+    """Return a whole graph as one piece.
+
+    Raises:
+        RunError: The model is damaged.
+    """
+    names = tuple(spec.name for spec in graph.inputs)
+    return Piece(skeleton_of(graph), names, tuple(info.name for info in graph.proto.graph.output))
+
+
 def skeleton_of(graph: Graph) -> bytes:
     """Return a graph for the runtime, which reads its weights from the original file.
 

@@ -25,6 +25,7 @@ from onnxviz.draw.arrange import (
     arrange_axes,
     matching,
 )
+from onnxviz.draw.channel_health import channel_health
 from onnxviz.draw.statistics import MOST_CHANNELS, ChannelStatistics, channel_statistics, strongest_channels
 from onnxviz.layout import STEPS, Steps, TokenGrid, spatial_axes
 from onnxviz.reporting.block_store import BlockStore
@@ -58,7 +59,7 @@ class Collector(AbstractContextManager["Collector"]):
         self.look = ReportLook()
         # Activations with the same name, value, form and channels in two runs are one layer; a number tells apart those
         # alike within a run.
-        self._layers: dict[tuple[str, str, str, int, int], _Place] = {}
+        self._layers: dict[tuple[str, str, str, int, int], _LayerParts] = {}
 
     def add(
         self,
@@ -91,7 +92,8 @@ class Collector(AbstractContextManager["Collector"]):
             place.facts = replace(facts, notes=(*facts.notes, _whole_words(known)))
         part = store_block(self.store, array.shape, arranged, known, place.kept)
         steps = _steps(activation, arranged)
-        place.parts[len(self.runs)] = replace(part, quantised=activation.quantised, steps=steps)
+        health = channel_health(array, activation.arrangement, activation.bounds, statistics).totals
+        place.parts[len(self.runs)] = replace(part, quantised=activation.quantised, steps=steps, health=health)
 
     def drop_run(self) -> None:
         """Forget the current run, which failed; its blocks stay in the store, but are not written."""
@@ -122,15 +124,15 @@ class Collector(AbstractContextManager["Collector"]):
             for (_, _, _, channels, _), place in self._layers.items()
         )
 
-    def _place(self, facts: LayerFacts, channels: int) -> _Place:
+    def _place(self, facts: LayerFacts, channels: int) -> _LayerParts:
         """Return the layer to which the current run adds; layers that look the same are kept apart."""
         keys = ((facts.name, facts.output, facts.form, channels, number) for number in count())
-        places = (self._layers.setdefault(key, _Place(facts)) for key in keys)
+        places = (self._layers.setdefault(key, _LayerParts(facts)) for key in keys)
         return next(place for place in places if len(self.runs) not in place.parts)
 
 
 @dataclass(slots=True)
-class _Place:
+class _LayerParts:
     """A layer while runs are added: its parts by run, and of a very long vector the units kept, None for all.
 
     Which these are the first run decides, so that all runs show the same.

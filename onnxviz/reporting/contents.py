@@ -12,6 +12,7 @@ import numpy.typing as npt
 from onnxviz.classes.scores import ClassScore
 from onnxviz.draw.statistics import ChannelStatistics, Floats
 from onnxviz.draw.style import Style
+from onnxviz.health import HealthTotals
 from onnxviz.quantised import Quantised
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ class RunPart:
         wide: whether the ends of the channels, or the values of a vector, need float64.
         quantised: how its codes are quantised, and how many lie at an end; None where it has none.
         steps: those along its first stored axis, or of a vector; None where that axis is another.
+        health: the counts of the layer, over all items.
     """
 
     block: int
@@ -120,6 +122,7 @@ class RunPart:
     wide: bool
     quantised: Quantised | None = None
     steps: Steps | None = None
+    health: HealthTotals | None = None
 
 
 @dataclass(frozen=True, slots=True)

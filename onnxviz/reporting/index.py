@@ -166,6 +166,8 @@ def _run_part(run: RunPart, first: RunPart) -> dict[str, Any]:
         document["wide"] = True
     if run.quantised is not None:
         document["at_ends"] = [run.quantised.at_low, run.quantised.at_high]
+    if run.health is not None:
+        document["health"] = run.health.as_json()
     if run.steps is not None and run.steps != first.steps:
         document["steps"] = _steps(run.steps)
     if run.shape != first.shape:

@@ -87,6 +87,18 @@ def is_ours(folder: Path) -> bool:
         return False
 
 
+def holds_only(folder: Path, listing: str, schema: str) -> bool:
+    """Return whether a folder holds the listing of a schema, the files that its key `files` names, and no other."""
+    try:
+        document = json.loads((folder / listing).read_text(encoding="utf-8"))
+        made = {listing, *document["files"]}
+        ours = document["schema"].startswith(schema)
+        files = [path for path in folder.rglob("*") if path.is_file() and path.name not in LEFT_BY_SYSTEMS]
+        return ours and all(path.relative_to(folder).as_posix() in made for path in files)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
 @lru_cache(1)
 def _listed(listing: Path, changed: int, size: int) -> frozenset[Path]:
     """Return the paths that a view.json lists; kept, as they are asked for before and after the work (0.05 s each)."""
@@ -96,7 +108,7 @@ def _listed(listing: Path, changed: int, size: int) -> frozenset[Path]:
     made = {listing, folder / (document.get("report") or LISTING)}
     for run in document["runs"]:
         place = folder / run["directory"]
-        made |= {place, place / run["overview"]}
+        made |= {place, place / run["overview"], place / (run.get("film") or run["overview"])}
         made |= {place / picture for layer in run["layers"] for picture in layer["pictures"]}
     return frozenset(made)
 

@@ -39,7 +39,7 @@ class Journal:
         self._folder = folder
         self._lines = lines
         self._model = model
-        self._layers: list[tuple[LayerRecord, ChannelStatistics]] = []
+        self._layers: list[Mapping[str, Any]] = []
 
     def add_line(self, facts: Mapping[str, Any], document: str = "") -> None:
         """Write a line: what is to be known when the command is repeated, and what `view.json` will have of a run."""
@@ -50,7 +50,7 @@ class Journal:
 
     def add_layer(self, layer: LayerRecord, statistics: ChannelStatistics) -> None:
         """Take a layer of the run that is under way, with its channels' statistics."""
-        self._layers.append((layer, statistics))
+        self._layers.append(_layer_document(layer, statistics))
 
     def drop_run(self) -> None:
         """Forget the layers of a run that failed."""
@@ -63,8 +63,9 @@ class Journal:
             "fed": [each.as_json() for each in fed],
             "directory": run.directory,
             "overview": run.overview,
+            "film": run.film or None,
             "top": [{"class": found.name, "score": number(found.value)} for found in run.top],
-            "layers": [_layer_document(layer, statistics) for layer, statistics in self._layers],
+            "layers": self._layers,
         }
         health = [PooledLayer.of(one.name, one.output, one.tap, one.health) for one, _ in self._layers]
         kept = {"health": [layer.as_json() for layer in health]} if self._may_go_on else {}

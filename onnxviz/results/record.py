@@ -78,6 +78,7 @@ class RunRecord:
         overview: the overview's file in it.
         preview: the file to look at first: the picture of a layer that is alone, else the overview.
         top: the classes with the highest scores, if the model has classes.
+        film: the file of the layers one after the other, empty if there is none.
     """
 
     name: str
@@ -86,6 +87,7 @@ class RunRecord:
     overview: str
     preview: str
     top: tuple[ClassScore, ...]
+    film: str = ""
 
 
 @dataclass(frozen=True, slots=True)

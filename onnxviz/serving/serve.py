@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Callable
 
-from onnxviz.errors import RunError
+from onnxviz.errors import RunError, UsageError
 from onnxviz.model import Model
 from onnxviz.opening import open
 from onnxviz.serving.serve_options import LOOPBACK, ServeOptions
@@ -25,8 +25,14 @@ def serve(
     Raises:
         RunError: The extra `serve` is not installed, or the address cannot be listened at.
         UnsupportedError: The model takes no pictures.
+        UsageError: The host stands for every address of this machine: none of them would be a name to ask for.
     """
     options = options or ServeOptions()
+    if options.host in ("", "0.0.0.0", "::"):
+        raise UsageError(
+            f"--host takes the one address by which others reach this machine, such as {_own_address()}, "
+            f"not {options.host or 'an empty text'}"
+        )
     try:
         import uvicorn
 
@@ -44,6 +50,16 @@ def serve(
         )
         ready(f"http://{options.host}:{port}/?token={gate.token}")
         uvicorn.Server(config).run(sockets=[listener])
+
+
+def _own_address() -> str:
+    """Return this machine's address in its network; nothing is sent to find it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+            return str(probe.getsockname()[0])
+        except OSError:
+            return "192.168.1.20"
 
 
 def _listening(options: ServeOptions) -> socket.socket:

@@ -13,7 +13,7 @@ from typing import Any
 from onnxviz.errors import OutputError
 from onnxviz.files import lock, making_folder
 from onnxviz.results.command_facts import CommandFacts, difference_words
-from onnxviz.results.folder import LEFT_BY_SYSTEMS
+from onnxviz.results.folder import LEFT_BY_SYSTEMS, holds_only
 from onnxviz.results.observer import Observer
 from onnxviz.sweeping.dataset import Dataset, shard_count
 from onnxviz.sweeping.engines import Engine
@@ -45,14 +45,7 @@ class Goal:
 
     def is_ours(self, folder: Path) -> bool:
         """Return whether a folder holds what its listing names, and no file of anybody else's."""
-        try:
-            document = json.loads((folder / self.listing).read_text(encoding="utf-8"))
-            made = {self.listing, *document["files"]}
-            ours = document["schema"].startswith(self.schema)
-            files = [path for path in folder.rglob("*") if path.is_file() and path.name not in LEFT_BY_SYSTEMS]
-            return ours and all(path.relative_to(folder).as_posix() in made for path in files)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return False
+        return holds_only(folder, self.listing, self.schema)
 
 
 def sweep(job: ShardJob, dataset: Dataset, size: int, folder: Path, engine: Engine, observer: Observer) -> ShardResult:

@@ -24,6 +24,7 @@ from onnxviz.layout import first_step
 from onnxviz.model import Model
 from onnxviz.results.outlets import Outlets
 from onnxviz.results.record import LayerRecord, RunRecord, path_inside
+from onnxviz.viewing.film_of_run import Film
 from onnxviz.viewing.likeness import ShownChannels
 from onnxviz.viewing.not_shown import NotShown
 from onnxviz.viewing.options import ViewOptions
@@ -113,6 +114,7 @@ def draw_run(feed: Feed, activations: Iterable[Activation], shown: Shown, album:
     drawn = _draw_layers(activations, shown, album, outlets, ids)
     drawn.scores.check()
     overview = album.save(_overview(drawn, feed, shown, album.options), "overview")
+    film = drawn.film.save(album.folder / album.directory) if drawn.film is not None and drawn.layers else ""
     run = RunRecord(
         name=feed.stem,
         source={fed.name: fed.source for fed in feed.fed},
@@ -120,6 +122,7 @@ def draw_run(feed: Feed, activations: Iterable[Activation], shown: Shown, album:
         overview=overview,
         preview=drawn.layers[0].pictures[0] if len(drawn.layers) == 1 else overview,
         top=drawn.scores.top,
+        film=film,
     )
     outlets.end_run(run, feed, drawn.layers, album.place)
     return run
@@ -130,6 +133,7 @@ class _Drawn:
     """What has been drawn of a run so far."""
 
     scores: Scores
+    film: Film | None
     layers: list[LayerRecord] = field(default_factory=list)
     rows: list[OverviewRow] = field(default_factory=list)
 
@@ -137,7 +141,8 @@ class _Drawn:
 def _draw_layers(
     activations: Iterable[Activation], shown: Shown, album: Album, outlets: Outlets, ids: Mapping[int, tuple[str, ...]]
 ) -> _Drawn:
-    drawn = _Drawn(Scores(shown.classes))
+    options = album.options
+    drawn = _Drawn(Scores(shown.classes), Film(options.style) if options.gif else None)
     in_overview, chosen = None, shown.layers
     for activation in activations:
         # What this input does not compute is known when the first activation comes.
@@ -157,7 +162,9 @@ def _draw_layers(
             stem = f"{len(drawn.layers):03}-{safe_name(activation.name)}"
             pictures = _save_pages(activation, caption, statistics, album, stem)
             layer = _record(activation, chosen[activation.value], statistics, pictures, row)
-            layer = replace(layer, query=_query_of(activation, album.options.style))
+            layer = replace(layer, query=_query_of(activation, options.style))
+            if drawn.film is not None:
+                drawn.film.add(activation, caption, album.limits.get(activation.value))
             outlets.add(activation, layer, statistics, labels)
             drawn.layers.append(layer)
     return drawn

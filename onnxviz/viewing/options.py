@@ -28,6 +28,7 @@ class ViewOptions:
         run: the device and how it runs.
         style: how the pictures are drawn.
         format: the pictures' file format: png, jpg, webp or tiff.
+        gif: write `film.gif` beside the pictures, too: a frame for each layer, of a layer in steps one for each step.
         raw: a `.npz` file for the arrays, unscaled.
         labels: class names, or a file of them, one a line; None takes the model's own.
         html: the page to explore: True for `report.html` beside the pictures, a path, or False for none.
@@ -47,6 +48,7 @@ class ViewOptions:
     run: RunOptions = field(default_factory=RunOptions)
     style: Style = field(default_factory=Style)
     format: str = "png"
+    gif: bool = False
     raw: Path | None = None
     labels: tuple[str, ...] | Path | None = None
     html: bool | Path = True

@@ -536,6 +536,7 @@ def test_an_input_that_does_not_run_is_listed_after_the_tables_of_the_others(
             "conv[",
         ),
         (2, ("layers", ""), "the model's path is empty"),
+        (2, ("demo", "--show", "--show-as", "ascii"), "--show-as takes auto, kitty, sixel or blocks, not 'ascii'"),
         (2, ("view", "{model}"), "--random"),
         (2, ("view", "{model}", "--random", "--scale", "loud"), "loud"),
         (2, ("view", "{model}", "--random", "--format", "gif"), "gif"),
@@ -760,6 +761,8 @@ def test_a_long_name_widens_its_own_row_alone(capsys: pytest.CaptureFixture[str]
 def table(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[list[str], str]]:
     """Print a table on a terminal of so many columns; return its lines and what is said beside it."""
 
+    monkeypatch.setenv("NO_COLOR", "1")
+
     def printed(columns: int, *arguments: Sequence[object], **options: bool) -> tuple[list[str], str]:
         monkeypatch.setattr("sys.stdout.isatty", lambda: True)
         monkeypatch.setenv("COLUMNS", str(columns))
@@ -789,6 +792,27 @@ def test_a_narrow_terminal_drops_columns_and_cuts_no_name(table: Callable[..., t
     assert not said
 
 
+def test_a_table_has_the_colours_of_the_terminal_and_keeps_its_columns(
+    table: Callable[..., tuple[list[str], str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [("conv1", "0 .. 6"), ("b0.bn", "0 .. 2, NaN in 1 of 16"), ("infer", "no numbers")]
+    plain, _ = table(80, ("layer", "range"), rows)
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    lines, _ = table(80, ("layer", "range"), rows)
+    assert [re.sub(r"\x1b\[[\d;]*m", "", line) for line in lines] == plain
+    assert lines == [
+        "\x1b[1mlayer\x1b[0m  \x1b[1mrange\x1b[0m",
+        "\x1b[36mconv1\x1b[0m  0 .. 6",
+        "\x1b[36mb0.bn\x1b[0m  \x1b[1;35m0 .. 2, NaN in 1 of 16\x1b[0m",
+        "\x1b[36minfer\x1b[0m  no numbers",
+    ]
+    lines, _ = table(80, ("device", "usable"), [("cpu", "yes"), ("cuda", "no")])
+    assert lines[1:] == ["\x1b[36mcpu\x1b[0m     \x1b[32myes\x1b[0m", "\x1b[36mcuda\x1b[0m    \x1b[31mno\x1b[0m"]
+    lines, _ = table(12, ("layer", "kind"), [("n" * 9, "conv"), ("b", "conv")])
+    assert lines[1:] == [f"\x1b[36m{'n' * 9}\x1b[0m", "       conv", "\x1b[36mb\x1b[0m      conv"]
+
+
 def test_prose_is_broken_into_lines_where_the_terminal_is_narrow(table: Callable[..., tuple[list[str], str]]) -> None:
     rows = [("cpu", "yes", "always works here"), ("cuda", "no", "libcublas.so is missing")]
     lines, said = table(20, ("device", "usable", "why"), rows, prose=True)
@@ -812,8 +836,8 @@ def test_the_preview_is_the_overview_or_the_only_layer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shown: list[str] = []
-    monkeypatch.setattr("onnxviz.draw.preview.colours", lambda stream: "256")
-    monkeypatch.setattr("onnxviz.draw.preview.preview", lambda path, truecolor: shown.append(path.name) or "")
+    monkeypatch.setattr("onnxviz.cli.view.colours", lambda stream: "256")
+    monkeypatch.setattr("onnxviz.draw.preview.preview", lambda path, how: shown.append(path.name) or "")
     for selection in ("conv[0]", "conv[:2]"):
         done = onnxviz_command(
             "view", bundled_model, cat, "--layers", selection, "--show", "--no-html", "-o", tmp_path / "maps"

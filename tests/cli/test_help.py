@@ -15,7 +15,7 @@ import typer
 from onnxviz.cli.app import app
 
 HELP = Path(__file__).parent / "help"
-COMMANDS = ("layers", "expose", "convert", "view", "figure", "mine", "serve", "demo", "devices")
+COMMANDS = ("layers", "expose", "convert", "view", "figure", "mine", "compare", "serve", "demo", "devices")
 
 
 def described(command: Any, context: typer.Context) -> Iterator[str]:

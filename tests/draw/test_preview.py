@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from onnxviz.cli.terminal import colours
 from onnxviz.draw.encode import save
 from onnxviz.draw.overview import Head, draw_overview, summarise
-from onnxviz.draw.preview import colours, half_blocks, preview
+from onnxviz.draw.preview import half_blocks, preview
 from onnxviz.draw.style import Caption, Style
 
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
@@ -105,7 +106,7 @@ def test_an_overview_comes_row_by_row_with_its_words_as_text(tmp_path: Path, mon
     ]
     drawing = draw_overview(Caption("model"), Head(None, ["nothing"], []), rows, Style())
     save(drawing.image, tmp_path / "overview.png", enlarged=True, small=False, text=drawing.text)
-    shown = preview(tmp_path / "overview.png", True)
+    shown = preview(tmp_path / "overview.png", "truecolor")
     lines = re.sub(r"\x1b\[[\d;]*m", "", shown).split("\n")
     assert lines[0] == "conv  Conv  ·  1 x 3 x 8 x 8  ·  range 0 .. 9"
     below = lines.index("") - 1

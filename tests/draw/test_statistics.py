@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from onnxviz.draw.statistics import channel_extremes, channel_statistics
+from onnxviz.draw import bars, statistics
+from onnxviz.draw.statistics import channel_extremes, channel_statistics, strongest_channels
 
 HAND = np.array(
     [
@@ -103,3 +104,25 @@ def test_no_values_have_no_range(shape: tuple[int, ...]) -> None:
     for found in (channel_statistics(np.empty(shape)), channel_extremes(np.empty(shape))):
         assert len(found.minimum) == shape[0]
         assert np.isnan(found.range).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_strongest_of_millions_are_found_a_part_at_a_time(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(seed)
+    values = random.integers(-9, 9, 1000).astype(float)  # many ties, of which those of the lowest index are kept
+    values[random.integers(0, 1000, 40)] = np.nan
+    magnitudes = np.nan_to_num(np.abs(values), nan=-1)
+    found = channel_statistics(values)
+    whole = np.sort(np.argsort(-magnitudes, kind="stable")[:50])
+    greatest = sorted(range(1000), key=lambda place: (np.isnan(values[place]), -np.nan_to_num(values[place])))[:10]
+    for size in (1 << 20, 64, 7):
+        monkeypatch.setattr(statistics, "MOST_SORTED", size)
+        monkeypatch.setattr(bars, "MOST_SORTED", size)
+        assert strongest_channels(found, 50).tolist() == whole.tolist()
+        assert bars._greatest(values, 10).tolist() == greatest
+
+
+def test_statistics_of_a_vector_of_finite_values_hold_one_number_for_each() -> None:
+    found = channel_statistics(np.arange(1000, dtype=np.float32))
+    assert found.minimum is found.maximum is found.mean
+    assert all(getattr(found, name).strides == (0,) for name in ("deviation", "nan", "inf", "constant"))

@@ -122,6 +122,36 @@ def test_a_dense_layer_behind_what_onnx_infers_in_newer_operators_only_runs(
         np.testing.assert_allclose(found[value].array, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("batch", [2, "N"])
+def test_a_model_that_runs_in_pieces_is_converted_piece_by_piece(batch: int | str, tmp_path: Path) -> None:
+    arrays = {"w": WEIGHT.T[:6], "b": BIAS[:6], "one": np.ones(6), "zero": np.zeros(6)}
+    tensors = [numpy_helper.from_array(array.astype(np.float32), name) for name, array in arrays.items()]
+    nodes, last = [], "x"
+    for step in range(3):
+        made = [f"{name}{step}" for name in ("dense", "wide", "norm", "narrow", "relu")]
+        nodes += [
+            helper.make_node("Gemm", [last, "w", "b"], made[:1], broadcast=1),
+            helper.make_node("Unsqueeze", made[:1], made[1:2], axes=[2]),
+            helper.make_node("BatchNormalization", [made[1], "one", "zero", "zero", "one"], made[2:3], is_test=1),
+            helper.make_node("Squeeze", made[2:3], made[3:4], axes=[2]),
+            helper.make_node("Relu", made[3:4], made[4:]),
+        ]
+        last = made[-1]
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [batch, 6])]
+    output = helper.make_tensor_value_info(last, TensorProto.FLOAT, [batch, 6])
+    model = helper.make_model(
+        helper.make_graph(nodes, "g", inputs, [output], tensors), opset_imports=[helper.make_opsetid("", 6)]
+    )
+    model.ir_version = 8
+    onnx.save(model, tmp_path / "m.onnx")
+    found = onnxviz.open(tmp_path / "m.onnx").run(X, layers="norm0, norm1, norm2", run=RunOptions(memory=150))
+    expected = X
+    for step in range(3):
+        dense = expected @ arrays["w"] + arrays["b"]
+        np.testing.assert_allclose(found[f"norm{step}"].array[:, :, 0], dense, rtol=1e-4, atol=1e-4)
+        expected = np.maximum(dense, 0)
+
+
 def test_what_cannot_be_converted_is_refused_as_before(tmp_path: Path) -> None:
     custom = helper.make_node("Detect", ["x", "w", "b"], ["a"], domain="acme")
     path = old_model(tmp_path / "m.onnx", custom, ["N", 6], 8, w=WEIGHT, b=BIAS)

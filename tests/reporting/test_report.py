@@ -16,6 +16,7 @@ from PIL import Image
 
 import onnxviz
 from onnxviz.activations import Activation, Activations
+from onnxviz.bounds import Bounds
 from onnxviz.draw.statistics import channel_statistics
 from onnxviz.errors import InputError, OutputError, UsageError
 from onnxviz.layout import Steps, TokenGrid
@@ -87,6 +88,19 @@ def test_codes_are_said_with_their_ends_in_each_run(tmp_path: Path, read_report:
     assert layer["quantised"] == {"dtype": "uint8", "scale": 0.5, "zero_point": 128, "axis": None}
     assert [run["at_ends"] for run in layer["runs"]] == [[1, 0], [0, 0.25]]
     assert layer["notes"][0] == "uint8 dequantised: (q - 128) x 0.5"
+
+
+def test_each_run_has_its_health(tmp_path: Path, read_report: Reader) -> None:
+    first = np.array([[[[6, 6], [1, np.nan]], [[2, 2], [2, 2]]]], np.float32)
+    second = np.concatenate([np.ones((1, 2, 2, 2), np.float32), first])  # the second item counts as well
+    runs = [
+        Activations([Activation("conv", "v", "act", maps, "NCHW", bounds=Bounds(high=6.0))]) for maps in (first, second)
+    ]
+    onnxviz.report(dict(zip("ab", runs, strict=True)), tmp_path / "r.html")
+    (layer,) = read_report(tmp_path / "r.html").index["layers"]
+    names = ("channels", "alive", "dead", "values", "nan", "inf", "saturated_low", "saturated_high")
+    found = [[run["health"][name] for name in names] for run in layer["runs"]]
+    assert found == [[2, 1, 1, 8, 1, 0, 0, 2], [2, 2, 0, 16, 1, 0, 0, 2]]
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int8, np.uint8, np.int32, np.int64, np.bool_])

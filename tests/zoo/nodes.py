@@ -238,9 +238,19 @@ def run_ours(path: Path, proto: onnx.ModelProto, feed: Arrays) -> dict[str, Any]
     quoted = ['"' + name.replace('"', '""') + '"' for name in tensors]
     options = onnxviz.RunOptions(exact=True)
     found = onnxviz.open(path).run(dict(feed) or None, layers=["all,other", *quoted], run=options)
+    values: dict[str, Any] = {}
     for activation in found.values():
         assert activation.pages()
-    return {activation.value: codes(activation, feed) for activation in found.values()}
+        if activation.steps is not None and activation.steps.noun == "element":
+            values.setdefault(activation.value, []).extend(elements(activation))
+        else:
+            values[activation.value] = codes(activation, feed)
+    return values
+
+
+def elements(activation: onnxviz.Activation) -> Sequence[np.ndarray[Any, Any]]:
+    """Return the elements of a sequence that an activation holds: those of one size together, else one."""
+    return list(activation.array) if activation.layout.startswith("S") else [activation.array]
 
 
 def codes(activation: onnxviz.Activation, feed: Arrays) -> np.ndarray[Any, Any]:
@@ -307,6 +317,8 @@ def appended(proto: onnx.ModelProto, values: Arrays) -> onnx.ModelProto:
 
 
 def is_same(ours: Any, plain: Any) -> bool:
+    if isinstance(ours, list) and isinstance(plain, list):
+        return len(ours) == len(plain) and all(map(is_same, ours, plain))
     if not isinstance(ours, np.ndarray) or not isinstance(plain, np.ndarray):
         return repr(ours) == repr(plain)
     if ours.shape != plain.shape:
@@ -317,6 +329,8 @@ def is_same(ours: Any, plain: Any) -> bool:
 
 
 def is_near(ours: Any, expected: Any, case: Case) -> bool:
+    if isinstance(ours, list) and isinstance(expected, list):
+        return len(ours) == len(expected) and all(map(is_near, ours, expected, [case] * len(ours)))
     if not isinstance(expected, np.ndarray) or not isinstance(ours, np.ndarray):
         return repr(ours) == repr(expected)
     one, other = comparable(ours), comparable(expected)

@@ -6,7 +6,7 @@ layer (see affine.py). A norm or nonlinearity of several values, such as SkipLay
 At any step it takes a QuantizeLinear with the DequantizeLinear behind it: in a quantised model
 that is the value its integer kernels compute, shown dequantised, and exposing it stops no fusion. A product of whole
 numbers (ConvInteger, MatMulInteger) begins with the Cast and the Mul that make it what it stands for, a layer between
-two Reshapes behind the second (see regrouping.py).
+two Reshapes behind the second (see regrouping.py). Where something follows an Identity or Dropout, these are passed.
 
 An output of the model along the way does not end the walk. The result would otherwise depend on what has been exposed
 already: after `--tap op` had made a convolution's own value an output, `conv` would mean something else.
@@ -22,17 +22,28 @@ from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.families import Families
 from onnxviz.graph.layers.patterns import computed
 from onnxviz.graph.node import Node
+from onnxviz.graph.operators.table import hands_on
 
 _NOTHING: frozenset[str] = frozenset()
 _FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16)
 _MAY_FOLLOW_ANY = frozenset({"affine", "norm", "act"})
-_MAY_FOLLOW: Mapping[str, frozenset[str]] = {
+MAY_FOLLOW: Mapping[str, frozenset[str]] = {
     "other": frozenset({"affine", "act"}),  # what a norm makes of rows of a table is the norm's
     "norm": frozenset({"affine", "act"}),
     "act": _NOTHING,
     "recurrent": _NOTHING,  # its own nonlinearity is inside
     "attention": _NOTHING,
 }
+"""What a layer may take behind a node of a kind; of other kinds anything."""
+
+
+def may_follow(node: Node, kind: str) -> frozenset[str]:
+    """Return what the layer of a node may take: of `affine`, `norm` and `act`; nothing where its nonlinearity is inside."""
+    return _NOTHING if _has_activation(node) else MAY_FOLLOW.get(kind, _MAY_FOLLOW_ANY)
+
+
+def _has_activation(node: Node) -> bool:
+    return node.attribute("activation", "") not in ("", "Identity")
 
 
 class Absorber:
@@ -52,7 +63,7 @@ class Absorber:
         """Return the values from a node's output to its act value, both included."""
         matrix = self._families.attention.get(node.index)
         value = output if matrix is None else matrix.value
-        may = _MAY_FOLLOW.get(self._families.kinds[node.index], _MAY_FOLLOW_ANY)
+        may = may_follow(node, self._families.kinds[node.index])
         seen: list[str] = []
         if node.index in self._families.ends:
             seen, value = [value], self._families.ends[node.index].outputs[0]
@@ -66,17 +77,21 @@ class Absorber:
         for patterns, role in ((self._gates, "act"), (self._norms, "norm")):
             pattern = patterns.get(value)
             if pattern is not None and role in may and all(reader.index in pattern.members for reader in readers):
-                return pattern.final.outputs[0], _MAY_FOLLOW[role]
+                return pattern.final.outputs[0], MAY_FOLLOW[role]
         if len(readers) != 1:
             return value, may
         reader = readers[0]
+        if hands_on(reader) and reader.outputs:
+            passed = reader.outputs[0]
+            found = self._step(passed, self._graph.consumers.get(passed, ()), may)
+            return (value, may) if found[0] == passed else found
         if reader.inputs[:1] == (value,) and reader.operator in ("QuantizeLinear", "DequantizeLinear"):
             return self._dequantised(value, reader, may)
         if "affine" in may and (scaled := self._scaled(reader)):
             return scaled, may
         role = self._families.kinds[reader.index]
         if role in may and reader.inputs[0] == value and computed(self._graph, reader) == {value}:
-            return reader.outputs[0], _MAY_FOLLOW[role]
+            return reader.outputs[0], MAY_FOLLOW[role]
         return value, may
 
     def _scaled(self, reader: Node) -> str:

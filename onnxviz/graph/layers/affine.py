@@ -14,7 +14,7 @@ from onnxviz.graph.graph import Graph
 from onnxviz.graph.node import Node
 from onnxviz.graph.operators.axis_letters import Axes
 from onnxviz.graph.operators.axis_seeds import channel_norm
-from onnxviz.graph.operators.table import operator_of
+from onnxviz.graph.operators.table import hands_on, operator_of
 from onnxviz.layout import Dimension, TensorSpec, channel_axis
 
 _FOLDABLE = frozenset({"conv", "dense", "norm"})
@@ -87,7 +87,7 @@ def _sides(graph: Graph, node: Node) -> tuple[str, str]:
     """Return the value that a node shifts, scales, casts or quantises and the constant by which; else empty texts."""
     if not node.outputs:
         return "", ""
-    if node.operator in _PASSING:
+    if node.operator in _PASSING or hands_on(node):
         return next(iter(node.inputs), ""), ""
     if node.operator in _OPERATORS and len(node.inputs) == 2:
         first, second = node.inputs

@@ -61,8 +61,10 @@ def constant_range(array: npt.NDArray[Any]) -> NumberRange | None:
 
 
 def _number_text(numbers: npt.NDArray[numpy.float64]) -> str:
-    first = islice(dict.fromkeys(numbers.reshape(-1).tolist()), _MOST_LISTED + 1)
-    return _listed([f"{number:.4g}" for number in first])
+    each = numbers.reshape(-1).tolist()
+    distinct = list(islice(dict.fromkeys(each), _MOST_LISTED + 1))
+    shown = each if len(distinct) > 1 and len(each) <= _MOST_LISTED else distinct
+    return _listed([f"{number:.4g}" for number in shown])
 
 
 _MOST_LISTED = 4

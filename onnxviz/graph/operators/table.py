@@ -43,7 +43,7 @@ _MICROSOFT = "com.microsoft"
 COMPUTED_DOMAIN = "onnxviz.computed"
 """The domain of nodes that stand in a listing for what a run computes, see graph/computed.py."""
 # Where onnxruntime's own graphs, saved after optimisation, hold maps with channels last, or in blocks of channels.
-_CHANNELS_LAST_DOMAIN, _BLOCKED_DOMAIN = "com.ms.internal.nhwc", "com.microsoft.nchwc"
+_CHANNELS_LAST_DOMAIN, BLOCKED_DOMAIN = "com.ms.internal.nhwc", "com.microsoft.nchwc"
 _EVERY_INPUT = range(16)
 
 
@@ -227,7 +227,7 @@ def _by_domain(rows: Iterable[tuple[str, Operator]]) -> dict[tuple[str, str], Op
             table.update(((domain, name), operator) for domain in STANDARD_DOMAINS)
             if operator.kind != "other":
                 plain = replace(operator, reads=None, fixes=None, suggests=None)
-                table[_BLOCKED_DOMAIN, name] = plain
+                table[BLOCKED_DOMAIN, name] = plain
                 last = seeds.channels_last if operator.fixes in (seeds.spatial, seeds.global_pool) else None
                 table[_CHANNELS_LAST_DOMAIN, name] = replace(plain, fixes=last)
     for names, rule in _CARRYING_RULES.items():
@@ -246,6 +246,38 @@ OPERATORS: Mapping[tuple[str, str], Operator] = _by_domain(_ROWS)
 def operator_of(node: Node) -> Operator:
     """Return what is known of the operator that a node calls."""
     return UNKNOWN if node.is_call else OPERATORS.get((node.domain, node.op), UNKNOWN)
+
+
+_PLAIN: Mapping[str, str] = {
+    **dict.fromkeys(("FusedConv", "QLinearConv", "ConvInteger", "NhwcConv", "NhwcFusedConv"), "Conv"),
+    **dict.fromkeys(("FusedGemm", "QGemm"), "Gemm"),
+    **dict.fromkeys(("FusedMatMul", "QLinearMatMul", "MatMulInteger", "MatMulIntegerToFloat"), "MatMul"),
+    **dict.fromkeys(("DynamicQuantizeMatMul", "MatMulNBits"), "MatMul"),
+    **dict.fromkeys(("SkipLayerNormalization", "EmbedLayerNormalization"), "LayerNormalization"),
+    **dict.fromkeys(("SimplifiedLayerNormalization", "SkipSimplifiedLayerNormalization"), "RMSNormalization"),
+    **dict.fromkeys(("BiasGelu", "FastGelu"), "Gelu"),
+    "DynamicQuantizeLSTM": "LSTM", "NhwcMaxPool": "MaxPool", "SkipGroupNorm": "GroupNorm", "BiasAdd": "Add",
+    "Sum": "Add", "Swish": "QuickGelu", "Upsample": "Resize",
+}  # fmt: skip
+
+
+def plain_operator(node: Node) -> str:
+    """Return the operator that a node computes, where it is a fused or quantised form of one; else its own.
+
+    >>> from onnx.helper import make_node
+    >>> make = lambda op: Node(0, "", op, "com.microsoft", (), (), (), make_node(op, [], []))
+    >>> plain_operator(make("FusedConv")), plain_operator(make("QLinearAdd")), plain_operator(make("Gelu"))
+    ('Conv', 'Add', 'Gelu')
+    """
+    return _PLAIN.get(node.op, node.op.removeprefix("QLinear"))
+
+
+_HANDING_ON = frozenset({"Dropout", "Identity", "ReorderInput", "ReorderOutput"})
+
+
+def hands_on(node: Node) -> bool:
+    """Return whether a node makes the very numbers that it reads, at most laid out in blocks of channels or back."""
+    return node.op in _HANDING_ON and not node.is_call and node.domain in (*STANDARD_DOMAINS, BLOCKED_DOMAIN)
 
 
 MOVING: frozenset[Rule | None] = frozenset(

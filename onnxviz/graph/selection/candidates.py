@@ -12,7 +12,7 @@ from onnxviz.graph.carrying import is_carrier, is_nameless
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.names import weight_module
 from onnxviz.graph.node import Node
-from onnxviz.graph.selection.number_sets import Matches, grouped, mask, members
+from onnxviz.graph.selection.number_sets import Matched, grouped, mask, members
 from onnxviz.words import shown
 
 if TYPE_CHECKING:
@@ -118,16 +118,16 @@ class Candidates:
         """Return whether a value, node, layer or scope of the graph has exactly this name."""
         return self._is_value(name) or name in self._nodes or name in self._called
 
-    def named(self, name: str) -> Matches:
+    def named(self, name: str) -> Matched:
         """Return what has exactly this name: a value before nodes before layers before what a call puts out."""
         if self._is_value(name):
             number = self._of_value(name)
             self._note_twin(name, number)
-            return Matches(literal=1 << number)
+            return Matched(literal=1 << number)
         nodes = self._of_nodes(name)
         layered = mask(number for number in nodes if self[number].layer)
         called = layered or self._layer_names.get(name, 0) or mask(nodes)
-        return Matches(called or mask(map(self._of_value, self.graph.synonyms.get(name, ()))))
+        return Matched(called or mask(map(self._of_value, self.graph.synonyms.get(name, ()))))
 
     def words(self, *fields: str) -> list[str]:
         """Return all that layers have in these fields of text."""

@@ -16,7 +16,7 @@ from onnxviz.graph.selection.candidates import Candidates
 from onnxviz.graph.selection.evaluation import Evaluation
 from onnxviz.graph.selection.grammar import KEYWORDS, Condition, Factor, Selection, Term, Word, exact, parse
 from onnxviz.graph.selection.messages import pointed
-from onnxviz.graph.selection.number_sets import Matches, members
+from onnxviz.graph.selection.number_sets import Matched, members
 from onnxviz.words import near, shown
 
 SelectionText = str | Layer | Sequence[str | Layer] | Mapping[str, str]
@@ -143,7 +143,7 @@ def matched_values(text: Sequence[str], *, graph: Graph, layers: Sequence[Layer]
         NoMatchError: A name is not in the model.
     """
     candidates = Candidates(graph, layers, tap)
-    matches = Evaluation(candidates).run([_read(one, candidates) for one in text], []) if text else Matches()
+    matches = Evaluation(candidates).run([_read(one, candidates) for one in text], []) if text else Matched()
     tapped = (candidates[number].tapped(tap) for number in members(matches.tapped))
     return frozenset((*tapped, *(candidates[number].value for number in members(matches.literal))))
 
@@ -168,7 +168,7 @@ def _read(text: str, candidates: Candidates) -> Selection:
     return parse(text)
 
 
-def _choices(candidates: Candidates, matches: Matches) -> list[Choice]:
+def _choices(candidates: Candidates, matches: Matched) -> list[Choice]:
     """Return the choices in graph order, each value once: under its own name where that was asked for."""
     found: dict[str, tuple[tuple[int, int], Choice]] = {}
     for literal, numbers in ((True, matches.literal), (False, matches.tapped)):

@@ -12,7 +12,7 @@ from onnxviz.graph.selection.candidates import Candidates
 from onnxviz.graph.selection.globs import fitting_names, plain_name
 from onnxviz.graph.selection.grammar import KEYWORDS, Condition, Factor, Name, Selection, Term, Word
 from onnxviz.graph.selection.messages import pointed
-from onnxviz.graph.selection.number_sets import Matches, grouped, mask, members, union
+from onnxviz.graph.selection.number_sets import Matched, grouped, mask, members, union
 from onnxviz.words import listed, near, shown
 
 _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -32,18 +32,18 @@ class Evaluation:
         self.notes: dict[str, None] = {}
         self._candidates = candidates
         self._layers = mask(number for number, candidate in candidates.layers() if candidate.kind != "other")
-        self._memory: dict[tuple[Word | Name | Condition, bool], Matches] = {}
+        self._memory: dict[tuple[Word | Name | Condition, bool], Matched] = {}
         self._columns: dict[tuple[str, bool], Mapping[Any, int]] = {}
         self._plain: dict[tuple[str, bool], Mapping[str, int]] = {}
         self._ordered: dict[int, list[int]] = {}
 
-    def run(self, chosen: Sequence[Selection], left_out: Sequence[Selection]) -> Matches:
+    def run(self, chosen: Sequence[Selection], left_out: Sequence[Selection]) -> Matched:
         """Return what the selections mean when read as one, less what is left out; says in `notes` what was empty.
 
         Raises:
             NoMatchError: Nothing in the model has a name that was given.
         """
-        matches = Matches(self._layers if chosen[0].terms[0].negated else 0)
+        matches = Matched(self._layers if chosen[0].terms[0].negated else 0)
         for selection in chosen:
             matches = self._combined(matches, selection, wide=False, outermost=True)
         for selection in left_out:
@@ -58,11 +58,11 @@ class Evaluation:
         text = shown(selection.text[term.start : term.end])
         return f" among the layers; `other & {text}` takes nodes that are not layers"
 
-    def _selection(self, selection: Selection, *, wide: bool) -> Matches:
-        start = Matches(self._universe(wide) if selection.terms[0].negated else 0)
+    def _selection(self, selection: Selection, *, wide: bool) -> Matched:
+        start = Matched(self._universe(wide) if selection.terms[0].negated else 0)
         return self._combined(start, selection, wide=wide, outermost=False)
 
-    def _combined(self, matches: Matches, selection: Selection, *, wide: bool, outermost: bool) -> Matches:
+    def _combined(self, matches: Matched, selection: Selection, *, wide: bool, outermost: bool) -> Matched:
         for term in selection.terms:
             matched = self._term(term, selection, wide=wide)
             if term.negated:
@@ -74,7 +74,7 @@ class Evaluation:
                 self.notes[f"`{text}` matches nothing{self.way_beyond(term, selection)}"] = None
         return matches
 
-    def _less(self, matches: Matches, away: Matches) -> Matches:
+    def _less(self, matches: Matched, away: Matched) -> Matched:
         """Take candidates away; a value that was named goes whichever layer's tap it is."""
         numbers = away.all
         values = {self._candidates[number].value for number in members(away.literal)}
@@ -83,17 +83,17 @@ class Evaluation:
             numbers |= mask(n for n in members(matches.tapped) if self._candidates[n].tapped(tap) in values)
         return matches.only(~numbers)
 
-    def _term(self, term: Term, selection: Selection, *, wide: bool) -> Matches:
+    def _term(self, term: Term, selection: Selection, *, wide: bool) -> Matched:
         reaching = [factor.reaches_others for factor in term.factors]
         total = sum(reaching)
-        matches: Matches | None = None
+        matches: Matched | None = None
         for factor, reaches in zip(term.factors, reaching, strict=True):
             # `other & op=Reshape`: beside a factor that asks for nodes that are not layers, the rest see these too.
             found = self._factor(factor, selection, wide=wide or total > reaches)
             matches = found if matches is None else matches & found
-        return matches or Matches()
+        return matches or Matched()
 
-    def _factor(self, factor: Factor, selection: Selection, *, wide: bool) -> Matches:
+    def _factor(self, factor: Factor, selection: Selection, *, wide: bool) -> Matched:
         primary = factor.primary
         if isinstance(primary, Selection):
             matches = self._selection(primary, wide=wide)
@@ -117,7 +117,7 @@ class Evaluation:
     def _universe(self, wide: bool) -> int:
         return self._layers | self._candidates.others if wide else self._layers
 
-    def _primary(self, primary: Word | Name | Condition, selection: Selection, *, wide: bool) -> Matches:
+    def _primary(self, primary: Word | Name | Condition, selection: Selection, *, wide: bool) -> Matched:
         if isinstance(primary, Word):
             named = self._without_kind(primary.text, wide=wide)
             if named:
@@ -125,25 +125,25 @@ class Evaluation:
             self._note_name(primary.text)
         match primary:
             case Word(text="all"):
-                return Matches(self._universe(wide))
+                return Matched(self._universe(wide))
             case Word(text="other") | Condition(field="kind", operator="=", value="other"):
-                return Matches(self._candidates.others)
+                return Matched(self._candidates.others)
             case Word(text=kind):
-                return Matches(self._column("kind", wide=wide).get(kind, 0))
+                return Matched(self._column("kind", wide=wide).get(kind, 0))
             case Condition(value=str(text)):
                 fitting = self._fitting(primary.field, text, literal=primary.literal, wide=wide)
                 # What is unknown satisfies `!=` alone.
-                return Matches(fitting if primary.operator == "=" else self._universe(wide) & ~fitting)
+                return Matched(fitting if primary.operator == "=" else self._universe(wide) & ~fitting)
             case Condition():
-                return Matches(self._where(primary.field, _test(primary), wide=wide))
+                return Matched(self._where(primary.field, _test(primary), wide=wide))
             case Name():
                 return self._name(primary, selection, wide=wide)
 
-    def _without_kind(self, word: str, *, wide: bool) -> Matches:
+    def _without_kind(self, word: str, *, wide: bool) -> Matched:
         """Return what is called as a kind that no layer is of, and say that it is taken by its name."""
         if word in ("all", "other") or any(candidate.kind == word for _, candidate in self._candidates.layers()):
-            return Matches()
-        matches = self._candidates.named(word) or Matches(self._fitting("name", word, literal=True, wide=wide))
+            return Matched()
+        matches = self._candidates.named(word) or Matched(self._fitting("name", word, literal=True, wide=wide))
         if matches:
             self.notes[f"`{word}` is taken as a name, since no layer is of that kind"] = None
         return matches
@@ -186,16 +186,16 @@ class Evaluation:
             )
         return self._columns[field, wide]
 
-    def _name(self, name: Name, selection: Selection, *, wide: bool) -> Matches:
+    def _name(self, name: Name, selection: Selection, *, wide: bool) -> Matched:
         matches = self._candidates.named(name.text)
         if matches:
             return matches
-        matches = Matches(self._fitting("name", name.text, literal=name.literal, wide=wide))
+        matches = Matched(self._fitting("name", name.text, literal=name.literal, wide=wide))
         renamed = self._fitting("name_before", name.text, literal=name.literal, wide=wide) & ~matches.all
         if renamed:
             found = listed((f"`{shown(self._candidates[number].name)}`" for number in members(renamed)), most=1)
             self.notes[f"`{shown(name.text)}` takes {found}, as a quantiser named it"] = None
-            matches |= Matches(renamed)
+            matches |= Matched(renamed)
         if matches or ("*" in name.text and not name.literal):
             return matches
         inside = self._candidates.graph.named_inside(name.text)

@@ -14,7 +14,7 @@ Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, slots=True)
-class Matches:
+class Matched:
     """What a selection matched: layers, to which `--tap` applies, and values named exactly, to which it does not."""
 
     tapped: int = 0
@@ -28,17 +28,17 @@ class Matches:
     def __bool__(self) -> bool:
         return bool(self.all)
 
-    def __or__(self, other: Matches) -> Matches:
-        return Matches(self.tapped | other.tapped, self.literal | other.literal)
+    def __or__(self, other: Matched) -> Matched:
+        return Matched(self.tapped | other.tapped, self.literal | other.literal)
 
-    def __and__(self, other: Matches) -> Matches:
+    def __and__(self, other: Matched) -> Matched:
         both = self.all & other.all
         literal = both & (self.literal | other.literal)
-        return Matches(both & ~literal, literal)
+        return Matched(both & ~literal, literal)
 
-    def only(self, numbers: int) -> Matches:
+    def only(self, numbers: int) -> Matched:
         """Keep what is in a set of numbers."""
-        return Matches(self.tapped & numbers, self.literal & numbers)
+        return Matched(self.tapped & numbers, self.literal & numbers)
 
 
 def mask(numbers: Iterable[int]) -> int:

@@ -2,7 +2,8 @@
 
 A reference is ONNX's own for external data: location, offset and length. raw data and packed float and double data
 can be referenced where they lie, whatever their alignment; integers in varints are copied. Tensors up to 1 KiB stay
-inside: shape inference then sees all that it would see with the weights.
+inside: shape inference then sees all that it would see with the weights. So do those in bodies of a file that
+onnxruntime would not read them from.
 """
 
 from __future__ import annotations
@@ -130,8 +131,9 @@ class _Writer:
             kind = _Kind.CONSTANT
         if kind is _Kind.CONSTANT_ATTRIBUTE and self._tensors_in(part) != 1:
             return self.reader.read(part.payload, part.length)
-        if kind is _Kind.ATTRIBUTE and ".." in self.own:
-            # In bodies onnxruntime 1.32 takes any location with two dots for a way out of the folder.
+        if kind is _Kind.ATTRIBUTE and (".." in self.own or self.reader.links > 1):
+            # In bodies onnxruntime 1.32 takes any location with two dots for a way out of the folder, and a file with
+            # several hard links, as uv and pnpm install them, for an attack.
             return self.reader.read(part.payload, part.length)
         return self._message(kind, part.payload, part.end, depth + 1)
 

@@ -57,6 +57,7 @@ class Reader:
         status = os.fstat(self._descriptor)
         self.size = status.st_size
         self.modified = status.st_mtime_ns
+        self.links = status.st_nlink
 
     def __enter__(self) -> Reader:
         return self

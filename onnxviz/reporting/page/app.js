@@ -45,7 +45,7 @@ export class App {
       zoom: null,
       overlay: 0,
     };
-    /** @type {Scene | null} */
+    /** @type {Scene | null} the layer that is drawn; at the start none is */
     this.scene = null;
     /** @type {Spot | null} */
     this.hover = null;
@@ -129,8 +129,15 @@ export class App {
   async change(changes, step, write = true) {
     const before = { ...this.state };
     Object.assign(this.state, changes);
-    const fresh = this.state.layer !== before.layer;
     const turn = ++this.turn;
+    if (this.start.shown) {
+      this.scene = null;
+      this.sidebar.show(this.state.layer, this.state.run);
+      // Rows fill as the browser reads the file.
+      this.start.show();
+      return;
+    }
+    const fresh = !this.scene || this.state.layer !== before.layer;
     let layer;
     let values;
     try {
@@ -146,7 +153,7 @@ export class App {
     this.hover = null;
     this.scene = makeScene(this.index, this.state, values, currentTheme());
     this.state.place ??= this.scene.channels[0] ?? 0;
-    this.draw(fresh, before.run !== this.state.run || before.layer < 0 || this.live !== null);
+    this.draw(fresh, fresh || before.run !== this.state.run || this.live !== null);
     if (write) writeAddress(this.placeNow(), step && fresh);
   }
 
@@ -175,12 +182,12 @@ export class App {
   /**
    * Draw all views.
    * @param {boolean} fresh whether it is another layer
-   * @param {boolean} otherRun whether it is another run
+   * @param {boolean} otherPicture whether the picture may be another
    */
-  draw(fresh, otherRun) {
+  draw(fresh, otherPicture) {
     const { state, scene, index } = this;
     if (!scene) return;
-    if (otherRun) showPicture(index.runs[state.run]);
+    if (otherPicture) showPicture(index.runs[state.run]);
     this.sidebar.show(state.layer, state.run);
     showHead(scene, index.layers.length, state.layer);
     showControls(scene, state, Boolean(this.picture));
@@ -190,7 +197,6 @@ export class App {
     byId("nothing").hidden = scene.channels.length > 0;
     this.follow();
     this.pins.show();
-    if (this.start.shown) this.start.show();
   }
 
   /**
@@ -199,11 +205,11 @@ export class App {
    */
   print(paper) {
     const { scene, state } = this;
-    if (!scene) return;
     const before = currentTheme();
     if (paper) document.documentElement.dataset.theme = "light";
     else document.documentElement.dataset.theme = this.screenTheme;
     this.screenTheme = before;
+    if (!scene) return;
     this.scene = makeScene(this.index, state, scene.stored, currentTheme());
     this.stage.show(this.scene, paper ? null : state.zoom, false, paper);
     this.legend();
@@ -259,9 +265,8 @@ export class App {
    * @returns {number[]}
    */
   shownLayers() {
-    const pinned = this.pins.kept.map((pin) => pin.layer);
-    const rows = this.start.shown ? this.start.stages.map((stage) => stage.shows) : [];
-    return [...new Set([this.state.layer, ...rows, ...pinned])];
+    if (this.start.shown) return this.start.stages.map((stage) => stage.shows);
+    return [...new Set([this.state.layer, ...this.pins.kept.map((pin) => pin.layer)])];
   }
 
   /**

@@ -4,8 +4,9 @@ import { showLayers } from "./app.js";
 import { byId } from "./dom.js";
 import { layerFacts } from "./head.js";
 import { copyText, usefulLink } from "./link.js";
-import { captioned, fileName, saveCanvas } from "./save.js";
+import { captioned, fileName, saveBlob, saveCanvas } from "./save.js";
 import { sliceName, sliceWords } from "./steps.js";
+import { svgOf } from "./svg.js";
 import { zoomBy } from "./zoom.js";
 
 /** @typedef {import("./app.js").App} App */
@@ -68,18 +69,36 @@ export function listenButtons(app) {
     if (!copied) app.tell(`Copy this link: ${link}`);
   });
   byId("save").addEventListener("click", async () => {
-    const { scene, stage, index } = app;
+    const { scene, stage } = app;
     if (!scene || !stage.grid) return;
-    const run = index.runs.length > 1 ? ` · ${index.runs[scene.run].name}` : "";
-    const slice = scene.depth > 1 ? ` · ${sliceName(scene.layer)} ${sliceWords(scene)}` : "";
-    const words = {
-      title: scene.layer.name,
-      facts: `${index.model.name}${run} · ${layerFacts(scene.layer, scene.run)}${slice}${shownWords(stage.shown)}`,
-    };
     stage.paint();
+    const words = captionWords(app.index, scene, shownWords(stage.shown));
     await saveCanvas(captioned(byId("maps"), scene, stage.grid, words), fileName(scene.layer.name));
     done("save", "Saved");
   });
+  byId("save-svg").addEventListener("click", async () => {
+    const { scene, stage } = app;
+    if (!scene || !stage.grid) return;
+    const view = { left: 0, top: 0, ratio: stage.room.ratio };
+    const text = await svgOf(scene, stage.grid, view, captionWords(app.index, scene, ""));
+    saveBlob(new Blob([text], { type: "image/svg+xml" }), `${fileName(scene.layer.name)}.svg`);
+    done("save-svg", "Saved");
+  });
+}
+
+/**
+ * Return the caption of a saved picture.
+ * @param {ReportIndex} index
+ * @param {Scene} scene
+ * @param {string} more
+ */
+function captionWords(index, scene, more) {
+  const run = index.runs.length > 1 ? ` · ${index.runs[scene.run].name}` : "";
+  const slice = scene.depth > 1 ? ` · ${sliceName(scene.layer)} ${sliceWords(scene)}` : "";
+  return {
+    title: scene.layer.name,
+    facts: `${index.model.name}${run} · ${layerFacts(scene.layer, scene.run)}${slice}${more}`,
+  };
 }
 
 /**

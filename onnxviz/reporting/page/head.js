@@ -3,6 +3,7 @@
 import { shorten } from "./address.js";
 import { choicesOf } from "./choices.js";
 import { byId, fillSelect, make } from "./dom.js";
+import { notFinite, saturation } from "./health.js";
 import { formatNumber, formatShape } from "./numbers.js";
 import { countLive, isLive } from "./scene.js";
 import { capital, sliceName, sliceWords } from "./steps.js";
@@ -70,16 +71,18 @@ export function layerFacts(layer, run) {
   else if (kept < layer.channels)
     facts.push(kept === 1 ? "only the one that varies most is here" : `only the ${kept} that vary most are here`);
   if (layer.halved) facts.push(`maps halved ${layer.halved === 1 ? "once" : `${layer.halved} times`}`);
-  return [...facts, ...(layer.notes ?? []), endWords(layer.runs[run])].filter(Boolean).join(" · ");
+  const health = layer.runs[run]?.health;
+  return [...facts, notFinite(health), ...(layer.notes ?? []), endWords(layer.runs[run])].filter(Boolean).join(" · ");
 }
 
 /**
- * Return how many values of a run lie at an end of the codes that they stand for; empty where there are none.
+ * Return how many values of a run lie at an end of the codes that they stand for, or of what the layer can hold; empty
+ * where there are none.
  * @param {LayerRun | null} run
  */
 function endWords(run) {
   const shares = run?.at_ends?.map((share) => `${formatNumber(100 * share)} %`);
-  return shares ? `${shares.join(" and ")} at the ends of the codes` : "";
+  return shares ? `${shares.join(" and ")} at the ends of the codes` : saturation(run?.health);
 }
 
 /**

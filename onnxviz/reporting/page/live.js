@@ -9,6 +9,9 @@ const LONGEST_SIDE = 1280;
 // At most so often a camera's picture is sent, and never before the one before is answered.
 const FRAME_MILLISECONDS = 200;
 
+// At the start, and above a layer.
+const CAMERA_BUTTONS = ["live-camera", "layer-camera"];
+
 /** Sends pictures to the model, and brings what it makes of them into the report. */
 export class Live {
   /**
@@ -34,10 +37,17 @@ export class Live {
   /** Show what a page that is served has more, and listen. */
   listen() {
     byId("live-box").hidden = false;
+    for (const id of ["layer-choose", "layer-camera"]) byId(id).hidden = false;
     const file = byId("live-file");
-    byId("live-choose").addEventListener("click", () => file.click());
-    file.addEventListener("change", () => this.take(file.files?.[0] ?? null));
-    byId("live-camera").addEventListener("click", () => (this.camera ? this.stopCamera() : this.startCamera()));
+    for (const id of ["live-choose", "layer-choose"]) byId(id).addEventListener("click", () => file.click());
+    file.addEventListener("change", () => {
+      this.take(file.files?.[0] ?? null);
+      // The same file again is a choice, too.
+      file.value = "";
+    });
+    for (const id of CAMERA_BUTTONS) {
+      byId(id).addEventListener("click", () => (this.camera ? this.stopCamera() : this.startCamera()));
+    }
     addEventListener("paste", (event) => this.take(pictureOf(event.clipboardData)));
     addEventListener("dragover", (event) => {
       event.preventDefault();
@@ -49,7 +59,10 @@ export class Live {
     addEventListener("drop", (event) => {
       event.preventDefault();
       document.body.classList.remove("dropping");
-      this.take(pictureOf(event.dataTransfer));
+      const dropped = pictureOf(event.dataTransfer);
+      if (dropped) this.take(dropped);
+      else
+        this.app.tell("Only the file of a picture can be dropped here. One of another page can be copied and pasted.");
     });
   }
 
@@ -144,7 +157,7 @@ export class Live {
       this.app.tell(`The camera cannot be used: ${/** @type {Error} */ (error).message}`);
       return;
     }
-    byId("live-camera").setAttribute("aria-pressed", "true");
+    markCamera(true);
     this.name = "of the camera";
     const video = document.createElement("video");
     video.muted = true;
@@ -168,12 +181,17 @@ export class Live {
   stopCamera() {
     for (const track of this.camera?.getTracks() ?? []) track.stop();
     this.camera = null;
-    byId("live-camera").setAttribute("aria-pressed", "false");
+    markCamera(false);
   }
 }
 
 // Blocks of the page itself have lower numbers.
 const FIRST_BLOCK = 1_000_000;
+
+/** @param {boolean} going whether the camera's pictures are shown */
+function markCamera(going) {
+  for (const id of CAMERA_BUTTONS) byId(id).setAttribute("aria-pressed", String(going));
+}
 
 /**
  * Return the first picture among what is dropped or pasted.

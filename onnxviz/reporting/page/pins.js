@@ -25,6 +25,7 @@ export class Pins {
   /** Pin the channel that is shown, or unpin it. */
   toggle() {
     const { layer, run, place } = this.app.state;
+    if (!this.app.scene) return undefined;
     if (this.current >= 0) return this.remove(this.current);
     if (place !== null) this.kept.push({ layer, run, place });
     byId("speech").textContent = "pinned";

@@ -45,6 +45,7 @@ function layerRow(leaf, layers, level) {
     "div",
     { class: "row layer" },
     make("span", { class: "layer-name" }, make("bdi", {}, shorten(leaf.name, 200))),
+    make("span", { class: "layer-badge", hidden: "" }),
     make("span", { class: "layer-live" }),
     make("span", { class: "layer-facts" }),
   );

@@ -6,6 +6,15 @@ import { FONTS, fitText } from "./labels.js";
 import { legendWords } from "./legend.js";
 
 /**
+ * Return how much room the caption takes, in pixels of the screen.
+ * @param {Scene} scene
+ * @param {number} ratio
+ */
+export function captionTop(scene, ratio) {
+  return Math.round((scene.layer.form === "vector" ? 84 : 112) * ratio);
+}
+
+/**
  * Return a canvas with the caption and, below it, the stage.
  * @param {HTMLCanvasElement} stage
  * @param {Scene} scene
@@ -15,17 +24,30 @@ import { legendWords } from "./legend.js";
  */
 export function captioned(stage, scene, grid, words) {
   const ratio = devicePixelRatio;
-  const px = (/** @type {number} */ css) => Math.round(css * ratio);
-  const { theme } = scene;
   const canvas = document.createElement("canvas");
-  const margin = px(24);
-  const top = px(scene.layer.form === "vector" ? 84 : 112);
-  canvas.width = Math.max(stage.width, px(420)) + 2 * margin;
+  const margin = Math.round(24 * ratio);
+  const top = captionTop(scene, ratio);
+  canvas.width = Math.max(stage.width, Math.round(420 * ratio)) + 2 * margin;
   canvas.height = stage.height + top + margin;
   const context = pencil(canvas);
-  context.fillStyle = `#${theme.background}`;
+  context.fillStyle = `#${scene.theme.background}`;
   context.fillRect(0, 0, canvas.width, canvas.height);
-  const room = canvas.width - 2 * margin;
+  writeCaption(context, { margin, room: canvas.width - 2 * margin, ratio }, scene, grid, words);
+  context.drawImage(stage, margin, top);
+  return canvas;
+}
+
+/**
+ * Write the caption at the top.
+ * @param {CanvasRenderingContext2D} context
+ * @param {{margin: number, room: number, ratio: number}} place
+ * @param {Scene} scene
+ * @param {Grid} grid
+ * @param {{title: string, facts: string}} words
+ */
+export function writeCaption(context, { margin, room, ratio }, scene, grid, words) {
+  const px = (/** @type {number} */ css) => Math.round(css * ratio);
+  const { theme } = scene;
   const line = (
     /** @type {string} */ text,
     /** @type {number} */ y,
@@ -34,37 +56,35 @@ export function captioned(stage, scene, grid, words) {
   ) => {
     context.font = font;
     context.fillStyle = `#${colour}`;
-    context.fillText(fitText(context, text, room), margin, y);
+    context.fillText(fitText(context, text, room), margin, px(y));
   };
   const said = legendWords(scene, grid);
-  line(words.title, px(36), `600 ${px(18)}px ${FONTS}`, theme.ink);
-  line(words.facts, px(55), `${px(12)}px ${FONTS}`, theme.muted);
-  line([...said.words, said.zoom].filter(Boolean).join(" · "), px(72), `${px(12)}px ${FONTS}`, theme.muted);
-  if (scene.layer.form !== "vector")
-    drawBar(context, scene, { x: margin, y: px(86), width: px(160), height: px(8) }, said);
-  context.drawImage(stage, margin, top);
-  return canvas;
+  line(words.title, 36, `600 ${px(18)}px ${FONTS}`, theme.ink);
+  line(words.facts, 55, `${px(12)}px ${FONTS}`, theme.muted);
+  line([...said.words, said.zoom].filter(Boolean).join(" · "), 72, `${px(12)}px ${FONTS}`, theme.muted);
+  if (scene.layer.form === "vector") return;
+  drawBar(context, scene, { x: margin, y: px(86), width: px(160), height: px(8), ratio }, said);
 }
 
 /**
  * @param {CanvasRenderingContext2D} context
  * @param {Scene} scene
- * @param {{x: number, y: number, width: number, height: number}} box
+ * @param {{x: number, y: number, width: number, height: number, ratio: number}} box
  * @param {{low: string, high: string}} ends
  */
 function drawBar(context, scene, box, ends) {
   const { theme } = scene;
   context.fillStyle = `#${theme.muted}`;
-  context.font = `${11 * devicePixelRatio}px ${FONTS}`;
+  context.font = `${11 * box.ratio}px ${FONTS}`;
   context.fillText(ends.low, box.x, box.y + box.height);
-  const left = box.x + Math.ceil(context.measureText(ends.low).width + 8 * devicePixelRatio);
+  const left = box.x + Math.ceil(context.measureText(ends.low).width + 8 * box.ratio);
   for (let x = 0; x < box.width; x++) {
     const pixel = scene.pixels[Math.floor((x * 256) / box.width)];
     context.fillStyle = `rgb(${pixel & 255} ${(pixel >> 8) & 255} ${(pixel >> 16) & 255})`;
     context.fillRect(left + x, box.y, 1, box.height);
   }
   context.fillStyle = `#${theme.muted}`;
-  context.fillText(ends.high, left + box.width + 8 * devicePixelRatio, box.y + box.height);
+  context.fillText(ends.high, left + box.width + 8 * box.ratio, box.y + box.height);
 }
 
 /**
@@ -84,9 +104,18 @@ export function fileName(text) {
 export async function saveCanvas(canvas, name) {
   const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
   if (!blob) throw new Error("the browser made no picture of the canvas");
+  saveBlob(/** @type {Blob} */ (blob), `${name}.png`);
+}
+
+/**
+ * Offer a file to the user.
+ * @param {Blob} blob
+ * @param {string} name
+ */
+export function saveBlob(blob, name) {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(/** @type {Blob} */ (blob));
-  link.download = `${name}.png`;
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }

@@ -1,6 +1,7 @@
 /** The layers at the left: a tree by scope with a search, which also works by keyboard. */
 
 import { byId } from "./dom.js";
+import { HealthList } from "./health.js";
 import { plural } from "./numbers.js";
 import { describeRow, treeRows } from "./rows.js";
 import { buildTree, searchLayers } from "./tree.js";
@@ -22,9 +23,9 @@ export class Sidebar {
     /** @type {HTMLElement[]} the row of each layer */
     this.ofLayer = [];
     for (const row of this.rows) if (row.dataset.layer) this.ofLayer[Number(row.dataset.layer)] = row;
+    this.health = new HealthList(layers, open, () => this.tell(byId("search").value));
     this.describe();
     this.listen();
-    this.tell("");
   }
 
   /**
@@ -48,6 +49,8 @@ export class Sidebar {
   /** Show the facts of each layer in the run. */
   describe() {
     this.ofLayer.forEach((row, place) => describeRow(row, this.layers[place], this.run));
+    this.health.show(this.run, this.ofLayer);
+    this.tell(byId("search").value);
   }
 
   listen() {
@@ -121,21 +124,22 @@ export class Sidebar {
   }
 
   /**
-   * Show the layers that a search finds, and their number.
+   * Show the layers that a search finds, of these perhaps only those that are not well, and their number.
    * @param {string} query
    */
   tell(query) {
-    const found = searchLayers(query, this.layers);
+    const found = new Set([...searchLayers(query, this.layers)].filter((place) => this.health.keeps(place)));
+    const some = found.size < this.layers.length;
     this.ofLayer.forEach((row, place) => (row.hidden = !found.has(place)));
     for (const row of [...this.rows].reverse()) {
       if (row.dataset.layer) continue;
       row.hidden = ![...(row.lastElementChild?.children ?? [])].some(
         (child) => !(/** @type {HTMLElement} */ (child).hidden),
       );
-      if (query.trim() && !row.hidden) row.setAttribute("aria-expanded", "true");
+      if (some && !row.hidden) row.setAttribute("aria-expanded", "true");
     }
     const all = plural(this.layers.length, "layer");
-    byId("found").textContent = !query.trim() ? all : found.size ? `${found.size} of ${all}` : `no layer of ${all}`;
+    byId("found").textContent = !some ? all : found.size ? `${found.size} of ${all}` : `no layer of ${all}`;
   }
 }
 

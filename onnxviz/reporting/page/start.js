@@ -40,7 +40,6 @@ export class Start {
     document.body.classList.toggle("at-start", shown);
     byId("start").hidden = !shown;
     byId("home").setAttribute("aria-pressed", String(shown));
-    if (shown) this.show();
   }
 
   /** Write the start for the chosen run. */
@@ -48,6 +47,7 @@ export class Start {
     const { index, state } = this.app;
     const run = index.runs[state.run];
     const turn = ++this.turn;
+    byId("run").value = String(state.run);
     byId("start-title").textContent = `What ${shorten(index.model.name, 80) || "the network"} sees`;
     byId("start-picture").hidden = !run.picture;
     if (run.picture) byId("start-picture").src = run.picture.uri;
@@ -57,16 +57,18 @@ export class Start {
     byId("start-classes").replaceChildren(...run.classes.flatMap(classRow));
     const rows = stages.map((stage) => this.row(stage));
     byId("start-rows").replaceChildren(...rows.map(({ item }) => item));
-    for (const [place, stage] of stages.entries()) {
+    // In one question; what it cannot answer is asked once more by each row, which then stays empty.
+    await this.app.live?.refresh(stages.map((stage) => stage.shows)).catch(() => {});
+    const fill = async (/** @type {LayerStage} */ stage, /** @type {number} */ place) => {
       const scene = await this.app.sceneOf(stage.shows, state.run);
-      if (turn !== this.turn) return;
-      const strip = rows[place].strip;
-      if (!scene) continue;
+      if (!scene || turn !== this.turn) return;
       const most = scene.layer.form === "vector" ? "strength" : "deviation";
       const channels = orderChannels(most, scene.statistics).slice(0, ROW_CHANNELS);
-      strip.replaceChildren(...channels.map((channel) => thumbnail(scene, channel)));
-    }
-    byId("start").dataset.ready = String(Math.round(performance.now()));
+      rows[place].strip.replaceChildren(...channels.map((channel) => thumbnail(scene, channel)));
+    };
+    // The browser inflates them beside each other.
+    await Promise.all(stages.map(fill));
+    if (turn === this.turn) byId("start").dataset.ready = String(Math.round(performance.now()));
   }
 
   /** @param {LayerStage} stage */

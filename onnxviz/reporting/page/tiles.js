@@ -80,7 +80,7 @@ function paintTile(target, scene, grid, at) {
  * @param {Scene} scene
  * @param {number} place
  */
-function firstMark({ values, size }, place) {
+export function firstMark({ values, size }, place) {
   const marks = /** @type {Uint8Array} */ (values.marks).subarray(place * size, (place + 1) * size);
   return [1, 2].find((mark) => marks.includes(mark)) ?? 3;
 }
@@ -94,24 +94,27 @@ function firstMark({ values, size }, place) {
  * @param {number} place
  */
 function paintRange(target, scene, grid, at, place) {
+  for (const { colour, ...box } of rangeBars(scene, grid, at, place)) paintBox(target, box, pixelOf(colour));
+}
+
+/**
+ * Return the bars that show a channel's range within the layer's.
+ * @param {Scene} scene
+ * @param {Grid} grid
+ * @param {{x: number, y: number, ratio: number, range: [number, number]}} at
+ * @param {number} place
+ */
+export function rangeBars(scene, grid, at, place) {
   const { theme } = scene;
   const [low, high] = at.range;
   const thick = Math.max(1, Math.round(2 * at.ratio));
   const y = at.y + grid.tileHeight + thick;
-  paintBox(target, { x: at.x, y, width: grid.tileWidth, height: thick }, pixelOf(theme.rule));
+  const whole = { x: at.x, y, width: grid.tileWidth, height: thick, colour: theme.rule };
   const [least, most] = [scene.statistics.low[place], scene.statistics.high[place]];
-  if (Number.isNaN(least) || !(high > low)) return;
+  if (Number.isNaN(least) || !(high > low)) return [whole];
   const start = Math.round(((least - low) / (high - low)) * grid.tileWidth);
   const end = Math.round(((most - low) / (high - low)) * grid.tileWidth);
   const width = Math.max(1, end - start);
-  paintBox(
-    target,
-    {
-      x: at.x + Math.min(start, grid.tileWidth - width),
-      y,
-      width,
-      height: thick,
-    },
-    pixelOf(theme.strong),
-  );
+  const x = at.x + Math.min(start, grid.tileWidth - width);
+  return [whole, { ...whole, x, width, colour: theme.strong }];
 }

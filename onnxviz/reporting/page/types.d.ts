@@ -104,6 +104,16 @@ interface Steps {
   noun: string;
   words: string;
 }
+interface LayerHealth {
+  channels: number;
+  alive: number;
+  dead: number;
+  values: number;
+  nan: number;
+  inf: number;
+  saturated_low: number;
+  saturated_high: number;
+}
 interface LayerRun {
   block: number;
   stats: { low: string; high: string; mean: string; std: string; held: string };
@@ -117,6 +127,7 @@ interface LayerRun {
   extent?: number[];
   steps?: Steps;
   at_ends?: [number, number];
+  health?: LayerHealth;
   decoded?: Statistics;
 }
 interface Layer {

@@ -36,6 +36,8 @@ def test_the_widest_that_several_channels_allow() -> None:
         ("Sub", [constant(255), X], "255 - x"),
         ("Mul", [NumberRange(X.ends, "(x - 1) / 2 + 3", "x"), constant(4)], "((x - 1) / 2 + 3) * 4"),
         ("Sqrt", [constant(4)], "sqrt(4)"),
+        ("Sub", [X, constant(123, 117, 117)], "x - (123, 117, 117)"),
+        ("Sub", [X, constant(117, 117, 117)], "x - 117"),
     ],
 )
 def test_formulas_read_as_they_would_be_written(operator: str, operands: list[NumberRange], formula: str) -> None:

@@ -10,7 +10,7 @@ from types import ModuleType
 import numpy as np
 import onnx
 import pytest
-from onnx import parser
+from onnx import TensorProto, helper, numpy_helper, parser
 from onnxruntime import InferenceSession
 
 from onnxviz.graph.graph import Graph
@@ -474,3 +474,57 @@ def test_a_step_of_a_recurrent_layer_has_its_own_field_beside_those_of_other_ste
     )
     assert found["y"] == found["s"] == ReceptiveField((5,), (2,), (0,), status, True, "x")
     assert found["h"] == WHOLE
+
+
+def shuffling(size: int | str) -> onnx.ModelProto:
+    """A channel shuffle between two convolutions, its shapes computed as the TorchScript exporter writes them."""
+    random = np.random.default_rng(1)
+    weights = {
+        "before": random.normal(size=(8, 3, 3, 3)),
+        "behind": random.normal(size=(8, 1, 3, 3)),
+    }
+    numbers = {"two": [2], "four": [4], "all": [-1], **{f"axis{axis}": axis for axis in range(4)}}
+    tensors = [numpy_helper.from_array(array.astype(np.float32), name) for name, array in weights.items()]
+    tensors += [numpy_helper.from_array(np.array(number, np.int64), name) for name, number in numbers.items()]
+    nodes = [helper.make_node("Conv", ["x", "before"], ["a"], pads=[1, 1, 1, 1])]
+    for axis in (0, 2, 3):
+        nodes += [
+            helper.make_node("Shape", ["a"], [f"shape{axis}"]),
+            helper.make_node("Gather", [f"shape{axis}", f"axis{axis}"], [f"size{axis}"], axis=0),
+            helper.make_node("Unsqueeze", [f"size{axis}", "none"], [f"length{axis}"]),
+        ]
+    tensors.append(numpy_helper.from_array(np.array([0], np.int64), "none"))
+    nodes += [
+        helper.make_node("Concat", ["length0", "two", "four", "length2", "length3"], ["parted"], axis=0),
+        helper.make_node("Reshape", ["a", "parted"], ["b"]),
+        helper.make_node("Transpose", ["b"], ["c"], perm=[0, 2, 1, 3, 4]),
+        helper.make_node("Concat", ["length0", "all", "length2", "length3"], ["joined"], axis=0),
+        helper.make_node("Reshape", ["c", "joined"], ["d"]),
+        helper.make_node("Conv", ["d", "behind"], ["y"], pads=[1, 1, 1, 1], group=8),
+    ]
+    infos = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in "xy"]
+    infos[0] = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, size, size])
+    graph = helper.make_graph(nodes, "g", infos[:1], infos[1:], tensors)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+@pytest.mark.parametrize("size", [16, "side", None])
+def test_a_channel_shuffle_of_any_size_splits_channels_alone(size: int | str | None) -> None:
+    proto = shuffling("side" if size is None else size)
+    if size is None:
+        for axis in (2, 3):
+            proto.graph.input[0].type.tensor_type.shape.dim[axis].ClearField("dim_param")
+    graph = Graph.from_proto(proto)
+    types = infer_types(graph)
+    assert types["d"].shape == (1, 8, *((16, 16) if size == 16 else (None, None)))
+    field = receptive_fields(graph, types)["y"]
+    assert (field.size, field.status, field.reaches_whole) == ((5, 5), Status.EXACT, False)
+    session = InferenceSession(shuffling(16).SerializeToString())
+    base = np.random.default_rng(2).normal(size=(1, 3, 16, 16)).astype(np.float32)
+    (before,) = session.run(None, {"x": base})
+    moved = np.zeros((16, 16), bool)
+    for row, column in np.ndindex(16, 16):
+        other = base.copy()
+        other[:, :, row, column] += 1
+        moved[row, column] = np.any(session.run(None, {"x": other})[0][..., 8, 8] != before[..., 8, 8])
+    assert np.argwhere(moved).min(axis=0).tolist() == [6, 6] and np.argwhere(moved).max(axis=0).tolist() == [10, 10]

@@ -188,6 +188,19 @@ def test_a_file_with_two_dots_in_its_name_runs_too(tmp_path):
     assert numpy.array_equal(result, (LARGE * 2) * (LARGE * 3) + LARGE * 7 + LARGE * 5)
 
 
+@pytest.mark.parametrize("condition", [True, False])
+def test_a_file_with_two_hard_links_runs_too(tmp_path, condition):
+    runtime = pytest.importorskip("onnxruntime")
+    path = saved(everywhere(), tmp_path / "m.onnx")
+    os.link(path, tmp_path / "in_a_cache.onnx")
+    file = ModelFile.open(path)
+    options = runtime.SessionOptions()
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(file.folder))
+    (result,) = runtime.InferenceSession(file.skeleton, options).run(None, {"x": LARGE, "c": numpy.array(condition)})
+    chosen = LARGE if condition else LARGE * 2
+    assert numpy.array_equal(result, (LARGE + chosen) * (LARGE * 3) + LARGE * 7 + LARGE * 5)
+
+
 def test_what_kernels_read_themselves_stays_inside(tmp_path):
     keys = numpy.arange(400)
     encoder = make_node("LabelEncoder", ["x"], ["y"], domain="ai.onnx.ml", keys_tensor=array("k", keys))

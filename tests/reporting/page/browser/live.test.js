@@ -93,6 +93,27 @@ test("the camera's pictures follow one another", async () => {
   assert.deepEqual(page.complaints, []);
 });
 
+test("above a layer there are the same buttons, and what is dropped there shows there", async () => {
+  const page = await open(browser, `${address}#l=stem%2Fconv`, { permissions: ["camera"] });
+  const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.click("#layer-choose")]);
+  await chooser.setFiles(picture("rocket"));
+  await page.waitForFunction(() => document.querySelector("#classes dt")?.innerText === "missile", null, {
+    timeout: 20_000,
+  });
+  assert.equal(await page.locator("#layer-name").innerText(), "stem/conv");
+  await page.click("#layer-camera");
+  await page.waitForFunction(() => document.getElementById("layer-camera").getAttribute("aria-pressed") === "true");
+  await page.click("#layer-camera");
+  assert.equal(await page.locator("#live-camera").getAttribute("aria-pressed"), "false");
+  await page.evaluate(() => {
+    const data = new DataTransfer();
+    data.items.add(new File(["words"], "notes.txt", { type: "text/plain" }));
+    dispatchEvent(new DragEvent("drop", { dataTransfer: data }));
+  });
+  assert.match(await page.locator("#notice-text").innerText(), /^Only the file of a picture/);
+  assert.deepEqual(page.complaints, []);
+});
+
 test("who lacks the token sees nothing", async () => {
   const answer = await fetch(address.replace(/token=.*/, "token=guess"));
   assert.equal(answer.status, 403);

@@ -128,8 +128,11 @@ test("the first layer is shown while the rest of the file is still read, others 
   const page = await context.newPage();
   await page.goto(`http://127.0.0.1:${server.address().port}/`, { waitUntil: "commit" });
   await page.waitForSelector("body[data-ready]");
+  assert.match(await page.locator(".start-row").first().innerText(), /^stem\/conv/);
   assert.equal(await page.evaluate(() => document.readyState), "loading");
+  await page.keyboard.press("Escape");
   await opens(page, "stem/conv");
+  assert.equal(await page.evaluate(() => document.readyState), "loading");
   await page.locator('[data-layer="5"] .row').click();
   rest();
   await opens(page, "body/halved");

@@ -1,0 +1,152 @@
+"""`explain`: why a model answers as it does on its inputs; a sheet and single pictures for each, in a folder."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from onnxviz.classes.classes import read_labels
+from onnxviz.draw.palette import find_theme
+from onnxviz.errors import UnsupportedError
+from onnxviz.explaining.explain_options import ExplainOptions
+from onnxviz.explaining.explanation import Explanation
+from onnxviz.explaining.methods import METHODS, Work, check_methods
+from onnxviz.explaining.network import Network
+from onnxviz.explaining.outlet import ExplainRecord, ExplanationFolder
+from onnxviz.explaining.target import Target, class_targets, output_target, unit_target
+from onnxviz.feed.feed import Feed
+from onnxviz.feed.preprocessing import model_labels
+from onnxviz.inputs import Inputs
+from onnxviz.model import Model
+from onnxviz.opening import open
+from onnxviz.results.folder import paths_of
+from onnxviz.results.observer import Observer
+from onnxviz.runtime.devices import check_name
+
+
+def explain(
+    model: Model | str | os.PathLike[str],
+    inputs: Any = (),
+    directory: str | os.PathLike[str] | None = None,
+    options: ExplainOptions | None = None,
+    observer: Observer | None = None,
+) -> ExplainRecord:
+    """Explain a model's answers on its inputs: a sheet, a picture for each method and target, and `explain.json`.
+
+    Raises:
+        InputError: No input can be used, or it is no picture.
+        NoMatchError: There is no such class, unit or layer.
+        UnsupportedError: None of the methods can be used, with the reason of the first.
+        OutputError: The folder exists and onnxviz did not make it.
+        RunError: onnxruntime is missing or fails.
+    """
+    options, observer = options or ExplainOptions(), observer or Observer()
+    check_methods(options.methods)
+    check_name(options.run.device)
+    find_theme(options.theme)
+    if not isinstance(model, Model):
+        model = open(model, stage=observer.stage, converted=observer.converted)
+    labels = labels_of(model, options)
+    given = Inputs(model, inputs, options.feed, failed=observer.failed, fail_fast=options.fail_fast)
+    needed = [*paths_of(inputs), *(Path(one) for one in (options.labels, options.font) if isinstance(one, str | Path))]
+    observer.planned(len(given.sources), 0, 1)
+    with ExplanationFolder(model, inputs, directory, options, needed) as folder:
+
+        def work(feed: Feed) -> None:
+            observer.started(feed, len(options.methods), 0)
+            found = explanations(Network(model, feed, options.run), options, labels, observer)
+            folder.add(feed, given.place if given.several else None, found)
+            observer.scanned()
+
+        given.each(work)
+        return folder.end(given.failures)
+
+
+def explain_one(model: Model, source: Any, method: str, target: str | int, options: ExplainOptions) -> Explanation:
+    """Explain one answer on one input; see `Model.explain`.
+
+    Raises:
+        NoMatchError: There is no such class, unit or place.
+        UnsupportedError: The method cannot be used, or the input is no picture.
+    """
+    check_methods([method])
+    text = str(target)
+    if "#" in text:
+        options = replace(options, unit=text)
+    elif text.endswith("]"):
+        options = replace(options, at=text)
+    options = replace(options, methods=(method,), target=text)
+    network = Network(model, model.feed(source, options.feed), options.run)
+    return explanations(network, options, labels_of(model, options))[0]
+
+
+def labels_of(model: Model, options: ExplainOptions) -> tuple[str, ...] | None:
+    """Return the names of the classes: those that are given, else the model's own, None where it has none.
+
+    Raises:
+        InputError: The file cannot be read.
+    """
+    if isinstance(options.labels, Path):
+        return read_labels(options.labels)
+    return options.labels if options.labels is not None else model_labels(model.metadata)
+
+
+def targets_of(network: Network, options: ExplainOptions, labels: tuple[str, ...] | None) -> tuple[Target, ...]:
+    """Return what is explained on one input.
+
+    Raises:
+        NoMatchError: There is no such class, unit or place.
+    """
+    if options.unit is not None:
+        return (unit_target(network, options.unit),)
+    if options.at is not None:
+        return (output_target(network, options.at),)
+    return class_targets(network, options.target, labels)
+
+
+def explanations(
+    network: Network, options: ExplainOptions, labels: tuple[str, ...] | None, observer: Observer | None = None
+) -> list[Explanation]:
+    """Return the explanations of one input, method by method, each for all targets.
+
+    A method that cannot be used is left out where others can, with a note.
+
+    Raises:
+        UnsupportedError: None of them can be used, or the input is no picture.
+    """
+    observer = observer or Observer()
+    picture = network.feed.main.picture
+    work = Work(network, targets_of(network, options, labels), options)
+    if picture is None or not work.axes:
+        raise UnsupportedError("explanations are drawn over a picture, and the input is none")
+    values = _values(network, work.targets)
+    found: list[Explanation] = []
+    refused: list[UnsupportedError] = []
+    for name in dict.fromkeys(options.methods):
+        method, start = METHODS[name], time.perf_counter()
+        try:
+            heats = method.make(work)
+        except UnsupportedError as error:
+            refused.append(error)
+            observer.noted(f"{name} is left out: {error}")
+            continue
+        seconds = time.perf_counter() - start
+        found += [
+            Explanation(
+                name, target, value, heat.array, heat.layer, heat.settings, method.says, method.look, picture, seconds
+            )
+            for target, value, heat in zip(work.targets, values, heats, strict=True)
+        ]
+    if not found:
+        raise refused[0]
+    return found
+
+
+def _values(network: Network, targets: Sequence[Target]) -> list[float]:
+    names = list(dict.fromkeys(target.value for target in targets))
+    arrays = dict(zip(names, network.values(names, [network.array]), strict=True))
+    return [float(target.of(arrays[target.value])[0]) for target in targets]

@@ -1,0 +1,249 @@
+"""The methods of `explain` by their names: what each makes, how that is drawn, and what it can and cannot say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+
+import numpy as np
+
+from onnxviz.errors import UnsupportedError, UsageError
+from onnxviz.explaining import covering, input_gradients
+from onnxviz.explaining.class_activation import CLASS_ACTIVATION
+from onnxviz.explaining.explain_options import ExplainOptions
+from onnxviz.explaining.map_layers import MapLayer, MapLayers, values_between
+from onnxviz.explaining.network import Network
+from onnxviz.explaining.target import Target
+from onnxviz.gradient.overlays import DECONVNET, GUIDED
+from onnxviz.inference.model_gradient import ForwardRun
+from onnxviz.layout import Array, channel_axis, spatial_axes
+from onnxviz.words import listed, near, quoted
+
+Settings = Mapping[str, float | str]
+
+_LOOKED_AT = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Heat:
+    """What a method makes of one target.
+
+    Attributes:
+        array: (h, w) numbers, or (H, W, C) for what is drawn in colours.
+        settings: what it was made with.
+        layer: the layer whose maps it was made of; empty where it was made of the input.
+    """
+
+    array: Array
+    settings: Settings = field(default_factory=dict)
+    layer: str = ""
+
+
+class Work:
+    """What the methods work on: one network, its targets, and what several of them need."""
+
+    def __init__(self, network: Network, targets: Sequence[Target], options: ExplainOptions) -> None:
+        """Keep them; layers are looked for when a method asks."""
+        self.network, self.targets, self.options = network, tuple(targets), options
+        self._run: tuple[tuple[str, ...], ForwardRun] | None = None
+
+    @cached_property
+    def map_layers(self) -> MapLayers:
+        """The layers with maps."""
+        return MapLayers(self.network)
+
+    @cached_property
+    def axes(self) -> tuple[int, int]:
+        """The axes of rows and columns of the input.
+
+        Raises:
+            UnsupportedError: The input is no picture.
+        """
+        axes = spatial_axes(self.network.feed.main.layout)
+        if len(axes) != 2:
+            raise UnsupportedError("explanations are drawn over a picture, and the input is none")
+        return axes[0], axes[1]
+
+    def pixels(self, array: Array) -> Array:
+        """Return an array of the input's shape without the batch as (H, W, C)."""
+        channel = channel_axis(self.network.feed.main.layout)
+        order = [self.axes[0] - 1, self.axes[1] - 1] + ([] if channel is None else [channel - 1])
+        return array.transpose(order).reshape(*(array.shape[axis] for axis in order[:2]), -1)
+
+    def layer_maps(self, target: Target, layer: MapLayer) -> tuple[Array, Array]:
+        """Return the maps of a layer and their gradient, (C, h, w)."""
+        run = self._forward(target, (layer.value,))
+        found = run.backward(target.seed(run.target))[layer.value]
+        return layer.maps(run.values[layer.value]), layer.maps(found)
+
+    def reached(self, target: Target, layer: MapLayer) -> MapLayer:
+        """Return a layer, or the last one before it where the gradient at its places is not 0.
+
+        Of a transformer only the class token goes on behind the last attention: what it says of the places lies before.
+        """
+        if self.layer_maps(target, layer)[1].any():
+            return layer
+        layers = self.map_layers.on_the_way(target.value)
+        before = layers[: layers.index(layer)][-_LOOKED_AT:]
+        if before:
+            run = self._forward(target, tuple(one.value for one in before))
+            found = run.backward(target.seed(run.target))
+            for one in reversed(before):
+                if one.maps(found[one.value]).any():
+                    return one
+        return layer
+
+    def _forward(self, target: Target, values: tuple[str, ...]) -> ForwardRun:
+        """Return the forward pass from which gradients at values are had; the last one is kept for further targets."""
+        key = (target.value, *values)
+        if self._run is None or self._run[0] != key:
+            made = self.network.gradient(target.value, values)
+            self._run = key, made.forward(self.network.feed_of(self.network.array))
+        return self._run[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A way to explain.
+
+    Attributes:
+        make: returns for each target of some work what it makes.
+        look: how it is drawn: `heat` over the picture, `signed` over it, `magnitude` or `signed alone` by themselves,
+            or `colours` about grey.
+        says: what it can and cannot say, in words.
+    """
+
+    make: Callable[[Work], list[Heat]]
+    look: str
+    says: str
+
+
+def _class_activation(name: str, work: Work) -> list[Heat]:
+    found = []
+    for target in work.targets:
+        layers = work.map_layers
+        if work.options.layers is not None:
+            chosen = layers.named(work.options.layers, target.value)
+        else:
+            last = layers.larger(target.value) if name == "layercam" else layers.last(target.value)
+            chosen = [last if name == "eigencam" else work.reached(target, last)]
+        layer = chosen[-1]
+        maps, gradient = work.layer_maps(target, layer)
+        if name != "eigencam" and not gradient.any():
+            raise UnsupportedError(
+                f"the gradient of {target.name} at {layer.name} is 0 everywhere: it depends on none of it here"
+            )
+        cells = f"{layer.size[0]} x {layer.size[1]}"
+        found.append(Heat(CLASS_ACTIVATION[name](maps, gradient), {"cells": cells}, layer.name))
+    return found
+
+
+def _gradient(work: Work) -> list[Heat]:
+    found = input_gradients.gradient(work.network, work.targets)
+    return [Heat(np.abs(work.pixels(one)).max(-1)) for one in found]
+
+
+def _times_input(work: Work) -> list[Heat]:
+    found = input_gradients.gradient(work.network, work.targets)
+    return [Heat(work.pixels(one * work.network.array[0]).sum(-1)) for one in found]
+
+
+def _modified(name: str, work: Work) -> list[Heat]:
+    if name == "deconvnet":
+        _check_switches(work)
+    rules = GUIDED if name == "guided" else DECONVNET
+    return [Heat(work.pixels(one)) for one in input_gradients.gradient(work.network, work.targets, rules, name)]
+
+
+def _check_switches(work: Work) -> None:
+    """Refuse a deconvnet without max pools: only their switches tell it where in the picture something was.
+
+    Raises:
+        UnsupportedError: There is none on the way.
+    """
+    graph = work.network.model.graph
+    for target in work.targets:
+        values = values_between(graph, work.network.input, target.value)
+        if not any(node.op == "MaxPool" and node.outputs[0] in values for node in graph.nodes):
+            raise UnsupportedError(
+                f"a deconvnet says nothing here: no max pool lies between {quoted(work.network.input)} and "
+                f"{target.name}, and only its switches tie the projection to the picture; take guided"
+            )
+
+
+def _smoothgrad(work: Work) -> list[Heat]:
+    options = work.options
+    settings: Settings = {"samples": options.samples, "noise": options.noise, "seed": options.seed}
+    made = input_gradients.smoothgrad(work.network, work.targets, options.samples, options.noise, options.seed)
+    found = (work.pixels(one).astype(np.float64) for one in made)
+    return [Heat(np.sqrt((one**2).sum(-1)).astype(np.float32), settings) for one in found]
+
+
+def _integrated(work: Work) -> list[Heat]:
+    found = input_gradients.integrated_gradients(work.network, work.targets, work.axes, work.options.gap)
+    return [Heat(work.pixels(one.array).sum(-1), {"steps": one.steps, "gap": one.gap}) for one in found]
+
+
+def _occlusion(work: Work) -> list[Heat]:
+    sides = [work.network.array.shape[axis] for axis in work.axes]
+    patch = work.options.patch or max(1, round(min(sides) / 3))
+    stride = max(1, patch // 4)
+    watched = [target.watched for target in work.targets]
+    found = covering.occlusion(work.network, watched, work.axes, patch, stride)
+    return [Heat(one, {"patch": patch, "stride": stride, "fill": "mean"}) for one in found]
+
+
+def _rise(work: Work) -> list[Heat]:
+    options, watched = work.options, [target.watched for target in work.targets]
+    found = covering.rise(work.network, watched, work.axes, options.masks, options.seed)
+    return [Heat(one, {"masks": options.masks, "seed": options.seed, "fill": "mean"}) for one in found]
+
+
+_WHERE = "bright: parts whose maps raise the target"
+METHODS: Mapping[str, Method] = {
+    "gradient": Method(
+        _gradient, "magnitude", "where a small change of a pixel changes the target most; noisy by nature"
+    ),
+    "gradient-input": Method(
+        _times_input, "signed alone", "gradient times pixel: what a linear model would add up; noisy"
+    ),
+    "smoothgrad": Method(
+        _smoothgrad, "magnitude", "the gradient's size under noise: which pixels matter nearby, not how"
+    ),
+    "integrated": Method(
+        _integrated, "signed alone", "shares of the target between grey and the picture; they add up to it"
+    ),
+    "guided": Method(
+        partial(_modified, "guided"), "colours", "edges that the units on the way respond to; weakly of the class"
+    ),
+    "deconvnet": Method(
+        partial(_modified, "deconvnet"), "colours", "what the max pools' switches put back; hardly of the class"
+    ),
+    "gradcam": Method(partial(_class_activation, "gradcam"), "heat", f"{_WHERE}; good to about a quarter of a cell"),
+    "gradcam++": Method(partial(_class_activation, "gradcam++"), "heat", f"{_WHERE}; small parts count more"),
+    "xgradcam": Method(partial(_class_activation, "xgradcam"), "heat", f"{_WHERE}; weights by share"),
+    "hirescam": Method(partial(_class_activation, "hirescam"), "heat", f"{_WHERE}; place by place"),
+    "layercam": Method(partial(_class_activation, "layercam"), "heat", "places that raise the target, on finer maps"),
+    "eigencam": Method(
+        partial(_class_activation, "eigencam"), "heat", "what the maps have in common; knows of no class"
+    ),
+    "occlusion": Method(
+        _occlusion, "signed", "red: a grey square there lowers the answer; blue: it raises it; depends on the square"
+    ),
+    "rise": Method(_rise, "heat", "what random masks kept when the answer was strong; depends on the masks"),
+}
+"""Each method that `explain` knows, by its name."""
+
+
+def check_methods(names: Sequence[str]) -> None:
+    """Refuse a method that is not known.
+
+    Raises:
+        UsageError: There is one, or none is named.
+    """
+    if not names:
+        raise UsageError(f"name a method: {listed(METHODS)}")
+    for name in names:
+        if name not in METHODS:
+            raise UsageError(f"no method {name!r}{near(name, METHODS)}: {', '.join(METHODS)}")

@@ -1,0 +1,187 @@
+"""What is explained: a number of the model, such as the score of a class or a unit of a layer."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from onnxviz.classes.classes import class_outputs
+from onnxviz.errors import NoMatchError, UsageError
+from onnxviz.explaining.network import Network
+from onnxviz.graph.graph import Graph
+from onnxviz.layout import Array, channel_axis
+from onnxviz.model import choices_of
+from onnxviz.words import listed, near, quoted
+
+SATURATING = frozenset({"Softmax", "LogSoftmax", "Sigmoid", "HardSigmoid", "Tanh", "Clip", "Relu"})
+"""Operators that have gradient 0, or nearly, where they are at an end: what they read is explained in their place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One number for each item of a batch.
+
+    Attributes:
+        name: in words, such as `Egyptian cat` or `stage3/block2/depthwise#214`.
+        value: the value that holds it.
+        place: its index in the value behind the batch axis.
+        kind: `class`, `unit` or `output`.
+        index: the number of the class or channel, None for a place of an output.
+        score: what the model's output says of a class: the share of a softmax, or the score itself; None for others.
+        output: the output that says it, which is watched where no gradient is needed; empty where it is the value.
+    """
+
+    name: str
+    value: str
+    place: tuple[int, ...]
+    kind: str
+    index: int | None = None
+    score: float | None = None
+    output: str = ""
+
+    @property
+    def watched(self) -> Target:
+        """What methods without a gradient watch: of a class its share, which what speaks for another lowers too."""
+        return replace(self, value=self.output or self.value)
+
+    def of(self, array: Array) -> Array:
+        """Return the numbers of a batch, (N,), of the value, (N, ...)."""
+        return np.asarray(array[self._where], np.float64)
+
+    def seed(self, array: Array) -> Array:
+        """Return 1 at the target and 0 elsewhere, for a gradient."""
+        seed: Array = np.zeros(array.shape, np.float32)
+        seed[self._where] = 1
+        return seed
+
+    @property
+    def _where(self) -> tuple[slice | int, ...]:
+        return (slice(None), *self.place)
+
+
+def class_targets(network: Network, wanted: str | int, labels: tuple[str, ...] | None) -> tuple[Target, ...]:
+    """Return the classes that are asked for: `top3`, an index, or a name.
+
+    The value is the score before the softmax: behind it the gradient of a sure answer is 0.
+
+    Raises:
+        NoMatchError: The model has no output of class scores, or no such class.
+    """
+    model = network.model
+    outputs = class_outputs(model, (), labels, asked=True)
+    if not outputs:
+        raise NoMatchError(
+            "no output of the model holds class scores: name a unit, --unit LAYER#C, or a place of an output, --at"
+        )
+    value = outputs[0].value
+    scores = network.values([value], [network.array])[0][0]
+    if scores.ndim != 1:
+        raise NoMatchError(f"{quoted(value)} is no vector of class scores: --at names one place of an output")
+    source = before(model.graph, value)
+    names = labels if labels is not None and len(labels) == scores.size else None
+    found = []
+    for index in _class_indices(wanted, scores, names):
+        name = names[index] if names is not None else f"class {index}"
+        found.append(Target(name, source, (index,), "class", index, float(scores[index]), value))
+    return tuple(found)
+
+
+def _class_indices(wanted: str | int, scores: Array, names: Sequence[str] | None) -> list[int]:
+    count = scores.size
+    text = str(wanted)
+    top = re.fullmatch(r"top(\d+)", text)
+    if top is not None:
+        return [int(index) for index in np.argsort(-scores, kind="stable")[: min(int(top[1]), count)]]
+    if text.isdecimal():
+        if int(text) >= count:
+            raise NoMatchError(f"there is no class {text}: the model has {count}, counted from 0")
+        return [int(text)]
+    folded = [name.casefold() for name in names or ()]
+    if text.casefold() in folded:
+        return [folded.index(text.casefold())]
+    inside = [place for place, name in enumerate(folded) if text.casefold() in re.split(r"\s*,\s*", name)]
+    if len(inside) == 1:
+        return inside
+    if names is None:
+        raise NoMatchError(f"the model names no classes: give the number of {quoted(text)}, or --labels")
+    raise NoMatchError(f"no class is called {quoted(text)}{near(text, names)}")
+
+
+def before(graph: Graph, value: str) -> str:
+    """Return what saturating operators at the end read, from which a value is made; the value itself where none is."""
+    node = graph.producers.get(value)
+    while node is not None and node.op in SATURATING and node.reads[0] in graph.producers:
+        value = node.reads[0]
+        node = graph.producers.get(value)
+    return value
+
+
+def unit_target(network: Network, text: str) -> Target:
+    """Return a unit of a layer, `LAYER#C`, or a neuron of it, `LAYER#C@y,x`; of a unit its strongest place.
+
+    The value is that of the layer before its nonlinearity, which may be at an end there.
+
+    Raises:
+        UsageError: The text is no unit.
+        NoMatchError: There is no such layer, channel or place.
+    """
+    found = re.fullmatch(r"(.+)#(\d+)(?:@([\d,\s]+))?", text)
+    if found is None:
+        raise UsageError(f"a unit is LAYER#CHANNEL, or LAYER#CHANNEL@Y,X, not {quoted(text)}")
+    layer_name, channel, place = found[1], int(found[2]), found[3]
+    choices, _ = choices_of(network.model, [layer_name], tap="op")
+    if len(choices) != 1 or choices[0].layer is None:
+        raise UsageError(f"a unit is of one layer; {quoted(layer_name)} selects {len(choices)}")
+    layer, value = choices[0].layer, choices[0].value
+    array = network.values([value], [network.array])[0]
+    axis = channel_axis(layer.layout) if layer.layout and len(layer.layout) == array.ndim else None
+    axis = axis if axis is not None else min(1, array.ndim - 1)
+    if channel >= array.shape[axis]:
+        raise NoMatchError(
+            f"{quoted(layer.name)} has {array.shape[axis]} channels, counted from 0: there is no {channel}"
+        )
+    others = [size for which, size in enumerate(array.shape) if which not in (0, axis)]
+    given = [int(part) for part in place.split(",")] if place else None
+    if given is not None and (len(given) != len(others) or any(a >= b for a, b in zip(given, others, strict=True))):
+        raise NoMatchError(f"{quoted(layer.name)} has no place {place}: its maps are {'x'.join(map(str, others))}")
+    if given is None:
+        given = (
+            [int(part) for part in np.unravel_index(int(np.argmax(array[0].take(channel, axis - 1))), others)]
+            if others
+            else []
+        )
+    rest = iter(given)
+    index = tuple(channel if which == axis else next(rest) for which in range(1, array.ndim))
+    shown = f"{layer.name}#{channel}" + (f"@{','.join(map(str, given))}" if given and math.prod(others) > 1 else "")
+    return Target(shown, value, index, "unit", channel)
+
+
+def output_target(network: Network, text: str) -> Target:
+    """Return one number of an output: `NAME[I,J,...]`, an index for each axis behind the batch.
+
+    Raises:
+        UsageError: The text names no place.
+        NoMatchError: There is no such output or place.
+    """
+    found = re.fullmatch(r"(.+)\[([\d,\s]+)\]", text)
+    if found is None:
+        raise UsageError(
+            f"a place of an output is NAME[I,J,...], an index for each axis behind the batch, not {quoted(text)}"
+        )
+    name, place = found[1], tuple(int(part) for part in found[2].split(","))
+    names = [spec.name for spec in network.model.outputs]
+    if name not in names:
+        raise NoMatchError(
+            f"no output is called {quoted(name)}{near(name, names)}: there are {listed(map(quoted, names))}"
+        )
+    value = before(network.model.graph, name)
+    shape = network.values([value], [network.array])[0].shape[1:]
+    if len(place) != len(shape) or any(index >= size for index, size in zip(place, shape, strict=True)):
+        raise NoMatchError(
+            f"{quoted(name)} has no place {found[2]}: behind the batch it is {'x'.join(map(str, shape))}"
+        )
+    return Target(text, value, place, "output")

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from onnxviz.comparing.causes import cause
+from onnxviz.layout import Array
+
+
+def maps(seed: int = 0) -> Array:
+    """Smooth maps (1, 12, 20, 20), so that a position resembles its neighbours."""
+    noise = np.random.default_rng(seed).normal(size=(1, 12, 24, 24))
+    kernel = np.array([1, 4, 6, 4, 1]) / 16
+    for axis in (2, 3):
+        noise = np.apply_along_axis(np.convolve, axis, noise, kernel, "valid")
+    return (noise * 5).astype(np.float32)
+
+
+def each(values: float, *, apart: float) -> Array:
+    return np.linspace(values - apart, values + apart, 12).reshape(1, 12, 1, 1).astype(np.float32)
+
+
+def border(a: Array) -> Array:
+    b = a.copy()
+    b[:, :, 0], b[:, :, :, -1] = 0, 0
+    return b
+
+
+def one_channel(a: Array) -> Array:
+    b = a.copy()
+    b[:, 5] = b[:, 5] * a[:, 7]
+    return b
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda a: np.clip(a, -1, 2), "clipped to -1 to 2"),
+        (lambda a: a + 0.5, "all shifted by 0.5"),
+        (lambda a: a * 1.25, "all scaled by 1.25: a scale"),
+        (lambda a: a * 0.25 + 2, "all scaled by 0.25 and shifted by 2"),
+        (lambda a: a[:, [*range(1, 12), 0]], "channels in another order: 11 of 11"),
+        (lambda a: np.roll(a, (1, 2), (2, 3)), "maps moved by 1, 2 positions (y, x)"),
+        (border, "of the error lies on the border: padding"),
+        (lambda a: a + each(0, apart=2), "shifted each by its own"),
+        (lambda a: a * each(1, apart=0.6), "scaled each by its own (0.4 to 1.6)"),
+        (one_channel, "in 1 of 12 channels: 5"),
+        (lambda a: np.where(a > 3, np.inf, a), "values are not finite: overflow"),
+    ],
+)
+def test_what_was_done_to_maps_is_named(change: Callable[[Array], Array], words: str) -> None:
+    a = maps()
+    with np.errstate(invalid="ignore"):
+        b = change(a).astype(np.float32)
+    assert words in cause(a, b, "NCHW")
+    assert words in cause(a.transpose(0, 2, 3, 1), b.transpose(0, 2, 3, 1), "NHWC")
+
+
+def test_a_lost_nonlinearity_is_named() -> None:
+    b = maps()
+    assert "a nonlinearity or Clip is lost" in cause(b.clip(0, 1), b, "NCHW")
+
+
+def test_noise_and_equal_values_have_no_cause() -> None:
+    a = maps()
+    assert cause(a, a, "NCHW") == ""
+    assert cause(a, a + np.random.default_rng(1).normal(size=a.shape).astype(np.float32), "NCHW") == ""
+
+
+def test_values_without_space_or_channels_are_looked_at_too() -> None:
+    a = np.random.default_rng(0).normal(size=(3, 40)).astype(np.float32)
+    assert cause(a, a * 2, "NC") == "all scaled by 2: a scale"
+    assert cause(a, a * 2, None) == "all scaled by 2: a scale"

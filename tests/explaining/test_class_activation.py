@@ -1,0 +1,51 @@
+"""Class activation maps against sums that are worked out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from onnxviz.explaining.class_activation import CLASS_ACTIVATION
+
+MAPS = np.array([[[1, 2], [0, 1]], [[0, 4], [2, 0]]], np.float32)
+GRADIENT = np.array([[[1, 1], [1, 1]], [[-1, 0.5], [0.5, 1]]], np.float32)
+
+
+@pytest.mark.parametrize(
+    ("method", "wanted"),
+    [
+        # The gradients' means are 1 and 0.25.
+        ("gradcam", [[1, 3], [0.5, 1]]),
+        # Place by place: 1 + 0, 2 + 2, 0 + 1, 1 + 0.
+        ("hirescam", [[1, 4], [1, 1]]),
+        # The same, without the only negative gradient, where the map is 0.
+        ("layercam", [[1, 4], [1, 1]]),
+        # Shares: 4 / 4 and (2 + 1) / 6.
+        ("xgradcam", [[1, 4], [1, 1]]),
+    ],
+)
+def test_maps_are_weighed_by_their_gradient(method: str, wanted: list[list[float]]) -> None:
+    assert CLASS_ACTIVATION[method](MAPS, GRADIENT).tolist() == wanted
+
+
+def test_what_lowers_the_target_is_not_heat() -> None:
+    assert CLASS_ACTIVATION["gradcam"](MAPS, -GRADIENT).tolist() == [[0, 0], [0, 0]]
+
+
+def test_gradcam_plus_plus_of_an_even_gradient_is_gradcam_times_a_number() -> None:
+    # With the gradient g everywhere each place has the share 1 / (2 + S g), S the sum of the map.
+    even = np.full((2, 2, 2), 0.5, np.float32)
+    weights = [4 * 0.5 / (2 + 4 * 0.5), 4 * 0.5 / (2 + 6 * 0.5)]
+    found = CLASS_ACTIVATION["gradcam++"](MAPS, even)
+    np.testing.assert_allclose(found, weights[0] * MAPS[0] + weights[1] * MAPS[1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("channels", [2, 30])
+def test_the_first_component_is_that_of_an_svd(channels: int) -> None:
+    draw = np.random.default_rng(1)
+    maps = draw.standard_normal((channels, 3, 4)).astype(np.float32)
+    places = maps.reshape(channels, 12).T.astype(np.float64)
+    left, sizes, _ = np.linalg.svd(places - places.mean(0), full_matrices=False)
+    wanted = (left[:, 0] * sizes[0]).reshape(3, 4)
+    wanted = wanted if wanted.max() >= -wanted.min() else -wanted
+    np.testing.assert_allclose(CLASS_ACTIVATION["eigencam"](maps, maps), np.maximum(wanted, 0), atol=1e-5)

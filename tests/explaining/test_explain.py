@@ -1,0 +1,216 @@
+"""Explanations of a network that is worked out on paper, and of the bundled classifier where they must lie."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import onnxviz
+from onnxviz import ExplainOptions, FeedOptions
+from onnxviz.draw.heat import stretched
+from onnxviz.errors import InputError, NoMatchError, OutputError, UnsupportedError, UsageError
+from onnxviz.results.observer import Observer
+
+PLAIN = {"feed": FeedOptions(preset="zero-one")}
+RED = np.zeros((4, 4), np.float32)
+RED[:2, :2] = 1
+GREEN = RED[::-1, ::-1]
+
+
+def explained(model: onnxviz.Model, picture: np.ndarray, method: str, target: str | int, **changes: object):
+    return model.explain(Image.fromarray(picture), method=method, target=target, **{**PLAIN, **changes})
+
+
+def test_the_gradient_of_a_class_is_its_weights_where_the_relu_is_open(
+    scoring: onnxviz.Model, picture: np.ndarray
+) -> None:
+    found = explained(scoring, picture, "gradient", 1)
+    # Class 1 is twice the mean over 16 places of green, which is above 0.2 in a quarter of them.
+    np.testing.assert_allclose(found.array, GREEN * 2 / 16, rtol=1e-6)
+    assert (found.target.name, found.target.value, found.target.index) == ("class 1", "logits", 1)
+    assert found.value == pytest.approx(2 * 4 * 0.8 / 16)
+    assert found.target.score == pytest.approx(np.exp(0.4) / (np.exp(0.2) + np.exp(0.4) + np.exp(0.0)), rel=1e-5)
+
+
+@pytest.mark.parametrize("method", ["gradcam", "xgradcam", "hirescam", "layercam"])
+def test_class_activation_is_weights_times_maps(scoring: onnxviz.Model, picture: np.ndarray, method: str) -> None:
+    found = explained(scoring, picture, method, 2)
+    # Class 2 is green less red: what lowers it is no heat.
+    np.testing.assert_allclose(found.array, GREEN * 0.8 / 16, rtol=1e-5)
+    assert found.layer == "conv"
+    assert found.image.size == (4, 4)
+
+
+def test_integrated_gradients_add_up_to_the_difference(scoring: onnxviz.Model, picture: np.ndarray) -> None:
+    found = explained(scoring, picture, "integrated", 0, gap=0.001)
+    # From the mean, 0.25 red everywhere, whose class 0 is 0.05, to the picture, whose class 0 is 0.2.
+    assert found.array.sum() == pytest.approx(0.2 - 0.05, rel=0.001)
+    assert found.settings["gap"] <= 0.001
+    assert found.settings["steps"] >= 32
+
+
+def test_smoothgrad_of_what_noise_does_not_change_is_the_gradient(scoring: onnxviz.Model, picture: np.ndarray) -> None:
+    found = explained(scoring, picture, "smoothgrad", 1, noise=0.001, samples=4)
+    np.testing.assert_allclose(found.array, GREEN * 2 / 16, rtol=1e-6)
+
+
+def test_occlusion_is_the_fall_where_a_square_is_grey(scoring: onnxviz.Model, picture: np.ndarray) -> None:
+    found = explained(scoring, picture, "occlusion", 0, patch=2)
+    assert found.settings == {"patch": 2, "stride": 1, "fill": "mean"}
+    image, fill = picture / 255.0, np.array([0.25, 0.25, 0])
+
+    def share(pixels: np.ndarray) -> float:
+        red, green = np.maximum(pixels[..., :2] - 0.2, 0).mean((0, 1))
+        scores = np.exp([red, 2 * green, green - red])
+        return scores[0] / scores.sum()
+
+    falls, covers = np.zeros((4, 4)), np.zeros((4, 4))
+    for y in range(3):
+        for x in range(3):
+            covered = image.copy()
+            covered[y : y + 2, x : x + 2] = fill
+            fall = share(image) - share(covered)
+            falls[y : y + 2, x : x + 2] += fall
+            covers[y : y + 2, x : x + 2] += 1
+    np.testing.assert_allclose(found.array, falls / covers, atol=1e-6)
+    assert found.value == pytest.approx(0.2)
+
+
+def test_rise_is_bright_where_the_target_is(scoring: onnxviz.Model, picture: np.ndarray) -> None:
+    heat = explained(scoring, picture, "rise", 0, masks=400).array
+    assert heat[:2, :2].mean() > 2 * heat[2:, 2:].mean()
+
+
+def test_random_methods_are_the_same_each_time(scoring: onnxviz.Model, picture: np.ndarray) -> None:
+    for method in ("smoothgrad", "rise"):
+        one, other, third = (
+            explained(scoring, picture, method, 0, seed=seed, masks=20, noise=0.5).array for seed in (3, 3, 4)
+        )
+        assert one.tobytes() == other.tobytes() != third.tobytes()
+
+
+def test_a_unit_is_explained_at_its_strongest_place(scoring: onnxviz.Model, picture: np.ndarray) -> None:
+    found = explained(scoring, picture, "gradient", "conv#1")
+    assert (found.target.name, found.target.value) == ("conv#1@2,2", "c")
+    wanted = np.zeros((4, 4))
+    wanted[2, 2] = 1
+    assert found.array.tolist() == wanted.tolist()
+    assert explained(scoring, picture, "gradient", "conv#0@3,1").array.nonzero()[0].tolist() == [3]
+
+
+def test_a_place_of_an_output_is_explained_before_its_softmax(scoring: onnxviz.Model, picture: np.ndarray) -> None:
+    found = explained(scoring, picture, "gradient", "shares[1]")
+    np.testing.assert_allclose(found.array, GREEN * 2 / 16, rtol=1e-6)
+
+
+def test_a_gradient_that_is_zero_everywhere_is_an_error(scoring: onnxviz.Model) -> None:
+    with pytest.raises(
+        UnsupportedError, match="gradient of class 0 is 0 everywhere: what it depends on lies at an end"
+    ):
+        explained(scoring, np.zeros((4, 4, 3), np.uint8), "gradient", 0)
+
+
+def test_a_deconvnet_needs_a_max_pool(scoring: onnxviz.Model, picture: np.ndarray) -> None:
+    with pytest.raises(UnsupportedError, match="no max pool lies between 'image' and class 0"):
+        explained(scoring, picture, "deconvnet", 0)
+
+
+@pytest.mark.parametrize(
+    ("target", "error", "words"),
+    [
+        ("tiger", NoMatchError, "names no classes"),
+        (7, NoMatchError, "there is no class 7: the model has 3"),
+        ("conv#5", NoMatchError, "'conv' has 2 channels, counted from 0: there is no 5"),
+        ("conv#0@9,9", NoMatchError, "has no place 9,9: its maps are 4x4"),
+        ("conv#x", UsageError, "a unit is LAYER#CHANNEL"),
+        ("conw#0", NoMatchError, "conw"),
+        ("shares[9]", NoMatchError, "has no place 9: behind the batch it is 3"),
+        ("share[0]", NoMatchError, "no output is called 'share'"),
+    ],
+)
+def test_what_is_not_there_is_named(
+    scoring: onnxviz.Model, picture: np.ndarray, target: str | int, error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        explained(scoring, picture, "gradient", target)
+
+
+def test_a_fixed_batch_is_filled(scoring_model: Path, picture: np.ndarray) -> None:
+    import onnx
+
+    proto = onnx.load(scoring_model)
+    for info in (*proto.graph.input, *proto.graph.output):
+        info.type.tensor_type.shape.dim[0].dim_value = 2
+    onnx.save(proto, scoring_model)
+    model = onnxviz.open(scoring_model)
+    np.testing.assert_allclose(explained(model, picture, "gradient", 1).array, GREEN * 2 / 16, rtol=1e-6)
+    assert explained(model, picture, "occlusion", 1, patch=2).array.shape == (4, 4)
+
+
+def test_a_folder_holds_a_sheet_a_picture_each_and_a_listing(
+    scoring_model: Path, picture: np.ndarray, tmp_path: Path
+) -> None:
+    Image.fromarray(picture).save(tmp_path / "one.png")
+    options = ExplainOptions(
+        methods=("gradcam", "deconvnet", "occlusion"), target="top2", raw=tmp_path / "a.npz", **PLAIN
+    )
+    said = []
+
+    class Listening(Observer):
+        def noted(self, text: str) -> None:
+            said.append(text)
+
+    record = onnxviz.explain(scoring_model, [str(tmp_path / "one.png")], tmp_path / "why", options, Listening())
+    assert [text for text in said if text.startswith("deconvnet is left out: ")]
+    document = json.loads((tmp_path / "why" / "explain.json").read_text())
+    assert document == record.document
+    assert document["schema"] == "onnxviz.explain/1"
+    (run,) = document["runs"]
+    assert [(one["method"], one["target"]) for one in run["explanations"]] == [
+        ("gradcam", "class 1"),
+        ("gradcam", "class 0"),
+        ("occlusion", "class 1"),
+        ("occlusion", "class 0"),
+    ]
+    files = {path.name for path in (tmp_path / "why").iterdir()}
+    assert files == {"explain.json", "sheet.png", *(one["file"] for one in run["explanations"])}
+    with np.load(tmp_path / "a.npz") as arrays:
+        assert len(arrays.files) == 4
+    # The same command again replaces its own folder, and no other.
+    onnxviz.explain(scoring_model, [str(tmp_path / "one.png")], tmp_path / "why", ExplainOptions(**PLAIN))
+    (tmp_path / "why" / "mine.txt").write_text("mine")
+    with pytest.raises(OutputError, match="holds what onnxviz did not make"):
+        onnxviz.explain(scoring_model, [str(tmp_path / "one.png")], tmp_path / "why", ExplainOptions(**PLAIN))
+    assert (tmp_path / "why" / "mine.txt").read_text() == "mine"
+
+
+def test_bad_input_leaves_nothing(scoring_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    with pytest.raises(InputError):
+        onnxviz.explain(scoring_model, [str(tmp_path / "bad.png")], tmp_path / "why")
+    with pytest.raises(UsageError, match="no method 'gradcan'; near: `gradcam`"):
+        onnxviz.explain(scoring_model, [], tmp_path / "why", ExplainOptions(methods=("gradcan",)))
+    assert not (tmp_path / "why").exists()
+
+
+def test_the_cat_s_class_lies_on_its_face(bundled_model: Path, cat: Path) -> None:
+    model = onnxviz.open(bundled_model)
+    found = model.explain(cat, method="gradcam", target="Egyptian cat")
+    assert found.layer == "head/conv"
+    heat, cells = found.array / found.array.sum(), (np.arange(7) + 0.5) * 32
+    rows, columns = heat.sum(1) @ cells, heat.sum(0) @ cells
+    # The face, from brow to chin, between the ears.
+    assert 60 < rows < 170
+    assert 50 < columns < 180
+
+
+@pytest.mark.parametrize("name", ["cat", "coffee", "rocket"])
+def test_covering_agrees_with_class_activation(bundled_model: Path, name: str) -> None:
+    model, source = onnxviz.open(bundled_model), onnxviz.bundled.picture(name)
+    one, other = (stretched(model.explain(source, method=how).array, (28, 28)) for how in ("gradcam", "occlusion"))
+    ranks = [np.argsort(np.argsort(heat.ravel())) for heat in (one, other)]
+    assert np.corrcoef(*ranks)[0, 1] > 0.25
