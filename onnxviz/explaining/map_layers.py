@@ -18,7 +18,6 @@ from onnxviz.layout import Array, TensorSpec, TokenGrid, channel_axis, spatial_a
 from onnxviz.model import choices_of
 from onnxviz.words import quoted
 
-
 _WITHIN_BLOCKS = frozenset({"dense", "attention"})
 """Kinds whose tokens are queries, keys or weights of a block; what blocks hand on are their sums and norms."""
 

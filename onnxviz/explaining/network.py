@@ -95,7 +95,7 @@ class Network:
         """
         key = (name, target, *wrt)
         if key not in self._gradients:
-            made = ModelGradient(self.model.inference, target, wrt, self._options, rules)
+            made = ModelGradient(self.model.inference, target, wrt, self._options, rules=rules)
             made.forward(self.feed_of(self.array)).backward()  # opens both models before others run side by side
             self._gradients[key] = made
         return self._gradients[key]

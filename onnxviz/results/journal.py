@@ -39,7 +39,7 @@ class Journal:
         self._folder = folder
         self._lines = lines
         self._model = model
-        self._layers: list[Mapping[str, Any]] = []
+        self._layers: list[tuple[LayerRecord, Mapping[str, Any]]] = []
 
     def add_line(self, facts: Mapping[str, Any], document: str = "") -> None:
         """Write a line: what is to be known when the command is repeated, and what `view.json` will have of a run."""
@@ -50,7 +50,7 @@ class Journal:
 
     def add_layer(self, layer: LayerRecord, statistics: ChannelStatistics) -> None:
         """Take a layer of the run that is under way, with its channels' statistics."""
-        self._layers.append(_layer_document(layer, statistics))
+        self._layers.append((layer, _layer_document(layer, statistics)))
 
     def drop_run(self) -> None:
         """Forget the layers of a run that failed."""
@@ -65,7 +65,7 @@ class Journal:
             "overview": run.overview,
             "film": run.film or None,
             "top": [{"class": found.name, "score": number(found.value)} for found in run.top],
-            "layers": self._layers,
+            "layers": [document for _, document in self._layers],
         }
         health = [PooledLayer.of(one.name, one.output, one.tap, one.health) for one, _ in self._layers]
         kept = {"health": [layer.as_json() for layer in health]} if self._may_go_on else {}

@@ -32,9 +32,10 @@ class Fields:
 
     @cached_property
     def _known(self) -> Mapping[str, ReceptiveField]:
+        from onnxviz.graph.completion import with_names
         from onnxviz.graph.operators.receptive_field import receptive_fields
 
-        return receptive_fields(self._graph, self._types)
+        return receptive_fields(self._graph, with_names(self._graph, self._types))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Any
 
-from onnxviz.graph.completion import with_names
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.operators.input_axis import UNFOLLOWED, InputAxis, follow_axis, merged, unfolded
 from onnxviz.graph.operators.reads.rule import NOTHING, KnownSizes, Operand
@@ -80,7 +79,6 @@ def receptive_fields(graph: Graph, types: Mapping[str, TensorSpec]) -> Mapping[s
     source = main_input(graph)
     if source is None or source.shape is None:
         return {}
-    types = with_names(graph, types)
     traces, spatial = _follow(graph, types, source)
     sizes = KnownSizes(graph, types)
     laid = ((value, _laid_out(trace, sizes.shape(value) or ())) for value, trace in traces.items() if spatial)

@@ -13,6 +13,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper, parser
 from onnxruntime import InferenceSession
 
+from onnxviz.graph.completion import with_names
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.catalogue import catalogue
 from onnxviz.graph.operators.receptive_field import ReceptiveField, Status, receptive_fields
@@ -517,7 +518,7 @@ def test_a_channel_shuffle_of_any_size_splits_channels_alone(size: int | str | N
     graph = Graph.from_proto(proto)
     types = infer_types(graph)
     assert types["d"].shape == (1, 8, *((16, 16) if size == 16 else (None, None)))
-    field = receptive_fields(graph, types)["y"]
+    field = receptive_fields(graph, with_names(graph, types))["y"]
     assert (field.size, field.status, field.reaches_whole) == ((5, 5), Status.EXACT, False)
     session = InferenceSession(shuffling(16).SerializeToString())
     base = np.random.default_rng(2).normal(size=(1, 3, 16, 16)).astype(np.float32)

@@ -123,3 +123,29 @@ def test_bounds_come_with_steps_of_a_loop_and_with_what_functions_hold(tmp_path:
     )
     assert run["Clip"].health.totals.saturated_high == 2
     assert run["Tanh"].health.totals.saturated_high == 1
+
+
+def test_every_dtype_of_a_run_is_counted(tmp_path: Path) -> None:
+    text = """g (float[1,4] x, string[2] t) => (float[1,4] y, string[2] u)
+        <float six = {6}, float s = {0.5}, uint8 z = {3}> {
+      c = Clip(x, , six)
+      brain = Cast<to = 16>(c)
+      whole = Cast<to = 7>(c)
+      truth = Cast<to = 9>(c)
+      q = QuantizeLinear(x, s, z)
+      sum = com.microsoft.QLinearAdd(q, s, z, q, s, z, s, z)
+      y = Cast<to = 1>(brain)
+      u = Identity(t)
+    }"""
+    head = '<ir_version: 8, opset_import: ["" : 17, "com.microsoft" : 1]>'
+    onnx.save(parser.parse_model(f"{head} {text}"), tmp_path / "m.onnx")
+    fed = {"x": np.array([[-50, 0, 6, 90]], np.float32), "t": np.array(["a", "b"])}
+    found = onnxviz.open(tmp_path / "m.onnx").run(fed, layers="brain,whole,truth,sum,u,q")
+    totals = {name: one.health.totals for name, one in found.items()}
+    assert [totals[name].saturated_high for name in ("brain", "whole")] == [2, 2]
+    assert (totals["truth"].values, totals["truth"].saturated) == (4, 0)
+    # The codes end at (0 - 3) / 2 and (255 - 3) / 2; so twice x is -3, 0, 12 and 180, and then put to these ends.
+    assert found["sum"].array.tolist() == [[-1.5, 0, 12, 126]]
+    assert (totals["sum"].saturated_low, totals["sum"].saturated_high) == (1, 1)
+    assert (totals["u"].values, totals["u"].channels) == (0, 0)
+    assert totals["q"].saturated == 0  # codes, asked for by name
