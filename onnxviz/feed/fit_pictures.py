@@ -47,7 +47,9 @@ def fit_pictures(job: Job, spec: TensorSpec, pictures: Sequence[Picture], name: 
         place(with_channels(picture.pixels, channels), fit, preprocessing.filter, preprocessing.pad)
         for picture, fit in zip(pictures, fits, strict=True)
     ]
-    values = np.stack([preprocessing.normalise(each) for each in pixels])
+    # Of one picture, the usual case, nothing is copied.
+    single = preprocessing.normalise(pixels[0])[None]
+    values = single if len(pixels) == 1 else np.stack([preprocessing.normalise(each) for each in pixels])
     array = _in_layout(_in_dtype(values, spec, notes), layout, name)
     if layout.startswith("N"):
         array = repeat_batch(job.sizes, spec, array, notes)

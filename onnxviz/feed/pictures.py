@@ -58,9 +58,14 @@ def open_picture(source: Path | bytes | Image.Image, name: str, most: int | None
         # Pillow warns of half of what it refuses (and of broken EXIF); the limit is checked below instead.
         warnings.simplefilter("ignore")
         if isinstance(source, Image.Image):
-            return _decoded(source, name, [])
+            with _reading(name):
+                return _decoded(ImageOps.exif_transpose(source), name, [])
         with _opened(source, name) as image:
-            return _decoded(image, name, _checked(image, name, most))
+            notes = _checked(image, name, most)
+            with _reading(name):
+                # Ours to change: a copy of one that need not be turned takes as long as half of the decoding.
+                ImageOps.exif_transpose(image, in_place=True)
+            return _decoded(image, name, notes)
 
 
 def within(picture: Picture, span: tuple[float, float]) -> Picture:
@@ -256,8 +261,6 @@ def _checked(image: Image.Image, name: str, most: int | None) -> list[str]:
 
 
 def _decoded(image: Image.Image, name: str, notes: list[str]) -> Picture:
-    with _reading(name):
-        image = ImageOps.exif_transpose(image)
     mode = _mode(image, name)
     with _reading(name):
         values = np.array(image if image.mode == mode else image.convert(mode))

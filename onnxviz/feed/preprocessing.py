@@ -104,10 +104,12 @@ class Preprocessing:
         addend = ((low - mean) / std).astype(np.float32)
         if self.channel_order == "bgr" and channels >= 3:
             pixels = pixels[..., [2, 1, 0, *range(3, channels)]]
-        values = pixels.astype(np.float32)
-        values *= factor
-        values += addend
-        return values
+        # A plane at a time, which most models take: over the last axis, of three numbers, it takes three times as long.
+        planes = np.empty((channels, *pixels.shape[:-1]), np.float32)
+        for channel, plane in enumerate(planes):
+            np.multiply(pixels[..., channel], factor[channel], out=plane, dtype=np.float32)
+            plane += addend[channel]
+        return np.moveaxis(planes, 0, -1)
 
     def to_json(self) -> str:
         """Return the text that is kept in a model under the metadata key `onnxviz.preprocessing`."""

@@ -141,7 +141,7 @@ def test_a_fault_of_ours_is_not_a_broken_picture(
 def test_an_error_of_pillow_means_a_broken_picture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str, error: type[Exception]
 ) -> None:
-    def broken(*given: object) -> None:
+    def broken(*given: object, **more: object) -> None:
         raise error("bad chunk")
 
     path = saved(tmp_path, Image.new("CMYK", (2, 2)), "p.jpg")

@@ -241,6 +241,7 @@ def test_a_stopped_process_loses_nothing_that_was_done(
         "from onnxviz.cli import main; main()"
     )
     command = [mining_model, photos, "--layers", "conv", "-k", "4", "--preset", "zero-one", "-o", tmp_path / "units"]
+    command += ["--workers", "2"]
     process = subprocess.Popen([sys.executable, "-c", script, "mine", *map(str, command)], stderr=subprocess.PIPE)
     part = tmp_path / "units.part"
     while process.poll() is None and len(list(part.glob("state-*.npz"))) < 2:
@@ -257,7 +258,7 @@ def test_a_stopped_process_loses_nothing_that_was_done(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sweeping.ShardStore, "add", lambda *given: (added.append(given[1]), add(*given)))
         resumed = onnxviz.mine(mining_model, photos, tmp_path / "units", CONV)
-    assert 0 not in added
+    assert len(added) < 7
     assert_equal(resumed, onnxviz.mine(mining_model, photos, tmp_path / "whole", CONV))
 
 
