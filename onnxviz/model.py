@@ -219,7 +219,7 @@ class Model:
 
         Raises:
             NoMatchError: There is no such class, unit or place.
-            UnsupportedError: The method cannot be used on this model, or the input is no picture.
+            UnsupportedError: The method cannot be used on this model, or the input is not a picture.
         """
         from onnxviz.explaining.explain import explain_one
         from onnxviz.explaining.explain_options import ExplainOptions

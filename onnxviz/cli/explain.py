@@ -37,9 +37,7 @@ def explain(
         option("--layers", "The layer of the class activation maps.", "SEL", autocompletion=complete_selection),
     ] = None,
     samples: Annotated[int, option("--samples", "Pictures with noise of smoothgrad.", "N", min=1)] = 25,
-    patch: Annotated[
-        int | None, option("--patch", "The square of occlusion; else a third.", "PX", min=1)
-    ] = None,
+    patch: Annotated[int | None, option("--patch", "The square of occlusion; else a third.", "PX", min=1)] = None,
     masks: Annotated[int, option("--masks", "Random masks of rise.", "N", min=1)] = 2000,
     noise_seed: Annotated[int, option("--noise-seed", "The seed of noise and masks.", "N", min=0)] = 0,
     folder: Annotated[Path | None, option("-o --output", "The folder to make; else MODEL-INPUT-why.", "DIR")] = None,

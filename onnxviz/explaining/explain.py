@@ -38,7 +38,7 @@ def explain(
     """Explain a model's answers on its inputs: a sheet, a picture for each method and target, and `explain.json`.
 
     Raises:
-        InputError: No input can be used, or it is no picture.
+        InputError: No input can be used, or one is not a picture.
         NoMatchError: There is no such class, unit or layer.
         UnsupportedError: None of the methods can be used, with the reason of the first.
         OutputError: The folder exists and onnxviz did not make it.
@@ -71,7 +71,7 @@ def explain_one(model: Model, source: Any, method: str, target: str | int, optio
 
     Raises:
         NoMatchError: There is no such class, unit or place.
-        UnsupportedError: The method cannot be used, or the input is no picture.
+        UnsupportedError: The method cannot be used, or the input is not a picture.
     """
     check_methods([method])
     text = str(target)
@@ -116,13 +116,13 @@ def explanations(
     A method that cannot be used is left out where others can, with a note.
 
     Raises:
-        UnsupportedError: None of them can be used, or the input is no picture.
+        UnsupportedError: None of them can be used, or the input is not a picture.
     """
     observer = observer or Observer()
     picture = network.feed.main.picture
     work = Explaining(network, targets_of(network, options, labels), options)
     if picture is None or not work.axes:
-        raise UnsupportedError("explanations are drawn over a picture, and the input is none")
+        raise UnsupportedError("explanations are drawn over a picture: the input is not one")
     values = _values(network, work.targets)
     found: list[Explanation] = []
     refused: list[UnsupportedError] = []

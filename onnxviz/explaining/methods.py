@@ -58,11 +58,11 @@ class Explaining:
         """The axes of rows and columns of the input.
 
         Raises:
-            UnsupportedError: The input is no picture.
+            UnsupportedError: The input is not a picture.
         """
         axes = spatial_axes(self.network.feed.main.layout)
         if len(axes) != 2:
-            raise UnsupportedError("explanations are drawn over a picture, and the input is none")
+            raise UnsupportedError("explanations are drawn over a picture: the input is not one")
         return axes[0], axes[1]
 
     def pixels(self, array: Array) -> Array:
@@ -240,7 +240,7 @@ def check_methods(names: Sequence[str]) -> None:
     """Refuse a method that is not known.
 
     Raises:
-        UsageError: There is one, or none is named.
+        UsageError: There is one, or no method is named.
     """
     if not names:
         raise UsageError(f"name a method: {listed(METHODS)}")

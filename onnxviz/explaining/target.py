@@ -80,7 +80,7 @@ def class_targets(network: Network, wanted: str | int, labels: tuple[str, ...] |
     value = outputs[0].value
     scores = network.values([value], [network.array])[0][0]
     if scores.ndim != 1:
-        raise NoMatchError(f"{quoted(value)} is no vector of class scores: --at names one place of an output")
+        raise NoMatchError(f"{quoted(value)} does not hold a vector of class scores: --at names one place of an output")
     source = before(model.graph, value)
     names = labels if labels is not None and len(labels) == scores.size else None
     found = []
@@ -112,7 +112,7 @@ def _class_indices(wanted: str | int, scores: Array, names: Sequence[str] | None
 
 
 def before(graph: Graph, value: str) -> str:
-    """Return what saturating operators at the end read, from which a value is made; the value itself where none is."""
+    """Return what the saturating operators at the end read, from which a value is made; else the value itself."""
     node = graph.producers.get(value)
     while node is not None and node.op in SATURATING and node.reads[0] in graph.producers:
         value = node.reads[0]
@@ -126,7 +126,7 @@ def unit_target(network: Network, text: str) -> Target:
     The value is that of the layer before its nonlinearity, which may be at an end there.
 
     Raises:
-        UsageError: The text is no unit.
+        UsageError: The text does not name a unit.
         NoMatchError: There is no such layer, channel or place.
     """
     found = re.fullmatch(r"(.+)#(\d+)(?:@([\d,\s]+))?", text)
