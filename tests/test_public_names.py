@@ -20,20 +20,10 @@ def public(thing: object) -> set[str]:
 
 def test_the_package() -> None:
     assert onnxviz.__all__ == [
-        *("Activation", "Activations", "CompareOptions", "Comparison", "ConvertOptions", "FeedOptions", "Figure"),
-        *("FigureOptions", "Layer"),
-        *(
-            "MineOptions",
-            "Mined",
-            "Model",
-            "OnnxvizError",
-            "ReportOptions",
-            "RunOptions",
-            "Style",
-            "ViewOptions",
-            "__version__",
-        ),
-        *("bundled", "convert", "figure", "mine", "open", "report", "view"),
+        *("Activation", "Activations", "CompareOptions", "Comparison", "ConvertOptions", "ExplainOptions"),
+        *("Explanation", "FeedOptions", "Figure", "FigureOptions", "Layer", "MineOptions", "Mined", "Model"),
+        *("OnnxvizError", "ReportOptions", "RunOptions", "Style", "ViewOptions", "__version__", "bundled"),
+        *("compare", "convert", "explain", "figure", "mine", "open", "report", "view"),
     ]
     assert set(onnxviz.__all__) <= set(dir(onnxviz))
     for name in onnxviz.__all__:
