@@ -1,6 +1,6 @@
 """Measures gradients of four nets against PyTorch: forward with what is saved, backward, and both together.
 
-    python benchmarks/gradients.py [--rounds N] [NET ...]      torch, and torch's exporter; about 10 minutes, 1 GB of disk
+    python benchmarks/gradients.py [--rounds N] [NET ...]      needs torch; 10 minutes, 1 GB of disk
 
 One thread; each program in turn, medians of CPU time. The nets have random weights: MobileNetV2, ResNet-50, U-Net and
 VGG-11 as published, at 224 x 224. Building both models is measured in the same process, after the imports.
@@ -9,6 +9,7 @@ VGG-11 as published, at 224 x 224. Building both models is measured in the same 
 from __future__ import annotations
 
 import argparse
+import itertools
 import resource
 import statistics
 import tempfile
@@ -88,7 +89,7 @@ class UNet(nn.Module):
     def __init__(self, width: int = 32) -> None:
         super().__init__()
         sizes = [3, width, 2 * width, 4 * width, 8 * width]
-        self.down = nn.ModuleList(nn.Sequential(unit(a, b), unit(b, b)) for a, b in zip(sizes, sizes[1:], strict=False))
+        self.down = nn.ModuleList(nn.Sequential(unit(a, b), unit(b, b)) for a, b in itertools.pairwise(sizes))
         ups = list(zip(sizes[:1:-1], sizes[-2:0:-1], strict=True))
         self.up = nn.ModuleList(nn.ConvTranspose2d(a, b, 2, 2) for a, b in ups)
         self.join = nn.ModuleList(nn.Sequential(unit(a, b), unit(b, b)) for a, b in ups)
@@ -202,10 +203,8 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     RunOptions()  # the runtime's modules are loaded before anything is measured
-    print(
-        "| net | forward, ms | with what is saved | backward | PyTorch, both | ours / forward | ours / PyTorch | build | off |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("| net | forward, ms | with what is saved | backward | PyTorch, both", end=" | ")
+    print("ours / forward | ours / PyTorch | build | off |\n|---|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         for name in arguments.nets:
             print(measure(name, Path(folder), arguments.rounds), flush=True)

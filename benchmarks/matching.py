@@ -70,7 +70,7 @@ class Score:
     def __str__(self) -> str:
         found = self.right + self.wrong + self.assumed_wrong + self.missed
         return (
-            f"right {self.right}, wrong {self.wrong}, wrong but called assumed {self.assumed_wrong}, missed {self.missed} "
+            f"right {self.right}, wrong {self.wrong}, wrong but assumed {self.assumed_wrong}, missed {self.missed} "
             f"({100 * self.missed / max(found, 1):.1f} %), differing with no other to match {self.elsewhere}, "
             f"without numbers {self.silent}; {dict(self.statuses)}"
         )
@@ -123,7 +123,7 @@ def same(a: Array, b: Array) -> bool:
     limit = _CLOSE * float(np.linalg.norm(a)) + 1e-9
     if a.size == b.size and any(float(np.linalg.norm(order - b.ravel())) < limit for order in orders):
         return True
-    if a.ndim != 4 or b.ndim != 4 or a.shape == b.shape and a.shape[1] % 8:
+    if a.ndim != 4 or b.ndim != 4 or (a.shape == b.shape and a.shape[1] % 8):
         return False
     left, right = (np.sort(part[part != 0]) for part in (a, b))
     return left.size == right.size and float(np.linalg.norm(left - right)) < limit

@@ -11,6 +11,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -162,10 +163,8 @@ class Hourglass(nn.Module):
         super().__init__()
         sizes = [width * 2**n for n in range(depth + 1)]
         self.stem = conv(3, width)
-        self.down = nn.ModuleList(
-            [nn.Sequential(nn.MaxPool2d(2), conv(a, b), conv(b, b)) for a, b in zip(sizes, sizes[1:], strict=False)]
-        )
-        self.up = nn.ModuleList([nn.ConvTranspose2d(b, a, 2, 2) for a, b in zip(sizes, sizes[1:], strict=False)])
+        self.down = nn.ModuleList([nn.Sequential(nn.MaxPool2d(2), conv(a, b), conv(b, b)) for a, b in pairwise(sizes)])
+        self.up = nn.ModuleList([nn.ConvTranspose2d(b, a, 2, 2) for a, b in pairwise(sizes)])
         self.join = nn.ModuleList([conv(2 * a, a) for a in sizes[:-1]])
         self.head = nn.Conv2d(width, 2, 1)
 
@@ -207,16 +206,116 @@ def inverted() -> nn.Module:
     )
 
 
+class Mixed(nn.Module):
+    """ConvNeXt's block: the channels go last for the norm and the dense layers."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.spread, self.norm = nn.Conv2d(width, width, 5, padding=2, groups=width), nn.LayerNorm(width)
+        self.up, self.down, self.scale = (
+            nn.Linear(width, 3 * width),
+            nn.Linear(3 * width, width),
+            nn.Parameter(torch.rand(width)),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.norm(self.spread(x).permute(0, 2, 3, 1))
+        y = self.scale * self.down(functional.gelu(self.up(y)))
+        return x + y.permute(0, 3, 1, 2)
+
+
+class Pyramid(nn.Module):
+    """Maps of three sizes, joined from the smallest up, with a head on each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        sizes = [(12, 20, 2), (20, 28, 2), (28, 36, 2)]
+        self.stem, self.down = conv(3, 12, 3, 2, nn.SiLU), nn.ModuleList([Residual(*size) for size in sizes])
+        self.side = nn.ModuleList([nn.Conv2d(size[1], 16, 1) for size in sizes])
+        self.heads = nn.ModuleList([nn.Conv2d(16, 7, 3, padding=1) for _ in sizes])
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps = [self.stem(x)]
+        for layer in self.down:
+            maps.append(layer(maps[-1]))
+        sides = [side(part) for side, part in zip(self.side, maps[1:], strict=True)]
+        for place in (1, 0):
+            sides[place] = sides[place] + functional.interpolate(sides[place + 1], scale_factor=2.0, mode="nearest")
+        return torch.cat([head(part).flatten(2) for head, part in zip(self.heads, sides, strict=True)], 2).sigmoid()
+
+
+class Shuffled(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        half = channels // 2
+        self.side = nn.Sequential(
+            conv(half, half, 1), conv(half, half, 3, act=nn.Identity, groups=half), conv(half, half, 1)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        a, b = x.chunk(2, 1)
+        y = torch.cat([a, self.side(b)], 1)
+        n, c, h, w = y.shape
+        return y.view(n, 2, c // 2, h, w).transpose(1, 2).reshape(n, c, h, w)
+
+
+class Twofold(nn.Module):
+    """One tower over a picture and its mirror image, and a recurrent layer over the rows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tower = nn.Sequential(
+            nn.Conv2d(3, 14, 3, 2, 1), nn.PReLU(14), nn.Conv2d(14, 18, 3, 2, 1), nn.ELU(), nn.MaxPool2d(2)
+        )
+        self.steps, self.head = nn.GRU(18 * 8, 20, batch_first=True), nn.Linear(20, 9)
+
+    def forward(self, x: Tensor) -> Tensor:
+        a, b = self.tower(x), self.tower(x.flip(3))
+        rows = (a - b).abs().permute(0, 2, 1, 3).flatten(2)
+        return self.head(self.steps(rows)[0][:, -1]).log_softmax(1)
+
+
+class Gates(nn.Module):
+    """Two dilated convolutions, one of which gates the other, five times."""
+
+    def __init__(self, width: int = 18) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, width, 3, 2, 1)
+        self.pairs = nn.ModuleList(
+            [
+                nn.ModuleList([nn.Conv2d(width, width, 3, padding=d, dilation=d) for _ in range(2)])
+                for d in (1, 2, 4, 2, 1)
+            ]
+        )
+        self.mix, self.head = nn.ModuleList([nn.Conv2d(width, width, 1) for _ in range(5)]), nn.Conv2d(width, 4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        total = 0
+        for (a, b), mix in zip(self.pairs, self.mix, strict=True):
+            y = mix(torch.tanh(a(x)) * torch.sigmoid(b(x)))
+            x, total = x + y, total + y
+        return self.head(functional.leaky_relu(total, 0.1)).amax((2, 3))
+
+
 NETS: dict[str, Callable[[], nn.Module]] = {
     "residual": residual, "inverted": inverted, "transformer": Transformer, "dense": DenselyJoined, "mixture": Mixture,
     "shared": Shared, "hourglass": Hourglass,
 }  # fmt: skip
+"""The networks on which matching was worked out."""
+
+HELD_OUT: dict[str, Callable[[], nn.Module]] = {
+    "mixed": lambda: nn.Sequential(nn.Conv2d(3, 24, 4, 4), *[Mixed(24) for _ in range(4)], nn.Conv2d(24, 3, 1)),
+    "pyramid": Pyramid, "twofold": Twofold, "gates": Gates,
+    "shuffled": lambda: nn.Sequential(conv(3, 20, 3, 2), *[Shuffled(20) for _ in range(5)], nn.Conv2d(20, 5, 1)),
+}  # fmt: skip
+"""Networks that were made after it, to score it once."""
 
 
 def make(name: str, seed: int = 0) -> nn.Module:
     """Return a network with random weights and statistics."""
     torch.manual_seed(seed)
-    net = NETS[name]()
+    net = (NETS | HELD_OUT)[name]()
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.1)
@@ -241,5 +340,5 @@ def export(name: str, folder: Path, seed: int = 0) -> list[Path]:
 if __name__ == "__main__":
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
-    for one in sys.argv[2:] or NETS:
+    for one in sys.argv[2:] or (*NETS, *HELD_OUT):
         print(*export(one, Path(sys.argv[1])), sep="\n")

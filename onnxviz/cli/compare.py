@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from onnxviz.comparing.compare_options import Tolerance
     from onnxviz.comparing.compared_layers import ComparedLayer, ComparedOutput
     from onnxviz.comparing.comparison_result import Comparison
+    from onnxviz.comparing.impact import Impact
     from onnxviz.comparing.measures import Measures
 
 ROWS = 20
@@ -39,6 +40,9 @@ def compare(
     own: Annotated[
         bool, option("--own/--no-own", "Run each layer of B on A's values as well: where an error begins.")
     ] = True,
+    impact: Annotated[
+        bool, option("--impact", "What each quantiser of B costs at the outputs: which to leave in float.")
+    ] = False,
     same: Annotated[
         list[str] | None, option("--map", "Which layer of B is which of A, where names say nothing.", "A=B")
     ] = None,
@@ -96,8 +100,11 @@ def compare(
     with ProgressObserver(quiet=quiet, verbose=verbose, tables=False) as observer:
         models = [open_model(path, quiet=quiet) for path in (a, b)]
         found = run_compare(models[0], models[1], inputs or [], options, observer)
+        costs = found.impact() if impact else None
     broken = _broken(found, limits)
-    more = {"tolerances": {"outputs": tolerance, "layers": tolerance_layers}, "past_tolerance": broken}
+    more: dict[str, Any] = {"tolerances": {"outputs": tolerance, "layers": tolerance_layers}, "past_tolerance": broken}
+    if costs is not None:
+        more["impact"] = costs.as_json()
     if output is not None:
         needed = [file for model in models for file in model.file.needed]
         save(found, output, more, theme=theme, force=force, needed=[*needed, *paths_of(inputs or [])])
@@ -106,6 +113,8 @@ def compare(
         print_json(members.pop("schema"), **{name: value for name, value in members.items() if name != "onnxviz"})
     else:
         _print(found)
+        if costs is not None:
+            _print_costs(costs)
     if not quiet:
         _say(found, output)
     for source, error in found.failures:
@@ -160,6 +169,14 @@ def _print(found: Comparison) -> None:
     for output in found.outputs:
         print(_output_words(output))
     print(found.headline)
+
+
+def _print_costs(costs: Impact) -> None:
+    """Print the costliest quantisers and what is won without them."""
+    rows = [(each.layer, each.codes, f"{100 * each.share:.1f} %") for each in costs.quantisers[:ROWS]]
+    print()
+    print_table(("quantiser behind", "its codes", "of the cost"), rows, left=(True, True, False))
+    print(costs.headline)
 
 
 def _row(layer: ComparedLayer) -> tuple[str, ...]:

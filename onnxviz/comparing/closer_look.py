@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,8 +39,9 @@ class DifferingMaps:
 class CloserLook:
     """Takes the values of a few pairs (see `Visitor`): what their errors look like, and the maps of one of them."""
 
-    def __init__(self, pairs: Sequence[Pair], shown: int, channels: Sequence[int]) -> None:
-        """Take the pairs, the place of the one whose maps are kept, and which of its channels."""
+    def __init__(self, pairs: Sequence[Pair], wrong: Container[int], shown: int, channels: Sequence[int]) -> None:
+        """Take the pairs, the places of those that go wrong, that of the one whose maps are kept, and its channels."""
+        self._wrong = wrong
         self._pairs = pairs
         self._shown = shown
         self._channels = channels
@@ -65,8 +66,9 @@ class CloserLook:
 
     def _look(self, place: int, a: Array, b: Array, causes: dict[int, str], *, is_own: bool) -> None:
         layout = self._pairs[place].a.layout
-        with np.errstate(all="ignore"):
-            causes[place] = cause(a, b, layout)
+        if place in self._wrong:
+            with np.errstate(all="ignore"):
+                causes[place] = cause(a, b, layout)
         if place == self._shown and (is_own or self.maps is None):
             self.maps = _kept(a, layout, self._channels), _kept(b, layout, self._channels), is_own
 

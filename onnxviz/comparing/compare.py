@@ -127,6 +127,7 @@ def _found(runs: PairRuns, places: Sequence[int], tally: Tally, fed: Sequence[st
         first=layers[wrong[0]] if wrong else None,
         has_own=runs.options.own,
         maps=maps,
+        runs=runs,
     )
 
 
@@ -138,7 +139,7 @@ def _look_closer(
     looked = sorted({shown, *sorted(wrong, key=lambda place: layers[place].badness)[:_LOOKED_AT]})
     channels = tally.worst_channels(places[shown], MAPS)
     number = tally.worst_input(places[shown])
-    look = CloserLook(runs.pairs, places[shown], channels)
+    look = CloserLook(runs.pairs, {places[place] for place in wrong}, places[shown], channels)
     runs.once(number, [places[place] for place in looked], look)
     for place in looked:
         layers[place] = replace(layers[place], cause=look.cause(places[place]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from onnxviz.comparing.closer_look import DifferingMaps
@@ -14,6 +14,9 @@ from onnxviz.words import number_text
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+    from onnxviz.comparing.impact import Impact
+    from onnxviz.comparing.pair_runs import PairRuns
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,7 @@ class Comparison:
         first: the first layer that goes wrong by itself, or is not finite; None where none stands out.
         has_own: whether own errors were computed.
         maps: the channels that differ most of the layer that is drawn; None where there is nothing to draw.
+        runs: both models with their inputs, for `impact`.
     """
 
     a: str
@@ -44,6 +48,7 @@ class Comparison:
     first: ComparedLayer | None
     has_own: bool
     maps: DifferingMaps | None
+    runs: PairRuns = field(repr=False, compare=False)
 
     @property
     def worst_first(self) -> tuple[ComparedLayer, ...]:
@@ -74,6 +79,16 @@ class Comparison:
         from onnxviz.comparing.comparison_sheet import draw_sheet
 
         return draw_sheet(self, theme)
+
+    def impact(self) -> Impact:
+        """Run B once more with its quantisers switched on one at a time: what each costs at the outputs.
+
+        Raises:
+            UnsupportedError: B quantises no activation by QuantizeLinear, or the two share no output.
+        """
+        from onnxviz.comparing.impact import find_impact
+
+        return find_impact(self.runs)
 
     def as_json(self) -> dict[str, Any]:
         """Return what `compare.json` has (schema `onnxviz.compare/1`), without `schema` and `onnxviz`."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from onnxviz.draw.heat import Pixels
+from onnxviz.draw.heat import RgbPixels
 from onnxviz.draw.page import MARGIN, Page
 from onnxviz.draw.style import Drawing
 
@@ -45,7 +45,7 @@ class SheetHead:
 
     title: str
     line: str
-    picture: Pixels
+    picture: RgbPixels
     notes: Sequence[str] = ()
 
 
@@ -85,7 +85,7 @@ def draw_explanations(
     return Drawing(image, True, {"Title": head.title, "Description": head.line})
 
 
-def _cell(picture: Pixels) -> tuple[int, int]:
+def _cell(picture: RgbPixels) -> tuple[int, int]:
     scale = CELL / max(picture.shape[:2])
     return max(1, round(picture.shape[0] * scale)), max(1, round(picture.shape[1] * scale))
 

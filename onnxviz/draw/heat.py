@@ -11,7 +11,7 @@ from PIL import Image
 from onnxviz.draw.palette import LEVELS, data_colours, find_theme
 from onnxviz.layout import Array
 
-Pixels = NDArray[np.uint8]
+RgbPixels = NDArray[np.uint8]
 
 CLIPPED = 99.5
 """The percentile of the magnitudes at which colours end: single pixels of a gradient are far above all others."""
@@ -25,7 +25,7 @@ CONTOURS = (0.25, 0.5, 0.75)
 _GREY = 0.6
 
 
-def draw_heat(array: Array, picture: Pixels, look: str, theme: str) -> Image.Image:
+def draw_heat(array: Array, picture: RgbPixels, look: str, theme: str) -> Image.Image:
     """Draw an explanation.
 
     Args:
@@ -48,7 +48,7 @@ def stretched(array: Array, size: tuple[int, int]) -> Array:
     return np.asarray(image.resize((size[1], size[0]), Image.Resampling.BILINEAR))
 
 
-def _heat(array: Array, picture: Pixels, theme: str) -> Pixels:
+def _heat(array: Array, picture: RgbPixels, theme: str) -> RgbPixels:
     """Return the picture, greyed, under a heat whose opacity follows its value, with contours."""
     shares = np.clip(stretched(array, picture.shape[:2]) / (float(array.max()) or 1.0), 0, 1)
     cover = (OPACITY * shares**0.8)[..., None]
@@ -60,7 +60,7 @@ def _heat(array: Array, picture: Pixels, theme: str) -> Pixels:
     return _pixels(blended)
 
 
-def _signed(array: Array, picture: Pixels, theme: str) -> Pixels:
+def _signed(array: Array, picture: RgbPixels, theme: str) -> RgbPixels:
     """Return the picture in grey under red where the map is above zero and blue where it is below, smoothed: the steps
     of the squares that covered it say nothing."""
     smooth = _blurred(stretched(array, picture.shape[:2]), min(picture.shape[:2]) / 36)
@@ -69,24 +69,24 @@ def _signed(array: Array, picture: Pixels, theme: str) -> Pixels:
     return _pixels(_greyed(picture, 1.0) * (1 - cover) + _coloured("RdBu_r", 0.5 + shares / 2) * cover)
 
 
-def _magnitude(array: Array, picture: Pixels, theme: str) -> Pixels:
+def _magnitude(array: Array, picture: RgbPixels, theme: str) -> RgbPixels:
     end = float(np.percentile(array, CLIPPED)) or float(array.max()) or 1.0
     return _pixels(_coloured("inferno", np.clip(stretched(array, picture.shape[:2]) / end, 0, 1)))
 
 
-def _signed_alone(array: Array, picture: Pixels, theme: str) -> Pixels:
+def _signed_alone(array: Array, picture: RgbPixels, theme: str) -> RgbPixels:
     """Return a signed map, slightly blurred: neighbouring pixels of a gradient cancel each other for the eye."""
     shares = _signed_shares(_blurred(stretched(array, picture.shape[:2]), 2.0), CLIPPED)
     return _pixels(_coloured(find_theme(theme).diverging, 0.5 + shares / 2))
 
 
-def _colours(array: Array, picture: Pixels, theme: str) -> Pixels:
+def _colours(array: Array, picture: RgbPixels, theme: str) -> RgbPixels:
     """Return a gradient in colours about grey, on one scale for all three; of other channels the sum in grey."""
     values = array if array.shape[-1] == 3 else np.repeat(array.sum(-1, keepdims=True), 3, axis=-1)
     return _pixels(127.5 + 127.5 * _signed_shares(values, 99.9))
 
 
-_LOOKS: Mapping[str, Callable[[Array, Pixels, str], Pixels]] = {
+_LOOKS: Mapping[str, Callable[[Array, RgbPixels, str], RgbPixels]] = {
     "heat": _heat,
     "signed": _signed,
     "magnitude": _magnitude,
@@ -108,7 +108,7 @@ def _coloured(colormap: str, shares: Array) -> Array:
     return found
 
 
-def _greyed(picture: Pixels, share: float) -> Array:
+def _greyed(picture: RgbPixels, share: float) -> Array:
     whole = picture.astype(np.float64)
     found: Array = whole.mean(-1, keepdims=True) * share + whole * (1 - share)
     return found
@@ -133,5 +133,5 @@ def _blurred(array: Array, deviation: float) -> Array:
     return array
 
 
-def _pixels(values: Array) -> Pixels:
+def _pixels(values: Array) -> RgbPixels:
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)

@@ -14,7 +14,7 @@ from onnxviz.draw.palette import find_theme
 from onnxviz.errors import UnsupportedError
 from onnxviz.explaining.explain_options import ExplainOptions
 from onnxviz.explaining.explanation import Explanation
-from onnxviz.explaining.methods import METHODS, Work, check_methods
+from onnxviz.explaining.methods import METHODS, Explaining, check_methods
 from onnxviz.explaining.network import Network
 from onnxviz.explaining.outlet import ExplainRecord, ExplanationFolder
 from onnxviz.explaining.target import Target, class_targets, output_target, unit_target
@@ -120,7 +120,7 @@ def explanations(
     """
     observer = observer or Observer()
     picture = network.feed.main.picture
-    work = Work(network, targets_of(network, options, labels), options)
+    work = Explaining(network, targets_of(network, options, labels), options)
     if picture is None or not work.axes:
         raise UnsupportedError("explanations are drawn over a picture, and the input is none")
     values = _values(network, work.targets)

@@ -13,7 +13,7 @@ from onnxviz.strict_json import number
 if TYPE_CHECKING:
     from PIL import Image
 
-    from onnxviz.draw.heat import Pixels
+    from onnxviz.draw.heat import RgbPixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Explanation:
     settings: Mapping[str, float | str]
     says: str
     look: str
-    picture: Pixels = field(repr=False)
+    picture: RgbPixels = field(repr=False)
     seconds: float = 0.0
 
     @property

@@ -40,7 +40,7 @@ class Heat:
     layer: str = ""
 
 
-class Work:
+class Explaining:
     """What the methods work on: one network, its targets, and what several of them need."""
 
     def __init__(self, network: Network, targets: Sequence[Target], options: ExplainOptions) -> None:
@@ -114,12 +114,12 @@ class Method:
         says: what it can and cannot say, in words.
     """
 
-    make: Callable[[Work], list[Heat]]
+    make: Callable[[Explaining], list[Heat]]
     look: str
     says: str
 
 
-def _class_activation(name: str, work: Work) -> list[Heat]:
+def _class_activation(name: str, work: Explaining) -> list[Heat]:
     found = []
     for target in work.targets:
         layers = work.map_layers
@@ -139,24 +139,24 @@ def _class_activation(name: str, work: Work) -> list[Heat]:
     return found
 
 
-def _gradient(work: Work) -> list[Heat]:
+def _gradient(work: Explaining) -> list[Heat]:
     found = input_gradients.gradient(work.network, work.targets)
     return [Heat(np.abs(work.pixels(one)).max(-1)) for one in found]
 
 
-def _times_input(work: Work) -> list[Heat]:
+def _times_input(work: Explaining) -> list[Heat]:
     found = input_gradients.gradient(work.network, work.targets)
     return [Heat(work.pixels(one * work.network.array[0]).sum(-1)) for one in found]
 
 
-def _modified(name: str, work: Work) -> list[Heat]:
+def _modified(name: str, work: Explaining) -> list[Heat]:
     if name == "deconvnet":
         _check_switches(work)
     rules = GUIDED if name == "guided" else DECONVNET
     return [Heat(work.pixels(one)) for one in input_gradients.gradient(work.network, work.targets, rules, name)]
 
 
-def _check_switches(work: Work) -> None:
+def _check_switches(work: Explaining) -> None:
     """Refuse a deconvnet without max pools: only their switches tell it where in the picture something was.
 
     Raises:
@@ -172,7 +172,7 @@ def _check_switches(work: Work) -> None:
             )
 
 
-def _smoothgrad(work: Work) -> list[Heat]:
+def _smoothgrad(work: Explaining) -> list[Heat]:
     options = work.options
     settings: Settings = {"samples": options.samples, "noise": options.noise, "seed": options.seed}
     made = input_gradients.smoothgrad(work.network, work.targets, options.samples, options.noise, options.seed)
@@ -180,12 +180,12 @@ def _smoothgrad(work: Work) -> list[Heat]:
     return [Heat(np.sqrt((one**2).sum(-1)).astype(np.float32), settings) for one in found]
 
 
-def _integrated(work: Work) -> list[Heat]:
+def _integrated(work: Explaining) -> list[Heat]:
     found = input_gradients.integrated_gradients(work.network, work.targets, work.axes, work.options.gap)
     return [Heat(work.pixels(one.array).sum(-1), {"steps": one.steps, "gap": one.gap}) for one in found]
 
 
-def _occlusion(work: Work) -> list[Heat]:
+def _occlusion(work: Explaining) -> list[Heat]:
     sides = [work.network.array.shape[axis] for axis in work.axes]
     patch = work.options.patch or max(1, round(min(sides) / 3))
     stride = max(1, patch // 4)
@@ -194,7 +194,7 @@ def _occlusion(work: Work) -> list[Heat]:
     return [Heat(one, {"patch": patch, "stride": stride, "fill": "mean"}) for one in found]
 
 
-def _rise(work: Work) -> list[Heat]:
+def _rise(work: Explaining) -> list[Heat]:
     options, watched = work.options, [target.watched for target in work.targets]
     found = covering.rise(work.network, watched, work.axes, options.masks, options.seed)
     return [Heat(one, {"masks": options.masks, "seed": options.seed, "fill": "mean"}) for one in found]

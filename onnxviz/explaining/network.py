@@ -23,7 +23,7 @@ from onnxviz.runtime.session import RunOptions
 if TYPE_CHECKING:
     from onnxviz.gradient.registry import GradientRule
 
-Result = TypeVar("Result")
+Made = TypeVar("Made")
 
 
 class Network:
@@ -70,7 +70,7 @@ class Network:
         found = list(self.each(variants, lambda fed: dict(executor.run([piece], fed.arrays))))
         return [np.concatenate([values[name][:1] for values in found]) for name in names]
 
-    def each(self, variants: Iterable[Array], work: Callable[[Feed], Result]) -> Iterator[Result]:
+    def each(self, variants: Iterable[Array], work: Callable[[Feed], Made]) -> Iterator[Made]:
         """Yield what some work makes of the feed of each variant, in the order of the variants.
 
         Where the model has a batch of fixed size, a variant fills it.

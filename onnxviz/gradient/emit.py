@@ -7,6 +7,7 @@ constants; values of the forward graph come in by `value`, `shape` and `dim`, an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -392,18 +393,40 @@ class Emitter:
 
     def _spelled(self, node: Node) -> Signal | None:
         """Write `(codes - zero point) * scale`: DequantizeLinear would be computed in every run."""
+        found = self.scaled_codes(node.outputs[0])
+        if found is None:
+            return None
+        rank = len(self.forward.ranked(node.inputs[0]))
+        sizes = [] if found.axis is None else _along(rank, found.axis)
+        return found.codes * found.scale.reshape(sizes)
+
+    def scaled_codes(self, name: str) -> ScaledCodes | None:
+        """Return the codes and the scale of a constant that a DequantizeLinear makes; None for any other value."""
+        node = self.forward.graph.producers.get(name)
+        if node is None or node.operator != "DequantizeLinear" or not self.forward.is_constant(name):
+            return None
         values = dict(enumerate(node.inputs))
         codes, scale, zero = values[0], values[1], values.get(2, "")
         shape, own = self.forward.shape(codes), self.forward.shape(scale)
         if self.forward.dtype(codes) not in _SPELLED or shape is None or own is None or len(own) > 1:
             return None
-        parts = [self.weight(name) for name in (codes, scale, zero) if name]
+        parts = [self.weight(part) for part in (codes, scale, zero) if part]
         if any(part is None for part in parts):
             return None
-        sizes = _along(len(shape), node.integer("axis", 1)) if own not in ((), (1,)) else None
-        found, *others = [part.number() for part in parts if part is not None]
-        scaled, *offset = [part.reshape([] if sizes is None else sizes) for part in others]
-        return (found - offset[0] if offset else found) * scaled
+        axis = None if own in ((), (1,)) else node.integer("axis", 1) % len(shape)
+        found, factor, *offset = [part for part in parts if part is not None]
+        sizes = [] if axis is None else _along(len(shape), axis)
+        numbers = found.number()
+        return ScaledCodes(numbers - offset[0].number().reshape(sizes) if offset else numbers, factor, axis)
+
+
+@dataclass(frozen=True, slots=True)
+class ScaledCodes:
+    """Weights as codes less their zero point, and the scale, one number or one for each position of an axis."""
+
+    codes: Signal
+    scale: Signal
+    axis: int | None
 
 
 def _along(rank: int, axis: int) -> list[int]:

@@ -263,8 +263,8 @@ def page(found: Sequence[Outcome]) -> str:
     return (
         "# Gradients of onnx's node tests\n\n"
         f"{len(found)} tests of one node of ONNX with float operands and results, differentiated by\n"
-        "`make gradients`: each float operand, in onnxruntime's float32, against central differences of onnx's reference evaluator in float64\n"
-        f"along three random directions, within {TOLERANCE:g} of the gradient's length.\n\n"
+        "`make gradients`: each float operand, in onnxruntime's float32, against central differences of\n"
+        f"onnx's reference evaluator in float64 along three random directions, within {TOLERANCE:g} of its length.\n\n"
         "| outcome | tests |\n|---|---|\n"
         + "".join(f"| {verdict} | {counts[verdict]} |\n" for verdict in VERDICTS)
         + "\nWhat is refused, and why:\n\n| operator | tests | reason |\n|---|---|---|\n"

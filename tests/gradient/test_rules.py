@@ -151,6 +151,19 @@ def test_codes_are_passed_as_the_numbers_that_they_stand_for() -> None:
     assert found == pytest.approx([3, 0])
 
 
+def test_scales_of_int8_weights_go_to_the_gradient_where_they_are_summed() -> None:
+    # y = x w with w = ((1, 2), (3, 4)) * (0.5, 2) by columns: g w^T = (0.5 g1 + 4 g2, 1.5 g1 + 8 g2)
+    model = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["": 17]> g (float[1,2] x) => (float[1,2] y)'
+        "<int8[2,2] q = {1, 2, 3, 4}, float[2] s = {0.5, 2}>"
+        "{ w = DequantizeLinear<axis=1>(q, s) y = Gemm(x, w) }"
+    )
+    made = backward(Graph.from_proto(model), "y", ["x"])
+    assert [node.op for node in made.backward.nodes] == ["Cast", "Mul", "Gemm", "Identity"]
+    (found,) = NODES.values_of(made.backward.to_bytes(), {made.seed: np.array([[1, 10]], np.float32)}).values()
+    assert found.tolist() == [[40.5, 81.5]]
+
+
 def test_a_dynamically_quantised_product_has_the_gradient_of_the_plain_one() -> None:
     model = onnx.parser.parse_model(
         '<ir_version: 8, opset_import: ["": 17]> g (float[2,3] x) => (float[2,2] y)'

@@ -52,7 +52,8 @@ def misnamed(pairing: Pairing) -> Iterator[str]:
         others = (y for name in _names(x) for y in named.get(name, ()) if y.operator == x.operator)
         other = next(others, None)
         if other is not None and other.number != found:
-            yield f"{quoted(x.name)} is another layer in B: by its weights it is {quoted(pairing.b.operations[found].name)}"
+            name = quoted(pairing.b.operations[found].name)
+            yield f"{quoted(x.name)} is another layer in B: by its weights it is {name}"
 
 
 def share_a_name(x: Operation, y: Operation) -> bool:
@@ -87,6 +88,8 @@ def is_contradicted(pairing: Pairing, x: Operation, y: Operation) -> bool:
     """Return whether the weights of two layers, or what they read, say that they are not the same."""
     one, other = pairing.sketches_a.get(x.number), pairing.sketches_b.get(y.number)
     if (one is None) != (other is None) or (one is not None and other is not None and one.shape != other.shape):
+        return True
+    if x.operator == "Transpose" and x.settings != y.settings:
         return True
     if len(x.inputs) != len(y.inputs):
         return False

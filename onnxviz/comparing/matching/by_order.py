@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -76,7 +77,7 @@ def _stretches(
     ends = (len(pairing.a.operations), len(pairing.b.operations))
     known = [(-1, -1), *rising(sorted(pairing.b_of.items())), ends]
     numbers_a, numbers_b = [x.number for x in xs], [y.number for y in ys]
-    for (first_a, first_b), (last_a, last_b) in zip(known, known[1:], strict=False):
+    for (first_a, first_b), (last_a, last_b) in pairwise(known):
         left = xs[bisect_left(numbers_a, first_a) : bisect_left(numbers_a, last_a)][:_LONGEST]
         right = ys[bisect_left(numbers_b, first_b) : bisect_left(numbers_b, last_b)][:_LONGEST]
         if left and right:

@@ -152,15 +152,22 @@ def _merge(pairing: Pairing, forward: dict[int, int], backward: dict[int, int]) 
         y = pairing.b.operations[one if one is not None else other]  # type: ignore[index]
         if one is None and not _inputs_fit(pairing, x, y):
             continue
-        is_sure = one == other or any(known.get(beside) in _SURE for beside in pairing.around(x))
+        builds_on_guess = any(pairing.status.get(read) == "assumed" for read, _ in x.inputs)
+        is_sure = one == other and not builds_on_guess
+        is_sure = is_sure or any(known.get(beside) in _SURE for beside in pairing.around(x))
         likeness = pairing.likeness(x, y)
         is_unlike = likeness is not None and likeness < _UNLIKE
         pairing.pair(x, y, "structure" if is_sure and not is_unlike else "assumed")
 
 
 def _inputs_fit(pairing: Pairing, x: Operation, y: Operation) -> bool:
+    """Return whether what two operations read may be the same: nothing known is read by one alone."""
+    if len(x.inputs) != len(y.inputs):
+        return False
     wanted = [pairing.counterpart(source) for source in x.inputs]
-    return len(x.inputs) == len(y.inputs) and all(source in y.inputs for source in wanted if source is not None)
+    known = [source for source in y.inputs if source[0] in pairing.a_of]
+    is_elsewhere = bool(known) and not any(source in wanted for source in known)
+    return not is_elsewhere and all(source in y.inputs for source in wanted if source is not None)
 
 
 def _shape(sketches: object, operation: Operation) -> tuple[int, int] | None:

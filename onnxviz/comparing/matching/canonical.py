@@ -1,6 +1,6 @@
 """A model in canonical form: its operations, with all that only writes the same network in another way taken away.
 
-1. Constants, and what is computed from sizes alone, are not data, nor are the scales that a quantiser finds at run time.
+1. Constants, and what is computed from sizes alone, are not data, nor are scales that a run finds.
 2. What only hands a value on is passed (passing.py).
 3. Norms and nonlinearities of several nodes are one (graph/layers/patterns.py, norms.py).
 4. An operation takes what a layer absorbs (graph/layers/absorption.py), also behind what 2. names.
@@ -27,7 +27,7 @@ from onnxviz.graph.operators.table import COMPUTED_DOMAIN, operator_of, plain_op
 from onnxviz.model import Model
 
 _RESHAPING = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze"})
-_SETTINGS = ("strides", "dilations", "group")
+_SETTINGS = ("strides", "dilations", "group", "perm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +203,7 @@ class _Spelling:
             total.stages = [Stage((), node.outputs[3] if len(node.outputs) > 3 else "")]
             last = self._draft(node, self._operator(node), ())
         else:
-            total = self._draft(node, self._operator(node), [value for value in reads if value != added])
+            total = self._draft(node, self._operator(node), reads[:-1])
             total.stages = [Stage((), "")]
             last = self._draft(node, "Add", [added], kind="add")
         total.name, total.names = f"{total.name} ({total.operator})", []

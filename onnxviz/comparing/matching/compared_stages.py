@@ -4,7 +4,7 @@
 |---|---|---|
 | Conv, ReLU | Conv, batch norm, ReLU | behind both ReLUs: a norm can be folded into weights |
 | Conv, ReLU | QLinearConv whose codes begin at 0 | behind the ReLU and the codes: the quantiser took in the ReLU |
-| Conv, read twice, and a HardSigmoid of it | FusedConv (HardSigmoid) | nothing: B puts the convolution's own result out nowhere |
+| Conv, read twice, and a HardSigmoid of it | FusedConv (HardSigmoid) | nothing: the Conv of B is put out nowhere |
 | Dense, Softmax | Dense, an output of the model | both Dense: one of the models leaves its last nonlinearity out |
 | Conv, ReLU | Conv | the ends of both, and it is said: B lacks a nonlinearity |
 """
@@ -30,7 +30,7 @@ from onnxviz.quantised import code_ends
 
 
 @dataclass(frozen=True)
-class Side:
+class MatchedModel:
     """One of the two models: itself and its canonical form."""
 
     model: Model
@@ -63,11 +63,16 @@ class Compared:
     differs: bool = False
 
 
-def compared_stages(x: Operation, y: Operation, a: Side, b: Side) -> Compared:
-    """Return the stages at which two layers are compared."""
+def compared_stages(
+    x: Operation, y: Operation, a: MatchedModel, b: MatchedModel, *, is_loose: bool = False
+) -> Compared:
+    """Return the stages at which two layers are compared.
+
+    `is_loose`: something without a counterpart reads one of them, which may be the missing step in other words.
+    """
     one, other = x.end, y.end
     if one.steps != other.steps and not _took_in(x, y, a, b) and not _took_in(y, x, b, a):
-        if not (_stands_alone(x, y, b) or _stands_alone(y, x, a) or _is_last(x, y, b) or _is_last(y, x, a)):
+        if not (is_loose or _stands_alone(x, y, b) or _stands_alone(y, x, a) or _is_last(x, y, b) or _is_last(y, x, a)):
             return _checked(one, other, differs=True)
         one, other = _common(x, y)
     return _checked(one, other)
@@ -93,20 +98,20 @@ def _surplus(x: Operation, y: Operation) -> tuple[str, ...]:
     return steps[len(other) :] if steps[: len(other)] == other else ()
 
 
-def _stands_alone(x: Operation, y: Operation, side: Side) -> bool:
+def _stands_alone(x: Operation, y: Operation, side: MatchedModel) -> bool:
     """Return whether the step that y lacks is an operation of its own behind y."""
     surplus = _surplus(x, y)
     readers = (side.canonical.operations[number].operator for number in readers_of(side.canonical, y))
     return bool(surplus) and surplus[0] in readers
 
 
-def _is_last(x: Operation, y: Operation, side: Side) -> bool:
+def _is_last(x: Operation, y: Operation, side: MatchedModel) -> bool:
     """Return whether y, which lacks a step of x, ends the model."""
     return bool(_surplus(x, y)) and not readers_of(side.canonical, y)
 
 
-def _took_in(x: Operation, y: Operation, own: Side, other: Side) -> bool:
-    """Return whether the codes in which y's end is kept reach no further than the step of x that y lacks lets through."""
+def _took_in(x: Operation, y: Operation, own: MatchedModel, other: MatchedModel) -> bool:
+    """Return whether y's end is kept in codes that reach no further than the step of x that y lacks lets through."""
     if len(_surplus(x, y)) != 1:
         return False
     bounds, reach = _bounds(own.model.flat, x.end.value), _reach(other, y.end.value)
@@ -132,7 +137,7 @@ def _bounds(graph: Graph, value: str) -> tuple[float, float] | None:
     return low, high
 
 
-def _reach(side: Side, value: str) -> tuple[float, float, float] | None:
+def _reach(side: MatchedModel, value: str) -> tuple[float, float, float] | None:
     """Return the least and the greatest number that a value's codes stand for, and their step; None without codes."""
     graph = side.model.flat
     found = dequantised(graph, value)

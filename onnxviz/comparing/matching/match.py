@@ -11,10 +11,10 @@ from onnxviz.comparing.matching.by_order import pair_by_order
 from onnxviz.comparing.matching.by_structure import pair_by_structure
 from onnxviz.comparing.matching.by_weights import pair_by_weights
 from onnxviz.comparing.matching.canonical import Canonical, canonical
-from onnxviz.comparing.matching.compared_stages import Compared, Side, compared_stages
+from onnxviz.comparing.matching.compared_stages import Compared, MatchedModel, compared_stages
 from onnxviz.comparing.matching.matches import Matches, Pair, Place
 from onnxviz.comparing.matching.operation import Operation, Stage
-from onnxviz.comparing.matching.pairing import COMMUTING, Pairing
+from onnxviz.comparing.matching.pairing import COMMUTING, Pairing, readers_of
 from onnxviz.comparing.matching.sketches import BLOCKS, Sketch, Sketcher
 from onnxviz.errors import UsageError
 from onnxviz.graph.operators.layouts import guess_axes
@@ -40,7 +40,7 @@ def match(a: Model, b: Model, given: Mapping[str, str] | None = None) -> Matches
     Raises:
         UsageError: A name in `given` is not one of its model's, or is given twice.
     """
-    sides = Side(a, canonical(a)), Side(b, canonical(b))
+    sides = MatchedModel(a, canonical(a)), MatchedModel(b, canonical(b))
     pairing = Pairing(sides[0].canonical, sides[1].canonical, _input_pairs(*sides))
     _take_given(pairing, given or {})
     _pair_by_weights(pairing, sides)
@@ -52,10 +52,10 @@ def match(a: Model, b: Model, given: Mapping[str, str] | None = None) -> Matches
         step(pairing)
     for step in (pair_by_order, pair_by_structure):
         step(pairing)
-    return _Result(pairing, *sides).matches(contradicted)
+    return _MatchesMaker(pairing, *sides).matches(contradicted)
 
 
-def _pair_by_weights(pairing: Pairing, sides: Sequence[Side]) -> None:
+def _pair_by_weights(pairing: Pairing, sides: Sequence[MatchedModel]) -> None:
     """Pair by weights, where one model has them in blocks with the size of block that fits."""
     is_blocked = any(x.node.domain == BLOCKED_DOMAIN for side in sides for x in side.canonical.operations)
     for block in BLOCKS if is_blocked else BLOCKS[:1]:
@@ -70,13 +70,13 @@ def _pair_by_weights(pairing: Pairing, sides: Sequence[Side]) -> None:
             break
 
 
-def _sketches(side: Side, sketcher: Sketcher) -> dict[int, Sketch]:
+def _sketches(side: MatchedModel, sketcher: Sketcher) -> dict[int, Sketch]:
     arrays = StoredArrays(side.model.flat, side.model.file.folder)
     found = ((operation.number, sketcher.sketch(operation, arrays)) for operation in side.canonical.operations)
     return {number: sketch for number, sketch in found if sketch is not None}
 
 
-def _input_pairs(a: Side, b: Side) -> list[tuple[int, int]]:
+def _input_pairs(a: MatchedModel, b: MatchedModel) -> list[tuple[int, int]]:
     """Return the places of inputs that correspond: those of one name, then the others in order."""
     ours, theirs = a.canonical.inputs, b.canonical.inputs
     pairs = [(ours.index(name), theirs.index(name)) for name in ours if name in theirs]
@@ -101,10 +101,10 @@ def _called(model: Canonical, name: str, which: str) -> Operation:
     return found[0]
 
 
-class _Result:
+class _MatchesMaker:
     """Puts together what was found."""
 
-    def __init__(self, pairing: Pairing, a: Side, b: Side) -> None:
+    def __init__(self, pairing: Pairing, a: MatchedModel, b: MatchedModel) -> None:
         self._pairing, self._a, self._b = pairing, a, b
         self._differing: list[str] = []
 
@@ -126,7 +126,9 @@ class _Result:
         status, score = self._pairing.status[x.number], self._pairing.likeness(x, y)
         if status == "weights" and share_a_name(x, y):
             status = "name+weights"
-        compared = compared_stages(x, y, self._a, self._b)
+        is_loose = any(number not in self._pairing.b_of for number in readers_of(self._pairing.a, x))
+        is_loose = is_loose or any(number not in self._pairing.a_of for number in readers_of(self._pairing.b, y))
+        compared = compared_stages(x, y, self._a, self._b, is_loose=is_loose)
         if compared.differs:
             self._differing.append(_difference(x, y, compared))
         aligned = self._aligned(x, y) or []
@@ -186,7 +188,7 @@ class _Result:
                 yield spec.name, other
 
 
-def _place(operation: Operation, stage: Stage, side: Side, inputs: Sequence[str]) -> Place:
+def _place(operation: Operation, stage: Stage, side: MatchedModel, inputs: Sequence[str]) -> Place:
     layer, model = operation.layer, side.model
     if stage.value == layer.act:
         layout = layer.layout

@@ -1,4 +1,4 @@
-"""Nodes that only hand a value on: as another type, as codes or numbers, or with its axes or channels arranged otherwise.
+"""Nodes that only hand a value on: as another type, as codes or numbers, or with its axes in another order.
 
 1. Identity, Dropout, Cast, QuantizeLinear, DequantizeLinear, and the reordering of channels into blocks.
 2. Transposes between channels first and channels last.
@@ -14,7 +14,7 @@ from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.families import Families
 from onnxviz.graph.node import Node
 from onnxviz.graph.operators.blocked import blocked_values
-from onnxviz.graph.operators.table import hands_on
+from onnxviz.graph.operators.table import BLOCKED_DOMAIN, hands_on
 
 _RECODING = frozenset({"Cast", "CastLike", "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"})
 
@@ -31,7 +31,8 @@ class Passing:
         for node in graph.nodes:
             if node.operator == "Reshape" and node.inputs[0] in blocked:
                 self._others.add(node.index)
-                self._ends |= {node.index}
+                if graph.producers[node.inputs[0]].domain != BLOCKED_DOMAIN:
+                    self._ends |= {node.index}
 
     def passes(self, node: Node) -> bool:
         """Return whether a node only hands on what it reads first."""

@@ -12,7 +12,7 @@ from onnxviz.gradient.registry import Adjoint, Gradients, rule
 
 
 @dataclass(frozen=True, slots=True)
-class _Side:
+class _PictureSide:
     """Where a grid lies along one side of the picture: places `(N, H, W)`, how many pixels, their slope by the grid."""
 
     place: Signal
@@ -35,7 +35,7 @@ def _grid_sample(at: Adjoint) -> Gradients:
     return found
 
 
-def _side(at: Adjoint, axis: int, padding: str) -> _Side:
+def _side(at: Adjoint, axis: int, padding: str) -> _PictureSide:
     """Return the places of a grid, whose -1 and 1 are the edges of the picture, or of its outer pixels' middles."""
     grid = at.x(1).slice(axis, axis + 1, 3).squeeze([3])
     size = at.dim(3 - axis)
@@ -49,7 +49,7 @@ def _side(at: Adjoint, axis: int, padding: str) -> _Side:
     if padding == "border":
         held = at.emit.op("Min", at.emit.op("Max", place, 0.0), pixels - 1.0)
         slope, place = slope * held.equals(place).number(), held
-    return _Side(place, size, slope)
+    return _PictureSide(place, size, slope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +63,13 @@ class _Corner:
     by_row: Signal
 
 
-def _nearest(across: _Side, down: _Side) -> list[_Corner]:
+def _nearest(across: _PictureSide, down: _PictureSide) -> list[_Corner]:
     column, row = across.place.map("Round"), down.place.map("Round")
     none = column * 0.0
     return [_Corner(column, row, none + 1.0, none, none)]
 
 
-def _four(across: _Side, down: _Side) -> list[_Corner]:
+def _four(across: _PictureSide, down: _PictureSide) -> list[_Corner]:
     left, above = across.place.map("Floor"), down.place.map("Floor")
     u, v = across.place - left, down.place - above
     found = []
@@ -79,7 +79,7 @@ def _four(across: _Side, down: _Side) -> list[_Corner]:
     return found
 
 
-def _pixels(emit: Emitter, corner: _Corner, across: _Side, down: _Side) -> tuple[Signal, Signal]:
+def _pixels(emit: Emitter, corner: _Corner, across: _PictureSide, down: _PictureSide) -> tuple[Signal, Signal]:
     """Return the number of a corner's pixel in a picture laid out as a line, `(N, H, W)`, and 1 where it is inside."""
     width, height = across.size.number(), down.size.number()
     inside = (corner.column > -0.5) & (corner.column < width - 0.5) & (corner.row > -0.5) & (corner.row < height - 0.5)
@@ -88,7 +88,7 @@ def _pixels(emit: Emitter, corner: _Corner, across: _Side, down: _Side) -> tuple
     return row * across.size + column, inside.number()
 
 
-def _to_picture(at: Adjoint, corners: list[_Corner], across: _Side, down: _Side) -> Signal:
+def _to_picture(at: Adjoint, corners: list[_Corner], across: _PictureSide, down: _PictureSide) -> Signal:
     """Return the sum of what all places give to each pixel: `(N, C, places)` scattered into `(N, C, H * W)`."""
     emit = at.emit
     lines = at.g.reshape([0, 0, -1])
@@ -102,7 +102,7 @@ def _to_picture(at: Adjoint, corners: list[_Corner], across: _Side, down: _Side)
     return at.like(found)
 
 
-def _to_grid(at: Adjoint, corners: list[_Corner], across: _Side, down: _Side) -> Signal:
+def _to_grid(at: Adjoint, corners: list[_Corner], across: _PictureSide, down: _PictureSide) -> Signal:
     emit = at.emit
     pictures = at.x().reshape([0, 0, -1])
     by_column = by_row = None

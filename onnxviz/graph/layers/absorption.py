@@ -38,7 +38,7 @@ MAY_FOLLOW: Mapping[str, frozenset[str]] = {
 
 
 def may_follow(node: Node, kind: str) -> frozenset[str]:
-    """Return what the layer of a node may take: of `affine`, `norm` and `act`; nothing where its nonlinearity is inside."""
+    """Return what the layer of a node may take, of `affine`, `norm` and `act`; nothing behind a fused nonlinearity."""
     return _NOTHING if _has_activation(node) else MAY_FOLLOW.get(kind, _MAY_FOLLOW_ANY)
 
 

@@ -48,6 +48,10 @@ STEPS = [
     ("m = Mul (c, g) y = Relu (m)", "y"),
     ("p = MaxPool <kernel_shape=[2,2]> (c) y = Relu (p)", "c"),
     ("y = Abs (c)", "c"),
+    ("i = Identity (c) y = Relu (i)", "y"),
+    ("i = Identity (c) m = Mul (i, g) j = Dropout (m) y = Relu (j)", "y"),
+    ("y = Identity (c)", "c"),
+    ("i = Identity (c) y = Abs (i)", "c"),
 ]
 
 
