@@ -165,6 +165,9 @@ def say_choices(choices: Sequence[Choice], remark: str) -> None:
     notes = [remark, *(choice.note for choice in choices)]
     if any(choice.tap == "act" and choice.layer and choice.layer.act != choice.layer.output for choice in choices):
         notes.append("a layer means after its norm and nonlinearity; --tap op for the raw convolution")
+    inside = sum(choice.layer is not None and bool(choice.layer.inside) for choice in choices)
+    if inside:
+        notes.append(f"{inside} of {len(choices)} layers lie inside functions, branches or loops")
     for note in dict.fromkeys(filter(None, notes)):
         say(note)
 

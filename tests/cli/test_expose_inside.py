@@ -132,3 +132,9 @@ def test_a_function_that_the_runtime_computes_itself_stays_closed(tmp_path: Path
     model = model_of(tmp_path / "m.onnx", text)
     with pytest.raises(NoMatchError):
         model.expose('"gelu/t"')
+
+
+def test_how_many_of_the_layers_lie_inside_is_said(nested: Path, onnxviz_command: Command) -> None:
+    done = onnxviz_command("expose", nested, "--layers", "conv", "-o", nested.with_name("e.onnx"))
+    assert done.code == 0, done.err
+    assert "3 of 3 layers lie inside functions, branches or loops" in done.err
