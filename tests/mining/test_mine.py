@@ -234,7 +234,9 @@ def test_a_stopped_process_loses_nothing_that_was_done(
     mining_model: Path, photos: Path, tmp_path: Path, how: signal.Signals
 ) -> None:
     script = (
-        "import sys, time; from onnxviz.mining import survey; survey.SHARD = 6\n"
+        "import signal, sys, time; from onnxviz.mining import survey; survey.SHARD = 6\n"
+        # What a shell starts in the background ignores an interrupt.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from onnxviz.sweeping import model_run; feed = model_run.OpenRun.feed\n"
         "def slow(*given): time.sleep(0.05); return feed(*given)\n"
         "model_run.OpenRun.feed = slow\n"
