@@ -58,6 +58,7 @@ def main() -> None:
         overview(model, theme)
     figure(model)
     comparison()
+    explanations(model)
     page(model)
 
 
@@ -100,6 +101,16 @@ def comparison() -> None:
         for theme in THEMES:
             sheet = short.sheet(theme).quantize(160, dither=Image.Dither.NONE)
             sheet.save(GALLERY / f"compare-{theme}.png", optimize=True)
+
+
+def explanations(model: onnxviz.Model) -> None:
+    """Draw the sheets of docs/explain.md."""
+    for theme in THEMES:
+        with tempfile.TemporaryDirectory() as folder:
+            options = onnxviz.ExplainOptions(theme=theme, target="top2")
+            onnxviz.explain(model, str(onnxviz.bundled.picture("cat")), Path(folder) / "why", options)
+            with Image.open(Path(folder) / "why" / "sheet.png") as sheet:
+                sheet.quantize(160).save(GALLERY / f"explain-{theme}.png", optimize=True)
 
 
 def page(model: onnxviz.Model) -> None:

@@ -143,7 +143,7 @@ class ExplanationFolder:
             some = next(iter(made.values()))
             pictures = [made[method].drawn(self._options.theme) if method in made else None for method in methods]
             rows.append(SheetRow(name, target_lines(some), pictures))
-        source = ", ".join(fed.source for fed in feed.fed)
+        source = ", ".join(Path(fed.source).name for fed in feed.fed)
         head = SheetHead(f"Why? {feed.stem}", f"{self._model.file.origin.name}  ·  {source}", found[0].picture)
         return draw_explanations(head, columns, rows, self._options.theme, self._options.font)
 
