@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from onnxviz.draw.arrange import item_channels, token_maps
-from onnxviz.errors import NoMatchError, UnsupportedError
+from onnxviz.errors import NoMatchError, UnsupportedError, UsageError
 from onnxviz.explaining.network import Network
 from onnxviz.graph.cut import needed_nodes
 from onnxviz.graph.graph import Graph
@@ -84,24 +84,26 @@ class MapLayers:
             )
         return found[-1]
 
-    def larger(self, target: str) -> MapLayer:
-        """Return the last one whose maps are larger than those of the last, one stage below it; else the last."""
-        last = self.last(target)
-        area = math.prod(last.size)
-        return next((one for one in reversed(self.on_the_way(target)) if math.prod(one.size) > area), last)
+    def larger(self, target: str, last: MapLayer) -> MapLayer:
+        """Return the last one before another whose maps are larger, one stage below it; else that other."""
+        found, area = self.on_the_way(target), math.prod(last.size)
+        before = reversed(found[: found.index(last)])
+        return next((one for one in before if math.prod(one.size) > area), last)
 
-    def named(self, selection: SelectionText, target: str) -> list[MapLayer]:
-        """Return those that a selection chooses.
+    def named(self, selection: SelectionText, target: str) -> MapLayer:
+        """Return the one that a selection chooses.
 
         Raises:
-            NoMatchError: One of them has no maps, or the target does not depend on it.
+            UsageError: It chooses several layers.
+            NoMatchError: The layer has no maps, or the target does not depend on it.
         """
         choices, _ = choices_of(self._model, selection)
-        before = {one.value: one for one in self.on_the_way(target)}
-        for choice in choices:
-            if choice.value not in before:
-                raise NoMatchError(f"{quoted(choice.name)} has no maps of the picture on which the target depends")
-        return [before[choice.value] for choice in choices]
+        if len(choices) != 1:
+            raise UsageError(f"a class activation map is of one layer: {len(choices)} are selected")
+        found = {one.value: one for one in self.on_the_way(target)}.get(choices[0].value)
+        if found is None:
+            raise NoMatchError(f"{quoted(choices[0].name)} has no maps of the picture on which the target depends")
+        return found
 
     def _map_layer(self, name: str, value: str, layout: str | None) -> MapLayer | None:
         grid = self._grids.get(value)

@@ -22,7 +22,7 @@ from onnxviz.words import listed, near, quoted
 
 Settings = Mapping[str, float | str]
 
-_LOOKED_AT = 24
+_LOOKED_AT = 96
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,23 +120,29 @@ class Method:
 
 
 def _class_activation(name: str, work: Explaining) -> list[Heat]:
-    found = []
-    for target in work.targets:
-        layers = work.map_layers
-        if work.options.layers is not None:
-            chosen = layers.named(work.options.layers, target.value)
-        else:
-            last = layers.larger(target.value) if name == "layercam" else layers.last(target.value)
-            chosen = [last if name == "eigencam" else work.reached(target, last)]
-        layer = chosen[-1]
-        maps, gradient = work.layer_maps(target, layer)
-        if name != "eigencam" and not gradient.any():
-            raise UnsupportedError(
-                f"the gradient of {target.name} at {layer.name} is 0 everywhere: it depends on none of it here"
-            )
-        cells = f"{layer.size[0]} x {layer.size[1]}"
-        found.append(Heat(CLASS_ACTIVATION[name](maps, gradient), {"cells": cells}, layer.name))
-    return found
+    return [_activation_map(name, work, target) for target in work.targets]
+
+
+def _activation_map(name: str, work: Explaining, target: Target) -> Heat:
+    layer = _map_layer(name, work, target)
+    maps, gradient = work.layer_maps(target, layer)
+    if name != "eigencam" and not gradient.any():
+        raise UnsupportedError(f"the gradient of {target.name} at {layer.name} is 0 everywhere: name another --layers")
+    heat = CLASS_ACTIVATION[name](maps, gradient)
+    if not heat.any():
+        raise UnsupportedError(f"no map of {layer.name} raises {target.name}: name another layer, --layers")
+    return Heat(heat, {"cells": f"{layer.size[0]} x {layer.size[1]}"}, layer.name)
+
+
+def _map_layer(name: str, work: Explaining, target: Target) -> MapLayer:
+    """Return the layer that is asked for, else the last that tells of places, of `layercam` the last larger one."""
+    if work.options.layers is not None:
+        return work.map_layers.named(work.options.layers, target.value)
+    last = work.map_layers.last(target.value)
+    if name == "eigencam":
+        return last
+    last = work.reached(target, last)
+    return work.reached(target, work.map_layers.larger(target.value, last)) if name == "layercam" else last
 
 
 def _gradient(work: Explaining) -> list[Heat]:
