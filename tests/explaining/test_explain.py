@@ -6,12 +6,15 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 
 import onnxviz
 from onnxviz import ExplainOptions, FeedOptions
+from onnxviz.draw.explanation_sheet import SheetRow, draw_explanations
 from onnxviz.draw.heat import stretched
+from onnxviz.draw.style import Drawing
 from onnxviz.errors import InputError, NoMatchError, OutputError, UnsupportedError, UsageError
 from onnxviz.results.observer import Observer
 
@@ -140,8 +143,6 @@ def test_what_is_not_there_is_named(
 
 
 def test_a_fixed_batch_is_filled(scoring_model: Path, picture: np.ndarray) -> None:
-    import onnx
-
     proto = onnx.load(scoring_model)
     for info in (*proto.graph.input, *proto.graph.output):
         info.type.tensor_type.shape.dim[0].dim_value = 2
@@ -214,3 +215,19 @@ def test_covering_agrees_with_class_activation(bundled_model: Path, name: str) -
     one, other = (stretched(model.explain(source, method=how).array, (28, 28)) for how in ("gradcam", "occlusion"))
     ranks = [np.argsort(np.argsort(heat.ravel())) for heat in (one, other)]
     assert np.corrcoef(*ranks)[0, 1] > 0.25
+
+
+def test_two_classes_of_one_name_have_a_row_each(
+    scoring_model: Path, picture: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.fromarray(picture).save(tmp_path / "one.png")
+    rows = []
+
+    def draw(head: object, columns: object, found: list[SheetRow], *rest: object) -> Drawing:
+        rows.extend((row.name, row.lines[0]) for row in found)
+        return draw_explanations(head, columns, found, *rest)
+
+    monkeypatch.setattr("onnxviz.explaining.outlet.draw_explanations", draw)
+    options = ExplainOptions(methods=("gradcam",), labels=("crane", "crane", "cat"), target="top2", **PLAIN)
+    onnxviz.explain(scoring_model, [str(tmp_path / "one.png")], tmp_path / "why", options)
+    assert rows == [("crane", "class 1"), ("crane", "class 0")]
