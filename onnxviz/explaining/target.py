@@ -21,6 +21,9 @@ SATURATING = frozenset({"Softmax", "LogSoftmax", "Sigmoid", "HardSigmoid", "Tanh
 """Operators that have gradient 0, or nearly, where they are at an end: what they read is explained in their place."""
 
 
+_NUMBERS = r"\s*\d+\s*(?:,\s*\d+\s*)*"
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """One number for each item of a batch.
@@ -129,7 +132,7 @@ def unit_target(network: Network, text: str) -> Target:
         UsageError: The text does not name a unit.
         NoMatchError: There is no such layer, channel or place.
     """
-    found = re.fullmatch(r"(.+)#(\d+)(?:@([\d,\s]+))?", text)
+    found = re.fullmatch(rf"(.+)#(\d+)(?:@({_NUMBERS}))?", text)
     if found is None:
         raise UsageError(f"a unit is LAYER#CHANNEL, or LAYER#CHANNEL@Y,X, not {quoted(text)}")
     layer_name, channel, place = found[1], int(found[2]), found[3]
@@ -167,7 +170,7 @@ def output_target(network: Network, text: str) -> Target:
         UsageError: The text names no place.
         NoMatchError: There is no such output or place.
     """
-    found = re.fullmatch(r"(.+)\[([\d,\s]+)\]", text)
+    found = re.fullmatch(rf"(.+)\[({_NUMBERS})\]", text)
     if found is None:
         raise UsageError(
             f"a place of an output is NAME[I,J,...], an index for each axis behind the batch, not {quoted(text)}"

@@ -130,6 +130,8 @@ def test_a_deconvnet_needs_a_max_pool(scoring: onnxviz.Model, picture: np.ndarra
         ("conv#5", NoMatchError, "'conv' has 2 channels, counted from 0: there is no 5"),
         ("conv#0@9,9", NoMatchError, "has no place 9,9: its maps are 4x4"),
         ("conv#x", UsageError, "a unit is LAYER#CHANNEL"),
+        ("conv#1@2,", UsageError, "a unit is LAYER#CHANNEL"),
+        ("shares[1,]", UsageError, "a place of an output is NAME"),
         ("conw#0", NoMatchError, "conw"),
         ("shares[9]", NoMatchError, "has no place 9: behind the batch it is 3"),
         ("share[0]", NoMatchError, "no output is called 'share'"),
