@@ -233,3 +233,15 @@ def test_two_classes_of_one_name_have_a_row_each(
     options = ExplainOptions(methods=("gradcam",), labels=("crane", "crane", "cat"), target="top2", **PLAIN)
     onnxviz.explain(scoring_model, [str(tmp_path / "one.png")], tmp_path / "why", options)
     assert rows == [("crane", "class 1"), ("crane", "class 0")]
+
+
+@pytest.mark.parametrize("op", ["Cast", "Identity"])
+def test_the_score_before_a_softmax_is_found_behind_a_cast(scoring_model: Path, picture: np.ndarray, op: str) -> None:
+    proto = onnx.load(scoring_model)
+    kind = {"to": onnx.TensorProto.FLOAT} if op == "Cast" else {}
+    proto.graph.node.append(onnx.helper.make_node(op, ["shares"], ["end"], **kind))
+    proto.graph.output[0].name = "end"
+    onnx.save(proto, scoring_model)
+    found = explained(onnxviz.open(scoring_model), picture, "gradient", 1)
+    assert (found.target.value, found.target.output) == ("logits", "end")
+    np.testing.assert_allclose(found.array, GREEN * 2 / 16, rtol=1e-6)
