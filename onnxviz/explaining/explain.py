@@ -11,7 +11,7 @@ from typing import Any
 
 from onnxviz.classes.classes import read_labels
 from onnxviz.draw.palette import find_theme
-from onnxviz.errors import UnsupportedError
+from onnxviz.errors import InputError, UnsupportedError
 from onnxviz.explaining.explain_options import ExplainOptions
 from onnxviz.explaining.explanation import Explanation
 from onnxviz.explaining.methods import METHODS, Explaining, check_methods
@@ -38,9 +38,9 @@ def explain(
     """Explain a model's answers on its inputs: a sheet, a picture for each method and target, and `explain.json`.
 
     Raises:
-        InputError: No input can be used, or one is not a picture.
+        InputError: No input can be used, or of several none can be explained.
         NoMatchError: There is no such class, unit or layer.
-        UnsupportedError: None of the methods can be used, with the reason of the first.
+        UnsupportedError: None of the methods can be used on the only input, or it is not a picture.
         OutputError: The folder exists and onnxviz did not make it.
         RunError: onnxruntime is missing or fails.
     """
@@ -58,7 +58,12 @@ def explain(
 
         def work(feed: Feed) -> None:
             observer.started(feed, len(options.methods), 0)
-            found = explanations(Network(model, feed, options.run), options, labels, observer)
+            try:
+                found = explanations(Network(model, feed, options.run), options, labels, observer)
+            except UnsupportedError as error:
+                if not given.several:
+                    raise
+                raise InputError(f"{feed.stem}: {error}") from error  # others may be explained: this one is left out
             folder.add(feed, given.place if given.several else None, found)
             observer.scanned()
 

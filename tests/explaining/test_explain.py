@@ -245,3 +245,17 @@ def test_the_score_before_a_softmax_is_found_behind_a_cast(scoring_model: Path, 
     found = explained(onnxviz.open(scoring_model), picture, "gradient", 1)
     assert (found.target.value, found.target.output) == ("logits", "end")
     np.testing.assert_allclose(found.array, GREEN * 2 / 16, rtol=1e-6)
+
+
+def test_of_several_pictures_one_that_has_no_explanation_is_left_out(
+    scoring_model: Path, picture: np.ndarray, tmp_path: Path
+) -> None:
+    paths = [tmp_path / "one.png", tmp_path / "black.png"]
+    for path, pixels in zip(paths, (picture, picture * 0), strict=True):
+        Image.fromarray(pixels).save(path)
+    options = ExplainOptions(methods=("gradient",), target=0, **PLAIN)
+    record = onnxviz.explain(scoring_model, [str(path) for path in paths], tmp_path / "why", options)
+    assert [run["name"] for run in record.document["runs"]] == ["one"]
+    ((source, error),) = record.failures
+    assert source == str(paths[1])
+    assert error.startswith("black: the gradient of class 0 is 0 everywhere")
