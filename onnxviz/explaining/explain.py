@@ -9,12 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from onnxviz.classes.classes import read_labels
 from onnxviz.draw.palette import find_theme
 from onnxviz.errors import InputError, UnsupportedError
 from onnxviz.explaining.explain_options import ExplainOptions
 from onnxviz.explaining.explanation import Explanation
-from onnxviz.explaining.methods import METHODS, Explaining, check_methods
+from onnxviz.explaining.methods import METHODS, Explaining, Heat, check_methods
 from onnxviz.explaining.network import Network
 from onnxviz.explaining.outlet import ExplainRecord, ExplanationFolder
 from onnxviz.explaining.target import Target, class_targets, output_target, unit_target
@@ -135,6 +137,7 @@ def explanations(
         method, start = METHODS[name], time.perf_counter()
         try:
             heats = method.make(work)
+            _check_numbers(work.targets, heats)
         except UnsupportedError as error:
             refused.append(error)
             observer.noted(f"{name} is left out: {error}")
@@ -149,6 +152,21 @@ def explanations(
     if not found:
         raise refused[0]
     return found
+
+
+def _check_numbers(targets: Sequence[Target], heats: Sequence[Heat]) -> None:
+    """Refuse maps that cannot be drawn.
+
+    Raises:
+        UnsupportedError: One holds NaN or infinite numbers.
+    """
+    for target, heat in zip(targets, heats, strict=True):
+        lost = int(np.count_nonzero(~np.isfinite(heat.array)))
+        if lost:
+            raise UnsupportedError(
+                f"of the map of {target.name} {lost} of {heat.array.size} numbers are NaN or infinite: "
+                "`onnxviz view` counts them layer by layer"
+            )
 
 
 def _values(network: Network, targets: Sequence[Target]) -> list[float]:

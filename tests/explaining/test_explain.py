@@ -259,3 +259,18 @@ def test_of_several_pictures_one_that_has_no_explanation_is_left_out(
     ((source, error),) = record.failures
     assert source == str(paths[1])
     assert error.startswith("black: the gradient of class 0 is 0 everywhere")
+
+
+@pytest.mark.parametrize("method", ["gradcam", "eigencam", "smoothgrad", "integrated", "occlusion", "rise"])
+def test_maps_with_nan_are_not_drawn_as_zeros(scoring_model: Path, picture: np.ndarray, method: str) -> None:
+    proto = onnx.load(scoring_model)
+    bias = next(tensor for tensor in proto.graph.initializer if tensor.name == "b")
+    bias.CopyFrom(onnx.numpy_helper.from_array(np.array([np.nan, 0], np.float32), "b"))
+    # Without the Relu, which onnxruntime lets NaN pass or not by the machine.
+    proto.graph.node[2].input[0] = "c"
+    del proto.graph.node[1]
+    scores = next(tensor for tensor in proto.graph.initializer if tensor.name == "s")
+    scores.CopyFrom(onnx.numpy_helper.from_array(np.array([[np.nan, 1]] * 3, np.float32), "s"))
+    onnx.save(proto, scoring_model)
+    with pytest.raises(UnsupportedError, match=r"of the map of class 0 .* numbers are NaN or infinite"):
+        explained(onnxviz.open(scoring_model), picture, method, 0, masks=4, samples=2)
