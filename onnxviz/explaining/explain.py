@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from onnxviz.classes.classes import read_labels
+from onnxviz.classes.classes import class_outputs, read_labels, unfit
 from onnxviz.draw.palette import find_theme
 from onnxviz.errors import InputError, UnsupportedError
 from onnxviz.explaining.explain_options import ExplainOptions
@@ -95,11 +95,14 @@ def labels_of(model: Model, options: ExplainOptions) -> tuple[str, ...] | None:
     """Return the names of the classes: those that are given, else the model's own, None where it has none.
 
     Raises:
-        InputError: The file cannot be read.
+        InputError: The file cannot be read, or the names that are given fit no output.
     """
-    if isinstance(options.labels, Path):
-        return read_labels(options.labels)
-    return options.labels if options.labels is not None else model_labels(model.metadata)
+    if options.labels is None:
+        return model_labels(model.metadata)
+    given = read_labels(options.labels) if isinstance(options.labels, Path) else options.labels
+    if not class_outputs(model, (), given, asked=True) and class_outputs(model, (), None, asked=True):
+        raise unfit(given, {spec.name: model.types.get(spec.name, spec).shape for spec in model.outputs})
+    return given
 
 
 def targets_of(network: Network, options: ExplainOptions, labels: tuple[str, ...] | None) -> tuple[Target, ...]:

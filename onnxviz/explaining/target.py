@@ -74,6 +74,7 @@ def class_targets(network: Network, wanted: str | int, labels: tuple[str, ...] |
 
     Raises:
         NoMatchError: The model has no output of class scores, or no such class.
+        UsageError: The strongest 0 are asked for.
     """
     model = network.model
     outputs = class_outputs(model, (), labels, asked=True)
@@ -99,6 +100,8 @@ def _class_indices(wanted: str | int, scores: Array, names: Sequence[str] | None
     text = str(wanted)
     top = re.fullmatch(r"top(\d+)", text)
     if top is not None:
+        if int(top[1]) == 0:
+            raise UsageError("top0 names no class: top1 is the strongest")
         return [int(index) for index in np.argsort(-scores, kind="stable")[: min(int(top[1]), count)]]
     if text.isdecimal():
         if int(text) >= count:

@@ -130,6 +130,7 @@ def test_a_deconvnet_needs_a_max_pool(scoring: onnxviz.Model, picture: np.ndarra
         ("conv#5", NoMatchError, "'conv' has 2 channels, counted from 0: there is no 5"),
         ("conv#0@9,9", NoMatchError, "has no place 9,9: its maps are 4x4"),
         ("conv#x", UsageError, "a unit is LAYER#CHANNEL"),
+        ("top0", UsageError, "top0 names no class"),
         ("conv#1@2,", UsageError, "a unit is LAYER#CHANNEL"),
         ("shares[1,]", UsageError, "a place of an output is NAME"),
         ("conw#0", NoMatchError, "conw"),
@@ -274,3 +275,10 @@ def test_maps_with_nan_are_not_drawn_as_zeros(scoring_model: Path, picture: np.n
     onnx.save(proto, scoring_model)
     with pytest.raises(UnsupportedError, match=r"of the map of class 0 .* numbers are NaN or infinite"):
         explained(onnxviz.open(scoring_model), picture, method, 0, masks=4, samples=2)
+
+
+def test_labels_that_fit_no_output_are_said(scoring: onnxviz.Model, picture: np.ndarray, tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("cat\ndog\n")
+    with pytest.raises(InputError, match="the labels name 2 classes, and no output is a vector of so many"):
+        explained(scoring, picture, "gradient", 1, labels=tmp_path / "names.txt")
+    assert explained(scoring, picture, "gradient", "dog", labels=("cat", "dog", "owl")).target.index == 1
