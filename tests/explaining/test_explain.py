@@ -282,3 +282,16 @@ def test_labels_that_fit_no_output_are_said(scoring: onnxviz.Model, picture: np.
     with pytest.raises(InputError, match="the labels name 2 classes, and no output is a vector of so many"):
         explained(scoring, picture, "gradient", 1, labels=tmp_path / "names.txt")
     assert explained(scoring, picture, "gradient", "dog", labels=("cat", "dog", "owl")).target.index == 1
+
+
+def test_rise_of_an_input_in_bytes_is_that_of_the_same_numbers(scoring_model: Path, picture: np.ndarray) -> None:
+    wanted = explained(onnxviz.open(scoring_model), picture, "rise", 1, masks=200).array
+    proto = onnx.load(scoring_model)
+    proto.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.UINT8
+    proto.graph.node.insert(0, onnx.helper.make_node("Cast", ["image"], ["whole"], to=onnx.TensorProto.FLOAT))
+    proto.graph.node.insert(1, onnx.helper.make_node("Div", ["whole", "most"], ["share"]))
+    proto.graph.initializer.append(onnx.numpy_helper.from_array(np.array(255, np.float32), "most"))
+    proto.graph.node[2].input[0] = "share"
+    onnx.save(proto, scoring_model)
+    found = onnxviz.open(scoring_model).explain(Image.fromarray(picture), method="rise", target=1, masks=200)
+    np.testing.assert_allclose(found.array, wanted, atol=0.002)
