@@ -163,5 +163,5 @@ def target_lines(one: Explanation) -> list[str]:
     target = one.target
     lines = [f"class {target.index}"] if target.kind == "class" else []
     if target.score is not None and target.score != one.value:
-        lines.append(f"{number_text(target.score)} after the softmax")
+        lines.append(f"{number_text(target.score)} at the output")
     return [*lines, f"value {number_text(one.value)}"]

@@ -16,6 +16,7 @@ from onnxviz.draw.explanation_sheet import SheetRow, draw_explanations
 from onnxviz.draw.heat import stretched
 from onnxviz.draw.style import Drawing
 from onnxviz.errors import InputError, NoMatchError, OutputError, UnsupportedError, UsageError
+from onnxviz.explaining.outlet import target_lines
 from onnxviz.results.observer import Observer
 
 PLAIN = {"feed": FeedOptions(preset="zero-one")}
@@ -295,3 +296,11 @@ def test_rise_of_an_input_in_bytes_is_that_of_the_same_numbers(scoring_model: Pa
     onnx.save(proto, scoring_model)
     found = onnxviz.open(scoring_model).explain(Image.fromarray(picture), method="rise", target=1, masks=200)
     np.testing.assert_allclose(found.array, wanted, atol=0.002)
+
+
+def test_the_score_behind_a_sigmoid_is_not_called_a_softmax(scoring_model: Path, picture: np.ndarray) -> None:
+    proto = onnx.load(scoring_model)
+    proto.graph.node[-1].op_type = "Sigmoid"
+    onnx.save(proto, scoring_model)
+    found = explained(onnxviz.open(scoring_model), picture, "gradient", 1)
+    assert target_lines(found) == ["class 1", "0.599 at the output", "value 0.4"]
