@@ -100,7 +100,8 @@ def _mask(draw: np.random.Generator, height: int, width: int) -> Array:
 def _mixed(array: Array, fill: Array, mask: Array) -> Array:
     """Return the input where a mask is 1 and the fill where it is 0, in the input's dtype."""
     if array.dtype.kind in "iu":  # pixels of a byte each: a share of 0.5 is not one of them
-        return np.rint(mask * array + (1 - mask) * fill).astype(array.dtype)
+        whole: Array = np.rint(mask * array + (1 - mask) * fill).astype(array.dtype)
+        return whole
     mixed: Array = fill + mask.astype(array.dtype) * (array - fill)
     return mixed
 
