@@ -304,3 +304,17 @@ def test_the_score_behind_a_sigmoid_is_not_called_a_softmax(scoring_model: Path,
     onnx.save(proto, scoring_model)
     found = explained(onnxviz.open(scoring_model), picture, "gradient", 1)
     assert target_lines(found) == ["class 1", "0.599 at the output", "value 0.4"]
+
+
+def test_of_a_batch_every_input_gives_its_first_item(scoring_model: Path, picture: np.ndarray) -> None:
+    proto = onnx.load(scoring_model)
+    more = onnx.helper.make_tensor_value_info("more", onnx.TensorProto.FLOAT, ["N", 1])
+    proto.graph.input.append(more)
+    proto.graph.node[-1].input[0] = "both"
+    proto.graph.node.insert(5, onnx.helper.make_node("Concat", ["logits", "more"], ["both"], axis=1))
+    proto.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 4
+    onnx.save(proto, scoring_model)
+    batch = np.stack([picture, picture]).transpose(0, 3, 1, 2).astype(np.float32) / 255
+    fed = {"image": batch, "more": np.zeros((2, 1), np.float32)}
+    found = onnxviz.open(scoring_model).explain(fed, method="gradient", target=1)
+    np.testing.assert_allclose(found.array, GREEN * 2 / 16, rtol=1e-6)
