@@ -23,9 +23,9 @@ def gradcam(maps: Array, gradient: Array) -> Array:
 def gradcam_plus_plus(maps: Array, gradient: Array) -> Array:
     """Weigh positive gradients more where few places of a map have them (Chattopadhay et al. 2018, arXiv:1710.11063,
     equation 19; the second and third derivatives as powers of the first, as for an exponential of the score)."""
-    square, cube = gradient**2, gradient**3
-    below = 2 * square + maps.sum((1, 2), keepdims=True) * cube
-    share = np.where(square > 0, square / np.where(np.abs(below) > _TINY, below, 1.0), 0.0)
+    # g^2 / (2 g^2 + S g^3), divided by g^2: a square of a small gradient is no longer a number of float32.
+    below = 2 + maps.sum((1, 2), keepdims=True) * gradient
+    share = 1 / np.where(np.abs(below) > _TINY, below, 1.0)
     weights = (share * np.maximum(gradient, 0)).sum((1, 2), keepdims=True)
     return _positive((weights * maps).sum(0))
 

@@ -56,7 +56,7 @@ def rise(network: Network, targets: Sequence[Target], axes: tuple[int, int], mas
         shown = np.stack([_mask(draw, height, width) for _ in range(min(_AT_A_TIME, masks - start))])
         shape = [1] * array.ndim
         shape[axes[0]], shape[axes[1]] = height, width
-        variants = (fill + mask.reshape(shape).astype(array.dtype) * (array - fill) for mask in shown)
+        variants = (_mixed(array, fill, mask.reshape(shape)) for mask in shown)
         heat += np.einsum("tn,nhw->thw", _numbers(network, targets, variants), shown)
     heat /= masks * 0.5
     return [np.maximum(one - np.percentile(one, 5), 0).astype(np.float32) for one in heat]
@@ -95,6 +95,15 @@ def _mask(draw: np.random.Generator, height: int, width: int) -> Array:
     down = (np.arange(height) + draw.random() * height / _CELLS) * _CELLS / height
     across = (np.arange(width) + draw.random() * width / _CELLS) * _CELLS / width
     return _between(_between(cells, down).T, across).T
+
+
+def _mixed(array: Array, fill: Array, mask: Array) -> Array:
+    """Return the input where a mask is 1 and the fill where it is 0, in the input's dtype."""
+    if array.dtype.kind in "iu":  # pixels of a byte each: a share of 0.5 is not one of them
+        whole: Array = np.rint(mask * array + (1 - mask) * fill).astype(array.dtype)
+        return whole
+    mixed: Array = fill + mask.astype(array.dtype) * (array - fill)
+    return mixed
 
 
 def _between(rows: Array, places: Array) -> Array:

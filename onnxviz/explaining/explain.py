@@ -9,12 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from onnxviz.classes.classes import read_labels
+import numpy as np
+
+from onnxviz.classes.classes import class_outputs, read_labels, unfit
 from onnxviz.draw.palette import find_theme
-from onnxviz.errors import UnsupportedError
+from onnxviz.errors import InputError, UnsupportedError
 from onnxviz.explaining.explain_options import ExplainOptions
 from onnxviz.explaining.explanation import Explanation
-from onnxviz.explaining.methods import METHODS, Explaining, check_methods
+from onnxviz.explaining.methods import METHODS, Explaining, Heat, check_methods
 from onnxviz.explaining.network import Network
 from onnxviz.explaining.outlet import ExplainRecord, ExplanationFolder
 from onnxviz.explaining.target import Target, class_targets, output_target, unit_target
@@ -38,9 +40,9 @@ def explain(
     """Explain a model's answers on its inputs: a sheet, a picture for each method and target, and `explain.json`.
 
     Raises:
-        InputError: No input can be used, or one is not a picture.
+        InputError: No input can be used, or of several none can be explained.
         NoMatchError: There is no such class, unit or layer.
-        UnsupportedError: None of the methods can be used, with the reason of the first.
+        UnsupportedError: None of the methods can be used on the only input, or it is not a picture.
         OutputError: The folder exists and onnxviz did not make it.
         RunError: onnxruntime is missing or fails.
     """
@@ -58,7 +60,12 @@ def explain(
 
         def work(feed: Feed) -> None:
             observer.started(feed, len(options.methods), 0)
-            found = explanations(Network(model, feed, options.run), options, labels, observer)
+            try:
+                found = explanations(Network(model, feed, options.run), options, labels, observer)
+            except UnsupportedError as error:
+                if not given.several:
+                    raise
+                raise InputError(f"{feed.stem}: {error}") from error  # others may be explained: this one is left out
             folder.add(feed, given.place if given.several else None, found)
             observer.scanned()
 
@@ -88,11 +95,14 @@ def labels_of(model: Model, options: ExplainOptions) -> tuple[str, ...] | None:
     """Return the names of the classes: those that are given, else the model's own, None where it has none.
 
     Raises:
-        InputError: The file cannot be read.
+        InputError: The file cannot be read, or the names that are given fit no output.
     """
-    if isinstance(options.labels, Path):
-        return read_labels(options.labels)
-    return options.labels if options.labels is not None else model_labels(model.metadata)
+    if options.labels is None:
+        return model_labels(model.metadata)
+    given = read_labels(options.labels) if isinstance(options.labels, Path) else options.labels
+    if not class_outputs(model, (), given, asked=True) and class_outputs(model, (), None, asked=True):
+        raise unfit(given, {spec.name: model.types.get(spec.name, spec).shape for spec in model.outputs})
+    return given
 
 
 def targets_of(network: Network, options: ExplainOptions, labels: tuple[str, ...] | None) -> tuple[Target, ...]:
@@ -130,6 +140,7 @@ def explanations(
         method, start = METHODS[name], time.perf_counter()
         try:
             heats = method.make(work)
+            _check_numbers(work.targets, heats)
         except UnsupportedError as error:
             refused.append(error)
             observer.noted(f"{name} is left out: {error}")
@@ -144,6 +155,21 @@ def explanations(
     if not found:
         raise refused[0]
     return found
+
+
+def _check_numbers(targets: Sequence[Target], heats: Sequence[Heat]) -> None:
+    """Refuse maps that cannot be drawn.
+
+    Raises:
+        UnsupportedError: One holds NaN or infinite numbers.
+    """
+    for target, heat in zip(targets, heats, strict=True):
+        lost = int(np.count_nonzero(~np.isfinite(heat.array)))
+        if lost:
+            raise UnsupportedError(
+                f"of the map of {target.name} {lost} of {heat.array.size} numbers are NaN or infinite: "
+                "`onnxviz view` counts them layer by layer"
+            )
 
 
 def _values(network: Network, targets: Sequence[Target]) -> list[float]:

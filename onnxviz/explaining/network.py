@@ -46,7 +46,7 @@ class Network:
             feed: the inputs of one run.
             run: the device and how it runs; its `threads` are variants at a time, 0 means one a core.
         """
-        self.model, self.feed = model, feed
+        self.model, self.feed = model, _first_items(model, feed)
         self.input = feed.main.name
         self.array: Array = feed.arrays[self.input][:1]
         options = run or RunOptions()
@@ -107,6 +107,16 @@ class Network:
     def executor(self) -> Executor:
         """Return what runs a graph of this model again and again."""
         return self.model.inference.executor(self._options, keep=True)
+
+
+def _first_items(model: Model, feed: Feed) -> Feed:
+    """Return a feed with the first item alone of every input whose batch is that of the main one, if it is free."""
+    batches = {spec.name: spec.shape[0] for spec in model.inputs if spec.shape}
+    batch = batches.get(feed.main.name)
+    if not isinstance(batch, str):
+        return feed
+    arrays = {name: array[:1] if batches.get(name) == batch else array for name, array in feed.arrays.items()}
+    return replace(feed, arrays=arrays)
 
 
 def _filled(variant: Array, size: int) -> Array:

@@ -17,6 +17,7 @@ from onnxviz.draw.explanation_sheet import SheetColumn, SheetHead, SheetRow, dra
 from onnxviz.errors import OutputError
 from onnxviz.explaining.explain_options import ExplainOptions
 from onnxviz.explaining.explanation import Explanation
+from onnxviz.explaining.target import Target
 from onnxviz.feed.feed import Feed
 from onnxviz.files import making_folder, safe_name, writing
 from onnxviz.model import Model
@@ -133,16 +134,16 @@ class ExplanationFolder:
 
     def _sheet(self, feed: Feed, found: Sequence[Explanation]) -> Any:
         methods = list(dict.fromkeys(one.method for one in found))
-        by_target: dict[str, dict[str, Explanation]] = {}
+        by_target: dict[Target, dict[str, Explanation]] = {}  # two classes may have one name
         for one in found:
-            by_target.setdefault(one.target.name, {})[one.method] = one
+            by_target.setdefault(one.target, {})[one.method] = one
         firsts = {one.method: one for one in reversed(found)}
         columns = [SheetColumn(name, made_of(firsts[name]), firsts[name].says) for name in methods]
         rows = []
-        for name, made in by_target.items():
+        for target, made in by_target.items():
             some = next(iter(made.values()))
             pictures = [made[method].drawn(self._options.theme) if method in made else None for method in methods]
-            rows.append(SheetRow(name, target_lines(some), pictures))
+            rows.append(SheetRow(target.name, target_lines(some), pictures))
         source = ", ".join(Path(fed.source).name for fed in feed.fed)
         head = SheetHead(f"Why? {feed.stem}", f"{self._model.file.origin.name}  ·  {source}", found[0].picture)
         return draw_explanations(head, columns, rows, self._options.theme, self._options.font)
@@ -162,5 +163,5 @@ def target_lines(one: Explanation) -> list[str]:
     target = one.target
     lines = [f"class {target.index}"] if target.kind == "class" else []
     if target.score is not None and target.score != one.value:
-        lines.append(f"{number_text(target.score)} after the softmax")
+        lines.append(f"{number_text(target.score)} at the output")
     return [*lines, f"value {number_text(one.value)}"]

@@ -21,6 +21,10 @@ SATURATING = frozenset({"Softmax", "LogSoftmax", "Sigmoid", "HardSigmoid", "Tanh
 """Operators that have gradient 0, or nearly, where they are at an end: what they read is explained in their place."""
 
 
+_PASSING = frozenset({"Cast", "Identity"})
+_NUMBERS = r"\s*\d+\s*(?:,\s*\d+\s*)*"
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """One number for each item of a batch.
@@ -70,6 +74,7 @@ def class_targets(network: Network, wanted: str | int, labels: tuple[str, ...] |
 
     Raises:
         NoMatchError: The model has no output of class scores, or no such class.
+        UsageError: The strongest 0 are asked for.
     """
     model = network.model
     outputs = class_outputs(model, (), labels, asked=True)
@@ -95,6 +100,8 @@ def _class_indices(wanted: str | int, scores: Array, names: Sequence[str] | None
     text = str(wanted)
     top = re.fullmatch(r"top(\d+)", text)
     if top is not None:
+        if int(top[1]) == 0:
+            raise UsageError("top0 names no class: top1 is the strongest")
         return [int(index) for index in np.argsort(-scores, kind="stable")[: min(int(top[1]), count)]]
     if text.isdecimal():
         if int(text) >= count:
@@ -112,12 +119,17 @@ def _class_indices(wanted: str | int, scores: Array, names: Sequence[str] | None
 
 
 def before(graph: Graph, value: str) -> str:
-    """Return what the saturating operators at the end read, from which a value is made; else the value itself."""
-    node = graph.producers.get(value)
-    while node is not None and node.op in SATURATING and node.reads[0] in graph.producers:
+    """Return what the saturating operators at the end read, from which a value is made; else the value itself.
+
+    A Cast or Identity may stand between: a model in float16 often casts its shares to float32.
+    """
+    found, node = value, graph.producers.get(value)
+    while node is not None and node.op in SATURATING | _PASSING and node.reads[0] in graph.producers:
         value = node.reads[0]
+        if node.op in SATURATING:
+            found = value
         node = graph.producers.get(value)
-    return value
+    return found
 
 
 def unit_target(network: Network, text: str) -> Target:
@@ -129,7 +141,7 @@ def unit_target(network: Network, text: str) -> Target:
         UsageError: The text does not name a unit.
         NoMatchError: There is no such layer, channel or place.
     """
-    found = re.fullmatch(r"(.+)#(\d+)(?:@([\d,\s]+))?", text)
+    found = re.fullmatch(rf"(.+)#(\d+)(?:@({_NUMBERS}))?", text)
     if found is None:
         raise UsageError(f"a unit is LAYER#CHANNEL, or LAYER#CHANNEL@Y,X, not {quoted(text)}")
     layer_name, channel, place = found[1], int(found[2]), found[3]
@@ -167,7 +179,7 @@ def output_target(network: Network, text: str) -> Target:
         UsageError: The text names no place.
         NoMatchError: There is no such output or place.
     """
-    found = re.fullmatch(r"(.+)\[([\d,\s]+)\]", text)
+    found = re.fullmatch(rf"(.+)\[({_NUMBERS})\]", text)
     if found is None:
         raise UsageError(
             f"a place of an output is NAME[I,J,...], an index for each axis behind the batch, not {quoted(text)}"

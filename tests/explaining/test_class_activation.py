@@ -49,3 +49,10 @@ def test_the_first_component_is_that_of_an_svd(channels: int) -> None:
     wanted = (left[:, 0] * sizes[0]).reshape(3, 4)
     wanted = wanted if wanted.max() >= -wanted.min() else -wanted
     np.testing.assert_allclose(CLASS_ACTIVATION["eigencam"](maps, maps), np.maximum(wanted, 0), atol=1e-5)
+
+
+def test_gradcam_plus_plus_of_a_small_gradient_is_half_of_its_sum() -> None:
+    # Where S g is small beside 2 each place has the share 1 / 2; the square of 1e-9 is below what float32 resolves.
+    small = np.full((2, 2, 2), 1e-9, np.float32)
+    found = CLASS_ACTIVATION["gradcam++"](MAPS, small)
+    np.testing.assert_allclose(found, 4 * 1e-9 / 2 * MAPS.sum(0), rtol=1e-6)

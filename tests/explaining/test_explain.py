@@ -6,13 +6,17 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 
 import onnxviz
 from onnxviz import ExplainOptions, FeedOptions
+from onnxviz.draw.explanation_sheet import SheetRow, draw_explanations
 from onnxviz.draw.heat import stretched
+from onnxviz.draw.style import Drawing
 from onnxviz.errors import InputError, NoMatchError, OutputError, UnsupportedError, UsageError
+from onnxviz.explaining.outlet import target_lines
 from onnxviz.results.observer import Observer
 
 PLAIN = {"feed": FeedOptions(preset="zero-one")}
@@ -127,6 +131,9 @@ def test_a_deconvnet_needs_a_max_pool(scoring: onnxviz.Model, picture: np.ndarra
         ("conv#5", NoMatchError, "'conv' has 2 channels, counted from 0: there is no 5"),
         ("conv#0@9,9", NoMatchError, "has no place 9,9: its maps are 4x4"),
         ("conv#x", UsageError, "a unit is LAYER#CHANNEL"),
+        ("top0", UsageError, "top0 names no class"),
+        ("conv#1@2,", UsageError, "a unit is LAYER#CHANNEL"),
+        ("shares[1,]", UsageError, "a place of an output is NAME"),
         ("conw#0", NoMatchError, "conw"),
         ("shares[9]", NoMatchError, "has no place 9: behind the batch it is 3"),
         ("share[0]", NoMatchError, "no output is called 'share'"),
@@ -140,8 +147,6 @@ def test_what_is_not_there_is_named(
 
 
 def test_a_fixed_batch_is_filled(scoring_model: Path, picture: np.ndarray) -> None:
-    import onnx
-
     proto = onnx.load(scoring_model)
     for info in (*proto.graph.input, *proto.graph.output):
         info.type.tensor_type.shape.dim[0].dim_value = 2
@@ -214,3 +219,102 @@ def test_covering_agrees_with_class_activation(bundled_model: Path, name: str) -
     one, other = (stretched(model.explain(source, method=how).array, (28, 28)) for how in ("gradcam", "occlusion"))
     ranks = [np.argsort(np.argsort(heat.ravel())) for heat in (one, other)]
     assert np.corrcoef(*ranks)[0, 1] > 0.25
+
+
+def test_two_classes_of_one_name_have_a_row_each(
+    scoring_model: Path, picture: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.fromarray(picture).save(tmp_path / "one.png")
+    rows = []
+
+    def draw(head: object, columns: object, found: list[SheetRow], *rest: object) -> Drawing:
+        rows.extend((row.name, row.lines[0]) for row in found)
+        return draw_explanations(head, columns, found, *rest)
+
+    monkeypatch.setattr("onnxviz.explaining.outlet.draw_explanations", draw)
+    options = ExplainOptions(methods=("gradcam",), labels=("crane", "crane", "cat"), target="top2", **PLAIN)
+    onnxviz.explain(scoring_model, [str(tmp_path / "one.png")], tmp_path / "why", options)
+    assert rows == [("crane", "class 1"), ("crane", "class 0")]
+
+
+@pytest.mark.parametrize("op", ["Cast", "Identity"])
+def test_the_score_before_a_softmax_is_found_behind_a_cast(scoring_model: Path, picture: np.ndarray, op: str) -> None:
+    proto = onnx.load(scoring_model)
+    kind = {"to": onnx.TensorProto.FLOAT} if op == "Cast" else {}
+    proto.graph.node.append(onnx.helper.make_node(op, ["shares"], ["end"], **kind))
+    proto.graph.output[0].name = "end"
+    onnx.save(proto, scoring_model)
+    found = explained(onnxviz.open(scoring_model), picture, "gradient", 1)
+    assert (found.target.value, found.target.output) == ("logits", "end")
+    np.testing.assert_allclose(found.array, GREEN * 2 / 16, rtol=1e-6)
+
+
+def test_of_several_pictures_one_that_has_no_explanation_is_left_out(
+    scoring_model: Path, picture: np.ndarray, tmp_path: Path
+) -> None:
+    paths = [tmp_path / "one.png", tmp_path / "black.png"]
+    for path, pixels in zip(paths, (picture, picture * 0), strict=True):
+        Image.fromarray(pixels).save(path)
+    options = ExplainOptions(methods=("gradient",), target=0, **PLAIN)
+    record = onnxviz.explain(scoring_model, [str(path) for path in paths], tmp_path / "why", options)
+    assert [run["name"] for run in record.document["runs"]] == ["one"]
+    ((source, error),) = record.failures
+    assert source == str(paths[1])
+    assert error.startswith("black: the gradient of class 0 is 0 everywhere")
+
+
+@pytest.mark.parametrize("method", ["gradcam", "eigencam", "smoothgrad", "integrated", "occlusion", "rise"])
+def test_maps_with_nan_are_not_drawn_as_zeros(scoring_model: Path, picture: np.ndarray, method: str) -> None:
+    proto = onnx.load(scoring_model)
+    bias = next(tensor for tensor in proto.graph.initializer if tensor.name == "b")
+    bias.CopyFrom(onnx.numpy_helper.from_array(np.array([np.nan, 0], np.float32), "b"))
+    # Without the Relu, which onnxruntime lets NaN pass or not by the machine.
+    proto.graph.node[2].input[0] = "c"
+    del proto.graph.node[1]
+    scores = next(tensor for tensor in proto.graph.initializer if tensor.name == "s")
+    scores.CopyFrom(onnx.numpy_helper.from_array(np.array([[np.nan, 1]] * 3, np.float32), "s"))
+    onnx.save(proto, scoring_model)
+    with pytest.raises(UnsupportedError, match=r"of the map of class 0 .* numbers are NaN or infinite"):
+        explained(onnxviz.open(scoring_model), picture, method, 0, masks=4, samples=2)
+
+
+def test_labels_that_fit_no_output_are_said(scoring: onnxviz.Model, picture: np.ndarray, tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("cat\ndog\n")
+    with pytest.raises(InputError, match="the labels name 2 classes, and no output is a vector of so many"):
+        explained(scoring, picture, "gradient", 1, labels=tmp_path / "names.txt")
+    assert explained(scoring, picture, "gradient", "dog", labels=("cat", "dog", "owl")).target.index == 1
+
+
+def test_rise_of_an_input_in_bytes_is_that_of_the_same_numbers(scoring_model: Path, picture: np.ndarray) -> None:
+    wanted = explained(onnxviz.open(scoring_model), picture, "rise", 1, masks=200).array
+    proto = onnx.load(scoring_model)
+    proto.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.UINT8
+    proto.graph.node.insert(0, onnx.helper.make_node("Cast", ["image"], ["whole"], to=onnx.TensorProto.FLOAT))
+    proto.graph.node.insert(1, onnx.helper.make_node("Div", ["whole", "most"], ["share"]))
+    proto.graph.initializer.append(onnx.numpy_helper.from_array(np.array(255, np.float32), "most"))
+    proto.graph.node[2].input[0] = "share"
+    onnx.save(proto, scoring_model)
+    found = onnxviz.open(scoring_model).explain(Image.fromarray(picture), method="rise", target=1, masks=200)
+    np.testing.assert_allclose(found.array, wanted, atol=0.002)
+
+
+def test_the_score_behind_a_sigmoid_is_not_called_a_softmax(scoring_model: Path, picture: np.ndarray) -> None:
+    proto = onnx.load(scoring_model)
+    proto.graph.node[-1].op_type = "Sigmoid"
+    onnx.save(proto, scoring_model)
+    found = explained(onnxviz.open(scoring_model), picture, "gradient", 1)
+    assert target_lines(found) == ["class 1", "0.599 at the output", "value 0.4"]
+
+
+def test_of_a_batch_every_input_gives_its_first_item(scoring_model: Path, picture: np.ndarray) -> None:
+    proto = onnx.load(scoring_model)
+    more = onnx.helper.make_tensor_value_info("more", onnx.TensorProto.FLOAT, ["N", 1])
+    proto.graph.input.append(more)
+    proto.graph.node[-1].input[0] = "both"
+    proto.graph.node.insert(5, onnx.helper.make_node("Concat", ["logits", "more"], ["both"], axis=1))
+    proto.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 4
+    onnx.save(proto, scoring_model)
+    batch = np.stack([picture, picture]).transpose(0, 3, 1, 2).astype(np.float32) / 255
+    fed = {"image": batch, "more": np.zeros((2, 1), np.float32)}
+    found = onnxviz.open(scoring_model).explain(fed, method="gradient", target=1)
+    np.testing.assert_allclose(found.array, GREEN * 2 / 16, rtol=1e-6)
