@@ -79,8 +79,8 @@ def number_text(value: float, digits: int = 3) -> str:
 def near(word: str, candidates: Iterable[str], most: int = 3) -> str:
     """Return `; near: ...` with the candidates that look like a word or contain it, or an empty text.
 
-    >>> near("vridis", ["viridis", "magma"])
-    '; near: `viridis`'
+    >>> near("vridis", ["viridis", "magma"]), near("cat", ["crate", "tiger cat"])
+    ('; near: `viridis`', '; near: `tiger cat`, `crate`')
     """
     if not word or len(word) > _LONGEST_COMPARED:
         return ""
@@ -90,8 +90,9 @@ def near(word: str, candidates: Iterable[str], most: int = 3) -> str:
         folded.setdefault(candidate.casefold(), candidate)
     folded.pop("", None)
     holding = sorted((name for name in folded if plain in name), key=len) if len(plain) > 2 else []
+    as_a_word = [name for name in holding if plain in name.replace(",", " ").split()]
     close = get_close_matches(plain, folded, n=most, cutoff=0.6)
-    found = list(dict.fromkeys((*close, *holding)))[:most]
+    found = list(dict.fromkeys((*as_a_word, *close, *holding)))[:most]
     return "; near: " + ", ".join(f"`{shown(folded[name])}`" for name in found) if found else ""
 
 

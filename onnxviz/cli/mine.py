@@ -124,7 +124,8 @@ def _report(mined: Mined, placed: str, *, json: bool, quiet: bool) -> None:
         units = sum(layer["channels"] for layer in document["layers"])
         dead = sum(layer["dead"] for layer in document["layers"])
         used = document["pictures"] - len(mined.failures)
-        say(f"{units:,} units of {len(mined)} layers over {used:,} pictures; {dead:,} are never above 0")
+        layers = f"{len(mined)} layer{'s' * (len(mined) != 1)}"
+        say(f"{units:,} units of {layers} over {used:,} picture{'s' * (used != 1)}; {dead:,} are never above 0")
         say(f"contact sheets, units.csv, units.npz and mine.json are in {mined.folder}")
 
 

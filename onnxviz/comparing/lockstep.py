@@ -6,13 +6,14 @@ A's values are held until B's of the same layer came and until the layers of B t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from onnxviz.comparing.axes import as_other, in_layout
 from onnxviz.comparing.compared_model import ComparedModel, Held
 from onnxviz.comparing.matching.matches import Pair
 from onnxviz.comparing.own_errors import OwnErrors
+from onnxviz.errors import ExecutionError
 from onnxviz.feed.feed import Feed
 from onnxviz.layout import Array
 
@@ -147,13 +148,26 @@ class _Run:
             return
         ready, self._ready, self._ready_bytes = self._ready, [], 0
         values = {place: held.array for place, held in self._held_a.items()}
-        for place, held in self._own.run(ready, values, self._feed.arrays):
-            found = self._aligned(place, held)
-            if found is not None:
-                self._visitor.own(place, *found)
+        self._run_own(ready, values, self._own)
         del values
         for place in ready:
             self._let_go(self._own.needs[place] | {place})
+
+    def _run_own(self, places: Sequence[int], values: Mapping[int, Array], own: OwnErrors) -> None:
+        """Run layers of B on A's values together; where that fails each alone, so that it is known which cannot."""
+        left = list(places)
+        try:
+            for place, held in own.run(places, values, self._feed.arrays):
+                left.remove(place)
+                found = self._aligned(place, held)
+                if found is not None:
+                    self._visitor.own(place, *found)
+        except ExecutionError:
+            if len(left) == 1:
+                self._visitor.missing(left[0], "its own error is not known: B's layer does not take A's values")
+                return
+            for place in left:
+                self._run_own([place], values, own)
 
     def _let_go(self, places: Sequence[int] | frozenset[int] | set[int]) -> None:
         for place in places:

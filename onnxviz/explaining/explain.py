@@ -133,43 +133,65 @@ def explanations(
     work = Explaining(network, targets_of(network, options, labels), options)
     if picture is None or not work.axes:
         raise UnsupportedError("explanations are drawn over a picture: the input is not one")
-    values = _values(network, work.targets)
+    values = dict(zip(work.targets, _values(network, work.targets), strict=True))
     found: list[Explanation] = []
-    refused: list[UnsupportedError] = []
+    refused: list[str] = []
     for name in dict.fromkeys(options.methods):
-        method, start = METHODS[name], time.perf_counter()
-        try:
-            heats = method.make(work)
-            _check_numbers(work.targets, heats)
-        except UnsupportedError as error:
-            refused.append(error)
-            observer.noted(f"{name} is left out: {error}")
-            continue
+        method, start, before = METHODS[name], time.perf_counter(), len(refused)
+        heats = _heats(name, work, refused)
         seconds = time.perf_counter() - start
         found += [
             Explanation(
-                name, target, value, heat.array, heat.layer, heat.settings, method.says, method.look, picture, seconds
+                name,
+                target,
+                values[target],
+                heat.array,
+                heat.layer,
+                heat.settings,
+                method.says,
+                method.look,
+                picture,
+                seconds,
             )
-            for target, value, heat in zip(work.targets, values, heats, strict=True)
+            for target, heat in heats.items()
         ]
+        if not heats:
+            del refused[before + 1 :]  # the reason is the same for all targets
     if not found:
-        raise refused[0]
+        raise UnsupportedError(refused[0].partition(" is left out: ")[2])
+    for reason in refused:
+        observer.noted(reason)
     return found
 
 
-def _check_numbers(targets: Sequence[Target], heats: Sequence[Heat]) -> None:
-    """Refuse maps that cannot be drawn.
+def _heats(name: str, work: Explaining, refused: list[str]) -> dict[Target, Heat]:
+    """Return what a method makes of each target; of one that it can say nothing of the reason is added to `refused`."""
+    try:
+        heats = METHODS[name].make(work)
+        for target, heat in zip(work.targets, heats, strict=True):
+            _check_numbers(target, heat)
+        return dict(zip(work.targets, heats, strict=True))
+    except UnsupportedError as error:
+        if len(work.targets) == 1:
+            refused.append(f"{name} is left out: {error}")
+            return {}
+    return {target: heat for each in work.targets for target, heat in _heats(name, work.alone(each), refused).items()}
+
+
+def _check_numbers(target: Target, heat: Heat) -> None:
+    """Refuse a map that cannot be drawn.
 
     Raises:
-        UnsupportedError: One holds NaN or infinite numbers.
+        UnsupportedError: It holds NaN or infinite numbers, or is 0 everywhere.
     """
-    for target, heat in zip(targets, heats, strict=True):
-        lost = int(np.count_nonzero(~np.isfinite(heat.array)))
-        if lost:
-            raise UnsupportedError(
-                f"of the map of {target.name} {lost} of {heat.array.size} numbers are NaN or infinite: "
-                "`onnxviz view` counts them layer by layer"
-            )
+    lost = int(np.count_nonzero(~np.isfinite(heat.array)))
+    if lost:
+        raise UnsupportedError(
+            f"of the map of {target.name} {lost} of {heat.array.size} numbers are NaN or infinite: "
+            "`onnxviz view` counts them layer by layer"
+        )
+    if not heat.array.any():
+        raise UnsupportedError(f"the map of {target.name} is 0 everywhere: nothing here changes it")
 
 
 def _values(network: Network, targets: Sequence[Target]) -> list[float]:

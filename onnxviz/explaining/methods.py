@@ -48,6 +48,10 @@ class Explaining:
         self.network, self.targets, self.options = network, tuple(targets), options
         self._run: tuple[tuple[str, ...], ForwardRun] | None = None
 
+    def alone(self, target: Target) -> Explaining:
+        """Return the same for one of the targets."""
+        return Explaining(self.network, [target], self.options)
+
     @cached_property
     def map_layers(self) -> MapLayers:
         """The layers with maps."""
@@ -135,7 +139,7 @@ def _activation_map(name: str, work: Explaining, target: Target) -> Heat:
 
 
 def _map_layer(name: str, work: Explaining, target: Target) -> MapLayer:
-    """Return the layer that is asked for, else the last that tells of places, of `layercam` the last larger one."""
+    """Return the layer that is asked for, else the last whose places matter to the target; of `layercam` a larger one."""
     if work.options.layers is not None:
         return work.map_layers.named(work.options.layers, target.value)
     last = work.map_layers.last(target.value)

@@ -21,7 +21,7 @@ SATURATING = frozenset({"Softmax", "LogSoftmax", "Sigmoid", "HardSigmoid", "Tanh
 """Operators that have gradient 0, or nearly, where they are at an end: what they read is explained in their place."""
 
 
-_PASSING = frozenset({"Cast", "Identity"})
+_PASSING = frozenset({"Cast", "Identity", "QuantizeLinear", "DequantizeLinear"})
 _NUMBERS = r"\s*\d+\s*(?:,\s*\d+\s*)*"
 
 
@@ -121,7 +121,7 @@ def _class_indices(wanted: str | int, scores: Array, names: Sequence[str] | None
 def before(graph: Graph, value: str) -> str:
     """Return what the saturating operators at the end read, from which a value is made; else the value itself.
 
-    A Cast or Identity may stand between: a model in float16 often casts its shares to float32.
+    A Cast, an Identity or a quantiser may stand between: a model in float16 often casts its shares to float32.
     """
     found, node = value, graph.producers.get(value)
     while node is not None and node.op in SATURATING | _PASSING and node.reads[0] in graph.producers:

@@ -9,8 +9,8 @@ nodes from `y` on and writes, from `seed`, which stands for the gradient of `y`:
 
 1. A node is passed if it lies on a way from what is asked for (`wrt`) to the target; others need none.
 2. Where a value is read several times, its gradients are added.
-1. A node is passed if it lies on a way from what is asked for (`wrt`) to the target..
-   are cut to what is needed; weights are references into the file.
+3. What the backward model reads of the forward one is put out there (`saved`), or only its sizes (`shapes`). Both
+   models are cut to what is needed; weights are references into the file.
 4. Calls of functions and branches of Ifs are opened first, Loops laid out step by step (holder_opening.py).
 """
 

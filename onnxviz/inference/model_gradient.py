@@ -64,6 +64,7 @@ class ForwardRun:
     values: Mapping[str, Array]
     target: Array
     _gradient: ModelGradient
+    _made: Backward
 
     def backward(self, seed: Array | None = None) -> GradientArrays:
         """Return the gradients for a seed of the target's sizes; without one the sum of the target is differentiated.
@@ -139,11 +140,10 @@ class ModelGradient:
             made = self._for(fed)
             found = dict(self._forward_executor.run([self._pieces(made)[0]], fed.arrays))
         values = {**fed.arrays, **found}
-        return ForwardRun(values, values[made.target], self)
+        return ForwardRun(values, values[made.target], self, made)
 
     def _back(self, run: ForwardRun, seed: Array | None) -> GradientArrays:
-        made = self._made
-        assert made is not None
+        made = run._made
         given = np.ones_like(run.target) if seed is None else np.asarray(seed)
         if given.shape != run.target.shape:
             raise UsageError(f"the seed has the shape {given.shape}, and {self.target!r} has {run.target.shape}")
@@ -162,13 +162,14 @@ class ModelGradient:
 
     def _pieces(self, made: Backward) -> tuple[Piece, Piece]:
         """Return both models as onnxruntime takes them, the forward one with the values of `wrt` put out besides."""
-        if self._last_pieces is None or self._last_pieces[0] is not made:
+        last = self._last_pieces
+        if last is None or last[0] is not made:
             given = {spec.name for spec in made.forward.inputs}
             ends = [spec.name for spec in made.forward.outputs]
             ends += [value for value in made.wrt if value not in given]
             forward = cut(made.forward, list(dict.fromkeys(ends)), self._inference.types)
-            self._last_pieces = made, (piece_of(forward), piece_of(made.backward))
-        return self._last_pieces[1]
+            last = self._last_pieces = made, (piece_of(forward), piece_of(made.backward))
+        return last[1]
 
     def _serves(self, made: Backward, fed: Feed) -> bool:
         return Conditions(made.source, tuple(made.conditions), self._forward_executor).are(made.conditions, fed)

@@ -62,7 +62,9 @@ def _say(cutter: _Cutter, missing: int, observer: Observer) -> None:
             "pictures were run a second time"
         )
     if missing:
-        observer.noted(f"{missing:,} patches are grey: there was no other picture, or it can no longer be read")
+        observer.noted(
+            f"{missing:,} patches are grey: there were fewer pictures than patches, or one can no longer be read"
+        )
 
 
 Put = Callable[[int, Array, Array, npt.NDArray[np.uint8]], None]

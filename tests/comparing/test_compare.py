@@ -172,3 +172,26 @@ def test_a_sheet_is_drawn_in_both_themes(folder: Path) -> None:
 def test_models_can_be_given_opened(folder: Path) -> None:
     pair = [onnxviz.open(folder / name) for name in ("float.onnx", "int8.onnx")]
     assert compare(pair[0], pair[1], inputs(1)[0]).layers.keys() >= {"conv0", "fc"}
+
+
+def test_a_layer_that_cannot_take_as_values_has_no_own_error(tmp_path: Path) -> None:
+    weights = np.random.default_rng(5)
+    for name, channels in (("a", 4), ("b", 6)):
+        text = """<ir_version: 8, opset_import: ["": 17]> g (float[1,3,8,8] x) => (float[1,2] y) {
+            c = Conv <pads=[1,1,1,1]> (x, w) r = Relu (c) p = GlobalAveragePool (r) f = Flatten (p) y = Gemm (f, v) }"""
+        model = onnx.parser.parse_model(text)
+        shapes = {"w": (channels, 3, 3, 3), "v": (channels, 2)}
+        model.graph.initializer.extend(
+            onnx.numpy_helper.from_array(weights.standard_normal(shape).astype(np.float32), key)
+            for key, shape in shapes.items()
+        )
+        for node in model.graph.node:
+            node.name = node.output[0]
+        onnx.save(model, tmp_path / f"{name}.onnx")
+    x = weights.standard_normal((1, 3, 8, 8)).astype(np.float32)
+    found = compare(tmp_path / "a.onnx", tmp_path / "b.onnx", x)
+    remarks = {name: layer.remark for name, layer in found.layers.items()}
+    assert remarks["c"].startswith("the shapes differ")
+    assert found.layers["y"].own is None
+    assert found.layers["y"].overall is not None
+    assert "does not take A's values" in remarks["y"]
