@@ -139,7 +139,7 @@ def _activation_map(name: str, work: Explaining, target: Target) -> Heat:
 
 
 def _map_layer(name: str, work: Explaining, target: Target) -> MapLayer:
-    """Return the layer that is asked for, else the last whose places matter to the target; of `layercam` a larger one."""
+    """Return the layer that is asked for, else the last whose places matter; of `layercam` a larger one."""
     if work.options.layers is not None:
         return work.map_layers.named(work.options.layers, target.value)
     last = work.map_layers.last(target.value)
