@@ -11,6 +11,7 @@ import numpy as np
 from onnxviz.comparing.compared_layers import ComparedLayer
 from onnxviz.comparing.measures import Measures
 from onnxviz.draw.side_by_side import ErrorCurve, MapRows, SideBySide, draw_side_by_side
+from onnxviz.layout import Array
 from onnxviz.words import number_text
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from onnxviz.comparing.comparison_result import Comparison
 
 _ROWS = 6
+_LEAST_SHARE = 0.005
 
 
 def draw_sheet(comparison: Comparison, theme: str) -> Image:
@@ -101,16 +103,26 @@ def _maps(comparison: Comparison) -> MapRows | None:
         difference = np.abs(maps.b - maps.a)
     finite = difference[np.isfinite(difference)]
     reach = number_text(float(finite.max()) if finite.size else 0.0)
+    # A channel that hardly differs would be spread over all colours by its own last digits.
+    drawn = [place for place in range(len(maps.a)) if not place or maps.shares[place] >= _LEAST_SHARE]
     return MapRows(
         title=f"{maps.layer}: the channels that differ most, {100 * sum(maps.shares):.0f} % of {whose}; {scale}; "
         f"the difference about zero, to ±{reach}",
         names=("A", "B on A's values" if maps.is_own else "B", "B - A"),
         captions=[
-            f"#{channel}   {100 * share:.0f} %" for channel, share in zip(maps.channels, maps.shares, strict=True)
-        ][: len(maps.a)],
-        a=maps.a,
-        b=maps.b,
+            f"#{maps.channels[place]}   {100 * maps.shares[place]:.0f} %   {_range(maps.a[place], maps.b[place])}"
+            for place in drawn
+        ],
+        a=maps.a[drawn],
+        b=maps.b[drawn],
     )
+
+
+def _range(a: Array, b: Array) -> str:
+    """Return the least and the greatest finite number of a channel of A and B."""
+    both = np.concatenate([a.reshape(-1), b.reshape(-1)])
+    both = both[np.isfinite(both)]
+    return f"{number_text(float(both.min()))} .. {number_text(float(both.max()))}" if both.size else ""
 
 
 def _decibels(measures: Measures) -> str:
