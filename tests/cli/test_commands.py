@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -836,7 +837,7 @@ def test_the_preview_is_the_overview_or_the_only_layer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shown: list[str] = []
-    monkeypatch.setattr("onnxviz.cli.view.colours", lambda stream: "256")
+    monkeypatch.setattr(import_module("onnxviz.cli.view"), "colours", lambda stream: "256")
     monkeypatch.setattr("onnxviz.draw.preview.preview", lambda path, how: shown.append(path.name) or "")
     for selection in ("conv[0]", "conv[:2]"):
         done = onnxviz_command(

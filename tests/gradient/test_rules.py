@@ -133,8 +133,11 @@ def test_gradients_of_what_node_tests_leave_out(name: str) -> None:
         ).astype(np.float32)
         for info in model.graph.input
     }
-    for value in feed:
-        assert NODES.difference(model, feed, value, "y", generator) < 2e-3
+    try:
+        found = [NODES.difference(model, feed, value, "y", generator) for value in feed]
+    except NODES.UnjudgedError as error:
+        pytest.skip(f"the reference evaluator of this onnx is no judge: {error}")
+    assert max(found) < 2e-3
 
 
 def test_codes_are_passed_as_the_numbers_that_they_stand_for() -> None:
