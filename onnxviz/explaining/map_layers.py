@@ -11,6 +11,7 @@ from onnxviz.errors import NoMatchError, UnsupportedError, UsageError
 from onnxviz.explaining.network import Network
 from onnxviz.graph.cut import needed_nodes
 from onnxviz.graph.graph import Graph
+from onnxviz.graph.layers.layer import Layer
 from onnxviz.graph.operators.tokens import token_grids
 from onnxviz.graph.selection.choices import SelectionText
 from onnxviz.graph.shapes import fix_inputs, infer_types
@@ -20,6 +21,10 @@ from onnxviz.words import quoted
 
 _WITHIN_BLOCKS = frozenset({"dense", "attention"})
 """Kinds whose tokens are queries, keys or weights of a block; what blocks hand on are their sums and norms."""
+
+
+def _is_within(layer: Layer) -> bool:
+    return layer.kind in _WITHIN_BLOCKS or layer.op == "Softmax"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,7 @@ class MapLayers:
             value = layer.act if layer.act in values else layer.output
             if value in values and value != target:
                 made = self._map_layer(layer.name, value, layer.layout)
-                if made is not None and isinstance(made.layout, TokenGrid) and layer.kind in _WITHIN_BLOCKS:
+                if made is not None and isinstance(made.layout, TokenGrid) and _is_within(layer):
                     continue
                 if made is not None and made.size != (1, 1):
                     found.setdefault(value, made)
