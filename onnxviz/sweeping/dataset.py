@@ -11,6 +11,7 @@ import glob
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,7 @@ MOST_CLASSES = 100
 """Classes up to which their means are kept unless they are asked for: 8 bytes a class and channel in every result."""
 SHARD = 256
 """Pictures of a shard, unless the channels are very many."""
+_LISTINGS = ("view.json", "explain.json", "compare.json", "mine.json")
 CLASS_SOURCES = ("auto", "folder", "none")
 
 
@@ -177,7 +179,7 @@ def _found(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _below(folder: str) -> Iterator[str]:
-    """Yield the pictures and arrays below a folder; what is hidden is passed by."""
+    """Yield the pictures and arrays below a folder; what is hidden, and what onnxviz made, is passed by."""
     try:
         with os.scandir(folder) as entries:
             listed = sorted(entries, key=lambda entry: entry.name)
@@ -187,9 +189,19 @@ def _below(folder: str) -> Iterator[str]:
         if entry.name.startswith("."):
             continue
         if entry.is_dir():
-            yield from _below(entry.path)
+            if not _is_made(entry.path):
+                yield from _below(entry.path)
         elif _is_fed(entry.path):
             yield entry.path
+
+
+def _is_made(folder: str) -> bool:
+    """Return whether a folder holds the listing of a command: its pictures are drawn, and no part of a data set."""
+    for name in _LISTINGS:
+        with suppress(OSError), open(os.path.join(folder, name), "rb") as listing:  # noqa: PTH118, PTH123 - as above
+            if b'"onnxviz.' in listing.read(100):
+                return True
+    return False
 
 
 def _is_fed(path: str) -> bool:

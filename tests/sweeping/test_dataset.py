@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+import onnxviz
 from onnxviz.errors import InputError, UsageError
 from onnxviz.sweeping.dataset import find_dataset, shard_count
 
@@ -105,3 +107,11 @@ def test_texts_that_are_not_utf8(tmp_path):
     name = os.fsdecode(b"\xff.png")
     (tmp_path / name).touch()
     assert find_dataset([str(tmp_path)]).fingerprint
+
+
+def test_what_onnxviz_drew_is_no_part_of_a_data_set(tmp_path: Path, doubling_model: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    Image.new("L", (2, 2)).save(tmp_path / "photos" / "one.png")
+    onnxviz.view(doubling_model, str(tmp_path / "photos" / "one.png"), tmp_path / "photos" / "maps")
+    assert len(list((tmp_path / "photos" / "maps").glob("*.png"))) > 1
+    assert [Path(source).name for source in find_dataset([str(tmp_path / "photos")]).sources] == ["one.png"]
