@@ -218,7 +218,7 @@ class Model:
             changes: fields of `ExplainOptions`, such as `layers="conv[-1]"` or `samples=50`.
 
         Raises:
-            NoMatchError: There is no such class, unit or place.
+            NoMatchError: The model lacks the class, the unit or the place that is asked for.
             UnsupportedError: The method cannot be used on this model, or the input is not a picture.
         """
         from onnxviz.explaining.explain import explain_one

@@ -14,7 +14,7 @@ from onnxviz.cli.completion import complete_selection
 from onnxviz.cli.parameters import option
 from onnxviz.cli.terminal import say, speak_utf8
 
-_METHODS = (
+METHOD_NAMES = (
     "gradcam gradcam++ xgradcam hirescam layercam eigencam gradient gradient-input smoothgrad integrated guided "
     "deconvnet occlusion rise"
 )
@@ -25,7 +25,7 @@ def explain(
     *,
     inputs: parameters.InputFiles = None,
     method: Annotated[
-        str, option("--method", "Methods with commas between them, such as gradcam,rise.", "LIST", _METHODS)
+        str, option("--method", "Methods with commas between them, such as gradcam,rise.", "LIST", METHOD_NAMES)
     ] = "gradcam,layercam,smoothgrad,occlusion",
     target: Annotated[
         str, option("--class", "A class by name or number; top3: the strongest.", "CLASS", "top3")

@@ -64,7 +64,7 @@ def _fewer(a: Array, b: Array, axis: int | None) -> tuple[Array, Array]:
 class Values:
     """A's and B's values as `(C, N, H, W)`, float64 sums of them, and what several rules need.
 
-    Where there are no channels C is 1; where there is no space H and W are 1, and N has what is left.
+    Without a channel axis C is 1. Without axes of space H and W are 1, and N holds all that a channel has.
     """
 
     a: Array

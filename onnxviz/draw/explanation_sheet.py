@@ -41,12 +41,11 @@ class SheetRow:
 
 @dataclass(frozen=True, slots=True)
 class SheetHead:
-    """What stands above: the title, a line, the input as it was fed, and a note at the foot."""
+    """What stands above: the title, a line, and the input as it was fed."""
 
     title: str
     line: str
     picture: RgbPixels
-    notes: Sequence[str] = ()
 
 
 def draw_explanations(
@@ -57,8 +56,9 @@ def draw_explanations(
     step = width + _GAP
     left = MARGIN + _NAMES + step
     first = _HEAD + _TITLES
-    words = [f"{column.title}: {column.says}" for column in columns] + list(head.notes)
-    foot = first + len(rows) * (height + _GAP) + 16
+    pitch = max(height, 42 + _LINE * max(len(row.lines) for row in rows)) + _GAP
+    words = [f"{column.title}: {column.says}" for column in columns]
+    foot = first + len(rows) * pitch + 16
     page = Page(left + len(columns) * step - _GAP + MARGIN, foot + _LINE * len(words) + MARGIN, font)
     page.text(MARGIN, 42, head.title, 22, width=page.width - 2 * MARGIN)
     page.text(MARGIN, 64, head.line, 13, 175, width=page.width - 2 * MARGIN)
@@ -70,7 +70,7 @@ def draw_explanations(
     page.text(left - step, first - 9, "as fed", 12, 150, width=width)
     pasted = [(_fitted(Image.fromarray(head.picture), CELL), (left - step, first))]
     for number, row in enumerate(rows):
-        y = first + number * (height + _GAP)
+        y = first + number * pitch
         page.text(MARGIN, y + 18, row.name, 16, width=_NAMES - 20)
         for place, line in enumerate(row.lines):
             page.text(MARGIN, y + 38 + _LINE * place, line, 13, 165, width=_NAMES - 20)

@@ -5,13 +5,13 @@ They need no gradient, and say what the answer depends on in the sense of the co
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 
 import numpy as np
 
 from onnxviz.explaining.network import Network
-from onnxviz.explaining.target import Target
+from onnxviz.explaining.target import Target, numbers_of
 from onnxviz.layout import Array
 
 _CELLS = 7
@@ -33,7 +33,7 @@ def occlusion(
     falls = np.zeros((len(targets), height, width))
     covers = np.zeros((height, width))
     covered = (_covered(array, axes, corner, patch, fill) for corner in corners)
-    sound, *found = _numbers(network, targets, chain([array], covered)).T
+    sound, *found = numbers_of(network, targets, chain([array], covered)).T
     for (y, x), numbers in zip(corners, found, strict=True):
         falls[:, y : y + patch, x : x + patch] += (sound - numbers)[:, None, None]
         covers[y : y + patch, x : x + patch] += 1
@@ -57,16 +57,9 @@ def rise(network: Network, targets: Sequence[Target], axes: tuple[int, int], mas
         shape = [1] * array.ndim
         shape[axes[0]], shape[axes[1]] = height, width
         variants = (_mixed(array, fill, mask.reshape(shape)) for mask in shown)
-        heat += np.einsum("tn,nhw->thw", _numbers(network, targets, variants), shown)
+        heat += np.einsum("tn,nhw->thw", numbers_of(network, targets, variants), shown)
     heat /= masks * 0.5
     return [np.maximum(one - np.percentile(one, 5), 0).astype(np.float32) for one in heat]
-
-
-def _numbers(network: Network, targets: Sequence[Target], variants: Iterable[Array]) -> Array:
-    """Return the number of each target for each variant, (targets, N)."""
-    names = list(dict.fromkeys(target.value for target in targets))
-    values = dict(zip(names, network.values(names, variants), strict=True))
-    return np.stack([target.of(values[target.value]) for target in targets])
 
 
 def _starts(size: int, patch: int, stride: int) -> list[int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from onnxviz.explaining.explanation import Explanation
 from onnxviz.explaining.methods import METHODS, Explaining, Heat, check_methods
 from onnxviz.explaining.network import Network
 from onnxviz.explaining.outlet import ExplainRecord, ExplanationFolder
-from onnxviz.explaining.target import Target, class_targets, output_target, unit_target
+from onnxviz.explaining.target import Target, class_targets, numbers_of, output_target, unit_target
 from onnxviz.feed.feed import Feed
 from onnxviz.feed.preprocessing import model_labels
 from onnxviz.inputs import Inputs
@@ -41,7 +40,7 @@ def explain(
 
     Raises:
         InputError: No input can be used, or of several none can be explained.
-        NoMatchError: There is no such class, unit or layer.
+        NoMatchError: The model lacks the class, the unit or the layer that is asked for.
         UnsupportedError: None of the methods can be used on the only input, or it is not a picture.
         OutputError: The folder exists and onnxviz did not make it.
         RunError: onnxruntime is missing or fails.
@@ -77,7 +76,7 @@ def explain_one(model: Model, source: Any, method: str, target: str | int, optio
     """Explain one answer on one input; see `Model.explain`.
 
     Raises:
-        NoMatchError: There is no such class, unit or place.
+        NoMatchError: The model lacks the class, the unit or the place that is asked for.
         UnsupportedError: The method cannot be used, or the input is not a picture.
     """
     check_methods([method])
@@ -109,7 +108,7 @@ def targets_of(network: Network, options: ExplainOptions, labels: tuple[str, ...
     """Return what is explained on one input.
 
     Raises:
-        NoMatchError: There is no such class, unit or place.
+        NoMatchError: The model lacks the class, the unit or the place that is asked for.
     """
     if options.unit is not None:
         return (unit_target(network, options.unit),)
@@ -133,7 +132,8 @@ def explanations(
     work = Explaining(network, targets_of(network, options, labels), options)
     if picture is None or not work.axes:
         raise UnsupportedError("explanations are drawn over a picture: the input is not one")
-    values = dict(zip(work.targets, _values(network, work.targets), strict=True))
+    numbers = numbers_of(network, work.targets, [network.array])[:, 0].tolist()
+    values = dict(zip(work.targets, numbers, strict=True))
     found: list[Explanation] = []
     refused: list[str] = []
     for name in dict.fromkeys(options.methods):
@@ -192,9 +192,3 @@ def _check_numbers(target: Target, heat: Heat) -> None:
         )
     if not heat.array.any():
         raise UnsupportedError(f"the map of {target.name} is 0 everywhere: nothing here changes it")
-
-
-def _values(network: Network, targets: Sequence[Target]) -> list[float]:
-    names = list(dict.fromkeys(target.value for target in targets))
-    arrays = dict(zip(names, network.values(names, [network.array]), strict=True))
-    return [float(target.of(arrays[target.value])[0]) for target in targets]

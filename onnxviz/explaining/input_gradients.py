@@ -13,7 +13,7 @@ import numpy as np
 
 from onnxviz.errors import UnsupportedError
 from onnxviz.explaining.network import Network
-from onnxviz.explaining.target import Target
+from onnxviz.explaining.target import Target, numbers_of
 from onnxviz.feed.feed import Feed
 from onnxviz.layout import Array
 
@@ -99,7 +99,7 @@ def integrated_gradients(
     array = network.array
     start = np.broadcast_to(array.mean(axes, keepdims=True), array.shape).astype(array.dtype)
     way = (array - start)[0].astype(np.float64)
-    wanted = _differences(network, targets, start)
+    wanted = np.diff(numbers_of(network, targets, [start, array]))[:, 0]
     sums = _sums(network, targets, start, [0.0, 1.0]) / 2
     steps, shares = 32, list(np.arange(1, 32) / 32)
     while True:
@@ -110,13 +110,6 @@ def integrated_gradients(
             made = found.astype(np.float32)
             return [Integrated(one, steps, float(gap)) for one, gap in zip(made, gaps, strict=True)]
         steps, shares = 2 * steps, list(np.arange(1, 2 * steps, 2) / (2 * steps))
-
-
-def _differences(network: Network, targets: Sequence[Target], start: Array) -> Array:
-    """Return how much each target differs between the input and where the way begins, (targets,)."""
-    names = list(dict.fromkeys(target.value for target in targets))
-    values = dict(zip(names, network.values(names, [start, network.array]), strict=True))
-    return np.array([np.diff(target.of(values[target.value]))[0] for target in targets])
 
 
 def _sums(network: Network, targets: Sequence[Target], start: Array, shares: Sequence[float]) -> Array:

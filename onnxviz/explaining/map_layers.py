@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from onnxviz.draw.arrange import item_channels, token_maps
 from onnxviz.errors import NoMatchError, UnsupportedError, UsageError
 from onnxviz.explaining.network import Network
@@ -44,10 +46,11 @@ class MapLayer:
     size: tuple[int, int]
 
     def maps(self, array: Array) -> Array:
-        """Return the first item of the value, or of its gradient, as (C, H, W)."""
+        """Return the first item of the value, or of its gradient, as (C, H, W) of at least float32, to be summed."""
+        wide = array.astype(np.promote_types(array.dtype, np.float32), copy=False)
         if isinstance(self.layout, TokenGrid):
-            return token_maps(array, self.layout)[0]
-        return item_channels(array, self.layout)
+            return token_maps(wide, self.layout)[0]
+        return item_channels(wide, self.layout)
 
 
 class MapLayers:
@@ -56,8 +59,8 @@ class MapLayers:
     def __init__(self, network: Network) -> None:
         """Find the sizes and tokens of all values for what is fed."""
         self._model, self._input = network.model, network.input
-        fed = {name: array.shape for name, array in network.feed.arrays.items()}
-        graph = fix_inputs(self._model.graph, {**fed, network.input: network.array.shape})
+        fed = {name: array.shape for name, array in network.feed_of(network.array).arrays.items()}
+        graph = fix_inputs(self._model.graph, fed)
         self._types: Mapping[str, TensorSpec] = infer_types(graph)
         self._grids = token_grids(graph, self._types)
 

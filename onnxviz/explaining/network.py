@@ -55,8 +55,19 @@ class Network:
         self._opened: dict[tuple[str, ...], tuple[Executor, Piece]] = {}
         self._gradients: dict[tuple[str, ...], ModelGradient] = {}
 
-    def values(self, names: Sequence[str], variants: Iterable[Array]) -> list[Array]:
-        """Return values of the graph for variants of the input, (1, ...) each; every value is (variants, ...).
+    def values(self, names: Sequence[str]) -> list[Array]:
+        """Return values of the graph for the input, (1, ...) each.
+
+        Raises:
+            RunError: onnxruntime is missing or fails.
+        """
+        (found,) = self.picked(names, [self.array], lambda values: values)
+        return [found[name][:1] for name in names]
+
+    def picked(
+        self, names: Sequence[str], variants: Iterable[Array], pick: Callable[[Mapping[str, Array]], Made]
+    ) -> Iterator[Made]:
+        """Yield for each variant of the input, (1, ...), what is picked of values of the graph, which are let go.
 
         Raises:
             RunError: onnxruntime is missing or fails.
@@ -67,8 +78,7 @@ class Network:
             executor.prepare(piece)
             self._opened[key] = executor, piece
         executor, piece = self._opened[key]
-        found = list(self.each(variants, lambda fed: dict(executor.run([piece], fed.arrays))))
-        return [np.concatenate([values[name][:1] for values in found]) for name in names]
+        yield from self.each(variants, lambda fed: pick(dict(executor.run([piece], fed.arrays))))
 
     def each(self, variants: Iterable[Array], work: Callable[[Feed], Made]) -> Iterator[Made]:
         """Yield what some work makes of the feed of each variant, in the order of the variants.

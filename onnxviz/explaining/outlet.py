@@ -151,11 +151,9 @@ class ExplanationFolder:
 
 def made_of(one: Explanation) -> str:
     """Return what an explanation was made of and with, in a few words."""
-    parts = [one.layer] if one.layer else []
-    parts += [
-        f"{name} {number_text(value) if isinstance(value, float) else value}" for name, value in one.settings.items()
-    ]
-    return ", ".join(part.removeprefix("cells ") for part in parts if not part.startswith("seed")) or "input"
+    said = {name: number_text(value) if isinstance(value, float) else value for name, value in one.settings.items()}
+    parts = [value if name == "cells" else f"{name} {value}" for name, value in said.items() if name != "seed"]
+    return ", ".join(map(str, filter(None, (one.layer, *parts)))) or "input"
 
 
 def target_lines(one: Explanation) -> list[str]:

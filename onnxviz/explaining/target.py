@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -67,6 +67,13 @@ class Target:
         return (slice(None), *self.place)
 
 
+def numbers_of(network: Network, targets: Sequence[Target], variants: Iterable[Array]) -> Array:
+    """Return the number of each target for each variant of the input, (1, ...): (targets, variants)."""
+    names = list(dict.fromkeys(target.value for target in targets))
+    found = network.picked(names, variants, lambda values: [target.of(values[target.value])[0] for target in targets])
+    return np.array(list(found)).T
+
+
 def class_targets(network: Network, wanted: str | int, labels: tuple[str, ...] | None) -> tuple[Target, ...]:
     """Return the classes that are asked for: `top3`, an index, or a name.
 
@@ -83,7 +90,7 @@ def class_targets(network: Network, wanted: str | int, labels: tuple[str, ...] |
             "no output of the model holds class scores: name a unit, --unit LAYER#C, or a place of an output, --at"
         )
     value = outputs[0].value
-    scores = network.values([value], [network.array])[0][0]
+    scores = network.values([value])[0][0]
     if scores.ndim != 1:
         raise NoMatchError(f"{quoted(value)} does not hold a vector of class scores: --at names one place of an output")
     source = before(model.graph, value)
@@ -149,7 +156,7 @@ def unit_target(network: Network, text: str) -> Target:
     if len(choices) != 1 or choices[0].layer is None:
         raise UsageError(f"a unit is of one layer; {quoted(layer_name)} selects {len(choices)}")
     layer, value = choices[0].layer, choices[0].value
-    array = network.values([value], [network.array])[0]
+    array = network.values([value])[0]
     axis = channel_axis(layer.layout) if layer.layout and len(layer.layout) == array.ndim else None
     axis = axis if axis is not None else min(1, array.ndim - 1)
     if channel >= array.shape[axis]:
@@ -191,7 +198,7 @@ def output_target(network: Network, text: str) -> Target:
             f"no output is called {quoted(name)}{near(name, names)}: there are {listed(map(quoted, names))}"
         )
     value = before(network.model.graph, name)
-    shape = network.values([value], [network.array])[0].shape[1:]
+    shape = network.values([value])[0].shape[1:]
     if len(place) != len(shape) or any(index >= size for index, size in zip(place, shape, strict=True)):
         raise NoMatchError(
             f"{quoted(name)} has no place {found[2]}: behind the batch it is {'x'.join(map(str, shape))}"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-_FUSED = "onnxruntime fuses it of several operators: differentiate the model as it was before that"
+_FUSED = "onnxruntime made it of several operators: differentiate the model from before they were joined"
 _WHOLE = "it makes whole numbers or conditions, which have no slope"
 _FIXED = "what it makes does not depend on the numbers that it reads"
-_STEPS = "it holds a body that runs several times, which is not laid out step by step"
-_SEQUENCE = "it reads or makes a sequence, not an array"
+_STEPS = "its body runs several times, and only a body that runs once is followed"
+_SEQUENCE = "it works on sequences, and only arrays have a gradient"
 _PLACES = "its places depend on numbers, and no rule is written for them"
 _PACKED = "its weights lie several to a byte"
 _LOSS = "it is a loss of training"
@@ -45,6 +45,6 @@ DOMAIN_REASONS: Mapping[str, str] = {
     "com.microsoft.nchwc": _FUSED,
     "onnxviz": "it stands for a body in a flat graph, which is never run",
     "onnxviz.computed": "it stands for what a run computes, and is never run itself",
-    "ai.onnx.ml": "it is a classical model, such as trees, of which no rule is written",
+    "ai.onnx.ml": "it is a model such as trees, for which there is no rule",
 }
 """By a domain why none of its operators has a rule."""

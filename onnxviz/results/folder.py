@@ -47,7 +47,7 @@ class Folder:
         for option, path in {"": self.path, **beside}.items():
             if path is not None:
                 model.file.check_apart(path)
-                _refuse_to_replace(path, [*model.file.needed, *needed])
+                refuse_to_replace(path, [*model.file.needed, *needed])
                 if option and self.path.resolve() in path.resolve().parents:
                     raise OutputError(
                         f"{path} lies in {self.path}, which is replaced whole: give {option} another place"
@@ -113,7 +113,7 @@ def _listed(listing: Path, changed: int, size: int) -> frozenset[Path]:
     return frozenset(made)
 
 
-def _refuse_to_replace(target: Path, needed: Sequence[Path]) -> None:
+def refuse_to_replace(target: Path, needed: Sequence[Path]) -> None:
     """Refuse to write what is, or holds, the model or an input: it is replaced whole, and they would go with it."""
     for path in needed:
         # Not only what exists: a glob such as pictures/*.jpg is not a file, and means those in the folder.

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from onnxviz.cli.explain import METHOD_NAMES
+from onnxviz.explaining.methods import METHODS
 from tests.explaining.conftest import scoring_model
 
 __all__ = ["scoring_model"]
@@ -23,6 +25,10 @@ def folder(tmp_path: Path, scoring_model: Path, monkeypatch: pytest.MonkeyPatch)
     Image.fromarray(picture).save("one.png")
     Image.fromarray(picture[::-1]).save("two.png")
     return tmp_path
+
+
+def test_every_method_is_completed() -> None:
+    assert sorted(METHOD_NAMES.split()) == sorted(METHODS)
 
 
 ARGUMENTS = ("explain", "scoring.onnx", "one.png", "--preset", "zero-one")
