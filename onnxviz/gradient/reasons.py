@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-_FUSED = "onnxruntime made it of several operators: differentiate the model from before they were joined"
+_FUSED = "it joins several operators: differentiate the model from before they were joined, or its QDQ form"
 _WHOLE = "it makes whole numbers or conditions, which have no slope"
 _FIXED = "what it makes does not depend on the numbers that it reads"
 _STEPS = "its body runs several times, and only a body that runs once is followed"
