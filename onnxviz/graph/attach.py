@@ -250,13 +250,19 @@ class _Builder:
                 made = self._node("Transpose", [made], "items", perm=[items, *axes])
             rank = len(shape.sizes)
         else:
-            made, known, rank = self._pool(self._fold(read, shape, in_rows=False), wanted), "float32", 2
+            made, known, rank = self._pool(read, wanted), "float32", 2
         if known != dtype:
             made = self._node("Cast", [made], dtype, to=getattr(TensorProto, dtype.replace("float32", "float").upper()))
         return self._typed(made, dtype, rank) if made != read else read
 
-    def _pool(self, folded: str, wanted: Pooling) -> str:
-        if not wanted.shape.places:
+    def _pool(self, value: str, wanted: Pooling) -> str:
+        shape, spec = wanted.shape, self.known.get(value)
+        if wanted.pool == "mean" and shape.layout == "NCHW" and spec is not None and spec.dtype == "float32":
+            # onnxruntime lays the maps of convolutions in blocks, which this operator reads as they are.
+            pooled = self._node("GlobalAveragePool", [value], "mean")
+            return self._node("Flatten", [pooled], "row", axis=1)
+        folded = self._fold(value, shape, in_rows=False)
+        if not shape.places:
             return self._node("Identity", [folded], wanted.pool)
         return self._reduced({"mean": "ReduceMean", "max": "ReduceMax"}[wanted.pool], folded, 2, wanted.pool)
 
