@@ -22,6 +22,7 @@ from onnxviz.gradient.one_graph import GradientEnds, joined, with_ends
 from onnxviz.graph.cut import known_values
 from onnxviz.graph.graph import Graph
 from onnxviz.graph.shapes import infer_types
+from onnxviz.graph.topology import free_name
 from onnxviz.graph.upgrade import upgraded
 from onnxviz.layout import TensorSpec, TokenGrid, channel_axis, spatial_axes
 from onnxviz.model import Model
@@ -115,7 +116,8 @@ def heat_model(network: Network, shown: Explanation, layer: MapLayer | None) -> 
     graph = joined(made)
     types = infer_types(graph)
     emit = Emitter(Forward(graph, types), types[made.seed].dtype or "float32")
-    names = _free_name("class_index", graph), _free_name("heat", graph)
+    held = known_values(graph)
+    names = free_name("class_index", held), free_name("heat", held)
     item = next(spec for spec in network.model.inputs if spec.name == network.input)
     batch = (item.shape[0] if item.shape else None) or "batch"
     sources = [Signal(emit, name) for name in (wrt, made.outputs[wrt])]
@@ -170,8 +172,3 @@ def _token_maps(signal: Signal, grid: TokenGrid) -> Signal:
     flat = split.reshape([0, math.prod(grid.split[place] for place in channels), len(grid.cells)])
     tokens = [grid.cells.index(cell) for cell in range(math.prod(grid.grid))]
     return signal.emit.op("Gather", flat, signal.emit.ints(tokens), axis=2).reshape([0, 0, *grid.grid])
-
-
-def _free_name(name: str, graph: Graph) -> str:
-    held = known_values(graph)
-    return next(one for one in (name, *(f"{name}_{number}" for number in range(2, 99))) if one not in held)
