@@ -42,6 +42,9 @@ def explain(
     noise_seed: Annotated[int, option("--noise-seed", "The seed of noise and masks.", "N", min=0)] = 0,
     folder: Annotated[Path | None, option("-o --output", "The folder to make; else MODEL-INPUT-why.", "DIR")] = None,
     raw: Annotated[Path | None, option("--raw", "Store the arrays as well.", "FILE.npz")] = None,
+    export: Annotated[
+        Path | None, option("--export", "Write a model that puts out the heat of a class.", "FILE.onnx")
+    ] = None,
     theme: parameters.ThemeName = "dark",
     labels: parameters.Labels = None,
     feed: groups.FeedGroup,
@@ -76,6 +79,7 @@ def explain(
         seed=noise_seed,
         theme=theme,
         raw=raw,
+        export=export,
         feed=feed,
         run=run,
         fail_fast=fail_fast,
@@ -90,6 +94,8 @@ def explain(
     if not quiet:
         _say_targets(record.document)
         say(f"pictures are in {record.directory}")
+        if export is not None:
+            say(_exported(record.document["export"]))
     if record.failures:
         raise typer.Exit(4)
 
@@ -99,3 +105,11 @@ def _say_targets(document: Mapping[str, Any]) -> None:
         names = dict.fromkeys((one["target"], one["value"]) for one in run["explanations"])
         for name, value in names:
             say(f"{run['name']}: {name}  {value:.4g}")
+
+
+def _exported(made: Mapping[str, Any]) -> str:
+    where = f" at {made['layer']}" if made["layer"] else ""
+    return (
+        f"{made['file']} puts out {made['heat_output']!r}, {made['method']}{where}; it takes {made['class_input']!r}, "
+        "the number of a class (-1: the strongest)"
+    )

@@ -15,6 +15,7 @@ from onnxviz.draw.palette import find_theme
 from onnxviz.errors import InputError, UnsupportedError
 from onnxviz.explaining.explain_options import ExplainOptions
 from onnxviz.explaining.explanation import Explanation
+from onnxviz.explaining.exporting import check_export, exported_heat
 from onnxviz.explaining.methods import METHODS, Explaining, Heat, check_methods
 from onnxviz.explaining.network import Network
 from onnxviz.explaining.outlet import ExplainRecord, ExplanationFolder
@@ -47,6 +48,7 @@ def explain(
     """
     options, observer = options or ExplainOptions(), observer or Observer()
     check_methods(options.methods)
+    check_export(options)
     check_name(options.run.device)
     find_theme(options.theme)
     if not isinstance(model, Model):
@@ -55,21 +57,25 @@ def explain(
     given = Inputs(model, inputs, options.feed, failed=observer.failed, fail_fast=options.fail_fast)
     needed = [*paths_of(inputs), *(Path(one) for one in (options.labels, options.font) if isinstance(one, str | Path))]
     observer.planned(len(given.sources), 0, 1)
+    exported: list[dict[str, Any]] = []
     with ExplanationFolder(model, inputs, directory, options, needed) as folder:
 
         def work(feed: Feed) -> None:
             observer.started(feed, len(options.methods), 0)
+            network = Network(model, feed, options.run)
             try:
-                found = explanations(Network(model, feed, options.run), options, labels, observer)
+                found = explanations(network, options, labels, observer)
             except UnsupportedError as error:
                 if not given.several:
                     raise
                 raise InputError(f"{feed.stem}: {error}") from error  # others may be explained: this one is left out
             folder.add(feed, given.place if given.several else None, found)
+            if options.export is not None and not exported:
+                exported.append(exported_heat(network, found, options, options.export))
             observer.scanned()
 
         given.each(work)
-        return folder.end(given.failures)
+        return folder.end(given.failures, exported[0] if exported else None)
 
 
 def explain_one(model: Model, source: Any, method: str, target: str | int, options: ExplainOptions) -> Explanation:

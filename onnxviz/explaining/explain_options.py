@@ -35,6 +35,7 @@ class ExplainOptions:
         theme: `dark` or `light`.
         font: a TrueType or OpenType file.
         raw: a `.npz` file for the arrays.
+        export: an `.onnx` file for the model that puts out the first of the maps that one can, for every class.
         feed: how inputs are made.
         run: the device and how it runs.
         fail_fast: stop at the first input that cannot be used.
@@ -56,6 +57,7 @@ class ExplainOptions:
     theme: str = "dark"
     font: str | None = None
     raw: Path | None = None
+    export: Path | None = None
     feed: FeedOptions = field(default_factory=FeedOptions)
     run: RunOptions = field(default_factory=RunOptions)
     fail_fast: bool = False

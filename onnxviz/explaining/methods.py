@@ -128,7 +128,7 @@ def _class_activation(name: str, work: Explaining) -> list[Heat]:
 
 
 def _activation_map(name: str, work: Explaining, target: Target) -> Heat:
-    layer = _map_layer(name, work, target)
+    layer = map_layer(name, work, target)
     maps, gradient = work.layer_maps(target, layer)
     if name != "eigencam" and not gradient.any():
         raise UnsupportedError(f"the gradient of {target.name} at {layer.name} is 0 everywhere: name another --layers")
@@ -138,7 +138,7 @@ def _activation_map(name: str, work: Explaining, target: Target) -> Heat:
     return Heat(heat, {"cells": f"{layer.size[0]} x {layer.size[1]}"}, layer.name)
 
 
-def _map_layer(name: str, work: Explaining, target: Target) -> MapLayer:
+def map_layer(name: str, work: Explaining, target: Target) -> MapLayer:
     """Return the layer that is asked for, else the last whose places matter; of `layercam` a larger one."""
     if work.options.layers is not None:
         return work.map_layers.named(work.options.layers, target.value)

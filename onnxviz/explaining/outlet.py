@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,14 +106,15 @@ class ExplanationFolder:
         run = {"name": feed.stem, "source": sources, "directory": name, "sheet": "sheet.png"}
         self._runs.append({**run, "fed": [fed.as_json() for fed in feed.fed], "explanations": entries})
 
-    def end(self, failures: Sequence[tuple[str, str]]) -> ExplainRecord:
-        """Write `explain.json`, and the arrays that are asked for."""
+    def end(self, failures: Sequence[tuple[str, str]], exported: Mapping[str, Any] | None = None) -> ExplainRecord:
+        """Write `explain.json`, with what was exported, and the arrays that are asked for."""
         document = {
             "schema": f"{SCHEMA}1",
             "onnxviz": __version__,
             "model": str(self._model.file.origin),
             "runs": self._runs,
             "failures": [{"source": source, "error": error} for source, error in failures],
+            **({"export": exported} if exported is not None else {}),
         }
         files = [f"{run['directory']}/{entry['file']}" for run in self._runs for entry in run["explanations"]]
         files += [f"{run['directory']}/{run['sheet']}" for run in self._runs]
