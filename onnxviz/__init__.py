@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from onnxviz.explaining.explain import explain
     from onnxviz.explaining.explain_options import ExplainOptions
     from onnxviz.explaining.explanation import Explanation
+    from onnxviz.extraction.extract import extract
+    from onnxviz.extraction.extract_options import ExtractOptions
+    from onnxviz.extraction.extracted import Extracted
     from onnxviz.feed.feed_options import FeedOptions
     from onnxviz.figures.figure_options import FigureOptions
     from onnxviz.figures.make_figure import figure
@@ -49,6 +52,8 @@ _HOMES = {
     "ConvertOptions": ("onnxviz.conversion.convert_options", "ConvertOptions"),
     "ExplainOptions": ("onnxviz.explaining.explain_options", "ExplainOptions"),
     "Explanation": ("onnxviz.explaining.explanation", "Explanation"),
+    "ExtractOptions": ("onnxviz.extraction.extract_options", "ExtractOptions"),
+    "Extracted": ("onnxviz.extraction.extracted", "Extracted"),
     "FeedOptions": ("onnxviz.feed.feed_options", "FeedOptions"),
     "Figure": ("onnxviz.draw.figure.figure_parts", "Figure"),
     "FigureOptions": ("onnxviz.figures.figure_options", "FigureOptions"),
@@ -65,6 +70,7 @@ _HOMES = {
     "compare": ("onnxviz.comparing.compare", "compare"),
     "convert": ("onnxviz.conversion.convert", "convert"),
     "explain": ("onnxviz.explaining.explain", "explain"),
+    "extract": ("onnxviz.extraction.extract", "extract"),
     "figure": ("onnxviz.figures.make_figure", "figure"),
     "mine": ("onnxviz.mining.mine", "mine"),
     "open": ("onnxviz.opening", "open"),
@@ -79,6 +85,8 @@ __all__ = [
     "ConvertOptions",
     "ExplainOptions",
     "Explanation",
+    "ExtractOptions",
+    "Extracted",
     "FeedOptions",
     "Figure",
     "FigureOptions",
@@ -96,6 +104,7 @@ __all__ = [
     "compare",
     "convert",
     "explain",
+    "extract",
     "figure",
     "mine",
     "open",

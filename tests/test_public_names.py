@@ -28,10 +28,12 @@ def test_the_package() -> None:
             "ConvertOptions",
             "ExplainOptions",
             "Explanation",
+            "ExtractOptions",
+            "Extracted",
         ),
         *("FeedOptions", "Figure", "FigureOptions", "Layer", "MineOptions", "Mined", "Model", "OnnxvizError"),
         *("ReportOptions", "RunOptions", "Style", "ViewOptions", "__version__"),
-        *("bundled", "compare", "convert", "explain", "figure", "mine", "open", "report", "view"),
+        *("bundled", "compare", "convert", "explain", "extract", "figure", "mine", "open", "report", "view"),
     ]
     assert set(onnxviz.__all__) <= set(dir(onnxviz))
     for name in onnxviz.__all__:

@@ -10,7 +10,7 @@ import typer
 
 from onnxviz.cli import groups, parameters
 from onnxviz.cli.parameters import model_path, option
-from onnxviz.cli.terminal import print_json, print_table, say
+from onnxviz.cli.terminal import print_json, print_table, say, say_failures
 from onnxviz.errors import UsageError, VerificationError
 from onnxviz.words import listed, number_text
 
@@ -117,8 +117,7 @@ def compare(
             _print_costs(costs)
     if not quiet:
         _say(found, output)
-    for source, error in found.failures:
-        say(f"left out: {error}" if source in error else f"left out {source}: {error}")
+    say_failures(found.failures)
     if broken:
         raise VerificationError(f"past the tolerance: {listed(broken)}")
     if found.failures:

@@ -12,7 +12,7 @@ import typer
 from onnxviz.cli import groups, parameters
 from onnxviz.cli.completion import complete_selection
 from onnxviz.cli.parameters import option
-from onnxviz.cli.terminal import say, speak_utf8
+from onnxviz.cli.terminal import say, say_failures, speak_utf8
 
 METHOD_NAMES = (
     "gradcam gradcam++ xgradcam hirescam layercam eigencam gradient gradient-input smoothgrad integrated guided "
@@ -92,8 +92,7 @@ def explain(
     if json:
         speak_utf8()
         print(json_format.dumps(record.document, ensure_ascii=False, indent=1))
-    for source, error in record.failures:
-        say(f"left out: {error}" if source in error else f"left out {source}: {error}")
+    say_failures(record.failures)
     if not quiet:
         _say_targets(record.document)
         say(f"pictures are in {record.directory}")

@@ -221,9 +221,37 @@ def run_options(
     return RunOptions(device=device, exact=exact, threads=threads, memory=size, steps=ends)
 
 
+def sweep_options(
+    classes: Annotated[
+        str,
+        option("--classes", "auto, folder, none, or a table of path and class.", "HOW|FILE.csv", "auto folder none"),
+    ] = "auto",
+    every: Annotated[int, option("--every", "Only each M-th picture.", "M", min=1)] = 1,
+    workers: Annotated[
+        int, option("--workers", "Threads that run the model, each with a session; 0 means one a core.", "N", min=0)
+    ] = 1,
+    dask: Annotated[
+        str | None,
+        option("--dask", "A Dask scheduler whose workers run the model, or local.", "ADDRESS|local", "local"),
+    ] = None,
+    batch: Annotated[int, option("--batch", "Pictures of one run.", "N", min=1)] = 1,
+    restart: Annotated[bool, option("--restart", "Begin anew where an earlier start left something.")] = False,
+) -> dict[str, Any]:
+    """Make the fields of `SweepOptions` that say which pictures are taken, and who runs the model."""
+    return {
+        "classes": classes,
+        "every": every,
+        "workers": workers,
+        "dask": dask,
+        "batch": batch,
+        "restart": restart,
+    }
+
+
 SelectionGroup = Annotated[SelectionOptions, selection_options]
 StyleGroup = Annotated["Style", style_options]
 OutputGroup = Annotated[OutputOptions, output_options]
 FeedGroup = Annotated["FeedOptions", feed_options]
 FeedGroupIfGiven = Annotated["FeedOptions | None", feed_options_if_given]
 RunGroup = Annotated["RunOptions", run_options]
+SweepGroup = Annotated[dict[str, Any], sweep_options]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from onnxviz.cli.terminal import print_table, say, say_choices, size_text
+from onnxviz.cli.terminal import print_table, say, say_choices
 from onnxviz.errors import OnnxvizError
 from onnxviz.feed.feed import Feed
 from onnxviz.graph.selection.choices import Choice
@@ -20,7 +20,7 @@ from onnxviz.layout import shape_text
 from onnxviz.results.observer import Observer
 from onnxviz.results.record import LayerRecord, RunRecord, path_inside
 from onnxviz.runtime.devices import Placement
-from onnxviz.words import number_text, printable
+from onnxviz.words import number_text, printable, size_text
 
 LARGE = 256 * 2**20
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +11,7 @@ import typer
 
 from onnxviz.cli import groups, parameters
 from onnxviz.cli.parameters import option
-from onnxviz.cli.terminal import colours, print_table, say, speak_utf8
+from onnxviz.cli.terminal import colours, print_document, print_table, say, say_failures
 from onnxviz.words import listed
 
 if TYPE_CHECKING:
@@ -100,14 +99,10 @@ def report(
     if not quiet and observer.placed_text:
         say(observer.placed_text)
     if json:
-        speak_utf8()
-        with (record.directory / "view.json").open(encoding="utf-8") as document:
-            shutil.copyfileobj(document, sys.stdout)
-        print()
+        print_document(record.directory / "view.json")
     elif len(record.runs) > 1:
         print_health(record)
-    for source, error in record.failures:
-        say(f"left out: {error}" if source in error else f"left out {source}: {error}")
+    say_failures(record.failures)
     reasons = dict.fromkeys(reason for _, reason in record.not_shown)
     for reason in reasons:
         say(f"not shown: {listed(repr(name) for name, why in record.not_shown if why == reason)}: {reason}")

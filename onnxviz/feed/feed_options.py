@@ -20,6 +20,7 @@ GUESSED_SCALE = (
 )
 FOR_PICTURES = "preprocessing is for pictures"
 _TRANSFORMS = ("none", "log")
+_BEYOND = "the mean or std is greater than any number that --range makes, and is applied to these all the same"
 _OF_BYTES = "a mean or std above 1 is of pixels in 0..255 (--range changes it)"
 _PLAIN = {preset.range: preset.name for preset in (PRESETS["raw"], PRESETS["zero-one"])}
 _VALUES = ("range", "mean", "std")
@@ -124,6 +125,8 @@ def choose_preprocessing(
     if options.range is None and any(abs(number) > 1 for number in numbers) and base.is_of_fractions:
         chosen = options.preset is not None or base is not PRESETS["zero-one"]
         base, notes = base.in_bytes() if chosen else PRESETS["raw"], (*notes, _OF_BYTES)
+    if options.range is not None and any(abs(number) > max(map(abs, options.range)) for number in numbers):
+        notes = (*notes, _BEYOND)
     given = {name: getattr(options, name) for name in _VALUES + _PLACES if getattr(options, name) is not None}
     changed = [name.replace("_", " ") for name in given if name != "size" and given[name] != getattr(base, name)]
     name = f"{base.name} ({', '.join(changed)} changed)" if changed else base.name

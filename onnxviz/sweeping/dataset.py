@@ -28,7 +28,7 @@ MOST_CLASSES = 100
 """Classes up to which their means are kept unless they are asked for: 8 bytes a class and channel in every result."""
 SHARD = 256
 """Pictures of a shard, unless the channels are very many."""
-_LISTINGS = ("view.json", "explain.json", "compare.json", "mine.json")
+_LISTINGS = ("view.json", "explain.json", "compare.json", "mine.json", "extract.json")
 CLASS_SOURCES = ("auto", "folder", "none")
 
 

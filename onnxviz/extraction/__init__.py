@@ -1,0 +1,1 @@
+"""`extract`: what layers make of every picture of a data set, as arrays on disk."""
