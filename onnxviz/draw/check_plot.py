@@ -12,17 +12,17 @@ from onnxviz.draw.palette import Colour, Theme, find_theme
 _FINE = 4
 """Lines are drawn this much larger and reduced."""
 
-Curve = Sequence[float]
+CheckCurve = Sequence[float]
 
 
 @dataclass(frozen=True, slots=True)
 class CheckPlot:
     """Four curves of as many numbers each: while covered and uncovered in the order of a map, and at random."""
 
-    deletion: Curve
-    insertion: Curve
-    random_deletion: Curve
-    random_insertion: Curve
+    deletion: CheckCurve
+    insertion: CheckCurve
+    random_deletion: CheckCurve
+    random_insertion: CheckCurve
 
 
 def scale_of(plots: Iterable[CheckPlot]) -> tuple[float, float]:
@@ -69,7 +69,7 @@ def colours(look: Theme) -> tuple[Colour, Colour]:
     return look.accent, look.negative_infinity
 
 
-def _points(curve: Curve, ends: tuple[float, float], size: tuple[int, int]) -> list[tuple[float, float]]:
+def _points(curve: CheckCurve, ends: tuple[float, float], size: tuple[int, int]) -> list[tuple[float, float]]:
     low, span = ends[0], (ends[1] - ends[0]) or 1.0
     margin = 4 * _FINE
     across, down = size[0] - 2 * margin, size[1] - 2 * margin

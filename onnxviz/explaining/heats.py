@@ -1,4 +1,4 @@
-"""What a method makes of each target, and what is no map."""
+"""What a method makes of each target, and which of it is refused as a map."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from onnxviz.explaining.heats import heats_of
 from onnxviz.explaining.methods import Explaining, Heat
 from onnxviz.explaining.network import Network
 from onnxviz.explaining.target import Target
-from onnxviz.graph.kernels import nodes_with_kernels, shuffled
+from onnxviz.graph.shuffled_kernels import nodes_with_kernels, shuffled
 from onnxviz.layout import Array
 from onnxviz.model import Model
 

@@ -8,10 +8,10 @@ import numpy as np
 
 from onnxviz.graph.cut import cut
 from onnxviz.graph.graph import Graph
-from onnxviz.graph.kernels import kernel_place
 from onnxviz.graph.layers.layer import Layer
 from onnxviz.graph.node import Node
 from onnxviz.graph.operators.table import operator_of
+from onnxviz.graph.shuffled_kernels import kernel_place
 from onnxviz.inference.inference import Inference
 from onnxviz.inference.run_plan import skeleton_of
 from onnxviz.layout import Array

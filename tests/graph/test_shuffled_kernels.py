@@ -9,7 +9,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 import onnxviz
-from onnxviz.graph.kernels import nodes_with_kernels, shuffled
+from onnxviz.graph.shuffled_kernels import nodes_with_kernels, shuffled
 from onnxviz.model import Model
 
 W = np.arange(24, dtype=np.float32).reshape(2, 3, 2, 2)
