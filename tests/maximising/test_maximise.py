@@ -15,7 +15,7 @@ import onnxviz
 from onnxviz.errors import NoMatchError, UnsupportedError, UsageError
 from onnxviz.maximising.objectives import Objective, unit_objective
 from onnxviz.maximising.picture_feed import PictureFeed
-from onnxviz.maximising.spectrum import Spectrum
+from onnxviz.maximising.picture_spectrum import Spectrum
 from onnxviz.maximising.view_of_canvas import Motion, ViewOfCanvas
 
 RANDOM = np.random.default_rng(0)
