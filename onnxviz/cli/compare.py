@@ -162,8 +162,12 @@ def _print(found: Comparison) -> None:
     """Print the worst layers, the outputs and the headline, which ends the text so that it is seen."""
     compared = [layer for layer in found.worst_first if layer.overall is not None]
     titles = ("layer", "op", "SQNR dB", "own dB", "below kind", "worst channel", "at ends", "pair", "cause")
+    left = (True, True, False, False, False, False, False, True, True)
     rows = [_row(layer) for layer in compared[:ROWS]]
-    print_table(titles, rows, left=(True, True, False, False, False, False, False, True, True))
+    if found.trained_apart:
+        titles, left = ("CKA", *titles), (False, *left)
+        rows = [("" if layer.cka is None else f"{layer.cka:.2f}", *_row(layer)) for layer in compared[:ROWS]]
+    print_table(titles, rows, left=left)
     print()
     for output in found.outputs:
         print(_output_words(output))
