@@ -98,8 +98,10 @@ class Comparison:
     def impact(self) -> Impact:
         """Run B once more with its quantisers switched on one at a time: what each costs at the outputs.
 
+        Where B has none, A runs with the own error of one layer of B after the other.
+
         Raises:
-            UnsupportedError: B quantises no activation by QuantizeLinear, or the two share no output.
+            UnsupportedError: The two share no output, or there are neither quantisers nor own errors.
         """
         from onnxviz.comparing.impact import find_impact
 

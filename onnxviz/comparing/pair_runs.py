@@ -122,6 +122,10 @@ class PairRuns:
         both = compared_models[0], compared_models[1]
         Lockstep(both, self.pairs, own, budget).run(compared, (feed, self.feed_of_b(feed)), visitor)
 
+    def visit(self, feed: Feed, layers: Sequence[int], visitor: Visitor) -> None:
+        """Run both on what is fed, for some layers and for no outputs."""
+        self._run(layers, feed, visitor, outputs=False)
+
     def feed_of_b(self, feed: Feed) -> Feed:
         """Return for B what A is fed.
 
