@@ -52,7 +52,9 @@ def compare(
     tolerance_layers: Annotated[
         str | None, option("--tolerance-layers", "The same of each layer's own error.", "30dB|rel:1e-3")
     ] = None,
-    output: Annotated[Path | None, option("-o --output", "A folder for compare.json and compare.png.", "DIR")] = None,
+    output: Annotated[
+        Path | None, option("-o --output", "A folder for compare.json, compare.png and the page.", "DIR")
+    ] = None,
     theme: parameters.ThemeName = "dark",
     feed: groups.FeedGroup,
     run: groups.RunGroup,
@@ -241,4 +243,4 @@ def _say(found: Comparison, output: Path | None) -> None:
         say(f"{more} more layers differ less: --json, or -o DIR, lists all")
     say(f"A ran on {found.levels[0]}, B on {found.levels[1]}")
     if output is not None:
-        say(f"the sheet and compare.json are in {output}")
+        say(f"the sheet, the page and compare.json are in {output}")
