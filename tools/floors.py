@@ -69,6 +69,10 @@ def contracts() -> tuple[list[list[str]], dict[str, str]]:
     return names, {room: ", ".join(dict.fromkeys(each)) for room, each in libraries.items()}
 
 
+VERBS = {("model", "explaining"), ("model", "maximising")}
+"""Verbs of the model that rooms above it carry out: no arrows."""
+
+
 def imports(rooms: Iterable[str]) -> dict[str, set[str]]:
     """Return by room the rooms that it imports from."""
     graph = grimp.build_graph("onnxviz", exclude_type_checking_imports=True)
@@ -76,8 +80,7 @@ def imports(rooms: Iterable[str]) -> dict[str, set[str]]:
     for module in graph.modules:
         for other in graph.find_modules_directly_imported_by(module):
             source, target = ([*name.split("."), ""][1] for name in (module, other))
-            # A verb of the model that a room above it carries out is no arrow.
-            if source != target and {source, target} <= set(found) and (source, target) != ("model", "explaining"):
+            if source != target and {source, target} <= set(found) and (source, target) not in VERBS:
                 found[source].add(target)
     return found
 
