@@ -12,7 +12,7 @@ from onnxviz.inference.model_gradient import ModelGradient
 from onnxviz.layout import Array
 from onnxviz.maximising.objectives import Objective
 from onnxviz.maximising.picture_feed import PictureFeed
-from onnxviz.maximising.spectrum import Spectrum
+from onnxviz.maximising.picture_spectrum import Spectrum
 from onnxviz.maximising.view_of_canvas import Motion, ViewOfCanvas
 
 MARGIN = 0.25
