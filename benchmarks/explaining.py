@@ -95,9 +95,8 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         print(f"default explain of the cat: {default_explain(Path(folder), arguments.rounds):.2f} s CPU", flush=True)
-        print(
-            "| net | 1 class, ms | pytorch-grad-cam | 5 classes | pytorch-grad-cam | 1 | 5 |\n|---|---|---|---|---|---|---|"
-        )
+        print("| net | 1 class, ms | pytorch-grad-cam | 5 classes | pytorch-grad-cam | 1 | 5 |")
+        print("|---|---|---|---|---|---|---|")
         for name in arguments.nets:
             print(measure(name, Path(folder), arguments.rounds), flush=True)
 
