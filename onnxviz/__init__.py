@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from onnxviz.figures.figure_options import FigureOptions
     from onnxviz.figures.make_figure import figure
     from onnxviz.graph.layers.layer import Layer
+    from onnxviz.maximising.maximise import maximise
+    from onnxviz.maximising.maximise_options import MaximiseOptions
+    from onnxviz.maximising.maximised import Maximised
     from onnxviz.mining.mine import mine
     from onnxviz.mining.mine_options import MineOptions
     from onnxviz.mining.mined import Mined
@@ -58,6 +61,8 @@ _HOMES = {
     "Figure": ("onnxviz.draw.figure.figure_parts", "Figure"),
     "FigureOptions": ("onnxviz.figures.figure_options", "FigureOptions"),
     "Layer": ("onnxviz.graph.layers.layer", "Layer"),
+    "MaximiseOptions": ("onnxviz.maximising.maximise_options", "MaximiseOptions"),
+    "Maximised": ("onnxviz.maximising.maximised", "Maximised"),
     "MineOptions": ("onnxviz.mining.mine_options", "MineOptions"),
     "Mined": ("onnxviz.mining.mined", "Mined"),
     "Model": ("onnxviz.model", "Model"),
@@ -72,6 +77,7 @@ _HOMES = {
     "explain": ("onnxviz.explaining.explain", "explain"),
     "extract": ("onnxviz.extraction.extract", "extract"),
     "figure": ("onnxviz.figures.make_figure", "figure"),
+    "maximise": ("onnxviz.maximising.maximise", "maximise"),
     "mine": ("onnxviz.mining.mine", "mine"),
     "open": ("onnxviz.opening", "open"),
     "report": ("onnxviz.reporting.report", "report"),
@@ -91,6 +97,8 @@ __all__ = [
     "Figure",
     "FigureOptions",
     "Layer",
+    "MaximiseOptions",
+    "Maximised",
     "MineOptions",
     "Mined",
     "Model",
@@ -106,6 +114,7 @@ __all__ = [
     "explain",
     "extract",
     "figure",
+    "maximise",
     "mine",
     "open",
     "report",
