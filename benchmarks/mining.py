@@ -24,9 +24,13 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+from PIL import Image
 
 import onnxviz
+from onnxviz import FeedOptions
 from onnxviz.extraction.extract_options import ExtractOptions
+from onnxviz.feed.make import FeedMaker
+from onnxviz.feed.preprocessing import model_preprocessing
 from onnxviz.mining.mine_options import MineOptions
 from onnxviz.mining.mining_job import fill
 from onnxviz.mining.state import Rows, state_of
@@ -54,6 +58,7 @@ def main() -> None:
     print(f"onnxruntime {onnxruntime.__version__}, {os.cpu_count()} cores")
     runs(arguments.folder)
     with tempfile.TemporaryDirectory() as name:
+        feeds(Path(name))
         passes(chosen(arguments.folder, arguments.pictures, Path(name)))
         if arguments.many:
             many(arguments.folder, arguments.many, Path(name))
@@ -114,6 +119,31 @@ def runs(folder: Path) -> None:
         ceiling = np.full(layer.channels, layer.ceiling, np.float32)
         state_of(rows.part(256, layer.part), np.arange(256), np.zeros(256, int), ceiling, (9, 32))
     print(f"  state of {job.channels:,} channels: {(time.process_time() - start) / 256 * 1e3:.2f} ms a picture")
+
+
+def feeds(into: Path) -> None:
+    """One picture from its file to the array that is fed, against Pillow's own decoding and resizing."""
+    model = onnxviz.open(MODEL)
+    preprocessing = model_preprocessing(model.metadata)
+    for width, height in ((224, 224), (500, 375), (4000, 3000)):
+        path = into / f"{width}.jpg"
+        Image.open(onnxviz.bundled.picture("cat")).resize((width, height)).save(path, quality=90)
+
+        def by_pillow(path: Path = path) -> np.ndarray:
+            with Image.open(path) as image:
+                fit = preprocessing.place((image.height, image.width), (224, 224))
+                drawn = np.asarray(image.resize((224, 224), Image.Resampling.BICUBIC, fit.box))
+            return np.multiply(drawn.transpose(2, 0, 1), np.float32(1 / 128), dtype=np.float32) - np.float32(127 / 128)
+
+        whole, small = (FeedMaker(model.inputs, FeedOptions(draft=draft), model.metadata) for draft in (False, True))
+        times = in_turn(
+            {
+                "Pillow": by_pillow,
+                "feed": lambda path=path, maker=whole: maker.arrays(path),
+                "--draft": lambda path=path, maker=small: maker.arrays(path),
+            }
+        )
+        print(f"{width}x{height}:", {name: f"{ms:.2f} ms" for name, ms in times.items()})
 
 
 def chosen(folder: Path, count: int, into: Path) -> Path:

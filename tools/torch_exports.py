@@ -2,7 +2,7 @@
 
 And tests/graph/layers/exports: one network whose modules are functions, nested, and the same without functions.
 
-    python tools/torch_exports.py      needs torch 2.13 or later and onnxscript
+    python tools/torch_exports.py      needs torch 2.13 or later, onnxscript and transformers
 
 tests/graph/operators/exports: of fixed and of free sizes, which are computed in the graph, each in a way of its own:
 halves of the channels, crops, padding, windows. tests/graph/operators/token_exports: networks with tokens, each with
@@ -360,6 +360,57 @@ class Shifted(Tokens):
         return self.keep(self.norm(self.last(x)[:, :6, :10].reshape(-1, 60, 8)))
 
 
+class Sliced(Tokens):
+    """Patches that are cut by a Slice each and joined, as PyTorch's older exporter writes `unfold` of a tensor."""
+
+    def __init__(self):
+        super().__init__()
+        self.patch = nn.Linear(192, 8)
+
+    def forward(self, x):
+        x = x.unfold(2, 8, 8).unfold(3, 8, 8).permute(0, 2, 3, 1, 4, 5).reshape(-1, 24, 192)
+        return self.keep(self.block(self.keep(self.patch(x))))
+
+
+class Focused(Tokens):
+    """Every other row and column of the pixels beside each other in the channels, windows cut and joined one by one."""
+
+    def __init__(self):
+        super().__init__((8, 12))
+        self.patch, self.norm = nn.Conv2d(12, 8, 2, 2), nn.LayerNorm(8)
+
+    def forward(self, x):
+        x = torch.cat([x[..., row::2, column::2] for row in (0, 1) for column in (0, 1)], 1)
+        self.keep(self.norm(self.patch(x).flatten(2).transpose(1, 2)))
+        upper, lower = self.patch(x).chunk(2, 2)
+        windows = torch.cat([*upper.chunk(3, 3), *lower.chunk(3, 3)], 0).flatten(2).transpose(1, 2)
+        windows = self.norm(windows)
+        tokens = windows.reshape(-1, 2, 3, 4, 4, 8).transpose(2, 3).reshape(-1, 96, 8)
+        return self.keep(tokens)
+
+
+class SegFormer(Tokens):
+    """That of transformers: overlapping patches, keys of a smaller map, convolutions between dense layers."""
+
+    def __init__(self):
+        from transformers import SegformerConfig, SegformerForSemanticSegmentation
+
+        super().__init__()
+        options = {"depths": [1, 1, 1, 1], "hidden_sizes": [4, 8, 8, 8], "num_attention_heads": [1, 2, 2, 2]}
+        config = SegformerConfig(**options, decoder_hidden_size=4, num_labels=3, attn_implementation="eager")
+        self.network = SegformerForSemanticSegmentation(config)
+        norms = [module for name, module in self.network.named_modules() if name.endswith("layernorm_after")]
+        for norm, grid in zip(norms[:3], ((8, 12), (4, 6), (2, 3)), strict=True):
+            norm.register_forward_hook(lambda _, __, tokens, grid=grid: self.keep_on(tokens, grid))
+
+    def keep_on(self, tokens, grid):
+        self.grid = grid
+        self.keep(tokens)
+
+    def forward(self, x):
+        return self.network(x).logits
+
+
 TOKEN_NETWORKS = {
     "registers": Registers,
     "cut": Cut,
@@ -367,6 +418,9 @@ TOKEN_NETWORKS = {
     "hybrid": Hybrid,
     "mobile": Mobile,
     "shifted": Shifted,
+    "sliced": Sliced,
+    "focused": Focused,
+    "segformer": SegFormer,
 }
 
 

@@ -40,6 +40,7 @@ def explain(
     patch: Annotated[int | None, option("--patch", "The square of occlusion; else a third.", "PX", min=1)] = None,
     masks: Annotated[int, option("--masks", "Random masks of rise.", "N", min=1)] = 2000,
     noise_seed: Annotated[int, option("--noise-seed", "The seed of noise and masks.", "N", min=0)] = 0,
+    check: Annotated[bool, option("--check", "Check how far each map can be trusted.")] = False,
     folder: Annotated[Path | None, option("-o --output", "The folder to make; else MODEL-INPUT-why.", "DIR")] = None,
     raw: Annotated[Path | None, option("--raw", "Store the arrays as well.", "FILE.npz")] = None,
     export: Annotated[
@@ -77,6 +78,7 @@ def explain(
         patch=patch,
         masks=masks,
         seed=noise_seed,
+        check=check,
         theme=theme,
         raw=raw,
         export=export,

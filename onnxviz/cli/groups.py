@@ -164,6 +164,7 @@ def feed_options(
     channel_order: Annotated[
         str | None, option("--channel-order", "Order of the channels fed.", "rgb|bgr", "rgb bgr")
     ] = None,
+    draft: Annotated[bool, option("--draft", "Decode large JPEGs smaller: faster, numbers differ a little.")] = False,
     transform: Annotated[
         str, option("--transform", "For matrices with heavy tails: log.", "none|log", "none log")
     ] = "none",
@@ -188,6 +189,7 @@ def feed_options(
         resize=resize,
         filter=filter,
         channel_order=channel_order,
+        draft=draft,
         transform=transform,
         dims=parameters.dims(dim),
         random=(seed or 0) if random or seed is not None else None,

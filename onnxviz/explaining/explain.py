@@ -8,15 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from onnxviz.classes.classes import class_outputs, read_labels, unfit
 from onnxviz.draw.palette import find_theme
 from onnxviz.errors import InputError, UnsupportedError
+from onnxviz.explaining.check import Checking
 from onnxviz.explaining.explain_options import ExplainOptions
 from onnxviz.explaining.explanation import Explanation
 from onnxviz.explaining.exporting import check_export, exported_heat
-from onnxviz.explaining.methods import METHODS, Explaining, Heat, check_methods
+from onnxviz.explaining.heats import heats_of
+from onnxviz.explaining.methods import METHODS, Explaining, check_methods
 from onnxviz.explaining.network import Network
 from onnxviz.explaining.outlet import ExplainRecord, ExplanationFolder
 from onnxviz.explaining.target import Target, class_targets, numbers_of, output_target, unit_target
@@ -144,7 +144,7 @@ def explanations(
     refused: list[str] = []
     for name in dict.fromkeys(options.methods):
         method, start, before = METHODS[name], time.perf_counter(), len(refused)
-        heats = _heats(name, work, refused)
+        heats = heats_of(name, work, refused)
         seconds = time.perf_counter() - start
         found += [
             Explanation(
@@ -167,34 +167,7 @@ def explanations(
         raise UnsupportedError(refused[0].partition(" is left out: ")[2])
     for reason in refused:
         observer.noted(reason)
-    return found
-
-
-def _heats(name: str, work: Explaining, refused: list[str]) -> dict[Target, Heat]:
-    """Return what a method makes of each target; of one that it can say nothing of the reason is added to `refused`."""
-    try:
-        heats = METHODS[name].make(work)
-        for target, heat in zip(work.targets, heats, strict=True):
-            _check_numbers(target, heat)
-        return dict(zip(work.targets, heats, strict=True))
-    except UnsupportedError as error:
-        if len(work.targets) == 1:
-            refused.append(f"{name} is left out: {error}")
-            return {}
-    return {target: heat for each in work.targets for target, heat in _heats(name, work.alone(each), refused).items()}
-
-
-def _check_numbers(target: Target, heat: Heat) -> None:
-    """Refuse a map that cannot be drawn.
-
-    Raises:
-        UnsupportedError: It holds NaN or infinite numbers, or is 0 everywhere.
-    """
-    lost = int(np.count_nonzero(~np.isfinite(heat.array)))
-    if lost:
-        raise UnsupportedError(
-            f"of the map of {target.name} {lost} of {heat.array.size} numbers are NaN or infinite: "
-            "`onnxviz view` counts them layer by layer"
-        )
-    if not heat.array.any():
-        raise UnsupportedError(f"the map of {target.name} is 0 everywhere: nothing here changes it")
+    if not options.check:
+        return found
+    checking = Checking(work)
+    return [replace(one, check=checking.check(one)) for one in found]

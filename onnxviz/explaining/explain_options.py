@@ -32,6 +32,7 @@ class ExplainOptions:
         patch: pixels of the square of `occlusion`; None is a third of the shorter side.
         masks: random masks of `rise`.
         seed: of the noise and the masks.
+        check: check how far each map can be trusted.
         theme: `dark` or `light`.
         font: a TrueType or OpenType file.
         raw: a `.npz` file for the arrays.
@@ -54,6 +55,7 @@ class ExplainOptions:
     patch: int | None = None
     masks: int = 2000
     seed: int = 0
+    check: bool = False
     theme: str = "dark"
     font: str | None = None
     raw: Path | None = None
@@ -91,5 +93,6 @@ class ExplainChanges(TypedDict, total=False):
     patch: int | None
     masks: int
     seed: int
+    check: bool
     feed: FeedOptions
     run: RunOptions

@@ -12,8 +12,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from onnxviz.draw.check_plot import CheckPlot
 from onnxviz.draw.encode import save
-from onnxviz.draw.explanation_sheet import SheetColumn, SheetHead, SheetRow, draw_explanations
+from onnxviz.draw.explanation_sheet import SheetCheck, SheetColumn, SheetHead, SheetRow, draw_explanations
 from onnxviz.errors import OutputError
 from onnxviz.explaining.explain_options import ExplainOptions
 from onnxviz.explaining.explanation import Explanation
@@ -144,10 +145,20 @@ class ExplanationFolder:
         for target, made in by_target.items():
             some = next(iter(made.values()))
             pictures = [made[method].drawn(self._options.theme) if method in made else None for method in methods]
-            rows.append(SheetRow(target.name, target_lines(some), pictures))
+            checks = [_sheet_check(made[method]) if method in made else None for method in methods]
+            rows.append(SheetRow(target.name, target_lines(some), pictures, checks if any(checks) else ()))
         source = ", ".join(Path(fed.source).name for fed in feed.fed)
         head = SheetHead(f"Why? {feed.stem}", f"{self._model.file.origin.name}  ·  {source}", found[0].picture)
         return draw_explanations(head, columns, rows, self._options.theme, self._options.font)
+
+
+def _sheet_check(one: Explanation) -> SheetCheck | None:
+    check = one.check
+    if check is None:
+        return None
+    curves, random = check.curves, check.random
+    plot = CheckPlot(curves.deletion, curves.insertion, random.deletion, random.insertion)
+    return SheetCheck(plot, check.lines)
 
 
 def made_of(one: Explanation) -> str:

@@ -12,7 +12,7 @@ from onnxviz.inference.model_gradient import ModelGradient
 from onnxviz.layout import Array
 from onnxviz.maximising.objectives import Objective
 from onnxviz.maximising.picture_feed import PictureFeed
-from onnxviz.maximising.spectrum import Spectrum
+from onnxviz.maximising.picture_spectrum import Spectrum
 from onnxviz.maximising.view_of_canvas import Motion, ViewOfCanvas
 
 MARGIN = 0.25
@@ -33,7 +33,7 @@ class Course:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class Ascent:
     """A picture `(H, W, channels)` in 0..1, and what the objective came to at each step, of the view that was seen."""
 
     pixels: Array
@@ -46,7 +46,7 @@ class FlatError(UnsupportedError):
 
 def ascend(
     feed: PictureFeed, gradient: ModelGradient, objective: Objective, course: Course, stepped: Callable[[], None]
-) -> Made:
+) -> Ascent:
     """Make a picture; `stepped` is called behind each step, and may raise to end it.
 
     Raises:
@@ -72,7 +72,7 @@ def ascend(
         stepped()
     pixels = spectrum.pixels()
     top, left = (canvas[0] - size[0]) // 2, (canvas[1] - size[1]) // 2
-    return Made(pixels[top : top + size[0], left : left + size[1]], tuple(reached))
+    return Ascent(pixels[top : top + size[0], left : left + size[1]], tuple(reached))
 
 
 class _Adam:

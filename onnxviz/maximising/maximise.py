@@ -18,7 +18,7 @@ from onnxviz.classes.classes import read_labels
 from onnxviz.errors import ExecutionError, UnsupportedError, UsageError
 from onnxviz.inference.model_gradient import ModelGradient
 from onnxviz.layout import Array
-from onnxviz.maximising.ascent import Course, FlatError, Made, ascend
+from onnxviz.maximising.ascent import Ascent, Course, FlatError, ascend
 from onnxviz.maximising.maximise_options import MaximiseChanges, MaximiseOptions
 from onnxviz.maximising.maximised import Answer, Maximised
 from onnxviz.maximising.objectives import Objective, class_objective, unit_objective
@@ -197,7 +197,7 @@ class _Maker:
     def _value(self, pixels: Array) -> Array:
         return self.gradient.forward(self.feed.of(pixels)).target
 
-    def _reacting(self) -> tuple[Made, int]:
+    def _reacting(self) -> tuple[Ascent, int]:
         """Make a picture from the first seed that has a gradient."""
         options = self.options
         start = None if options.start is None else self.feed.pixels(options.start)

@@ -35,6 +35,8 @@ class PictureFeed:
             InputError: Another input is given nothing.
         """
         options = options if size is None else replace(options, size=size)
+        if len(model.inputs) == 1:
+            options = replace(options, random=None)  # noise is for other inputs
         if size is not None:
             model = _resized(model, size)
         self._base = model.feed(bundled.picture("cat"), options)

@@ -127,6 +127,8 @@ def choose(model: Model, dataset: Dataset, options: SweepOptions, observer: Obse
     observer.chosen(choices, remark)
     run = replace(options.run, many=True, threads=options.run.threads or 1)
     fed = _first(model, dataset, options, [choice.value for choice in choices])
+    if options.feed.draft:
+        observer.noted("large JPEGs are decoded smaller (--draft): numbers differ a little from those without")
     observer.started(fed, len(choices), 0)
     executor = model.inference.executor(run, placed=observer.placed, noted=observer.noted)
     return SweepWork(model, dataset, options, tuple(choices), remark, run, fed, executor, {})

@@ -15,7 +15,7 @@ import onnxviz
 from onnxviz.errors import NoMatchError, UnsupportedError, UsageError
 from onnxviz.maximising.objectives import Objective, unit_objective
 from onnxviz.maximising.picture_feed import PictureFeed
-from onnxviz.maximising.spectrum import Spectrum
+from onnxviz.maximising.picture_spectrum import Spectrum
 from onnxviz.maximising.view_of_canvas import Motion, ViewOfCanvas
 
 RANDOM = np.random.default_rng(0)
@@ -142,7 +142,7 @@ def test_the_same_seed_makes_the_same_bits(tmp_path: Path) -> None:
 
 def test_what_is_fed_is_the_models_own_preprocessing(bundled_model: Path) -> None:
     feed = PictureFeed(onnxviz.open(bundled_model), None, onnxviz.FeedOptions())
-    image = Image.open(onnxviz.bundled.picture("cat"))
+    image = onnxviz.bundled.picture("cat")
     expected = feed.model.feed(image).arrays[feed.input]
     np.testing.assert_allclose(feed.of(feed.pixels(image)).arrays[feed.input], expected, atol=0.02)
     seed = RANDOM.standard_normal(expected.shape).astype(np.float32)
@@ -214,5 +214,5 @@ def test_the_strongest_patches_stand_beside(mining_model: Path, photos: Path, tm
     common = ("maximise", mining_model, "--unit", "first#0", "--steps", 2, "--preset", "zero-one")
     assert onnxviz_command(*common, "-o", tmp_path / "a.png").code == 0
     assert onnxviz_command(*common, "-o", tmp_path / "b.png", "--units", tmp_path / "units").code == 0
-    widths = [Image.open(tmp_path / name).width for name in ("a.png", "b.png")]
-    assert widths[1] - widths[0] == 224 + 14
+    with Image.open(tmp_path / "a.png") as alone, Image.open(tmp_path / "b.png") as beside:
+        assert beside.width - alone.width == 224 + 14

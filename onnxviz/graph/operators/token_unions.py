@@ -21,21 +21,34 @@ from onnxviz.graph.operators.token_digits import (
 )
 from onnxviz.graph.operators.token_lines import merged_line
 from onnxviz.graph.operators.token_moves import Contribution
+from onnxviz.graph.operators.token_stacks import stacked
 
 
 def joined(parts: Sequence[Contribution], shape: tuple[int, ...]) -> Places | None:
     """Return where the positions of a result lie, as its operands say; None where two of them contradict each other."""
-    axes: list[Axis] = []
     parts = _with_roles(parts)
+    together = _together(parts, shape)
+    if together is None:
+        whole = stacked(parts, shape)
+        together = None if whole is None else _together([whole], shape)
+    return None if together is None else settled(together)
+
+
+def _together(parts: Sequence[Contribution], shape: tuple[int, ...]) -> Places | None:
+    axes: list[Axis] = []
     for place, size in enumerate(shape):
         said = [part.axes[place] for part in parts]
         known = [axis for axis in said if axis is not None and has_places([axis])]
-        joins = bool(parts) and parts[0].joins == place
-        axis = blank(size) if not known else _side_by_side(known) if joins else _agreed(known)
-        if axis is None:
-            return None
-        axes.append(axis)
-    return settled(tuple(axes))
+        if not known:
+            axes.append(blank(size))
+        elif parts[0].joins == place:
+            axes.append(_side_by_side(known) or blank(size))
+        else:
+            agreed = _agreed(known)
+            if agreed is None:
+                return None
+            axes.append(agreed)
+    return tuple(axes)
 
 
 def _with_roles(parts: Sequence[Contribution]) -> Sequence[Contribution]:
