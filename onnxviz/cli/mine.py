@@ -35,6 +35,7 @@ def mine(
         ),
     ] = "unit",
     theme: parameters.ThemeName = "dark",
+    no_sheets: Annotated[bool, option("--no-sheets", "Draw no contact sheets: numbers and the page alone.")] = False,
     estimate: parameters.Estimate = False,
     sweep: groups.SweepGroup,
     feed: groups.FeedGroup,
@@ -65,6 +66,7 @@ def mine(
         count=count,
         order=order,
         theme=theme,
+        sheets=not no_sheets,
         force=force,
         **sweep,
     )
@@ -94,7 +96,8 @@ def _report(mined: Mined, placed: str, *, json: bool, quiet: bool) -> None:
         used = document["pictures"] - len(mined.failures)
         layers = f"{len(mined)} layer{'s' * (len(mined) != 1)}"
         say(f"{units:,} units of {layers} over {used:,} picture{'s' * (used != 1)}; {dead:,} are never above 0")
-        say(f"open {mined.folder / 'index.html'}; contact sheets, units.csv, units.npz and mine.json are beside it")
+        drawn = "contact sheets, " if any(layer["sheets"] for layer in document["layers"]) else ""
+        say(f"open {mined.folder / 'index.html'}; {drawn}units.csv, units.npz and mine.json are beside it")
 
 
 def _print_estimate(found: MineEstimate, *, json: bool) -> None:

@@ -18,11 +18,13 @@ class MineOptions(SweepOptions):
         count: how many strongest places are kept of each channel.
         order: of the units on the sheets: `unit`, `strength`, `selectivity` or `class`.
         theme: `dark` or `light`.
+        sheets: whether contact sheets are drawn; without them the pictures are not opened a second time.
     """
 
     count: int = 9
     order: str = "unit"
     theme: str = "dark"
+    sheets: bool = True
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""

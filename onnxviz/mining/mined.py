@@ -34,8 +34,9 @@ class Patch:
         file: the picture, of an item of an array `path.npy[3]`.
         value: the greatest number of its map, before a bounded nonlinearity.
         place: where in the map it is, an index for each axis of places, `(y, x)` of a map.
-        box: what that place sees of what was fed, `(top, left, bottom, right)` in pixels, the last two behind the last;
-            it may begin below 0 and end behind the picture. None where the whole picture is seen.
+        box: what that place sees, `(top, left, bottom, right)` in pixels of the picture as it was **fed**, not of its
+            file, the last two behind the last; it may begin below 0 and end behind the picture. None where the whole
+            picture is seen.
         class_name: the picture's class, or an empty text.
     """
 

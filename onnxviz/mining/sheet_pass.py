@@ -29,8 +29,9 @@ def draw_sheets(
     model: Model, found: Survey, mined: Mined, folder: Path, options: MineOptions, observer: Observer
 ) -> tuple[Mined, Sequence[str]]:
     """Write the sheets of all layers, and return what was mined with what is said of them, and their files."""
-    if found.fed_size is None:
+    if found.fed_size is None and options.sheets:
         observer.noted("what is fed is not a picture: there are no sheets")
+    if found.fed_size is None or not options.sheets:
         return mined.with_sheets([[] for _ in mined], options.theme, {}), ()
     theme = find_theme(options.theme)
     whole = lit_layers(mined, found.fed_size)

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,3 +67,14 @@ def test_only_its_own_script_runs_and_pictures_come_from_beside_it(
     assert "default-src 'none'" in policy and "img-src 'self' file:" in policy and "unsafe" not in policy
     assert "connect-src" not in policy
     assert text.count("<script>") == 1
+
+
+def test_without_sheets_numbers_and_the_page_remain(mining_model: Path, photos: Path, tmp_path: Path) -> None:
+    drawn = onnxviz.mine(mining_model, photos, tmp_path / "drawn", OPTIONS)
+    plain = onnxviz.mine(mining_model, photos, tmp_path / "plain", replace(OPTIONS, sheets=False))
+    for name, array in drawn.state.as_arrays().items():
+        assert array.tobytes() == plain.state.as_arrays()[name].tobytes(), name
+    assert not (tmp_path / "plain" / "sheets").exists()
+    index, blocks = read_page(tmp_path / "plain" / "index.html")
+    assert [layer["sheets"] for layer in index["layers"]] == [[], []]
+    assert blocks[0]["strongest"] == read_page(tmp_path / "drawn" / "index.html")[1][0]["strongest"]
