@@ -140,6 +140,7 @@ interface LayerRun {
 interface Layer {
   name: string;
   finding?: Finding;
+  pooled?: LayerHealth;
   kind: string | null;
   op: string | null;
   scope: string;
