@@ -8,7 +8,7 @@ type ThemeName = "dark" | "light";
 interface ReportIndex {
   schema: string;
   onnxviz: string;
-  model: { name: string; device: string; level: string };
+  model: { name: string; device: string; level: string; lead?: string[] };
   left_out: string;
   runs: Run[];
   layers: Layer[];
@@ -69,6 +69,7 @@ interface Run {
   fed: { name: string; shape: number[] }[];
   classes: { name: string; index: number; value: number | null }[];
   picture: Picture | null;
+  difference?: boolean;
 }
 interface ReceptiveField {
   size: number[] | null;
@@ -114,6 +115,12 @@ interface LayerHealth {
   saturated_low: number;
   saturated_high: number;
 }
+interface Finding {
+  badge: string;
+  words: string;
+  severe: boolean;
+  kind: string;
+}
 interface LayerRun {
   block: number;
   stats: { low: string; high: string; mean: string; std: string; held: string };
@@ -128,10 +135,13 @@ interface LayerRun {
   steps?: Steps;
   at_ends?: [number, number];
   health?: LayerHealth;
+  prefix?: string;
   decoded?: Statistics;
+  besides?: Floats;
 }
 interface Layer {
   name: string;
+  finding?: Finding;
   kind: string | null;
   op: string | null;
   scope: string;
@@ -179,6 +189,8 @@ interface Scaled {
   others: readonly Statistics[];
   shared: [number, number] | null;
   fixed: [number, number] | null;
+  /** whether the values are a difference, which is drawn about zero whatever its signs are */
+  about?: boolean;
 }
 interface Limits {
   low: Float64Array;
@@ -255,6 +267,7 @@ interface Grid {
   labelled: boolean;
   barred: boolean;
   gutter: number;
+  beside: Beside | null;
   columns: number;
   rows: number;
   stepX: number;
@@ -262,6 +275,12 @@ interface Grid {
   below: number;
   totalWidth: number;
   totalHeight: number;
+}
+/** Values at the left of each tile: how many are in a column, how large each is, and how far from the tile they begin. */
+interface Beside {
+  rows: number;
+  side: number;
+  before: number;
 }
 interface StageParts {
   box: HTMLElement;
@@ -316,5 +335,6 @@ interface Scene {
   markPixels: Uint32Array;
   gamma: number;
   tables: Map<number, Uint32Array>;
+  besides: Floats | null;
 }
 type Drawer = (context: CanvasRenderingContext2D, scene: Scene, grid: Grid, view: View, places: number[]) => void;
