@@ -77,6 +77,7 @@ openvino:
 	.venv-openvino/bin/python tests/compare_devices.py cpu openvino
 
 page:
+	cd examples/explain_in_browser && npm ci --silent --no-fund --no-audit --ignore-scripts
 	cd tests/reporting/page && npm ci --silent --no-fund --no-audit && npm test --silent
 
 mutation:

@@ -1,4 +1,4 @@
-"""Measures the figures of `mine` in docs/benchmarks.md on the pictures of mining_pictures.py.
+"""Measures the figures of `mine` and `extract` in docs/benchmarks.md on the pictures of mining_pictures.py.
 
     python benchmarks/mining.py FOLDER [--pictures N] [--many N]
 
@@ -24,8 +24,13 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+from PIL import Image
 
 import onnxviz
+from onnxviz import FeedOptions
+from onnxviz.extraction.extract_options import ExtractOptions
+from onnxviz.feed.make import FeedMaker
+from onnxviz.feed.preprocessing import model_preprocessing
 from onnxviz.mining.mine_options import MineOptions
 from onnxviz.mining.mining_job import fill
 from onnxviz.mining.state import Rows, state_of
@@ -48,10 +53,12 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.child:
         PASSES[arguments.child](arguments.folder)
+        print(json.dumps({"peak": peak()}), flush=True)
         return
     print(f"onnxruntime {onnxruntime.__version__}, {os.cpu_count()} cores")
     runs(arguments.folder)
     with tempfile.TemporaryDirectory() as name:
+        feeds(Path(name))
         passes(chosen(arguments.folder, arguments.pictures, Path(name)))
         if arguments.many:
             many(arguments.folder, arguments.many, Path(name))
@@ -114,6 +121,31 @@ def runs(folder: Path) -> None:
     print(f"  state of {job.channels:,} channels: {(time.process_time() - start) / 256 * 1e3:.2f} ms a picture")
 
 
+def feeds(into: Path) -> None:
+    """One picture from its file to the array that is fed, against Pillow's own decoding and resizing."""
+    model = onnxviz.open(MODEL)
+    preprocessing = model_preprocessing(model.metadata)
+    for width, height in ((224, 224), (500, 375), (4000, 3000)):
+        path = into / f"{width}.jpg"
+        Image.open(onnxviz.bundled.picture("cat")).resize((width, height)).save(path, quality=90)
+
+        def by_pillow(path: Path = path) -> np.ndarray:
+            with Image.open(path) as image:
+                fit = preprocessing.place((image.height, image.width), (224, 224))
+                drawn = np.asarray(image.resize((224, 224), Image.Resampling.BICUBIC, fit.box))
+            return np.multiply(drawn.transpose(2, 0, 1), np.float32(1 / 128), dtype=np.float32) - np.float32(127 / 128)
+
+        whole, small = (FeedMaker(model.inputs, FeedOptions(draft=draft), model.metadata) for draft in (False, True))
+        times = in_turn(
+            {
+                "Pillow": by_pillow,
+                "feed": lambda path=path, maker=whole: maker.arrays(path),
+                "--draft": lambda path=path, maker=small: maker.arrays(path),
+            }
+        )
+        print(f"{width}x{height}:", {name: f"{ms:.2f} ms" for name, ms in times.items()})
+
+
 def chosen(folder: Path, count: int, into: Path) -> Path:
     """Return a folder of links to so many pictures, taken evenly."""
     sources = find_dataset([str(folder)]).sources
@@ -132,7 +164,7 @@ def mined(folder: Path, workers: int) -> None:
     draw = mining.draw_sheets
 
     def measured(*given: object) -> object:
-        print(json.dumps({"pass": time.process_time(), "peak": peak()}), flush=True)
+        print(json.dumps({"pass": time.process_time(), "peak before sheets": peak()}), flush=True)
         return draw(*given)
 
     mining.draw_sheets = measured
@@ -149,17 +181,24 @@ def plain_pass(folder: Path) -> None:
             session.run(source)
 
 
+def extracted(folder: Path) -> None:
+    with tempfile.TemporaryDirectory() as target:
+        options = ExtractOptions(layers="conv", pool="mean", classes="none")
+        onnxviz.extract(MODEL, folder, Path(target) / "features", options)
+
+
 PASSES: Mapping[str, Callable[[Path], None]] = {
     "mine": lambda folder: mined(folder, 1),
     "two": lambda folder: mined(folder, 2),
     "plain": plain_pass,
+    "extract": extracted,
 }
 
 
 def peak() -> float:
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Return the most MiB that this process held; what getrusage says of it begins with what its parent held."""
+    words = Path("/proc/self/status").read_text().split()
+    return int(words[words.index("VmHWM:") + 1]) / 1024
 
 
 def child(name: str, folder: Path) -> tuple[float, float, float, list[dict[str, float]]]:
@@ -173,12 +212,12 @@ def child(name: str, folder: Path) -> tuple[float, float, float, list[dict[str, 
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{name} failed")
-    return usage.ru_utime + usage.ru_stime, time.perf_counter() - start, usage.ru_maxrss / 1024, said
+    return usage.ru_utime + usage.ru_stime, time.perf_counter() - start, said.pop()["peak"], said
 
 
 def passes(folder: Path) -> None:
     count = len(find_dataset([str(folder)]))
-    for name in ("plain", "mine", "two"):
+    for name in ("plain", "mine", "two", "extract"):
         cpu, wall, memory, said = child(name, folder)
         facts = {key: round(value, 1) for each in said for key, value in each.items()}
         print(f"{count} pictures, {name}: {cpu / count * 1e3:.1f} ms CPU each, {wall:.0f} s, {memory:.0f} MiB {facts}")

@@ -26,10 +26,16 @@ if TYPE_CHECKING:
     from onnxviz.explaining.explain import explain
     from onnxviz.explaining.explain_options import ExplainOptions
     from onnxviz.explaining.explanation import Explanation
+    from onnxviz.extraction.extract import extract
+    from onnxviz.extraction.extract_options import ExtractOptions
+    from onnxviz.extraction.extracted import Extracted
     from onnxviz.feed.feed_options import FeedOptions
     from onnxviz.figures.figure_options import FigureOptions
     from onnxviz.figures.make_figure import figure
     from onnxviz.graph.layers.layer import Layer
+    from onnxviz.maximising.maximise import maximise
+    from onnxviz.maximising.maximise_options import MaximiseOptions
+    from onnxviz.maximising.maximised import Maximised
     from onnxviz.mining.mine import mine
     from onnxviz.mining.mine_options import MineOptions
     from onnxviz.mining.mined import Mined
@@ -49,10 +55,14 @@ _HOMES = {
     "ConvertOptions": ("onnxviz.conversion.convert_options", "ConvertOptions"),
     "ExplainOptions": ("onnxviz.explaining.explain_options", "ExplainOptions"),
     "Explanation": ("onnxviz.explaining.explanation", "Explanation"),
+    "ExtractOptions": ("onnxviz.extraction.extract_options", "ExtractOptions"),
+    "Extracted": ("onnxviz.extraction.extracted", "Extracted"),
     "FeedOptions": ("onnxviz.feed.feed_options", "FeedOptions"),
     "Figure": ("onnxviz.draw.figure.figure_parts", "Figure"),
     "FigureOptions": ("onnxviz.figures.figure_options", "FigureOptions"),
     "Layer": ("onnxviz.graph.layers.layer", "Layer"),
+    "MaximiseOptions": ("onnxviz.maximising.maximise_options", "MaximiseOptions"),
+    "Maximised": ("onnxviz.maximising.maximised", "Maximised"),
     "MineOptions": ("onnxviz.mining.mine_options", "MineOptions"),
     "Mined": ("onnxviz.mining.mined", "Mined"),
     "Model": ("onnxviz.model", "Model"),
@@ -65,7 +75,9 @@ _HOMES = {
     "compare": ("onnxviz.comparing.compare", "compare"),
     "convert": ("onnxviz.conversion.convert", "convert"),
     "explain": ("onnxviz.explaining.explain", "explain"),
+    "extract": ("onnxviz.extraction.extract", "extract"),
     "figure": ("onnxviz.figures.make_figure", "figure"),
+    "maximise": ("onnxviz.maximising.maximise", "maximise"),
     "mine": ("onnxviz.mining.mine", "mine"),
     "open": ("onnxviz.opening", "open"),
     "report": ("onnxviz.reporting.report", "report"),
@@ -79,10 +91,14 @@ __all__ = [
     "ConvertOptions",
     "ExplainOptions",
     "Explanation",
+    "ExtractOptions",
+    "Extracted",
     "FeedOptions",
     "Figure",
     "FigureOptions",
     "Layer",
+    "MaximiseOptions",
+    "Maximised",
     "MineOptions",
     "Mined",
     "Model",
@@ -96,7 +112,9 @@ __all__ = [
     "compare",
     "convert",
     "explain",
+    "extract",
     "figure",
+    "maximise",
     "mine",
     "open",
     "report",

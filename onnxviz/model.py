@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from onnxviz.inference.inference import Inference
     from onnxviz.inference.model_gradient import ModelGradient
     from onnxviz.inference.model_session import ModelSession
+    from onnxviz.maximising.maximise_options import MaximiseChanges
+    from onnxviz.maximising.maximised import Maximised
     from onnxviz.runtime.executor import Executor
     from onnxviz.runtime.session import RunOptions
 
@@ -225,6 +227,22 @@ class Model:
         from onnxviz.explaining.explain_options import ExplainOptions
 
         return explain_one(self, source, method, target, ExplainOptions(**changes))
+
+    def maximise(self, target: str, **changes: Unpack[MaximiseChanges]) -> Maximised:
+        """Return a picture made for a unit or class, which answers it strongly: `.image`, `.pixels`, `.value`.
+
+        Args:
+            target: a unit `LAYER#C`, `LAYER#C@Y,X` or a direction `LAYER#3+17-4`, else a class by name or number.
+            changes: fields of `MaximiseOptions`, such as `steps=320` or `seed=1`.
+
+        Raises:
+            NoMatchError: The model lacks the unit or the class.
+            UnsupportedError: The unit does not react, or the model takes no pictures.
+        """
+        from onnxviz.maximising.maximise import maximise
+
+        units, classes = ((target,), ()) if "#" in target else ((), (target,))
+        return maximise(self, units, classes=classes, **changes)[0]
 
     def feed(self, source: Any = None, options: FeedOptions | None = None) -> Feed:
         """Turn one source (see `run`) into the arrays that the model takes.

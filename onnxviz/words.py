@@ -127,3 +127,17 @@ def once(say: Callable[[str], None]) -> Callable[[str], None]:
             say(text)
 
     return first
+
+
+def size_text(count: int | None) -> str:
+    """Return a number of bytes in the unit that fits.
+
+    >>> size_text(1605632)
+    '1.5 MiB'
+    """
+    if count is None:
+        return "?"
+    if count < 1024:
+        return f"{count} B"
+    power = min(3, (count.bit_length() - 1) // 10)
+    return f"{count / 1024**power:.1f} {'KMG'[power - 1]}iB"

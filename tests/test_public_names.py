@@ -8,7 +8,20 @@ import pytest
 
 import onnxviz
 
-MODEL_VERBS = {"open", "layers", "select", "expose", "run", "stream", "gradient", "explain", "feed", "verify", "save"}
+MODEL_VERBS = {
+    "open",
+    "layers",
+    "select",
+    "expose",
+    "run",
+    "stream",
+    "gradient",
+    "explain",
+    "maximise",
+    "feed",
+    "verify",
+    "save",
+}
 MODEL_MORE = {"session", "measured", "region", "without_metadata"}
 MODEL_FACTS = {"path", "inputs", "outputs", "metadata", "types", "catalogue", "every_layer"}
 MODEL_PARTS = {"file", "graph", "unfolded", "flat", "families", "inference", "exposed", "remarks"}
@@ -28,10 +41,35 @@ def test_the_package() -> None:
             "ConvertOptions",
             "ExplainOptions",
             "Explanation",
+            "ExtractOptions",
+            "Extracted",
         ),
-        *("FeedOptions", "Figure", "FigureOptions", "Layer", "MineOptions", "Mined", "Model", "OnnxvizError"),
+        *(
+            "FeedOptions",
+            "Figure",
+            "FigureOptions",
+            "Layer",
+            "MaximiseOptions",
+            "Maximised",
+            "MineOptions",
+            "Mined",
+            "Model",
+            "OnnxvizError",
+        ),
         *("ReportOptions", "RunOptions", "Style", "ViewOptions", "__version__"),
-        *("bundled", "compare", "convert", "explain", "figure", "mine", "open", "report", "view"),
+        *(
+            "bundled",
+            "compare",
+            "convert",
+            "explain",
+            "extract",
+            "figure",
+            "maximise",
+            "mine",
+            "open",
+            "report",
+            "view",
+        ),
     ]
     assert set(onnxviz.__all__) <= set(dir(onnxviz))
     for name in onnxviz.__all__:
@@ -42,7 +80,7 @@ def test_the_package() -> None:
 
 def test_a_model(doubling_model: Path) -> None:
     model = onnxviz.open(doubling_model)
-    assert len(MODEL_VERBS) == 11
+    assert len(MODEL_VERBS) == 12
     assert public(model) == MODEL_VERBS | MODEL_MORE | MODEL_FACTS | MODEL_PARTS
 
 

@@ -24,7 +24,7 @@ from generated import keep
 
 ROOT = Path(__file__).resolve().parent.parent
 DRAWING = ROOT / "docs" / "architecture.svg"
-WIDTH, BOX, LINE, GAP, FLOOR, TALL = 920, 196, 16, 14, 112, 74
+BOX, LINE, GAP, FLOOR, TALL = 196, 16, 14, 112, 74
 LETTERS = 30  # of a line in a box
 SWEEPS = 24
 STYLE = """
@@ -69,6 +69,10 @@ def contracts() -> tuple[list[list[str]], dict[str, str]]:
     return names, {room: ", ".join(dict.fromkeys(each)) for room, each in libraries.items()}
 
 
+VERBS = {("model", "explaining"), ("model", "maximising")}
+"""Verbs of the model that rooms above it carry out: no arrows."""
+
+
 def imports(rooms: Iterable[str]) -> dict[str, set[str]]:
     """Return by room the rooms that it imports from."""
     graph = grimp.build_graph("onnxviz", exclude_type_checking_imports=True)
@@ -76,8 +80,7 @@ def imports(rooms: Iterable[str]) -> dict[str, set[str]]:
     for module in graph.modules:
         for other in graph.find_modules_directly_imported_by(module):
             source, target = ([*name.split("."), ""][1] for name in (module, other))
-            # A verb of the model that a room above it carries out is no arrow.
-            if source != target and {source, target} <= set(found) and (source, target) != ("model", "explaining"):
+            if source != target and {source, target} <= set(found) and (source, target) not in VERBS:
                 found[source].add(target)
     return found
 
@@ -92,6 +95,10 @@ def direct(found: dict[str, set[str]]) -> dict[str, list[str]]:
         room: sorted(other for other in targets if not any(other in reached(between) for between in targets - {other}))
         for room, targets in found.items()
     }
+
+
+WIDTH = max(len(floor) for floor in contracts()[0][:-1]) * (BOX + GAP) + 4 * (LINE + GAP)
+"""Room for the floor of most rooms, and for a few arrows that pass it."""
 
 
 def placed(floors: Sequence[Sequence[str]], arrows: dict[str, list[str]]) -> list[list[Place]]:

@@ -18,6 +18,7 @@ from onnxviz.draw.encode import save
 from onnxviz.draw.kinds import draw_maps
 from onnxviz.draw.style import Caption, Style
 from onnxviz.layout import AttentionLayout, Layout, TokenGrid
+from onnxviz.maximising.made_sheet import draw_made
 from onnxviz.viewing.options import ViewOptions
 
 GALLERY = Path(__file__).resolve().parent.parent / "docs" / "gallery"
@@ -32,6 +33,9 @@ OVERVIEW = [
     "stage5/block3/project",
     "head/conv",
 ]
+
+
+MAXIMISED = (("stage3/block2/expand", 20), ("stage4/block3/expand", 383), ("stage5/block3/expand", 134))
 
 
 def main() -> None:
@@ -59,6 +63,7 @@ def main() -> None:
     figure(model)
     comparison()
     explanations(model)
+    made(model)
     page(model)
 
 
@@ -105,12 +110,23 @@ def comparison() -> None:
 
 def explanations(model: onnxviz.Model) -> None:
     """Draw the sheets of docs/explain.md."""
+    checked = onnxviz.ExplainOptions(target="top1", methods=("gradcam", "guided", "eigencam"), check=True)
+    for name, options in (("explain", onnxviz.ExplainOptions(target="top2")), ("explain-check", checked)):
+        for theme in THEMES:
+            with tempfile.TemporaryDirectory() as folder:
+                cat = str(onnxviz.bundled.picture("cat"))
+                onnxviz.explain(model, cat, Path(folder) / "why", replace(options, theme=theme))
+                with Image.open(Path(folder) / "why" / "sheet.png") as sheet:
+                    sheet.quantize(160).save(GALLERY / f"{name}-{theme}.png", optimize=True)
+
+
+def made(model: onnxviz.Model) -> None:
+    """Draw the sheets of docs/maximise.md."""
+    units = [f"{layer}#{channel}" for layer, channel in MAXIMISED]
+    found = onnxviz.maximise(model, units, classes="espresso")
     for theme in THEMES:
-        with tempfile.TemporaryDirectory() as folder:
-            options = onnxviz.ExplainOptions(theme=theme, target="top2")
-            onnxviz.explain(model, str(onnxviz.bundled.picture("cat")), Path(folder) / "why", options)
-            with Image.open(Path(folder) / "why" / "sheet.png") as sheet:
-                sheet.quantize(160).save(GALLERY / f"explain-{theme}.png", optimize=True)
+        sheet = draw_made(found, "efficientnet_lite0_int8", theme).image
+        sheet.quantize(224).save(GALLERY / f"maximise-{theme}.png", optimize=True)
 
 
 def page(model: onnxviz.Model) -> None:

@@ -126,8 +126,9 @@ def members(each: type, *, properties: bool) -> Iterator[tuple[str, Any]]:
 
 
 def table(name: str, each: type) -> str:
-    """Return a table of options; each must be described in the docstring."""
-    described = {entry: joined(words) for entry, words in ENTRY.findall((inspect.getdoc(each) or "") + "\n")}
+    """Return a table of options; each must be described in the docstring, or in that of a base."""
+    docs = [inspect.getdoc(kind) or "" for kind in reversed(each.__mro__) if dataclasses.is_dataclass(kind)]
+    described = {entry: joined(words) for text in docs for entry, words in ENTRY.findall(text + "\n")}
     fields = dataclasses.fields(each)
     missing = [field.name for field in fields if field.name not in described]
     if missing:

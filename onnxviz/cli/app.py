@@ -26,7 +26,7 @@ cannot be written; 7 verification past its tolerance; 130 interrupted.
 
 COMMANDS = (
     *("layers", "expose", "convert", "view", "figure"),
-    *("explain", "compare", "mine", "serve", "demo", "devices"),
+    *("explain", "maximise", "compare", "mine", "extract", "serve", "demo", "devices"),
 )
 """Each is a function in the file of its name, beside this one."""
 

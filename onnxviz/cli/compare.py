@@ -10,7 +10,7 @@ import typer
 
 from onnxviz.cli import groups, parameters
 from onnxviz.cli.parameters import model_path, option
-from onnxviz.cli.terminal import print_json, print_table, say
+from onnxviz.cli.terminal import print_json, print_table, say, say_failures
 from onnxviz.errors import UsageError, VerificationError
 from onnxviz.words import listed, number_text
 
@@ -41,7 +41,7 @@ def compare(
         bool, option("--own/--no-own", "Run each layer of B on A's values as well: where an error begins.")
     ] = True,
     impact: Annotated[
-        bool, option("--impact", "What each quantiser of B costs at the outputs: which to leave in float.")
+        bool, option("--impact", "What each quantiser of B, else each layer, costs at the outputs.")
     ] = False,
     same: Annotated[
         list[str] | None, option("--map", "Which layer of B is which of A, where names say nothing.", "A=B")
@@ -52,7 +52,9 @@ def compare(
     tolerance_layers: Annotated[
         str | None, option("--tolerance-layers", "The same of each layer's own error.", "30dB|rel:1e-3")
     ] = None,
-    output: Annotated[Path | None, option("-o --output", "A folder for compare.json and compare.png.", "DIR")] = None,
+    output: Annotated[
+        Path | None, option("-o --output", "A folder for compare.json, compare.png and the page.", "DIR")
+    ] = None,
     theme: parameters.ThemeName = "dark",
     feed: groups.FeedGroup,
     run: groups.RunGroup,
@@ -117,8 +119,7 @@ def compare(
             _print_costs(costs)
     if not quiet:
         _say(found, output)
-    for source, error in found.failures:
-        say(f"left out: {error}" if source in error else f"left out {source}: {error}")
+    say_failures(found.failures)
     if broken:
         raise VerificationError(f"past the tolerance: {listed(broken)}")
     if found.failures:
@@ -162,8 +163,9 @@ def _far(measures: Measures) -> str:
 def _print(found: Comparison) -> None:
     """Print the worst layers, the outputs and the headline, which ends the text so that it is seen."""
     compared = [layer for layer in found.worst_first if layer.overall is not None]
-    titles = ("layer", "op", "SQNR dB", "own dB", "below kind", "worst channel", "at ends", "pair", "cause")
-    rows = [_row(layer) for layer in compared[:ROWS]]
+    beside = "CKA" if found.trained_apart else "below kind"
+    titles = ("layer", "op", "SQNR dB", "own dB", beside, "worst channel", "at ends", "pair", "cause")
+    rows = [_row(layer, is_apart=found.trained_apart) for layer in compared[:ROWS]]
     print_table(titles, rows, left=(True, True, False, False, False, False, False, True, True))
     print()
     for output in found.outputs:
@@ -172,14 +174,22 @@ def _print(found: Comparison) -> None:
 
 
 def _print_costs(costs: Impact) -> None:
-    """Print the costliest quantisers and what is won without them."""
-    rows = [(each.layer, each.codes, f"{100 * each.share:.1f} %") for each in costs.quantisers[:ROWS]]
+    """Print the costliest quantisers and what is won without them, or the costliest layers."""
     print()
-    print_table(("quantiser behind", "its codes", "of the cost"), rows, left=(True, True, False))
+    if costs.layers:
+        of_layers = [
+            (each.layer, f"{100 * each.share:.1f} %", _decibels(each.sqnr))
+            for each in costs.layers[:ROWS]
+            if each.share
+        ]
+        print_table(("own error of", "of the cost", "outputs dB"), of_layers, left=(True, False, False))
+    else:
+        rows = [(each.layer, each.codes, f"{100 * each.share:.1f} %") for each in costs.quantisers[:ROWS]]
+        print_table(("quantiser behind", "its codes", "of the cost"), rows, left=(True, True, False))
     print(costs.headline)
 
 
-def _row(layer: ComparedLayer) -> tuple[str, ...]:
+def _row(layer: ComparedLayer, *, is_apart: bool) -> tuple[str, ...]:
     overall, own, pair = layer.overall, layer.own, layer.pair
     if overall is None:
         return ()
@@ -187,12 +197,15 @@ def _row(layer: ComparedLayer) -> tuple[str, ...]:
     channel = "" if shown.channel is None else f"#{shown.channel} {100 * shown.channel_share:.0f} %"
     ends = "" if overall.at_ends is None else f"{100 * overall.at_ends[0]:.1f} {100 * overall.at_ends[1]:.1f} %"
     name = layer.name if pair.b.layer == layer.name else f"{layer.name} = {pair.b.layer}"
+    beside = "" if layer.margin is None else f"{layer.margin:.0f}{'  <-' if layer.stands_out else ''}"
+    if is_apart:
+        beside = "" if layer.cka is None else f"{layer.cka:.2f}"
     return (
         name,
         "+".join((pair.a.operator, *pair.a.stage)),
         "not finite" if layer.breaks else _decibels(overall.sqnr),
         "" if own is None else _decibels(own.sqnr),
-        "" if layer.margin is None else f"{layer.margin:.0f}{'  <-' if layer.stands_out else ''}",
+        beside,
         channel,
         ends,
         pair.status,
@@ -230,4 +243,4 @@ def _say(found: Comparison, output: Path | None) -> None:
         say(f"{more} more layers differ less: --json, or -o DIR, lists all")
     say(f"A ran on {found.levels[0]}, B on {found.levels[1]}")
     if output is not None:
-        say(f"the sheet and compare.json are in {output}")
+        say(f"the sheet, the page and compare.json are in {output}")

@@ -9,9 +9,9 @@ import typer
 
 from onnxviz.cli import parameters
 from onnxviz.cli.parameters import option
-from onnxviz.cli.terminal import print_json, print_table, say, size_text
+from onnxviz.cli.terminal import print_json, print_table, say
 from onnxviz.opening import PYTHON
-from onnxviz.words import number_text
+from onnxviz.words import number_text, size_text
 
 if TYPE_CHECKING:
     from onnxviz.conversion.convert_options import Converted

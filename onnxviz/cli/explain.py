@@ -12,11 +12,11 @@ import typer
 from onnxviz.cli import groups, parameters
 from onnxviz.cli.completion import complete_selection
 from onnxviz.cli.parameters import option
-from onnxviz.cli.terminal import say, speak_utf8
+from onnxviz.cli.terminal import say, say_failures, speak_utf8
 
 METHOD_NAMES = (
     "gradcam gradcam++ xgradcam hirescam layercam eigencam gradient gradient-input smoothgrad integrated guided "
-    "deconvnet occlusion rise"
+    "deconvnet rollout occlusion rise"
 )
 
 
@@ -34,14 +34,18 @@ def explain(
     at: Annotated[str | None, option("--at", "A number of an output in its place: NAME[I,J,...].", "PLACE")] = None,
     layers: Annotated[
         str | None,
-        option("--layers", "The layer of the class activation maps.", "SEL", autocompletion=complete_selection),
+        option("--layers", "The layers of the class activation maps.", "SEL", autocompletion=complete_selection),
     ] = None,
     samples: Annotated[int, option("--samples", "Pictures with noise of smoothgrad.", "N", min=1)] = 25,
     patch: Annotated[int | None, option("--patch", "The square of occlusion; else a third.", "PX", min=1)] = None,
     masks: Annotated[int, option("--masks", "Random masks of rise.", "N", min=1)] = 2000,
     noise_seed: Annotated[int, option("--noise-seed", "The seed of noise and masks.", "N", min=0)] = 0,
+    check: Annotated[bool, option("--check", "Check how far each map can be trusted.")] = False,
     folder: Annotated[Path | None, option("-o --output", "The folder to make; else MODEL-INPUT-why.", "DIR")] = None,
     raw: Annotated[Path | None, option("--raw", "Store the arrays as well.", "FILE.npz")] = None,
+    export: Annotated[
+        Path | None, option("--export", "Write a model that puts out the heat of a class.", "FILE.onnx")
+    ] = None,
     theme: parameters.ThemeName = "dark",
     labels: parameters.Labels = None,
     feed: groups.FeedGroup,
@@ -74,8 +78,10 @@ def explain(
         patch=patch,
         masks=masks,
         seed=noise_seed,
+        check=check,
         theme=theme,
         raw=raw,
+        export=export,
         feed=feed,
         run=run,
         fail_fast=fail_fast,
@@ -86,11 +92,12 @@ def explain(
     if json:
         speak_utf8()
         print(json_format.dumps(record.document, ensure_ascii=False, indent=1))
-    for source, error in record.failures:
-        say(f"left out: {error}" if source in error else f"left out {source}: {error}")
+    say_failures(record.failures)
     if not quiet:
         _say_targets(record.document)
         say(f"pictures are in {record.directory}")
+        if export is not None:
+            say(_exported(record.document["export"]))
     if record.failures:
         raise typer.Exit(4)
 
@@ -100,3 +107,11 @@ def _say_targets(document: Mapping[str, Any]) -> None:
         names = dict.fromkeys((one["target"], one["value"]) for one in run["explanations"])
         for name, value in names:
             say(f"{run['name']}: {name}  {value:.4g}")
+
+
+def _exported(made: Mapping[str, Any]) -> str:
+    where = f" at {made['layer']}" if made["layer"] else ""
+    return (
+        f"{made['file']} puts out {made['heat_output']!r}, {made['method']}{where}; it takes {made['class_input']!r}, "
+        "the number of a class (-1: the strongest)"
+    )

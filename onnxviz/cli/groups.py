@@ -102,6 +102,7 @@ def style_options(
 class OutputOptions:
     """What is written: pictures in a format, arrays, and a page of at most so many bytes, to be opened or not."""
 
+    pictures: bool
     format: str
     gif: bool
     raw: Path | None
@@ -115,6 +116,7 @@ _HTML_SIZE = "40MB"
 
 def output_options(
     format: Annotated[str, option("--format", "png, jpg, webp or tiff.", "NAME", "png jpg webp tiff")] = "png",
+    no_pictures: Annotated[bool, option("--no-pictures", "Draw none: view.json and the page alone.")] = False,
     gif: Annotated[bool, option("--gif", "A film of the layers as well, of one in steps of its steps.")] = False,
     raw: Annotated[Path | None, option("--raw", "Store the arrays as well, whole and unscaled.", "FILE.npz")] = None,
     html: Annotated[
@@ -137,7 +139,7 @@ def output_options(
     if no_html and any(excluded.values()):
         raise UsageError(f"--no-html excludes {next(name for name, given in excluded.items() if given)}")
     size = parameters.byte_count(html_size, "--html-size", 1000)
-    return OutputOptions(format, gif, raw, html if html is not None else not no_html, size, open_page)
+    return OutputOptions(not no_pictures, format, gif, raw, html if html is not None else not no_html, size, open_page)
 
 
 def feed_options(
@@ -164,6 +166,7 @@ def feed_options(
     channel_order: Annotated[
         str | None, option("--channel-order", "Order of the channels fed.", "rgb|bgr", "rgb bgr")
     ] = None,
+    draft: Annotated[bool, option("--draft", "Decode large JPEGs smaller: faster, numbers differ a little.")] = False,
     transform: Annotated[
         str, option("--transform", "For matrices with heavy tails: log.", "none|log", "none log")
     ] = "none",
@@ -188,6 +191,7 @@ def feed_options(
         resize=resize,
         filter=filter,
         channel_order=channel_order,
+        draft=draft,
         transform=transform,
         dims=parameters.dims(dim),
         random=(seed or 0) if random or seed is not None else None,
@@ -221,9 +225,37 @@ def run_options(
     return RunOptions(device=device, exact=exact, threads=threads, memory=size, steps=ends)
 
 
+def sweep_options(
+    classes: Annotated[
+        str,
+        option("--classes", "auto, folder, none, or a table of path and class.", "HOW|FILE.csv", "auto folder none"),
+    ] = "auto",
+    every: Annotated[int, option("--every", "Only each M-th picture.", "M", min=1)] = 1,
+    workers: Annotated[
+        int, option("--workers", "Threads that run the model, each with a session; 0 means one a core.", "N", min=0)
+    ] = 1,
+    dask: Annotated[
+        str | None,
+        option("--dask", "A Dask scheduler whose workers run the model, or local.", "ADDRESS|local", "local"),
+    ] = None,
+    batch: Annotated[int, option("--batch", "Pictures of one run.", "N", min=1)] = 1,
+    restart: Annotated[bool, option("--restart", "Begin anew where an earlier start left something.")] = False,
+) -> dict[str, Any]:
+    """Make the fields of `SweepOptions` that say which pictures are taken, and who runs the model."""
+    return {
+        "classes": classes,
+        "every": every,
+        "workers": workers,
+        "dask": dask,
+        "batch": batch,
+        "restart": restart,
+    }
+
+
 SelectionGroup = Annotated[SelectionOptions, selection_options]
 StyleGroup = Annotated["Style", style_options]
 OutputGroup = Annotated[OutputOptions, output_options]
 FeedGroup = Annotated["FeedOptions", feed_options]
 FeedGroupIfGiven = Annotated["FeedOptions | None", feed_options_if_given]
 RunGroup = Annotated["RunOptions", run_options]
+SweepGroup = Annotated[dict[str, Any], sweep_options]

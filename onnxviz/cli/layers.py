@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 from onnxviz.cli import groups, parameters
 from onnxviz.cli.parameters import option
 from onnxviz.cli.stages import open_model
-from onnxviz.cli.terminal import PADDED, print_json, print_table, say, size_text
+from onnxviz.cli.terminal import PADDED, print_json, print_table, say
 from onnxviz.layout import dtype_text, shape_text
-from onnxviz.words import common_path, listed, printable, quoted, width_of
+from onnxviz.words import common_path, listed, printable, quoted, size_text, width_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -234,3 +234,14 @@ def dims(texts: Sequence[str] | None) -> dict[str, int]:
             raise UsageError(f"--dim takes NAME=N, such as height=480, not {text!r}")
         found[name] = int(number)
     return found
+
+
+DataSet = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="DATA...",
+        help="Folders with all below them, globs, pictures, @list.txt, .npy batches.",
+        show_default=False,
+    ),
+]
+Estimate = Annotated[bool, option("--estimate", "Say what it will take, and write nothing.")]

@@ -8,9 +8,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from onnxviz.cli.terminal import say, size_text
+from onnxviz.cli.terminal import say
 from onnxviz.results.observer import Observer
-from onnxviz.words import printable
+from onnxviz.words import printable, size_text
 
 if TYPE_CHECKING:
     from onnxviz.conversion.cache import Cached

@@ -6,8 +6,9 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from io import TextIOWrapper
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from onnxviz.version import __version__
@@ -62,6 +63,14 @@ def print_json(schema: str, **members: Any) -> None:
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1)
     # A file's name that is not UTF-8 cannot be encoded as text; its bytes are written as escapes.
     print(text.encode("utf-8", "backslashreplace").decode("utf-8"))
+
+
+def print_document(path: Path) -> None:
+    """Print a JSON document that lies in a folder of results."""
+    speak_utf8()
+    with path.open(encoding="utf-8") as document:
+        shutil.copyfileobj(document, sys.stdout)
+    print()
 
 
 def print_table(
@@ -160,6 +169,12 @@ def _styled(cell: str, style: str) -> str:
     return f"\x1b[{STYLES[style]}m{cell}\x1b[0m" if style and cell else cell
 
 
+def say_failures(failures: Iterable[tuple[str, object]]) -> None:
+    """Say which inputs were left out, each with the reason, which may name it."""
+    for source, reason in failures:
+        say(f"left out: {reason}" if source in str(reason) else f"left out {source}: {reason}")
+
+
 def say_choices(choices: Sequence[Choice], remark: str) -> None:
     """Say what was selected where that may surprise: the default, notes, and which value of a layer is meant."""
     notes = [remark, *(choice.note for choice in choices)]
@@ -172,15 +187,15 @@ def say_choices(choices: Sequence[Choice], remark: str) -> None:
         say(note)
 
 
-def size_text(count: int | None) -> str:
-    """Return a number of bytes in the unit that fits.
+def duration_text(seconds: float | None) -> str:
+    """Return how long an estimate says that something takes.
 
-    >>> size_text(1605632)
-    '1.5 MiB'
+    >>> duration_text(12.3), duration_text(4000)
+    ('about 12 s', 'about 67 min')
     """
-    if count is None:
-        return "?"
-    if count < 1024:
-        return f"{count} B"
-    power = min(3, (count.bit_length() - 1) // 10)
-    return f"{count / 1024**power:.1f} {'KMG'[power - 1]}iB"
+    if seconds is None:
+        return "unknown: none of the first pictures can be used"
+    if seconds < 90:
+        return f"about {seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"about {minutes} min" if minutes < 90 else f"about {minutes // 60} h {minutes % 60} min"

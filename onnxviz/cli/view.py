@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +11,7 @@ import typer
 
 from onnxviz.cli import groups, parameters
 from onnxviz.cli.parameters import option
-from onnxviz.cli.terminal import colours, print_table, say, speak_utf8
+from onnxviz.cli.terminal import colours, print_document, print_table, say, say_failures
 from onnxviz.words import listed
 
 if TYPE_CHECKING:
@@ -53,11 +52,13 @@ def view(
     """
     from onnxviz.cli.progress import ProgressObserver
     from onnxviz.cli.stages import open_model
-    from onnxviz.errors import VerificationError
+    from onnxviz.errors import UsageError, VerificationError
     from onnxviz.results.fail_on import FailOn
     from onnxviz.viewing.options import ViewOptions
     from onnxviz.viewing.view import view as run_view
 
+    if show and not output.pictures:
+        raise UsageError("--no-pictures excludes --show")
     bounds = FailOn.parse(fail_on) if fail_on is not None else FailOn({})
     options = ViewOptions(
         layers=selection.layers,
@@ -66,6 +67,7 @@ def view(
         feed=feed,
         run=run,
         style=style,
+        pictures=output.pictures,
         format=output.format,
         gif=output.gif,
         raw=output.raw,
@@ -100,21 +102,18 @@ def report(
     if not quiet and observer.placed_text:
         say(observer.placed_text)
     if json:
-        speak_utf8()
-        with (record.directory / "view.json").open(encoding="utf-8") as document:
-            shutil.copyfileobj(document, sys.stdout)
-        print()
+        print_document(record.directory / "view.json")
     elif len(record.runs) > 1:
         print_health(record)
-    for source, error in record.failures:
-        say(f"left out: {error}" if source in error else f"left out {source}: {error}")
+    say_failures(record.failures)
     reasons = dict.fromkeys(reason for _, reason in record.not_shown)
     for reason in reasons:
         say(f"not shown: {listed(repr(name) for name, why in record.not_shown if why == reason)}: {reason}")
     if show:
         _preview(record, show)
     if not quiet:
-        say(f"pictures are in {record.directory}")
+        drawn = any(run.overview for run in record.runs)
+        say(f"{'pictures are' if drawn else 'view.json is'} in {record.directory}")
         if record.report_path is not None:
             say(f"to explore: {record.report_path}{f' ({record.left_out})' if record.left_out else ''}")
     if open_page and record.report_path is not None:

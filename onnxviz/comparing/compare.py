@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Unpack
 
+from onnxviz.comparing.alignment import are_apart
 from onnxviz.comparing.closer_look import CloserLook, DifferingMaps
 from onnxviz.comparing.compare_options import CompareChanges, CompareOptions
 from onnxviz.comparing.compared_layers import ComparedLayer
@@ -67,7 +68,8 @@ def compare(
     layers = _selected(both[0], matches, options)
     runs = PairRuns(both, matches, inputs, options, observer)
     observer.planned(len(runs.inputs.sources), 0, 1)
-    tally = Tally(runs.pairs)
+    apart = are_apart(matches.pairs)
+    tally = Tally(runs.pairs, apart=apart)
     fed: list[str] = []
 
     def add(feed: Feed, found: Any) -> None:
@@ -75,10 +77,10 @@ def compare(
         fed.append(feed.stem)
 
     def begin() -> Tally:
-        return Tally(runs.pairs)
+        return Tally(runs.pairs, apart=apart)
 
     runs.every(layers, begin, add)
-    return _found(runs, layers, tally, fed)
+    return replace(_found(runs, layers, tally, fed), trained_apart=apart)
 
 
 def _selected(a: Model, matches: Matches, options: CompareOptions) -> tuple[int, ...]:

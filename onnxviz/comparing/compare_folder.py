@@ -1,4 +1,4 @@
-"""What `compare` leaves in a folder: `compare.json` and the sheet `compare.png`."""
+"""What `compare` leaves in a folder: `compare.json`, the sheet `compare.png` and the page `index.html`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from onnxviz.comparing.comparison_page import write_page
 from onnxviz.files import making_folder
 from onnxviz.results.folder import holds_only, refuse_to_replace
 from onnxviz.version import __version__
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from onnxviz.comparing.comparison_result import Comparison
 
 SCHEMA = "onnxviz.compare/"
-LISTING, SHEET = "compare.json", "compare.png"
+LISTING, SHEET, PAGE = "compare.json", "compare.png", "index.html"
 
 
 def document(comparison: Comparison, more: Mapping[str, Any]) -> dict[str, Any]:
@@ -34,7 +35,8 @@ def save(
     refuse_to_replace(path, needed)
     with making_folder(path, force=force, ours=lambda folder: holds_only(folder, LISTING, SCHEMA)) as folder:
         text = json.dumps(
-            {**document(comparison, more), "files": [SHEET]}, ensure_ascii=False, allow_nan=False, indent=1
+            {**document(comparison, more), "files": [SHEET, PAGE]}, ensure_ascii=False, allow_nan=False, indent=1
         )
         (folder / LISTING).write_bytes(text.encode("utf-8", "backslashreplace"))
         comparison.sheet(theme).save(folder / SHEET, optimize=True)
+        write_page(comparison, folder / PAGE)

@@ -25,6 +25,7 @@ class ComparedLayer:
         stands_out: whether the layer goes wrong by itself.
         cause: what its error looks like, empty where it was not looked at or no rule explains it.
         remark: why it was not compared, or why its own error is not known; else empty.
+        cka: how alike both are whatever the order of their channels, of networks that were trained apart; else None.
     """
 
     pair: Pair
@@ -36,6 +37,7 @@ class ComparedLayer:
     stands_out: bool = False
     cause: str = ""
     remark: str = ""
+    cka: float | None = None
 
     @property
     def name(self) -> str:
@@ -81,6 +83,7 @@ class ComparedLayer:
             "stands_out": self.stands_out,
             "cause": self.cause or None,
             "remark": self.remark or None,
+            "cka": None if self.cka is None else number(self.cka),
         }
 
     def __repr__(self) -> str:

@@ -35,6 +35,8 @@ class Comparison:
         has_own: whether own errors were computed.
         maps: the channels that differ most of the layer that is drawn; None where there is nothing to draw.
         runs: both models with their inputs, for `impact`.
+        trained_apart: whether their weights have nothing in common; no layer goes wrong then, but for one that is not
+            finite, and each has its CKA.
     """
 
     a: str
@@ -49,10 +51,13 @@ class Comparison:
     has_own: bool
     maps: DifferingMaps | None
     runs: PairRuns = field(repr=False, compare=False)
+    trained_apart: bool = False
 
     @property
     def worst_first(self) -> tuple[ComparedLayer, ...]:
-        """The layers, the worst first: not finite, then those furthest below their kind."""
+        """The layers, the worst first: not finite, then furthest below their kind or, trained apart, the least CKA."""
+        if self.trained_apart:
+            return tuple(sorted(self.layers.values(), key=_least_alike))
         return tuple(sorted(self.layers.values(), key=lambda layer: layer.badness))
 
     @property
@@ -60,6 +65,8 @@ class Comparison:
         """One sentence: which layer goes wrong first, or that none stands out."""
         if self.first is not None:
             return _headline_of(self.first)
+        if self.trained_apart:
+            return self._alignment_words
         compared = [layer for layer in self.layers.values() if layer.overall is not None]
         if not compared:
             return "no layer could be compared"
@@ -74,6 +81,14 @@ class Comparison:
         own = "" if lowest.own is None else f"{number_text(lowest.own.sqnr)} dB, "
         return f"no layer stands out: furthest below its kind is {lowest.name}, {own}by {lowest.margin:.0f} dB"
 
+    @property
+    def _alignment_words(self) -> str:
+        words = "the two were trained apart, and no channel of one is another's"
+        known = next((layer for layer in self.worst_first if layer.cka is not None), None)
+        if known is None or known.cka is None:
+            return f"{words}: give 16 inputs or more for the CKA of their layers"
+        return f"{words}: least alike by their CKA is {known.name}, {known.cka:.2f}"
+
     def sheet(self, theme: str = "dark") -> Image:
         """Draw the comparison: both errors over depth, and the channels that differ most of one layer."""
         from onnxviz.comparing.comparison_sheet import draw_sheet
@@ -83,8 +98,10 @@ class Comparison:
     def impact(self) -> Impact:
         """Run B once more with its quantisers switched on one at a time: what each costs at the outputs.
 
+        Where B has none, A runs with the own error of one layer of B after the other.
+
         Raises:
-            UnsupportedError: B quantises no activation by QuantizeLinear, or the two share no output.
+            UnsupportedError: The two share no output, or there are neither quantisers nor own errors.
         """
         from onnxviz.comparing.impact import find_impact
 
@@ -101,6 +118,7 @@ class Comparison:
             "first": None if self.first is None else self.first.name,
             "cause": None if self.first is None else self.first.cause or None,
             "below": BELOW,
+            "trained_apart": self.trained_apart,
             "outputs": [output.as_json() for output in self.outputs],
             "layers": [layer.as_json() for layer in self.layers.values()],
             "only_a": list(self.matches.only_a),
@@ -121,3 +139,7 @@ def _headline_of(first: ComparedLayer) -> str:
         return f"first not finite: {first.name}: {count:,} values in B" + (f"; {first.cause}" if first.cause else "")
     margin = "" if first.margin is None else f", {first.margin:.0f} dB below its kind"
     return f"first to go wrong by itself: {first.name}{margin}" + (f"; {first.cause}" if first.cause else "")
+
+
+def _least_alike(layer: ComparedLayer) -> tuple[bool, float]:
+    return not layer.breaks, 2.0 if layer.cka is None else layer.cka

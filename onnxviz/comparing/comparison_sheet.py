@@ -34,7 +34,7 @@ def draw_sheet(comparison: Comparison, theme: str) -> Image:
         is_alarm=alarm,
         curve=_curve(comparison, layers),
         titles=(
-            "furthest below its kind",
+            "least alike by their CKA" if comparison.trained_apart else "furthest below its kind",
             "SQNR dB",
             "own dB",
             "below",
@@ -89,7 +89,7 @@ def _row(layer: ComparedLayer) -> tuple[str, ...]:
         "" if layer.own is None else _decibels(layer.own).removesuffix(" dB"),
         "" if layer.margin is None else f"{layer.margin:.0f} dB" + "  stands out" * layer.stands_out,
         ends,
-        layer.cause,
+        layer.cause if layer.cka is None else f"CKA {layer.cka:.2f}",
     )
 
 

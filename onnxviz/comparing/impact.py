@@ -1,5 +1,7 @@
 """`impact`: what each quantiser of B costs at its outputs, and what is won where the costliest stay in float.
 
+Where B has none, it is what the own error of each layer costs (`layer_impact.py`).
+
 Each quantiser is put to work alone, all others switched off: the change at the outputs is its cost. That is better
 advice than the error at a layer, which says little of what becomes of it on the way, and than what is won by switching
 one off, which the others hide. The advice is checked, on inputs that did not choose it where there are several.
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from onnxviz.comparing.coded_values import CodedValues
+from onnxviz.comparing.layer_impact import LayerCosts, squared_gap
 from onnxviz.comparing.measures import decibels
 from onnxviz.errors import UnsupportedError
 from onnxviz.feed.feed import Feed
@@ -42,24 +45,39 @@ class QuantiserCost:
 
 
 @dataclass(frozen=True, slots=True)
+class LayerCost:
+    """A layer of A, its part of the sum of all costs, and the SQNR of the outputs with its own error alone, in dB."""
+
+    layer: str
+    share: float
+    sqnr: float
+
+
+@dataclass(frozen=True, slots=True)
 class Impact:
-    """What the quantisers of B cost at its outputs.
+    """What the quantisers of B cost at its outputs, or where it has none its layers.
 
     Attributes:
         quantisers: the costliest first.
         left_in_float: the SQNR of the outputs, in dB, where so many of the costliest are left in float.
         choosers: how many inputs chose them.
         checked: how many other inputs the SQNR is of; 0 where it is of those that chose.
+        layers: what the own errors of the layers cost, the costliest first; only where there are no quantisers.
     """
 
     quantisers: tuple[QuantiserCost, ...]
     left_in_float: tuple[tuple[int, float], ...]
     choosers: int
     checked: int
+    layers: tuple[LayerCost, ...] = ()
 
     @property
     def headline(self) -> str:
         """One sentence of advice."""
+        if self.layers:
+            most = self.layers[0]
+            alone = f"with it alone they are at {most.sqnr:.1f} dB" if most.share else "none costs anything"
+            return f"costliest before Softmax at the outputs is the own error of {most.layer}: {alone}"
         (_, now), *rest = self.left_in_float
         won = "".join(f", {sqnr:.1f} with the {count} costliest in float" for count, sqnr in rest)
         on = "inputs that did not choose them" if self.checked else "the inputs that chose them"
@@ -74,25 +92,34 @@ class Impact:
             "left_in_float": [{"count": count, "sqnr": number(sqnr)} for count, sqnr in self.left_in_float],
             "choosers": self.choosers,
             "checked": self.checked,
+            "layers": [
+                {"layer": each.layer, "share": number(each.share), "sqnr": number(each.sqnr)} for each in self.layers
+            ],
         }
 
 
 def find_impact(runs: PairRuns) -> Impact:
-    """Return what the quantisers of B cost.
+    """Return what the quantisers of B cost, or where it has none what the own errors of its layers do.
 
     Raises:
-        UnsupportedError: B quantises no activation by QuantizeLinear, or no output of both is a float.
+        UnsupportedError: The two share no output, or there are neither quantisers nor own errors.
     """
-    switched = _Switched(runs)
+    a, b = runs.models
+    pairs = [(_logits(a.graph, one), _logits(b.graph, other)) for one, other in runs.matches.outputs]
+    if not pairs:
+        raise UnsupportedError("the two models share no output: nothing says what a layer costs")
     feeds: list[Feed] = []
     runs.inputs.each(feeds.append)
+    switched = _Switched(runs, pairs)
+    if not switched.switches:
+        return _impact_of_layers(runs, [value for value, _ in pairs], feeds[:_CHOOSERS])
     half = max(1, min(_CHOOSERS, len(feeds) // 2))
     choosers, others = feeds[:half], feeds[half:]
     costs = np.zeros(len(switched.switches))
     for feed in choosers:
         nothing = switched.outputs(feed, [])
         for place in range(len(costs)):
-            costs[place] += _squares(switched.outputs(feed, [place]), nothing)
+            costs[place] += squared_gap(switched.outputs(feed, [place]), nothing)
     order = [int(place) for place in np.argsort(-costs, kind="stable")]
     checked = others or choosers
     found = []
@@ -101,29 +128,38 @@ def find_impact(runs: PairRuns) -> Impact:
         for feed in checked:
             expected = switched.expected(feed)
             sums[0] += sum(float((each.astype(np.float64) ** 2).sum()) for each in expected)
-            sums[1] += _squares(switched.outputs(feed, order[count:]), expected)
+            sums[1] += squared_gap(switched.outputs(feed, order[count:]), expected)
         found.append((count, decibels(*sums)))
     total = float(costs.sum()) or 1.0
     listed = tuple(QuantiserCost(*switched.names[place], float(costs[place]) / total) for place in order)
     return Impact(listed, tuple(found), len(choosers), len(others))
 
 
+def _impact_of_layers(runs: PairRuns, outputs: Sequence[str], feeds: Sequence[Feed]) -> Impact:
+    costs = LayerCosts(runs, outputs)
+    if not costs.costs:
+        raise UnsupportedError("B quantises no activation by QuantizeLinear, and no own error is known")
+    for feed in feeds:
+        costs.add(feed)
+    total = sum(costs.costs.values()) or 1.0
+    found = [
+        LayerCost(runs.pairs[place].a.layer, cost / total, decibels(costs.signal, cost))
+        for place, cost in sorted(costs.costs.items(), key=lambda item: -item[1])
+    ]
+    return Impact((), (), len(feeds), 0, tuple(found))
+
+
 class _Switched:
     """B with a switch at each quantiser of an activation, and A, both run for what stands before a last Softmax."""
 
-    def __init__(self, runs: PairRuns) -> None:
+    def __init__(self, runs: PairRuns, pairs: Sequence[tuple[str, str]]) -> None:
         self._runs = runs
-        a, b = runs.models
+        b = runs.models[1]
         coded = CodedValues(b.graph, b.types)
         found = list(_switches(b.graph, coded))
         self.switches = [switch for switch, _ in found]
         layers = {pair.b.value: pair.b.layer for pair in runs.matches.pairs if pair.b.value}
         self.names = [(layers.get(value, value), switch.quantiser.outputs[0]) for switch, value in found]
-        pairs = [(_logits(a.graph, one), _logits(b.graph, other)) for one, other in runs.matches.outputs]
-        if not found:
-            raise UnsupportedError("B quantises no activation by QuantizeLinear: there is no quantiser to advise on")
-        if not pairs:
-            raise UnsupportedError("the two models share no output: nothing says what a quantiser costs")
         self._a, self._b = ([pair[side] for pair in pairs] for side in (0, 1))
         graph = with_switches(b.graph, self.switches)
         types = {**b.types, **{each.input: TensorSpec(each.input, "float32", ()) for each in self.switches}}
@@ -173,8 +209,3 @@ def _logits(graph: Graph, output: str) -> str:
     while node is not None and node.operator in ("DequantizeLinear", "QuantizeLinear", "Identity"):
         node = graph.producers.get(node.inputs[0])
     return node.inputs[0] if node is not None and node.operator == "Softmax" else output
-
-
-def _squares(found: Sequence[Array], expected: Sequence[Array]) -> float:
-    gaps = (np.ravel(one).astype(np.float64) - np.ravel(other) for one, other in zip(found, expected, strict=True))
-    return sum(float(gap @ gap) for gap in gaps)

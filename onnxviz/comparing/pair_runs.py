@@ -89,9 +89,16 @@ class PairRuns:
 
         self.inputs.each(work)
 
-    def once(self, number: int, layers: Sequence[int], visitor: Visitor) -> None:
-        """Run the input of this number once more, for some layers."""
-        self.inputs.once(number, lambda feed: self._run(layers, feed, visitor, outputs=False))
+    def once(self, number: int, layers: Sequence[int], visitor: Visitor) -> Feed | None:
+        """Run the input of this number once more, for some layers, and return what was fed."""
+        fed: list[Feed] = []
+
+        def work(feed: Feed) -> None:
+            fed.append(feed)
+            self._run(layers, feed, visitor, outputs=False)
+
+        self.inputs.once(number, work)
+        return fed[-1] if fed else None
 
     def own_errors(self, layers: Sequence[int]) -> OwnErrors | None:
         """Return what runs these layers of B alone; None where that is not wanted."""
@@ -121,6 +128,10 @@ class PairRuns:
         budget = int(self.options.run_a.memory * _OWN_SHARE)
         both = compared_models[0], compared_models[1]
         Lockstep(both, self.pairs, own, budget).run(compared, (feed, self.feed_of_b(feed)), visitor)
+
+    def visit(self, feed: Feed, layers: Sequence[int], visitor: Visitor) -> None:
+        """Run both on what is fed, for some layers and for no outputs."""
+        self._run(layers, feed, visitor, outputs=False)
 
     def feed_of_b(self, feed: Feed) -> Feed:
         """Return for B what A is fed.

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from onnxviz.comparing.alignment import Examples
 from onnxviz.comparing.compared_layers import ComparedLayer, ComparedOutput
 from onnxviz.comparing.matching.matches import Pair
 from onnxviz.comparing.measures import Measures, Sums
@@ -17,9 +18,11 @@ from onnxviz.layout import Array, channel_axis
 class Tally:
     """Takes the values of every pair (see `Visitor`); those of several inputs are joined."""
 
-    def __init__(self, pairs: Sequence[Pair]) -> None:
-        """Begin with nothing added."""
+    def __init__(self, pairs: Sequence[Pair], *, apart: bool = False) -> None:
+        """Begin with nothing added; of networks that were trained `apart` examples for their CKA are kept."""
         self._pairs = pairs
+        self._apart = apart
+        self._examples: dict[int, Examples] = {}
         self._overall = [Sums(channel_axis(pair.a.layout)) for pair in pairs]
         self._own = [Sums(channel_axis(pair.a.layout)) for pair in pairs]
         self._shapes: dict[int, tuple[int, ...]] = {}
@@ -30,6 +33,8 @@ class Tally:
         """Add what B computes by itself."""
         self._overall[place].add(a, b, at_ends)
         self._shapes[place] = a.shape
+        if self._apart:
+            self._examples.setdefault(place, Examples()).add(a, b, self._pairs[place].a.layout)
         if _holds_scores(a):
             tops = [each.reshape(len(a), -1).argmax(1) for each in (a, b)]
             self._same_top.setdefault(place, []).extend((tops[0] == tops[1]).tolist())
@@ -48,6 +53,8 @@ class Tally:
             mine.join(theirs)
         self._shapes |= other._shapes
         self._remarks |= other._remarks
+        for place, examples in other._examples.items():
+            self._examples.setdefault(place, Examples()).join(examples)
         for place, tops in other._same_top.items():
             self._same_top.setdefault(place, []).extend(tops)
 
@@ -91,8 +98,9 @@ class Tally:
                 tuple(self._overall[place].each),
                 margin,
                 remark=pair.comparable or self._remarks.get(place, "") or reasons.get(place, ""),
+                cka=self._examples[place].cka if place in self._examples else None,
             )
-            if own is not None and margin is not None and layer.differs:
+            if own is not None and margin is not None and layer.differs and not self._apart:
                 both_coded = place in coded_a and own.at_ends is not None
                 wrong = stands_out(pair, own, margin, is_output=pair.a.value in outputs, both_coded=both_coded)
                 layer = replace(layer, stands_out=wrong)

@@ -63,7 +63,7 @@ def _heat(array: Array, picture: RgbPixels, theme: str) -> RgbPixels:
 def _signed(array: Array, picture: RgbPixels, theme: str) -> RgbPixels:
     """Return the picture in grey under red where the map is above zero and blue where it is below, smoothed: the steps
     of the squares that covered it say nothing."""
-    smooth = _blurred(stretched(array, picture.shape[:2]), min(picture.shape[:2]) / 36)
+    smooth = blurred(stretched(array, picture.shape[:2]), min(picture.shape[:2]) / 36)
     shares = _signed_shares(smooth, 100)
     cover = (0.8 * np.abs(shares) ** 0.8)[..., None]
     return _pixels(_greyed(picture, 1.0) * (1 - cover) + _coloured("RdBu_r", 0.5 + shares / 2) * cover)
@@ -76,7 +76,7 @@ def _magnitude(array: Array, picture: RgbPixels, theme: str) -> RgbPixels:
 
 def _signed_alone(array: Array, picture: RgbPixels, theme: str) -> RgbPixels:
     """Return a signed map, slightly blurred: neighbouring pixels of a gradient cancel each other for the eye."""
-    shares = _signed_shares(_blurred(stretched(array, picture.shape[:2]), 2.0), CLIPPED)
+    shares = _signed_shares(blurred(stretched(array, picture.shape[:2]), 2.0), CLIPPED)
     return _pixels(_coloured(find_theme(theme).diverging, 0.5 + shares / 2))
 
 
@@ -122,12 +122,14 @@ def _edges(inside: Array) -> Array:
     return found
 
 
-def _blurred(array: Array, deviation: float) -> Array:
+def blurred(array: Array, deviation: float, axes: tuple[int, int] = (0, 1)) -> Array:
+    """Return an array smoothed along two axes by a normal kernel; its borders go on beyond themselves."""
     reach = max(1, int(3 * deviation))
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / deviation) ** 2)
     kernel /= kernel.sum()
-    for axis in (0, 1):
-        padded = np.pad(array, [(reach, reach) if which == axis else (0, 0) for which in (0, 1)], mode="edge")
+    for axis in axes:
+        around = [(reach, reach) if which == axis else (0, 0) for which in range(array.ndim)]
+        padded = np.pad(array, around, mode="edge")
         parts = [weight * padded.take(range(k, k + array.shape[axis]), axis) for k, weight in enumerate(kernel)]
         array = np.sum(parts, axis=0)
     return array

@@ -8,14 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from onnxviz.classes.classes import class_outputs, read_labels, unfit
 from onnxviz.draw.palette import find_theme
-from onnxviz.errors import InputError, UnsupportedError
+from onnxviz.errors import InputError, UnsupportedError, UsageError
+from onnxviz.explaining.check import Checking
 from onnxviz.explaining.explain_options import ExplainOptions
 from onnxviz.explaining.explanation import Explanation
-from onnxviz.explaining.methods import METHODS, Explaining, Heat, check_methods
+from onnxviz.explaining.exporting import check_export, exported_heat
+from onnxviz.explaining.heats import heats_of
+from onnxviz.explaining.methods import METHODS, Explaining, check_methods
 from onnxviz.explaining.network import Network
 from onnxviz.explaining.outlet import ExplainRecord, ExplanationFolder
 from onnxviz.explaining.target import Target, class_targets, numbers_of, output_target, unit_target
@@ -47,6 +48,7 @@ def explain(
     """
     options, observer = options or ExplainOptions(), observer or Observer()
     check_methods(options.methods)
+    check_export(options)
     check_name(options.run.device)
     find_theme(options.theme)
     if not isinstance(model, Model):
@@ -55,21 +57,25 @@ def explain(
     given = Inputs(model, inputs, options.feed, failed=observer.failed, fail_fast=options.fail_fast)
     needed = [*paths_of(inputs), *(Path(one) for one in (options.labels, options.font) if isinstance(one, str | Path))]
     observer.planned(len(given.sources), 0, 1)
+    exported: list[dict[str, Any]] = []
     with ExplanationFolder(model, inputs, directory, options, needed) as folder:
 
         def work(feed: Feed) -> None:
             observer.started(feed, len(options.methods), 0)
+            network = Network(model, feed, options.run)
             try:
-                found = explanations(Network(model, feed, options.run), options, labels, observer)
+                found = explanations(network, options, labels, observer)
             except UnsupportedError as error:
                 if not given.several:
                     raise
                 raise InputError(f"{feed.stem}: {error}") from error  # others may be explained: this one is left out
             folder.add(feed, given.place if given.several else None, found)
+            if options.export is not None and not exported:
+                exported.append(exported_heat(network, found, options, options.export))
             observer.scanned()
 
         given.each(work)
-        return folder.end(given.failures)
+        return folder.end(given.failures, exported[0] if exported else None)
 
 
 def explain_one(model: Model, source: Any, method: str, target: str | int, options: ExplainOptions) -> Explanation:
@@ -87,7 +93,10 @@ def explain_one(model: Model, source: Any, method: str, target: str | int, optio
         options = replace(options, at=text)
     options = replace(options, methods=(method,), target=text)
     network = Network(model, model.feed(source, options.feed), options.run)
-    return explanations(network, options, labels_of(model, options))[0]
+    first, *others = explanations(network, options, labels_of(model, options))
+    if others:
+        raise UsageError(f"one map is of one layer and one target: {1 + len(others)} are asked for")
+    return first
 
 
 def labels_of(model: Model, options: ExplainOptions) -> tuple[str, ...] | None:
@@ -137,58 +146,32 @@ def explanations(
     found: list[Explanation] = []
     refused: list[str] = []
     for name in dict.fromkeys(options.methods):
-        method, start, before = METHODS[name], time.perf_counter(), len(refused)
-        heats = _heats(name, work, refused)
-        seconds = time.perf_counter() - start
-        found += [
-            Explanation(
-                name,
-                target,
-                values[target],
-                heat.array,
-                heat.layer,
-                heat.settings,
-                method.says,
-                method.look,
-                picture,
-                seconds,
-            )
-            for target, heat in heats.items()
-        ]
-        if not heats:
-            del refused[before + 1 :]  # the reason is the same for all targets
+        for part in work.by_layer(name):
+            method, start, before = METHODS[name], time.perf_counter(), len(refused)
+            heats = heats_of(name, part, refused)
+            seconds = time.perf_counter() - start
+            found += [
+                Explanation(
+                    name,
+                    target,
+                    values[target],
+                    heat.array,
+                    heat.layer,
+                    heat.settings,
+                    method.says,
+                    method.look,
+                    picture,
+                    seconds,
+                )
+                for target, heat in heats.items()
+            ]
+            if not heats:
+                del refused[before + 1 :]  # the reason is the same for all targets
     if not found:
         raise UnsupportedError(refused[0].partition(" is left out: ")[2])
     for reason in refused:
         observer.noted(reason)
-    return found
-
-
-def _heats(name: str, work: Explaining, refused: list[str]) -> dict[Target, Heat]:
-    """Return what a method makes of each target; of one that it can say nothing of the reason is added to `refused`."""
-    try:
-        heats = METHODS[name].make(work)
-        for target, heat in zip(work.targets, heats, strict=True):
-            _check_numbers(target, heat)
-        return dict(zip(work.targets, heats, strict=True))
-    except UnsupportedError as error:
-        if len(work.targets) == 1:
-            refused.append(f"{name} is left out: {error}")
-            return {}
-    return {target: heat for each in work.targets for target, heat in _heats(name, work.alone(each), refused).items()}
-
-
-def _check_numbers(target: Target, heat: Heat) -> None:
-    """Refuse a map that cannot be drawn.
-
-    Raises:
-        UnsupportedError: It holds NaN or infinite numbers, or is 0 everywhere.
-    """
-    lost = int(np.count_nonzero(~np.isfinite(heat.array)))
-    if lost:
-        raise UnsupportedError(
-            f"of the map of {target.name} {lost} of {heat.array.size} numbers are NaN or infinite: "
-            "`onnxviz view` counts them layer by layer"
-        )
-    if not heat.array.any():
-        raise UnsupportedError(f"the map of {target.name} is 0 everywhere: nothing here changes it")
+    if not options.check:
+        return found
+    checking = Checking(work)
+    return [replace(one, check=checking.check(one)) for one in found]

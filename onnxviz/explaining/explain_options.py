@@ -24,7 +24,8 @@ class ExplainOptions:
         target: a class by its name or number, or `top3` for the three strongest.
         unit: a unit of a layer in its place, `LAYER#CHANNEL` or `LAYER#CHANNEL@Y,X`.
         at: a number of an output in its place, `NAME[I,J,...]`, an index for each axis behind the batch.
-        layers: the layers of class activation maps; None is the last with maps, of `layercam` the last larger one.
+        layers: the layers of class activation maps, one map each; None is the last with maps, of `layercam` the last
+            larger one.
         labels: class names, or a file of them, one a line; None takes the model's own.
         samples: pictures with noise of `smoothgrad`.
         noise: the deviation of that noise, as a share of the input's range.
@@ -32,9 +33,11 @@ class ExplainOptions:
         patch: pixels of the square of `occlusion`; None is a third of the shorter side.
         masks: random masks of `rise`.
         seed: of the noise and the masks.
+        check: check how far each map can be trusted.
         theme: `dark` or `light`.
         font: a TrueType or OpenType file.
         raw: a `.npz` file for the arrays.
+        export: an `.onnx` file for the model that puts out the first of the maps that one can, for every class.
         feed: how inputs are made.
         run: the device and how it runs.
         fail_fast: stop at the first input that cannot be used.
@@ -53,9 +56,11 @@ class ExplainOptions:
     patch: int | None = None
     masks: int = 2000
     seed: int = 0
+    check: bool = False
     theme: str = "dark"
     font: str | None = None
     raw: Path | None = None
+    export: Path | None = None
     feed: FeedOptions = field(default_factory=FeedOptions)
     run: RunOptions = field(default_factory=RunOptions)
     fail_fast: bool = False
@@ -89,5 +94,6 @@ class ExplainChanges(TypedDict, total=False):
     patch: int | None
     masks: int
     seed: int
+    check: bool
     feed: FeedOptions
     run: RunOptions

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from onnxviz.draw.heat import RgbPixels
+    from onnxviz.explaining.check import FaithfulnessCheck
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Explanation:
         look: how it is drawn.
         picture: the input as it was fed, (H, W, 3) uint8.
         seconds: how long the method took, for all targets together.
+        check: what checks say of it, where they were asked for.
     """
 
     method: str
@@ -43,6 +45,7 @@ class Explanation:
     look: str
     picture: RgbPixels = field(repr=False)
     seconds: float = 0.0
+    check: FaithfulnessCheck | None = None
 
     @property
     def image(self) -> Image.Image:
@@ -74,4 +77,5 @@ class Explanation:
             "settings": {name: number(one) if isinstance(one, float) else one for name, one in self.settings.items()},
             "says": self.says,
             "seconds": round(self.seconds, 3),
+            **({} if self.check is None else {"check": self.check.as_json()}),
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +12,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from onnxviz.draw.check_plot import CheckPlot
 from onnxviz.draw.encode import save
-from onnxviz.draw.explanation_sheet import SheetColumn, SheetHead, SheetRow, draw_explanations
+from onnxviz.draw.explanation_sheet import SheetCheck, SheetColumn, SheetHead, SheetRow, draw_explanations
 from onnxviz.errors import OutputError
 from onnxviz.explaining.explain_options import ExplainOptions
 from onnxviz.explaining.explanation import Explanation
@@ -106,14 +107,15 @@ class ExplanationFolder:
         run = {"name": feed.stem, "source": sources, "directory": name, "sheet": "sheet.png"}
         self._runs.append({**run, "fed": [fed.as_json() for fed in feed.fed], "explanations": entries})
 
-    def end(self, failures: Sequence[tuple[str, str]]) -> ExplainRecord:
-        """Write `explain.json`, and the arrays that are asked for."""
+    def end(self, failures: Sequence[tuple[str, str]], exported: Mapping[str, Any] | None = None) -> ExplainRecord:
+        """Write `explain.json`, with what was exported, and the arrays that are asked for."""
         document = {
             "schema": f"{SCHEMA}1",
             "onnxviz": __version__,
             "model": str(self._model.file.origin),
             "runs": self._runs,
             "failures": [{"source": source, "error": error} for source, error in failures],
+            **({"export": exported} if exported is not None else {}),
         }
         files = [f"{run['directory']}/{entry['file']}" for run in self._runs for entry in run["explanations"]]
         files += [f"{run['directory']}/{run['sheet']}" for run in self._runs]
@@ -133,20 +135,33 @@ class ExplanationFolder:
         return {"Title": f"{one.target.name}: {one.method}{where}", "Description": one.says}
 
     def _sheet(self, feed: Feed, found: Sequence[Explanation]) -> Any:
-        methods = list(dict.fromkeys(one.method for one in found))
-        by_target: dict[Target, dict[str, Explanation]] = {}  # two classes may have one name
+        by_layer = self._options.layers is not None  # else the layers of a method's targets may differ
+        columns: dict[tuple[str, str], Explanation] = {}
+        by_target: dict[Target, dict[tuple[str, str], Explanation]] = {}  # two classes may have one name
         for one in found:
-            by_target.setdefault(one.target, {})[one.method] = one
-        firsts = {one.method: one for one in reversed(found)}
-        columns = [SheetColumn(name, made_of(firsts[name]), firsts[name].says) for name in methods]
+            column = one.method, one.layer if by_layer else ""
+            columns.setdefault(column, one)
+            by_target.setdefault(one.target, {})[column] = one
         rows = []
         for target, made in by_target.items():
-            some = next(iter(made.values()))
-            pictures = [made[method].drawn(self._options.theme) if method in made else None for method in methods]
-            rows.append(SheetRow(target.name, target_lines(some), pictures))
+            shown = [made.get(column) for column in columns]
+            pictures = [None if one is None else one.drawn(self._options.theme) for one in shown]
+            checks = [None if one is None else _sheet_check(one) for one in shown]
+            lines = target_lines(next(iter(made.values())))
+            rows.append(SheetRow(target.name, lines, pictures, checks if any(checks) else ()))
+        heads = [SheetColumn(name, made_of(one), one.says) for (name, _), one in columns.items()]
         source = ", ".join(Path(fed.source).name for fed in feed.fed)
         head = SheetHead(f"Why? {feed.stem}", f"{self._model.file.origin.name}  ·  {source}", found[0].picture)
-        return draw_explanations(head, columns, rows, self._options.theme, self._options.font)
+        return draw_explanations(head, heads, rows, self._options.theme, self._options.font)
+
+
+def _sheet_check(one: Explanation) -> SheetCheck | None:
+    check = one.check
+    if check is None:
+        return None
+    curves, random = check.curves, check.random
+    plot = CheckPlot(curves.deletion, curves.insertion, random.deletion, random.insertion)
+    return SheetCheck(plot, check.lines)
 
 
 def made_of(one: Explanation) -> str:

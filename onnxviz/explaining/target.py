@@ -9,19 +9,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from onnxviz.classes.asked_class import before, class_number
 from onnxviz.classes.classes import class_outputs
 from onnxviz.errors import NoMatchError, UsageError
 from onnxviz.explaining.network import Network
-from onnxviz.graph.graph import Graph
 from onnxviz.layout import Array, channel_axis
 from onnxviz.model import choices_of
 from onnxviz.words import listed, near, quoted
 
-SATURATING = frozenset({"Softmax", "LogSoftmax", "Sigmoid", "HardSigmoid", "Tanh", "Clip", "Relu"})
-"""Operators that have gradient 0, or nearly, where they are at an end: what they read is explained in their place."""
-
-
-_PASSING = frozenset({"Cast", "Identity", "QuantizeLinear", "DequantizeLinear"})
 _NUMBERS = r"\s*\d+\s*(?:,\s*\d+\s*)*"
 
 
@@ -110,33 +105,7 @@ def _class_indices(wanted: str | int, scores: Array, names: Sequence[str] | None
         if int(top[1]) == 0:
             raise UsageError("top0 names no class: top1 is the strongest")
         return [int(index) for index in np.argsort(-scores, kind="stable")[: min(int(top[1]), count)]]
-    if text.isdecimal():
-        if int(text) >= count:
-            raise NoMatchError(f"there is no class {text}: the model has {count}, counted from 0")
-        return [int(text)]
-    folded = [name.casefold() for name in names or ()]
-    if text.casefold() in folded:
-        return [folded.index(text.casefold())]
-    inside = [place for place, name in enumerate(folded) if text.casefold() in re.split(r"\s*,\s*", name)]
-    if len(inside) == 1:
-        return inside
-    if names is None:
-        raise NoMatchError(f"the model names no classes: give the number of {quoted(text)}, or --labels")
-    raise NoMatchError(f"no class is called {quoted(text)}{near(text, names)}")
-
-
-def before(graph: Graph, value: str) -> str:
-    """Return what the saturating operators at the end read, from which a value is made; else the value itself.
-
-    A Cast, an Identity or a quantiser may stand between: a model in float16 often casts its shares to float32.
-    """
-    found, node = value, graph.producers.get(value)
-    while node is not None and node.op in SATURATING | _PASSING and node.reads[0] in graph.producers:
-        value = node.reads[0]
-        if node.op in SATURATING:
-            found = value
-        node = graph.producers.get(value)
-    return found
+    return [class_number(text, count, names)]
 
 
 def unit_target(network: Network, text: str) -> Target:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -13,8 +14,9 @@ from onnxviz.feed.arrays import numbers_dtype
 from onnxviz.feed.feed import Fitted
 from onnxviz.feed.feed_options import Job, choose_preprocessing
 from onnxviz.feed.free_sizes import check_size, fed_size, repeat_batch
+from onnxviz.feed.geometry import Size
 from onnxviz.feed.input_shapes import no_picture, picture_channels, picture_layout
-from onnxviz.feed.pictures import PICTURE_CHANNELS, Picture, as_rgb, place, with_channels
+from onnxviz.feed.pictures import PICTURE_CHANNELS, Picture, as_rgb, place
 from onnxviz.feed.preprocessing import Preprocessing
 from onnxviz.layout import Array, TensorSpec
 
@@ -44,7 +46,7 @@ def fit_pictures(job: Job, spec: TensorSpec, pictures: Sequence[Picture], name: 
     _note_channels(preprocessing, channels, notes)
     fits = [preprocessing.place(picture.size, size) for picture in pictures]
     pixels = [
-        place(with_channels(picture.pixels, channels), fit, preprocessing.filter, preprocessing.pad)
+        place(picture, channels, fit, preprocessing.filter, preprocessing.pad)
         for picture, fit in zip(pictures, fits, strict=True)
     ]
     # Of one picture, the usual case, nothing is copied.
@@ -56,6 +58,18 @@ def fit_pictures(job: Job, spec: TensorSpec, pictures: Sequence[Picture], name: 
     array = np.ascontiguousarray(array)
     job.sizes.bind(spec, array.shape, name)
     return Fitted(array, name, notes, layout, preprocessing.name, as_rgb(pixels[0]), fits[0].geometry)
+
+
+def needed_size(job: Job, spec: TensorSpec, picture: Size) -> Size:
+    """Return the size in which a picture of a size has two pixels along each side of one that is fed."""
+    layout = picture_layout(spec)
+    if layout is None:
+        return picture
+    preprocessing, _ = choose_preprocessing(job.options, job.metadata, spec)
+    fit = preprocessing.place(picture, fed_size(spec, layout, preprocessing, job.sizes, (picture, [])))
+    left, top, right, bottom = fit.box
+    height, width = picture[0] * fit.size[0] / (bottom - top), picture[1] * fit.size[1] / (right - left)
+    return max(1, math.ceil(2 * height)), max(1, math.ceil(2 * width))
 
 
 def _note_channels(preprocessing: Preprocessing, channels: int, notes: list[str]) -> None:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from onnxviz.errors import InputError
 from onnxviz.feed.arrays import NARROW_FLOATS, as_text, read_npy, read_npz, read_text
+from onnxviz.feed.draft import Needed
 from onnxviz.feed.matrices import Matrix, read_matrix
 from onnxviz.feed.pictures import Picture, open_picture
 from onnxviz.feed.sounds import Sound, read_sound
@@ -49,8 +50,10 @@ class Item:
     stem: str
 
 
-def load(source: Any) -> Item | dict[str, Item]:
+def load(source: Any, needed: Needed | None = None) -> Item | dict[str, Item]:
     """Read a source: a path, `-` for standard input, an array, a list of numbers, a Pillow image or a Picture.
+
+    `needed` says how large a picture in a file is needed; None takes it as it is.
 
     Returns:
         The item, or for a `.npz` file its arrays by name.
@@ -59,7 +62,7 @@ def load(source: Any) -> Item | dict[str, Item]:
         InputError: The source cannot be read, or is a list of sources: each of those is a run of its own.
     """
     if isinstance(source, str | os.PathLike):
-        return _load_path(os.fsdecode(source))
+        return _load_path(os.fsdecode(source), needed)
     if isinstance(source, Picture):
         return Item(source, "picture", "picture")
     if isinstance(source, Image.Image):
@@ -84,10 +87,10 @@ def several_runs(sources: Sequence[Any]) -> InputError:
     )
 
 
-def load_value(text: str) -> Item | dict[str, Item]:
+def load_value(text: str, needed: Needed | None = None) -> Item | dict[str, Item]:
     """Read what follows `NAME=`: a file, else a number, `true`, `false` or several of these between commas."""
     if text == STANDARD_INPUT or is_plain_file(text):
-        return load(text)
+        return load(text, needed)
     words = text.split(",")
     try:
         values = [_value(word.strip()) for word in words]
@@ -127,23 +130,27 @@ def _numbers(source: Any) -> Array:
     return array
 
 
-def _load_path(name: str) -> Item | dict[str, Item]:
+def _load_path(name: str, needed: Needed | None) -> Item | dict[str, Item]:
     if name == STANDARD_INPUT:
-        return _load_bytes(_standard_input(sys.stdin.buffer), "standard input", "stdin")
+        return _load_bytes(_standard_input(sys.stdin.buffer), ("standard input", "stdin"), needed)
     path = Path(name)
     suffix = path.suffix.lower()
     if is_folder(path):
         raise InputError(f"{name} is a folder: one file was expected here")
     if suffix == ".npz":
         return _members(path, name, path.stem)
-    return Item(_READERS.get(suffix, open_picture)(path, name), name, path.stem)
+    read = _READERS.get(suffix)
+    content = open_picture(path, name, needed=needed) if read is None else read(path, name)
+    return Item(content, name, path.stem)
 
 
-def _load_bytes(data: bytes, name: str, stem: str) -> Item | dict[str, Item]:
+def _load_bytes(data: bytes, names: tuple[str, str], needed: Needed | None) -> Item | dict[str, Item]:
+    name, stem = names
     if data.startswith(b"PK\x03\x04"):
         return _members(data, name, stem)
-    array = data.startswith(b"\x93NUMPY")
-    return Item(read_npy(data, name) if array else open_picture(data, name), name, stem)
+    is_array = data.startswith(b"\x93NUMPY")
+    content = read_npy(data, name) if is_array else open_picture(data, name, needed=needed)
+    return Item(content, name, stem)
 
 
 def _members(source: Path | bytes, name: str, stem: str) -> dict[str, Item]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from onnxviz.errors import InputError, UsageError
+from onnxviz.feed.draft import Needed
 from onnxviz.feed.feed import Fed, Feed, Fitted
 from onnxviz.feed.feed_options import FOR_PICTURES, FeedOptions, Job, check_options
 from onnxviz.feed.find import MAIN
 from onnxviz.feed.fit import fit_item
+from onnxviz.feed.fit_pictures import needed_size
 from onnxviz.feed.free_sizes import FreeSizes, two_sizes
 from onnxviz.feed.geometry import Geometry
 from onnxviz.feed.input_shapes import (
@@ -81,6 +84,11 @@ class FeedMaker:
         self._open_size = open_size
         check_options(options, self._inputs)
 
+    @property
+    def drafts(self) -> bool:
+        """Whether pictures are decoded from their files as small as they are needed."""
+        return self._options.draft
+
     def arrays(self, source: Any) -> Mapping[str, Array]:
         """Return the arrays of a feed alone: what would be said of them takes as long as making them."""
         _, _, fitted = self._fit(self._given(source))
@@ -104,14 +112,22 @@ class FeedMaker:
         )
 
     def _given(self, source: Any) -> dict[str, Item]:
-        return _assigned(self._inputs, source)
+        return _assigned(self._inputs, source, self._needed)
+
+    def _needed(self, inputs: Sequence[TensorSpec]) -> Needed | None:
+        """Return how large a picture that is given for one of these inputs is needed; None takes it as it is."""
+        spec = picture_input(inputs)
+        return None if spec is None or not self._options.draft else partial(needed_size, self._job(), spec)
+
+    def _job(self) -> Job:
+        return Job(self._specs, self._options, self._metadata, FreeSizes(self._options.dims), self._open_size)
 
     def _fit(self, given: Mapping[str, Item]) -> tuple[Job, list[str], dict[str, Fitted]]:
         """Return the job, what is given and not needed, and what each input is fed."""
         unused = [spec.name for spec in self._inputs if spec.name in given and not spec.use.is_needed]
         used = {name: item for name, item in given.items() if name not in unused}
         _check_given(self._specs, used, self._options)
-        job = Job(self._specs, self._options, self._metadata, FreeSizes(self._options.dims), self._open_size)
+        job = self._job()
         return job, unused, _fitted(job, used)
 
 
@@ -165,32 +181,35 @@ def shown_picture(source: Any) -> Feed:
     return Feed({}, (shown.record("input"),), item.stem)
 
 
-def _assigned(inputs: tuple[TensorSpec, ...], source: Any) -> dict[str, Item]:
+_NeededBy = Callable[[Sequence[TensorSpec]], Needed | None]
+
+
+def _assigned(inputs: tuple[TensorSpec, ...], source: Any, needed: _NeededBy) -> dict[str, Item]:
     """Return the item for each input by name, the main one first."""
     if source is None:
         return {}
     if isinstance(source, list | tuple):
         raise several_runs(source)
     if not isinstance(source, Mapping):
-        return _main(inputs, load(source))
+        return _main(inputs, load(source, needed(inputs)))
     named: dict[str, Item] = {}
     for name, value in source.items():
         if name != MAIN:
             spec = input_named(inputs, name)
-            named[spec.name] = _one_array(_read(spec, value), name)
+            named[spec.name] = _one_array(_read(spec, value, needed((spec,))), name)
     if MAIN not in source:
         return named
     free = tuple(spec for spec in inputs if spec.name not in named)
     if not free:
         raise InputError(f"{source[MAIN]}: every input is given by name already ({describe_inputs(inputs)})")
-    return {**_main(free, load(source[MAIN])), **named}
+    return {**_main(free, load(source[MAIN], needed(free))), **named}
 
 
-def _read(spec: TensorSpec, value: Any) -> Item | dict[str, Item]:
+def _read(spec: TensorSpec, value: Any, needed: Needed | None) -> Item | dict[str, Item]:
     is_text = spec.dtype == "object"
     if isinstance(value, str):
-        return load_text(value) if is_text else load_value(value)
-    return load(np.array(value)) if is_text and isinstance(value, list | tuple) else load(value)
+        return load_text(value) if is_text else load_value(value, needed)
+    return load(np.array(value)) if is_text and isinstance(value, list | tuple) else load(value, needed)
 
 
 def _main(inputs: tuple[TensorSpec, ...], loaded: Item | dict[str, Item]) -> dict[str, Item]:

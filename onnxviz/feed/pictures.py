@@ -16,7 +16,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from onnxviz.errors import InputError
 from onnxviz.feed.arrays import BROKEN
-from onnxviz.feed.geometry import PictureFit
+from onnxviz.feed.draft import JpegDraft, Needed, decode_small, upright_size
+from onnxviz.feed.geometry import PictureFit, Size
 
 Pixels = npt.NDArray[Any]
 """Pixels `(H, W, C)` in 0..255, uint8 or float32."""
@@ -29,26 +30,51 @@ PICTURE_CHANNELS = (1, 3, 4)
 """Numbers of channels that a picture can have: grey, RGB, RGBA."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """Upright pixels `(H, W, C)` in 0..255, C one of 1 (grey), 3 (RGB), 4 (RGBA, alpha not multiplied in).
+    """An upright picture of 1 (grey), 3 (RGB) or 4 channels (RGBA, alpha not multiplied in).
 
-    Pixels are uint8, or float32 where the source had finer steps; `notes` say how they were read. `is_16_bit` says that
-    they are 0..65535 of the source.
+    Attributes:
+        content: pixels, or an image of Pillow's in mode L, RGB or RGBA: to resize it, no pixel has to be copied.
+        notes: how it was read.
+        is_16_bit: whether the source's pixels are 0..65535.
+        draft: what is known of it where its decoder made it smaller.
     """
 
-    pixels: Pixels
+    content: Pixels | Image.Image
     notes: tuple[str, ...] = ()
     is_16_bit: bool = False
+    draft: JpegDraft | None = None
 
     @property
-    def size(self) -> tuple[int, int]:
-        """Height and width in pixels."""
-        return self.pixels.shape[0], self.pixels.shape[1]
+    def pixels(self) -> Pixels:
+        """Pixels `(H, W, C)` in 0..255, uint8, or float32 where the source had finer steps."""
+        if isinstance(self.content, np.ndarray):
+            return self.content
+        values = np.array(self.content)
+        return values[..., None] if values.ndim == 2 else values
+
+    @property
+    def size(self) -> Size:
+        """Height and width in pixels, before its decoder made it smaller."""
+        if self.draft is not None:
+            return self.draft.size
+        if isinstance(self.content, np.ndarray):
+            return self.content.shape[0], self.content.shape[1]
+        return self.content.height, self.content.width
 
 
-def open_picture(source: Path | bytes | Image.Image, name: str, most: int | None = None) -> Picture:
+def open_picture(
+    source: Path | bytes | Image.Image, name: str, most: int | None = None, needed: Needed | None = None
+) -> Picture:
     """Decode a picture: turned as EXIF says, palettes, 16 bit and transparency resolved, first frame.
+
+    Args:
+        source: A file, its bytes, or what Pillow made of it.
+        name: What it is called in errors.
+        most: So many pixels are taken.
+        needed: Where it is given, a JPEG that is much larger is decoded at a half, a quarter or an eighth of its size,
+            which takes a fraction of the time.
 
     Raises:
         InputError: It is missing, broken, not a picture, of more than `most` pixels or Pillow's limit, or of values
@@ -62,10 +88,16 @@ def open_picture(source: Path | bytes | Image.Image, name: str, most: int | None
                 return _decoded(ImageOps.exif_transpose(source), name, [])
         with _opened(source, name) as image:
             notes = _checked(image, name, most)
+            draft = None
+            if needed is not None:
+                with _reading(name):
+                    size = upright_size(image)
+                draft = decode_small(image, size, needed(size))
+                notes += [] if draft is None else [draft.note]
             with _reading(name):
                 # Ours to change: a copy of one that need not be turned takes as long as half of the decoding.
                 ImageOps.exif_transpose(image, in_place=True)
-            return _decoded(image, name, notes)
+            return replace(_decoded(image, name, notes), draft=draft)
 
 
 def within(picture: Picture, span: tuple[float, float]) -> Picture:
@@ -79,7 +111,7 @@ def within(picture: Picture, span: tuple[float, float]) -> Picture:
     if min(span) > numbers.min() or numbers.max() > max(span):
         return picture
     pixels, notes = _of_span(numbers, span)
-    return replace(picture, pixels=pixels, notes=(*notes, *(note for note in picture.notes if note != _dark(numbers))))
+    return replace(picture, content=pixels, notes=(*notes, *(note for note in picture.notes if note != _dark(numbers))))
 
 
 def pictures_from_array(array: npt.NDArray[Any], name: str, span: tuple[float, float] | None = None) -> list[Picture]:
@@ -187,12 +219,15 @@ def with_channels(pixels: Pixels, channels: int) -> Pixels:
     return np.concatenate([colour, np.full_like(colour[..., :1], 255)], axis=2)
 
 
-def place(pixels: Pixels, fit: PictureFit, resample: str, pad: int) -> Pixels:
-    """Return the pixels of the fed array: the part of the picture in `fit`, resized, with grey `pad` around it."""
-    drawn = _resized(pixels, fit, resample)
+def place(picture: Picture, channels: int, fit: PictureFit, resample: str, pad: int) -> Pixels:
+    """Return the pixels of the fed array, with so many channels: the part of the picture in `fit`, resized.
+
+    `pad` is the grey around it.
+    """
+    drawn = _resized(picture, channels, fit, resample)
     if fit.size == fit.geometry.fed:
         return drawn
-    canvas = np.full((*fit.geometry.fed, pixels.shape[2]), pad, dtype=pixels.dtype)
+    canvas = np.full((*fit.geometry.fed, channels), pad, dtype=drawn.dtype)
     canvas[..., 3:] = 255
     top, left = fit.corner
     canvas[top : top + fit.size[0], left : left + fit.size[1]] = drawn
@@ -204,19 +239,35 @@ def as_rgb(pixels: Pixels) -> npt.NDArray[np.uint8]:
     return _rounded(with_channels(pixels, 3))
 
 
-def _resized(pixels: Pixels, fit: PictureFit, resample: str) -> Pixels:
+def _resized(picture: Picture, channels: int, fit: PictureFit, resample: str) -> Pixels:
     size = (fit.size[1], fit.size[0])
-    resampling = Image.Resampling[resample.upper()]
-    if pixels.dtype == np.uint8:
-        image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-        resized = np.array(image.resize(size, resampling, box=fit.box))
-        return resized.reshape(*fit.size, pixels.shape[2])
+    resampling, box = Image.Resampling[resample.upper()], _box(picture, fit)
+    content = picture.content
+    if isinstance(content, np.ndarray) or len(content.getbands()) != channels:
+        pixels = with_channels(picture.pixels, channels)
+        if pixels.dtype != np.uint8:
+            return _resized_planes(pixels, size, resampling, box)
+        content = Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
+    return np.array(content.resize(size, resampling, box)).reshape(*fit.size, channels)
+
+
+def _resized_planes(
+    pixels: Pixels, size: Size, resampling: Image.Resampling, box: tuple[float, float, float, float]
+) -> Pixels:
     planes = [
-        np.array(Image.fromarray(np.ascontiguousarray(pixels[..., index])).resize(size, resampling, fit.box))
+        np.array(Image.fromarray(np.ascontiguousarray(pixels[..., index])).resize(size, resampling, box))
         for index in range(pixels.shape[2])
     ]
     # Bicubic and Lanczos overshoot at edges; Pillow clips pixels of 8 bit, but not these.
     return np.stack(planes, axis=2).clip(0, 255).astype(np.float32)
+
+
+def _box(picture: Picture, fit: PictureFit) -> tuple[float, float, float, float]:
+    """Return the part of a picture that is fed, in pixels of what was decoded."""
+    if picture.draft is None:
+        return fit.box
+    left, top, right, bottom = (edge / picture.draft.divisor for edge in fit.box)
+    return left, top, right, bottom
 
 
 def _opened(source: Path | bytes, name: str) -> Image.Image:
@@ -263,13 +314,17 @@ def _checked(image: Image.Image, name: str, most: int | None) -> list[str]:
 def _decoded(image: Image.Image, name: str, notes: list[str]) -> Picture:
     mode = _mode(image, name)
     with _reading(name):
-        values = np.array(image if image.mode == mode else image.convert(mode))
+        image = image if image.mode == mode else image.convert(mode)
+    if mode in ("L", "RGB", "RGBA"):
+        return Picture(image, tuple(notes))
+    with _reading(name):
+        values = np.array(image)
     is_16_bit = mode.startswith("I;16") or (mode == "I" and _needs_16_bits(values))
     if is_16_bit:
         values = _of_16_bit(values, notes)
     elif mode in ("I", "F"):
         values = _of_wide_values(values, name, notes)
-    return Picture(values[..., None] if values.ndim == 2 else values, tuple(notes), is_16_bit)
+    return Picture(values[..., None], tuple(notes), is_16_bit)
 
 
 def _mode(image: Image.Image, name: str) -> str:

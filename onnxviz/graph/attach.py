@@ -116,6 +116,15 @@ class Attached:
     outputs: tuple[ReducedOutputs, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Pooling:
+    """A value to hand out: whole, or of each channel the `mean` or the greatest number, `max`, over all places."""
+
+    value: str
+    shape: MapShape
+    pool: str = "none"
+
+
 def before_bound(graph: Graph, value: str) -> Bound | None:
     """Return what a bounded nonlinearity makes a value of; None where another node makes it.
 
@@ -166,6 +175,29 @@ def attach(
     return Attached(cut(whole, names, {name: builder.types[name] for name in names if name in made}), tuple(outputs))
 
 
+def attach_pooled(
+    graph: Graph, poolings: Sequence[Pooling], types: Mapping[str, TensorSpec], dtype: str
+) -> tuple[Graph, tuple[str, ...]]:
+    """Return the graph cut to these values, and its only outputs, one for each, all of one dtype.
+
+    Of a value that is not pooled the axis of items comes first, if it has one, and all others stay as they are; what is
+    pooled is `(N, C)`. Codes are read as what they stand for.
+
+    Args:
+        graph: the model.
+        poolings: what is handed out, in the order of the graph.
+        types: what is known of each value.
+        dtype: `float32` or `float16`.
+    """
+    values = dict.fromkeys(each.value for each in poolings)
+    readout = read_out(graph, [value for value in values if value in graph.producers], types)
+    read = {reading.value: output for output, reading in readout.readings.items()}
+    builder = _Builder(readout.graph, readout.types)
+    names = [builder.pooled(each, read.get(each.value, each.value), dtype) for each in reversed(poolings)][::-1]
+    whole = builder.graph()
+    return cut(whole, names, {name: builder.types[name] for name in names if name in builder.types}), tuple(names)
+
+
 @dataclass(slots=True)
 class _Builder:
     """Appends nodes to a graph."""
@@ -206,6 +238,33 @@ class _Builder:
         place = self._out("ArgMax", [line], "place", dtype="int64", axis=2, keepdims=1)
         means = self._reduced("ReduceMean", found, 3, "means")
         return ReducedOutputs(greatest, self._out_reduced("ReduceMean", means, 2, "mean"), (row, place))
+
+    def pooled(self, wanted: Pooling, read: str, dtype: str) -> str:
+        """Append the nodes that make an output of a value, and return its name."""
+        shape, spec = wanted.shape, self.known.get(read)
+        if wanted.pool == "none":
+            made, known = read, "" if spec is None else spec.dtype
+            items = shape.layout.find("N")
+            if items > 0:
+                axes = [axis for axis in range(len(shape.layout)) if axis != items]
+                made = self._node("Transpose", [made], "items", perm=[items, *axes])
+            rank = len(shape.sizes)
+        else:
+            made, known, rank = self._pool(read, wanted), "float32", 2
+        if known != dtype:
+            made = self._node("Cast", [made], dtype, to=getattr(TensorProto, dtype.replace("float32", "float").upper()))
+        return self._typed(made, dtype, rank) if made != read else read
+
+    def _pool(self, value: str, wanted: Pooling) -> str:
+        shape, spec = wanted.shape, self.known.get(value)
+        if wanted.pool == "mean" and shape.layout == "NCHW" and spec is not None and spec.dtype == "float32":
+            # onnxruntime lays the maps of convolutions in blocks, which this operator reads as they are.
+            pooled = self._node("GlobalAveragePool", [value], "mean")
+            return self._node("Flatten", [pooled], "row", axis=1)
+        folded = self._fold(value, shape, in_rows=False)
+        if not shape.places:
+            return self._node("Identity", [folded], wanted.pool)
+        return self._reduced({"mean": "ReduceMean", "max": "ReduceMax"}[wanted.pool], folded, 2, wanted.pool)
 
     def ranked(self, wanted: ChannelReduction, read: Mapping[str, str]) -> str:
         """Return the value that is ranked, in the form in which it is."""

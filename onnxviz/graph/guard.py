@@ -30,10 +30,10 @@ _BOUNDS: Mapping[str, range] = {
     "batch_dims": range(_MOST),
     "num_outputs": range(_MOST),
 }
-MEASURING = frozenset({"Slice", "GatherND"})
-"""Operators whose inference a size below 0 ends."""
+MEASURING = {"Slice": 0, "GatherND": 1}
+"""Operators whose inference a size below 0 ends, each with the input that it measures."""
 
-_GUARDED = MEASURING | {"SplitToSequence", "STFT"}
+_GUARDED = frozenset(MEASURING) | {"SplitToSequence", "STFT"}
 _MOST_AXES = 64
 _DEEPEST_CALLS = 64
 _ADDED = "\0guard "  # how the names of added values begin
@@ -147,7 +147,7 @@ def _guard(nodes: MutableSequence[onnx.NodeProto], constants: _Constants, number
         axes = _measured_axes(node, constants)
         if axes is None:
             continue
-        source = 1 if node.op_type == "GatherND" else 0
+        source = MEASURING.get(node.op_type, 0)
         for axis in axes:
             none, places, same = (f"{_ADDED}{next(numbers)}" for _ in range(3))
             guarded_nodes.append(make_node("TopK", [node.input[source], zero], [none, places], axis=axis))

@@ -21,9 +21,10 @@ import onnx.version_converter
 
 from onnxviz.errors import UnsupportedError
 from onnxviz.graph.graph import Graph
-from onnxviz.graph.guard import guarded
+from onnxviz.graph.guard import MEASURING, guarded, is_sound
 from onnxviz.graph.node import DEFAULT_DOMAINS
 from onnxviz.graph.shapes import fix_inputs, infer_types
+from onnxviz.graph.topology import every_node
 from onnxviz.layout import TensorSpec
 from onnxviz.words import shown
 
@@ -47,8 +48,6 @@ def upgraded(skeleton: bytes, opset: int = OLDEST_RUN, whole: Graph | None = Non
         UnsupportedError: The converter cannot bring it there, for instance because of a custom operator.
     """
     model = onnx.ModelProto.FromString(skeleton)
-    if guarded(model) is not model:
-        raise UnsupportedError("its attributes are out of bounds")
     declared = onnx.GraphProto()
     declared.input.extend(model.graph.input)
     declared.output.extend(model.graph.output)
@@ -56,6 +55,8 @@ def upgraded(skeleton: bytes, opset: int = OLDEST_RUN, whole: Graph | None = Non
     del model.graph.value_info[:]
     likely = {} if whole is None else _likely_types(whole)
     _fill((*model.graph.input, *model.graph.output), likely)
+    if guarded(model) is not model and not _is_sound(model):
+        raise UnsupportedError("its attributes or sizes are out of bounds")
     if _version(model) < _INFERRED:
         model = _converted(model, _INFERRED)
     _align(model)
@@ -67,6 +68,18 @@ def upgraded(skeleton: bytes, opset: int = OLDEST_RUN, whole: Graph | None = Non
         del kept[:]
         kept.extend(info for info in own if info.name in names)
     return bytes(result.SerializeToString())
+
+
+def _is_sound(model: onnx.ModelProto) -> bool:
+    """Return whether onnx can read a model without its guards: no attribute is out of bounds, and all that a Slice or
+    GatherND measures has known sizes, none of them below 0."""
+    nodes = list(every_node(model.graph.node))
+    if not all(map(is_sound, nodes)) or any(model.functions):
+        return False
+    types = infer_types(Graph.from_proto(model))
+    measured = [types.get(node.input[MEASURING[node.op_type]]) for node in nodes if node.op_type in MEASURING]
+    shapes = [(None,) if spec is None or spec.shape is None else spec.shape for spec in measured]
+    return all(isinstance(size, int) and size >= 0 for shape in shapes for size in shape)
 
 
 def _version(model: onnx.ModelProto) -> int:

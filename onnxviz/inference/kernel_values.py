@@ -11,6 +11,7 @@ from onnxviz.graph.graph import Graph
 from onnxviz.graph.layers.layer import Layer
 from onnxviz.graph.node import Node
 from onnxviz.graph.operators.table import operator_of
+from onnxviz.graph.shuffled_kernels import kernel_place
 from onnxviz.inference.inference import Inference
 from onnxviz.inference.run_plan import skeleton_of
 from onnxviz.layout import Array
@@ -27,7 +28,7 @@ def kernel_of(inference: Inference, layer: Layer, options: RunOptions | None = N
         RunError: onnxruntime is missing or fails.
     """
     node = None if layer.inside else inference.graph.producers.get(layer.output)
-    place = None if node is None else _kernel_place(inference.graph, node)
+    place = None if node is None else kernel_place(inference.graph, node)
     if node is None or place is None:
         return None
     values = [node.inputs[place], *_code_values(inference.graph, node, place)]
@@ -38,13 +39,6 @@ def kernel_of(inference: Inference, layer: Layer, options: RunOptions | None = N
     # The filters of a transposed convolution lie along its second axis.
     filters: Array = kernel.swapaxes(0, 1) if node.operator == "ConvTranspose" else kernel
     return filters
-
-
-def _kernel_place(graph: Graph, node: Node) -> int | None:
-    """Return the place of the first weight of a node that has at least two axes and is the same whatever is fed."""
-    places = (place for place in operator_of(node).weights if node.inputs[place : place + 1] not in ((), ("",)))
-    dims = ((place, graph.dims(node.inputs[place])) for place in places if graph.is_constant(node.inputs[place]))
-    return next((place for place, sizes in dims if sizes is None or len(sizes) > 1), None)
 
 
 def _code_values(graph: Graph, node: Node, place: int) -> Sequence[str]:

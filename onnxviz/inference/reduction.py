@@ -71,19 +71,7 @@ def reduced_run(
     Raises:
         UnsupportedError: Nothing is left.
     """
-    wanted = {choice.value: choice for choice in choices}
-    found: list[tuple[Choice, Activation, MapShape]] = []
-    reason = ""
-    for activation in inference.stream(choices, fed, executor, left_out):
-        choice = wanted[activation.value]
-        reason = _reason_against(activation, inference)
-        if reason:
-            left_out(choice, reason)
-        else:
-            shape = MapShape(activation.layout or "", tuple(activation.array.shape))
-            found.append((choice, _without_array(activation), shape))
-    if not found:
-        raise refusal(choices[0], reason or "it did not come out", another_may=False)
+    found = looked_at(inference, choices, fed, executor, left_out)
     graph, types = inference.fetchable([choice.value for choice, _, _ in found], fed, executor)
     bounds = [before_bound(graph, choice.value) for choice, _, _ in found]
     bounds = [bound if bound is not None and bound.before in graph.producers else None for bound in bounds]
@@ -104,16 +92,48 @@ def _piece(attached: Attached) -> Piece:
     return Piece(skeleton_of(attached.graph), tuple(spec.name for spec in attached.graph.inputs), names)
 
 
-def _reason_against(activation: Activation, inference: Inference) -> str:
+def looked_at(
+    inference: Inference,
+    choices: Sequence[Choice],
+    fed: Feed,
+    executor: Executor,
+    left_out: LeftOut,
+    *,
+    channels: bool = True,
+) -> list[tuple[Choice, Activation, MapShape]]:
+    """Run the model once, and return what came out of each choice, without its numbers, with its axes and sizes.
+
+    What lies in a Loop, and with `channels` what has none, is `left_out`.
+
+    Raises:
+        UnsupportedError: Nothing is left.
+    """
+    wanted = {choice.value: choice for choice in choices}
+    found: list[tuple[Choice, Activation, MapShape]] = []
+    reason = ""
+    for activation in inference.stream(choices, fed, executor, left_out):
+        choice = wanted[activation.value]
+        reason = _reason_against(activation, inference, channels=channels)
+        if reason:
+            left_out(choice, reason)
+        else:
+            shape = MapShape(activation.layout or "", tuple(activation.array.shape))
+            found.append((choice, _without_array(activation), shape))
+    if not found:
+        raise refusal(choices[0], reason or "it did not come out", another_may=False)
+    return found
+
+
+def _reason_against(activation: Activation, inference: Inference, *, channels: bool) -> str:
     if activation.steps is not None:
         return "it lies in a Loop or Scan, whose steps have no statistics yet"
     if activation.value not in inference.graph.producers and activation.value in {s.name for s in inference.inputs()}:
         return "it is an input"
     if activation.array.dtype.kind not in "fiub":
         return "it does not hold numbers"
-    if "C" not in (activation.layout or "") or not activation.array.size:
-        return "which of its axes are channels is not known" if activation.array.size else "it is empty"
-    return ""
+    if not activation.array.size:
+        return "it is empty"
+    return "which of its axes are channels is not known" if channels and "C" not in (activation.layout or "") else ""
 
 
 def _without_array(activation: Activation) -> Activation:

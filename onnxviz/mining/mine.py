@@ -4,30 +4,20 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from onnxviz.errors import UsageError
-from onnxviz.files import safe_name
 from onnxviz.mining.mine_options import MineOptions
-from onnxviz.mining.mined import LISTING, Mined
+from onnxviz.mining.mined import Mined
 from onnxviz.mining.sheet_pass import draw_sheets
-from onnxviz.mining.survey import survey, workers_of
+from onnxviz.mining.survey import survey
 from onnxviz.mining.tables import mined_of, write_document, write_tables
 from onnxviz.model import Model
-from onnxviz.opening import open
-from onnxviz.results.folder import Folder
 from onnxviz.results.observer import Observer
-from onnxviz.runtime.devices import check_name
-from onnxviz.sweeping.dataset import Dataset, file_of, find_dataset
-from onnxviz.sweeping.engines import Engine, engine_of
-from onnxviz.sweeping.sweep import Goal, sweep, working_folder
+from onnxviz.sweeping.beginning import Data, begin, engine_for, goal_of, workers_of
+from onnxviz.sweeping.sweep import sweep, working_folder
 
 _TRIED = 32
 """Pictures that an estimate runs."""
-
-Data = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
 def mine(
@@ -49,11 +39,11 @@ def mine(
         RunError: onnxruntime is missing or fails.
     """
     options, observer = options or MineOptions(), observer or Observer()
-    opened, dataset = _opened(model, data, options, observer)
-    goal = _goal(opened, data, directory, options)
+    opened, dataset = begin(model, data, options, observer)
+    goal = goal_of(opened, data, directory, options, ("mine", "units"))
     found = survey(opened, dataset, options, observer)
     with working_folder(goal, found.facts, len(dataset), observer) as folder:
-        result = sweep(found.job, dataset, found.shard, folder, _engine(options), observer)
+        result = sweep(found.job, dataset, found.shard, folder, engine_for(options), observer)
         mined = mined_of(opened, dataset, found, result, goal.path)
         write_tables(mined, folder, dict(result.failed))
         mined, sheets = draw_sheets(opened, found, mined, folder, options, observer)
@@ -96,7 +86,7 @@ def estimate(
         InputError: No picture can be fed.
     """
     options, observer = options or MineOptions(), observer or Observer()
-    opened, dataset = _opened(model, data, options, observer)
+    opened, dataset = begin(model, data, options, observer)
     found = survey(opened, dataset, options, observer)
     job, workers = found.job, workers_of(options)
     shards = -(-len(dataset) // found.shard)
@@ -117,40 +107,3 @@ def estimate(
         disk=(waiting + 1) * found.state_bytes,
         seconds=None if each is None else each * len(dataset) / workers,
     )
-
-
-def default_folder(model: Model, data: Data) -> Path:
-    """Return where results go when nothing is said: `MODEL-DATA-units` in the current folder."""
-    first = Path(_texts(data)[0].lstrip("@"))
-    return Path(f"{safe_name(model.file.origin.stem)}-{safe_name(first.resolve().stem)}-units")
-
-
-def _opened(
-    model: Model | str | os.PathLike[str], data: Data, options: MineOptions, observer: Observer
-) -> tuple[Model, Dataset]:
-    check_name(options.run.device)
-    opened = model if isinstance(model, Model) else open(model, stage=observer.stage, converted=observer.converted)
-    return opened, find_dataset(_texts(data), options.classes, options.every)
-
-
-def _texts(data: Data) -> list[str]:
-    texts = [data] if isinstance(data, str | os.PathLike) else list(data)
-    if not texts or not all(map(os.fspath, texts)):
-        raise UsageError("no data set is given: name a folder, a glob, @list.txt or a .npy batch")
-    return [os.fsdecode(text) for text in texts]
-
-
-def _goal(model: Model, data: Data, directory: str | os.PathLike[str] | None, options: MineOptions) -> Goal:
-    path = Path(directory) if directory is not None else default_folder(model, data)
-    needed = [Path(file_of(text.removeprefix("@"))[0]) for text in _texts(data)]
-    Folder(path).check(model, needed)
-    return Goal(path, LISTING, "onnxviz.mine/", restart=options.restart, force=options.force)
-
-
-def _engine(options: MineOptions) -> Engine:
-    if options.dask is None:
-        return engine_of(workers_of(options))
-    # Not at the top: most runs need no Dask.
-    from onnxviz.sweeping.dask_engine import dask_engine
-
-    return dask_engine(options.dask, workers_of(options))

@@ -2,61 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from onnxviz.errors import UsageError
-from onnxviz.feed.feed_options import FeedOptions
-from onnxviz.graph.selection.choices import SelectionText
-from onnxviz.runtime.session import RunOptions
+from onnxviz.sweeping.sweep_options import SweepOptions
 
 ORDERS = ("unit", "strength", "selectivity", "class")
 
 
 @dataclass(frozen=True, slots=True)
-class MineOptions:
-    """How `mine` works.
+class MineOptions(SweepOptions):
+    """How `mine` works, besides what `SweepOptions` say.
 
     Attributes:
-        layers: a selection, or None for `conv,pool`.
-        exclude: selections to take away.
-        tap: `act` (after norm and nonlinearity) or `op` (the node's own output).
-        feed: how pictures are made into what the model takes.
-        run: the device and how it runs; 0 threads mean one, as each worker has a session of its own.
         count: how many strongest places are kept of each channel.
-        classes: `auto`, `folder`, `none`, or a table of path and class.
-        every: only every so many-th picture.
-        workers: threads that run the model; 0 means one a core.
-        dask: the address of a Dask scheduler, whose workers then run the model, or `local` for so many workers as
-            processes of this machine; None for threads.
-        batch: pictures of one run; the results are the same whatever it is.
         order: of the units on the sheets: `unit`, `strength`, `selectivity` or `class`.
         theme: `dark` or `light`.
-        restart: begin anew where an earlier start of the command left something.
-        force: replace a folder that onnxviz did not make.
     """
 
-    layers: SelectionText | None = None
-    exclude: tuple[str, ...] = ()
-    tap: str = "act"
-    feed: FeedOptions = field(default_factory=FeedOptions)
-    run: RunOptions = field(default_factory=RunOptions)
     count: int = 9
-    classes: str = "auto"
-    every: int = 1
-    workers: int = 1
-    dask: str | None = None
-    batch: int = 1
     order: str = "unit"
     theme: str = "dark"
-    restart: bool = False
-    force: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
-        for name in ("count", "every", "batch"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}")
-        if self.workers < 0:
-            raise UsageError(f"workers must not be negative: {self.workers}")
+        SweepOptions.__post_init__(self)
+        if self.count < 1:
+            raise UsageError(f"count must be at least 1, not {self.count}")
         if self.order not in ORDERS:
             raise UsageError(f"no order {self.order!r}: {', '.join(ORDERS)}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,13 +16,14 @@ from onnxviz.errors import InputError, UsageError
 from onnxviz.layout import Array
 from onnxviz.mining.state import State
 from onnxviz.mining.unit_statistics import UnitStatistics, statistics_of
+from onnxviz.sweeping.pictures_table import Pictures, read_pictures
 from onnxviz.words import near
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 SCHEMA = "onnxviz.mine/1"
-LISTING, UNITS, PICTURES = "mine.json", "units.npz", "pictures.csv"
+LISTING, UNITS = "mine.json", "units.npz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +132,6 @@ def box_of(facts: Mapping[str, Any], flat: int) -> tuple[int, int, int, int] | N
     return top, left, top + height, left + width
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Pictures:
-    """The pictures of a data set: their texts, and the number of each one's class, -1 for none."""
-
-    sources: Sequence[str]
-    class_of: Array
-
-
 class Mined(Mapping[str, MinedUnits]):
     """What `mine` found: the units of each layer, by the layer's name, in the order of the graph.
 
@@ -172,7 +164,7 @@ class Mined(Mapping[str, MinedUnits]):
                 raise ValueError(f"its schema is {document['schema']!r}")
             with np.load(place / UNITS) as archive:
                 state = State.of({name: archive[name] for name in archive.files})
-            return cls(place, document, state, _read_pictures(place / PICTURES, document["classes"]))
+            return cls(place, document, state, read_pictures(place, document["classes"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{place} does not hold what onnxviz mine leaves: {error}") from None
 
@@ -220,11 +212,3 @@ def part_of(state: State, facts: Mapping[str, Any]) -> State:
     part = slice(facts["first"], facts["first"] + facts["channels"])
     arrays = state.as_arrays()
     return State.of({name: array[part] if name == "histogram" else array[..., part] for name, array in arrays.items()})
-
-
-def _read_pictures(path: Path, classes: Sequence[str]) -> Pictures:
-    number = {name: place for place, name in enumerate(classes)}
-    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-        rows = list(csv.DictReader(file))
-    class_of = np.array([number.get(row["class"], -1) for row in rows], np.int64)
-    return Pictures([row["picture"] for row in rows], class_of)

@@ -116,7 +116,7 @@ def see(maker: FeedMaker, source: str) -> Seen | None:
     path, item = file_of(source)
     try:
         picture = open_picture(Path(path), path) if item is None else None
-        feed = maker.feed(item_of(source) if picture is None else picture)
+        feed = maker.feed(item_of(source) if picture is None or maker.drafts else picture)
     except InputError:
         return None
     main = feed.main

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from onnxviz.inference.reduction import ReducedLayer
-from onnxviz.mining.mined import LISTING, PICTURES, SCHEMA, UNITS, Mined
-from onnxviz.mining.mined import Pictures as MinedPictures
+from onnxviz.mining.mined import LISTING, SCHEMA, UNITS, Mined
 from onnxviz.mining.state import State
 from onnxviz.mining.survey import Survey
 from onnxviz.model import Model
 from onnxviz.strict_json import number
 from onnxviz.sweeping.dataset import Dataset
+from onnxviz.sweeping.pictures_table import PICTURES, Pictures, write_pictures
 from onnxviz.sweeping.shard_job import ShardResult
 from onnxviz.version import __version__
 
@@ -42,7 +42,7 @@ def mined_of(model: Model, dataset: Dataset, found: Survey, result: ShardResult,
         "layers": _layers(found, State.of(result.arrays)),
         "command": found.facts,
     }
-    pictures = MinedPictures(dataset.sources, dataset.class_of)
+    pictures = Pictures(dataset.sources, dataset.class_of)
     return Mined(path, document, State.of(result.arrays), pictures)
 
 
@@ -87,13 +87,7 @@ def write_tables(mined: Mined, folder: Path, failed: Mapping[int, str]) -> None:
     np.savez(folder / UNITS, **arrays)
     with (folder / UNITS_TABLE).open("w", encoding="utf-8", newline="") as file:
         _write_units(mined, csv.writer(file))
-    path = folder / PICTURES
-    with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(("picture", "class", "status"))
-        for place, source in enumerate(mined.pictures.sources):
-            kind = int(mined.pictures.class_of[place])
-            table.writerow((source, mined.classes[kind] if kind >= 0 else "", failed.get(place, "done")))
+    write_pictures(folder, mined.pictures, mined.classes, failed)
 
 
 def _write_units(mined: Mined, table: Any) -> None:

@@ -30,7 +30,7 @@ from onnxviz.draw.statistics import MOST_CHANNELS, ChannelStatistics, channel_st
 from onnxviz.layout import STEPS, Steps, TokenGrid, spatial_axes
 from onnxviz.reporting.block_store import BlockStore
 from onnxviz.reporting.blocks import store_block
-from onnxviz.reporting.contents import LayerFacts, LayerPart, ReportLook, ReportRun, RunPart
+from onnxviz.reporting.contents import LayerFacts, LayerPart, LayerWords, ReportLook, ReportRun, RunPart
 from onnxviz.words import number_text
 
 if TYPE_CHECKING:
@@ -78,24 +78,47 @@ class Collector(AbstractContextManager["Collector"]):
         """
         if len(self.runs) == MOST_RUNS:
             return
+        place, part = self._stored(activation, layer, statistics, labels)
+        if place is not None and part is not None:
+            health = channel_health(activation.array, activation.arrangement, activation.bounds, statistics).totals
+            place.parts[len(self.runs)] = replace(part, health=health)
+
+    def add_to(self, run: int, activation: Activation, layer: Layer | None, words: LayerWords) -> None:
+        """Take an activation of the run of this number, in any order, with what is said of its layer.
+
+        What is not a layer's value as it was computed, such as a difference, is not counted for health.
+        """
+        place, part = self._stored(activation, layer, None, None, run)
+        if place is not None and part is not None:
+            if not place.parts:
+                facts = place.facts
+                place.facts = replace(facts, notes=(*facts.notes, *words.notes), finding=words.finding)
+            place.parts[run] = part
+
+    def _stored(
+        self,
+        activation: Activation,
+        layer: Layer | None,
+        statistics: ChannelStatistics | None,
+        labels: Sequence[str] | None,
+        run: int | None = None,
+    ) -> tuple[_LayerParts | None, RunPart | None]:
+        """Store the block of an activation, and return its layer and its part; None where there is nothing to show."""
         arranged = arrange_axes(activation.array, activation.arrangement)
         if arranged.kind == NOTHING:
             if activation.name not in self.empty:
                 self.empty.append(activation.name)
-            return
+            return None, None
         array, facts = activation.array, _facts(activation, arranged, layer, labels)
         known = matching(statistics, arranged, array, activation.arrangement)
-        place = self._place(facts, len(arranged.values))
+        place = self._place(facts, len(arranged.values), len(self.runs) if run is None else run)
         if arranged.kind == BARS and len(arranged.values) > MOST_CHANNELS and place.kept is None:
             known = known or channel_statistics(arranged.values)
             place.kept = strongest_channels(known, MOST_CHANNELS)
             place.facts = replace(facts, notes=(*facts.notes, _whole_words(known)))
         part = store_block(self.store, array.shape, arranged, known, place.kept)
         steps = _steps(activation, arranged)
-        health = channel_health(array, activation.arrangement, activation.bounds, statistics).totals
-        place.parts[len(self.runs)] = replace(
-            part, quantised=activation.quantised, steps=steps, health=health, prefix=arranged.prefix
-        )
+        return place, replace(part, quantised=activation.quantised, steps=steps, prefix=arranged.prefix)
 
     def drop_run(self) -> None:
         """Forget the current run, which failed; its blocks stay in the store, but are not written."""
@@ -126,11 +149,11 @@ class Collector(AbstractContextManager["Collector"]):
             for (_, _, _, channels, _), place in self._layers.items()
         )
 
-    def _place(self, facts: LayerFacts, channels: int) -> _LayerParts:
-        """Return the layer to which the current run adds; layers that look the same are kept apart."""
+    def _place(self, facts: LayerFacts, channels: int, run: int) -> _LayerParts:
+        """Return the layer to which a run adds; layers that look the same are kept apart."""
         keys = ((facts.name, facts.output, facts.form, channels, number) for number in count())
         places = (self._layers.setdefault(key, _LayerParts(facts)) for key in keys)
-        return next(place for place in places if len(self.runs) not in place.parts)
+        return next(place for place in places if run not in place.parts)
 
 
 @dataclass(slots=True)

@@ -23,12 +23,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ReportRun:
-    """One run: its name, the file of each input, what was fed, and the classes that the model named."""
+    """One run: its name, the file of each input, what was fed, and the classes that the model named.
+
+    Where it holds differences, and no values, it is drawn about zero.
+    """
 
     name: str
     source: Mapping[str, str] = field(default_factory=dict)
     fed: Sequence[Fed] = ()
     classes: Sequence[ClassScore] = ()
+    is_difference: bool = False
 
     @property
     def picture(self) -> tuple[str, npt.NDArray[np.uint8]] | None:
@@ -38,11 +42,12 @@ class ReportRun:
 
 @dataclass(frozen=True, slots=True)
 class ReportModel:
-    """What the page says of the model."""
+    """What the page says of the model; `lead` are sentences in place of those with which it begins."""
 
     name: str = ""
     device: str = ""
     level: str = ""
+    lead: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,31 @@ class ReportLook:
 
     style: Style = field(default_factory=Style)
     limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerFinding:
+    """What was found of a layer beyond its values: a word for its badge, all in words, and whether it is grave.
+
+    `kind` is what the first grave layer is called, such as `to go wrong by itself`.
+    """
+
+    badge: str
+    words: str
+    is_grave: bool
+    kind: str
+
+    def as_json(self) -> dict[str, str | bool]:
+        """Return it as the page's index has it."""
+        return {"badge": self.badge, "words": self.words, "severe": self.is_grave, "kind": self.kind}
+
+
+@dataclass(frozen=True, slots=True)
+class LayerWords:
+    """What a command says of a layer: notes above its maps, and what it found."""
+
+    notes: tuple[str, ...] = ()
+    finding: LayerFinding | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +103,7 @@ class LayerFacts:
         labels: a class name for each unit, or None.
         tokens: where its tokens lie in the picture, or None; of an attention its queries, with their keys.
         groups: how many groups of as many channels there are, one behind the other, such as directions.
+        finding: what a command found of it, or None.
     """
 
     name: str
@@ -89,6 +120,7 @@ class LayerFacts:
     labels: tuple[str, ...] | None = None
     tokens: TokenGrid | None = None
     groups: int = 1
+    finding: LayerFinding | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ def index_text(
     document = {
         "schema": SCHEMA,
         "onnxviz": __version__,
-        "model": {"name": model.name, "device": model.device, "level": model.level},
+        "model": _model(model),
         "left_out": left_out,
         "runs": list(runs),
         "layers": [layer_document(layer) | _limits(layer, look) for layer in layers],
@@ -50,6 +50,11 @@ def index_text(
     return text
 
 
+def _model(model: ReportModel) -> dict[str, Any]:
+    found = {"name": model.name, "device": model.device, "level": model.level}
+    return {**found, "lead": list(model.lead)} if model.lead else found
+
+
 def run_document(run: ReportRun) -> dict[str, Any]:
     """Return the entry of a run in the index, its picture as a PNG."""
     return {
@@ -58,6 +63,7 @@ def run_document(run: ReportRun) -> dict[str, Any]:
         "fed": [fed.as_json() | {"source": _file_name(fed.source)} for fed in run.fed],
         "classes": [{"name": each.name, "index": each.index, "value": number(each.value)} for each in run.classes],
         "picture": _picture(run),
+        **({"difference": True} if run.is_difference else {}),
     }
 
 
@@ -106,6 +112,8 @@ def layer_document(part: LayerPart) -> dict[str, Any]:
         document["tokens"] = facts.tokens.as_json()
     if facts.groups > 1:
         document["groups"] = facts.groups
+    if facts.finding is not None:
+        document["finding"] = facts.finding.as_json()
     if first.steps is not None:
         document["steps"] = _steps(first.steps)
     if first.quantised is not None:

@@ -76,7 +76,7 @@ def working_folder(goal: Goal, facts: CommandFacts, total: int, observer: Observ
     started = False
 
     def stays(error: BaseException) -> bool:
-        return not started or any(place.glob("state-*.npz")) or begun
+        return not started or has_results(place) or begun
 
     try:
         with making_folder(goal.path, force=goal.force, ours=goal.is_ours, place=place, stays=stays) as folder:
@@ -93,11 +93,16 @@ def working_folder(goal: Goal, facts: CommandFacts, total: int, observer: Observ
             for name in (_LOCK, PLAN):
                 (folder / name).unlink()
     except KeyboardInterrupt as interrupt:
-        if not any(place.glob("state-*.npz")):
+        if not has_results(place):
             raise
         raise KeyboardInterrupt(
             f"interrupted; what is done is kept in {place}: the same command goes on"
         ) from interrupt
+
+
+def has_results(folder: Path) -> bool:
+    """Return whether results of shards wait in a folder."""
+    return any(folder.glob("state-*.npz"))
 
 
 def _begun(place: Path, facts: CommandFacts, goal: Goal) -> bool:

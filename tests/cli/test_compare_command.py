@@ -33,8 +33,8 @@ def test_the_last_line_names_the_layer(folder: Path, onnxviz_command: Callable[.
     assert done.code == 0, done.err
     assert done.out.splitlines()[-1].startswith("first to go wrong by itself: conv3, ")
     assert "biases" in done.out.splitlines()[-1]
-    assert "the sheet and compare.json are in out" in done.err
-    assert {path.name for path in (folder / "out").iterdir()} == {"compare.json", "compare.png"}
+    assert "the sheet, the page and compare.json are in out" in done.err
+    assert {path.name for path in (folder / "out").iterdir()} == {"compare.json", "compare.png", "index.html"}
     document = json.loads((folder / "out" / "compare.json").read_text("utf-8"))
     assert (document["schema"], document["first"], document["inputs"]) == ("onnxviz.compare/1", "conv3", ["x0", "x1"])
     with Image.open(folder / "out" / "compare.png") as sheet:

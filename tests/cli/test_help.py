@@ -12,10 +12,9 @@ from typing import Any
 import pytest
 import typer
 
-from onnxviz.cli.app import app
+from onnxviz.cli.app import COMMANDS, app
 
 HELP = Path(__file__).parent / "help"
-COMMANDS = ("layers", "expose", "convert", "view", "figure", "mine", "compare", "serve", "demo", "devices")
 
 
 def described(command: Any, context: typer.Context) -> Iterator[str]:

@@ -56,7 +56,6 @@ def test_a_mean_or_std_above_1_is_of_pixels_in_0_to_255(options: FeedOptions, nu
     ("options", "numbers"),
     [
         (FeedOptions(mean=(0.5,), std=(1.0,)), PIXEL / 255 - 0.5),
-        (FeedOptions(mean=(5.0,), range=(0, 1)), PIXEL / 255 - 5),
         (FeedOptions(preset="caffe", mean=(100.0,)), PIXEL[..., ::-1] - 100.0),
     ],
 )
@@ -64,6 +63,15 @@ def test_other_means_are_of_the_range(options: FeedOptions, numbers: np.ndarray)
     result, notes = choose_preprocessing(options, {}, TensorSpec("x", "float32", (1, 3, 8, 8)))
     assert result.normalise(PIXEL) == pytest.approx(numbers, abs=1e-5)
     assert notes == ()
+
+
+def test_a_mean_beyond_the_range_is_said() -> None:
+    options = FeedOptions(mean=(5.0,), range=(0, 1))
+    result, notes = choose_preprocessing(options, {}, TensorSpec("x", "float32", (1, 3, 8, 8)))
+    assert result.normalise(PIXEL) == pytest.approx(PIXEL / 255 - 5, abs=1e-5)
+    assert notes == (
+        "the mean or std is greater than any number that --range makes, and is applied to these all the same",
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onnxviz.feed.geometry import Geometry, PictureFit, crop, letterbox, squash
-from onnxviz.feed.pictures import place
+from onnxviz.feed.pictures import Picture, place
 from tests.feed.feeding import in_picture
 
 SIDES = st.integers(1, 3000)
@@ -73,6 +73,6 @@ def test_a_mark_is_found_where_the_geometry_says(rule: str) -> None:
     pixels[60:64, 80:84] = 255
     sizes = ((120, 200), (60, 80))
     placement = {"squash": squash(*sizes), "crop": crop(*sizes, 0.9), "letterbox": letterbox(*sizes)}[rule]
-    drawn = place(pixels, placement, "bilinear", 0)[..., 0].astype(float)
+    drawn = place(Picture(pixels), 1, placement, "bilinear", 0)[..., 0].astype(float)
     centre = (np.indices(drawn.shape) * drawn).sum(axis=(1, 2)) / drawn.sum()
     assert in_picture(placement.geometry, *centre) == pytest.approx((61.5, 81.5), abs=0.3)

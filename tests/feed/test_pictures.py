@@ -306,16 +306,19 @@ def test_place_by_hand(dtype: type, channels: int) -> None:
     pixels = np.full((2, 4, channels), 200, dtype)
     pixels[:, :2] = 100
     pixels[..., 3:] = 255
-    assert place(pixels, squash((2, 4), (2, 4)), "bicubic", 0).tolist() == pixels.tolist()
-    boxed = place(pixels, letterbox((2, 4), (4, 4)), "nearest", 114)
+    assert place(Picture(pixels), pixels.shape[2], squash((2, 4), (2, 4)), "bicubic", 0).tolist() == pixels.tolist()
+    boxed = place(Picture(pixels), pixels.shape[2], letterbox((2, 4), (4, 4)), "nearest", 114)
     assert boxed.dtype == dtype
     assert boxed[:, 0, 0].tolist() == [114, 100, 100, 114]
     assert (boxed[..., 3:] == 255).all()
-    assert place(pixels, crop((2, 4), (2, 2), 1.0), "nearest", 0)[0, :, 0].tolist() == [100, 200]
+    assert place(Picture(pixels), pixels.shape[2], crop((2, 4), (2, 2), 1.0), "nearest", 0)[0, :, 0].tolist() == [
+        100,
+        200,
+    ]
 
 
 def test_a_filter_that_overshoots_stays_among_pixels() -> None:
     edge = np.repeat(np.array([[0.0] * 8 + [255.0] * 8], np.float32), 4, axis=0)[..., None]
-    enlarged = place(edge, squash((4, 16), (8, 48)), "lanczos", 0)
+    enlarged = place(Picture(edge), edge.shape[2], squash((4, 16), (8, 48)), "lanczos", 0)
     assert enlarged.min() == 0
     assert enlarged.max() == 255

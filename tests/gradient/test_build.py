@@ -64,6 +64,16 @@ def test_a_convolution_worked_out_on_paper() -> None:
     assert found["x"].tolist() == [[[10, 100 + 5, 50, 500]]]
 
 
+def test_equal_numbers_of_a_max_pool_share_its_gradient() -> None:
+    # Two windows: (1, 1, 0, 1), of which three are the greatest, and (2, 0, 0, 0) after the Relu.
+    graph = graph_of(
+        "(float[1,1,2,4] x) => (float[1,1,1,2] y) { r = Relu(x) y = MaxPool<kernel_shape=[2,2], strides=[2,2]>(r) }"
+    )
+    x = np.array([[[[1, 1, 2, -1], [-3, 1, -1, 0]]]], np.float32)
+    found = gradients(backward(graph, "y", ["x"]), {"x": x}, [[[[6, 5]]]])
+    assert found["x"] == pytest.approx(np.array([[[[2, 2, 5, 0], [0, 2, 0, 0]]]]))
+
+
 def test_gradients_of_a_value_that_is_read_twice_are_added() -> None:
     graph = graph_of("(float[2] x) => (float[2] y) { a = Mul(x, x) b = Exp(x) y = Sub(a, b) }")
     x = np.array([0, 3], np.float32)

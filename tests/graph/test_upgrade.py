@@ -160,3 +160,28 @@ def test_what_cannot_be_converted_is_refused_as_before(tmp_path: Path) -> None:
     axis = old_model(tmp_path / "n.onnx", helper.make_node("Softmax", ["x"], ["a"], axis=1 << 40), ["N", 6], 8)
     with pytest.raises(UnsupportedError, match="out of bounds"):
         upgraded(onnxviz.open(axis).file.skeleton)
+
+
+def sliced(path: Path, size: int) -> bytes:
+    """A convolution of windows of 3 over some pixels, of which a Slice takes the first."""
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"], kernel_shape=[3], strides=[1]),
+        helper.make_node("Slice", ["c", "zero", "one", "last"], ["y"]),
+    ]
+    numbers = {"w": np.ones((1, 1, 3), np.float32), **{n: np.array([v]) for n, v in (("zero", 0), ("one", 1))}}
+    tensors = [numpy_helper.from_array(array, name) for name, array in (numbers | {"last": np.array([2])}).items()]
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in (("x", [1, 1, size]), ("y", None))
+    ]
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], tensors)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+    return onnxviz.open(path).file.skeleton
+
+
+def test_a_slice_is_converted_unless_it_measures_a_size_below_zero(tmp_path: Path) -> None:
+    model = onnx.ModelProto.FromString(upgraded(sliced(tmp_path / "m.onnx", 5), 18))
+    assert [(one.domain, one.version) for one in model.opset_import] == [("", 18)]
+    assert [node.op_type for node in model.graph.node] == ["Conv", "Slice"]
+    with pytest.raises(UnsupportedError, match="sizes are out of bounds"):
+        upgraded(sliced(tmp_path / "n.onnx", 1), 18)

@@ -19,6 +19,7 @@ import onnxviz
 from onnxviz.errors import InputError, OutputError, UsageError
 from onnxviz.mining import survey as surveying
 from onnxviz.mining.mine import estimate
+from onnxviz.sweeping import beginning
 from onnxviz.sweeping import sweep as sweeping
 
 CONV = onnxviz.MineOptions(layers="conv", count=4, feed=onnxviz.FeedOptions(preset="zero-one"))
@@ -168,13 +169,13 @@ def test_broken_and_odd_pictures_are_listed(mining_model: Path, photos: Path, tm
 def test_a_picture_that_changes_is_left_out(
     mining_model: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    find = surveying.command_facts
+    find = beginning.command_facts
 
     def touching(*arguments: object) -> object:
         os.utime(photos / "b" / "05.png", (1, 1))
         return find(*arguments)
 
-    monkeypatch.setattr(surveying, "command_facts", touching)
+    monkeypatch.setattr(beginning, "command_facts", touching)
     mined = onnxviz.mine(mining_model, photos, tmp_path / "units", CONV)
     ((source, reason),) = mined.failures
     assert source.endswith("05.png")

@@ -148,17 +148,17 @@ def _pictures(style: Style, row: OverviewRow, look: MapsLook) -> list[_StripTile
     scale = limits(mean, channel_extremes(mean), Style(), both_signs(*row.range))
     colours, framed = coloured(mean, scale, style, gamma)
     return [
-        _StripTile(colours[0], low == high, framed, "mean", _range_words(low, high, mean)),
+        _StripTile(colours[0], low == high, framed, "mean", _range_words(low, high, mean, digits=2)),
         _StripTile(look.projection, not look.share, False, "PCA", f"{round(look.share * 100)} % of variance"),
         *pictures,
     ]
 
 
-def _range_words(low: float, high: float, picture: npt.NDArray[np.float32], nan: bool = True) -> str:
+def _range_words(low: float, high: float, picture: npt.NDArray[np.float32], nan: bool = True, digits: int = 3) -> str:
     """Return the range of what is finite in words; where nothing is, what there is instead."""
     if math.isnan(low):
         return ", ".join(not_finite(picture, nan))
-    return f"{number_text(low)} .. {number_text(high)}"
+    return f"{number_text(low, digits)} .. {number_text(high, digits)}"
 
 
 def coloured(

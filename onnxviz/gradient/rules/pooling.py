@@ -18,8 +18,8 @@ _STEEP = 1e38
 def _max_pool(at: Adjoint) -> Gradients:
     """Where windows do not overlap and a Relu lies below, the greatest are found by comparing, else by their places.
 
-    To compare counts ties several times. Behind a Relu those are zeros, whose gradient the Relu takes away; unless what
-    is asked for is the gradient of just this map.
+    To compare finds all of equal numbers, as on a flat part of a picture: they share the gradient. Behind a Relu most
+    are zeros, whose gradient the Relu takes away; unless what is asked for is the gradient of just this map.
     """
     windows = window_sizes(at, _kernel(at))
     if _is_behind_relu(at) and _tiles(windows) and not at.node.integer("ceil_mode", 0):
@@ -73,9 +73,11 @@ def _tiles(windows: WindowSizes) -> bool:
 
 
 def _by_comparing(at: Adjoint, windows: WindowSizes) -> Signal:
-    """Return the gradient spread over each window, kept where the map is the window's greatest."""
+    """Return the gradient spread over each window, kept where the map is the window's greatest, shared among equals."""
     below = at.x() - _spread(at.y(), windows)
-    return _spread(at.g, windows) * below.map("HardSigmoid", alpha=_STEEP, beta=1.0)
+    greatest = below.map("HardSigmoid", alpha=_STEEP, beta=1.0)
+    share = greatest.map("AveragePool", kernel_shape=windows.kernel, strides=windows.strides)
+    return _spread(at.g / (share * float(math.prod(windows.kernel))), windows) * greatest
 
 
 def _spread(signal: Signal, windows: WindowSizes) -> Signal:

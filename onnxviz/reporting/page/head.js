@@ -34,6 +34,7 @@ export function introduce(index) {
     runs.map((run, place) => [String(place), shorten(run.name, 60) || `input ${place + 1}`]),
   );
   byId("run-box").hidden = runs.length < 2;
+  if (model.lead) byId("run-noun").textContent = "Shown";
 }
 
 /**

@@ -30,7 +30,7 @@ export function saturation(health) {
 /**
  * Return why a layer is not well in a run: a word for a badge, all in words, and whether a value is not finite.
  * @param {LayerHealth | undefined} health
- * @returns {{badge: string, words: string, severe: boolean} | null} null where it is well
+ * @returns {Finding | null} null where it is well
  */
 export function ailment(health) {
   if (!health) return null;
@@ -47,6 +47,7 @@ export function ailment(health) {
     badge: String(badges[0]),
     words: words.filter(Boolean).join(", "),
     severe: Boolean(health.nan || health.inf),
+    kind: "not finite",
   };
 }
 
@@ -74,12 +75,13 @@ export class HealthList {
   show(wanted, rows) {
     const ailments = this.layers.map((named) => {
       const run = runWith(named, wanted);
-      return ailment(layerIn(named, run).runs[run]?.health);
+      return named.finding ?? ailment(layerIn(named, run).runs[run]?.health);
     });
     this.found = new Set(ailments.flatMap((found, place) => (found ? [place] : [])));
     rows.forEach((row, place) => mark(row, ailments[place]));
     const severe = ailments.findIndex((found) => found?.severe);
-    const first = severe < 0 ? "" : ` · first not finite: ${shorten(this.layers[severe].name, 60)}`;
+    const kind = ailments[severe]?.kind;
+    const first = severe < 0 ? "" : ` · first ${kind}: ${shorten(this.layers[severe].name, 60)}`;
     const verb = this.found.size === 1 ? "is" : "are";
     byId("health").hidden = !this.found.size;
     byId("health-words").textContent = `${plural(this.found.size, "layer")} ${verb} not well${first}`;

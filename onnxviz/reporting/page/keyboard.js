@@ -71,6 +71,7 @@ function pageKey(app, key) {
   else if (key === "+" || key === "=") zoomBy(app, 1);
   else if (key === "-") zoomBy(app, -1);
   else if (key === "0") app.change({ zoom: null }, false);
+  else if (/^[1-9]$/.test(key) && Number(key) <= app.index.runs.length) app.change({ run: Number(key) - 1 }, false);
   else if (key === "p") app.pins.toggle();
   else if (key === "h") app.goToStart();
   else if (key === "k") app.play.toggle();

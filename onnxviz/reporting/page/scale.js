@@ -46,7 +46,7 @@ export function layerRange(statistics) {
 export function scaleLimits(mode, scaled, rules) {
   const { statistics } = scaled;
   const [low, high] = layerRange(statistics);
-  if (mode === "auto") mode = automatic(scaled, bothSigns(low, high, rules));
+  if (mode === "auto") mode = automatic(scaled, scaled.about || bothSigns(low, high, rules));
   const ends = endsOf(mode, scaled, [low, high], rules);
   // Channels without a finite value get a scale as well.
   for (let channel = 0; channel < ends.low.length; channel++) {
@@ -54,8 +54,8 @@ export function scaleLimits(mode, scaled, rules) {
     ends.low[channel] = 0;
     ends.high[channel] = 1;
   }
-  const about = (mode === "fixed" || mode === "inputs") && ends.low[0] === -ends.high[0];
-  return { ...ends, mode, diverging: mode === "symmetric" || mode === "signed" || about };
+  const centred = (mode === "fixed" || mode === "inputs") && ends.low[0] === -ends.high[0];
+  return { ...ends, mode, diverging: mode === "symmetric" || mode === "signed" || centred };
 }
 
 /**

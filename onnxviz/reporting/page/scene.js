@@ -58,7 +58,8 @@ export function makeScene(index, state, stored, themeName) {
   const attention = layer.drawing === "attention" ? index.attention : null;
   const mode = attention && state.scale === "auto" ? attention.scale : state.scale;
   const [shared, fixed] = [layer.limits ?? null, index.look.fixed];
-  const limits = scaleLimits(mode, { statistics, values, size, others, shared, fixed }, rules);
+  const about = Boolean(index.runs[state.run].difference);
+  const limits = scaleLimits(mode, { statistics, values, size, others, shared, fixed, about }, rules);
   const theme = themeColours(index.themes, themeName);
   const names = Object.keys(index.colormaps);
   const colormap = chooseColormap(

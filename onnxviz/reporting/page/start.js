@@ -48,7 +48,8 @@ export class Start {
     const run = index.runs[state.run];
     const turn = ++this.turn;
     byId("run").value = String(state.run);
-    byId("start-title").textContent = `What ${shorten(index.model.name, 80) || "the network"} sees`;
+    const { name, lead } = index.model;
+    byId("start-title").textContent = lead ? shorten(name, 120) : `What ${shorten(name, 80) || "the network"} sees`;
     byId("start-picture").hidden = !run.picture;
     if (run.picture) byId("start-picture").src = run.picture.uri;
     const stages = this.stages.filter((stage) => index.layers[stage.shows].runs[state.run]);
@@ -139,7 +140,8 @@ function seesWords(layer) {
  * @param {readonly LayerStage[]} stages
  * @returns {string[]}
  */
-export function startSentences({ runs, layers, look }, run, stages) {
+export function startSentences({ model, runs, layers, look }, run, stages) {
+  if (model.lead) return model.lead;
   const { name, picture, classes } = runs[run];
   const input = picture ? `the picture ${name}` : name || "its input";
   const first = layers[stages[0]?.shows ?? 0];

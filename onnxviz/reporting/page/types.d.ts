@@ -8,7 +8,7 @@ type ThemeName = "dark" | "light";
 interface ReportIndex {
   schema: string;
   onnxviz: string;
-  model: { name: string; device: string; level: string };
+  model: { name: string; device: string; level: string; lead?: string[] };
   left_out: string;
   runs: Run[];
   layers: Layer[];
@@ -69,6 +69,7 @@ interface Run {
   fed: { name: string; shape: number[] }[];
   classes: { name: string; index: number; value: number | null }[];
   picture: Picture | null;
+  difference?: boolean;
 }
 interface ReceptiveField {
   size: number[] | null;
@@ -114,6 +115,12 @@ interface LayerHealth {
   saturated_low: number;
   saturated_high: number;
 }
+interface Finding {
+  badge: string;
+  words: string;
+  severe: boolean;
+  kind: string;
+}
 interface LayerRun {
   block: number;
   stats: { low: string; high: string; mean: string; std: string; held: string };
@@ -134,6 +141,7 @@ interface LayerRun {
 }
 interface Layer {
   name: string;
+  finding?: Finding;
   kind: string | null;
   op: string | null;
   scope: string;
@@ -181,6 +189,8 @@ interface Scaled {
   others: readonly Statistics[];
   shared: [number, number] | null;
   fixed: [number, number] | null;
+  /** whether the values are a difference, which is drawn about zero whatever its signs are */
+  about?: boolean;
 }
 interface Limits {
   low: Float64Array;

@@ -123,7 +123,7 @@ function heldOf(ordered) {
  * A report's text. Layers are as in the index but for `maps`, the channels of each run, or null, and `runFacts`, what
  * the entry of every run has besides.
  */
-export function makeReport({ layers, runs, model = "net.onnx", leftOut = "", look = {} }) {
+export function makeReport({ layers, runs, model = "net.onnx", lead, leftOut = "", look = {} }) {
   const blocks = [];
   const packed = layers.map(({ maps, runFacts = {}, ...layer }) => {
     const entries = maps.map((channels) => {
@@ -152,7 +152,7 @@ export function makeReport({ layers, runs, model = "net.onnx", leftOut = "", loo
   const index = {
     schema: "onnxviz.report/1",
     onnxviz: "0.0.0",
-    model: { name: model, device: "cpu", level: "all" },
+    model: { name: model, device: "cpu", level: "all", ...(lead && { lead }) },
     left_out: leftOut,
     runs: runs.map((run) => ({ ...RUN, ...run })),
     layers: packed,

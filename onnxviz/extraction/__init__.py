@@ -1,0 +1,1 @@
+"""`extract`: what layers make of a data set, on disk."""
