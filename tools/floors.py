@@ -24,7 +24,7 @@ from generated import keep
 
 ROOT = Path(__file__).resolve().parent.parent
 DRAWING = ROOT / "docs" / "architecture.svg"
-WIDTH, BOX, LINE, GAP, FLOOR, TALL = 920, 196, 16, 14, 112, 74
+BOX, LINE, GAP, FLOOR, TALL = 196, 16, 14, 112, 74
 LETTERS = 30  # of a line in a box
 SWEEPS = 24
 STYLE = """
@@ -95,6 +95,10 @@ def direct(found: dict[str, set[str]]) -> dict[str, list[str]]:
         room: sorted(other for other in targets if not any(other in reached(between) for between in targets - {other}))
         for room, targets in found.items()
     }
+
+
+WIDTH = max(len(floor) for floor in contracts()[0][:-1]) * (BOX + GAP) + 4 * (LINE + GAP)
+"""Room for the floor of most rooms, and for a few arrows that pass it."""
 
 
 def placed(floors: Sequence[Sequence[str]], arrows: dict[str, list[str]]) -> list[list[Place]]:

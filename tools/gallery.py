@@ -110,12 +110,14 @@ def comparison() -> None:
 
 def explanations(model: onnxviz.Model) -> None:
     """Draw the sheets of docs/explain.md."""
-    for theme in THEMES:
-        with tempfile.TemporaryDirectory() as folder:
-            options = onnxviz.ExplainOptions(theme=theme, target="top2")
-            onnxviz.explain(model, str(onnxviz.bundled.picture("cat")), Path(folder) / "why", options)
-            with Image.open(Path(folder) / "why" / "sheet.png") as sheet:
-                sheet.quantize(160).save(GALLERY / f"explain-{theme}.png", optimize=True)
+    checked = onnxviz.ExplainOptions(target="top1", methods=("gradcam", "guided", "eigencam"), check=True)
+    for name, options in (("explain", onnxviz.ExplainOptions(target="top2")), ("explain-check", checked)):
+        for theme in THEMES:
+            with tempfile.TemporaryDirectory() as folder:
+                cat = str(onnxviz.bundled.picture("cat"))
+                onnxviz.explain(model, cat, Path(folder) / "why", replace(options, theme=theme))
+                with Image.open(Path(folder) / "why" / "sheet.png") as sheet:
+                    sheet.quantize(160).save(GALLERY / f"{name}-{theme}.png", optimize=True)
 
 
 def made(model: onnxviz.Model) -> None:

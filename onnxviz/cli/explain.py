@@ -16,7 +16,7 @@ from onnxviz.cli.terminal import say, say_failures, speak_utf8
 
 METHOD_NAMES = (
     "gradcam gradcam++ xgradcam hirescam layercam eigencam gradient gradient-input smoothgrad integrated guided "
-    "deconvnet occlusion rise"
+    "deconvnet rollout occlusion rise"
 )
 
 
@@ -34,7 +34,7 @@ def explain(
     at: Annotated[str | None, option("--at", "A number of an output in its place: NAME[I,J,...].", "PLACE")] = None,
     layers: Annotated[
         str | None,
-        option("--layers", "The layer of the class activation maps.", "SEL", autocompletion=complete_selection),
+        option("--layers", "The layers of the class activation maps.", "SEL", autocompletion=complete_selection),
     ] = None,
     samples: Annotated[int, option("--samples", "Pictures with noise of smoothgrad.", "N", min=1)] = 25,
     patch: Annotated[int | None, option("--patch", "The square of occlusion; else a third.", "PX", min=1)] = None,

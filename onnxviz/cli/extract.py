@@ -30,6 +30,9 @@ def extract(
         str, option("--pool", "none for whole maps; mean or max: one number a channel.", "HOW", "none mean max")
     ] = "none",
     dtype: Annotated[str, option("--dtype", "float32 or float16.", "NAME", "float32 float16")] = "float32",
+    format: Annotated[
+        str, option("--format", "npy, or zarr: compressed, needs onnxviz[zarr].", "NAME", "npy zarr")
+    ] = "npy",
     estimate: parameters.Estimate = False,
     sweep: groups.SweepGroup,
     feed: groups.FeedGroup,
@@ -39,7 +42,7 @@ def extract(
     quiet: parameters.Quiet = False,
     verbose: parameters.Verbose = False,
 ) -> None:
-    """Write what layers make of every picture of a data set: one .npy array a layer, row i is picture i.
+    """Write what layers make of every picture of a data set: one array a layer, row i is picture i.
 
     Interrupted, the same command goes on. The result does not depend on --workers or --batch.
 
@@ -59,13 +62,16 @@ def extract(
         run=run,
         pool=pool,
         dtype=dtype,
+        format=format,
         force=force,
         **sweep,
     )
     with ProgressObserver(quiet=quiet, verbose=verbose, tables=False) as observer:
         opened = open_model(model, quiet=quiet)
         if estimate:
-            _print_estimate(estimate_extraction(opened, data, options, observer), json=json)
+            _print_estimate(
+                estimate_extraction(opened, data, options, observer), "at most " * (format == "zarr"), json=json
+            )
             return
         extracted = run_extraction(opened, data, folder, options, observer)
     _report(extracted, observer.placed_text, json=json, quiet=quiet)
@@ -88,10 +94,10 @@ def _report(extracted: Extracted, placed: str, *, json: bool, quiet: bool) -> No
         say(f"the arrays, pictures.csv and extract.json are in {extracted.folder}")
 
 
-def _print_estimate(found: ExtractEstimate, *, json: bool) -> None:
+def _print_estimate(found: ExtractEstimate, most: str, *, json: bool) -> None:
     if json:
         print_json("onnxviz.extract-estimate/1", **asdict(found))
         return
     print(f"{found.pictures:,} pictures, {found.layers:,} layer{'s' * (found.layers != 1)}")
-    print(f"disk: {size_text(found.disk)}")
+    print(f"disk: {most}{size_text(found.disk)}")
     print(f"time: {duration_text(found.seconds)}")

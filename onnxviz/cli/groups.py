@@ -102,6 +102,7 @@ def style_options(
 class OutputOptions:
     """What is written: pictures in a format, arrays, and a page of at most so many bytes, to be opened or not."""
 
+    pictures: bool
     format: str
     gif: bool
     raw: Path | None
@@ -115,6 +116,7 @@ _HTML_SIZE = "40MB"
 
 def output_options(
     format: Annotated[str, option("--format", "png, jpg, webp or tiff.", "NAME", "png jpg webp tiff")] = "png",
+    no_pictures: Annotated[bool, option("--no-pictures", "Draw none: view.json and the page alone.")] = False,
     gif: Annotated[bool, option("--gif", "A film of the layers as well, of one in steps of its steps.")] = False,
     raw: Annotated[Path | None, option("--raw", "Store the arrays as well, whole and unscaled.", "FILE.npz")] = None,
     html: Annotated[
@@ -137,7 +139,7 @@ def output_options(
     if no_html and any(excluded.values()):
         raise UsageError(f"--no-html excludes {next(name for name, given in excluded.items() if given)}")
     size = parameters.byte_count(html_size, "--html-size", 1000)
-    return OutputOptions(format, gif, raw, html if html is not None else not no_html, size, open_page)
+    return OutputOptions(not no_pictures, format, gif, raw, html if html is not None else not no_html, size, open_page)
 
 
 def feed_options(

@@ -92,7 +92,7 @@ class ProgressObserver(Observer, AbstractContextManager["ProgressObserver"]):
 
     def drawn(self, layer: LayerRecord) -> None:
         """Move the bar on, or name the layer."""
-        self._detail(f"drawn {layer.name} in {layer.pictures[0]}")
+        self._detail(f"drawn {layer.name} in {layer.pictures[0]}" if layer.pictures else f"counted {layer.name}")
         self._work.layers_done += 1
         self._move_bar()
 
@@ -227,7 +227,8 @@ def _print_run(run: RunRecord, layers: Sequence[LayerRecord], folder: Path) -> N
     more = ["codes", "at their ends"] if codes else []  # a narrow terminal shows the pictures rather than these
     path = path_inside(layers)
     first = f"layer in {path.removesuffix('/')}" if path else "layer"
-    titles = (first, "tap", "shape", "range", "live", "health", f"picture in {folder.as_posix()}", *more)
+    pictures = [f"picture in {folder.as_posix()}"] if any(layer.pictures for layer in layers) else []
+    titles = (first, "tap", "shape", "range", "live", "health", *pictures, *more)
     rows = [_row(layer, layer.name.removeprefix(path), codes=codes) for layer in layers]
     print_table(titles, rows, left=(True,) * len(titles))
     for found in run.top:
@@ -244,5 +245,5 @@ def _row(layer: LayerRecord, name: str, *, codes: bool) -> tuple[str, ...]:
     steps = f", {layer.steps.words}" if layer.steps is not None and layer.steps.total > layer.steps.count else ""
     shape = f"{shape_text(layer.shape)}{steps}"
     range = ends[0] if ends else "nothing finite" if totals.not_finite else "no numbers"
-    picture = f"{layer.pictures[0]}{more}"
-    return name, layer.tap, shape, range, totals.live, totals.words, picture, *stored
+    picture = [f"{layer.pictures[0]}{more}"] if layer.pictures else []
+    return name, layer.tap, shape, range, totals.live, totals.words, *picture, *stored

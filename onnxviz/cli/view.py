@@ -52,11 +52,13 @@ def view(
     """
     from onnxviz.cli.progress import ProgressObserver
     from onnxviz.cli.stages import open_model
-    from onnxviz.errors import VerificationError
+    from onnxviz.errors import UsageError, VerificationError
     from onnxviz.results.fail_on import FailOn
     from onnxviz.viewing.options import ViewOptions
     from onnxviz.viewing.view import view as run_view
 
+    if show and not output.pictures:
+        raise UsageError("--no-pictures excludes --show")
     bounds = FailOn.parse(fail_on) if fail_on is not None else FailOn({})
     options = ViewOptions(
         layers=selection.layers,
@@ -65,6 +67,7 @@ def view(
         feed=feed,
         run=run,
         style=style,
+        pictures=output.pictures,
         format=output.format,
         gif=output.gif,
         raw=output.raw,
@@ -109,7 +112,8 @@ def report(
     if show:
         _preview(record, show)
     if not quiet:
-        say(f"pictures are in {record.directory}")
+        drawn = any(run.overview for run in record.runs)
+        say(f"{'pictures are' if drawn else 'view.json is'} in {record.directory}")
         if record.report_path is not None:
             say(f"to explore: {record.report_path}{f' ({record.left_out})' if record.left_out else ''}")
     if open_page and record.report_path is not None:

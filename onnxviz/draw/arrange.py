@@ -135,6 +135,11 @@ def token_maps(array: Array, grid: TokenGrid, item: int = 0) -> tuple[Array, Arr
     return maps.reshape(count, *grid.grid), values[:, cells == -1]
 
 
+def beside_words(prefix: Array) -> str:
+    """Return the words for tokens (C, n) that stand beside their maps."""
+    return f"at the left {prefix.shape[1]} token{'s' * (prefix.shape[1] != 1)} without a place"
+
+
 def _attention(array: Array, layout: AttentionLayout) -> Arranged:
     shown = over_picture(array, layout)
     if shown is not None:

@@ -81,7 +81,7 @@ def draw_explanations(
     left = MARGIN + _NAMES + step
     first = _HEAD + _TITLES
     pitch = max(height, 42 + _LINE * max(len(row.lines) for row in rows)) + _GAP
-    words = [f"{column.title}: {column.says}" for column in columns]
+    words = list(dict.fromkeys(f"{column.title}: {column.says}" for column in columns))
     checked = first + len(rows) * pitch
     foot = checked + _height_of_checks(rows) + 16
     page = Page(left + len(columns) * step - _GAP + MARGIN, foot + _LINE * len(words) + MARGIN, font)

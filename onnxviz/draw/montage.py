@@ -10,17 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxviz.draw import grid as grids
+from onnxviz.draw.arrange import beside_words
 from onnxviz.draw.grid import Grid, Tile
 from onnxviz.draw.header import TALLEST, Header, header_width
 from onnxviz.draw.page import BARE, MARGIN, Page, hatch
 from onnxviz.draw.palette import FAINT_RULE, FRAME, HATCH_BACK, INK, INK_STEPS, RULE, SIGNS
 from onnxviz.draw.prepare import FoundWords, Prepared
-from onnxviz.draw.quantise import quantise_into
-from onnxviz.draw.statistics import ChannelStatistics, channel_extremes, not_finite
+from onnxviz.draw.quantise import quantise_beside, quantise_into
+from onnxviz.draw.statistics import ChannelStatistics, not_finite
 from onnxviz.draw.style import Drawing
 from onnxviz.draw.text import Face, face
 from onnxviz.draw.token_names import MOST, ZOOM, TokenNames, names_of_sides
-from onnxviz.layout import Array
 from onnxviz.words import number_text
 
 _LABEL_ROWS = 15
@@ -116,7 +116,7 @@ class Montage:
         gamma = [f"gamma {prepared.gamma:g}"] if prepared.gamma != 1 else []
         live = [f"{found.live}{', constant ones not drawn' if prepared.folded else ''}"] if found.live else []
         asked = [*prepared.order_words, *prepared.count_words]
-        left = [f"at the left {_count(prepared.prefix)} without a place"] if self.beside else []
+        left = [beside_words(prepared.prefix)] if self.beside and prepared.prefix is not None else []
         return [found.scale, *gamma, self.grid.tile.words, found.range, *asked, *live, *found.irregular, *left]
 
     def _fold_strip(self, page: Page, y: int) -> None:
@@ -184,15 +184,11 @@ class Montage:
         """Write tokens that stand for no place, from the top on, into the columns at the left of their tiles."""
         prefix = self.prepared.prefix
         assert prefix is not None
-        values, scale = prefix[channels][:, None], self.prepared.limits.take(channels)
-        low, high = scale.low[:, None, None], scale.high[:, None, None]
-        values = np.where(np.isfinite(values), np.clip(values, low, high), values)
-        indices = np.empty(values.shape, np.uint8)
-        quantise_into(indices, values, scale, channel_extremes(values), gamma=self.prepared.gamma)
+        indices = quantise_beside(prefix[channels], self.prepared.limits.take(channels), self.prepared.gamma)
         across = self.grid.tile.zoom[1]
-        for place in range(values.shape[2]):
+        for place in range(indices.shape[1]):
             column, row = divmod(place, view.shape[1])
-            view[:, row, :, column * across : (column + 1) * across] = indices[:, 0, place, None, None]
+            view[:, row, :, column * across : (column + 1) * across] = indices[:, place, None, None]
 
     @property
     def _prefix_size(self) -> tuple[int, int]:
@@ -303,11 +299,6 @@ def _frame(page: Page, corner: tuple[int, int], size: tuple[int, int]) -> None:
     """Fill a rectangle with the colour of frames, one pixel wider on each side than what is drawn over it."""
     (y, x), (height, width) = corner, size
     page.canvas[y - 1 : y + height + 1, x - 1 : x + width + 1] = FRAME
-
-
-def _count(prefix: Array | None) -> str:
-    count = 0 if prefix is None else prefix.shape[1]
-    return f"{count} token{'s' * (count != 1)}"
 
 
 def _ranges(letters: Face, tile: Tile, names: Sequence[str], prepared: Prepared) -> list[str]:

@@ -134,7 +134,7 @@ class Prepared:
         """Cut channels that are drawn in their order where a group ends."""
         if self.style.order != "index":
             return [channels]
-        return np.split(channels, np.flatnonzero(np.diff(channels // (len(self.maps) // self.groups))) + 1)
+        return np.split(channels, group_starts(channels, len(self.maps) // self.groups))
 
     def legend(self, channels: NDArray[np.intp]) -> list[str]:
         """Return which of `constant`, `NaN`, `inf` and `-inf` some channels show."""
@@ -179,6 +179,16 @@ def check_order(order: str) -> None:
     """Raise UsageError for an order that does not exist."""
     if order not in ("index", "listed", *RANKED):
         raise UsageError(f"no order {order!r}: index, deviation, mean or listed")
+
+
+def group_starts(channels: NDArray[np.intp], each: int) -> list[int]:
+    """Return where channels, in their order, go on to the next group of `each`.
+
+    >>> group_starts(np.array([0, 2, 4, 5]), 3)
+    [2]
+    """
+    starts: list[int] = (np.flatnonzero(np.diff(channels // each)) + 1).tolist()
+    return starts
 
 
 def chosen_channels(maps: Array, style: Style, statistics: ChannelStatistics | None = None) -> NDArray[np.intp]:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from onnxviz.draw.palette import LEVELS, NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY
 from onnxviz.draw.scale import Limits
-from onnxviz.draw.statistics import ChannelStatistics, Floats, channel_blocks
+from onnxviz.draw.statistics import ChannelStatistics, Floats, channel_blocks, channel_extremes
 from onnxviz.extremes import as_floats
 from onnxviz.layout import Array
 
@@ -108,6 +108,13 @@ def quantise(
     target = np.empty(maps.shape, np.uint8)
     quantise_into(target, maps, limits, statistics, gamma=gamma)
     return target
+
+
+def quantise_beside(values: Array, limits: Limits, gamma: float = 1.0) -> Indices:
+    """Return values (C, n) that are not of the maps of a scale as its indices; beyond its ends they have those."""
+    low, high = limits.low[:, None], limits.high[:, None]
+    held = np.where(np.isfinite(values), np.clip(values, low, high), values)[:, None]
+    return quantise(held, limits, channel_extremes(held), gamma=gamma)[:, 0]
 
 
 def _irregular(levels: Float32s, values: Array, shrink: tuple[int, int], gamma: float) -> Indices:

@@ -10,7 +10,7 @@ from typing import Any
 
 from onnxviz.classes.classes import class_outputs, read_labels, unfit
 from onnxviz.draw.palette import find_theme
-from onnxviz.errors import InputError, UnsupportedError
+from onnxviz.errors import InputError, UnsupportedError, UsageError
 from onnxviz.explaining.check import Checking
 from onnxviz.explaining.explain_options import ExplainOptions
 from onnxviz.explaining.explanation import Explanation
@@ -93,7 +93,10 @@ def explain_one(model: Model, source: Any, method: str, target: str | int, optio
         options = replace(options, at=text)
     options = replace(options, methods=(method,), target=text)
     network = Network(model, model.feed(source, options.feed), options.run)
-    return explanations(network, options, labels_of(model, options))[0]
+    first, *others = explanations(network, options, labels_of(model, options))
+    if others:
+        raise UsageError(f"one map is of one layer and one target: {1 + len(others)} are asked for")
+    return first
 
 
 def labels_of(model: Model, options: ExplainOptions) -> tuple[str, ...] | None:
@@ -143,26 +146,27 @@ def explanations(
     found: list[Explanation] = []
     refused: list[str] = []
     for name in dict.fromkeys(options.methods):
-        method, start, before = METHODS[name], time.perf_counter(), len(refused)
-        heats = heats_of(name, work, refused)
-        seconds = time.perf_counter() - start
-        found += [
-            Explanation(
-                name,
-                target,
-                values[target],
-                heat.array,
-                heat.layer,
-                heat.settings,
-                method.says,
-                method.look,
-                picture,
-                seconds,
-            )
-            for target, heat in heats.items()
-        ]
-        if not heats:
-            del refused[before + 1 :]  # the reason is the same for all targets
+        for part in work.by_layer(name):
+            method, start, before = METHODS[name], time.perf_counter(), len(refused)
+            heats = heats_of(name, part, refused)
+            seconds = time.perf_counter() - start
+            found += [
+                Explanation(
+                    name,
+                    target,
+                    values[target],
+                    heat.array,
+                    heat.layer,
+                    heat.settings,
+                    method.says,
+                    method.look,
+                    picture,
+                    seconds,
+                )
+                for target, heat in heats.items()
+            ]
+            if not heats:
+                del refused[before + 1 :]  # the reason is the same for all targets
     if not found:
         raise UnsupportedError(refused[0].partition(" is left out: ")[2])
     for reason in refused:

@@ -24,7 +24,8 @@ class ExplainOptions:
         target: a class by its name or number, or `top3` for the three strongest.
         unit: a unit of a layer in its place, `LAYER#CHANNEL` or `LAYER#CHANNEL@Y,X`.
         at: a number of an output in its place, `NAME[I,J,...]`, an index for each axis behind the batch.
-        layers: the layers of class activation maps; None is the last with maps, of `layercam` the last larger one.
+        layers: the layers of class activation maps, one map each; None is the last with maps, of `layercam` the last
+            larger one.
         labels: class names, or a file of them, one a line; None takes the model's own.
         samples: pictures with noise of `smoothgrad`.
         noise: the deviation of that noise, as a share of the input's range.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 import numpy as np
 
 from onnxviz.errors import UnsupportedError, UsageError
 from onnxviz.explaining import covering, input_gradients
+from onnxviz.explaining.attention_rollout import attention_rollout
 from onnxviz.explaining.class_activation import CLASS_ACTIVATION
 from onnxviz.explaining.explain_options import ExplainOptions
 from onnxviz.explaining.map_layers import MapLayer, MapLayers, values_between
@@ -18,6 +19,7 @@ from onnxviz.explaining.target import Target
 from onnxviz.gradient.overlays import DECONVNET, GUIDED
 from onnxviz.inference.model_gradient import ForwardRun
 from onnxviz.layout import Array, channel_axis, spatial_axes
+from onnxviz.model import choices_of
 from onnxviz.words import listed, near, quoted
 
 Settings = Mapping[str, float | str]
@@ -43,19 +45,40 @@ class Heat:
 class Explaining:
     """What the methods work on: one network, its targets, and what several of them need."""
 
-    def __init__(self, network: Network, targets: Sequence[Target], options: ExplainOptions) -> None:
-        """Keep them; layers are looked for when a method asks."""
+    def __init__(
+        self,
+        network: Network,
+        targets: Sequence[Target],
+        options: ExplainOptions,
+        map_layers: MapLayers | None = None,
+    ) -> None:
+        """Keep them; `map_layers` are looked for when a method asks, unless they are known."""
         self.network, self.targets, self.options = network, tuple(targets), options
+        self._map_layers = map_layers
         self._run: tuple[tuple[str, ...], ForwardRun] | None = None
 
     def alone(self, target: Target) -> Explaining:
         """Return the same for one of the targets."""
-        return Explaining(self.network, [target], self.options)
+        return Explaining(self.network, [target], self.options, self._map_layers)
 
-    @cached_property
+    def by_layer(self, method: str) -> list[Explaining]:
+        """Return the same for each layer that is asked for, where a method makes its maps of one; else this alone.
+
+        Raises:
+            NoMatchError: The model lacks the layer.
+        """
+        if self.options.layers is None or method not in CLASS_ACTIVATION:
+            return [self]
+        choices, _ = choices_of(self.network.model, self.options.layers)
+        one_each = (replace(self.options, layers=[choice.name]) for choice in choices)
+        return [Explaining(self.network, self.targets, options, self.map_layers) for options in one_each]
+
+    @property
     def map_layers(self) -> MapLayers:
         """The layers with maps."""
-        return MapLayers(self.network)
+        if self._map_layers is None:
+            self._map_layers = MapLayers(self.network)
+        return self._map_layers
 
     @cached_property
     def axes(self) -> tuple[int, int]:
@@ -210,6 +233,11 @@ def _rise(work: Explaining) -> list[Heat]:
     return [Heat(one, {"masks": options.masks, "seed": options.seed, "fill": "mean"}) for one in found]
 
 
+def _rollout(work: Explaining) -> list[Heat]:
+    heat, layer = attention_rollout(work.network, work.options.run)
+    return [Heat(heat, {"cells": f"{heat.shape[0]} x {heat.shape[1]}"}, layer) for _ in work.targets]
+
+
 _WHERE = "bright: parts whose maps raise the target"
 METHODS: Mapping[str, Method] = {
     "gradient": Method(
@@ -240,6 +268,9 @@ METHODS: Mapping[str, Method] = {
     ),
     "occlusion": Method(
         _occlusion, "signed", "red: a grey square there lowers the answer; blue: it raises it; depends on the square"
+    ),
+    "rollout": Method(
+        _rollout, "heat", "what the class token takes from each place, layer by layer; knows of no class"
     ),
     "rise": Method(_rise, "heat", "what random masks kept when the answer was strong; depends on the masks"),
 }

@@ -135,21 +135,24 @@ class ExplanationFolder:
         return {"Title": f"{one.target.name}: {one.method}{where}", "Description": one.says}
 
     def _sheet(self, feed: Feed, found: Sequence[Explanation]) -> Any:
-        methods = list(dict.fromkeys(one.method for one in found))
-        by_target: dict[Target, dict[str, Explanation]] = {}  # two classes may have one name
+        by_layer = self._options.layers is not None  # else the layers of a method's targets may differ
+        columns: dict[tuple[str, str], Explanation] = {}
+        by_target: dict[Target, dict[tuple[str, str], Explanation]] = {}  # two classes may have one name
         for one in found:
-            by_target.setdefault(one.target, {})[one.method] = one
-        firsts = {one.method: one for one in reversed(found)}
-        columns = [SheetColumn(name, made_of(firsts[name]), firsts[name].says) for name in methods]
+            column = one.method, one.layer if by_layer else ""
+            columns.setdefault(column, one)
+            by_target.setdefault(one.target, {})[column] = one
         rows = []
         for target, made in by_target.items():
-            some = next(iter(made.values()))
-            pictures = [made[method].drawn(self._options.theme) if method in made else None for method in methods]
-            checks = [_sheet_check(made[method]) if method in made else None for method in methods]
-            rows.append(SheetRow(target.name, target_lines(some), pictures, checks if any(checks) else ()))
+            shown = [made.get(column) for column in columns]
+            pictures = [None if one is None else one.drawn(self._options.theme) for one in shown]
+            checks = [None if one is None else _sheet_check(one) for one in shown]
+            lines = target_lines(next(iter(made.values())))
+            rows.append(SheetRow(target.name, lines, pictures, checks if any(checks) else ()))
+        heads = [SheetColumn(name, made_of(one), one.says) for (name, _), one in columns.items()]
         source = ", ".join(Path(fed.source).name for fed in feed.fed)
         head = SheetHead(f"Why? {feed.stem}", f"{self._model.file.origin.name}  ·  {source}", found[0].picture)
-        return draw_explanations(head, columns, rows, self._options.theme, self._options.font)
+        return draw_explanations(head, heads, rows, self._options.theme, self._options.font)
 
 
 def _sheet_check(one: Explanation) -> SheetCheck | None:

@@ -1,1 +1,1 @@
-"""`extract`: what layers make of every picture of a data set, as arrays on disk."""
+"""`extract`: what layers make of a data set, on disk."""

@@ -9,33 +9,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Unpack
+from typing import Unpack
 
 from onnxviz.errors import OutputError
 from onnxviz.extraction.extract_options import ExtractChanges, ExtractOptions
-from onnxviz.extraction.extracted import LISTING, SCHEMA, Extracted
-from onnxviz.extraction.extraction_job import ExtractionJob
-from onnxviz.extraction.row_file import RowFile
-from onnxviz.files import check_space, safe_name
-from onnxviz.inference.row_run import NO_POOL, LayerRows, row_run
+from onnxviz.extraction.extracted import LISTING, Extracted
+from onnxviz.extraction.extraction_plan import document_of, planned
+from onnxviz.extraction.row_store import RowStore
+from onnxviz.files import check_space
 from onnxviz.model import Model
 from onnxviz.results.observer import Observer
 from onnxviz.sweeping.beginning import (
     Data,
-    SweepWork,
     begin,
-    choose,
     engine_for,
-    fingerprint,
     goal_of,
     workers_of,
 )
-from onnxviz.sweeping.dataset import SHARD, Dataset
-from onnxviz.sweeping.pictures_table import PICTURES, Pictures, write_pictures
-from onnxviz.sweeping.shard_job import ShardResult
+from onnxviz.sweeping.dataset import SHARD
+from onnxviz.sweeping.pictures_table import Pictures, write_pictures
 from onnxviz.sweeping.sweep import has_results, sweep, working_folder
-from onnxviz.version import __version__
-from onnxviz.words import size_text
 
 _TRIED = 32
 """Pictures that an estimate runs."""
@@ -72,13 +65,13 @@ def extract(
     options, observer = replace(options or ExtractOptions(), **changes), observer or Observer()
     opened, dataset = begin(model, data, options, observer)
     goal = goal_of(opened, data, directory, options, ("extract", "features"))
-    plan = _planned(opened, dataset, options, observer)
+    plan = planned(opened, dataset, options, observer, SHARD)
     with working_folder(goal, plan.work.facts(plan.values, plan.options), len(dataset), observer) as folder:
         _make_files(plan.files, folder, goal.path)
         arrays = f"{len(plan.files)} array{'s' * (len(plan.files) != 1)}"
-        observer.noted(f"{len(dataset):,} rows of {arrays} take {size_text(plan.bytes)}")
+        observer.noted(f"{len(dataset):,} rows of {arrays} take {plan.size_words}")
         result = sweep(replace(plan.job, folder=str(folder)), dataset, SHARD, folder, engine_for(options), observer)
-        document = _document(plan, result)
+        document = document_of(plan, result, folder)
         extracted = Extracted(goal.path, document, Pictures(dataset.sources, dataset.class_of))
         write_pictures(folder, extracted.pictures, extracted.classes, dict(result.failed))
         text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1)
@@ -104,29 +97,6 @@ class ExtractEstimate:
     seconds: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    work: SweepWork
-    job: ExtractionJob
-    layers: tuple[LayerRows, ...]
-
-    @property
-    def files(self) -> list[RowFile]:
-        return [file for _, file in self.job.files]
-
-    @property
-    def bytes(self) -> int:
-        return sum(file.bytes for file in self.files)
-
-    @property
-    def values(self) -> list[str]:
-        return [layer.choice.value for layer in self.layers]
-
-    @property
-    def options(self) -> dict[str, Any]:
-        return {"pool": self.job.pool, "dtype": self.files[0].dtype}
-
-
 def estimate(
     model: Model | str | os.PathLike[str],
     data: Data,
@@ -140,7 +110,7 @@ def estimate(
     """
     options, observer = options or ExtractOptions(), observer or Observer()
     opened, dataset = begin(model, data, options, observer)
-    plan = _planned(opened, dataset, options, observer)
+    plan = planned(opened, dataset, options, observer, SHARD)
     tried = next(dataset.shards(_TRIED))
     few = tuple((output, replace(file, rows=len(tried.sources))) for output, file in plan.job.files)
     with TemporaryDirectory() as folder:
@@ -156,31 +126,7 @@ def estimate(
     return ExtractEstimate(len(dataset), len(plan.files), plan.bytes, whole)
 
 
-def _planned(model: Model, dataset: Dataset, options: ExtractOptions, observer: Observer) -> _Plan:
-    """Choose the layers, run the first picture that can be fed, and make the job.
-
-    Raises:
-        InputError: No picture can be fed.
-        UnsupportedError: Nothing that was chosen can be extracted.
-    """
-    work = choose(model, dataset, options, observer)
-    run = row_run(
-        model.inference, work.choices, work.fed, work.executor, work.leave_out(), pool=options.pool, dtype=options.dtype
-    )
-    pooled = "" if options.pool == NO_POOL else f"-{options.pool}"
-    files = tuple(
-        (
-            layer.output,
-            RowFile(f"{place:03}-{safe_name(layer.choice.name)}{pooled}.npy", len(dataset), layer.row, options.dtype),
-        )
-        for place, layer in enumerate(run.layers)
-    )
-    job = ExtractionJob(work.model_run(run.piece), files, options.pool)
-    plan = _Plan(work, job, run.layers)
-    return replace(plan, job=replace(job, fingerprint=fingerprint(work.facts(plan.values, plan.options), SHARD)))
-
-
-def _make_files(files: Sequence[RowFile], folder: Path, shown: Path) -> None:
+def _make_files(files: Sequence[RowStore], folder: Path, shown: Path) -> None:
     """Make those files that are not there from an earlier start.
 
     Raises:
@@ -192,39 +138,3 @@ def _make_files(files: Sequence[RowFile], folder: Path, shown: Path) -> None:
     check_space(shown, sum(file.bytes for file in missing))
     for file in missing:
         file.create(folder)
-
-
-def _document(plan: _Plan, result: ShardResult) -> dict[str, Any]:
-    work, files = plan.work, plan.files
-    sources = work.dataset.sources
-    return {
-        "schema": SCHEMA,
-        "onnxviz": __version__,
-        "model": str(work.model.file.origin),
-        "device": work.placement.device,
-        "level": work.run.level,
-        "remark": work.remark,
-        "pictures": len(work.dataset),
-        "pool": plan.job.pool,
-        "dtype": files[0].dtype,
-        "classes": list(work.dataset.classes),
-        "failures": [{"source": sources[number], "reason": reason} for number, reason in result.failed],
-        "not_extracted": [{"layer": name, "reason": reason} for name, reason in work.left_out.items()],
-        "layers": [_layer(layer, file) for layer, file in zip(plan.layers, files, strict=True)],
-        "command": work.facts(plan.values, plan.options),
-        "files": sorted([PICTURES, *(file.name for file in files)]),
-    }
-
-
-def _layer(layer: LayerRows, file: RowFile) -> dict[str, Any]:
-    choice, known = layer.choice, layer.choice.layer
-    return {
-        "name": choice.name,
-        "value": choice.value,
-        "tap": choice.tap,
-        "op": "" if known is None else known.op,
-        "layout": layer.shape.layout or None,
-        "dtype": layer.dtype,
-        "file": file.name,
-        "shape": [file.rows, *file.row],
-    }

@@ -13,6 +13,8 @@ from onnxviz.runtime.session import RunOptions
 from onnxviz.sweeping.sweep_options import SweepOptions
 
 DTYPES = ("float32", "float16")
+NPY, ZARR = "npy", "zarr"
+FORMATS = (NPY, ZARR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +24,12 @@ class ExtractOptions(SweepOptions):
     Attributes:
         pool: `none` for whole maps; `mean` or `max` for one number a channel, over all places, tokens of no place too.
         dtype: `float32` or `float16`; what is beyond 65504 is infinite in float16.
+        format: `npy`, or `zarr` for compressed arrays (zarr v3, sharded), which need `pip install 'onnxviz[zarr]'`.
     """
 
     pool: str = NO_POOL
     dtype: str = "float32"
+    format: str = NPY
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
@@ -34,6 +38,8 @@ class ExtractOptions(SweepOptions):
             raise UsageError(f"no pool {self.pool!r}: {', '.join(POOLS)}")
         if self.dtype not in DTYPES:
             raise UsageError(f"no dtype {self.dtype!r}: {', '.join(DTYPES)}")
+        if self.format not in FORMATS:
+            raise UsageError(f"no format {self.format!r}: {', '.join(FORMATS)}")
 
 
 class ExtractChanges(TypedDict, total=False):
@@ -53,3 +59,4 @@ class ExtractChanges(TypedDict, total=False):
     force: bool
     pool: str
     dtype: str
+    format: str

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from onnxviz.errors import InputError
+from onnxviz.extraction.zarr_store import SUFFIX, open_rows
 from onnxviz.layout import Array
 from onnxviz.sweeping.pictures_table import Pictures, read_pictures
 from onnxviz.words import near
@@ -23,7 +24,7 @@ class Extracted(Mapping[str, Array]):
     """The arrays of layers, by the layer's name, in the order of the graph.
 
     `extracted["head/conv"]` is a `numpy.memmap` `(pictures, ...)`, read only: row i is picture i, NaN where it could
-    not be used. Pooled rows are `(channels,)`.
+    not be used. Pooled rows are `(channels,)`. In the format zarr it is a `zarr.Array`, whose slices are arrays.
 
     Attributes:
         folder: where they lie.
@@ -59,7 +60,8 @@ class Extracted(Mapping[str, Array]):
     def __getitem__(self, name: str) -> Array:
         if name not in self._files:
             raise KeyError(f"no layer {name!r} was extracted{near(name, self._files)}")
-        array: Array = np.load(self.folder / self._files[name], mmap_mode="r")
+        place = self.folder / self._files[name]
+        array: Array = open_rows(place) if place.suffix == SUFFIX else np.load(place, mmap_mode="r")
         return array
 
     def __iter__(self) -> Iterator[str]:

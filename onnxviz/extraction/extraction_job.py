@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from onnxviz.errors import OutputError, RunError
-from onnxviz.extraction.row_file import RowFile, RowWriter
+from onnxviz.extraction.row_store import RowStore, RowWriter
 from onnxviz.inference.row_run import GREATEST, NO_POOL
 from onnxviz.layout import Array
 from onnxviz.sweeping.dataset import Shard
@@ -24,13 +24,13 @@ class ExtractionJob:
 
     Attributes:
         run: the run of one picture.
-        files: the outputs, each with the file of its rows.
+        files: the outputs, each with where its rows go.
         pool: how they are pooled.
         folder: where the files lie; a worker of another machine has to see it too.
     """
 
     run: ModelRun
-    files: tuple[tuple[str, RowFile], ...]
+    files: tuple[tuple[str, RowStore], ...]
     pool: str
     folder: str = ""
     fingerprint: str = ""
@@ -66,28 +66,28 @@ class OpenExtractionJob:
 
         with self._writers() as writers:
             for places, arrays in self._run.results(shard, leave_out, stopped):
-                for output, writer in writers:
-                    rows = _rows(arrays[output], len(places), writer.file, self._job.pool)
+                for output, file, writer in writers:
+                    rows = _rows(arrays[output], len(places), file, self._job.pool)
                     for place, row in zip(places, rows, strict=True):
                         writer.write(shard.first + place, row)
             for number, _ in failed:
-                for _, writer in writers:
-                    writer.write(number, np.full(writer.file.row, np.nan, writer.file.dtype))
+                for _, _, writer in writers:
+                    writer.leave_out(number)
         return ShardResult({}, tuple(sorted(failed)))
 
     @contextmanager
-    def _writers(self) -> Iterator[list[tuple[str, RowWriter]]]:
+    def _writers(self) -> Iterator[list[tuple[str, RowStore, RowWriter]]]:
         folder = Path(self._job.folder)
         try:
             with ExitStack() as stack:
-                yield [(output, stack.enter_context(file.opened(folder))) for output, file in self._job.files]
+                yield [(output, file, stack.enter_context(file.opened(folder))) for output, file in self._job.files]
         except FileNotFoundError:
             raise RunError(f"a worker does not see {folder}: all workers must share the folder of results") from None
         except OSError as error:
             raise OutputError(f"cannot write into {folder}: {(error.strerror or str(error)).lower()}") from error
 
 
-def _rows(array: Array, pictures: int, file: RowFile, pool: str) -> Array:
+def _rows(array: Array, pictures: int, file: RowStore, pool: str) -> Array:
     """Return what a run made as a row a picture; of windows that a model folds into the batch all in their order."""
     if pool == NO_POOL or len(array) == pictures:
         return array.reshape(pictures, *file.row)

@@ -10,7 +10,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from onnxviz.activations import Activation
-from onnxviz.draw.arrange import Arranged, arrange_axes
+from onnxviz.draw.arrange import Arranged, arrange_axes, beside_words
 from onnxviz.draw.figure.cells import MapPixels
 from onnxviz.draw.figure.common_scale import RowStyle
 from onnxviz.draw.figure.figure_parts import Figure
@@ -133,7 +133,7 @@ class _Gathered:
 
     def _map_notes(self, order: Sequence[str]) -> list[str]:
         """Say how the maps of layers were made of their arrays, such as whose attention they are."""
-        said = {value: dict.fromkeys(note for one in self.maps[value] for note in one.notes) for value in order}
+        said = {value: dict.fromkeys(note for one in self.maps[value] for note in _notes(one)) for value in order}
         return [f"{self.names[value]}: {', '.join(notes)}" for value, notes in said.items() if notes]
 
     def _size_notes(self) -> list[str]:
@@ -141,6 +141,11 @@ class _Gathered:
         if all(len({one.values.shape for one in maps}) == 1 for maps in self.maps.values()):
             return []
         return ["the inputs were fed in different sizes: their maps cannot be compared place by place"]
+
+
+def _notes(arranged: Arranged) -> tuple[str, ...]:
+    """Return how maps were made of an array, and what stands beside them."""
+    return arranged.notes if arranged.prefix is None else (*arranged.notes, beside_words(arranged.prefix))
 
 
 def _count_notes(rows: Sequence[FigureRow]) -> tuple[str, ...]:

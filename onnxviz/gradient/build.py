@@ -11,12 +11,12 @@ nodes from `y` on and writes, from `seed`, which stands for the gradient of `y`:
 2. Where a value is read several times, its gradients are added.
 3. What the backward model reads of the forward one is put out there (`saved`), or only its sizes (`shapes`). Both
    models are cut to what is needed; weights are references into the file.
-4. Calls of functions and branches of Ifs are opened first, Loops laid out step by step (holder_opening.py).
+4. Calls of functions and branches of Ifs are opened first, Loops and Scans laid out step by step (holder_opening.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -26,8 +26,8 @@ from onnx.helper import make_graph, make_model, make_node, make_opsetid, make_te
 
 from onnxviz.errors import UnsupportedError
 from onnxviz.gradient.emit import OPSET, Emitter, Signal
-from onnxviz.gradient.forward import CODES, FLOATS, Forward
-from onnxviz.gradient.holder_opening import laid_out
+from onnxviz.gradient.forward import FLOATS, Forward, Probe
+from onnxviz.gradient.holder_opening import Asking, laid_out
 from onnxviz.gradient.registry import Adjoint, GradientRule, apply
 from onnxviz.gradient.rules.all_families import RULES
 from onnxviz.graph.cut import check_values, cut, needed_nodes
@@ -39,9 +39,6 @@ from onnxviz.graph.topology import captured_values
 from onnxviz.layout import Dimension, TensorSpec
 from onnxviz.words import listed, quoted
 
-Probe = Callable[[Graph, Sequence[str]], Mapping[str, TensorSpec]]
-"""Runs a graph and returns dtype and sizes of some of its values."""
-
 _IR_VERSION = 9
 
 
@@ -52,7 +49,7 @@ class GradientOptions:
     Attributes:
         rules: rules that stand in place of the usual ones, such as those of guided backpropagation.
         types: type and shape of each value of the graph, where they were inferred already.
-        probe: asked once, where inference does not say how many axes a value has.
+        probe: asked where inference does not say how many axes a value has, or how many steps a Loop takes.
         decide: finds the conditions of Ifs.
         partial: leave out of `wrt` what no gradient reaches, unless that is all of it.
     """
@@ -79,8 +76,8 @@ class Backward:
         saved: by the input of the backward model the value of the forward graph that it is.
         shapes: by the input of the backward model the value whose sizes, int64, it is.
         gradients: for each value on the way the name of its gradient in the backward model.
-        source: the graph that was differentiated: the model with its calls and Ifs opened.
-        conditions: what the conditions of the Ifs were; for another input they may be others.
+        source: the graph that was differentiated: the model with its calls, Ifs and Loops opened.
+        conditions: what the conditions of the Ifs were, and of the Loops' steps; for another input they may be others.
     """
 
     forward: Graph
@@ -107,12 +104,13 @@ def backward(graph: Graph, target: str, wrt: Sequence[str], options: GradientOpt
 
     Raises:
         NoMatchError: A name is not a value of the graph.
-        NeedsRunError: The number of axes of a value, or which branch an If takes, is not known before a run.
+        NeedsRunError: The number of axes of a value, which branch an If takes, or how many steps a Loop, is not known
+            before a run.
         UnsupportedError: The target does not depend on a value through numbers, or an operator on the way has no rule.
     """
     options = options or GradientOptions()
     wrt = tuple(dict.fromkeys(wrt))
-    flat = laid_out(graph, (target, *wrt), options.decide)
+    flat = laid_out(graph, target, wrt, Asking(options.decide, options.probe))
     check_values(flat.graph, [target, *wrt])
     types = options.types if options.types is not None and flat.graph is graph else infer_types(flat.graph)
     forward = _probed(Forward(flat.graph, types), target, wrt, options.probe)
@@ -124,7 +122,7 @@ def _probed(forward: Forward, target: str, wrt: Sequence[str], probe: Probe | No
     """Return the graph with what one run says of values whose rank is not known; sizes may be others in the next."""
     if probe is None:
         return forward
-    unknown = forward.unknown(target, active_values(forward, wrt))
+    unknown = forward.unknown(target, forward.active(wrt))
     if not unknown:
         return forward
     found = probe(forward.graph, unknown)
@@ -135,27 +133,13 @@ def _probed(forward: Forward, target: str, wrt: Sequence[str], probe: Probe | No
     return Forward(forward.graph, infer_types(forward.graph, {**ranked}))
 
 
-def active_values(forward: Forward, wrt: Sequence[str]) -> frozenset[str]:
-    """Return the values that depend on others through numbers that have a gradient."""
-    active = set(wrt)
-    for node in forward.graph.nodes:
-        if not active.isdisjoint(node.reads):
-            active.update(output for output in node.outputs if output and _has_gradient(forward, node, output, active))
-    return frozenset(active)
-
-
-def _has_gradient(forward: Forward, node: Node, output: str, active: set[str]) -> bool:
-    dtype = forward.dtype(output)
-    return dtype is None or dtype in FLOATS or (dtype in CODES and forward.is_codes(node, active))
-
-
 class _WayBack:
     """The walk from the target back to what is asked for."""
 
     def __init__(self, forward: Forward, target: str, wrt: tuple[str, ...], options: GradientOptions) -> None:
         self._forward, self._target, self._wrt = forward, target, wrt
         self._rules, self._partial = {**RULES, **options.rules}, options.partial
-        self._active = active_values(forward, wrt)
+        self._active = forward.active(wrt)
         self._check()
         self._needed = self._on_the_way()
         is_wide = all(forward.dtype(value) == "float64" for value in self._needed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,9 @@ from onnxviz.layout import Dimension, TensorSpec
 from onnxviz.words import quoted
 
 FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})
+Probe = Callable[[Graph, Sequence[str]], Mapping[str, TensorSpec]]
+"""Runs a graph and returns dtype and sizes of some of its values."""
+
 CODES = frozenset({"int8", "uint8", "int16", "uint16", "int32"})
 """The dtypes of quantised values, through which a gradient goes as if nothing were rounded."""
 
@@ -29,7 +32,7 @@ _DEEPEST_NUMBERS = 64
 
 
 class NeedsRunError(UnsupportedError):
-    """A rank, or the branch that an If takes, is not known before a run; a probe finds it."""
+    """A rank, the branch of an If, or the number of steps of a Loop is not known before a run; a probe finds it."""
 
 
 class Forward:
@@ -83,6 +86,18 @@ class Forward:
         if value not in self._numbers:
             self._numbers[value] = self._found(value, _DEEPEST_NUMBERS)
         return self._numbers[value]
+
+    def active(self, wrt: Sequence[str]) -> frozenset[str]:
+        """Return the values that depend on others through numbers that have a gradient."""
+        active = set(wrt)
+        for node in self.graph.nodes:
+            if not active.isdisjoint(node.reads):
+                active.update(output for output in node.outputs if output and self._has_gradient(node, output, active))
+        return frozenset(active)
+
+    def _has_gradient(self, node: Node, output: str, active: set[str]) -> bool:
+        dtype = self.dtype(output)
+        return dtype is None or dtype in FLOATS or (dtype in CODES and self.is_codes(node, active))
 
     def is_codes(self, node: Node, active: Collection[str]) -> bool:
         """Return whether whole numbers that a node makes stand for numbers through which a gradient goes."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 _FUSED = "it joins several operators: differentiate the model from before they were joined, or its QDQ form"
 _WHOLE = "it makes whole numbers or conditions, which have no slope"
 _FIXED = "what it makes does not depend on the numbers that it reads"
-_STEPS = "its body runs several times, and only a body that runs once is followed"
+_STEPS = "its body runs several times, and only those of Loops and Scans are laid out"
 _SEQUENCE = "it works on sequences, and only arrays have a gradient"
 _PLACES = "its places depend on numbers, and no rule is written for them"
 _PACKED = "its weights lie several to a byte"

@@ -141,6 +141,8 @@ def grid_of(
             for source in (computed.rollout.sources[0], computed.rollout.sources[-1])
         )
         return None if first is None or last is None or first.keys is None else _matrix_grid(shape, last, first.keys)
+    if value not in computed.weights:
+        return None
     queries, keys = (grids.get(side) for side in graph.producers[computed.weights[value]].inputs[:2])
     return None if keys is None else _matrix_grid(shape, queries, keys)
 

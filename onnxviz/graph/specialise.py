@@ -179,7 +179,7 @@ class _Opening:
         function = self._source.functions[function_key(placed.node)]
         attributes = {attribute.name: attribute for attribute in (*function.attribute_proto, *placed.node.attribute)}
         # A body in the function may have a value of its own by the name of what is outside.
-        hidden = {value for node in every_node(function.node) for _, body in bodies(node) for value in _own(body)}
+        hidden = {value for node in every_node(function.node) for _, body in bodies(node) for value in own_values(body)}
         names = dict.fromkeys(function.input, "")
         starts, ends = [], []
         for formal, actual in zip(function.input, placed.node.input, strict=False):
@@ -197,17 +197,9 @@ class _Opening:
 
     def _kept(self, body: GraphProto, path: tuple[Step, ...], prefix: str) -> dict[str, str]:
         """Take the initializers of a body, and return their new names."""
-        names = {}
-        for tensor in body.initializer:
-            copied = TensorProto()
-            copied.CopyFrom(tensor)
-            copied.name = names[tensor.name] = self._name(path, prefix, tensor.name)
-            self._initializers.append(copied)
-        for sparse in body.sparse_initializer:
-            spread = SparseTensorProto()
-            spread.CopyFrom(sparse)
-            spread.values.name = names[sparse.values.name] = self._name(path, prefix, sparse.values.name)
-            self._sparse.append(spread)
+        names, weights = renamed_weights(body, lambda name: self._name(path, prefix, name))
+        self._initializers.extend(weights.initializer)
+        self._sparse.extend(weights.sparse_initializer)
         return names
 
     def _name(self, path: tuple[Step, ...], prefix: str, value: str) -> str:
@@ -250,7 +242,7 @@ def renamed(node: NodeProto, names: Mapping[str, str], attributes: Mapping[str, 
     del copied.attribute[:]
     copied.attribute.extend(given(node, attributes).values())
     for _, body in bodies(copied):
-        own = _own(body)
+        own = own_values(body)
         outer = {old: new for old, new in names.items() if old not in own}
         nodes = [renamed(inner, outer, attributes) for inner in body.node]
         del body.node[:]
@@ -258,6 +250,20 @@ def renamed(node: NodeProto, names: Mapping[str, str], attributes: Mapping[str, 
         for info in body.output:
             info.name = outer.get(info.name, info.name)
     return copied
+
+
+def renamed_weights(body: GraphProto, name: Callable[[str], str]) -> tuple[dict[str, str], GraphProto]:
+    """Return the new names of what a body holds of weights, and these weights by them."""
+    names, weights = {}, GraphProto()
+    for tensor in body.initializer:
+        names[tensor.name] = name(tensor.name)
+        weights.initializer.append(tensor)
+        weights.initializer[-1].name = names[tensor.name]
+    for sparse in body.sparse_initializer:
+        names[sparse.values.name] = name(sparse.values.name)
+        weights.sparse_initializer.append(sparse)
+        weights.sparse_initializer[-1].values.name = names[sparse.values.name]
+    return names, weights
 
 
 def _renamed_note(info: ValueInfoProto, names: Mapping[str, str]) -> ValueInfoProto:
@@ -271,7 +277,7 @@ def _made(nodes: Iterable[NodeProto]) -> Iterator[str]:
     return (value for node in nodes for value in node.output if value)
 
 
-def _own(body: GraphProto) -> set[str]:
+def own_values(body: GraphProto) -> set[str]:
     """Return the names of values that belong to a body."""
     given = {info.name for info in body.input} | {tensor.name for tensor in body.initializer}
     return given.union(_made(body.node), (tensor.values.name for tensor in body.sparse_initializer))

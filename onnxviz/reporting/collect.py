@@ -120,7 +120,8 @@ class Collector(AbstractContextManager["Collector"]):
             place.kept = strongest_channels(known, MOST_CHANNELS)
             place.facts = replace(facts, notes=(*facts.notes, _whole_words(known)))
         part = store_block(self.store, array.shape, arranged, known, place.kept)
-        return place, replace(part, quantised=activation.quantised, steps=_steps(activation, arranged))
+        steps = _steps(activation, arranged)
+        return place, replace(part, quantised=activation.quantised, steps=steps, prefix=arranged.prefix)
 
     def drop_run(self) -> None:
         """Forget the current run, which failed; its blocks stay in the store, but are not written."""
@@ -203,11 +204,11 @@ def _notes(activation: Activation, arranged: Arranged) -> Iterator[str]:
 
 
 def _token_words(grid: TokenGrid) -> str:
-    """Return how many tokens lie in the picture, and how many stand beside it, which the page does not show."""
+    """Return how many tokens lie in the picture, and how many stand beside it."""
     if not grid.prefix:
         return grid.words
-    besides = "1 token stands" if grid.prefix == 1 else f"{grid.prefix} tokens stand"
-    return f"{grid.words}: {besides} for no place and {'is' if grid.prefix == 1 else 'are'} not shown"
+    besides = "1 token of no place stands" if grid.prefix == 1 else f"{grid.prefix} tokens of no place stand"
+    return f"{grid.words}: {besides} at the left of each map"
 
 
 def _steps(activation: Activation, arranged: Arranged) -> Steps | None:

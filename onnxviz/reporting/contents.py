@@ -18,7 +18,7 @@ from onnxviz.quantised import Quantised
 if TYPE_CHECKING:
     from onnxviz.feed.feed import Fed
     from onnxviz.graph.layers.layer import Layer
-    from onnxviz.layout import Steps, TokenGrid
+    from onnxviz.layout import Array, Steps, TokenGrid
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +141,8 @@ class RunPart:
         quantised: how its codes are quantised, and how many lie at an end; None where it has none.
         steps: those along its first stored axis, or of a vector; None where that axis is another.
         health: the counts of the layer, over all items.
+        prefix: of each stored channel the values of the tokens that stand for no place of its map, (C, n); None where
+            there are none.
     """
 
     block: int
@@ -155,6 +157,7 @@ class RunPart:
     quantised: Quantised | None = None
     steps: Steps | None = None
     health: HealthTotals | None = None
+    prefix: Array | None = None
 
 
 @dataclass(frozen=True, slots=True)

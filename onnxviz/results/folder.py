@@ -108,7 +108,7 @@ def _listed(listing: Path, changed: int, size: int) -> frozenset[Path]:
     made = {listing, folder / (document.get("report") or LISTING)}
     for run in document["runs"]:
         place = folder / run["directory"]
-        made |= {place, place / run["overview"], place / (run.get("film") or run["overview"])}
+        made |= {place, *(place / name for name in (run["overview"], run.get("film")) if name)}
         made |= {place / picture for layer in run["layers"] for picture in layer["pictures"]}
     return frozenset(made)
 

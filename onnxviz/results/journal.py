@@ -62,7 +62,7 @@ class Journal:
             "source": dict(run.source),
             "fed": [each.as_json() for each in fed],
             "directory": run.directory,
-            "overview": run.overview,
+            "overview": run.overview or None,
             "film": run.film or None,
             "top": [{"class": found.name, "score": number(found.value)} for found in run.top],
             "layers": [document for _, document in self._layers],

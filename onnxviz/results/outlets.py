@@ -66,7 +66,10 @@ class Outlets:
 
     @contextmanager
     def run(self, directory: str) -> Iterator[None]:
-        """Make the folder of a run, `.` for that of the whole; if the run does not end, nothing of it is kept."""
+        """Make the folder of a run, `.` for that of the whole; if the run does not end, nothing of it is kept.
+
+        A folder in which nothing was drawn is not kept either.
+        """
         before = self.journal.count
         (self.made / directory).mkdir(exist_ok=True)
         if self.arrays is not None:
@@ -81,6 +84,8 @@ class Outlets:
             if directory != ".":
                 shutil.rmtree(self.made / directory)
             raise
+        if directory != "." and not any((self.made / directory).iterdir()):
+            (self.made / directory).rmdir()
 
     def add(
         self,

@@ -34,7 +34,7 @@ class LayerRecord:
         quantised: how its codes are quantised, and how many lie at an end, where its numbers come from codes.
         irregular: how many channels are not finite in words, such as `NaN in 1, inf in 1 of 16`; else empty.
         overview: the channels that the overview shows of it, none of a vector; None where it is not in the overview.
-        pictures: their files.
+        pictures: their files; none where no pictures are drawn.
         steps: which steps of a Loop or Scan, or elements of a sequence, were shown.
         tokens: where tokens lie in the picture.
         query: whose attention its picture shows: `7,3`, `5`, `class`, `mean` or `matrix`; empty of other layers.
@@ -75,7 +75,7 @@ class RunRecord:
         name: the input's, without its folder and ending.
         source: where each input came from, by its name.
         directory: where the pictures lie, seen from the folder of the whole; `.` where it is the only run.
-        overview: the overview's file in it.
+        overview: the overview's file in it; empty where no pictures are drawn.
         preview: the file to look at first: the picture of a layer that is alone, else the overview.
         top: the classes with the highest scores, if the model has classes.
         film: the file of the layers one after the other, empty if there is none.

@@ -150,7 +150,7 @@ def _read(folder: Path) -> Unfinished:
         if "run" in found:
             top = tuple(ClassScore(**each) for each in found["run"]["top"])
             run = RunRecord(**found["run"] | {"top": top})
-            if not (folder / run.directory / run.overview).is_file():
+            if run.overview and not (folder / run.directory / run.overview).is_file():
                 break
             runs[found["place"]] = run
             pool = pooled(pool, map(PooledLayer.from_json, found.get("health", ())))

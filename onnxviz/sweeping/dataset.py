@@ -53,7 +53,7 @@ class Shard:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
-    """Pictures in the order of their texts.
+    """Pictures in the order of their paths, items of an array in their own.
 
     Attributes:
         sources: a path each, of an item of an array `path.npy[3]`.
@@ -119,7 +119,7 @@ def find_dataset(texts: Sequence[str], classes: str = "auto", every: int = 1) ->
             found.setdefault(source, name)
     if not found:
         raise InputError(f"{', '.join(texts) or 'the data set'} holds no pictures (and no .npy batches)")
-    sources = sorted(found)[::every]
+    sources = sorted(found, key=_order)[::every]
     if classes == "none":
         names: Mapping[str, str] = {}
     elif classes in CLASS_SOURCES:
@@ -158,6 +158,12 @@ def file_of(source: str) -> tuple[str, int | None]:
     if mark and rest.endswith("]") and rest[:-1].isdecimal():
         return f"{path}.npy", int(rest[:-1])
     return source, None
+
+
+def _order(source: str) -> tuple[str, int]:
+    """Return what pictures are sorted by: their paths, and the items of an array by their numbers."""
+    path, item = file_of(source)
+    return path, -1 if item is None else item
 
 
 def _found(text: str) -> Iterator[tuple[str, str]]:

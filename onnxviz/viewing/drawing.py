@@ -113,14 +113,14 @@ def draw_run(feed: Feed, activations: Iterable[Activation], shown: Shown, album:
     ids = fed_ids(feed, shown.model.inference.inputs())
     drawn = _draw_layers(activations, shown, album, outlets, ids)
     drawn.scores.check()
-    overview = album.save(_overview(drawn, feed, shown, album.options), "overview")
+    overview = album.save(_overview(drawn, feed, shown, album.options), "overview") if album.options.pictures else ""
     film = drawn.film.save(album.folder / album.directory) if drawn.film is not None and drawn.layers else ""
     run = RunRecord(
         name=feed.stem,
         source={fed.name: fed.source for fed in feed.fed},
         directory=album.directory,
         overview=overview,
-        preview=drawn.layers[0].pictures[0] if len(drawn.layers) == 1 else overview,
+        preview=drawn.layers[0].pictures[0] if overview and len(drawn.layers) == 1 else overview,
         top=drawn.scores.top,
         film=film,
     )
@@ -154,13 +154,13 @@ def _draw_layers(
             names = names_for(activation, ids)
             caption = Caption(activation.name, activation.caption_line, labels, first_step(activation.steps), names)
             row = None
-            if activation.value in in_overview:
+            if options.pictures and activation.value in in_overview:
                 style = shown.overview_style(activation.name, len(statistics.minimum), album.style_of(activation.value))
                 row = summarise(activation.array, activation.seen_by(style.query), caption, statistics, style)
                 drawn.rows.append(row)
                 in_overview -= {activation.value}  # of steps that differ in size the first is shown
             stem = f"{len(drawn.layers):03}-{safe_name(activation.name)}"
-            pictures = _save_pages(activation, caption, statistics, album, stem)
+            pictures = _save_pages(activation, caption, statistics, album, stem) if options.pictures else ()
             layer = _record(activation, chosen[activation.value], statistics, pictures, row)
             layer = replace(layer, query=_query_of(activation, options.style))
             if drawn.film is not None:

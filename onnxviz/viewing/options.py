@@ -27,6 +27,7 @@ class ViewOptions:
         feed: how inputs are made.
         run: the device and how it runs.
         style: how the pictures are drawn.
+        pictures: draw pictures; without, `view.json`, the page and the arrays alone are made.
         format: the pictures' file format: png, jpg, webp or tiff.
         gif: write `film.gif` beside the pictures, too: a frame for each layer, of a layer in steps one for each step.
         raw: a `.npz` file for the arrays, unscaled.
@@ -47,6 +48,7 @@ class ViewOptions:
     feed: FeedOptions = field(default_factory=FeedOptions)
     run: RunOptions = field(default_factory=RunOptions)
     style: Style = field(default_factory=Style)
+    pictures: bool = True
     format: str = "png"
     gif: bool = False
     raw: Path | None = None
@@ -68,6 +70,9 @@ class ViewOptions:
         return found | {"raw": self.raw is not None, "html": bool(self.html), "font": font}
 
     def __post_init__(self) -> None:
-        """Refuse a format that is not written."""
+        """Refuse a format that is not written, and what is of pictures where none are drawn."""
         if self.format not in FORMATS:
             raise UsageError(f"unknown picture format {self.format!r}: {', '.join(FORMATS)}")
+        drawn = {"--gif": self.gif, "--like": self.like is not None}
+        if not self.pictures and any(drawn.values()):
+            raise UsageError(f"--no-pictures excludes {next(name for name, given in drawn.items() if given)}")

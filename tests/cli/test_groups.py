@@ -73,7 +73,17 @@ GIVEN = {
     "--threads": "8",
     "--memory": "1KiB",
 }
-FLAGS = ("--small", "--bare", "--same-scale", "--exact", "--fail-fast", "--resume", "--force")
+FLAGS = (
+    "--draft",
+    "--no-pictures",
+    "--small",
+    "--bare",
+    "--same-scale",
+    "--exact",
+    "--fail-fast",
+    "--resume",
+    "--force",
+)
 
 
 @pytest.fixture
@@ -114,6 +124,7 @@ def test_every_option_of_view_arrives(viewed: Callable[..., tuple[Any, ...]]) ->
             filter="nearest",
             channel_order="bgr",
             transform="log",
+            draft=True,
             dims={"n": 2},
             random=7,
             constant=0.5,
@@ -133,6 +144,7 @@ def test_every_option_of_view_arrives(viewed: Callable[..., tuple[Any, ...]]) ->
             small=True,
             bare=True,
         ),
+        pictures=False,
         format="webp",
         raw=Path("a.npz"),
         html=Path("p.html"),

@@ -318,3 +318,69 @@ def test_of_a_batch_every_input_gives_its_first_item(scoring_model: Path, pictur
     fed = {"image": batch, "more": np.zeros((2, 1), np.float32)}
     found = onnxviz.open(scoring_model).explain(fed, method="gradient", target=1)
     np.testing.assert_allclose(found.array, GREEN * 2 / 16, rtol=1e-6)
+
+
+def test_each_of_several_layers_has_a_column(scoring_model: Path, picture: np.ndarray, tmp_path: Path) -> None:
+    proto = onnx.load(scoring_model)
+    proto.graph.node.insert(2, onnx.helper.make_node("AveragePool", ["r"], ["a"], kernel_shape=[2, 2], strides=[2, 2]))
+    proto.graph.node[3].input[0] = "a"
+    onnx.save(proto, scoring_model)
+    Image.fromarray(picture).save(tmp_path / "one.png")
+    options = ExplainOptions(methods=("gradcam", "occlusion"), target=1, layers="conv, pool[0]", **PLAIN)
+    record = onnxviz.explain(scoring_model, [str(tmp_path / "one.png")], tmp_path / "why", options)
+    found = [(one["method"], one["layer"], one["shape"]) for one in record.document["runs"][0]["explanations"]]
+    assert [(method, shape) for method, _, shape in found] == [
+        ("gradcam", [4, 4]),
+        ("gradcam", [2, 2]),
+        ("occlusion", [4, 4]),
+    ]
+    with Image.open(tmp_path / "why" / "sheet.png") as sheet:
+        assert sheet.width > 4 * 224  # the input, two layers, and occlusion
+    model = onnxviz.open(scoring_model)
+    for _, layer, shape in found[:2]:
+        alone = explained(model, picture, "gradcam", 1, layers=[layer])
+        assert (alone.layer, list(alone.array.shape)) == (layer, shape)
+    with pytest.raises(UsageError, match="one map is of one layer and one target: 2 are asked for"):
+        explained(model, picture, "gradcam", 1, layers="conv, pool[0]")
+
+
+@pytest.mark.parametrize("classed", [True, False])
+def test_attention_rollout_is_the_product_of_the_weights(tmp_path: Path, classed: bool) -> None:
+    """2 x 3 patches of 4 pixels, a class token before them or none, and two attentions."""
+    draw = np.random.default_rng(3)
+    tokens = 7 if classed else 6
+    weights = {name: draw.normal(size=(8, 8)).astype(np.float32) for name in "ABCDEFG"}
+    weights |= {"w": draw.normal(size=(8, 3, 2, 2)).astype(np.float32), "k": np.zeros((1, 1, 8), np.float32)}
+    blocks = [
+        f"q{n} = MatMul ({x}, {a}) k{n} = MatMul ({x}, {b}) v{n} = MatMul ({x}, {c}) "
+        f"t{n} = Transpose <perm=[0,2,1]> (k{n}) s{n} = MatMul (q{n}, t{n}) p{n} = Softmax <axis=-1> (s{n}) "
+        f"m{n} = MatMul (p{n}, v{n}) y{n} = Add (m{n}, {x}) "
+        for n, x, (a, b, c) in ((0, "x", "ABC"), (1, "y0", "DEF"))
+    ]
+    joined = "x = Concat <axis=1> (k, t)" if classed else "x = Identity (t)"
+    proto = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["": 18]> net (float[1,3,4,6] image) => (float[] scores) {'
+        "c = Conv <strides=[2,2]> (image, w) f = Reshape (c, flat) t = Transpose <perm=[0,2,1]> (f)"
+        f"{joined} {' '.join(blocks)} u = ReduceMean <keepdims=0> (y1, one) scores = MatMul (u, G) }}"
+    )
+    tensors = {**weights, "flat": np.array([1, 8, 6]), "one": np.array([1])}
+    read = {name for node in proto.graph.node for name in node.input}
+    proto.graph.initializer.extend(
+        onnx.numpy_helper.from_array(array, name) for name, array in tensors.items() if name in read
+    )
+    path = tmp_path / "vit.onnx"
+    onnx.save(onnx.shape_inference.infer_shapes(proto), path)
+    model = onnxviz.open(path)
+    pixels = Image.fromarray(draw.integers(0, 255, (4, 6, 3), np.uint8))
+    found = model.explain(pixels, method="rollout", target="scores[2]", **PLAIN)
+    layers = [model.run(pixels, layers=name, **PLAIN)[name].array[0].astype(np.float64) for name in ("p0", "p1")]
+    first, second = ((one + np.eye(tokens)) / 2 for one in layers)
+    rows = second @ first
+    wanted = rows[0, 1:] if classed else rows.mean(0)
+    np.testing.assert_allclose(found.array.reshape(-1), wanted - wanted.min(), atol=1e-6)
+    assert (found.layer, found.array.shape) == ("rollout", (2, 3))
+
+
+def test_a_model_without_attentions_has_no_rollout(scoring: onnxviz.Model, picture: np.ndarray) -> None:
+    with pytest.raises(UnsupportedError, match="it has no rollout"):
+        explained(scoring, picture, "rollout", 1)

@@ -16,6 +16,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper, numpy_helper
+from PIL import Image
 
 import onnxviz
 from onnxviz import files
@@ -26,6 +27,7 @@ from onnxviz.sweeping import sweep as sweeping
 
 FEED = onnxviz.FeedOptions(preset="zero-one")
 CONV = onnxviz.ExtractOptions(layers="conv", feed=FEED)
+MINED = onnxviz.MineOptions(layers="conv", feed=FEED)
 
 
 @pytest.fixture(autouse=True)
@@ -97,6 +99,18 @@ FORMS = {
         [NODE("MatMul", ["x", "w"], ["y"], name="y")], ["N", 5],
         [tensor("w", np.random.default_rng(3).normal(size=(5, 7)))], "dense", (),
     ),
+    "tokens": (
+        [
+            NODE("MatMul", ["x", "w"], ["h"], name="h"),
+            NODE("LayerNormalization", ["h", "one", "none"], ["y"], name="y", axis=-1),
+        ],
+        ["N", 5, 7],
+        [
+            tensor("w", np.random.default_rng(3).normal(size=(7, 6))), tensor("one", np.ones(6)),
+            tensor("none", np.zeros(6)),
+        ],
+        "y", (1,),
+    ),
     "bfloat16": (
         [
             NODE("Cast", ["x"], ["h"], to=onnx.TensorProto.BFLOAT16),
@@ -155,6 +169,31 @@ def test_equal_bytes_whatever_computes_it(mining_model: Path, photos: Path, tmp_
         rows = list(csv.DictReader(file))
     assert [row["status"] == "done" for row in rows] == [place != 3 for place in range(40)]
     assert [row["class"] for row in rows] == ["a"] * 20 + ["b"] * 20
+
+
+def test_all_ways_to_name_pictures(mining_model: Path, photos: Path, tmp_path: Path) -> None:
+    listed = tmp_path / "list.txt"
+    listed.write_text("".join(f"photos/{name}/{place:02}.png\t{name}\n" for place in range(20) for name in "ba"))
+    ways = {
+        "folder": photos,
+        "folders": [photos / "b", photos / "a"],
+        "glob": str(photos / "**" / "*.png"),
+        "list": f"@{listed}",
+        "files": sorted(photos.rglob("*.png")),
+    }
+    for name, data in ways.items():
+        found = onnxviz.extract(mining_model, data, tmp_path / name, CONV)
+        mined = onnxviz.mine(mining_model, data, tmp_path / f"{name}-units", MINED)
+        assert list(mined.pictures.sources) == list(found.pictures.sources) == [str(one) for one in ways["files"]]
+        for layer, array in found.items():
+            np.testing.assert_array_equal(array, onnxviz.Extracted.load(tmp_path / "folder")[layer])
+        assert found.classes == (("a", "b") if name in ("folder", "glob", "list") else ())
+    pixels = np.stack([np.array(Image.open(path)) for path in ways["files"]])
+    np.save(tmp_path / "batch.npy", pixels)
+    found = onnxviz.extract(mining_model, tmp_path / "batch.npy", tmp_path / "batch", CONV)
+    np.testing.assert_array_equal(found["second"], onnxviz.Extracted.load(tmp_path / "folder")["second"])
+    mined = onnxviz.mine(mining_model, tmp_path / "batch.npy", tmp_path / "batch-units", MINED)
+    assert mined.pictures.sources[39] == f"{tmp_path / 'batch.npy'}[39]"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
@@ -224,7 +263,7 @@ def test_what_the_disk_has_no_room_for_is_refused(
 
 def test_a_worker_has_to_see_the_folder(mining_model: Path, photos: Path, tmp_path: Path) -> None:
     opened, dataset = extracting.begin(mining_model, photos, CONV, extracting.Observer())
-    plan = extracting._planned(opened, dataset, CONV, extracting.Observer())
+    plan = extracting.planned(opened, dataset, CONV, extracting.Observer(), 6)
     work = extracting.replace(plan.job, folder=str(tmp_path / "elsewhere")).open()
     with pytest.raises(RunError, match="all workers must share the folder of results"):
         work.shard(next(dataset.shards(6)), lambda: False)

@@ -191,14 +191,19 @@ def test_what_is_not_there_is_said(doubling_model: Path) -> None:
     ("query", "rows", "note"), [("1,2", [11], "query 1,2"), ("mean", range(27), "mean over queries")]
 )
 def test_a_figure_draws_the_attention_of_the_query_that_is_named(query: str, rows: list[int], note: str) -> None:
-    """3 tokens lie nowhere, those after them in 4 rows of 6: row 1, column 2 is token 3 + 1 * 6 + 2."""
+    """3 tokens lie nowhere, those after them in 4 rows of 6: row 1, column 2 is token 3 + 1 * 6 + 2.
+
+    Each map of 4 x 6 has at its left the column of those 3.
+    """
     path = Path(__file__).parents[1] / "graph" / "operators" / "token_exports" / "registers_dynamo.onnx"
     picture = np.random.default_rng(0).random((1, 3, 32, 48), np.float32)
     figure = onnxviz.figure(path, picture, layers="attention", query=query)
     (weights,) = onnxviz.open(path).run(picture, layers="attention").values()
     assert weights.array.shape == (1, 2, 27, 27)
     wanted = weights.array[0][:, list(rows), 3:].mean(axis=1).reshape(2, 4, 6)
-    drawn = np.array([image.pixels for image in figure.panels[0].marks.images], int)
+    pictures = [image.pixels for image in figure.panels[0].marks.images]
+    assert [each.shape for each in pictures] == [(3, 1), (4, 6)] * 2
+    drawn = np.array(pictures[1::2], int)
     order = np.argsort(wanted, axis=None)
     assert (np.diff(drawn.reshape(-1)[order]) >= 0).all()
     assert note in figure.notes[0]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
@@ -267,11 +268,15 @@ def test_tokens_of_a_transformer_are_maps_with_the_size_of_their_patches(tmp_pat
     model = onnxviz.open(exports / "vit_dynamo_fixed.onnx")
     image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
     feed = model.feed(Image.fromarray(image))
-    onnxviz.report(model.run(feed, layers=["node_cat"]), tmp_path / "r.html", model=model, source=feed)
+    found = model.run(feed, layers=["node_cat"])
+    onnxviz.report(found, tmp_path / "r.html", model=model, source=feed)
     (layer,) = read_report(tmp_path / "r.html").index["layers"]
     assert (layer["form"], layer["extent"], layer["axes"]) == ("map", [4, 4], [0, 1])
     assert layer["tokens"] == {"grid": [4, 4], "prefix": 1, "status": "exact"}
-    assert "4 x 4 tokens + 1: 1 token stands for no place and is not shown" in layer["notes"]
+    assert "4 x 4 tokens + 1: 1 token of no place stands at the left of each map" in layer["notes"]
+    (tokens,) = (each.array for each in found.values())
+    beside = np.frombuffer(base64.b64decode(layer["runs"][0]["prefix"]), "<f4")
+    assert np.array_equal(beside, tokens[0, 0])
     field = layer["receptive_field"]
     assert (field["size"], field["stride"], field["status"]) == ([8, 8], None, "exact")
 

@@ -14,6 +14,7 @@ import pytest
 
 import onnxviz
 from onnxviz.errors import ModelError, RunError
+from onnxviz.extraction import extract as extracting
 from onnxviz.mining import survey as surveying
 from onnxviz.sweeping import dask_engine as on_dask
 
@@ -102,6 +103,19 @@ def test_a_killed_client_loses_nothing_that_was_merged(
 def test_workers_of_this_machine(mining_model: Path, photos: Path, tmp_path: Path) -> None:
     there = mine(mining_model, photos, tmp_path / "there", dask="local", workers=2)
     assert bits(there) == bits(mine(mining_model, photos, tmp_path / "here"))
+
+
+def test_rows_of_an_extraction_are_written_by_the_workers(
+    mining_model: Path, photos: Path, tmp_path: Path, cluster: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extracting, "SHARD", 4)
+    (photos / "b" / "07.png").write_bytes(b"not a picture")
+    options = onnxviz.ExtractOptions(layers="conv", feed=FEED)
+    here = onnxviz.extract(mining_model, photos, tmp_path / "here", options)
+    there = onnxviz.extract(mining_model, photos, tmp_path / "there", options, dask=cluster.scheduler_address)
+    for name in here.document["files"]:
+        assert (tmp_path / "there" / name).read_bytes() == (tmp_path / "here" / name).read_bytes()
+    assert here.failures == there.failures
 
 
 def test_what_a_worker_refuses_is_said_by_name(mining_model: Path, photos: Path, tmp_path: Path) -> None:

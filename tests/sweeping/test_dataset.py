@@ -61,9 +61,9 @@ def test_a_table_says_the_classes(folder, tmp_path):
 
 
 def test_a_batch_is_its_items(tmp_path):
-    np.save(tmp_path / "batch.npy", np.zeros((3, 1, 2, 2)))
+    np.save(tmp_path / "batch.npy", np.zeros((11, 1, 2, 2)))
     found = find_dataset([str(tmp_path / "batch.npy")])
-    assert names(found, tmp_path) == ["batch.npy[0]", "batch.npy[1]", "batch.npy[2]"]
+    assert names(found, tmp_path) == [f"batch.npy[{item}]" for item in range(11)]
 
 
 def test_many_classes_are_taken_only_if_asked(tmp_path):

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +65,59 @@ def test_the_record_says_what_was_drawn(doubling_model: Path, tmp_path: Path) ->
 def test_names_and_places() -> None:
     with pytest.raises(UsageError, match="unknown picture format 'gif'"):
         ViewOptions(format="gif")
+
+
+def test_without_pictures_the_numbers_are_the_same(doubling_model: Path, tmp_path: Path) -> None:
+    inputs = [X, 2 * X, -X]
+    drawn = onnxviz.view(doubling_model, inputs, tmp_path / "drawn")
+    options = ViewOptions(pictures=False)
+    record = onnxviz.view(doubling_model, inputs, tmp_path / "maps", options)
+    assert {path.name for path in (tmp_path / "maps").iterdir()} == {"report.html", "view.json"}
+    for one, other in zip(record.document()["runs"], drawn.document()["runs"], strict=True):
+        assert one["overview"] is None
+        for layer, same in zip(one["layers"], other["layers"], strict=True):
+            assert layer == same | {"pictures": [], "overview": None}
+    assert (tmp_path / "maps" / "report.html").read_text() == (tmp_path / "drawn" / "report.html").read_text()
+    # It is ours, and replaced; one input has the same.
+    onnxviz.view(doubling_model, X, tmp_path / "maps", replace(options, html=False, raw=tmp_path / "maps.npz"))
+    assert [path.name for path in (tmp_path / "maps").iterdir()] == ["view.json"]
+    assert list(Activations.load(tmp_path / "maps.npz")) == ["conv", "pool"]
+
+
+def test_without_pictures_the_inputs_that_are_done_are_kept(doubling_model: Path, tmp_path: Path) -> None:
+    inputs = [tmp_path / f"{place}.npy" for place in range(3)]
+    for place, path in enumerate(inputs):
+        np.save(path, X + place)
+    options, ended = ViewOptions(pictures=False, resume=True), list[str]()
+
+    class Stops(Observer):
+        def ended(self, run: RunRecord, layers: Sequence[LayerRecord], folder: Path) -> None:
+            ended.append(run.name)
+            if len(ended) == 2:
+                raise KeyboardInterrupt
+
+    for _ in range(2):
+        with suppress(KeyboardInterrupt):
+            record = onnxviz.view(doubling_model, inputs, tmp_path / "maps", options, Stops())
+    assert ended == ["0", "1", "2"]
+    assert [run.name for run in record.runs] == ["0", "1", "2"]
+    whole = onnxviz.view(doubling_model, inputs, tmp_path / "whole", options)
+    assert record.document()["runs"] == whole.document()["runs"]
+
+
+def test_what_is_of_pictures_is_refused_without(
+    doubling_model: Path, tmp_path: Path, onnxviz_command: Callable[..., Any]
+) -> None:
+    with pytest.raises(UsageError, match="--no-pictures excludes --gif"):
+        ViewOptions(pictures=False, gif=True)
+    np.save(tmp_path / "x.npy", X)
+    words = ("view", doubling_model, tmp_path / "x.npy", "-o", tmp_path / "maps", "--no-pictures")
+    refused = onnxviz_command(*words, "--show")
+    assert (refused.code, "--no-pictures excludes --show" in refused.err) == (2, True)
+    done = onnxviz_command(*words, "--no-html", "-v")
+    assert done.code == 0
+    assert "picture" not in done.out
+    assert f"view.json is in {tmp_path / 'maps'}" in done.err
 
 
 def test_a_deep_model_has_an_overview_that_can_be_read(tmp_path: Path) -> None:

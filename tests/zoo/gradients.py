@@ -109,12 +109,15 @@ def step_of(part: float, size: float, found: Mapping[str, Any]) -> float:
 
 
 def value(gradient: Any, arrays: Mapping[str, Any], along: Mapping[str, Any], step: float, seed: Any) -> float:
-    """Return the target of inputs moved along a gradient."""
+    """Return the target of inputs moved along a gradient, NaN where it has other sizes there."""
     moved = {
         name: (np.asarray(array) + step * along[name]).astype(np.asarray(array).dtype) if name in along else array
         for name, array in arrays.items()
     }
-    return float((gradient.forward(moved).target.astype(np.float64) * seed).sum())
+    target = gradient.forward(moved).target
+    if target.shape != seed.shape:
+        return float("nan")  # a Loop took another number of steps: there is no difference from that
+    return float((target.astype(np.float64) * seed).sum())
 
 
 def page(verdicts: Sequence[Verdict]) -> str:

@@ -26,6 +26,13 @@ FRAME = 0.25 * POINT
 BAND, SHORTEST_BANDS, HIGHEST_BANDS = 0.12, 0.9, 6.0
 """Centimetres that a band is high, and the least and most that all bands of a cell are."""
 
+# Centimetres between groups of bands.
+_GROUP_GAP = 0.15
+
+# How many of a map's values the gap between it and what stands beside it is wide, and that to the map before, which has
+# to be clearly wider.
+_GAP_BESIDE, _GAP_BEFORE = 0.3, 0.7
+
 # The least, the wanted and the greatest width of a grid of tiles, in heights.
 _ASPECTS = 0.75, 1.4, 3.0
 
@@ -71,6 +78,9 @@ class TileCell:
         names: what stands above each tile; empty for nothing.
         framed: whether each has a line around it.
         largest: the most centimetres that a tile is wide or high.
+        besides: indices (n, columns) of values that belong to each tile and lie nowhere on it, which stand at its left
+            from the top on, as large as its own; empty for none.
+        map_size: how many values each tile is high and wide, where `besides` are given.
     """
 
     tiles: Sequence[MapPixels]
@@ -79,6 +89,8 @@ class TileCell:
     names: Sequence[str] = ()
     framed: bool = False
     largest: float = math.inf
+    besides: Sequence[MapPixels] = ()
+    map_size: tuple[int, int] = (1, 1)
 
     def aside(self, look: Look) -> float:
         """Return 0: tiles have no numbers at their left."""
@@ -95,19 +107,41 @@ class TileCell:
         down, across = self._step(place.width, look)
         shift = (place.width - self.columns * across + GAP) / 2
         images, texts = [], []
-        for number, pixels in enumerate(self.tiles):
+        for number in range(len(self.tiles)):
             row, column = divmod(number, self.columns)
             left, top = place.left + shift + column * across, place.top + row * down
             if self._named(place.width, look):
                 texts.append(look.note(self.names[number], left, top + look.small * POINT * 0.85))
                 top += look.line(look.small)
-            images.append(FigureImage(Rectangle(left, top, tile_width, tile_height), pixels, self.colours))
+            for values, shape in self._parts(number, Rectangle(left, top, tile_width, tile_height)):
+                images.append(FigureImage(shape, values, self.colours))
         frames = [FigureArea(image.place.grown(FRAME), look.frame) for image in images] if self.framed else []
         return FigureMarks(tuple(frames), tuple(images), tuple(texts))
 
+    def _parts(self, number: int, place: Rectangle) -> list[tuple[MapPixels, Rectangle]]:
+        """Return a tile and what stands beside it, each with its place."""
+        pixels = self.tiles[number]
+        if not self.besides:
+            return [(pixels, place)]
+        beside, side = self.besides[number], place.height / self.map_size[0]
+        width, columns = side * self.map_size[1], side * beside.shape[1]
+        left = place.right - width
+        own = Rectangle(left, place.top, width, place.height)
+        return [
+            (beside, Rectangle(left - side * _GAP_BESIDE - columns, place.top, columns, side * len(beside))),
+            (pixels, own),
+        ]
+
+    @property
+    def _values(self) -> tuple[float, float]:
+        """How many values a tile is high and wide, with those beside it."""
+        if self.besides:
+            return self.map_size[0], self.map_size[1] + self.besides[0].shape[1] + _GAP_BESIDE + _GAP_BEFORE
+        return self.tiles[0].shape[0], self.tiles[0].shape[1]
+
     def _tile(self, width: float) -> tuple[float, float]:
         """Return the height and the width of a tile."""
-        rows, columns = self.tiles[0].shape[:2]
+        rows, columns = self._values
         across = (width - (self.columns - 1) * GAP) / self.columns
         across = min(across, self.largest, self.largest * columns / rows)
         return across * rows / columns, across
@@ -124,11 +158,19 @@ class TileCell:
 
 @dataclass(frozen=True, slots=True)
 class BandCell:
-    """Sequences, one band below the other: `bands` (C, L) are indices into `colours`."""
+    """Sequences, one band below the other.
+
+    Attributes:
+        bands: (C, L) indices into `colours`.
+        colours: what the indices mean.
+        framed: whether they have a line around them.
+        starts: the bands at which a further group of them begins, which stands apart.
+    """
 
     bands: MapPixels
     colours: Palette
     framed: bool = False
+    starts: Sequence[int] = ()
 
     def aside(self, look: Look) -> float:
         """Return 0: bands have no numbers at their left."""
@@ -139,10 +181,16 @@ class BandCell:
         return min(max(len(self.bands) * BAND, SHORTEST_BANDS), HIGHEST_BANDS)
 
     def drawn(self, place: Rectangle, look: Look) -> FigureMarks:
-        """Return one picture of all bands."""
-        image = FigureImage(place, self.bands, self.colours)
-        frame = FigureArea(place.grown(FRAME), look.frame)
-        return FigureMarks((frame,) if self.framed else (), (image,))
+        """Return a picture of all bands, or of each group of them."""
+        images, top = [], place.top
+        gap = min(_GROUP_GAP, place.height / (4 * (len(self.starts) + 1)))
+        room = place.height - gap * len(self.starts)
+        for bands in np.split(self.bands, self.starts):
+            height = room * len(bands) / len(self.bands)
+            images.append(FigureImage(Rectangle(place.left, top, place.width, height), bands, self.colours))
+            top += height + gap
+        frames = [FigureArea(image.place.grown(FRAME), look.frame) for image in images] if self.framed else []
+        return FigureMarks(tuple(frames), tuple(images))
 
 
 @dataclass(frozen=True, slots=True)

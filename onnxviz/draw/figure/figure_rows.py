@@ -23,7 +23,7 @@ from onnxviz.draw.figure.plot_cell import PlotCell
 from onnxviz.draw.figure.scale_bar import BarScale
 from onnxviz.draw.kinds import picture_kind
 from onnxviz.draw.palette import palette
-from onnxviz.draw.prepare import chosen_channels
+from onnxviz.draw.prepare import chosen_channels, group_starts
 from onnxviz.draw.scale import own_scale
 from onnxviz.draw.statistics import channel_extremes, not_finite
 from onnxviz.draw.style import RANKED, Style
@@ -79,10 +79,15 @@ def layer_row(head: str, arranged: Sequence[Arranged], how: RowStyle) -> FigureR
     kind = picture_kind(first)
     how = replace(how, style=kind.style(how.style))
     chosen = _chosen([one.values for one in arranged], how.style)
-    drawn = [one.values[chosen] for one in arranged]
+    arranged = [_only(one, chosen) for one in arranged]
+    drawn = [one.values for one in arranged]
     names = tuple(map(str, chosen.tolist())) if how.numbers else ()
     is_plot = first.values.ndim == 1 or (first.values.ndim == 2 and count == 1)
-    row = _plots(drawn, names, how) if is_plot else _maps(drawn, names, how, kind.gamma)
+    if is_plot:
+        row = _plots(drawn, names, how)
+    else:
+        starts = group_starts(chosen, count // first.groups) if how.style.order == "index" else []
+        row = _maps(arranged, names, how, kind.gamma, starts)
     return replace(row, head=head, channels=tuple(chosen.tolist()), count=count)
 
 
@@ -96,19 +101,29 @@ def _chosen(values: Sequence[Array], style: Style) -> npt.NDArray[np.intp]:
     return chosen_channels(np.concatenate([one.reshape(len(one), -1) for one in values], axis=1), style)
 
 
+def _only(arranged: Arranged, chosen: npt.NDArray[np.intp]) -> Arranged:
+    """Return the channels of a layer that are drawn."""
+    prefix = None if arranged.prefix is None else arranged.prefix[chosen]
+    return replace(arranged, values=arranged.values[chosen], prefix=prefix)
+
+
 def _flat(drawn: Sequence[Array]) -> Array:
     """Return channels of all inputs as one array (C, n), so that what is found in it holds for each input."""
     return np.concatenate([values.reshape(len(values), -1) for values in drawn], axis=1)
 
 
-def _maps(drawn: Sequence[Array], names: tuple[str, ...], how: RowStyle, gamma: float) -> FigureRow:
-    """Return maps `(C, ...)` of each input as tiles or bands."""
+def _maps(
+    arranged: Sequence[Arranged], names: tuple[str, ...], how: RowStyle, gamma: float, starts: Sequence[int]
+) -> FigureRow:
+    """Return maps `(C, ...)` of each input as tiles or bands, of which a further group begins at each of `starts`."""
+    drawn = [one.values for one in arranged]
+    besides = [one.prefix for one in arranged if one.prefix is not None]
     flat, style = _flat(drawn), how.style
     scale = common_limits(flat, how)
     # On a scale that channels share, a constant has its colour.
     constant = channel_extremes(flat).constant if scale.own else np.zeros(len(flat), np.bool_)
     colormap = (SIGNED if scale.diverging else "viridis") if style.colormap == "auto" else style.colormap
-    painter = MapPainter(drawn, scale, constant, colormap, gamma, style)
+    painter = MapPainter(drawn, scale, constant, colormap, gamma, style, besides, starts)
     return FigureRow("", painter.cells(names), scale=painter.bar, signs=painter.signs)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from onnxviz.draw.filmstrip import choose_slices
 from onnxviz.draw.header import ENDS
 from onnxviz.draw.page import hatch
 from onnxviz.draw.palette import HATCH_LINE, Palette, melts_into_page, palette
-from onnxviz.draw.quantise import quantise
+from onnxviz.draw.quantise import quantise, quantise_beside
 from onnxviz.draw.scale import Limits
 from onnxviz.draw.statistics import channel_extremes, not_finite
 from onnxviz.draw.style import Style
@@ -30,7 +30,16 @@ _HATCHED = 48
 
 @dataclass(frozen=True, slots=True)
 class MapPainter:
-    """Maps of each input `(C, ...)`, with what their colours mean; `constant` are those to be hatched."""
+    """Maps of each input, with what their colours mean.
+
+    Attributes:
+        drawn: the maps of each input `(C, ...)`.
+        scale: the ends of each channel's colours.
+        constant: the channels that are hatched.
+        colormap, gamma, style: how they are coloured and laid out.
+        besides: of each input the values that lie nowhere on its maps `(C, n)`; empty for none.
+        starts: the channels at which a further group of bands begins.
+    """
 
     drawn: Sequence[Array]
     scale: Limits
@@ -38,6 +47,8 @@ class MapPainter:
     colormap: str
     gamma: float
     style: Style
+    besides: Sequence[Array] = ()
+    starts: Sequence[int] = ()
 
     @property
     def bar(self) -> BarScale:
@@ -55,8 +66,10 @@ class MapPainter:
     def cells(self, names: tuple[str, ...]) -> tuple[Cell, ...]:
         """Return a cell for each input; `names` are those of the channels, empty for none."""
         if self.drawn[0].ndim == 2:
-            return tuple(BandCell(self._bands(values), self._colours, self._framed) for values in self.drawn)
-        return tuple(self._tiles(values, names) for values in self.drawn)
+            bands = map(self._bands, self.drawn)
+            return tuple(BandCell(each, self._colours, self._framed, self.starts) for each in bands)
+        cells = [self._tiles(values, names) for values in self.drawn]
+        return tuple(map(self._with_besides, cells, self.drawn, self.besides)) if self.besides else tuple(cells)
 
     @property
     def _colours(self) -> Palette:
@@ -80,6 +93,14 @@ class MapPainter:
         # As many as suit the first input, so that all have a tile at the same place.
         columns = min(len(tiles), columns or tile_columns(len(tiles), *self.drawn[0].shape[-2:]))
         return TileCell(tiles, self._colours, columns, names, self._framed, LARGEST)
+
+    def _with_besides(self, cell: TileCell, maps: Array, values: Array) -> TileCell:
+        """Return tiles with their values of no place in columns of one length, none longer than a tile is high."""
+        (height, width), count = maps.shape[1:], values.shape[1]
+        rows = max(rows for rows in range(1, min(height, count) + 1) if count % rows == 0)
+        indices = quantise_beside(values, self.scale, self.gamma)
+        besides = indices.reshape(len(values), -1, rows).transpose(0, 2, 1)
+        return replace(cell, besides=tuple(besides), map_size=(height, width))
 
     def _bands(self, values: Array) -> MapPixels:
         shrink = -(-values.shape[1] // WIDTH)

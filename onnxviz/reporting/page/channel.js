@@ -8,7 +8,7 @@ import { paintCorner, paintHatch, paintMap } from "./paint.js";
 import { formatNumber } from "./numbers.js";
 import { ORDER_NAMES, rankOf } from "./order.js";
 import { channelWords } from "./readout.js";
-import { isFlat, rangeWords, tileOf } from "./scene.js";
+import { besidesIn, isFlat, rangeWords, tileOf } from "./scene.js";
 import { capital } from "./steps.js";
 
 // How tall a band is, CSS pixels.
@@ -85,6 +85,8 @@ function showFacts(scene, place) {
     facts.push(["range", rangeWords(scene, place)]);
     facts.push(["mean", formatNumber(statistics.mean[place])], ["deviation", formatNumber(statistics.std[place])]);
   }
+  const besides = besidesIn(scene, place);
+  if (besides.length) facts.push(["at its left", besides.map((value) => formatNumber(value)).join(", ")]);
   const orders = layer.form === "vector" ? ["max"] : ["deviation", "mean", "max"];
   for (const order of orders) {
     const name = layer.form === "vector" ? "value" : ORDER_NAMES[/** @type {"deviation"} */ (order)];

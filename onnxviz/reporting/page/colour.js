@@ -28,6 +28,14 @@ export function pixelOf(text) {
 }
 
 /**
+ * Return a pixel as a colour of CSS.
+ * @param {number} pixel
+ */
+export function cssOf(pixel) {
+  return `rgb(${pixel & 255} ${(pixel >> 8) & 255} ${(pixel >> 16) & 255})`;
+}
+
+/**
  * Return the colours of a colormap as pixels.
  * @param {readonly string[]} colours
  * @returns {Uint32Array}

@@ -15,9 +15,42 @@ export function zoomed(count, zoom) {
 }
 
 /**
+ * Return how values at the left of tiles are laid out: in columns, each value as large as those of a map, or larger
+ * where these are tiny.
+ * @param {{besides?: number, zoom: number}} tiles
+ * @param {number} height of a tile
+ * @param {(css: number) => number} px
+ * @returns {Beside | null}
+ */
+function layBesides({ besides, zoom }, height, px) {
+  if (!besides) return null;
+  const side = Math.max(zoom, Math.min(px(5), height));
+  const rows = Math.max(1, Math.floor(height / side));
+  return { side, rows, before: Math.ceil(besides / rows) * side + px(2) };
+}
+
+/**
+ * Return the boxes of the values at the left of a tile.
+ * @param {Grid} grid
+ * @param {{x: number, y: number}} corner of the tile
+ * @param {number} count
+ */
+export function besideBoxes({ beside }, corner, count) {
+  if (!beside) return [];
+  const { rows, side, before } = beside;
+  return Array.from({ length: count }, (_, place) => ({
+    x: corner.x - before + Math.floor(place / rows) * side,
+    y: corner.y + (place % rows) * side,
+    width: side,
+    height: side,
+  }));
+}
+
+/**
  * Lay out tiles of maps.
  *
- * @param {{count: number, height: number, width: number, zoom: number}} tiles
+ * @param {{count: number, height: number, width: number, zoom: number, besides?: number}} tiles besides: values at the
+ *   left of each
  * @param {{width: number, ratio: number}} stage ratio: pixels of the screen to one of CSS
  * @returns {Grid}
  */
@@ -28,6 +61,9 @@ export function layTiles(tiles, stage) {
   const barred = width >= px(14);
   const gap = labelled ? px(8) : barred ? px(4) : px(2);
   const below = (barred ? px(5) : 0) + (labelled ? px(16) : 0);
+  const beside = layBesides(tiles, height, px);
+  const gutter = beside ? beside.before : 0;
+  const stepX = gutter + width + gap;
   return finished(
     {
       ...tiles,
@@ -35,11 +71,12 @@ export function layTiles(tiles, stage) {
       tileHeight: height,
       labelled,
       barred,
-      gutter: 0,
+      gutter,
+      beside,
     },
     {
-      columns: Math.max(1, Math.floor((stage.width + gap) / (width + gap))),
-      stepX: width + gap,
+      columns: Math.max(1, Math.floor((stage.width + gap) / stepX)),
+      stepX,
       stepY: height + below + (labelled ? px(6) : gap),
       below,
     },
@@ -70,7 +107,7 @@ export function layBands(bands, stage) {
     barred: false,
   };
   return finished(
-    { ...shape, ...tile, gutter: bands.gutter },
+    { ...shape, ...tile, gutter: bands.gutter, beside: null },
     { columns: 1, stepX: tile.tileWidth, stepY: row, below: 0 },
   );
 }
@@ -94,6 +131,7 @@ export function layBars(bars, stage) {
     labelled: true,
     barred: false,
     gutter: 0,
+    beside: null,
   };
   return finished(
     { count: bars.count, height: 1, width: 1, zoom: 1, ...tile },
@@ -163,7 +201,7 @@ export function hitTile(grid, x, y) {
  * Choose the zoom at which all maps fit on the stage or, if they would be too small to see anything, the one at which
  * they are just large enough.
  *
- * @param {{count: number, height: number, width: number}} tiles
+ * @param {{count: number, height: number, width: number, besides?: number}} tiles
  * @param {{width: number, height: number, ratio: number}} stage
  * @returns {number}
  */

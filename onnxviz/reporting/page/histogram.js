@@ -1,5 +1,6 @@
 /** The histogram of a channel. */
 
+import { cssOf } from "./colour.js";
 import { byId, pencil, sizeCanvas } from "./dom.js";
 import { formatNumber, formatRange, plural } from "./numbers.js";
 import { tableOf } from "./scene.js";
@@ -26,7 +27,7 @@ export function paintHistogram(canvas, scene, place) {
     const right = Math.round(((bin + 1) * width) / bins);
     // The square root, because the histogram of a map that is mostly zero would otherwise be one line.
     const tall = counts[bin] ? Math.max(ratio, Math.sqrt(counts[bin] / most) * (height - ratio)) : 0;
-    context.fillStyle = table ? colourOf(table[Math.floor(((bin + 0.5) * 256) / bins)]) : `#${theme.bar}`;
+    context.fillStyle = table ? cssOf(table[Math.floor(((bin + 0.5) * 256) / bins)]) : `#${theme.bar}`;
     context.fillRect(left, height - tall, right - left - (width / bins > 3 * ratio ? ratio : 0), tall);
   }
   context.fillStyle = `#${theme.rule}`;
@@ -75,9 +76,4 @@ export function histogramOf(scene, place, bins) {
     high: statistics.high[place],
     mark: null,
   };
-}
-
-/** @param {number} pixel */
-function colourOf(pixel) {
-  return `rgb(${pixel & 255} ${(pixel >> 8) & 255} ${(pixel >> 16) & 255})`;
 }

@@ -3,7 +3,7 @@
 import { cornerOf } from "./grid.js";
 import { formatNumber } from "./numbers.js";
 import { layerRange } from "./scale.js";
-import { channelName, isFlat, rangeWords } from "./scene.js";
+import { channelName, channelGroup, isFlat, rangeWords } from "./scene.js";
 import { shownPlaces } from "./tiles.js";
 
 /** The fonts of the page, for canvases too. */
@@ -60,7 +60,9 @@ function drawTileNames(context, scene, grid, view, places) {
     const room = grid.tileWidth - (ranges ? context.measureText(range).width + px(8) : 0);
     context.fillStyle = `#${flat ? theme.muted : theme.ink}`;
     context.textAlign = "left";
-    context.fillText(fitText(context, channelName(scene.layer, place), room), x, y);
+    const within = channelGroup(scene.layer, place);
+    const name = channelName(scene.layer, place) + (within ? ` · G${within.group}` : "");
+    context.fillText(fitText(context, name, room), x, y);
     if (!ranges) continue;
     context.fillStyle = `#${theme.muted}`;
     context.textAlign = "right";
@@ -100,6 +102,27 @@ function drawBandNames(context, scene, grid, view, places) {
     context.fillStyle = `#${isFlat(scene.layer, scene.statistics, place) ? theme.muted : theme.ink}`;
     const name = fitText(context, channelName(scene.layer, place), grid.gutter - px(12));
     context.fillText(name, grid.gutter - px(8), y);
+  }
+  drawGroups(context, scene, grid, view, places);
+}
+
+/**
+ * Name each group of bands where it begins, with a line above all but the first; not of bands in another order.
+ * @type {Drawer}
+ */
+function drawGroups(context, scene, grid, view, places) {
+  if (scene.order !== "index") return;
+  const px = (/** @type {number} */ css) => Math.round(css * view.ratio);
+  context.textAlign = "left";
+  for (const shown of places) {
+    const within = channelGroup(scene.layer, scene.channels[shown]);
+    const before = shown ? channelGroup(scene.layer, scene.channels[shown - 1]) : null;
+    if (!within || within.group === before?.group) continue;
+    const y = cornerOf(grid, shown).y - view.top;
+    context.fillStyle = `#${scene.theme.ink}`;
+    context.fillText(`G${within.group}`, 0, y + px(11));
+    context.fillStyle = `#${scene.theme.strong}`;
+    if (shown) context.fillRect(0, y - px(2), grid.totalWidth, px(2));
   }
 }
 

@@ -26,15 +26,8 @@ export function layScene(scene, zoom, room) {
       room,
     );
   }
-  return layTiles(
-    {
-      count,
-      height,
-      width,
-      zoom: zoom ?? fitZoom({ count, height, width }, room),
-    },
-    room,
-  );
+  const tiles = { count, height, width, besides: scene.besides ? scene.besides.length / scene.layer.kept.length : 0 };
+  return layTiles({ ...tiles, zoom: zoom ?? fitZoom(tiles, room) }, room);
 }
 
 /**

@@ -3,7 +3,7 @@
 import { byId } from "./dom.js";
 import { fieldWindow, fieldWords } from "./field.js";
 import { formatNumber, plural } from "./numbers.js";
-import { channelName, valueIn } from "./scene.js";
+import { channelName, channelGroup, valueIn } from "./scene.js";
 import { placeWords } from "./steps.js";
 
 const AXIS_NAMES = ["slice", "row", "column"];
@@ -43,8 +43,8 @@ export function channelWords(layer, place) {
   const name = channelName(layer, place);
   if (layer.labels) return layer.drawing === "attention" ? name : `${channel}, ${name}`;
   if (layer.form === "vector" && layer.steps) return `${layer.steps.noun} ${name}`;
-  const each = layer.channels / (layer.groups ?? 1);
-  return each < layer.channels ? `${channel}, ${channel % each} of group ${Math.floor(channel / each)}` : name;
+  const within = channelGroup(layer, place);
+  return within ? `${channel}, ${within.channel} of group ${within.group}` : name;
 }
 
 /**

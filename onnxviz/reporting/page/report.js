@@ -46,6 +46,16 @@ function decodeStatistics({ stats, nan, inf, wide }, rules) {
 }
 
 /**
+ * Return the values of the tokens that lie nowhere on the maps of a run, channel by channel; null where there are none.
+ * @param {LayerRun} run
+ * @returns {Floats | null}
+ */
+export function besidesOf(run) {
+  if (run.prefix) run.besides ??= floatsOfBytes(bytesOfBase64(run.prefix), run.wide);
+  return run.besides ?? null;
+}
+
+/**
  * Count the stored values of one channel.
  * @param {Layer} layer
  */

@@ -1,6 +1,7 @@
 /** The stage as a PNG file, with its caption. */
 
 import { shorten } from "./address.js";
+import { cssOf } from "./colour.js";
 import { pencil } from "./dom.js";
 import { FONTS, fitText } from "./labels.js";
 import { legendWords } from "./legend.js";
@@ -79,8 +80,7 @@ function drawBar(context, scene, box, ends) {
   context.fillText(ends.low, box.x, box.y + box.height);
   const left = box.x + Math.ceil(context.measureText(ends.low).width + 8 * box.ratio);
   for (let x = 0; x < box.width; x++) {
-    const pixel = scene.pixels[Math.floor((x * 256) / box.width)];
-    context.fillStyle = `rgb(${pixel & 255} ${(pixel >> 8) & 255} ${(pixel >> 16) & 255})`;
+    context.fillStyle = cssOf(scene.pixels[Math.floor((x * 256) / box.width)]);
     context.fillRect(left + x, box.y, 1, box.height);
   }
   context.fillStyle = `#${theme.muted}`;

@@ -6,7 +6,7 @@ import { valueAt } from "./decode.js";
 import { withPatches } from "./field.js";
 import { formatNumber, formatRange } from "./numbers.js";
 import { chooseOrder, orderChannels } from "./order.js";
-import { sizeOf, statisticsOf } from "./report.js";
+import { besidesOf, sizeOf, statisticsOf } from "./report.js";
 import { scaleLimits } from "./scale.js";
 
 /**
@@ -96,7 +96,19 @@ export function makeScene(index, state, stored, themeName) {
     markPixels: Uint32Array.of(0, ...[theme.nan, theme.positive_infinity, theme.negative_infinity].map(pixelOf)),
     gamma: attention ? attention.gamma : 1,
     tables: new Map(),
+    besides: attended ? null : besidesOf(/** @type {LayerRun} */ (whole.runs[state.run])),
   };
+}
+
+/**
+ * Return the values of a channel's tokens that lie nowhere on its map, such as that of a class token.
+ * @param {Scene} scene
+ * @param {number} place
+ * @returns {number[]}
+ */
+export function besidesIn({ layer, besides }, place) {
+  const count = besides ? besides.length / layer.kept.length : 0;
+  return [...(besides ?? []).slice(place * count, (place + 1) * count)];
 }
 
 /**
@@ -196,6 +208,18 @@ export function valueIn(scene, place, position) {
   const error =
     (statistics.high[place] / 512 - statistics.low[place] / 512) * (1 + layer.halved) + (scene.error?.[place] ?? 0);
   return { value, error };
+}
+
+/**
+ * Return the group in which a channel lies, such as a direction of a recurrent layer, and its number there; null where
+ * there are no groups.
+ * @param {Layer} layer
+ * @param {number} place
+ */
+export function channelGroup({ groups = 1, channels, kept }, place) {
+  if (groups < 2) return null;
+  const each = channels / groups;
+  return { group: Math.floor(kept[place] / each), channel: kept[place] % each };
 }
 
 /**

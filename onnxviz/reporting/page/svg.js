@@ -1,5 +1,6 @@
 /** A layer as an SVG file: text as text, and each map as a PNG of its own values, a pixel a value. */
 
+import { cssOf } from "./colour.js";
 import { pencil } from "./dom.js";
 import { cornerOf } from "./grid.js";
 import { drawLabels, FONTS } from "./labels.js";
@@ -8,7 +9,7 @@ import { pngAddress } from "./png.js";
 import { captionTop, writeCaption } from "./save.js";
 import { layerRange } from "./scale.js";
 import { isFlat, tileOf } from "./scene.js";
-import { firstMark, rangeBars } from "./tiles.js";
+import { coloursBeside, firstMark, rangeBars } from "./tiles.js";
 
 const MARGIN = 24;
 
@@ -67,6 +68,9 @@ function mapOf(scene, grid, ratio) {
       parts.push(
         `<image ${sides(box)} preserveAspectRatio="none" image-rendering="optimizeSpeed" href="${await pngAddress(target.pixels, width)}"/>`,
       );
+    }
+    for (const { colour, ...beside } of coloursBeside(scene, grid, corner, place)) {
+      parts.push(`<rect ${sides(beside)} fill="${cssOf(colour)}"/>`);
     }
     if (statistics.nan[place] || statistics.inf[place]) {
       const [right, side] = [corner.x + grid.tileWidth, Math.min(9 * ratio, grid.tileHeight / 2)];

@@ -1,10 +1,10 @@
 /** The pixels of the stage: maps, the bars of their ranges, hatching and marks. */
 
-import { pixelOf } from "./colour.js";
-import { cornerOf } from "./grid.js";
+import { colourPlace, pixelOf } from "./colour.js";
+import { besideBoxes, cornerOf } from "./grid.js";
 import { paintBox, paintCorner, paintHatch, paintMap } from "./paint.js";
 import { layerRange } from "./scale.js";
-import { isFlat, tileOf } from "./scene.js";
+import { besidesIn, isFlat, tileOf } from "./scene.js";
 
 /**
  * Paint the tiles that lie in the view.
@@ -72,7 +72,27 @@ function paintTile(target, scene, grid, at) {
     const pixel = scene.markPixels[firstMark(scene, place)];
     paintCorner(target, { x: at.x + grid.tileWidth, y: at.y }, side, pixel);
   }
+  for (const { colour, ...beside } of coloursBeside(scene, grid, at, place)) paintBox(target, beside, colour);
   if (grid.barred) paintRange(target, scene, grid, at, place);
+}
+
+/**
+ * Return the boxes of the values at the left of a tile with the pixel of each, on the channel's scale.
+ * @param {Scene} scene
+ * @param {Grid} grid
+ * @param {{x: number, y: number}} corner of the tile
+ * @param {number} place
+ */
+export function coloursBeside(scene, grid, corner, place) {
+  const { limits, pixels, markPixels, gamma } = scene;
+  const values = besidesIn(scene, place);
+  const [low, high] = [limits.low[place], limits.high[place]];
+  return besideBoxes(grid, corner, values.length).map((box, at) => {
+    const value = values[at];
+    const mark = Number.isNaN(value) ? 1 : value > 0 ? 2 : 3;
+    const colour = Number.isFinite(value) ? pixels[colourPlace(value, low, high, gamma)] : markPixels[mark];
+    return { ...box, colour };
+  });
 }
 
 /**

@@ -135,7 +135,9 @@ interface LayerRun {
   steps?: Steps;
   at_ends?: [number, number];
   health?: LayerHealth;
+  prefix?: string;
   decoded?: Statistics;
+  besides?: Floats;
 }
 interface Layer {
   name: string;
@@ -266,6 +268,7 @@ interface Grid {
   labelled: boolean;
   barred: boolean;
   gutter: number;
+  beside: Beside | null;
   columns: number;
   rows: number;
   stepX: number;
@@ -273,6 +276,12 @@ interface Grid {
   below: number;
   totalWidth: number;
   totalHeight: number;
+}
+/** Values at the left of each tile: how many are in a column, how large each is, and how far from the tile they begin. */
+interface Beside {
+  rows: number;
+  side: number;
+  before: number;
 }
 interface StageParts {
   box: HTMLElement;
@@ -327,5 +336,6 @@ interface Scene {
   markPixels: Uint32Array;
   gamma: number;
   tables: Map<number, Uint32Array>;
+  besides: Floats | null;
 }
 type Drawer = (context: CanvasRenderingContext2D, scene: Scene, grid: Grid, view: View, places: number[]) => void;

@@ -10,11 +10,14 @@ import pytest
 from onnxviz.draw.arrange import arrange_axes
 from onnxviz.draw.figure.cells import BandCell, TileCell, WordCell
 from onnxviz.draw.figure.common_scale import RowStyle
+from onnxviz.draw.figure.figure_parts import Rectangle
 from onnxviz.draw.figure.figure_rows import SIGNED, FigureRow, layer_row, picture_row
+from onnxviz.draw.figure.look import Look
 from onnxviz.draw.figure.plot_cell import PlotCell
 from onnxviz.draw.palette import HATCH_BACK, HATCH_LINE, LEVELS, NAN, POSITIVE_INFINITY
 from onnxviz.draw.style import Style
 from onnxviz.errors import UsageError
+from onnxviz.layout import TokenGrid
 
 TOP = LEVELS - 1
 PLAIN = RowStyle(Style(theme="light", scale="channel"))
@@ -170,3 +173,32 @@ def test_a_row_of_pictures_leaves_a_cell_empty_without_one() -> None:
     first, second = picture_row("input", [picture, None]).cells
     assert isinstance(first, TileCell)
     assert second == WordCell("")
+
+
+def test_tokens_of_no_place_stand_beside_their_map_on_its_scale() -> None:
+    # A class token and a register, then 2 x 3 tokens of one channel, 0 to 8: 29 levels a unit; beyond the ends these.
+    grid = TokenGrid((2, 3), prefix=2, split=(8, 1), tokens=(0,), cells=(-1, -1, 0, 1, 2, 3, 4, 5))
+    array = np.array([4, 99, 0, 1, 2, 3, 4, 8], np.float32).reshape(1, 8, 1)
+    (cell,) = layer_row("norm", [arrange_axes(array, grid)], PLAIN).cells
+    assert isinstance(cell, TileCell)
+    assert [each.tolist() for each in cell.besides] == [[[115], [TOP]]]
+    # 3 values of the map, one beside it, gaps of 0.3 before the map and 0.7 before both: 5 values in 5 cm.
+    beside, own = (image.place for image in cell.drawn(Rectangle(1, 2, 5, 9), Look()).images)
+    assert (beside.left, beside.top, beside.width, beside.height) == pytest.approx((1.7, 2, 1, 2))
+    assert (own.left, own.top, own.width, own.height) == pytest.approx((3, 2, 3, 2))
+
+
+def test_five_tokens_beside_a_map_of_two_rows_stand_in_a_row() -> None:
+    grid = TokenGrid((2, 3), prefix=5, split=(11, 1), tokens=(0,), cells=(*[-1] * 5, 0, 1, 2, 3, 4, 5))
+    (cell,) = layer_row("norm", [arrange_axes(np.arange(11.0).reshape(1, 11, 1), grid)], PLAIN).cells
+    assert isinstance(cell, TileCell)
+    assert cell.besides[0].shape == (1, 5)
+
+
+def test_groups_of_bands_stand_apart() -> None:
+    array = np.arange(24, dtype=np.float32).reshape(1, 2, 3, 4)
+    (cell,) = layer_row("lstm", [arrange_axes(array, "NGCL")], PLAIN).cells
+    assert isinstance(cell, BandCell)
+    images = cell.drawn(Rectangle(0, 0, 4.0, 2.0), Look()).images
+    assert [image.pixels.shape for image in images] == [(3, 4), (3, 4)]
+    assert images[0].place.bottom < images[1].place.top < images[1].place.bottom == pytest.approx(2.0)
