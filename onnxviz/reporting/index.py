@@ -31,7 +31,7 @@ def index_text(
     look: ReportLook,
     left_out: str,
 ) -> str:
-    """Return the index as JSON that is safe between tags, whatever the names are: ASCII without `<`, `>` and `&`.
+    """Return the index, as `text_between_tags` writes it.
 
     `runs` are those that `run_document` returned.
     """
@@ -44,6 +44,11 @@ def index_text(
         "layers": [layer_document(layer) | _limits(layer, look) for layer in layers],
         **appearance(look),
     }
+    return text_between_tags(document)
+
+
+def text_between_tags(document: Any) -> str:
+    """Return JSON that is safe between tags, whatever the names are: ASCII without `<`, `>` and `&`."""
     text = json.dumps(document, allow_nan=False, separators=(",", ":"))
     for mark, escape in _ESCAPES.items():
         text = text.replace(mark, escape)
