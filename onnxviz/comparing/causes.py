@@ -12,7 +12,7 @@ likely reason. What differs in the graph stands before it (`matching/written_dif
 | all alike | one scale, one shift or both lead from A to B | scale, zero point, bias |
 | reordered | B's channels are other channels of A | order of channels, layout |
 | moved | B is A moved by up to two positions | padding, alignment |
-| other places | B holds A's values, in another order | a Transpose or a layout |
+| other places | B holds A's values, in another order | channels, a Transpose, a layout |
 | border | the difference lies on the outermost positions | padding |
 | each channel | a scale or shift for each channel leads from A to B | scales of weights, biases |
 | few channels | nearly all of it lies in a few channels | weights of these |
@@ -214,7 +214,7 @@ def _other_places(values: Values) -> str:
     one, other = (np.sort(each, axis=None) for each in (values.a, values.b))
     if one.size < 8 or _squares(other - one) >= 1e-3 * values.noise:
         return ""
-    return "the same values in other places: a Transpose or a layout"
+    return "the same values in other places: the order of channels, a Transpose or a layout"
 
 
 def _border(values: Values) -> str:
