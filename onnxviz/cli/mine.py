@@ -94,7 +94,7 @@ def _report(mined: Mined, placed: str, *, json: bool, quiet: bool) -> None:
         used = document["pictures"] - len(mined.failures)
         layers = f"{len(mined)} layer{'s' * (len(mined) != 1)}"
         say(f"{units:,} units of {layers} over {used:,} picture{'s' * (used != 1)}; {dead:,} are never above 0")
-        say(f"contact sheets, units.csv, units.npz and mine.json are in {mined.folder}")
+        say(f"open {mined.folder / 'index.html'}; contact sheets, units.csv, units.npz and mine.json are beside it")
 
 
 def _print_estimate(found: MineEstimate, *, json: bool) -> None:

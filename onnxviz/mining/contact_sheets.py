@@ -17,7 +17,7 @@ from onnxviz.draw.contact_sheet import CellSize, SheetCell, contact_sheet, read_
 from onnxviz.draw.palette import Theme
 from onnxviz.draw.patches import PatchPixels
 from onnxviz.files import safe_name
-from onnxviz.mining.histogram import BINS, bins_of
+from onnxviz.mining.histogram import BINS, bins_of, edges
 from onnxviz.mining.mined import Mined, MinedUnits
 from onnxviz.words import number_text, printable
 
@@ -29,22 +29,25 @@ _PATCH, _LIT_PATCH = 36, 48
 
 @dataclass(frozen=True, slots=True)
 class SheetPlan:
-    """One sheet: its file, its layer's name, and its units in their order."""
+    """One sheet: its file, its layer's name, its units in their order; whether a patch is the whole picture."""
 
     file: str
     layer: str
     units: tuple[int, ...]
     size: CellSize
     title: tuple[str, str]
+    is_whole: bool
 
     def as_json(self) -> dict[str, Any]:
         """Return what `mine.json` says of it: where in its pixels each cell begins, and how large they are."""
         return {
             "file": self.file,
+            "pixels": list(self.size.pixels(len(self.units))),
             "units": list(self.units),
             "cell": [self.size.height, self.size.width],
             "corners": [list(self.size.corner(place)) for place in range(len(self.units))],
             "patch": self.size.patch,
+            "whole": self.is_whole,
         }
 
 
@@ -60,7 +63,9 @@ def plan_sheets(mined: Mined, lit_places: Sequence[int], order: str) -> list[lis
         title = _title(units, mined, len(shown), order, is_lit=is_lit)
         plans.append(
             [
-                SheetPlan(f"{stem}-{number}.jpg" if len(parts) > 1 else f"{stem}.jpg", name, tuple(part), size, title)
+                SheetPlan(
+                    f"{stem}-{number}.jpg" if len(parts) > 1 else f"{stem}.jpg", name, tuple(part), size, title, is_lit
+                )
                 for number, part in enumerate(parts)
             ]
         )
@@ -82,9 +87,21 @@ def ordered(units: MinedUnits, order: str) -> list[int]:
 
 
 def _title(units: MinedUnits, mined: Mined, shown: int, order: str, *, is_lit: bool) -> tuple[str, str]:
+    parts = [f"{shown} of {len(units)} units", *facts_of(units, mined, is_lit=is_lit)]
+    if order != "unit":
+        parts.append(f"by {order}")
+    dead = np.flatnonzero(units.statistics.dead).tolist()
+    if dead:
+        listed = ", ".join(map(str, dead[:8])) + (", ..." if len(dead) > 8 else "")
+        parts.append(f"{len(dead)} never above 0: {listed}")
+    return printable(units.name), "  ·  ".join(parts)
+
+
+def facts_of(units: MinedUnits, mined: Mined, *, is_lit: bool) -> list[str]:
+    """Return what is said of all patches of a layer: of how many pictures, before which ceiling, of which field."""
     facts = units.facts
     used = mined.document["pictures"] - len(mined.failures)
-    parts = [f"{shown} of {len(units)} units", f"the {len(units.state.value)} strongest of {used:,} pictures"]
+    parts = [f"the {len(units.state.value)} strongest of {used:,} pictures"]
     if facts["before"] is not None:
         ceiling = f" at {facts['ceiling']:g}" if facts["before"]["op"] == "Clip" else ""
         parts[-1] += f", before the {facts['before']['op']}{ceiling}"
@@ -93,13 +110,7 @@ def _title(units: MinedUnits, mined: Mined, shown: int, order: str, *, is_lit: b
         parts.append("field " + " x ".join(map(str, dict.fromkeys(field["size"]))) + " px")
     whole, cut = "the whole picture, dim where the unit is low", "patch = field, grey outside the picture"
     parts.append(whole if is_lit else cut)
-    if order != "unit":
-        parts.append(f"by {order}")
-    dead = np.flatnonzero(units.statistics.dead).tolist()
-    if dead:
-        listed = ", ".join(map(str, dead[:8])) + (", ..." if len(dead) > 8 else "")
-        parts.append(f"{len(dead)} never above 0: {listed}")
-    return printable(units.name), "  ·  ".join(parts)
+    return parts
 
 
 def draw_plan(plan: SheetPlan, mined: Mined, tiles: npt.NDArray[np.uint8], theme: Theme) -> bytes:
@@ -134,6 +145,8 @@ class UnitBars:
         first, last = (int(used[0]) + 1, int(used[-1]) + 1) if len(used) else (1, BINS - 1)
         bins = np.arange(1, BINS)
         self._bar_of = np.clip((bins - first) * count // max(last - first + 1, 1), 0, count - 1)
+        self.ends = float(edges()[first - 1]), float(edges()[last])
+        """The numbers at which the first bar begins and the last ends."""
 
     def of(self, unit: int) -> tuple[npt.NDArray[np.float64], tuple[int, int]]:
         """Return the square roots of counts, the highest being 1, and between which bars the strongest lie."""

@@ -11,6 +11,7 @@ from onnxviz.mining.mined import Mined
 from onnxviz.mining.sheet_pass import draw_sheets
 from onnxviz.mining.survey import survey
 from onnxviz.mining.tables import mined_of, write_document, write_tables
+from onnxviz.mining.units_page import PAGE, write_units_page
 from onnxviz.model import Model
 from onnxviz.results.observer import Observer
 from onnxviz.sweeping.beginning import Data, begin, engine_for, goal_of, workers_of
@@ -47,7 +48,8 @@ def mine(
         mined = mined_of(opened, dataset, found, result, goal.path)
         write_tables(mined, folder, dict(result.failed))
         mined, sheets = draw_sheets(opened, found, mined, folder, options, observer)
-        write_document(mined, folder, sheets)
+        write_units_page(mined, folder)
+        write_document(mined, folder, [*sheets, PAGE])
         for state in folder.glob("state-*.npz"):
             state.unlink()
     return mined

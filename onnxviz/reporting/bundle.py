@@ -26,7 +26,7 @@ _FORBIDDEN = ("</script", "<script", "<!--", "\r")
 
 @dataclass(frozen=True, slots=True)
 class PageFiles:
-    """What is the same in every report: the body, the style and the script."""
+    """What is the same in every page of a kind: the body, the style and the script."""
 
     body: str
     style: str
@@ -35,24 +35,34 @@ class PageFiles:
     @property
     def policy(self) -> str:
         """The Content-Security-Policy: this script, this style, pictures within the page, and nothing else."""
+        return self.policy_with("data: blob:")
+
+    def policy_with(self, pictures: str) -> str:
+        """Return the same with pictures from elsewhere."""
         return (
             f"default-src 'none'; script-src '{_digest(self.script)}'; style-src '{_digest(self.style)}'; "
-            "img-src data: blob:; base-uri 'none'; form-action 'none'"
+            f"img-src {pictures}; base-uri 'none'; form-action 'none'"
         )
 
 
-_SERVED = "live.js"
-"""What only a page that is served has: a report asks nobody for anything."""
+_ENTRIES = {"report": "main.js", "served": "live.js", "units": "units.js"}
+"""The module with which each page begins. A report asks nobody for anything: only the served page has what does."""
+_UNITS_STYLES = ("base.css", "controls.css", "top.css", "units.css")
 
 
 @cache
-def load_page(*, served: bool = False) -> PageFiles:
-    """Return the page's files, joined; `served` adds what asks the page's own server."""
+def load_page(kind: str = "report") -> PageFiles:
+    """Return the files of a page, joined: `report`, `served`, which asks its own server, or `units`, that of `mine`."""
     folder = files("onnxviz.reporting") / "page"
     texts = {entry.name: entry.read_text(encoding="utf-8") for entry in folder.iterdir() if entry.is_file()}
-    modules = {name: text for name, text in texts.items() if name.endswith(".js") and (served or name != _SERVED)}
+    modules = {name: text for name, text in texts.items() if name.endswith(".js")}
     styles = {name: text for name, text in texts.items() if name.endswith(".css")}
-    return PageFiles(texts["report.html"].strip(), join_styles(styles), join_modules(modules))
+    if kind == "units":
+        styles = {name: styles[name] for name in _UNITS_STYLES}
+    else:
+        del styles["units.css"]
+    body = texts["units.html" if kind == "units" else "report.html"].strip()
+    return PageFiles(body, join_styles(styles), join_modules(modules, _ENTRIES[kind]))
 
 
 def join_styles(styles: Mapping[str, str]) -> str:
@@ -67,8 +77,8 @@ def join_styles(styles: Mapping[str, str]) -> str:
     return "".join(styles[name] for name in sorted(styles, key=lambda name: (_PLACES.get(name, 1), name)))
 
 
-def join_modules(modules: Mapping[str, str]) -> str:
-    """Return modules as one classic script, each after those that it imports.
+def join_modules(modules: Mapping[str, str], entry: str | None = None) -> str:
+    """Return modules as one classic script, each after those that it imports: those that `entry` needs, or all.
 
     >>> print(join_modules({"b.js": "import { a } from './a.js';\\na();\\n", "a.js": "export function a() {}\\n"}))
     (() => {
@@ -80,10 +90,11 @@ def join_modules(modules: Mapping[str, str]) -> str:
     Raises:
         ValueError: a module uses a form that cannot be joined, or two declare the same name.
     """
-    joined = "".join(_plain(name, modules[name]) for name in _in_order(modules))
+    order = _in_order(modules, entry)
+    joined = "".join(_plain(name, modules[name]) for name in order)
     owners: dict[str, str] = {}
-    for name, text in modules.items():
-        for declared in _DECLARED.findall(text):
+    for name in order:
+        for declared in _DECLARED.findall(modules[name]):
             if owners.setdefault(declared, name) != name:
                 raise ValueError(f"{name} and {owners[declared]} both declare {declared}")
     return f"(() => {{\n'use strict';\n{joined}}})();"
@@ -100,9 +111,14 @@ def _plain(name: str, text: str) -> str:
     return text if text.endswith("\n") else f"{text}\n"
 
 
-def _in_order(modules: Mapping[str, str]) -> list[str]:
-    imported: dict[str, list[str]] = {name: [] for name in sorted(modules)}
-    for importer, others in imported.items():
+def _in_order(modules: Mapping[str, str], entry: str | None) -> list[str]:
+    imported: dict[str, list[str]] = {}
+    waiting = sorted(modules, reverse=True) if entry is None else [entry]
+    while waiting:
+        importer = waiting.pop()
+        if importer in imported:
+            continue
+        others = imported[importer] = []
         for names, other in _IMPORT.findall(modules[importer]):
             if other not in modules:
                 raise ValueError(f"{importer} imports {other}, which is not there")
@@ -111,6 +127,7 @@ def _in_order(modules: Mapping[str, str]) -> list[str]:
                 if name not in exported:
                     raise ValueError(f"{importer} imports {name!r} from {other}, which exports no such name")
             others.append(other)
+        waiting += others
     try:
         return list(TopologicalSorter(imported).static_order())
     except CycleError as error:

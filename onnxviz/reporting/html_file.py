@@ -20,9 +20,9 @@ from onnxviz.reporting.index import index_text, layer_document, run_document
 from onnxviz.reporting.reduce import fit, weight
 from onnxviz.words import listed, shown
 
-_INDEX = b'<script type="application/json" id="index">%s</script>\n'
-_BLOCK = b'<script type="application/octet-stream" id="block-%d">%s</script>\n'
-_END = b"</body>\n</html>\n"
+INDEX = b'<script type="application/json" id="index">%s</script>\n'
+BLOCK = b'<script type="application/octet-stream" id="block-%d">%s</script>\n'
+END = b"</body>\n</html>\n"
 
 # Channels that stay may deflate better or worse than those left out, so that one round may not be enough.
 _ROUNDS = 4
@@ -37,15 +37,15 @@ def write_report(
 
     `live` is what a page that is served knows of its server: the `token` that it answers to.
     """
-    page = load_page(served=live is not None)
+    page = load_page("report" if live is None else "served")
     head, script = _head(page, live), f"<script>{page.script}</script>\n".encode()
-    fitted = _ReportOfSize(model, collected, size - len(head) - len(script) - len(_END))
+    fitted = _ReportOfSize(model, collected, size - len(head) - len(script) - len(END))
     target.write(head)
-    target.write(_INDEX % fitted.index.encode())
+    target.write(INDEX % fitted.index.encode())
     _write_blocks(target, fitted.layers[:1], collected.store)
     target.write(script)
     _write_blocks(target, fitted.layers[1:], collected.store)
-    target.write(_END)
+    target.write(END)
     return fitted.left_out
 
 
@@ -76,7 +76,7 @@ class _ReportOfSize:
     def _size(self) -> int:
         runs = list(_stored(self.layers))
         blocks = sum((self._collected.store.size(run.block) + 2) // 3 * 4 for run in runs)
-        return len(_INDEX) + len(self.index) + blocks + len(runs) * (len(_BLOCK) + len(str(len(runs))))
+        return len(INDEX) + len(self.index) + blocks + len(runs) * (len(BLOCK) + len(str(len(runs))))
 
 
 def live_update(collected: Collector, places: Mapping[tuple[str, str], int]) -> bytes:
@@ -98,18 +98,22 @@ def live_update(collected: Collector, places: Mapping[tuple[str, str], int]) -> 
 def _head(page: PageFiles, live: Mapping[str, str] | None) -> bytes:
     policy = page.policy + ("; connect-src 'self'" if live is not None else "")
     asks = "" if live is None else f'<script type="application/json" id="server">{json.dumps(live)}</script>\n'
-    head = (
+    return (page_head(page, policy, "onnxviz report") + asks).encode()
+
+
+def page_head(page: PageFiles, policy: str, title: str) -> str:
+    """Return a page's beginning, up to the end of its own body; what it knows and its script follow."""
+    return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>onnxviz report</title>\n<style>{page.style}</style>\n</head>\n<body>\n{page.body}\n{asks}"
+        f"<title>{title}</title>\n<style>{page.style}</style>\n</head>\n<body>\n{page.body}\n"
     )
-    return head.encode()
 
 
 def _write_blocks(target: BinaryIO, layers: Iterable[LayerPart], store: BlockStore) -> None:
     for run in _stored(layers):
-        target.write(_BLOCK % (run.block, base64.b64encode(store.read(run.block))))
+        target.write(BLOCK % (run.block, base64.b64encode(store.read(run.block))))
 
 
 def _stored(layers: Iterable[LayerPart]) -> Iterator[RunPart]:

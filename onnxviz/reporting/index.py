@@ -31,7 +31,7 @@ def index_text(
     look: ReportLook,
     left_out: str,
 ) -> str:
-    """Return the index as JSON that is safe between tags, whatever the names are: ASCII without `<`, `>` and `&`.
+    """Return the index, as `text_between_tags` writes it.
 
     `runs` are those that `run_document` returned.
     """
@@ -44,6 +44,11 @@ def index_text(
         "layers": [layer_document(layer) | _limits(layer, look) for layer in layers],
         **appearance(look),
     }
+    return text_between_tags(document)
+
+
+def text_between_tags(document: Any) -> str:
+    """Return JSON that is safe between tags, whatever the names are: ASCII without `<`, `>` and `&`."""
     text = json.dumps(document, allow_nan=False, separators=(",", ":"))
     for mark, escape in _ESCAPES.items():
         text = text.replace(mark, escape)
@@ -112,6 +117,8 @@ def layer_document(part: LayerPart) -> dict[str, Any]:
         document["tokens"] = facts.tokens.as_json()
     if facts.groups > 1:
         document["groups"] = facts.groups
+    if part.pooled is not None:
+        document["pooled"] = part.pooled.as_json()
     if facts.finding is not None:
         document["finding"] = facts.finding.as_json()
     if first.steps is not None:

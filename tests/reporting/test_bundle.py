@@ -72,9 +72,27 @@ def test_sheets_that_change_others_come_after_them() -> None:
         join_styles({"tiles.css": "a::after { content: '</STYLE>' }"})
 
 
-def test_the_page_names_nothing_outside_itself() -> None:
-    page = load_page()
+def test_of_modules_those_are_joined_that_an_entry_needs() -> None:
+    modules = {
+        "a.js": "import { b } from './b.js';\nb();\n",
+        "b.js": "export function b() {}\n",
+        "c.js": "export function b() {}\n",
+    }
+    assert join_modules(modules, "a.js") == "(() => {\n'use strict';\nfunction b() {}\nb();\n})();"
+
+
+def test_each_page_has_what_it_needs_alone() -> None:
+    report, served, units = (load_page(kind).script for kind in ("report", "served", "units"))
+    assert "fetch(" in served and "fetch(" not in report + units
+    assert "class UnitsPage" in units and "class UnitsPage" not in report
+    assert "class Stage" in report and "class Stage" not in units
+
+
+@pytest.mark.parametrize("kind", ["report", "units"])
+def test_the_page_names_nothing_outside_itself(kind: str) -> None:
+    page = load_page(kind)
     text = page.body + page.style + page.script
+    text = text.replace('url("${address}")', "")  # the sheets beside the page of `mine`
     assert not re.search(
         r"(?:src|href)\s*=\s*[\"']?(?:https?:)?//|url\((?!#)|@import|fetch\(|XMLHttpRequest|WebSocket", text
     )

@@ -142,6 +142,7 @@ interface LayerRun {
 interface Layer {
   name: string;
   finding?: Finding;
+  pooled?: LayerHealth;
   kind: string | null;
   op: string | null;
   scope: string;
@@ -338,3 +339,47 @@ interface Scene {
   besides: Floats | null;
 }
 type Drawer = (context: CanvasRenderingContext2D, scene: Scene, grid: Grid, view: View, places: number[]) => void;
+
+// The page of `mine`.
+interface UnitsIndex {
+  schema: string;
+  model: string;
+  used: number;
+  k: number;
+  classes: string[];
+  pictures: number;
+  layers: UnitsLayer[];
+}
+interface UnitsLayer {
+  name: string;
+  output: string;
+  op: string;
+  facts: string;
+  channels: number;
+  dead: number;
+  places: number[];
+  ends: [number, number];
+  whole: boolean;
+  patch: number;
+  side: number;
+  sheets: { file: string; height: number; width: number }[];
+  block: number;
+}
+/** A column for each statistic, an entry a unit; null is NaN. */
+interface MinedLayer {
+  dead: boolean[];
+  high: (number | null)[];
+  mean: (number | null)[];
+  std: (number | null)[];
+  alive: (number | null)[];
+  full: (number | null)[];
+  selectivity: (number | null)[];
+  strongest_class: number[];
+  of_that_class: number[];
+  spots: [number, number, number][];
+  strongest: [number, number, number][][];
+  bars: [number[], number, number][];
+  classes: [number, number][][];
+}
+/** A path, the number of its class, whether it is a file to open. */
+type MinedPicture = [string, number, boolean];
