@@ -143,6 +143,7 @@ def rows(folder: Path, rounds: int, detector: Path | None) -> None:
     words(folder, rounds)
     page(folder, rounds)
     figure(folder, rounds)
+    made_picture(folder, rounds)
     if detector is not None:
         detector_maps(folder, detector, rounds)
     for channels, side in ((32, 149), (160, 73), (384, 35)):
@@ -259,6 +260,27 @@ def figure(folder: Path, rounds: int) -> None:
     size = (folder / "figure.pdf").stat().st_size / 1e6
     beyond = Cost(cost["ours"].seconds - cost["runs"].seconds, cost["ours"].mebibytes)
     row(f"figure of 3 inputs, 4 layers, 16 channels as PDF, {size:.2f} MB, beyond the runs", {"ours": beyond})
+
+
+def made_picture(folder: Path, rounds: int) -> None:
+    """Compare a picture made for one unit with as many runs forward and back as it takes."""
+    unit, value = "stage4/block3/expand#134", "stage4/block3/expand"
+    runs = (
+        "import numpy, onnxviz\n"
+        "from onnxviz.inference.model_gradient import ModelGradient\n"
+        "from onnxviz.maximising.picture_feed import PictureFeed\n"
+        "model = onnxviz.open(onnxviz.bundled.classifier())\n"
+        "feed = PictureFeed(model, (160, 160), onnxviz.FeedOptions())\n"
+        f"value = model.layers[{value!r}].output\n"
+        "options = onnxviz.RunOptions(many=True, threads=1)\n"
+        "gradient = ModelGradient(feed.model.inference, value, (feed.input,), options)\n"
+        "grey = feed.of(numpy.full((160, 160, 3), 0.5))\n"
+        "for _ in range(160): gradient.forward(grey).backward()"
+    )
+    model = str(HERE.parent / "models" / "efficientnet_lite0_int8.onnx")
+    ours = [*OURS, "maximise", model, "--unit", unit, "-o", "made.png", "--force", "-q"]
+    commands = {"ours": ours, "usual": [sys.executable, "-c", runs]}
+    row("a picture made for one unit (usual: 160 runs forward and back)", measure(commands, rounds, folder))
 
 
 def detector_maps(folder: Path, detector: Path, rounds: int) -> None:

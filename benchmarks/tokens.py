@@ -116,6 +116,8 @@ def count(path: Path) -> tuple[Count, int, int, float]:
     followed = token_grids(model.graph, types)
     seconds = process_time() - start
     found = Count()
+    if not names:  # its layers are maps as they are, as ConvNeXt's
+        return found, 0, 0, seconds
     with model.session(names, run=RunOptions(exact=True)) as session:
         before = {each.value: each for each in session.run(image).values()}
         for moved, row, column in squares(image, is_last):

@@ -82,8 +82,9 @@ def test_sizes_that_the_model_refuses_get_others(tmp_path: Path) -> None:
     (run,) = json.loads((record.directory / "view.json").read_text())["runs"]
     assert run["fed"][0]["shape"] == [8, 8, 8, 8]
     assert run["fed"][0]["notes"] == [
+        "ATTENTION: no input is given, random numbers are fed (seed 0)",
         "sizes that the model leaves open are guessed, as the model refused others: a=8, b=8, c=8, d=8"
-        " (--dim changes them)"
+        " (--dim changes them)",
     ]
 
 

@@ -2,7 +2,7 @@
 
 Each rule is asked in turn and answers where it explains most of the squared difference; the first answer is taken. The
 order is from what is surest. No rule looks at the graph: that values are shifted is seen, that a bias is missing is the
-likely reason.
+likely reason. What differs in the graph stands before it (`matching/written_differences.py`).
 
 | rule | what is seen | likely |
 |---|---|---|
@@ -12,6 +12,7 @@ likely reason.
 | all alike | one scale, one shift or both lead from A to B | scale, zero point, bias |
 | reordered | B's channels are other channels of A | order of channels, layout |
 | moved | B is A moved by up to two positions | padding, alignment |
+| other places | B holds A's values, in another order | channels, a Transpose, a layout |
 | border | the difference lies on the outermost positions | padding |
 | each channel | a scale or shift for each channel leads from A to B | scales of weights, biases |
 | few channels | nearly all of it lies in a few channels | weights of these |
@@ -209,6 +210,13 @@ def _moved(values: Values) -> str:
     return f"maps moved by {best[0]}, {best[1]} positions (y, x): padding or alignment"
 
 
+def _other_places(values: Values) -> str:
+    one, other = (np.sort(each, axis=None) for each in (values.a, values.b))
+    if one.size < 8 or _squares(other - one) >= 1e-3 * values.noise:
+        return ""
+    return "the same values in other places: the order of channels, a Transpose or a layout"
+
+
 def _border(values: Values) -> str:
     height, width = values.a.shape[2:]
     if min(height, width) <= 4 or (height - 2) * (width - 2) <= 0.4 * height * width:
@@ -259,7 +267,8 @@ def _few_channels(values: Values) -> str:
 
 
 _RULES: tuple[Callable[[Values], str], ...] = (
-    _not_finite, _clipped, _not_clipped, _all_alike, _reordered, _moved, _border, _each_channel, _few_channels,
+    _not_finite, _clipped, _not_clipped, _all_alike, _reordered, _moved, _other_places, _border, _each_channel,
+    _few_channels,
 )  # fmt: skip
 
 

@@ -61,8 +61,11 @@ class CloserLook:
         """Nothing is to be seen then."""
 
     def cause(self, place: int) -> str:
-        """Return what the error of a layer looks like, its own where that is known."""
-        return self.own_causes.get(place, self.overall_causes.get(place, ""))
+        """Return in what way a layer goes wrong: what is written otherwise, and what its error looks like."""
+        if place not in self._wrong:
+            return ""
+        seen = self.own_causes.get(place, self.overall_causes.get(place, ""))
+        return "; ".join(filter(None, (self._pairs[place].written, seen)))
 
     def _look(self, place: int, a: Array, b: Array, causes: dict[int, str], *, is_own: bool) -> None:
         layout = self._pairs[place].a.layout

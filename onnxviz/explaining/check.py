@@ -11,7 +11,7 @@ import numpy as np
 from onnxviz.draw.heat import stretched
 from onnxviz.explaining.covering_curves import CoveringCurves, curves_of, random_curves
 from onnxviz.explaining.explanation import Explanation
-from onnxviz.explaining.methods import Explaining
+from onnxviz.explaining.method_work import Explaining
 from onnxviz.explaining.target import Target
 from onnxviz.explaining.weight_sanity import Sanity, ShuffledNetworks
 from onnxviz.layout import Array

@@ -16,7 +16,8 @@ from onnxviz.explaining.explain_options import ExplainOptions
 from onnxviz.explaining.explanation import Explanation
 from onnxviz.explaining.exporting import check_export, exported_heat
 from onnxviz.explaining.heats import heats_of
-from onnxviz.explaining.methods import METHODS, Explaining, check_methods
+from onnxviz.explaining.method_work import Explaining
+from onnxviz.explaining.methods import METHODS, check_methods
 from onnxviz.explaining.network import Network
 from onnxviz.explaining.outlet import ExplainRecord, ExplanationFolder
 from onnxviz.explaining.target import Target, class_targets, numbers_of, output_target, unit_target

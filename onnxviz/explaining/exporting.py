@@ -14,7 +14,8 @@ from onnxviz.errors import UsageError, VerificationError
 from onnxviz.explaining.explain_options import ExplainOptions
 from onnxviz.explaining.explanation import Explanation
 from onnxviz.explaining.heat_model import FORMULAS, HeatModel, heat_model
-from onnxviz.explaining.methods import Explaining, map_layer
+from onnxviz.explaining.method_work import Explaining
+from onnxviz.explaining.methods import map_layer
 from onnxviz.explaining.network import Network
 from onnxviz.graph.write import LARGEST
 from onnxviz.layout import Array

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from onnxviz.errors import UnsupportedError
-from onnxviz.explaining.methods import METHODS, Explaining, Heat
+from onnxviz.explaining.method_work import Explaining, Heat
+from onnxviz.explaining.methods import METHODS
 from onnxviz.explaining.target import Target
 
 

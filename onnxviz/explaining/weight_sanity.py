@@ -15,7 +15,7 @@ import numpy as np
 from onnxviz.explaining.class_activation import CLASS_ACTIVATION
 from onnxviz.explaining.explanation import Explanation
 from onnxviz.explaining.heats import heats_of
-from onnxviz.explaining.methods import Explaining, Heat
+from onnxviz.explaining.method_work import Explaining, Heat
 from onnxviz.explaining.network import Network
 from onnxviz.explaining.target import Target
 from onnxviz.graph.shuffled_kernels import nodes_with_kernels, shuffled

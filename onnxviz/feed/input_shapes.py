@@ -68,7 +68,8 @@ def _likely_layout(spec: TensorSpec) -> str | None:
         if second in PICTURE_CHANNELS and not (second != 3 and fourth == 3):
             return "NCHW"
         if fourth in PICTURE_CHANNELS:
-            return "NHWC"
+            # (1, 2, 4, 4) is two maps of 4x4, not a picture of two rows.
+            return None if third == fourth != second else "NHWC"
         if second is None:
             return "NHWC" if fourth is None and third is not None else "NCHW"
         return None

@@ -150,15 +150,14 @@ def _random(job: Job, spec: TensorSpec, dtype: str, seed: int) -> Fitted:
     # Each input has numbers of its own, which do not change when another input is given a file.
     generator = np.random.default_rng([seed, job.inputs.index(spec)])
     name, shape = f"random, seed {seed}", made_shape(job, spec)
-    loud = [f"{NOISE}, random numbers are fed (seed {seed})"] if job.open_size is None else []
-    notes = [*loud, *_guessed(job, spec, shape)]
+    notes = [f"{NOISE}, random numbers are fed (seed {seed})", *_guessed(job, spec, shape)]
     layout = picture_layout(spec) if spec is picture_input(job.inputs) else None
     sides = dict(zip(layout or "", shape, strict=False)) or dict.fromkeys("HWC", 0)
     if layout is not None and sides["C"] in PICTURE_CHANNELS:
         size = (sides["H"], sides["W"], sides["C"])
         pixels = generator.integers(0, 256, size, dtype=np.uint8)
         fitted = fit_pictures(job, replace(spec, shape=shape, layout=layout), [Picture(pixels)], name)
-        return replace(fitted, notes=[*notes, *(fitted.notes if loud else [])])
+        return replace(fitted, notes=[*notes, *fitted.notes])
     whole = dtype == "bool" or "int" in dtype or spec.use.rows is not None
     array = _whole_numbers(spec, shape, generator, job.open_size) if whole else _noise(shape, generator)
     array = array.astype(numbers_dtype(dtype), copy=False)

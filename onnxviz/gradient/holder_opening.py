@@ -14,7 +14,7 @@ from onnxviz.gradient.registry import refusal
 from onnxviz.graph.constants import array_of, constant_of
 from onnxviz.graph.cut import needed_nodes
 from onnxviz.graph.graph import Graph
-from onnxviz.graph.loop_steps import body_of, carried_count, counting, is_loop, scanned_axis
+from onnxviz.graph.loop_steps import body_of, carried_count, counting, is_loop, is_sound, operand, scanned_axis
 from onnxviz.graph.node import Node
 from onnxviz.graph.places import Address
 from onnxviz.graph.shapes import infer_types
@@ -22,10 +22,11 @@ from onnxviz.graph.specialise import Decide, specialise
 from onnxviz.graph.topology import bodies, every_node
 from onnxviz.graph.unfold import unfold
 from onnxviz.graph.unroll import unrolled
+from onnxviz.layout import Dimension
 from onnxviz.words import quoted
 
 MOST_NODES = 20_000
-"""How many nodes the steps of one Loop may be together."""
+"""How many nodes the steps of all Loops at one depth may be together."""
 
 _SCAN_WITHOUT_BATCH = 9
 _CARRYING_ON = frozenset({"Identity", "Cast"})
@@ -111,15 +112,18 @@ def _loops_on_the_way(graph: Graph, target: str, wrt: Sequence[str]) -> tuple[tu
 
 def _counts(forward: Forward, loops: Sequence[Node], probe: Probe | None) -> dict[int, int]:
     """Return how many steps each Loop or Scan takes, by its index."""
+    for node in loops:
+        if not is_sound(node):
+            raise refusal(node, "its body does not take or put out what the node asks for")
     found = {node: _known_count(forward, node) for node in loops}
     open_ = [node for node, count in found.items() if count is None]
     if open_ and probe is None:
         raise NeedsRunError(f"how many steps {open_[0].op} {quoted(open_[0].key)} takes is not known before a run")
     if open_ and probe is not None:
         found.update(_counted(forward, open_, probe))
-    for node, count in found.items():
-        _check_count(node, count or 0)
-    return {node.index: count or 0 for node, count in found.items()}
+    counts = {node: count or 0 for node, count in found.items()}
+    _check_counts(counts)
+    return {node.index: count for node, count in counts.items()}
 
 
 def _counted(forward: Forward, loops: Sequence[Node], probe: Probe) -> dict[Node, int]:
@@ -129,8 +133,15 @@ def _counted(forward: Forward, loops: Sequence[Node], probe: Probe) -> dict[Node
     scanned = {node: node.inputs[carried_count(node)] for node in loops if node.op == "Scan"}
     found = probe(graph, [*names, *scanned.values()])
     sizes = {node: found[name].shape or () for node, name in zip(turning, names, strict=True)}
-    sizes |= {node: (found[value].shape or ())[scanned_axis(node, 0) :] for node, value in scanned.items()}
+    sizes |= {node: (_scanned_size(node, found[value].shape or ()),) for node, value in scanned.items()}
     return {node: int(shape[0] or 0) for node, shape in sizes.items()}
+
+
+def _scanned_size(node: Node, shape: Sequence[Dimension]) -> Dimension:
+    axis = scanned_axis(node, 0)
+    if not -len(shape) <= axis < len(shape):
+        raise refusal(node, f"there is no axis {axis} of {len(shape)}")
+    return shape[axis]
 
 
 def _known_count(forward: Forward, node: Node) -> int | None:
@@ -139,9 +150,9 @@ def _known_count(forward: Forward, node: Node) -> int | None:
         if forward.opset < _SCAN_WITHOUT_BATCH:
             raise refusal(node, "before opset 9 a Scan has a batch of its own")
         shape = forward.shape(node.inputs[carried_count(node)])
-        size = shape[scanned_axis(node, 0)] if shape else None
+        size = _scanned_size(node, shape) if shape else None
         return size if isinstance(size, int) else None
-    limit = forward.numbers(node.inputs[0]) if node.inputs[0] else None
+    limit = forward.numbers(operand(node, 0)) if operand(node, 0) else None
     if limit is None or not _always_goes_on(forward, node):
         return None
     return max(int(limit.reshape(-1)[0]), 0)
@@ -149,8 +160,8 @@ def _known_count(forward: Forward, node: Node) -> int | None:
 
 def _always_goes_on(forward: Forward, node: Node) -> bool:
     """Return whether the condition of a Loop holds before each step, as in a loop over a range."""
-    start = forward.numbers(node.inputs[1]) if node.inputs[1] else None
-    if node.inputs[1] and (start is None or not start.all()):
+    start = forward.numbers(operand(node, 1)) if operand(node, 1) else None
+    if operand(node, 1) and (start is None or not start.all()):
         return False
     body = body_of(node)
     made = {output: inner for inner in body.node for output in inner.output}
@@ -168,11 +179,14 @@ def _always_goes_on(forward: Forward, node: Node) -> bool:
     return constant is not None and bool(constant.all())
 
 
-def _check_count(node: Node, count: int) -> None:
-    if not count and any(node.outputs[carried_count(node) :]):
-        raise refusal(node, "it takes no step, and there is nothing that it stacks")
-    size = sum(1 for _ in every_node(body_of(node).node))
-    if count * size > MOST_NODES:
-        raise refusal(
-            node, f"its {count} steps of {size} nodes are more than {MOST_NODES} nodes, laid out one after the other"
-        )
+def _check_counts(counts: Mapping[Node, int]) -> None:
+    total = 0
+    for node, count in counts.items():
+        if not count and any(node.outputs[carried_count(node) :]):
+            raise refusal(node, "it takes no step, and there is nothing that it stacks")
+        size = sum(1 for _ in every_node(body_of(node).node))
+        total += count * size
+        if total > MOST_NODES:
+            raise refusal(
+                node, f"with its {count} steps of {size} nodes more than {MOST_NODES} would lie one after the other"
+            )

@@ -30,6 +30,32 @@ def carried_count(node: Node) -> int:
     return len(node.inputs) - node.integer("num_scan_inputs", 0)
 
 
+def is_sound(node: Node) -> bool:
+    """Return whether a Loop or Scan has one body, and that takes and puts out as many values as the node asks for."""
+    if len(bodies(node.proto)) != 1:
+        return False
+    body, lead = body_of(node), 2 if node.op == "Loop" else 0
+    results = len(body.output) - lead // 2
+    taken = max(len(node.inputs), lead)
+    scanned = node.integer("num_scan_inputs", 0) if node.op == "Scan" else 0
+    if not lead and not 1 <= scanned <= taken:
+        return False
+    places = [node.integers(f"scan_{kind}") for kind in ("input_axes", "input_directions")]
+    stacked = [node.integers(f"scan_{kind}") for kind in ("output_axes", "output_directions")]
+    carried = taken - lead - scanned
+    return (
+        len(body.input) == taken
+        and results >= max(carried, len(node.outputs))
+        and all(given is None or len(given) == scanned for given in places)
+        and all(given is None or len(given) == results - carried for given in stacked)
+    )
+
+
+def operand(node: Node, place: int) -> str:
+    """Return an input of a node, empty where it is left out."""
+    return node.inputs[place] if place < len(node.inputs) else ""
+
+
 def scanned_axis(node: Node, place: int) -> int:
     """Return along which axis a Scan takes the parts of one of its arrays, counted among these."""
     axes = node.integers("scan_input_axes")

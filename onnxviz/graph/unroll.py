@@ -28,7 +28,7 @@ from onnx import NodeProto, SparseTensorProto, TensorProto, numpy_helper
 from onnx.helper import make_node
 
 from onnxviz.graph.graph import Graph
-from onnxviz.graph.loop_steps import body_of, carried_count, scanned_axis, used_names
+from onnxviz.graph.loop_steps import body_of, carried_count, operand, scanned_axis, used_names
 from onnxviz.graph.node import Node
 from onnxviz.graph.specialise import renamed, renamed_weights
 from onnxviz.graph.topology import free_name
@@ -50,7 +50,7 @@ def unrolled(graph: Graph, counts: Mapping[int, int]) -> Unrolled:
     laying = _Laying(graph)
     for node in graph.nodes:
         if node.index in counts:
-            _Steps(laying, node, counts[node.index]).lay()
+            _LaidLoop(laying, node, counts[node.index]).lay()
         else:
             laying.nodes.append(node.proto)
     proto = onnx.ModelProto()
@@ -96,7 +96,7 @@ class _Laying:
         return self.op(operator, [value], hint, axes=[axis])
 
 
-class _Steps:
+class _LaidLoop:
     """One Loop or Scan, and its steps."""
 
     def __init__(self, laying: _Laying, node: Node, count: int) -> None:
@@ -110,7 +110,7 @@ class _Steps:
         lead = 1 if self._is_loop else 0
         states = list(self._node.inputs[2:] if self._is_loop else self._node.inputs[: self._carried])
         stacks: list[list[str]] = [[] for _ in self._body.output[lead + self._carried :]]
-        condition = self._node.inputs[1] if self._is_loop else ""
+        condition = operand(self._node, 1) if self._is_loop else ""
         parts = self._parts()
         for step in range(self._count):
             if condition:
@@ -181,7 +181,7 @@ class _Steps:
         """Note what holds behind the last step: the condition fails there, or the limit is reached."""
         if not self._is_loop:
             return
-        limit = self._node.inputs[0]
+        limit = operand(self._node, 0)
         if limit:
             self._to.checks[self._compared("Less", limit)] = False
             if condition:

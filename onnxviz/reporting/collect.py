@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -27,6 +27,7 @@ from onnxviz.draw.arrange import (
 )
 from onnxviz.draw.channel_health import channel_health
 from onnxviz.draw.statistics import MOST_CHANNELS, ChannelStatistics, channel_statistics, strongest_channels
+from onnxviz.health import HealthTotals
 from onnxviz.layout import STEPS, Steps, TokenGrid, spatial_axes
 from onnxviz.reporting.block_store import BlockStore
 from onnxviz.reporting.blocks import store_block
@@ -47,7 +48,8 @@ class Collector(AbstractContextManager["Collector"]):
     """Takes the activations of one run after the other and stores their blocks in `store`.
 
     Runs beyond MOST_RUNS are only counted, in `further`: memory and disk stay flat over thousands of inputs. `empty`
-    names the layers without numbers to show, `look` says how the page begins to draw.
+    names the layers without numbers to show, `look` says how the page begins to draw, `pooled` has the counts of layers
+    over all inputs, by name and value.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -57,6 +59,7 @@ class Collector(AbstractContextManager["Collector"]):
         self.further = 0
         self.empty: list[str] = []
         self.look = ReportLook()
+        self.pooled: Mapping[tuple[str, str], HealthTotals] = {}
         # Activations with the same name, value, form and channels in two runs are one layer; a number tells apart those
         # alike within a run.
         self._layers: dict[tuple[str, str, str, int, int], _LayerParts] = {}
@@ -145,6 +148,7 @@ class Collector(AbstractContextManager["Collector"]):
                 channels=channels,
                 runs=tuple(map(place.parts.get, range(len(self.runs)))),
                 kept=tuple(range(channels) if place.kept is None else place.kept.tolist()),
+                pooled=self.pooled.get((place.facts.name, place.facts.output)),
             )
             for (_, _, _, channels, _), place in self._layers.items()
         )

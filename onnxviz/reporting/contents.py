@@ -169,6 +169,8 @@ class LayerPart:
         runs: one entry for each run, None where a run lacks the layer.
         kept: the channels that are stored, in index order.
         halved: how often the maps were halved.
+        pooled: the counts over all inputs of the command, where there are several; a channel is dead that never was
+            alive.
     """
 
     facts: LayerFacts
@@ -176,3 +178,4 @@ class LayerPart:
     runs: tuple[RunPart | None, ...]
     kept: tuple[int, ...]
     halved: int = 0
+    pooled: HealthTotals | None = None

@@ -160,7 +160,11 @@ class Outlets:
 
     def write_report(self, about: ReportModel, size: int) -> str:
         """Write the page of at most `size` bytes, if there is one, and return what was left out to keep to that."""
-        return "" if self.report is None else write_report(self.report.file, about, self.report.collected, size)
+        if self.report is None:
+            return ""
+        several = [layer for layer in self.journal.pool.values() if self.journal.count > 1]
+        self.report.collected.pooled = {(layer.name, layer.output): layer.health.totals for layer in several}
+        return write_report(self.report.file, about, self.report.collected, size)
 
 
 def open_outlets(stack: ExitStack, workplace: Workplace, folder: Folder, *, force: bool, observer: Observer) -> Outlets:

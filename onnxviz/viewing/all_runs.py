@@ -94,13 +94,30 @@ class AllRuns:
                 sizes.check(feed)
             directory = f"{len(runs):03}-{safe_name(feed.stem)}" if self.inputs.several else "."
             own = replace(album, directory=directory, place=self.inputs.place)
-            choices, inference = self.shown.choices, self.shown.model.inference
-            self.outlets.observer.started(feed, len(choices), inference.map_bytes(choices, feed))
             with self.outlets.run(directory):
-                runs.append(draw_run(feed, self.stream(feed), self.shown, own, self.outlets))
+                runs.append(draw_run(feed, self._announced(feed), self.shown, own, self.outlets))
 
         self.inputs.each(draw, self.done.runs)
         return tuple(runs)
+
+    def _announced(self, feed: Feed) -> Iterator[Activation]:
+        """Run a feed, of which the observer hears at once, or, where it may be refused, with its first values."""
+        choices, inference, observer = self.shown.choices, self.shown.model.inference, self.outlets.observer
+        is_said = False
+
+        def say() -> None:
+            nonlocal is_said
+            if not is_said:
+                observer.started(feed, len(choices), inference.map_bytes(choices, feed))
+            is_said = True
+
+        def accepted(one: Activation) -> Activation:
+            say()
+            return one
+
+        if not feed.has_guesses:
+            say()
+        return map(accepted, self.stream(feed))
 
     def _chosen(self, feed: Feed) -> Iterator[Activation]:
         """Run a feed and yield the activations of what is shown, without those of class outputs alone."""

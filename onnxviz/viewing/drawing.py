@@ -110,7 +110,7 @@ def draw_run(feed: Feed, activations: Iterable[Activation], shown: Shown, album:
         ExecutionError: onnxruntime fails on the feed.
         InputError: Labels that the user gave fit no output.
     """
-    ids = fed_ids(feed, shown.model.inference.inputs())
+    ids = fed_ids(feed, shown.model.inference.inputs(), shown.model.path)
     drawn = _draw_layers(activations, shown, album, outlets, ids)
     drawn.scores.check()
     overview = album.save(_overview(drawn, feed, shown, album.options), "overview") if album.options.pictures else ""

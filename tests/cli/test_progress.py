@@ -71,3 +71,12 @@ def test_what_is_fed_is_said_once_where_all_are_fed_alike(onnxviz_command: Comma
     assert sum("NaN or infinite" in line for line in lines) == 1
     alone = onnxviz_command("view", model, inputs[0], "-o", tmp_path / "one", "--layers", "y", "--no-html").err
     assert "alike" not in alone
+
+
+def test_what_is_fed_is_said_of_the_sizes_that_the_model_took(onnxviz_command: Command, tmp_path: Path) -> None:
+    """The Reshape takes multiples of 64 numbers; the noise of a picture of 3 channels is none."""
+    text = "g (float[a,b,c,d] x) => (float[8,8,n,8] y) <int64[4] s = {8,8,8,8}> { r = Reshape (x, s) y = Exp (r) }"
+    model = model_of(tmp_path / "m.onnx", text).path
+    said = onnxviz_command("view", model, "--random", "-o", tmp_path / "maps", "--layers", "y", "--no-html").err
+    assert [line.split()[1:3] for line in said.splitlines() if line.startswith("fed")] == [["x", "8x8x8x8"]]
+    assert said.count("no input is given") == said.count("as the model refused others: a=8") == 1

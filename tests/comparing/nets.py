@@ -45,6 +45,23 @@ def float_net(path: Path, seed: int = 0, depth: int = 6) -> Path:
     return path
 
 
+def with_norms(source: Path, path: Path) -> Path:
+    """Write a net with a BatchNormalization behind each convolution; its statistics leave the values about as large."""
+    random, model = np.random.default_rng(9), onnx.load(source)
+    for place, node in reversed(list(enumerate(model.graph.node))):
+        if node.op_type == "Conv":
+            made, node.output[0] = node.output[0], f"{node.name}_raw"
+            parts = [f"{node.name}_{part}" for part in ("scale", "shift", "mean", "variance")]
+            found = (random.uniform(0.7, 1.3, 8), random.normal(size=8) * 0.2, np.zeros(8), random.uniform(0.2, 2, 8))
+            model.graph.initializer.extend(
+                numpy_helper.from_array(each.astype(np.float32), name) for name, each in zip(parts, found, strict=True)
+            )
+            norm = helper.make_node("BatchNormalization", [node.output[0], *parts], [made], name=f"{node.name}/norm")
+            model.graph.node.insert(place + 1, norm)
+    onnx.save(model, path)
+    return path
+
+
 def inputs(count: int = 2, seed: int = 1) -> list[np.ndarray]:
     """Return arrays to feed."""
     random = np.random.default_rng(seed)

@@ -41,6 +41,8 @@ def can_be_planted(fault: Fault, model: ModelProto, node: NodeProto) -> bool:
         return any(_pads(node))
     if fault.plant is flip:
         return max(shape[2:]) > 1
+    if fault.plant is epsilon:
+        return bool(_norms(model, node))
     if fault.plant is lose_nonlinearity:
         return bool(_clips(model, node))
     if fault.plant in (scale_bias, shift_bias) and len(node.input) < 3:
@@ -133,6 +135,12 @@ def swap_channels(model: ModelProto, node: NodeProto, by: float) -> None:
         put(model, name, np.roll(array(model, name), int(by), axis=0))
 
 
+def epsilon(model: ModelProto, node: NodeProto, by: float) -> None:
+    norm = _norms(model, node)[0]
+    del norm.attribute[:]
+    norm.attribute.append(onnx.helper.make_attribute("epsilon", by))
+
+
 def lose_nonlinearity(model: ModelProto, node: NodeProto, by: float) -> None:
     clip = _clips(model, node)[0]
     clip.op_type = "Identity"
@@ -153,6 +161,7 @@ FAULTS = (
     Fault("pads on the wrong side", pads, 0, "padding", False),
     Fault("kernels flipped", flip, 0, "", False),
     Fault("channels rolled", swap_channels, 1, "another order", False),
+    Fault("epsilon", epsilon, 0.3, "epsilon is 1e-5 in A and 0.3 in B", False),
     Fault("nonlinearity lost", lose_nonlinearity, 0, "", False),
 )
 
@@ -217,6 +226,11 @@ def _clips(model: ModelProto, node: NodeProto) -> list[NodeProto]:
         for each in model.graph.node
         if each.op_type in ("Relu", "Clip", "LeakyRelu", "Sigmoid", "HardSigmoid") and each.input[0] == node.output[0]
     ]
+
+
+def _norms(model: ModelProto, node: NodeProto) -> list[NodeProto]:
+    readers = (each for each in model.graph.node if each.input[0] == node.output[0])
+    return [each for each in readers if each.op_type == "BatchNormalization"]
 
 
 def _pads(node: NodeProto) -> list[int]:

@@ -58,6 +58,15 @@ def test_what_was_done_to_maps_is_named(change: Callable[[Array], Array], words:
     assert words in cause(a.transpose(0, 2, 3, 1), b.transpose(0, 2, 3, 1), "NHWC")
 
 
+def test_values_in_other_places_are_named_a_layout() -> None:
+    a = maps()
+    flat = a.reshape(1, -1), a.transpose(0, 2, 3, 1).reshape(1, -1)
+    assert cause(*flat, "NC") == "the same values in other places: the order of channels, a Transpose or a layout"
+    assert cause(*flat, None) == "the same values in other places: the order of channels, a Transpose or a layout"
+    turned = cause(a, a.transpose(0, 1, 3, 2), "NCHW")
+    assert turned == "the same values in other places: the order of channels, a Transpose or a layout"
+
+
 def test_a_lost_nonlinearity_is_named() -> None:
     b = maps()
     assert "a nonlinearity or Clip is lost" in cause(b.clip(0, 1), b, "NCHW")

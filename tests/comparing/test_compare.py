@@ -15,7 +15,7 @@ from onnxviz.comparing.compare_options import Tolerance
 from onnxviz.errors import InputError, NoMatchError, UsageError
 from onnxviz.runtime.session import RunOptions
 from tests.comparing import planted
-from tests.comparing.nets import float_net, inputs, quantised_net
+from tests.comparing.nets import float_net, inputs, quantised_net, with_norms
 
 EXACT = RunOptions(exact=True)
 
@@ -104,6 +104,46 @@ def test_a_planted_fault_is_the_first_layer_named(
     assert found.first is not None and found.first.name == name, found.headline
     if fault.name not in ("pads on the wrong side", "one scale for all channels", "output range narrow"):
         assert fault.word in found.first.cause
+
+
+def test_another_epsilon_is_named_by_both_numbers(folder: Path, tmp_path: Path) -> None:
+    model = onnx.load(with_norms(folder / "float.onnx", tmp_path / "a.onnx"))
+    node = next(node for node in planted.convolutions(model) if node.name == "conv2")
+    planted.epsilon(model, node, 0.3)
+    onnx.save(model, tmp_path / "b.onnx")
+    found = compare(tmp_path / "a.onnx", tmp_path / "b.onnx", inputs(2), run_a=EXACT, run_b=EXACT)
+    assert found.first is not None and found.first.name == "conv2"
+    assert found.first.cause.startswith("epsilon is 1e-5 in A and 0.3 in B; ")
+
+
+def test_other_padding_is_named_by_its_numbers_and_equal_padding_is_not(folder: Path, tmp_path: Path) -> None:
+    model = onnx.load(folder / "float.onnx")
+    node = next(node for node in planted.convolutions(model) if node.name == "conv2")
+    planted.pads(model, node, 0)
+    onnx.save(model, tmp_path / "b.onnx")
+    found = compare(folder / "float.onnx", tmp_path / "b.onnx", inputs(1), run_a=EXACT, run_b=EXACT)
+    assert found.first is not None
+    assert found.first.cause.startswith("padding is 1, 1, 1, 1 in A and 2, 2, 0, 0 in B")
+    assert {pair.written for pair in found.matches.pairs if pair.a.layer != "conv2"} == {""}
+
+
+def test_a_transpose_that_is_missing_before_a_flatten_is_named(tmp_path: Path) -> None:
+    text = """<ir_version: 8, opset_import: ["" : 17]> g (float[N,3,4,4] x) => (float[N,48] y) {
+        t = Transpose<perm = [0, 2, 3, 1]> (x)
+        f = Flatten (t)
+        y = Mul (f, s)
+    }"""
+    model = onnx.parser.parse_model(text)
+    scale = np.random.default_rng(0).uniform(0.5, 2, 48).astype(np.float32)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(scale, "s"))
+    onnx.save(model, tmp_path / "a.onnx")
+    del model.graph.node[0]
+    model.graph.node[0].input[0] = "x"
+    onnx.save(model, tmp_path / "b.onnx")
+    x = np.random.default_rng(1).normal(size=(1, 3, 4, 4)).astype(np.float32)
+    found = compare(tmp_path / "a.onnx", tmp_path / "b.onnx", x, run_a=EXACT, run_b=EXACT)
+    assert found.first is not None
+    assert "a Transpose or a layout" in found.first.cause
 
 
 def test_an_overflow_is_named_first_and_breaks_every_tolerance(folder: Path, tmp_path: Path) -> None:

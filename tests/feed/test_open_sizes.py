@@ -70,7 +70,7 @@ def test_every_open_size_can_be_given() -> None:
     inputs = [spec("N", None, 6), spec("N", "k", dtype="int64", name="i")]
     result = make_feed(inputs, None, NOISE, {}, open_size=8)
     assert [array.shape for array in result.arrays.values()] == [(8, 8, 6), (8, 8)]
-    assert result.notes[0] == (
+    assert result.notes[1] == (
         "x: sizes that the model leaves open are guessed, as the model refused others: N=8, axis 1=8"
         " (--dim changes them)"
     )

@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto, parser
 
 import onnxviz
-from onnxviz.errors import UnsupportedError
+from onnxviz.errors import OnnxvizError, UnsupportedError
 from onnxviz.gradient.build import backward
 from onnxviz.gradient.forward import NeedsRunError
 from onnxviz.graph.graph import Graph
@@ -145,6 +145,20 @@ def test_scans_are_laid_out(tmp_path: Path, back: int, output: str) -> None:
         held(model, feed, "a")
 
 
+@pytest.mark.parametrize("name", ["range", "while"])
+def test_loops_that_pytorch_scripts_have_its_gradients(name: str) -> None:
+    """tools/scripted_loops.py writes the networks, and the gradients that PyTorch has of them in float64."""
+    folder = Path(__file__).parent / "scripted"
+    arrays = np.load(folder / f"{name}.npz")
+    model = onnxviz.open(folder / f"{name}.onnx")
+    assert any(node.op == "Loop" for node in model.graph.nodes)
+    gradient = model.gradient("y", "x")
+    for limit, output, expected in zip(arrays["n"], arrays["y"], arrays["gradient"], strict=True):
+        found = gradient.run({"x": arrays["x"], "n": limit})
+        assert found.target == pytest.approx(output, rel=1e-4, abs=1e-5)
+        assert found["x"] == pytest.approx(expected, rel=1e-4, abs=1e-5)
+
+
 def test_a_loop_without_numbers_that_have_a_gradient_stays(tmp_path: Path) -> None:
     text = """(float[2] x, int64 n) => (float[2] y) <bool go = {1}, int64 start = {1}> {
         k = Loop(n, go, start) <body = b (int64 i, bool before, int64 v) => (bool on, int64 w)
@@ -160,7 +174,7 @@ def test_a_loop_without_numbers_that_have_a_gradient_stays(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("text", "target", "wrt", "reason"),
     [
-        (SQUARES.replace("N}", "100000}"), "y", "x", "its 100000 steps of 3 nodes are more than 20000 nodes"),
+        (SQUARES.replace("N}", "100000}"), "y", "x", "with its 100000 steps of 3 nodes more than 20000 would"),
         (SQUARES.replace("N}", "0}"), "ys", "x", "it takes no step, and there is nothing that it stacks"),
         (SQUARES.replace("N}", "2}"), "y/body/w", "x", "'y/body/w' lies in a body that runs several times"),
     ],
@@ -168,6 +182,44 @@ def test_a_loop_without_numbers_that_have_a_gradient_stays(tmp_path: Path) -> No
 def test_loops_that_cannot_be_laid_out_are_refused_by_name(text: str, target: str, wrt: str, reason: str) -> None:
     with pytest.raises(UnsupportedError, match=f"no gradient through Loop 'y': {reason}"):
         backward(graph_of(text), target, [wrt])
+
+
+def test_loops_within_loops_are_bounded_together() -> None:
+    text = """(float[2] x) => (float[2] y) <int64 n = {150}, bool go = {1}> {
+        y = Loop(n, go, x) <body = b (int64 i, bool before, float[2] v) => (bool on, float[2] w)
+            { on = Identity(before)
+              w = Loop(n, go, v) <body = c (int64 j, bool still, float[2] u) => (bool more, float[2] z)
+                { more = Identity(still) z = Mul(u, x) }> }>
+    }"""
+    with pytest.raises(
+        UnsupportedError, match=r"through Loop 'y/\d+/w': with its 150 steps of 2 nodes more than 20000"
+    ):
+        backward(graph_of(text), "y", ["x"])
+
+
+@pytest.mark.parametrize("change", ["body", "inputs", "outputs", "axes"])
+def test_loops_that_break_their_definition_are_refused(change: str) -> None:
+    text = SCAN.replace("BACK", "0") if change == "axes" else SQUARES.replace("N}", "3}")
+    model = parser.parse_model(HEAD.format(opset=17) + text)
+    node = model.graph.node[0]
+    if change == "body":
+        del node.attribute[:]
+    elif change == "inputs":
+        node.input.append("x")
+    elif change == "outputs":
+        del node.attribute[0].g.output[2:]
+    else:
+        node.attribute.append(onnx.helper.make_attribute("scan_input_axes", [5]))
+    with pytest.raises(OnnxvizError):
+        backward(Graph.from_proto(model), "y", ["x"])
+
+
+def test_a_loop_without_a_condition_is_laid_out() -> None:
+    text = SQUARES.replace("N}", "3}").replace("Loop(n, go, x)", "Loop(n, , x)")
+    made = backward(graph_of(text), "y", ["x"])
+    values = run(made.forward, {"x": np.array([1, 0.5], "f")})
+    (found,) = run(made.backward, {**values, "x": np.array([1, 0.5], "f"), made.seed: np.ones(2, "f")}).values()
+    assert found == pytest.approx([8, 8 * 0.5**7])
 
 
 def test_the_weights_of_a_body_stay_references_and_are_shared() -> None:

@@ -33,6 +33,24 @@ def test_all_layers_of_the_bundled_model_take_less_than_8_mb(viewed: Path, read_
     assert report.index["model"] == {"name": "efficientnet_lite0_int8.onnx", "device": "cpu", "level": "extended"}
 
 
+def test_several_inputs_have_their_health_pooled(tmp_path: Path, read_report: Reader) -> None:
+    text = """<ir_version: 8, opset_import: ["" : 17]> g (float[1,2,2,2] x) => (float[1,2,2,2] y) { y = Relu (x) }"""
+    onnx.save(onnx.parser.parse_model(text), tmp_path / "m.onnx")
+    left, right = np.full((2, 1, 2, 2, 2), -1, np.float32)
+    left[0, 0], right[0, 0, 0, 0] = np.arange(4).reshape(2, 2), 1
+    onnxviz.view(tmp_path / "m.onnx", [left, right], tmp_path / "maps", ViewOptions(layers="y"))
+    (layer,) = read_report(tmp_path / "maps" / "report.html").index["layers"]
+    assert [run["health"]["dead"] for run in layer["runs"]] == [1, 1]
+    assert (layer["pooled"]["dead"], layer["pooled"]["values"]) == (1, 16)
+    onnxviz.view(tmp_path / "m.onnx", [left, -right], tmp_path / "other", ViewOptions(layers="y"))
+    (layer,) = read_report(tmp_path / "other" / "report.html").index["layers"]
+    assert [run["health"]["dead"] for run in layer["runs"]] == [1, 1]
+    assert layer["pooled"]["dead"] == 0  # 0 for one input and 1 for the other
+    onnxviz.view(tmp_path / "m.onnx", left, tmp_path / "one", ViewOptions(layers="y"))
+    (layer,) = read_report(tmp_path / "one" / "report.html").index["layers"]
+    assert "pooled" not in layer
+
+
 def test_values_equal_the_activations(
     viewed: Path, bundled_model: Path, cat: Path, read_report: Reader, assert_close: Callable[..., None]
 ) -> None:

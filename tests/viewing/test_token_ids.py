@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -15,7 +17,9 @@ IDS = np.array([[101, 7, 102], [1, 2, 3]], np.int64)
 
 def ids_of(**inputs: tuple[np.ndarray, int | None]) -> dict[int, tuple[str, ...]]:
     specs = [TensorSpec(name, use=InputUse(rows=rows)) for name, (_, rows) in inputs.items()]
-    return dict(fed_ids(Feed({name: array for name, (array, _) in inputs.items()}, (), "run"), specs))
+    return dict(
+        fed_ids(Feed({name: array for name, (array, _) in inputs.items()}, (), "run"), specs, Path("model.onnx"))
+    )
 
 
 def test_ids_of_the_first_item_name_as_many_tokens() -> None:

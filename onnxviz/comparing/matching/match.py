@@ -16,6 +16,7 @@ from onnxviz.comparing.matching.matches import Matches, Pair, Place
 from onnxviz.comparing.matching.operation import Operation, Stage
 from onnxviz.comparing.matching.pairing import COMMUTING, Pairing, readers_of
 from onnxviz.comparing.matching.sketches import BLOCKS, Sketch, Sketcher
+from onnxviz.comparing.matching.written_differences import written_differences
 from onnxviz.errors import UsageError
 from onnxviz.graph.operators.layouts import guess_axes
 from onnxviz.graph.operators.table import BLOCKED_DOMAIN
@@ -140,7 +141,7 @@ class _MatchesMaker:
             for compared_stage, side in ((compared.a, self._a), (compared.b, self._b))
         ):
             one, other = replace(one, channels=fewest), replace(other, channels=fewest)
-        return Pair(one, other, status, score, compared.reason)
+        return Pair(one, other, status, score, compared.reason, written_differences(x, y))
 
     def _aligned(self, x: Operation, y: Operation) -> list[tuple[str, str]] | None:
         """Return the values that two layers read, those that correspond together; None where they do not."""

@@ -53,6 +53,7 @@ class Pair:
         status: one of STATUSES, why.
         score: how alike their weights are, 1 for the same up to a factor a channel; None where neither was looked at.
         comparable: empty, or why the numbers of both cannot be compared.
+        written: in words which attributes of their nodes differ, such as their padding; else empty.
     """
 
     a: Place
@@ -60,6 +61,7 @@ class Pair:
     status: str
     score: float | None = None
     comparable: str = ""
+    written: str = ""
 
 
 @dataclass(frozen=True, slots=True)

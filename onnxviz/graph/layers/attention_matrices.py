@@ -143,7 +143,7 @@ class _Search:
             if product.operator == "Einsum":
                 letters = dict(zip(sides_of(product), equation_of(product)[0], strict=True))[read]
                 found |= layouts_around(product, letters, names) if len(letters) == len(names) else ()
-            return found | {weights: _LAYOUTS[rank]}
+            return found | {weights: _LAYOUTS[rank] if rank < 5 else names.replace("Q", "T").replace("K", "T")}
         if rank not in _LAYOUTS or "Einsum" in (scores.operator, product.operator):
             return {}
         queries, keys = sides_of(scores)

@@ -40,18 +40,31 @@ def equation_of(node: Node) -> tuple[tuple[str, str], str]:
 def names_of_scores(scores: Node) -> str:
     """Return what each axis of the scores of an Einsum is: N, G for heads, Q for queries, K for keys; empty if unclear.
 
-    Of what lies on both sides the first axis is the batch.
+    Of what lies on both sides the first axis is the batch. Heads that only queries have share the keys of a group: C.
+
+    >>> import onnx
+    >>> from onnxviz.graph.graph import Graph
+    >>> text = '''<ir_version: 8, opset_import: ["" : 13]> g (float[1,4,2,3,8] q, float[1,5,2,8] k) => (float[] s) {
+    ...     s = Einsum <equation="btkgd, bskd -> bkgts"> (q, k)
+    ... }'''
+    >>> names_of_scores(Graph.from_proto(onnx.parser.parse_model(text)).nodes[0])
+    'NGCQK'
     """
     (left, right), result = equation_of(scores)
     queries = right if result[-1:] in left else left
-    shared = [letter in left and letter in right for letter in result]
-    is_matrix = len(result) in (3, 4) and shared == [True] * (len(result) - 2) + [False] * 2 and result[-2] in queries
-    return "NGQK" if is_matrix and len(result) == 4 else "NQK" if is_matrix else ""
+    names = "".join("G" if letter in left and letter in right else "C" for letter in result[:-2]).replace("G", "N", 1)
+    of_queries = [letter in queries for letter, name in zip(result, names + "QK", strict=False) if name in "CQ"]
+    is_matrix = names in ("N", "NG", "NGC", "NCG") and set(result[-2:]).isdisjoint(set(left) & set(right))
+    return names + "QK" if is_matrix and all(of_queries) else ""
 
 
 def layouts_around(node: Node, letters: str, names: str) -> Iterator[tuple[str, str]]:
-    """Give the layouts of sides and result of an Einsum, of which some letters are named; the others are channels."""
+    """Give the layouts of sides and result of an Einsum, of which some letters are named; the others are channels.
+
+    What would have two axes of channels has none.
+    """
     known = dict(zip(letters, names.replace("Q", "T").replace("K", "T"), strict=True))
     sides, result = equation_of(node)
     for value, text in zip((*sides_of(node), node.outputs[0]), (*sides, result), strict=True):
-        yield value, "".join(known.get(letter, "C") for letter in text)
+        layout = "".join(known.get(letter, "C") for letter in text)
+        yield value, layout if layout.count("C") < 2 else ""

@@ -68,14 +68,15 @@ export class HealthList {
   }
 
   /**
-   * Show the badges and the list for a run; a layer that the run lacks is that of the first run that has it.
+   * Show the badges and the list: over all inputs where their counts are pooled, else for a run; a layer that the run
+   * lacks is that of the first run that has it.
    * @param {number} wanted
    * @param {readonly HTMLElement[]} rows the row of each layer
    */
   show(wanted, rows) {
     const ailments = this.layers.map((named) => {
       const run = runWith(named, wanted);
-      return named.finding ?? ailment(layerIn(named, run).runs[run]?.health);
+      return named.finding ?? ailment(named.pooled ?? layerIn(named, run).runs[run]?.health);
     });
     this.found = new Set(ailments.flatMap((found, place) => (found ? [place] : [])));
     rows.forEach((row, place) => mark(row, ailments[place]));
@@ -84,7 +85,8 @@ export class HealthList {
     const first = severe < 0 ? "" : ` · first ${kind}: ${shorten(this.layers[severe].name, 60)}`;
     const verb = this.found.size === 1 ? "is" : "are";
     byId("health").hidden = !this.found.size;
-    byId("health-words").textContent = `${plural(this.found.size, "layer")} ${verb} not well${first}`;
+    const over = this.layers.some((layer) => layer.pooled) ? " over all inputs" : "";
+    byId("health-words").textContent = `${plural(this.found.size, "layer")} ${verb} not well${over}${first}`;
     byId("health-list").replaceChildren(...[...this.found].map((place) => this.entry(place, ailments[place]?.words)));
   }
 

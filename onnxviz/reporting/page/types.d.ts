@@ -142,6 +142,7 @@ interface LayerRun {
 interface Layer {
   name: string;
   finding?: Finding;
+  pooled?: LayerHealth;
   kind: string | null;
   op: string | null;
   scope: string;

@@ -101,6 +101,54 @@ def test_keras_asks_for_keys_before_queries() -> None:
     assert [known[value] for value in "qkvpy"] == ["NTGC", "NTGC", "NTGC", "NCTT", "NTGC"]
 
 
+# 6 heads of queries share 2 of keys, in groups of 3 or repeated, or 1, which the product broadcasts.
+GROUPED = {
+    "grouped": (
+        "s = MatMul (q, k) p = Softmax (s) y = MatMul (p, v)",
+        "float[1,2,3,4,8] q, float[1,2,1,8,5] k, float[1,2,1,5,8] v",
+        "NGCTT",
+    ),
+    "grouped Einsum": (
+        'e = Einsum <equation="btkgd,bskd->bkgts"> (q, k) s = Div (e, root) p = Softmax (s) '
+        'y = Einsum <equation="bkgts,bskd->btkgd"> (p, v)',
+        "float[1,4,2,3,8] q, float[1,5,2,8] k, float[1,5,2,8] v",
+        "NGCTT",
+    ),
+    "groups last": (
+        's = Einsum <equation="btgkd,bskd->bgkts"> (q, k) p = Softmax (s) '
+        'y = Einsum <equation="bgkts,bskd->btgkd"> (p, v)',
+        "float[1,4,3,2,8] q, float[1,5,2,8] k, float[1,5,2,8] v",
+        "NCGTT",
+    ),
+    "repeated": (
+        "u = Unsqueeze (k, two) x = Expand (u, five) r = Reshape (x, four) s = MatMul (q, r) p = Softmax (s) "
+        "w = Unsqueeze (v, two) z = Expand (w, wide) m = Reshape (z, tall) y = MatMul (p, m)",
+        "float[1,6,4,8] q, float[1,2,8,5] k, float[1,2,5,8] v",
+        "NCTT",
+    ),
+    "one head of keys": (
+        "s = MatMul (q, k) p = Softmax (s) y = MatMul (p, v)",
+        "float[1,6,4,8] q, float[1,1,8,5] k, float[1,1,5,8] v",
+        "NCTT",
+    ),
+}
+REPEATED = (
+    "float root = {2.8}, int64[1] two = {2}, int64[5] five = {1,2,3,8,5}, int64[4] four = {1,6,8,5}, "
+    "int64[5] wide = {1,2,3,5,8}, int64[4] tall = {1,6,5,8}"
+)
+
+
+@pytest.mark.parametrize("way", GROUPED)
+def test_fewer_heads_of_keys_than_of_queries_are_one_attention_with_all_heads_of_the_queries(way: str) -> None:
+    nodes, inputs, layout = GROUPED[way]
+    graph = graph_of(nodes, inputs, REPEATED)
+    families = Families(graph, infer_types(graph))
+    (attention,) = find_attention(graph, infer_types(graph)).values()
+    assert (families.kinds[attention.scores.index], attention.queries) == ("attention", "q")
+    known = layouts_of(nodes, inputs, REPEATED)
+    assert (known["p"], known["s"]) == (layout, layout)
+
+
 ONE_HEAD = "float[2,4,3] q, float[2,3,5] k, float[2,5,3] v"
 
 

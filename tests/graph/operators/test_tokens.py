@@ -78,6 +78,14 @@ def test_the_count_decides_nothing() -> None:
     assert (found.grid, found.prefix) == ((4, 9), 1)
 
 
+def test_a_picture_of_256_by_144_in_patches_of_16_has_9_rows_of_16() -> None:
+    # 145 tokens could be 12 x 12 + 1
+    held = "float[1,3,16,16] w = {" + ",".join(["1"] * 768) + "}, float[1,1,1] first = {1}, int64[3] flat = {1,144,1}"
+    nodes = "c = Conv <strides=[16,16]> (x, w) f = Reshape (c, flat) y = Concat <axis=1> (first, f)"
+    found = grids(nodes, "float[1,3,144,256] x", held)["y"]
+    assert (found.grid, found.prefix, found.cells) == ((9, 16), 1, (-1, *range(144)))
+
+
 def test_windows_are_put_back() -> None:
     # 4 x 6 positions in windows of 2 x 3: window 1 holds columns 3, 4 and 5 of rows 0 and 1
     held = "float[1,3,2,2] w = {" + ",".join(["1"] * 12) + "}, int64[6] cut = {1,1,2,2,2,3}, int64[3] win = {4,6,1}"

@@ -34,6 +34,16 @@ after(() => browser?.close());
 const badges = (page) => page.locator(".layer-badge:visible").allInnerTexts();
 const rows = (page) => page.locator("#tree [data-layer]:visible").evaluateAll((all) => all.map((row) => row.title));
 
+test("over several inputs the pooled counts speak: dead is what never was alive", async () => {
+  const dead = { ...WELL, dead: 2, alive: 0 };
+  const both = (name, pooled) => ({ ...layer(name, { dead: 2, alive: 0 }), maps: [...maps(), ...maps()], pooled });
+  const report = { runs: [{ name: "cat" }, { name: "cup" }], layers: [both("a/conv", WELL), both("b/conv", dead)] };
+  const page = await open(browser, writeReport(report));
+  assert.deepEqual(await badges(page), ["dead"]);
+  assert.equal(await page.locator("#health-words").innerText(), "1 layer is not well over all inputs");
+  assert.deepEqual(page.complaints, []);
+});
+
 test("layers that are not well have a badge, and the first that is not finite is named", async () => {
   const page = await open(browser, writeReport(ILL));
   assert.deepEqual(await badges(page), ["saturated", "NaN", "dead"]);
