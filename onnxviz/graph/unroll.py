@@ -50,7 +50,7 @@ def unrolled(graph: Graph, counts: Mapping[int, int]) -> Unrolled:
     laying = _Laying(graph)
     for node in graph.nodes:
         if node.index in counts:
-            _Steps(laying, node, counts[node.index]).lay()
+            _LaidLoop(laying, node, counts[node.index]).lay()
         else:
             laying.nodes.append(node.proto)
     proto = onnx.ModelProto()
@@ -96,7 +96,7 @@ class _Laying:
         return self.op(operator, [value], hint, axes=[axis])
 
 
-class _Steps:
+class _LaidLoop:
     """One Loop or Scan, and its steps."""
 
     def __init__(self, laying: _Laying, node: Node, count: int) -> None:

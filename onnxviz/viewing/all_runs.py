@@ -101,7 +101,7 @@ class AllRuns:
         return tuple(runs)
 
     def _announced(self, feed: Feed) -> Iterator[Activation]:
-        """Run a feed that the observer is told of: at once, or where it may be refused with its first values."""
+        """Run a feed, of which the observer hears at once, or, where it may be refused, with its first values."""
         choices, inference, observer = self.shown.choices, self.shown.model.inference, self.outlets.observer
         is_said = False
 

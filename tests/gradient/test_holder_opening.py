@@ -185,14 +185,14 @@ def test_loops_that_cannot_be_laid_out_are_refused_by_name(text: str, target: st
 
 
 def test_loops_within_loops_are_bounded_together() -> None:
-    text = """(float[2] x) => (float[2] y) <int64 n = {900}, bool go = {1}> {
+    text = """(float[2] x) => (float[2] y) <int64 n = {150}, bool go = {1}> {
         y = Loop(n, go, x) <body = b (int64 i, bool before, float[2] v) => (bool on, float[2] w)
             { on = Identity(before)
               w = Loop(n, go, v) <body = c (int64 j, bool still, float[2] u) => (bool more, float[2] z)
                 { more = Identity(still) z = Mul(u, x) }> }>
     }"""
     with pytest.raises(
-        UnsupportedError, match=r"through Loop 'y/\d+/w': with its 900 steps of 2 nodes more than 20000"
+        UnsupportedError, match=r"through Loop 'y/\d+/w': with its 150 steps of 2 nodes more than 20000"
     ):
         backward(graph_of(text), "y", ["x"])
 
