@@ -222,11 +222,12 @@ class Model:
         Raises:
             NoMatchError: The model lacks the class, the unit or the place that is asked for.
             UnsupportedError: The method cannot be used on this model, or the input is not a picture.
+            UsageError: There is no such method or keyword.
         """
         from onnxviz.explaining.explain import explain_one
-        from onnxviz.explaining.explain_options import ExplainOptions
+        from onnxviz.explaining.explain_options import changed_options
 
-        return explain_one(self, source, method, target, ExplainOptions(**changes))
+        return explain_one(self, source, method, target, changed_options(changes))
 
     def maximise(self, target: str, **changes: Unpack[MaximiseChanges]) -> Maximised:
         """Return a picture made for a unit or class, which answers it strongly: `.image`, `.pixels`, `.value`.

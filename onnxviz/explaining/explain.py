@@ -87,14 +87,16 @@ def explain_one(model: Model, source: Any, method: str, target: str | int, optio
         UnsupportedError: The method cannot be used, or the input is not a picture.
     """
     check_methods([method])
-    text = str(target)
-    if "#" in text:
+    text, labels = str(target), labels_of(model, options)
+    if text in (labels or ()):
+        pass  # a class may be called `C#` or `note [3]`
+    elif "#" in text:
         options = replace(options, unit=text)
     elif text.endswith("]"):
         options = replace(options, at=text)
     options = replace(options, methods=(method,), target=text)
     network = Network(model, model.feed(source, options.feed), options.run)
-    first, *others = explanations(network, options, labels_of(model, options))
+    first, *others = explanations(network, options, labels)
     if others:
         raise UsageError(f"one map is of one layer and one target: {1 + len(others)} are asked for")
     return first

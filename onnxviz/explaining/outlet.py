@@ -98,9 +98,11 @@ class ExplanationFolder:
                 small=False,
                 text=self._text(one),
             )
-            entries.append({**one.as_json(), "file": file})
+            entry = {**one.as_json(), "file": file}
             if self._options.raw is not None:
-                self._arrays[f"{len(self._runs):03}-{number:03}"] = one.array
+                entry["array"] = f"{len(self._runs):03}-{number:03}"
+                self._arrays[entry["array"]] = one.array
+            entries.append(entry)
         sheet = self._sheet(feed, found)
         save(sheet.image, self._folder / name / "sheet.png", enlarged=False, small=False, text=sheet.text)
         sources = {fed.name: fed.source for fed in feed.fed}

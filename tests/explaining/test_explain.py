@@ -184,13 +184,27 @@ def test_a_folder_holds_a_sheet_a_picture_each_and_a_listing(
     files = {path.name for path in (tmp_path / "why").iterdir()}
     assert files == {"explain.json", "sheet.png", *(one["file"] for one in run["explanations"])}
     with np.load(tmp_path / "a.npz") as arrays:
-        assert len(arrays.files) == 4
+        assert [list(arrays[one["array"]].shape) for one in run["explanations"]] == [
+            one["shape"] for one in run["explanations"]
+        ]
     # The same command again replaces its own folder, and no other.
     onnxviz.explain(scoring_model, [str(tmp_path / "one.png")], tmp_path / "why", ExplainOptions(**PLAIN))
     (tmp_path / "why" / "mine.txt").write_text("mine")
     with pytest.raises(OutputError, match="holds what onnxviz did not make"):
         onnxviz.explain(scoring_model, [str(tmp_path / "one.png")], tmp_path / "why", ExplainOptions(**PLAIN))
     assert (tmp_path / "why" / "mine.txt").read_text() == "mine"
+
+
+def test_a_class_may_be_called_like_a_unit_or_a_place(scoring: onnxviz.Model, picture: np.ndarray) -> None:
+    names = ("C", "conv#1", "note[3]")
+    found = [explained(scoring, picture, "gradient", name, labels=names).target for name in names[1:]]
+    assert [(one.kind, one.index) for one in found] == [("class", 1), ("class", 2)]
+    assert explained(scoring, picture, "gradient", "conv#0", labels=names).target.kind == "unit"
+
+
+def test_an_unknown_keyword_is_named_with_those_near_it(scoring: onnxviz.Model, picture: np.ndarray) -> None:
+    with pytest.raises(UsageError, match="explain takes no 'sample'; near: `samples`"):
+        explained(scoring, picture, "smoothgrad", 1, sample=4)
 
 
 def test_bad_input_leaves_nothing(scoring_model: Path, tmp_path: Path) -> None:
