@@ -114,7 +114,7 @@ def words_of(layer: ComparedLayer) -> LayerWords:
         badge = "" if layer.own is None else _decibels(layer.own.sqnr)
         words = f"{badge} by itself" + (f": {layer.cause}" if layer.cause else "")
         finding = LayerFinding(badge, words, True, "to go wrong by itself")
-    return LayerWords(tuple(filter(None, notes)), finding)
+    return LayerWords(tuple(filter(None, notes)), finding=finding)
 
 
 def _decibels(sqnr: float) -> str:

@@ -1,4 +1,4 @@
-"""Where `explain` leaves its results: a folder with pictures, a sheet for each input and `explain.json`."""
+"""Where `explain` leaves its results: a folder with pictures, for each input a sheet and a page, and `explain.json`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from onnxviz.draw.explanation_sheet import SheetCheck, SheetColumn, SheetHead, S
 from onnxviz.errors import OutputError
 from onnxviz.explaining.explain_options import ExplainOptions
 from onnxviz.explaining.explanation import Explanation
+from onnxviz.explaining.explanation_page import write_page
 from onnxviz.explaining.target import Target
 from onnxviz.feed.feed import Feed
 from onnxviz.files import making_folder, safe_name, writing
@@ -26,7 +27,7 @@ from onnxviz.results.folder import Folder, default_directory, holds_only
 from onnxviz.version import __version__
 from onnxviz.words import number_text
 
-LISTING = "explain.json"
+LISTING, PAGE = "explain.json", "index.html"
 SCHEMA = "onnxviz.explain/"
 
 
@@ -105,8 +106,9 @@ class ExplanationFolder:
             entries.append(entry)
         sheet = self._sheet(feed, found)
         save(sheet.image, self._folder / name / "sheet.png", enlarged=False, small=False, text=sheet.text)
+        write_page(self._folder / name / PAGE, self._model.file.origin.name, feed, found)
         sources = {fed.name: fed.source for fed in feed.fed}
-        run = {"name": feed.stem, "source": sources, "directory": name, "sheet": "sheet.png"}
+        run = {"name": feed.stem, "source": sources, "directory": name, "sheet": "sheet.png", "page": PAGE}
         self._runs.append({**run, "fed": [fed.as_json() for fed in feed.fed], "explanations": entries})
 
     def end(self, failures: Sequence[tuple[str, str]], exported: Mapping[str, Any] | None = None) -> ExplainRecord:
@@ -120,7 +122,7 @@ class ExplanationFolder:
             **({"export": exported} if exported is not None else {}),
         }
         files = [f"{run['directory']}/{entry['file']}" for run in self._runs for entry in run["explanations"]]
-        files += [f"{run['directory']}/{run['sheet']}" for run in self._runs]
+        files += [f"{run['directory']}/{file}" for run in self._runs for file in (run["sheet"], PAGE)]
         document["files"] = sorted(Path(file).as_posix() for file in files)
         text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1)
         try:

@@ -91,7 +91,7 @@ class Collector(AbstractContextManager["Collector"]):
 
         What is not a layer's value as it was computed, such as a difference, is not counted for health.
         """
-        place, part = self._stored(activation, layer, None, None, run)
+        place, part = self._stored(activation, layer, None, words.labels, run)
         if place is not None and part is not None:
             if not place.parts:
                 facts = place.facts

@@ -57,10 +57,12 @@ class ReportLook:
     Attributes:
         style: its scale, colormap, order and theme are taken over.
         limits: the ends of the scale that all inputs share, by the name of the layer's value.
+        overlay: how strongly the chosen channel is laid over the input at the start, from 0 to 1.
     """
 
     style: Style = field(default_factory=Style)
     limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    overlay: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +84,10 @@ class LayerFinding:
 
 @dataclass(frozen=True, slots=True)
 class LayerWords:
-    """What a command says of a layer: notes above its maps, and what it found."""
+    """What a command says of a layer: notes above its maps, what it found, and names for its channels."""
 
     notes: tuple[str, ...] = ()
+    labels: tuple[str, ...] | None = None
     finding: LayerFinding | None = None
 
 

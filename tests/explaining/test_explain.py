@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -182,7 +184,7 @@ def test_a_folder_holds_a_sheet_a_picture_each_and_a_listing(
         ("occlusion", "class 0"),
     ]
     files = {path.name for path in (tmp_path / "why").iterdir()}
-    assert files == {"explain.json", "sheet.png", *(one["file"] for one in run["explanations"])}
+    assert files == {"explain.json", "sheet.png", "index.html", *(one["file"] for one in run["explanations"])}
     with np.load(tmp_path / "a.npz") as arrays:
         assert [list(arrays[one["array"]].shape) for one in run["explanations"]] == [
             one["shape"] for one in run["explanations"]
@@ -193,6 +195,29 @@ def test_a_folder_holds_a_sheet_a_picture_each_and_a_listing(
     with pytest.raises(OutputError, match="holds what onnxviz did not make"):
         onnxviz.explain(scoring_model, [str(tmp_path / "one.png")], tmp_path / "why", ExplainOptions(**PLAIN))
     assert (tmp_path / "why" / "mine.txt").read_text() == "mine"
+
+
+def test_each_input_has_a_page_of_its_explanations(scoring_model: Path, picture: np.ndarray, tmp_path: Path) -> None:
+    files = [tmp_path / "one.png", tmp_path / "two.png"]
+    Image.fromarray(picture).save(files[0])
+    Image.fromarray(picture[::-1]).save(files[1])
+    options = ExplainOptions(methods=("gradcam", "occlusion"), target="top2", raw=tmp_path / "a.npz", **PLAIN)
+    record = onnxviz.explain(scoring_model, [str(file) for file in files], tmp_path / "why", options)
+    arrays = np.load(tmp_path / "a.npz")
+    for run in record.document["runs"]:
+        text = (tmp_path / "why" / run["directory"] / run["page"]).read_text("utf-8")
+        index = json.loads(re.search('id="index">(.*?)</script>', text)[1])
+        assert index["look"]["overlay"] > 0
+        assert [one["name"] for one in index["runs"]] == [run["name"]]
+        methods = [layer["op"] for layer in index["layers"]]
+        assert methods == ["gradcam", "occlusion"]
+        for layer in index["layers"]:
+            said = [one for one in run["explanations"] if one["method"] == layer["op"]]
+            assert layer["labels"] == [one["target"] for one in said]
+            assert layer["notes"][-1] == said[0]["says"]
+            highest = np.frombuffer(base64.b64decode(layer["runs"][0]["stats"]["high"]), "<f4")
+            np.testing.assert_allclose(highest, [arrays[one["array"]].max() for one in said], rtol=1e-6)
+    arrays.close()
 
 
 def test_a_class_may_be_called_like_a_unit_or_a_place(scoring: onnxviz.Model, picture: np.ndarray) -> None:

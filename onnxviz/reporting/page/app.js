@@ -43,7 +43,7 @@ export class App {
       live: false,
       slice: 0,
       zoom: null,
-      overlay: 0,
+      overlay: index.look.overlay ?? 0,
     };
     /** @type {Scene | null} the layer that is drawn; at the start none is */
     this.scene = null;

@@ -105,6 +105,7 @@ export function showControls(scene, state, pictured) {
   byId("live").checked = state.live;
   for (const id of ["scale-box", "colours-box", "zoom-box"]) byId(id).hidden = vector;
   byId("overlay-box").hidden = vector || form === "band" || !pictured;
+  byId("overlay-opacity").value = String(Math.round(100 * state.overlay));
   const all = scene.layer.kept.every((_, place) => isLive(scene.layer, scene.statistics, place));
   byId("live-only-box").hidden = all && !state.live;
   byId("query-box").hidden = !scene.queries.length;

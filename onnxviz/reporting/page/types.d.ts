@@ -20,6 +20,7 @@ interface ReportIndex {
   attention: { scale: string; colormap: string; gamma: number };
 }
 interface Look {
+  overlay?: number;
   scale: string;
   colormap: string;
   order: string;
