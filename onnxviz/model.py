@@ -224,10 +224,11 @@ class Model:
             UnsupportedError: The method cannot be used on this model, or the input is not a picture.
             UsageError: There is no such method or keyword.
         """
+        from onnxviz.changed import changed
         from onnxviz.explaining.explain import explain_one
-        from onnxviz.explaining.explain_options import changed_options
+        from onnxviz.explaining.explain_options import ExplainOptions
 
-        return explain_one(self, source, method, target, changed_options(changes))
+        return explain_one(self, source, method, target, changed(ExplainOptions(), changes, "explain"))
 
     def maximise(self, target: str, **changes: Unpack[MaximiseChanges]) -> Maximised:
         """Return a picture made for a unit or class, which answers it strongly: `.image`, `.pixels`, `.value`.

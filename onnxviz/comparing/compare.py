@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Unpack
 
+from onnxviz.changed import changed
 from onnxviz.comparing.alignment import are_apart
 from onnxviz.comparing.closer_look import CloserLook, DifferingMaps
 from onnxviz.comparing.compare_options import CompareChanges, CompareOptions
@@ -56,7 +57,7 @@ def compare(
         InputError: No input can be used, or B takes something else.
         RunError: onnxruntime is missing or fails.
     """
-    options, observer = replace(options or CompareOptions(), **changes), observer or Observer()
+    options, observer = changed(options or CompareOptions(), changes, "compare"), observer or Observer()
     for run in (options.run_a, options.run_b):
         check_name(run.device)
     models = tuple(

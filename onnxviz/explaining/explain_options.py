@@ -11,7 +11,6 @@ from onnxviz.errors import UsageError
 from onnxviz.feed.feed_options import FeedOptions
 from onnxviz.graph.selection.choices import SelectionText
 from onnxviz.runtime.session import RunOptions
-from onnxviz.words import listed, near, quoted
 
 DEFAULT_METHODS = ("gradcam", "layercam", "smoothgrad", "occlusion")
 
@@ -82,19 +81,6 @@ class ExplainOptions:
         for name, share in {"noise": self.noise, "gap": self.gap}.items():
             if not 0 < share < 10:
                 raise UsageError(f"{name} is a share above 0, not {share:g}")
-
-
-def changed_options(changes: ExplainChanges) -> ExplainOptions:
-    """Return the options of a single explanation.
-
-    Raises:
-        UsageError: One of the keywords is not a field of `ExplainChanges`.
-    """
-    known = list(ExplainChanges.__annotations__)
-    for name in changes:
-        if name not in known:
-            raise UsageError(f"explain takes no {quoted(name)}{near(name, known)}: there are {listed(known)}")
-    return ExplainOptions(**changes)
 
 
 class ExplainChanges(TypedDict, total=False):

@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Unpack
 
+from onnxviz.changed import changed
 from onnxviz.errors import OutputError
 from onnxviz.extraction.extract_options import ExtractChanges, ExtractOptions
 from onnxviz.extraction.extracted import LISTING, Extracted
@@ -62,7 +63,7 @@ def extract(
             little room.
         RunError: onnxruntime is missing or fails.
     """
-    options, observer = replace(options or ExtractOptions(), **changes), observer or Observer()
+    options, observer = changed(options or ExtractOptions(), changes, "extract"), observer or Observer()
     opened, dataset = begin(model, data, options, observer)
     goal = goal_of(opened, data, directory, options, ("extract", "features"))
     plan = planned(opened, dataset, options, observer, SHARD)

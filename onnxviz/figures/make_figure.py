@@ -10,6 +10,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from onnxviz.activations import Activation
+from onnxviz.changed import changed
 from onnxviz.draw.arrange import Arranged, arrange_axes, beside_words
 from onnxviz.draw.figure.cells import MapPixels
 from onnxviz.draw.figure.common_scale import RowStyle
@@ -52,7 +53,7 @@ def figure(
         InputError: An input cannot be fed.
         RunError: onnxruntime is missing or fails.
     """
-    options, observer = replace(options or FigureOptions(), **changes), observer or Observer()
+    options, observer = changed(options or FigureOptions(), changes, "figure"), observer or Observer()
     options.check()
     check_name(options.run.device)
     if not isinstance(model, Model):

@@ -14,6 +14,7 @@ from typing import Unpack
 import numpy as np
 
 from onnxviz import bundled
+from onnxviz.changed import changed
 from onnxviz.classes.classes import read_labels
 from onnxviz.errors import ExecutionError, UnsupportedError, UsageError
 from onnxviz.inference.model_gradient import ModelGradient
@@ -66,7 +67,7 @@ def maximise(
         UnsupportedError: A unit does not react, an operator has no gradient, or the model takes no pictures.
         RunError: onnxruntime is missing or fails.
     """
-    options, observer = replace(options or MaximiseOptions(), **changes), observer or Observer()
+    options, observer = changed(options or MaximiseOptions(), changes, "maximise"), observer or Observer()
     check_name(options.run.device)
     opened = model if isinstance(model, Model) else open(model, stage=observer.stage, converted=observer.converted)
     objectives = _objectives(opened, units, classes, options)

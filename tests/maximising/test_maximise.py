@@ -182,6 +182,8 @@ def test_what_cannot_be_made_is_said(tmp_path: Path, bundled_model: Path) -> Non
         onnxviz.maximise(model, "conv#0@50,1", **few)
     with pytest.raises(UsageError, match=r"a unit is LAYER#C, LAYER#C@Y,X or a direction LAYER#3\+17-4"):
         onnxviz.maximise(model, "conv", **few)
+    with pytest.raises(UsageError, match="maximise takes no 'step'; near: `steps`"):
+        onnxviz.maximise(model, "conv#0", step=3)
     with pytest.raises(UsageError, match="name a unit"):
         onnxviz.maximise(model, **few)
     with pytest.raises(NoMatchError, match="no output of the model holds class scores"):
