@@ -27,12 +27,15 @@ export function showUnit(index, facts, mined, unit, pictures) {
   showBars(facts, mined, unit);
   showNumbers(mined, unit);
   const rows = mined.classes[unit];
-  const most = Math.max(...rows.map(([, mean]) => Math.abs(mean)), 1e-30);
+  const means = rows.map(([, mean]) => mean);
+  // Bars begin at 0, or where means are below it at the least of them: the highest class has the longest.
+  const least = Math.min(0, ...means);
+  const reach = Math.max(...means, 0) - least || 1;
   byId("classes-box").hidden = !rows.length;
   byId("classes").replaceChildren(
     ...rows.flatMap(([kind, mean]) => {
       const bar = make("span", kind === mined.strongest_class[unit] ? { class: "strong" } : {});
-      bar.style.width = `${(100 * Math.abs(mean)) / most}%`;
+      bar.style.width = `${(100 * (mean - least)) / reach}%`;
       const name = make("dt", {}, make("bdi", {}, shorten(index.classes[kind], 60)));
       return [name, make("dd", {}, bar), make("dd", {}, formatNumber(mean))];
     }),
