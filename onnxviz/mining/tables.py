@@ -17,6 +17,7 @@ from onnxviz.mining.survey import Survey
 from onnxviz.model import Model
 from onnxviz.strict_json import number
 from onnxviz.sweeping.dataset import Dataset
+from onnxviz.sweeping.npz_file import write_npz
 from onnxviz.sweeping.pictures_table import PICTURES, Pictures, write_pictures
 from onnxviz.sweeping.shard_job import ShardResult
 from onnxviz.version import __version__
@@ -83,8 +84,7 @@ def _facts(layer: ReducedLayer) -> dict[str, Any]:
 
 def write_tables(mined: Mined, folder: Path, failed: Mapping[int, str]) -> None:
     """Write the numbers of all units, and the list of pictures."""
-    arrays: dict[str, Any] = dict(mined.state.as_arrays())
-    np.savez(folder / UNITS, **arrays)
+    write_npz(folder / UNITS, mined.state.as_arrays())
     with (folder / UNITS_TABLE).open("w", encoding="utf-8", newline="") as file:
         _write_units(mined, csv.writer(file))
     write_pictures(folder, mined.pictures, mined.classes, failed)

@@ -16,10 +16,11 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from onnxviz.sweeping.npz_file import write_npz
 from onnxviz.sweeping.shard_job import ShardJob, ShardResult
 
 _FAILED = "failed.json"
@@ -98,9 +99,7 @@ class ShardStore:
     def _write(self, knot: Knot, result: ShardResult) -> None:
         part = self._folder / f"{knot.file}.part"
         failed = np.frombuffer(json.dumps(result.failed).encode(), np.uint8)
-        members: dict[str, Any] = {**result.arrays, _FAILED: failed}
-        with part.open("wb") as file:
-            np.savez(file, **members)
+        write_npz(part, {**result.arrays, _FAILED: failed})
         os.replace(part, self._folder / knot.file)  # noqa: PTH105 - Windows' rename replaces nothing
         self._waiting.add(knot)
 
