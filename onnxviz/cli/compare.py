@@ -240,7 +240,9 @@ def _say(found: Comparison, output: Path | None) -> None:
             say(f"only in {side}: {len(only)} layer{'s' * (len(only) > 1)}: {listed(only)}")
     more = len(found.layers) - len(left) - ROWS
     if more > 0:
-        say(f"{more} more layers differ less: --json, or -o DIR, lists all")
+        where = "compare.json" if output is not None else "--json, or -o DIR,"
+        differ = "differ less" if any(layer.differs for layer in found.layers.values()) else "are equal too"
+        say(f"{more} more layers {differ}: {where} lists all")
     say(f"A ran on {found.levels[0]}, B on {found.levels[1]}")
     if output is not None:
         say(f"the sheet, the page and compare.json are in {output}")

@@ -196,6 +196,6 @@ def duration_text(seconds: float | None) -> str:
     if seconds is None:
         return "unknown: none of the first pictures can be used"
     if seconds < 90:
-        return f"about {seconds:.0f} s"
+        return f"about {seconds:.0f} s" if seconds >= 1 else "under a second"
     minutes = round(seconds / 60)
     return f"about {minutes} min" if minutes < 90 else f"about {minutes // 60} h {minutes % 60} min"

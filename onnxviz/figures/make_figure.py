@@ -27,6 +27,10 @@ from onnxviz.model import Model, choices_of
 from onnxviz.opening import open
 from onnxviz.results.observer import Observer
 from onnxviz.runtime.devices import check_name
+from onnxviz.words import listed
+
+_NAMED = 16
+"""How many channels of a row a note names."""
 
 
 def figure(
@@ -150,9 +154,11 @@ def _notes(arranged: Arranged) -> tuple[str, ...]:
 
 
 def _count_notes(rows: Sequence[FigureRow]) -> tuple[str, ...]:
-    """Return how many channels of each row are drawn, where that is not all."""
+    """Return which channels of each row are drawn, where that is not all."""
     return tuple(
-        f"{row.head}: {len(row.channels)} of {row.count} channels" for row in rows if len(row.channels) < row.count
+        f"{row.head}: {len(row.channels)} of {row.count} channels: {listed(map(str, row.channels), _NAMED)}"
+        for row in rows
+        if len(row.channels) < row.count
     )
 
 
@@ -163,7 +169,7 @@ def _laid_out(rows: Sequence[FigureRow], sources: tuple[str, ...], options: Figu
     if options.column_labels is not None:
         wanted = len(rows[0].cells)
         if len(options.column_labels) != wanted:
-            raise UsageError(f"{len(options.column_labels)} labels are given for {_columns(wanted)}")
+            raise UsageError(f"{_labels(len(options.column_labels))} given for {_columns(wanted)}")
         sources = tuple(options.column_labels)
     alone = len(rows) == 1 and options.row_labels is None and not sources
     title = options.title if options.title is not None else rows[0].head if alone else ""
@@ -179,8 +185,13 @@ def _with_heads(rows: Sequence[FigureRow], options: FigureOptions) -> list[Figur
     if len(labels) == len(layers) < len(rows):
         labels = [rows[0].head, *labels]
     if len(labels) != len(rows):
-        raise UsageError(f"{len(labels)} labels are given for {len(layers)} row{'s' * (len(layers) != 1)} of layers")
+        wanted = f"{len(layers)} row{'s' * (len(layers) != 1)} of layers"
+        raise UsageError(f"{_labels(len(labels))} given for {wanted}")
     return [replace(row, head=label) for row, label in zip(rows, labels, strict=True)]
+
+
+def _labels(count: int) -> str:
+    return "1 label is" if count == 1 else f"{count} labels are"
 
 
 def _columns(count: int) -> str:

@@ -34,7 +34,7 @@ def draw_made(
         lines = [f"noise: up to {number_text(each.noise.greatest)}", f"{len(each.course)} steps, seed {each.seed}"]
         rows.append(CaptionedRow(each.name, lines, pictures if any(strongest) else pictures[:-1]))
     maps = ["its map of that"] if has_maps else []
-    columns = ["made for it", *maps, "a photograph it answers most", *maps, "strongest patches"]
+    columns = ["made for it", *maps, "the photograph it answers most", *maps, "strongest patches"]
     return draw_captioned_rows(title, MADE_NOT_FOUND, columns[: len(rows[0].pictures)], rows, theme)
 
 

@@ -30,7 +30,7 @@ def serve(
     options = options or ServeOptions()
     if options.host in ("", "0.0.0.0", "::"):
         raise UsageError(
-            f"--host takes the one address by which others reach this machine, such as {_own_address()}, "
+            f"--host takes the one address by which others reach this machine, here {_own_address()}, "
             f"not {options.host or 'an empty text'}"
         )
     try:

@@ -43,7 +43,7 @@ def test_the_same_scale_of_all_inputs(doubling_model: Path) -> None:
     (bar,) = figure.bars
     assert (bar.low, bar.high) == (0.0, 16.0)
     assert [panel.channels for panel in figure.panels] == [(0,), (0,)]
-    assert figure.notes == ("r: 1 of 2 channels",)
+    assert figure.notes == ("r: 1 of 2 channels: 0",)
 
 
 def test_one_layer_of_one_input_is_called_by_its_title(doubling_model: Path) -> None:
@@ -68,7 +68,7 @@ def test_labels_of_one_s_own(doubling_model: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"row_labels": ["one"]}, "1 labels are given for 2 rows of layers"),
+        ({"row_labels": ["one"]}, "1 label is given for 2 rows of layers"),
         ({"column_labels": ["one", "two", "three"]}, "3 labels are given for 2 columns"),
         ({"channels": "7"}, "no channel 7: the layer has 2, 0 to 1"),
         ({"layers": None}, "a figure shows what is selected: --layers"),
@@ -100,7 +100,7 @@ def test_pictures_stand_in_a_first_row_where_there_are_several(bundled_model: Pa
     assert words(figure)[:2] == ["cat", "coffee"]
     # 16 of 32 channels, as maps of several inputs would be small else; and in their order.
     assert figure.panels[2].channels == tuple(range(16))
-    assert figure.notes == ("stem/conv: 16 of 32 channels",)
+    assert figure.notes == (f"stem/conv: 16 of 32 channels: {', '.join(map(str, range(16)))}",)
     without = onnxviz.figure(model, [cat, coffee], layers="conv[0]", pictures=False, row_labels=["first"])
     assert [panel.layer for panel in without.panels] == ["first", "first"]
     labelled = onnxviz.figure(model, [cat, coffee], layers="conv[0]", row_labels=["first"])
