@@ -164,8 +164,8 @@ def _count_notes(rows: Sequence[FigureRow]) -> tuple[str, ...]:
 
 def _laid_out(rows: Sequence[FigureRow], sources: tuple[str, ...], options: FigureOptions) -> Figure:
     """Return rows as a figure, with the heads that the options give."""
-    notes = _count_notes(rows)
-    rows = _with_heads(rows, options)
+    labelled = _with_heads(rows, options)
+    notes, rows = (*_label_notes(rows, labelled), *_count_notes(rows)), labelled
     if options.column_labels is not None:
         wanted = len(rows[0].cells)
         if len(options.column_labels) != wanted:
@@ -188,6 +188,14 @@ def _with_heads(rows: Sequence[FigureRow], options: FigureOptions) -> list[Figur
         wanted = f"{len(layers)} row{'s' * (len(layers) != 1)} of layers"
         raise UsageError(f"{_labels(len(labels))} given for {wanted}")
     return [replace(row, head=label) for row, label in zip(rows, labels, strict=True)]
+
+
+def _label_notes(rows: Sequence[FigureRow], labelled: Sequence[FigureRow]) -> tuple[str, ...]:
+    """Return which layer each label of several stands for: rows are in the order in which the model computes them."""
+    pairs = [(new.head, old.head) for old, new in zip(rows, labelled, strict=True) if old.count]
+    if len(pairs) < 2 or all(label == layer for label, layer in pairs):
+        return ()
+    return (f"rows, as the model computes them: {', '.join(f'{label} is {layer}' for label, layer in pairs)}",)
 
 
 def _labels(count: int) -> str:

@@ -207,3 +207,12 @@ def test_a_figure_draws_the_attention_of_the_query_that_is_named(query: str, row
     order = np.argsort(wanted, axis=None)
     assert (np.diff(drawn.reshape(-1)[order]) >= 0).all()
     assert note in figure.notes[0]
+
+
+def test_which_label_stands_for_which_layer_is_said(bundled_model: Path) -> None:
+    """Rows are in graph order, labels as they were typed."""
+    layers = ["stage2/block1/expand", "conv[0]"]
+    made = onnxviz.figure(
+        bundled_model, onnxviz.bundled.picture("cat"), layers=layers, row_labels=["one", "two"], channels=[0]
+    )
+    assert made.notes[0] == "rows, as the model computes them: one is stem/conv, two is stage2/block1/expand"

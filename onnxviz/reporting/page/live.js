@@ -151,6 +151,10 @@ export class Live {
 
   /** Show what the camera sees, picture after picture. */
   async startCamera() {
+    if (!navigator.mediaDevices) {
+      this.app.tell("The camera needs an encrypted connection, or a page of this machine: choose a picture instead.");
+      return;
+    }
     try {
       this.camera = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480 }, audio: false });
     } catch (error) {
