@@ -613,7 +613,9 @@ def interrupted_at(pattern: str, folder: Path, *words: object) -> str:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
+    # Where the signal comes while Python runs a text, as for a dataclass of a module that is only now imported, Python
+    # itself ends by the signal in the end; a shell says 130 of both.
+    assert process.returncode in (130, -signal.SIGINT)
     return said
 
 
