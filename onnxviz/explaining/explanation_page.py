@@ -16,12 +16,9 @@ from onnxviz.explaining.explanation import Explanation
 from onnxviz.feed.feed import Feed
 from onnxviz.layout import Array
 from onnxviz.reporting.collect import Collector
-from onnxviz.reporting.contents import LayerWords, ReportLook, ReportModel, ReportRun
+from onnxviz.reporting.contents import LayerWords, ReportModel, ReportRun
 from onnxviz.reporting.html_file import write_report
 from onnxviz.reporting.report import SIZE
-
-OVERLAY = 0.6
-"""How strongly the first explanation lies over the input."""
 
 _LEAD = (
     "Each row is a method that says where in the picture an answer comes from; its maps are what is explained.",
@@ -31,24 +28,28 @@ _LEAD = (
 
 
 def write_page(path: Path, model: str, feed: Feed, found: Sequence[Explanation]) -> None:
-    """Write the page of one input; explanations of one method and layer stand together.
+    """Write the page of one input.
 
     Raises:
         OSError: It cannot be written.
     """
-    groups: dict[tuple[str, str, tuple[int, ...]], list[Explanation]] = {}
-    for one in found:
-        groups.setdefault((one.method, one.layer, one.array.shape[:2]), []).append(one)
     with Collector(path.parent) as collected, path.open("xb") as file:
-        collected.look = ReportLook(overlay=OVERLAY)
-        for (method, layer, _), group in groups.items():
-            name = f"{method}/{layer}" if layer else method
-            maps = np.stack([_flat(one.array) for one in group])[None]
-            words = LayerWords((group[0].says,), tuple(one.target.name for one in group))
-            collected.add_to(0, Activation(name, name, "value", maps, "NCHW", method), None, words)
+        add_explanations(collected, found)
         fed = {each.name: each.source for each in feed.fed}
         collected.end_run(ReportRun(feed.stem, fed, feed.fed))
         write_report(file, ReportModel(f"Why? {model}", lead=_LEAD), collected, SIZE)
+
+
+def add_explanations(collected: Collector, found: Sequence[Explanation]) -> None:
+    """Add explanations of the current run's input to a report; those of one method and layer are one of its layers."""
+    groups: dict[tuple[str, str, tuple[int, ...]], list[Explanation]] = {}
+    for one in found:
+        groups.setdefault((one.method, one.layer, one.array.shape[:2]), []).append(one)
+    for (method, layer, _), group in groups.items():
+        name = f"{method}/{layer}" if layer else method
+        maps = np.stack([_flat(one.array) for one in group])[None]
+        words = LayerWords((group[0].says,), tuple(one.target.name for one in group), explains=True)
+        collected.add_to(len(collected.runs), Activation(name, name, "value", maps, "NCHW", method), None, words)
 
 
 def _flat(array: Array) -> Array:

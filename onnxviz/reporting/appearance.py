@@ -95,7 +95,6 @@ def _look(look: ReportLook) -> dict[str, Any]:
         # Dark is what nobody asked for: the page then follows the system.
         "theme": "light" if style.theme == "light" else None,
         "fixed": [low, high] if mode == "fixed" else None,
-        **({"overlay": look.overlay} if look.overlay else {}),
     }
 
 

@@ -95,7 +95,8 @@ class Collector(AbstractContextManager["Collector"]):
         if place is not None and part is not None:
             if not place.parts:
                 facts = place.facts
-                place.facts = replace(facts, notes=(*facts.notes, *words.notes), finding=words.finding)
+                notes = (*facts.notes, *words.notes)
+                place.facts = replace(facts, notes=notes, finding=words.finding, explains=words.explains)
             place.parts[run] = part
 
     def _stored(

@@ -57,12 +57,10 @@ class ReportLook:
     Attributes:
         style: its scale, colormap, order and theme are taken over.
         limits: the ends of the scale that all inputs share, by the name of the layer's value.
-        overlay: how strongly the chosen channel is laid over the input at the start, from 0 to 1.
     """
 
     style: Style = field(default_factory=Style)
     limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    overlay: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +82,15 @@ class LayerFinding:
 
 @dataclass(frozen=True, slots=True)
 class LayerWords:
-    """What a command says of a layer: notes above its maps, what it found, and names for its channels."""
+    """What a command says of a layer: notes above its maps, what it found, and names for its channels.
+
+    `explains` says that its channels are heat maps of the input, which are laid over it.
+    """
 
     notes: tuple[str, ...] = ()
     labels: tuple[str, ...] | None = None
     finding: LayerFinding | None = None
+    explains: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,7 @@ class LayerFacts:
         tokens: where its tokens lie in the picture, or None; of an attention its queries, with their keys.
         groups: how many groups of as many channels there are, one behind the other, such as directions.
         finding: what a command found of it, or None.
+        explains: whether its channels are heat maps of the input.
     """
 
     name: str
@@ -124,6 +127,7 @@ class LayerFacts:
     tokens: TokenGrid | None = None
     groups: int = 1
     finding: LayerFinding | None = None
+    explains: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,8 @@ def layer_document(part: LayerPart) -> dict[str, Any]:
         document["groups"] = facts.groups
     if part.pooled is not None:
         document["pooled"] = part.pooled.as_json()
+    if facts.explains:
+        document["explains"] = True
     if facts.finding is not None:
         document["finding"] = facts.finding.as_json()
     if first.steps is not None:

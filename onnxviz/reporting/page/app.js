@@ -9,7 +9,7 @@ import { introduce, showControls, showHead } from "./head.js";
 import { showLegend, showZoom } from "./legend.js";
 import { leaveAddress, writeAddress } from "./link.js";
 import { LayerNames } from "./names.js";
-import { showField, showOverlay, showPicture } from "./picture.js";
+import { overlayOf, showField, showOverlay, showPicture } from "./picture.js";
 import { Pins } from "./pins.js";
 import { showReadout } from "./readout.js";
 import { layerIn, makeScene, runWith } from "./scene.js";
@@ -20,6 +20,9 @@ import { Start } from "./start.js";
 import { currentTheme } from "./theme.js";
 import { Tour } from "./tour.js";
 import { checkPins, checkPlace, fits, lacking, sentence } from "./visit.js";
+
+// How strongly a heat map lies over the input at first.
+const HEAT = 0.6;
 
 /** The page. */
 export class App {
@@ -43,7 +46,8 @@ export class App {
       live: false,
       slice: 0,
       zoom: null,
-      overlay: index.look.overlay ?? 0,
+      overlay: 0,
+      heat: HEAT,
     };
     /** @type {Scene | null} the layer that is drawn; at the start none is */
     this.scene = null;
@@ -226,7 +230,7 @@ export class App {
     const { scene, state } = this;
     if (!scene) return;
     if (state.place !== null) showChannel(scene, state.place);
-    byId("overlay-words").textContent = showOverlay(scene, this.picture, state.place, state.overlay);
+    byId("overlay-words").textContent = showOverlay(scene, this.picture, state.place, state[overlayOf(scene.layer)]);
     this.pins.mark();
     this.spotted();
     this.across.show();

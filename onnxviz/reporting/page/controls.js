@@ -4,6 +4,7 @@ import { showLayers } from "./app.js";
 import { byId } from "./dom.js";
 import { layerFacts } from "./head.js";
 import { copyText, usefulLink } from "./link.js";
+import { overlayOf } from "./picture.js";
 import { captioned, fileName, saveBlob, saveCanvas } from "./save.js";
 import { sliceName, sliceWords } from "./steps.js";
 import { svgOf } from "./svg.js";
@@ -32,7 +33,8 @@ export function listenControls(app) {
     app.change({ slice, position }, false);
   });
   on("overlay-opacity", "input", (control) => {
-    app.state.overlay = Number(control.value) / 100;
+    if (!app.scene) return;
+    app.state[overlayOf(app.scene.layer)] = Number(control.value) / 100;
     app.follow();
   });
   byId("zoom-out").addEventListener("click", () => zoomBy(app, -1));

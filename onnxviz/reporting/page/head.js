@@ -5,6 +5,7 @@ import { choicesOf } from "./choices.js";
 import { byId, fillSelect, make } from "./dom.js";
 import { notFinite, saturation } from "./health.js";
 import { formatNumber, formatShape } from "./numbers.js";
+import { overlayOf } from "./picture.js";
 import { countLive, isLive } from "./scene.js";
 import { capital, sliceName, sliceWords } from "./steps.js";
 import { splitName } from "./tree.js";
@@ -105,7 +106,7 @@ export function showControls(scene, state, pictured) {
   byId("live").checked = state.live;
   for (const id of ["scale-box", "colours-box", "zoom-box"]) byId(id).hidden = vector;
   byId("overlay-box").hidden = vector || form === "band" || !pictured;
-  byId("overlay-opacity").value = String(Math.round(100 * state.overlay));
+  byId("overlay-opacity").value = String(Math.round(100 * state[overlayOf(scene.layer)]));
   const all = scene.layer.kept.every((_, place) => isLive(scene.layer, scene.statistics, place));
   byId("live-only-box").hidden = all && !state.live;
   byId("query-box").hidden = !scene.queries.length;

@@ -65,6 +65,15 @@ export function placeWindow(element, picture, window) {
 }
 
 /**
+ * Return which of the two strengths of the overlay is a layer's: heat maps have their own.
+ * @param {Layer} layer
+ * @returns {"heat" | "overlay"}
+ */
+export function overlayOf(layer) {
+  return layer.explains ? "heat" : "overlay";
+}
+
+/**
  * Lay a channel over the picture, each position over the middle of its field.
  * @param {Scene} scene
  * @param {Picture | null} picture

@@ -20,7 +20,6 @@ interface ReportIndex {
   attention: { scale: string; colormap: string; gamma: number };
 }
 interface Look {
-  overlay?: number;
   scale: string;
   colormap: string;
   order: string;
@@ -143,6 +142,7 @@ interface LayerRun {
 interface Layer {
   name: string;
   finding?: Finding;
+  explains?: boolean;
   pooled?: LayerHealth;
   kind: string | null;
   op: string | null;
@@ -213,6 +213,7 @@ interface State {
   slice: number;
   zoom: number | null;
   overlay: number;
+  heat: number;
 }
 interface Place {
   layer: string;
