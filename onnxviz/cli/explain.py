@@ -11,13 +11,8 @@ import typer
 
 from onnxviz.cli import groups, parameters
 from onnxviz.cli.completion import complete_selection
-from onnxviz.cli.parameters import option
+from onnxviz.cli.parameters import METHOD_NAMES, option
 from onnxviz.cli.terminal import say, say_failures, speak_utf8
-
-METHOD_NAMES = (
-    "gradcam gradcam++ xgradcam hirescam layercam eigencam gradient gradient-input smoothgrad integrated guided "
-    "deconvnet rollout occlusion rise"
-)
 
 
 def explain(
@@ -68,7 +63,7 @@ def explain(
     from onnxviz.explaining.explain_options import ExplainOptions
 
     options = ExplainOptions(
-        methods=[name.strip() for name in method.split(",") if name.strip()],
+        methods=parameters.names(method),
         target=target,
         unit=unit,
         at=at,

@@ -23,6 +23,22 @@ def model_path(text: str) -> Path:
     return Path(text)
 
 
+METHOD_NAMES = (
+    "gradcam gradcam++ xgradcam hirescam layercam eigencam gradient gradient-input smoothgrad integrated guided "
+    "deconvnet rollout occlusion rise"
+)
+"""The methods of `explain` and of `view --explain`."""
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Return names with commas between them.
+
+    >>> names("gradcam, rise,")
+    ('gradcam', 'rise')
+    """
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
 def option(names: str, text: str, metavar: str | None = None, values: str = "", **more: Any) -> Any:
     """Return an option; `values` are those that a shell completes. Typer's own type for it is not public."""
     if values:

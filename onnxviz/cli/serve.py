@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from onnxviz.cli import groups, parameters
-from onnxviz.cli.parameters import option
+from onnxviz.cli.parameters import METHOD_NAMES, option
 from onnxviz.cli.terminal import say
 
 
@@ -17,6 +17,9 @@ def serve(
     host: Annotated[
         str, option("--host", "The address to listen at; another than this machine's own is open to others.", "ADDRESS")
     ] = "127.0.0.1",
+    method: Annotated[
+        str, option("--method", "Methods that explain the answers, or none.", "LIST", METHOD_NAMES)
+    ] = "gradcam",
     picture: Annotated[str | None, option("--picture", "What the page begins with; else a cat.", "FILE")] = None,
     labels: parameters.Labels = None,
     theme: parameters.ThemeName = "dark",
@@ -42,6 +45,7 @@ def serve(
         run=run,
         style=Style(theme=theme),
         labels=labels,
+        explain=() if method == "none" else parameters.names(method),
         picture=picture,
         host=host,
         port=port,
@@ -59,6 +63,6 @@ def serve(
             webbrowser.open(address)
 
     try:
-        run_server(open_model(model, quiet=quiet), options, ready)
+        run_server(open_model(model, quiet=quiet), options, ready, noted=say)
     except KeyboardInterrupt:  # the way to end it
         say("ended")

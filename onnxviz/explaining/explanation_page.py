@@ -46,10 +46,15 @@ def add_explanations(collected: Collector, found: Sequence[Explanation]) -> None
     for one in found:
         groups.setdefault((one.method, one.layer, one.array.shape[:2]), []).append(one)
     for (method, layer, _), group in groups.items():
-        name = f"{method}/{layer}" if layer else method
-        maps = np.stack([_flat(one.array) for one in group])[None]
-        words = LayerWords((group[0].says,), tuple(one.target.name for one in group), explains=True)
-        collected.add_to(len(collected.runs), Activation(name, name, "value", maps, "NCHW", method), None, words)
+        add_explanation(collected, f"{method}/{layer}" if layer else method, group)
+
+
+def add_explanation(collected: Collector, name: str, group: Sequence[Explanation]) -> None:
+    """Add explanations of the current run's input, by one method and of one size, as one layer of a report."""
+    maps = np.stack([_flat(one.array) for one in group])[None]
+    words = LayerWords((group[0].says,), tuple(one.target.name for one in group), explains=True)
+    heat = Activation(name, name, "value", maps, "NCHW", group[0].method)
+    collected.add_to(len(collected.runs), heat, None, words)
 
 
 def _flat(array: Array) -> Array:

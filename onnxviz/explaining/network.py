@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
@@ -46,14 +47,24 @@ class Network:
             feed: the inputs of one run.
             run: the device and how it runs; its `threads` are variants at a time, 0 means one a core.
         """
-        self.model, self.feed = model, _first_items(model, feed)
-        self.input = feed.main.name
-        self.array: Array = feed.arrays[self.input][:1]
+        self.model = model
+        self._take(feed)
         options = run or RunOptions()
         self._options = replace(options, many=True, threads=1)
         self._side_by_side = options.threads or os.cpu_count() or 1
         self._opened: dict[tuple[str, ...], tuple[Executor, Piece]] = {}
         self._gradients: dict[tuple[str, ...], ModelGradient] = {}
+
+    def on(self, feed: Feed) -> Network:
+        """Return the same on another feed; what was opened is shared."""
+        other = copy(self)
+        other._take(feed)
+        return other
+
+    def _take(self, feed: Feed) -> None:
+        self.feed = _first_items(self.model, feed)
+        self.input = feed.main.name
+        self.array: Array = feed.arrays[self.input][:1]
 
     def values(self, names: Sequence[str]) -> list[Array]:
         """Return values of the graph for the input, (1, ...) each.

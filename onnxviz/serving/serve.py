@@ -17,10 +17,12 @@ def serve(
     model: Model | str | os.PathLike[str],
     options: ServeOptions | None = None,
     ready: Callable[[str], None] = lambda address: None,
+    noted: Callable[[str], None] = lambda text: None,
 ) -> None:
     """Serve a page on which pictures are dropped, pasted or taken, until it is interrupted.
 
-    `ready` is called with the page's address, which holds a token: who has it may ask, nobody else.
+    `ready` is called with the page's address, which holds a token: who has it may ask, nobody else; `noted` with what
+    is to be said of the layers and the answers.
 
     Raises:
         RunError: The extra `serve` is not installed, or the address cannot be listened at.
@@ -45,9 +47,10 @@ def serve(
         port = listener.getsockname()[1]
         names = {options.host, *(("localhost",) if options.host == LOOPBACK else ())}
         gate = Gate(frozenset(f"{name}:{port}" for name in names))
-        config = uvicorn.Config(
-            application(live, gate), log_level="warning", access_log=False, server_header=False, limit_concurrency=256
-        )
+        page = application(live, gate)
+        config = uvicorn.Config(page, log_level="warning", access_log=False, server_header=False, limit_concurrency=256)
+        if live.remark:
+            noted(live.remark)
         ready(f"http://{options.host}:{port}/?token={gate.token}")
         uvicorn.Server(config).run(sockets=[listener])
 

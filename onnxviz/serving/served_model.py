@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 from onnxviz import bundled
-from onnxviz.activations import Activation
 from onnxviz.classes.classes import find_classes
 from onnxviz.classes.scores import ScoredStream, Scores
 from onnxviz.errors import UnsupportedError
@@ -21,6 +20,7 @@ from onnxviz.model import Model, choices_of
 from onnxviz.reporting.collect import Collector
 from onnxviz.reporting.contents import ReportLook, ReportModel, ReportRun
 from onnxviz.reporting.html_file import live_update, write_report
+from onnxviz.serving.live_explanations import LiveExplanations
 from onnxviz.serving.serve_options import ServeOptions
 
 MOST_PIXELS = 40_000_000
@@ -36,7 +36,7 @@ class ServedModel:
     """
 
     def __init__(self, model: Model, options: ServeOptions) -> None:
-        """Open the model and choose its layers.
+        """Open the model and choose its layers; `remark` is what is to be said of them, and of answers, often empty.
 
         Raises:
             UnsupportedError: No input of the model takes pictures.
@@ -54,6 +54,7 @@ class ServedModel:
         self._layers = {choice.value: choice.layer for choice in self._choices}
         self._about = partial(ReportModel, model.file.origin.name, level=options.run.level)
         self._executor = executor
+        self._explained = LiveExplanations(model, options)
         self._places: dict[tuple[str, str], int] = {}
 
     def page(self, token: str) -> bytes:
@@ -61,7 +62,9 @@ class ServedModel:
         feed = self._feed(self._options.picture or str(bundled.picture("cat")))
         with Collector(Path(tempfile.gettempdir())) as collected:
             collected.look = ReportLook(self._options.style)
-            self._collect(collected, feed, None)
+            scores = self._collect(collected, feed, None)
+            self.remark = " ".join(filter(None, (self.remark, self._explained.begin(collected, feed))))
+            collected.end_run(ReportRun(feed.stem, {}, feed.fed, scores.top))
             self._places = {
                 (part.facts.name, part.facts.output): place for place, part in enumerate(collected.layers())
             }
@@ -77,25 +80,26 @@ class ServedModel:
             InputError: It is not a picture, is broken, or has more than MOST_PIXELS pixels.
         """
         feed = self._feed(open_picture(picture, "this picture", MOST_PIXELS))
+        layers = {layer for layer, place in self._places.items() if place in wanted}
         with Collector(Path(tempfile.gettempdir())) as collected:
-            self._collect(collected, feed, wanted)
+            scores = self._collect(collected, feed, layers)
+            self._explained.add(collected, feed, {name for name, _ in layers})
+            collected.end_run(ReportRun(feed.stem, {}, feed.fed, scores.top))
             return live_update(collected, self._places)
 
     def _feed(self, source: object) -> Feed:
         return self._model.inference.feed(source, self._options.feed, [choice.value for choice in self._choices])
 
-    def _collect(self, collected: Collector, feed: Feed, wanted: Collection[int] | None) -> None:
-        """Run a feed, and give the wanted layers, None for all, to a collector, then the run."""
+    def _collect(self, collected: Collector, feed: Feed, wanted: Collection[tuple[str, str]] | None) -> Scores:
+        """Run a feed and give the wanted layers, by name and value, None for all, to a collector."""
         scores = Scores(self._classes)
         for activation in self._stream(feed):
             scores.add(activation)
-            if activation.value in self._layers and self._is_wanted(activation, wanted):
+            place = activation.name, activation.value
+            if activation.value in self._layers and (wanted is None or place in wanted):
                 layer, labels = self._layers[activation.value], self._classes.labels_of(activation.value)
                 collected.add(activation, layer, labels=labels)
-        collected.end_run(ReportRun(feed.stem, {}, feed.fed, scores.top))
-
-    def _is_wanted(self, activation: Activation, wanted: Collection[int] | None) -> bool:
-        return wanted is None or self._places.get((activation.name, activation.value)) in wanted
+        return scores
 
 
 def _leave_out(choice: Choice, reason: str) -> None:

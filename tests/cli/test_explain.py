@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from onnxviz.cli.explain import METHOD_NAMES
+from onnxviz.cli.parameters import METHOD_NAMES
 from onnxviz.explaining.methods import METHODS
 from tests.explaining.conftest import scoring_model
 

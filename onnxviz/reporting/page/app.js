@@ -269,7 +269,7 @@ export class App {
    * @returns {number[]}
    */
   shownLayers() {
-    if (this.start.shown) return this.start.stages.map((stage) => stage.shows);
+    if (this.start.shown) return this.start.layers;
     return [...new Set([this.state.layer, ...this.pins.kept.map((pin) => pin.layer)])];
   }
 

@@ -87,12 +87,8 @@ export function showOverlay(scene, picture, place, opacity) {
   canvas.hidden = !shown;
   byId("picture").classList.toggle("overlaid", Boolean(shown));
   if (!shown) return "";
-  const { height, width, layer } = scene;
-  const target = makeTarget(width, height);
-  paintMap(target, { x: 0, y: 0 }, tileOf(scene, place, { zoomX: 1, zoomY: 1 }));
-  canvas.width = width;
-  canvas.height = height;
-  pencil(canvas).putImageData(target.image, 0, 0);
+  paintValues(canvas, scene, place);
+  const { layer } = scene;
   const lies = placeOnPicture(layer, picture);
   canvas.style.left = `${(100 * lies.left) / picture.width}%`;
   canvas.style.top = `${(100 * lies.top) / picture.height}%`;
@@ -102,4 +98,31 @@ export function showOverlay(scene, picture, place, opacity) {
   return lies.exact
     ? "each position over the middle of what it sees"
     : "stretched over the picture: where positions lie is not exact";
+}
+
+/**
+ * Return the input under a heat map, as strongly as a layer's begins.
+ * @param {Scene} scene
+ * @param {number} place
+ * @param {Picture} picture
+ */
+export function heatOver(scene, place, picture) {
+  const canvas = /** @type {HTMLCanvasElement} */ (make("canvas"));
+  paintValues(canvas, scene, place);
+  return make("span", { class: "heat" }, make("img", { src: picture.uri, alt: "" }), canvas);
+}
+
+/**
+ * Paint a channel with a pixel for each value; the browser makes it larger, smoothly.
+ * @param {HTMLCanvasElement} canvas
+ * @param {Scene} scene
+ * @param {number} place
+ */
+function paintValues(canvas, scene, place) {
+  const { height, width } = scene;
+  const target = makeTarget(width, height);
+  paintMap(target, { x: 0, y: 0 }, tileOf(scene, place, { zoomX: 1, zoomY: 1 }));
+  canvas.width = width;
+  canvas.height = height;
+  pencil(canvas).putImageData(target.image, 0, 0);
 }

@@ -1,6 +1,7 @@
 /** Goes through the layers by itself, from the input to the output. */
 
 import { byId } from "./dom.js";
+import { ownLayers } from "./stages.js";
 
 const STEP_MILLISECONDS = 1500;
 
@@ -23,19 +24,17 @@ export class Play {
   toggle() {
     if (this.timer) return this.stop();
     const { state, index, start } = this.app;
-    const from = start.shown || state.layer === index.layers.length - 1 ? 0 : state.layer;
-    this.step(from);
+    const layers = ownLayers(index.layers);
+    const at = start.shown ? -1 : layers.indexOf(state.layer);
+    this.step(at < 0 || at === layers.length - 1 ? layers : layers.slice(at));
     this.mark();
     return undefined;
   }
 
-  /** @param {number} layer */
-  step(layer) {
+  /** @param {readonly number[]} layers the one to open now, and those to come */
+  step([layer, ...others]) {
     this.app.open(layer);
-    this.timer = 0;
-    if (layer + 1 < this.app.index.layers.length) {
-      this.timer = setTimeout(() => this.step(layer + 1), STEP_MILLISECONDS);
-    }
+    this.timer = others.length ? setTimeout(() => this.step(others), STEP_MILLISECONDS) : 0;
     this.mark();
   }
 

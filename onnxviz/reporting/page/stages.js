@@ -11,8 +11,9 @@ const MOST_STAGES = 8;
  * @returns {LayerStage[]}
  */
 export function splitStages(layers) {
-  const maps = layers.map((layer, place) => ({ layer, place })).filter(({ layer }) => layer.form !== "vector");
-  const shown = maps.length ? maps : layers.map((layer, place) => ({ layer, place }));
+  const own = ownLayers(layers).map((place) => ({ layer: layers[place], place }));
+  const maps = own.filter(({ layer }) => layer.form !== "vector");
+  const shown = maps.length ? maps : own;
   /** @type {(LayerStage & {size: string})[]} */
   const stages = [];
   for (const { layer, place } of shown) {
@@ -33,6 +34,18 @@ export function splitStages(layers) {
     );
   }
   return evenly(stages, MOST_STAGES).map(({ shows, layers: count }) => ({ shows, layers: count }));
+}
+
+/**
+ * Return the places of the layers of the model, without those that explain its answer; of a page that has only
+ * explanations all.
+ * @param {readonly Layer[]} layers
+ * @returns {number[]}
+ */
+export function ownLayers(layers) {
+  const places = layers.map((_, place) => place);
+  const own = places.filter((place) => !layers[place].explains);
+  return own.length ? own : places;
 }
 
 /**

@@ -4,10 +4,11 @@ import { shorten } from "./address.js";
 import { shownLayer } from "./attention.js";
 import { byId, make } from "./dom.js";
 import { fieldWindow, withPatches } from "./field.js";
+import { heatOver } from "./picture.js";
 import { formatNumber, formatShape } from "./numbers.js";
 import { orderChannels } from "./order.js";
 import { layerIn } from "./scene.js";
-import { splitStages } from "./stages.js";
+import { ownLayers, splitStages } from "./stages.js";
 import { thumbnail } from "./thumbnail.js";
 
 // How many channels a row shows; narrow windows hide the last of them.
@@ -18,13 +19,21 @@ export class Start {
   /** @param {import("./app.js").App} app */
   constructor(app) {
     this.app = app;
-    this.stages = splitStages(app.index.layers);
+    const { layers } = app.index;
+    this.stages = splitStages(layers);
+    const own = new Set(ownLayers(layers));
+    this.explained = layers.flatMap((_, place) => (own.has(place) ? [] : [place]));
     this.turn = 0;
   }
 
   /** Whether there is more than one layer to choose from, so that a page begins with it. */
   get useful() {
     return this.app.index.layers.length > 1;
+  }
+
+  /** The layers of which it shows maps. */
+  get layers() {
+    return [...this.explained, ...this.stages.map((stage) => stage.shows)];
   }
 
   /** Whether it is shown. */
@@ -56,19 +65,17 @@ export class Start {
     byId("start-words").replaceChildren(...startSentences(index, state.run, stages).map((text) => make("p", {}, text)));
     byId("start-said").hidden = !run.classes.length;
     byId("start-classes").replaceChildren(...run.classes.flatMap(classRow));
-    const rows = stages.map((stage) => this.row(stage));
+    const explained = this.explained.filter((layer) => index.layers[layer].runs[state.run]);
+    const rows = [...explained.map((layer) => this.reasons(layer)), ...stages.map((stage) => this.row(stage))];
     byId("start-rows").replaceChildren(...rows.map(({ item }) => item));
     // In one question; what it cannot answer is asked once more by each row, which then stays empty.
-    await this.app.live?.refresh(stages.map((stage) => stage.shows)).catch(() => {});
-    const fill = async (/** @type {LayerStage} */ stage, /** @type {number} */ place) => {
-      const scene = await this.app.sceneOf(stage.shows, state.run);
-      if (!scene || turn !== this.turn) return;
-      const most = scene.layer.form === "vector" ? "strength" : "deviation";
-      const channels = orderChannels(most, scene.statistics).slice(0, ROW_CHANNELS);
-      rows[place].strip.replaceChildren(...channels.map((channel) => thumbnail(scene, channel)));
+    await this.app.live?.refresh(this.layers).catch(() => {});
+    const fill = async (/** @type {{layer: number, strip: HTMLElement}} */ { layer, strip }) => {
+      const scene = await this.app.sceneOf(layer, state.run);
+      if (scene && turn === this.turn) strip.replaceChildren(...rowTiles(scene, this.app.picture));
     };
     // The browser inflates them beside each other.
-    await Promise.all(stages.map(fill));
+    await Promise.all(rows.map(fill));
     if (turn === this.turn) byId("start").dataset.ready = String(Math.round(performance.now()));
   }
 
@@ -77,22 +84,59 @@ export class Start {
     const { index, state } = this.app;
     const stored = withPatches(layerIn(index.layers[stage.shows], state.run), index.runs[state.run].picture);
     const layer = shownLayer(stored, state.query);
+    return this.button(stage.shows, layer.name, stageWords(layer, stage));
+  }
+
+  /**
+   * Return a row of what explains the answer.
+   * @param {number} place
+   */
+  reasons(place) {
+    const { name, notes = [] } = this.app.index.layers[place];
+    return this.button(place, "Why this answer?", [name, ...notes]);
+  }
+
+  /**
+   * Return a row that leads to a layer, with a strip that is still empty.
+   * @param {number} layer
+   * @param {string} name
+   * @param {readonly string[]} words
+   */
+  button(layer, name, words) {
     const strip = make("span", { class: "start-strip", "aria-hidden": "true" });
-    const words = stageWords(layer, stage);
     const button = make(
       "button",
       { class: "start-row", type: "button" },
       make(
         "span",
         { class: "start-name" },
-        make("bdi", {}, shorten(layer.name, 120)),
+        make("bdi", {}, shorten(name, 120)),
         ...words.map((text) => make("span", { class: "start-facts" }, text)),
       ),
       strip,
     );
-    button.addEventListener("click", () => this.app.open(stage.shows));
-    return { item: make("li", {}, button), strip };
+    button.addEventListener("click", () => this.app.open(layer));
+    return { layer, item: make("li", {}, button), strip };
   }
+}
+
+/**
+ * Return the maps that a row shows: the channels that say most, or the input under each explanation, with its name.
+ * @param {Scene} scene
+ * @param {Picture | null} picture
+ */
+function rowTiles(scene, picture) {
+  const { layer, statistics } = scene;
+  if (layer.explains && picture) {
+    return layer.kept.slice(0, ROW_CHANNELS).map((channel, place) => {
+      const name = make("bdi", { class: "start-facts" }, shorten(layer.labels?.[channel] ?? "", 60));
+      return make("span", { class: "start-reason" }, heatOver(scene, place, picture), name);
+    });
+  }
+  const most = layer.form === "vector" ? "strength" : "deviation";
+  return orderChannels(most, statistics)
+    .slice(0, ROW_CHANNELS)
+    .map((channel) => thumbnail(scene, channel));
 }
 
 /**

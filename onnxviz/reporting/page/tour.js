@@ -3,6 +3,7 @@
 import { shorten } from "./address.js";
 import { byId } from "./dom.js";
 import { orderChannels } from "./order.js";
+import { ownLayers } from "./stages.js";
 
 /** Leads through the page, a step at a time, in words beside the maps. */
 export class Tour {
@@ -67,8 +68,9 @@ export class Tour {
  * @returns {{title: string, text: string, layer: number | null, middle: boolean}[]} layer: null for the start
  */
 export function tourSteps({ layers, runs }, run) {
-  const maps = layers.flatMap((layer, place) => (layer.form === "vector" || !layer.runs[run] ? [] : [place]));
-  const places = maps.length ? maps : layers.map((_, place) => place);
+  const own = ownLayers(layers);
+  const maps = own.filter((place) => layers[place].form !== "vector" && layers[place].runs[run]);
+  const places = maps.length ? maps : own;
   const at = (/** @type {number} */ share) => places[Math.round(share * (places.length - 1))];
   const name = (/** @type {number} */ place) => shorten(layers[place].name, 60);
   const best = runs[run].classes[0];

@@ -53,6 +53,26 @@ test("a picture of one's own brings its classes and maps, in every layer that is
   assert.deepEqual(page.complaints, []);
 });
 
+test("the answer's explanations follow, each for its class over the picture", async () => {
+  const page = await open(browser, address, { start: true });
+  await page.waitForSelector("#start[data-ready]");
+  const named = (row) => page.locator(`.start-row >> nth=${row} >> .start-reason bdi`).allInnerTexts();
+  assert.deepEqual(await named(0), ["Egyptian cat", "tiger cat", "tabby, tabby cat"]);
+  assert.deepEqual(await named(1), []);
+  await page.setInputFiles("#live-file", picture("coffee"));
+  await page.waitForFunction(() => document.querySelector(".start-reason bdi")?.innerText === "espresso");
+  const pictures = page.locator(".start-reason img");
+  assert.equal(await pictures.first().getAttribute("src"), await page.locator("#start-picture").getAttribute("src"));
+  await page.click(".start-row >> nth=0");
+  await page.waitForFunction(() => document.getElementById("layer-name").innerText === "gradcam");
+  assert.equal(await page.locator("#overlay-opacity").inputValue(), "60");
+  assert.match(await page.locator("#channel-title").innerText(), /espresso/);
+  await page.keyboard.press("[");
+  await page.waitForFunction(() => document.getElementById("layer-name").innerText !== "gradcam");
+  assert.equal(await page.locator("#overlay-opacity").inputValue(), "0");
+  assert.deepEqual(page.complaints, []);
+});
+
 test("a picture can be dropped and pasted; what is no picture is said", async () => {
   const page = await open(browser, address, { start: true });
   await page.waitForSelector("#start[data-ready]");
