@@ -23,6 +23,7 @@ import onnxviz
 
 CLIENTS, ROUNDS = 20, 3
 FIRST_SCREEN = "0,5,11,17,26,34"
+EXPLANATION = ",50"
 
 
 def main() -> None:
@@ -32,8 +33,9 @@ def main() -> None:
         address = server.stdout.readline().strip()
         picture = onnxviz.bundled.picture("coffee").read_bytes()
         send(address, picture)
-        alone = [send(address, picture) for _ in range(10)]
-        print(f"one client: median {statistics.median(alone):.3f} s, worst {max(alone):.3f} s")
+        for name, layers in {"maps": FIRST_SCREEN, "with explanations": FIRST_SCREEN + EXPLANATION}.items():
+            alone = [send(address, picture, layers) for _ in range(10)]
+            print(f"one client, {name}: median {statistics.median(alone):.3f} s, worst {max(alone):.3f} s")
         for turn in range(ROUNDS):
             times = at_once(address, picture)
             words = f"median {statistics.median(times):.2f} s, worst {max(times):.2f} s"
@@ -61,11 +63,11 @@ def at_once(address: str, picture: bytes) -> list[float]:
     return times
 
 
-def send(address: str, picture: bytes) -> float:
-    """Send a picture, and return the seconds until its maps are there."""
+def send(address: str, picture: bytes, layers: str = FIRST_SCREEN + EXPLANATION) -> float:
+    """Send a picture, and return the seconds until the maps of its layers are there."""
     parts = urlsplit(address)
     token = parse_qs(parts.query)["token"][0]
-    target = f"{parts.scheme}://{parts.netloc}/update?token={token}&layers={FIRST_SCREEN}"
+    target = f"{parts.scheme}://{parts.netloc}/update?token={token}&layers={layers}"
     begin = time.perf_counter()
     with urllib.request.urlopen(urllib.request.Request(target, picture)) as answer:
         assert len(answer.read()) > 100_000

@@ -7,7 +7,7 @@ import { started } from "./main.js";
 const LONGEST_SIDE = 1280;
 
 // At most so often a camera's picture is sent, and never before the one before is answered.
-const FRAME_MILLISECONDS = 200;
+const FRAME_MILLISECONDS = 150;
 
 // At the start, and above a layer.
 const CAMERA_BUTTONS = ["live-camera", "layer-camera"];

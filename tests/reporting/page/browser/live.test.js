@@ -1,30 +1,20 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 
-import { PYTHON, REPOSITORY } from "../fixture.js";
+import { REPOSITORY } from "../fixture.js";
 import { launch, open } from "./open.js";
+import { FAKE_CAMERA, serve } from "./serve.js";
 
 let browser;
 let server;
-let address;
 before(async () => {
-  const environment = { ...process.env, PYTHONPATH: REPOSITORY };
-  const model = join(REPOSITORY, "models/efficientnet_lite0_int8.onnx");
-  server = spawn(PYTHON, ["-m", "onnxviz", "serve", model, "-q"], {
-    env: environment,
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  address = await new Promise((resolve, reject) => {
-    server.stdout.once("data", (text) => resolve(String(text).trim()));
-    server.once("exit", (code) => reject(new Error(`onnxviz serve ended with ${code}`)));
-  });
-  browser = await launch(["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]);
+  server = await serve();
+  browser = await launch(FAKE_CAMERA);
 });
 after(async () => {
   await browser?.close();
-  server?.kill("SIGINT");
+  server?.stop();
 });
 
 const picture = (name) => join(REPOSITORY, `models/pictures/${name}.jpg`);
@@ -35,7 +25,7 @@ const says = (page, name) =>
   });
 
 test("a picture of one's own brings its classes and maps, in every layer that is opened", async () => {
-  const page = await open(browser, address, { start: true });
+  const page = await open(browser, server.address, { start: true });
   await page.waitForSelector("#start[data-ready]");
   assert.equal(await best(page), "Egyptian cat");
   await page.setInputFiles("#live-file", picture("coffee"));
@@ -54,7 +44,7 @@ test("a picture of one's own brings its classes and maps, in every layer that is
 });
 
 test("the answer's explanations follow, each for its class over the picture", async () => {
-  const page = await open(browser, address, { start: true });
+  const page = await open(browser, server.address, { start: true });
   await page.waitForSelector("#start[data-ready]");
   const named = (row) => page.locator(`.start-row >> nth=${row} >> .start-reason bdi`).allInnerTexts();
   assert.deepEqual(await named(0), ["Egyptian cat", "tiger cat", "tabby, tabby cat"]);
@@ -74,7 +64,7 @@ test("the answer's explanations follow, each for its class over the picture", as
 });
 
 test("a picture can be dropped and pasted; what is no picture is said", async () => {
-  const page = await open(browser, address, { start: true });
+  const page = await open(browser, server.address, { start: true });
   await page.waitForSelector("#start[data-ready]");
   const hand = (kind, name, type, text) =>
     page.evaluate(
@@ -99,7 +89,7 @@ test("a picture can be dropped and pasted; what is no picture is said", async ()
 });
 
 test("the camera's pictures follow one another", async () => {
-  const page = await open(browser, address, { start: true, permissions: ["camera"] });
+  const page = await open(browser, server.address, { start: true, permissions: ["camera"] });
   await page.waitForSelector("#start[data-ready]");
   let answers = 0;
   page.on("response", (response) => response.url().includes("/update") && response.status() === 200 && answers++);
@@ -114,7 +104,7 @@ test("the camera's pictures follow one another", async () => {
 });
 
 test("above a layer there are the same buttons, and what is dropped there shows there", async () => {
-  const page = await open(browser, `${address}#l=stem%2Fconv`, { permissions: ["camera"] });
+  const page = await open(browser, `${server.address}#l=stem%2Fconv`, { permissions: ["camera"] });
   const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.click("#layer-choose")]);
   await chooser.setFiles(picture("rocket"));
   await page.waitForFunction(() => document.querySelector("#classes dt")?.innerText === "missile", null, {
@@ -135,6 +125,6 @@ test("above a layer there are the same buttons, and what is dropped there shows 
 });
 
 test("who lacks the token sees nothing", async () => {
-  const answer = await fetch(address.replace(/token=.*/, "token=guess"));
+  const answer = await fetch(server.address.replace(/token=.*/, "token=guess"));
   assert.equal(answer.status, 403);
 });
