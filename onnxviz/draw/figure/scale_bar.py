@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -57,8 +57,10 @@ def room_below(look: Look) -> float:
     return THICK + _TICK + look.line(look.small)
 
 
-def standing_bar(scale: BarScale, place: Rectangle, layers: tuple[str, ...], look: Look) -> FigureBar:
-    """Return a bar whose greatest value is at the top."""
+def standing_bar(scale: BarScale, room: Rectangle, layers: tuple[str, ...], look: Look) -> FigureBar:
+    """Return a bar whose greatest value is at the top, in a room with the numbers at its ends."""
+    above = look.small * POINT / 2 if scale.words is None else 0.0
+    place = replace(room, top=room.top + above, height=room.height - 2 * above)
     colours = np.arange(LEVELS, dtype=np.uint8)[::-1, None]
     image = FigureImage(place, colours, palette(scale.colormap, look.theme))
     areas, texts = [], []
@@ -74,7 +76,7 @@ def standing_bar(scale: BarScale, place: Rectangle, layers: tuple[str, ...], loo
         for value, share in _places(scale, max(2, min(_MOST, int(place.height / 0.6)))):
             y = place.bottom - share * place.height
             areas.append(FigureArea(Rectangle(place.right, y - _TICK_WIDTH / 2, _TICK, _TICK_WIDTH), look.rule))
-            texts.append(look.number(value, x, y, place))
+            texts.append(look.number(value, x, y, room))
     return FigureBar(layers, place, FigureMarks(tuple(areas), (image,), tuple(texts)), *_ends(scale))
 
 

@@ -147,6 +147,9 @@ def test_the_numbers_of_a_bar_stand_at_their_colours() -> None:
     ticks = {text.text: area.place for text, area in zip(bar.marks.texts, bar.marks.areas, strict=True)}
     four = ticks["4"]
     assert four.top + four.height / 2 == pytest.approx(bar.place.bottom - 0.4 * bar.place.height)
+    # At the ends of the bar, too.
+    below = {text.y - ticks[text.text].top for text in bar.marks.texts}
+    assert max(below) - min(below) < 1e-9
     (image,) = bar.marks.images
     assert (image.pixels[0, 0], image.pixels[-1, 0], image.pixels.shape) == (231, 0, (232, 1))
 
