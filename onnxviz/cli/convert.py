@@ -94,7 +94,7 @@ def convert(
 
 
 def _names(texts: list[str] | None) -> tuple[str, ...]:
-    return tuple(name.strip() for text in texts or () for name in text.split(",") if name.strip())
+    return parameters.comma_names(",".join(texts or ()))
 
 
 def _print(converted: Converted) -> None:

@@ -63,7 +63,7 @@ def explain(
     from onnxviz.explaining.explain_options import ExplainOptions
 
     options = ExplainOptions(
-        methods=parameters.names(method),
+        methods=parameters.comma_names(method),
         target=target,
         unit=unit,
         at=at,

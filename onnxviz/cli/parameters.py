@@ -30,10 +30,10 @@ METHOD_NAMES = (
 """The methods of `explain` and of `view --explain`."""
 
 
-def names(text: str) -> tuple[str, ...]:
+def comma_names(text: str) -> tuple[str, ...]:
     """Return names with commas between them.
 
-    >>> names("gradcam, rise,")
+    >>> comma_names("gradcam, rise,")
     ('gradcam', 'rise')
     """
     return tuple(name.strip() for name in text.split(",") if name.strip())

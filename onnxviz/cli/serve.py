@@ -45,7 +45,7 @@ def serve(
         run=run,
         style=Style(theme=theme),
         labels=labels,
-        explain=() if method == "none" else parameters.names(method),
+        explain=() if method == "none" else parameters.comma_names(method),
         picture=picture,
         host=host,
         port=port,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onnxviz.cli import groups, parameters
-from onnxviz.cli.parameters import option
+from onnxviz.cli.parameters import METHOD_NAMES, option
 from onnxviz.cli.terminal import colours, print_document, print_table, say, say_failures
 from onnxviz.words import listed
 
@@ -29,6 +29,12 @@ def view(
     same_scale: parameters.SameScale = False,
     like: parameters.Like = None,
     output: groups.OutputGroup,
+    explain: Annotated[
+        bool, option("--explain", "Explain the top 3 classes on the page, as heat maps over the input.")
+    ] = False,
+    method: Annotated[
+        str | None, option("--method", "Methods of --explain; else gradcam,smoothgrad.", "LIST", METHOD_NAMES)
+    ] = None,
     labels: parameters.Labels = None,
     feed: groups.FeedGroup,
     run: groups.RunGroup,
@@ -59,6 +65,8 @@ def view(
 
     if show and not output.pictures:
         raise UsageError("--no-pictures excludes --show")
+    if method is not None and not explain:
+        raise UsageError("--method says how --explain explains: give both")
     bounds = FailOn.parse(fail_on) if fail_on is not None else FailOn({})
     options = ViewOptions(
         layers=selection.layers,
@@ -73,6 +81,7 @@ def view(
         raw=output.raw,
         html=output.html,
         html_size=output.html_size,
+        explain=parameters.comma_names(method or "gradcam,smoothgrad") if explain else (),
         labels=labels,
         same_scale=same_scale,
         like=like,

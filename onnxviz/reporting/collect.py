@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,7 +97,8 @@ class Collector(AbstractContextManager["Collector"]):
                 facts = place.facts
                 notes = (*facts.notes, *words.notes)
                 place.facts = replace(facts, notes=notes, finding=words.finding, explains=words.explains)
-            place.parts[run] = part
+            others = place.facts.labels is not None and words.labels != place.facts.labels
+            place.parts[run] = replace(part, labels=words.labels) if others else part
 
     def _stored(
         self,
@@ -142,7 +143,7 @@ class Collector(AbstractContextManager["Collector"]):
         self.store.__exit__(*details)
 
     def layers(self) -> tuple[LayerPart, ...]:
-        """Return all layers, each with what every run has of it."""
+        """Return all layers, each with what every run has of it; those that explain the input come last."""
         return tuple(
             LayerPart(
                 facts=place.facts,
@@ -151,7 +152,7 @@ class Collector(AbstractContextManager["Collector"]):
                 kept=tuple(range(channels) if place.kept is None else place.kept.tolist()),
                 pooled=self.pooled.get((place.facts.name, place.facts.output)),
             )
-            for (_, _, _, channels, _), place in self._layers.items()
+            for (_, _, _, channels, _), place in sorted(self._layers.items(), key=_explains)
         )
 
     def _place(self, facts: LayerFacts, channels: int, run: int) -> _LayerParts:
@@ -171,6 +172,10 @@ class _LayerParts:
     facts: LayerFacts
     parts: dict[int, RunPart] = field(default_factory=dict)
     kept: NDArray[np.intp] | None = None
+
+
+def _explains(entry: tuple[Any, _LayerParts]) -> bool:
+    return entry[1].facts.explains
 
 
 def _facts(activation: Activation, arranged: Arranged, layer: Layer | None, labels: Sequence[str] | None) -> LayerFacts:

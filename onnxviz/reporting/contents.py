@@ -148,6 +148,7 @@ class RunPart:
         quantised: how its codes are quantised, and how many lie at an end; None where it has none.
         steps: those along its first stored axis, or of a vector; None where that axis is another.
         health: the counts of the layer, over all items.
+        labels: names for its channels where they are other ones than the layer's; else None.
         prefix: of each stored channel the values of the tokens that stand for no place of its map, (C, n); None where
             there are none.
     """
@@ -165,6 +166,7 @@ class RunPart:
     steps: Steps | None = None
     health: HealthTotals | None = None
     prefix: Array | None = None
+    labels: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,6 +185,8 @@ def _run_part(run: RunPart, first: RunPart) -> dict[str, Any]:
         document["at_ends"] = [run.quantised.at_low, run.quantised.at_high]
     if run.health is not None:
         document["health"] = run.health.as_json()
+    if run.labels is not None:
+        document["labels"] = list(run.labels)
     if run.prefix is not None:
         document["prefix"] = _packed(run.prefix, run.wide)
     if run.steps is not None and run.steps != first.steps:

@@ -38,7 +38,7 @@ class Reduction:
 def fit(layers: Sequence[LayerPart], store: BlockStore, room: int) -> tuple[LayerPart, ...]:
     """Return the layers reduced until they weigh no more than `room` bytes.
 
-    Vectors stay whole. The layers may still weigh more when nothing is left to reduce.
+    Vectors and explanations stay whole. The layers may still weigh more when nothing is left to reduce.
     """
     fitted, aim = tuple(layers), room
     size, share = weight(fitted, store), 2
@@ -101,7 +101,7 @@ def _fair_share(layers: Sequence[LayerPart], store: BlockStore, aim: int) -> int
 
 def _reduction(layer: LayerPart, store: BlockStore, share: int) -> Reduction:
     size = _weight(layer, store)
-    if size <= share or any(run.exact for run in layer.runs if run is not None):
+    if size <= share or layer.facts.explains or any(run.exact for run in layer.runs if run is not None):
         return Reduction(layer.channels, 0, size)
     side, axes = max(_extent(layer)), sum(length > 1 for length in _extent(layer))
     each, halved = size / layer.channels, 0

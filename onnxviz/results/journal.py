@@ -65,6 +65,7 @@ class Journal:
             "overview": run.overview or None,
             "film": run.film or None,
             "top": [{"class": found.name, "score": number(found.value)} for found in run.top],
+            "explanations": list(run.explanations),
             "layers": [document for _, document in self._layers],
         }
         health = [PooledLayer.of(one.name, one.output, one.tap, one.health) for one, _ in self._layers]

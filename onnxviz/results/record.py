@@ -79,6 +79,7 @@ class RunRecord:
         preview: the file to look at first: the picture of a layer that is alone, else the overview.
         top: the classes with the highest scores, if the model has classes.
         film: the file of the layers one after the other, empty if there is none.
+        explanations: what `view.json` keeps of the heat maps that the page has of it.
     """
 
     name: str
@@ -88,6 +89,7 @@ class RunRecord:
     preview: str
     top: tuple[ClassScore, ...]
     film: str = ""
+    explanations: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -14,13 +14,14 @@ from onnxviz.draw.scale import SharedScale, parse_scale
 from onnxviz.draw.style import Style
 from onnxviz.feed.feed import Feed
 from onnxviz.files import safe_name
+from onnxviz.graph.layers.layer import Layer
 from onnxviz.inputs import Inputs
 from onnxviz.layout import shape_text
 from onnxviz.results.observer import Observer
 from onnxviz.results.outlets import Outlets
 from onnxviz.results.record import RunRecord
 from onnxviz.results.unfinished import Unfinished
-from onnxviz.viewing.drawing import Album, SharedLimits, Shown, Stream, draw_run
+from onnxviz.viewing.drawing import Album, SharedLimits, Shown, Stream, draw_run, explained
 from onnxviz.viewing.options import ViewOptions
 from onnxviz.words import once
 
@@ -80,9 +81,12 @@ class AllRuns:
                 self.outlets.recall(run, None, ())
 
     def _recall(self, run: RunRecord, feed: Feed) -> None:
-        layers, classes = self.shown.layers, self.shown.classes
-        found = ((one, layers[one.value], classes.labels_of(one.value)) for one in self._chosen(feed))
-        self.outlets.recall(run, feed, found)
+        self.outlets.recall(run, feed, self._recalled(feed))
+
+    def _recalled(self, feed: Feed) -> Iterator[tuple[Activation, Layer | None, Sequence[str] | None]]:
+        for one in self._chosen(feed):
+            yield one, self.shown.layers[one.value], self.shown.classes.labels_of(one.value)
+        explained(feed, self.shown, self.outlets)  # behind the layers, as when it was drawn
 
     def draw(self, album: Album) -> tuple[RunRecord, ...]:
         """Draw every input that can be used, where there are several each in a folder of its own."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from onnxviz.activations import Activation
 from onnxviz.classes.classes import Classes
@@ -29,6 +30,7 @@ from onnxviz.viewing.likeness import ShownChannels
 from onnxviz.viewing.not_shown import NotShown
 from onnxviz.viewing.options import ViewOptions
 from onnxviz.viewing.overview_contents import fed_lines, fed_picture, shown_words, telling_layers, title
+from onnxviz.viewing.run_explanations import RunExplanations
 from onnxviz.viewing.token_ids import fed_ids, names_for
 
 Stream = Callable[[Feed], Iterator[Activation]]
@@ -42,7 +44,7 @@ SharedLimits = Mapping[str, tuple[float, float]]
 class Shown:
     """What is shown of a model: the chosen values but for those that are `not_shown` and, in the overview, its classes.
 
-    The overview is `like` an earlier one.
+    The overview is `like` an earlier one; `why` explains the answers on the page.
     """
 
     model: Model
@@ -50,6 +52,7 @@ class Shown:
     classes: Classes
     not_shown: NotShown
     like: ShownChannels | None = None
+    why: RunExplanations | None = None
 
     @property
     def layers(self) -> Mapping[str, Layer | None]:
@@ -123,9 +126,17 @@ def draw_run(feed: Feed, activations: Iterable[Activation], shown: Shown, album:
         preview=drawn.layers[0].pictures[0] if overview and len(drawn.layers) == 1 else overview,
         top=drawn.scores.top,
         film=film,
+        explanations=explained(feed, shown, outlets),
     )
     outlets.end_run(run, feed, drawn.layers, album.place)
     return run
+
+
+def explained(feed: Feed, shown: Shown, outlets: Outlets) -> tuple[dict[str, Any], ...]:
+    """Add to the page what explains the answers of the run under way, where that is asked for, and return it."""
+    if shown.why is None or outlets.report is None:
+        return ()
+    return shown.why.add(feed, outlets.report.collected)
 
 
 @dataclass(frozen=True, slots=True)

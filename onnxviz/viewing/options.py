@@ -33,6 +33,8 @@ class ViewOptions:
         raw: a `.npz` file for the arrays, unscaled.
         labels: class names, or a file of them, one a line; None takes the model's own.
         html: the page to explore: True for `report.html` beside the pictures, a path, or False for none.
+        explain: methods by which the page explains the three strongest classes; see
+            `onnxviz.explaining.methods.METHODS`.
         html_size: bytes that the page takes at most; it says what that took.
         same_scale: draw a layer of all inputs on one scale, the style's, of all channels that are drawn; each input is
             then run twice.
@@ -55,6 +57,7 @@ class ViewOptions:
     labels: tuple[str, ...] | Path | None = None
     html: bool | Path = True
     html_size: int = SIZE
+    explain: tuple[str, ...] = ()
     same_scale: bool = False
     like: Path | None = None
     fail_fast: bool = False
@@ -70,9 +73,11 @@ class ViewOptions:
         return found | {"raw": self.raw is not None, "html": bool(self.html), "font": font}
 
     def __post_init__(self) -> None:
-        """Refuse a format that is not written, and what is of pictures where none are drawn."""
+        """Refuse a format that is not written, and options of pictures or of the page where these are left out."""
         if self.format not in FORMATS:
             raise UsageError(f"unknown picture format {self.format!r}: {', '.join(FORMATS)}")
         drawn = {"--gif": self.gif, "--like": self.like is not None}
         if not self.pictures and any(drawn.values()):
             raise UsageError(f"--no-pictures excludes {next(name for name, given in drawn.items() if given)}")
+        if self.explain and not self.html:
+            raise UsageError("--no-html excludes --explain: its maps are on the page")

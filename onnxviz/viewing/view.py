@@ -28,6 +28,7 @@ from onnxviz.viewing.drawing import Album, Shown
 from onnxviz.viewing.likeness import find_likeness
 from onnxviz.viewing.not_shown import NotShown
 from onnxviz.viewing.options import ViewOptions
+from onnxviz.viewing.run_explanations import RunExplanations
 
 
 def view(
@@ -61,7 +62,8 @@ def view(
     classes = find_classes(model, choices, options.labels, given_by_name(model, inputs))
     like = None if options.like is None else find_likeness(options.like, choices)
     not_shown = NotShown(choices)
-    shown = Shown(model, choices, classes, not_shown, like)
+    why = RunExplanations(model, options, observer) if options.explain else None
+    shown = Shown(model, choices, classes, not_shown, like, why)
     if shown.classes.left_out:
         observer.noted(shown.classes.left_out)
     needed = [choice.value for choice in (*choices, *shown.classes.outputs)]

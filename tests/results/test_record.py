@@ -57,6 +57,6 @@ def test_view_json_is_one_object_whatever_the_names(doubling_model: Path, tmp_pa
         *("not_shown", "health"),
     ]
     assert [list(run) for run in document["runs"]] == [
-        ["source", "fed", "directory", "overview", "film", "top", "layers"],
+        ["source", "fed", "directory", "overview", "film", "top", "explanations", "layers"],
     ] * 2
     assert [Path(run["source"]["x"]).stem for run in document["runs"]] == ["a}, {", 'b", "runs": [']

@@ -3,7 +3,7 @@
 import { shorten } from "./address.js";
 import { byId, make } from "./dom.js";
 import { formatNumber, formatRange } from "./numbers.js";
-import { valueIn } from "./scene.js";
+import { channelName, valueIn } from "./scene.js";
 import { nameLine, thumbnail } from "./thumbnail.js";
 import { fits } from "./visit.js";
 
@@ -49,7 +49,14 @@ export class Across {
     });
     button.append(thumbnail(scene, place));
     button.addEventListener("click", () => this.app.change({ run: scene.run }, false));
-    const facts = make("span", { class: "tile-facts" }, factOf(scene, place, state.position));
+    const words = factOf(scene, place, state.position);
+    const facts = make(
+      "span",
+      { class: "tile-facts" },
+      // What is explained of another input may be another class.
+      ...(scene.layer.explains ? [make("bdi", {}, shorten(channelName(scene.layer, place), 40)), " · "] : []),
+      words,
+    );
     return make("li", {}, button, nameLine(name), facts);
   }
 }

@@ -10,15 +10,15 @@ import { besidesOf, sizeOf, statisticsOf } from "./report.js";
 import { scaleLimits } from "./scale.js";
 
 /**
- * Return a layer with its sizes in a run, which may differ from those in the first run.
+ * Return a layer with its sizes and the names of its channels in a run, which may differ from those in the first run.
  * @param {Layer} layer
  * @param {number} run
  * @returns {Layer}
  */
 export function layerIn(layer, run) {
   const entry = layer.runs[run];
-  const { extent = layer.extent, shape = layer.shape, steps = layer.steps } = entry ?? {};
-  return entry?.extent || entry?.steps ? { ...layer, extent, shape, steps } : layer;
+  const { extent = layer.extent, shape = layer.shape, steps = layer.steps, labels = layer.labels } = entry ?? {};
+  return entry?.extent || entry?.steps || entry?.labels ? { ...layer, extent, shape, steps, labels } : layer;
 }
 
 /**

@@ -93,7 +93,7 @@ export class Start {
    */
   reasons(place) {
     const { name, notes = [] } = this.app.index.layers[place];
-    return this.button(place, "Why this answer?", [name, ...notes]);
+    return this.button(place, `Why this answer? ${name}`, notes);
   }
 
   /**

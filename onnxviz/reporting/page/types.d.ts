@@ -133,6 +133,7 @@ interface LayerRun {
   shape?: number[];
   extent?: number[];
   steps?: Steps;
+  labels?: string[];
   at_ends?: [number, number];
   health?: LayerHealth;
   prefix?: string;

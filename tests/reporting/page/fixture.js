@@ -121,16 +121,16 @@ function heldOf(ordered) {
 
 /**
  * A report's text. Layers are as in the index but for `maps`, the channels of each run, or null, and `runFacts`, what
- * the entry of every run has besides.
+ * the entry of every run has besides, or a list of them, one a run.
  */
 export function makeReport({ layers, runs, model = "net.onnx", lead, leftOut = "", look = {} }) {
   const blocks = [];
   const packed = layers.map(({ maps, runFacts = {}, ...layer }) => {
-    const entries = maps.map((channels) => {
+    const entries = maps.map((channels, run) => {
       if (!channels) return null;
       const { entry, bytes } = packRun(channels, layer.form === "vector");
       blocks.push(deflateSync(bytes).toString("base64"));
-      return { block: blocks.length - 1, ...entry, ...runFacts };
+      return { block: blocks.length - 1, ...entry, ...(Array.isArray(runFacts) ? runFacts[run] : runFacts) };
     });
     const channels = maps.find(Boolean).length;
     return {
