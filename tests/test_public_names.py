@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
 import onnxviz
+from onnxviz.comparing.compare_options import CompareChanges
+from onnxviz.extraction.extract_options import ExtractChanges
+from onnxviz.figures.figure_options import FigureChanges
+from onnxviz.maximising.maximise_options import MaximiseChanges
+from onnxviz.mining.mine_options import MineChanges
+from onnxviz.viewing.options import ViewChanges
 
 MODEL_VERBS = {
     "open",
@@ -97,3 +105,26 @@ def test_an_activation() -> None:
     facts |= {"quantised", "steps", "tokens", "arrangement", "is_attention", "seen_by", "bounds", "health"}
     assert public(onnxviz.Activation) == facts | {"caption_line", "maps", "pages", "montage"}
     assert public(onnxviz.Activations) == {"save", "load", "keys", "values", "items", "get"}
+
+
+@pytest.mark.parametrize(
+    ("keywords", "options"),
+    [
+        (CompareChanges, onnxviz.CompareOptions),
+        (ExtractChanges, onnxviz.ExtractOptions),
+        (FigureChanges, onnxviz.FigureOptions),
+        (MaximiseChanges, onnxviz.MaximiseOptions),
+        (MineChanges, onnxviz.MineOptions),
+        (ViewChanges, onnxviz.ViewOptions),
+    ],
+)
+def test_keywords_are_the_fields_of_options(keywords: type, options: type) -> None:
+    # What an editor and a type checker know of a verb's keywords is what its options have, with the same types.
+    assert get_type_hints(keywords) == get_type_hints(options)
+
+
+@pytest.mark.parametrize("verb", [onnxviz.mine, onnxviz.view])
+def test_a_keyword_that_is_no_option_is_refused(verb: Callable[..., object], tmp_path: Path) -> None:
+    with pytest.raises(onnxviz.OnnxvizError, match="takes no 'layrs'; near: `layers`"):
+        verb(onnxviz.bundled.classifier(), tmp_path, tmp_path / "out", layrs="conv")
+    assert not (tmp_path / "out").exists()

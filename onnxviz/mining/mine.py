@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
+from typing import Unpack
 
-from onnxviz.mining.mine_options import MineOptions
+from onnxviz.changed import changed
+from onnxviz.mining.mine_options import MineChanges, MineOptions
 from onnxviz.mining.mined import Mined
 from onnxviz.mining.sheet_pass import draw_sheets
 from onnxviz.mining.survey import survey
@@ -27,6 +29,7 @@ def mine(
     directory: str | os.PathLike[str] | None = None,
     options: MineOptions | None = None,
     observer: Observer | None = None,
+    **changes: Unpack[MineChanges],
 ) -> Mined:
     """Find what each channel of the chosen layers responds to in a data set, and write it into a folder.
 
@@ -34,12 +37,22 @@ def mine(
     result does not depend on workers, batch or stops, to the bit. Interrupted, the same call goes on. Pictures that
     cannot be used are listed in `Mined.failures`.
 
+    Args:
+        model: The model, or its file.
+        data: The pictures.
+        directory: The folder to make; None is `MODEL-DATA-units` in the current one.
+        options: All options; None is `MineOptions()`.
+        observer: Hears of the progress.
+        changes: Fields of the options that are to be others, such as `layers="conv"`.
+
     Raises:
+        UsageError: There is no such option.
+        ModelError: No layer that was chosen can be mined.
         InputError: No picture can be fed.
         OutputError: The folder exists and onnxviz did not make it, or another command was begun there.
         RunError: onnxruntime is missing or fails.
     """
-    options, observer = options or MineOptions(), observer or Observer()
+    options, observer = changed(options or MineOptions(), changes, "mine"), observer or Observer()
     opened, dataset = begin(model, data, options, observer)
     goal = goal_of(opened, data, directory, options, ("mine", "units"))
     found = survey(opened, dataset, options, observer)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 from onnxviz.errors import UsageError
+from onnxviz.feed.feed_options import FeedOptions
+from onnxviz.graph.selection.choices import SelectionText
+from onnxviz.runtime.session import RunOptions
 from onnxviz.sweeping.sweep_options import SweepOptions
 
 ORDERS = ("unit", "strength", "selectivity", "class")
@@ -33,3 +37,24 @@ class MineOptions(SweepOptions):
             raise UsageError(f"count must be at least 1, not {self.count}")
         if self.order not in ORDERS:
             raise UsageError(f"no order {self.order!r}: {', '.join(ORDERS)}")
+
+
+class MineChanges(TypedDict, total=False):
+    """The fields of MineOptions, as keyword arguments."""
+
+    layers: SelectionText | None
+    exclude: tuple[str, ...]
+    tap: str
+    feed: FeedOptions
+    run: RunOptions
+    classes: str
+    every: int
+    workers: int
+    dask: str | None
+    batch: int
+    restart: bool
+    force: bool
+    count: int
+    order: str
+    theme: str
+    sheets: bool

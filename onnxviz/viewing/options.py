@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from onnxviz.draw.style import Style
 from onnxviz.errors import UsageError
@@ -81,3 +81,27 @@ class ViewOptions:
             raise UsageError(f"--no-pictures excludes {next(name for name, given in drawn.items() if given)}")
         if self.explain and not self.html:
             raise UsageError("--no-html excludes --explain: its maps are on the page")
+
+
+class ViewChanges(TypedDict, total=False):
+    """The fields of ViewOptions, as keyword arguments."""
+
+    layers: SelectionText | None
+    exclude: tuple[str, ...]
+    tap: str
+    feed: FeedOptions
+    run: RunOptions
+    style: Style
+    pictures: bool
+    format: str
+    gif: bool
+    raw: Path | None
+    labels: tuple[str, ...] | Path | None
+    html: bool | Path
+    html_size: int
+    explain: tuple[str, ...]
+    same_scale: bool
+    like: Path | None
+    fail_fast: bool
+    resume: bool
+    force: bool

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
+from onnxviz.changed import changed
 from onnxviz.classes.classes import find_classes
 from onnxviz.classes.scores import ScoredStream
 from onnxviz.draw.kinds import check_style
@@ -27,7 +28,7 @@ from onnxviz.viewing.all_runs import AllRuns
 from onnxviz.viewing.drawing import Album, Shown
 from onnxviz.viewing.likeness import find_likeness
 from onnxviz.viewing.not_shown import NotShown
-from onnxviz.viewing.options import ViewOptions
+from onnxviz.viewing.options import ViewChanges, ViewOptions
 from onnxviz.viewing.run_explanations import RunExplanations
 
 
@@ -37,6 +38,7 @@ def view(
     directory: str | os.PathLike[str] | None = None,
     options: ViewOptions | None = None,
     observer: Observer | None = None,
+    **changes: Unpack[ViewChanges],
 ) -> ViewRecord:
     """Run a model on its inputs and draw the chosen layers: pictures, `overview.png` and `view.json` in a folder.
 
@@ -44,12 +46,21 @@ def view(
     runs, each with a folder of its own; a batch is one array. Of several inputs those that cannot be fed, or that the
     model cannot run, are listed in the record, and the others drawn.
 
+    Args:
+        model: A model or its file.
+        inputs: What is fed.
+        directory: The folder to make; None is `MODEL-INPUT-maps` in the current one.
+        options: All options; None is `ViewOptions()`.
+        observer: Hears of the progress.
+        changes: Fields of the options that are to be others, such as `layers="conv[0]"`.
+
     Raises:
+        UsageError: There is no such option, or it does not fit.
         InputError: No input can be used.
         OutputError: The folder exists and onnxviz did not make it.
         RunError: onnxruntime is missing or fails.
     """
-    options, observer = options or ViewOptions(), observer or Observer()
+    options, observer = changed(options or ViewOptions(), changes, "view"), observer or Observer()
     if not isinstance(model, Model):
         model = open(model, stage=observer.stage, converted=observer.converted)
     check_style(options.style)
