@@ -93,7 +93,7 @@ def _report(mined: Mined, placed: str, *, json: bool, quiet: bool) -> None:
             say(placed)
         units = sum(layer["channels"] for layer in document["layers"])
         dead = sum(layer["dead"] for layer in document["layers"])
-        used = document["pictures"] - len(mined.failures)
+        used = mined.used
         layers = f"{len(mined)} layer{'s' * (len(mined) != 1)}"
         say(f"{units:,} units of {layers} over {used:,} picture{'s' * (used != 1)}; {dead:,} are never above 0")
         drawn = "contact sheets, " if any(layer["sheets"] for layer in document["layers"]) else ""

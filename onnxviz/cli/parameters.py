@@ -98,6 +98,7 @@ DeviceName = Annotated[
 ]
 SameScale = Annotated[bool, option("--same-scale", "One --scale for a layer of all inputs; runs each twice.")]
 Like = Annotated[Path | None, option("--like", "Overviews with the layers and channels of an earlier one.", "DIR")]
+Units = Annotated[Path | None, option("--units", "What mine left: strongest patches, on the page.", "DIR")]
 Labels = Annotated[Path | None, option("--labels", "Class names, one a line; else the model's own.", "FILE")]
 Resume = Annotated[bool, option("--resume", "Go on where this command was interrupted.")]
 FailingShares = Annotated[

@@ -28,6 +28,7 @@ def view(
     style: groups.StyleGroup,
     same_scale: parameters.SameScale = False,
     like: parameters.Like = None,
+    units: parameters.Units = None,
     output: groups.OutputGroup,
     explain: Annotated[
         bool, option("--explain", "Explain the top 3 classes on the page, as heat maps over the input.")
@@ -85,6 +86,7 @@ def view(
         labels=labels,
         same_scale=same_scale,
         like=like,
+        units=units,
         fail_fast=fail_fast,
         resume=resume,
         force=force,

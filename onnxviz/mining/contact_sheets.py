@@ -100,8 +100,7 @@ def _title(units: MinedUnits, mined: Mined, shown: int, order: str, *, is_lit: b
 def facts_of(units: MinedUnits, mined: Mined, *, is_lit: bool) -> list[str]:
     """Return what is said of all patches of a layer: of how many pictures, before which ceiling, of which field."""
     facts = units.facts
-    used = mined.document["pictures"] - len(mined.failures)
-    parts = [f"the {len(units.state.value)} strongest of {used:,} pictures"]
+    parts = [f"the {len(units.state.value)} strongest of {mined.used:,} pictures"]
     if facts["before"] is not None:
         ceiling = f" at {facts['ceiling']:g}" if facts["before"]["op"] == "Clip" else ""
         parts[-1] += f", before the {facts['before']['op']}{ceiling}"

@@ -17,6 +17,7 @@ from onnxviz.layout import Array
 from onnxviz.mining.state import State
 from onnxviz.mining.unit_statistics import UnitStatistics, statistics_of
 from onnxviz.sweeping.pictures_table import Pictures, read_pictures
+from onnxviz.sweeping.sweep import is_unfinished
 from onnxviz.words import near
 
 if TYPE_CHECKING:
@@ -159,6 +160,8 @@ class Mined(Mapping[str, MinedUnits]):
             InputError: The folder holds nothing of `mine`, or what it holds is damaged.
         """
         place = Path(folder)
+        if is_unfinished(place):
+            raise InputError(f"{place} is not finished: the same onnxviz mine command goes on with it")
         try:
             document = json.loads((place / LISTING).read_text(encoding="utf-8"))
             if document["schema"] != SCHEMA:
@@ -198,6 +201,11 @@ class Mined(Mapping[str, MinedUnits]):
         layers = [{**layer, "sheets": list(each)} for layer, each in zip(self.document["layers"], sheets, strict=True)]
         document = {**self.document, "layers": layers, "theme": theme, "second_look": dict(checks)}
         return Mined(self.folder, document, self.state, self.pictures)
+
+    @property
+    def used(self) -> int:
+        """How many pictures were used."""
+        return int(self.document["pictures"]) - len(self.failures)
 
     @property
     def failures(self) -> tuple[tuple[str, str], ...]:

@@ -19,7 +19,8 @@ import numpy as np
 from onnxviz.layout import Array
 from onnxviz.mining.contact_sheets import UnitBars, facts_of
 from onnxviz.mining.mined import Mined, MinedUnits
-from onnxviz.reporting.bundle import load_page
+from onnxviz.mining.sprites import sheets_of, spots_of
+from onnxviz.reporting.bundle import BESIDE, load_page
 from onnxviz.reporting.html_file import BLOCK, END, INDEX, page_head
 from onnxviz.reporting.index import text_between_tags
 from onnxviz.strict_json import numbers
@@ -38,14 +39,14 @@ def write_units_page(mined: Mined, folder: Path) -> None:
     index = {
         "schema": _SCHEMA,
         "model": Path(mined.document["model"]).name,
-        "used": mined.document["pictures"] - len(mined.failures),
+        "used": mined.used,
         "k": mined.document["k"],
         "classes": list(mined.classes),
         "pictures": len(mined),
         "layers": [_layer(units, mined, place) for place, units in enumerate(mined.values())],
     }
     with (folder / PAGE).open("wb") as file:
-        head = page_head(page, page.policy_with("'self' file:"), "onnxviz mine")
+        head = page_head(page, page.policy_with(f"data: {BESIDE}"), "onnxviz mine")
         file.write(head.encode())
         file.write(INDEX % text_between_tags(index).encode())
         for place, units in enumerate(mined.values()):
@@ -73,11 +74,7 @@ def _layer(units: MinedUnits, mined: Mined, block: int) -> Mapping[str, Any]:
         "places": facts["places"],
         "ends": UnitBars(units, _BARS).ends,
         "whole": whole,
-        "patch": sheets[0]["patch"] if sheets else 0,
-        "side": int(np.ceil(np.sqrt(len(units.state.value)))),
-        "sheets": [
-            {"file": sheet["file"], "height": sheet["pixels"][0], "width": sheet["pixels"][1]} for sheet in sheets
-        ],
+        **sheets_of(units),
         "block": block,
     }
 
@@ -90,19 +87,11 @@ def _units(units: MinedUnits, mined: Mined, winners: Array) -> Mapping[str, Any]
         "dead": statistics.dead.tolist(),
         "strongest_class": kinds.tolist() if mined.classes else [-1] * len(units),
         "of_that_class": most.tolist(),
-        "spots": _spots(units),
+        "spots": spots_of(units),
         "strongest": _strongest(units, winners),
         "bars": _bars(units),
         "classes": _class_means(units),
     }
-
-
-def _spots(units: MinedUnits) -> Sequence[Sequence[int]]:
-    spots = [[-1, 0, 0]] * len(units)
-    for number, sheet in enumerate(units.facts["sheets"]):
-        for unit, corner in zip(sheet["units"], sheet["corners"], strict=True):
-            spots[unit] = [number, *corner]
-    return spots
 
 
 def _strongest(units: MinedUnits, winners: Array) -> Sequence[Any]:

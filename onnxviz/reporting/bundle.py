@@ -21,6 +21,8 @@ _DECLARED = re.compile(r"^(?:export )?(?:async )?(?:function\*?|const|let|class)
 _EXPORTED = re.compile(r"^export (?:async )?(?:function\*?|const|let|class) +([\w$]+)", re.M)
 _FANCY = re.compile(r"^(?:import|export)\b.*|^(?!\s*(?:\*|//|/\*)).*\bimport\s*\(.*|^var\b.*", re.M)
 _PLACES = {"base.css": 0, "narrow.css": 2, "print.css": 3}
+BESIDE = "'self' file:"
+"""Where a page takes pictures from that lie beside it, in words of a Content-Security-Policy."""
 _FORBIDDEN = ("</script", "<script", "<!--", "\r")
 
 
@@ -47,7 +49,7 @@ class PageFiles:
 
 _ENTRIES = {"report": "main.js", "served": "live.js", "units": "units.js"}
 """The module with which each page begins. A report asks nobody for anything: only the served page has what does."""
-_UNITS_STYLES = ("base.css", "controls.css", "top.css", "units.css")
+_UNITS_STYLES = ("base.css", "controls.css", "sprite.css", "top.css", "units.css")
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,13 +41,38 @@ class ReportRun:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkedUnits:
+    """Where the page finds what `mine` found of a layer's channels.
+
+    Attributes:
+        page: the address of the layer on the page of `mine`.
+        words: of which pictures the strongest are shown.
+        sheets: the layer's contact sheets, as `sheets_of` returns them.
+        spots: where on which sheet the patches of each channel begin, as `spots_of` returns them.
+    """
+
+    page: str
+    words: str
+    sheets: Mapping[str, Any]
+    spots: Sequence[Sequence[int]]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as the page's index has it."""
+        return {"page": self.page, "words": self.words, **self.sheets, "spots": self.spots}
+
+
+@dataclass(frozen=True, slots=True)
 class ReportModel:
-    """What the page says of the model; `lead` are sentences in place of those with which it begins."""
+    """What the page says of the model; `lead` are sentences in place of those with which it begins.
+
+    `units` is what `mine` found of its layers, by their names.
+    """
 
     name: str = ""
     device: str = ""
     level: str = ""
     lead: tuple[str, ...] = ()
+    units: Mapping[str, LinkedUnits] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

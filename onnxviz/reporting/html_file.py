@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from onnxviz.draw.arrange import BARS
 from onnxviz.reporting.block_store import BlockStore
-from onnxviz.reporting.bundle import PageFiles, load_page
+from onnxviz.reporting.bundle import BESIDE, PageFiles, load_page
 from onnxviz.reporting.collect import FORMS, Collector
 from onnxviz.reporting.contents import LayerPart, ReportModel, RunPart
 from onnxviz.reporting.index import index_text, layer_document, run_document
@@ -38,7 +38,7 @@ def write_report(
     `live` is what a page that is served knows of its server: the `token` that it answers to.
     """
     page = load_page("report" if live is None else "served")
-    head, script = _head(page, live), f"<script>{page.script}</script>\n".encode()
+    head, script = _head(page, model, live), f"<script>{page.script}</script>\n".encode()
     fitted = _ReportOfSize(model, collected, size - len(head) - len(script) - len(END))
     target.write(head)
     target.write(INDEX % fitted.index.encode())
@@ -95,8 +95,9 @@ def live_update(collected: Collector, places: Mapping[tuple[str, str], int]) -> 
     return json.dumps(document, allow_nan=False, separators=(",", ":")).encode()
 
 
-def _head(page: PageFiles, live: Mapping[str, str] | None) -> bytes:
-    policy = page.policy + ("; connect-src 'self'" if live is not None else "")
+def _head(page: PageFiles, model: ReportModel, live: Mapping[str, str] | None) -> bytes:
+    policy = page.policy_with(f"data: blob: {BESIDE}") if model.units else page.policy
+    policy += "; connect-src 'self'" if live is not None else ""
     asks = "" if live is None else f'<script type="application/json" id="server">{json.dumps(live)}</script>\n'
     return (page_head(page, policy, "onnxviz report") + asks).encode()
 

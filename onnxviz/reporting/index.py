@@ -41,7 +41,7 @@ def index_text(
         "model": _model(model),
         "left_out": left_out,
         "runs": list(runs),
-        "layers": [layer_document(layer) | _limits(layer, look) for layer in layers],
+        "layers": [layer_document(layer) | _limits(layer, look) | _units(layer, model) for layer in layers],
         **appearance(look),
     }
     return text_between_tags(document)
@@ -152,6 +152,11 @@ def _places(grid: TokenGrid) -> dict[str, Any]:
 def _limits(part: LayerPart, look: ReportLook) -> dict[str, Any]:
     limits = look.limits.get(part.facts.output)
     return {} if limits is None else {"limits": list(limits)}
+
+
+def _units(part: LayerPart, model: ReportModel) -> dict[str, Any]:
+    found = model.units.get(part.facts.name)
+    return {} if found is None or len(found.spots) != part.channels else {"units": found.as_json()}
 
 
 def _field(part: LayerPart, run: RunPart) -> dict[str, Any] | None:

@@ -70,8 +70,7 @@ def working_folder(goal: Goal, facts: CommandFacts, total: int, observer: Observ
     Raises:
         OutputError: Another command was begun there, or works there now; or the goal may not be replaced.
     """
-    real = goal.path.resolve()
-    place = real.with_name(f"{real.name[:60]}.part")
+    place = _workplace(goal.path)
     begun = _begun(place, facts, goal)
     started = False
 
@@ -103,6 +102,16 @@ def working_folder(goal: Goal, facts: CommandFacts, total: int, observer: Observ
 def has_results(folder: Path) -> bool:
     """Return whether results of shards wait in a folder."""
     return any(folder.glob("state-*.npz"))
+
+
+def is_unfinished(folder: Path) -> bool:
+    """Return whether a sweep works in a folder, or in the one beside it that will become this one."""
+    return (folder / PLAN).exists() or (not folder.exists() and (_workplace(folder) / PLAN).exists())
+
+
+def _workplace(folder: Path) -> Path:
+    real = folder.resolve()
+    return real.with_name(f"{real.name[:60]}.part")
 
 
 def _begun(place: Path, facts: CommandFacts, goal: Goal) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypedDict
@@ -39,6 +40,7 @@ class ViewOptions:
         same_scale: draw a layer of all inputs on one scale, the style's, of all channels that are drawn; each input is
             then run twice.
         like: a `view.json`, or a folder with one: the overviews show the layers and channels that its first shows.
+        units: a folder that `mine` left: the page shows beside a channel its strongest patches, and links to its unit.
         fail_fast: stop at the first input that cannot be used.
         resume: go on where the same command was interrupted: the inputs that are done are kept.
         force: replace a folder that onnxviz did not make.
@@ -60,6 +62,7 @@ class ViewOptions:
     explain: tuple[str, ...] = ()
     same_scale: bool = False
     like: Path | None = None
+    units: Path | None = None
     fail_fast: bool = False
     resume: bool = False
     force: bool = False
@@ -78,9 +81,14 @@ class ViewOptions:
             raise UsageError(f"unknown picture format {self.format!r}: {', '.join(FORMATS)}")
         drawn = {"--gif": self.gif, "--like": self.like is not None}
         if not self.pictures and any(drawn.values()):
-            raise UsageError(f"--no-pictures excludes {next(name for name, given in drawn.items() if given)}")
-        if self.explain and not self.html:
-            raise UsageError("--no-html excludes --explain: its maps are on the page")
+            raise UsageError(f"--no-pictures excludes {_first(drawn)}")
+        on_page = {"--explain": bool(self.explain), "--units": self.units is not None}
+        if not self.html and any(on_page.values()):
+            raise UsageError(f"--no-html excludes {_first(on_page)}, which the page shows")
+
+
+def _first(given: Mapping[str, bool]) -> str:
+    return next(name for name, is_given in given.items() if is_given)
 
 
 class ViewChanges(TypedDict, total=False):
@@ -102,6 +110,7 @@ class ViewChanges(TypedDict, total=False):
     explain: tuple[str, ...]
     same_scale: bool
     like: Path | None
+    units: Path | None
     fail_fast: bool
     resume: bool
     force: bool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Unpack
@@ -16,7 +17,7 @@ from onnxviz.graph.selection.choices import Choice
 from onnxviz.inputs import Inputs, given_by_name
 from onnxviz.model import Model, choices_of
 from onnxviz.opening import open
-from onnxviz.reporting.contents import ReportModel
+from onnxviz.reporting.contents import LinkedUnits, ReportModel
 from onnxviz.results.command_facts import command_facts
 from onnxviz.results.folder import REPORT, Folder, default_directory, paths_of
 from onnxviz.results.observer import Observer
@@ -30,6 +31,7 @@ from onnxviz.viewing.likeness import find_likeness
 from onnxviz.viewing.not_shown import NotShown
 from onnxviz.viewing.options import ViewChanges, ViewOptions
 from onnxviz.viewing.run_explanations import RunExplanations
+from onnxviz.viewing.unit_links import link_units
 
 
 def view(
@@ -72,6 +74,7 @@ def view(
     folder = _folder(model, inputs, directory, options)
     classes = find_classes(model, choices, options.labels, given_by_name(model, inputs))
     like = None if options.like is None else find_likeness(options.like, choices)
+    linked = _units(options, folder, model, choices, observer)
     not_shown = NotShown(choices)
     why = RunExplanations(model, options, observer) if options.explain else None
     shown = Shown(model, choices, classes, not_shown, like, why)
@@ -96,6 +99,7 @@ def view(
         all_runs.recall()
         runs = all_runs.draw(Album(workplace.folder, ".", options, limits))
         device, level = executor.placement.device, options.run.level
+        about = ReportModel(model.file.origin.name, device, level, units=linked)
         record = ViewRecord(
             model=source,
             directory=folder.path,
@@ -107,7 +111,7 @@ def view(
             not_shown=not_shown.reasons(len(runs)),
             report=folder.report,
             health=tuple(outlets.journal.pool.values()),
-            left_out=outlets.write_report(ReportModel(model.file.origin.name, device, level), options.html_size),
+            left_out=outlets.write_report(about, options.html_size),
         )
         outlets.journal.end(record)
     return record
@@ -118,9 +122,18 @@ def _folder(model: Model, inputs: Any, directory: str | os.PathLike[str] | None,
     path = Path(directory) if directory is not None else default_directory(model, inputs)
     page = path / REPORT if options.html is True else Path(options.html) if options.html else None
     folder = Folder(path, options.raw, page)
-    read = [Path(each) for each in (options.labels, options.style.font, options.like) if isinstance(each, str | Path)]
-    folder.check(model, [*paths_of(inputs), *read])
+    given = (options.labels, options.style.font, options.like, options.units)
+    folder.check(model, [*paths_of(inputs), *(Path(each) for each in given if isinstance(each, str | Path))])
     return folder
+
+
+def _units(
+    options: ViewOptions, folder: Folder, model: Model, choices: Sequence[Choice], observer: Observer
+) -> Mapping[str, LinkedUnits]:
+    """Return what `mine` found of these choices, where it is asked for."""
+    if options.units is None or folder.page is None:
+        return {}
+    return link_units(options.units, folder.page, model, choices, observer.noted)
 
 
 def _is_attention(choice: Choice) -> bool:

@@ -64,7 +64,7 @@ def test_only_its_own_script_runs_and_pictures_come_from_beside_it(
     onnxviz.mine(mining_model, photos, tmp_path / "units", OPTIONS)
     text = (tmp_path / "units" / "index.html").read_text("utf-8")
     policy = re.findall(r'Content-Security-Policy" content="([^"]*)"', text)[0]
-    assert "default-src 'none'" in policy and "img-src 'self' file:" in policy and "unsafe" not in policy
+    assert "default-src 'none'" in policy and "img-src data: 'self' file:" in policy and "unsafe" not in policy
     assert "connect-src" not in policy
     assert text.count("<script>") == 1
 

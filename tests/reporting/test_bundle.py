@@ -92,7 +92,7 @@ def test_each_page_has_what_it_needs_alone() -> None:
 def test_the_page_names_nothing_outside_itself(kind: str) -> None:
     page = load_page(kind)
     text = page.body + page.style + page.script
-    text = text.replace('url("${address}")', "")  # the sheets beside the page of `mine`
+    text = text.replace('url("${file}")', "")  # the sheets of `mine` beside the page
     assert not re.search(
         r"(?:src|href)\s*=\s*[\"']?(?:https?:)?//|url\((?!#)|@import|fetch\(|XMLHttpRequest|WebSocket", text
     )

@@ -10,6 +10,7 @@ import { ORDER_NAMES, rankOf } from "./order.js";
 import { channelWords } from "./readout.js";
 import { besidesIn, isFlat, rangeWords, tileOf } from "./scene.js";
 import { capital } from "./steps.js";
+import { showStrongest } from "./strongest.js";
 
 // How tall a band is, CSS pixels.
 const BAND = 40;
@@ -64,6 +65,7 @@ export function showChannel(scene, place) {
   byId("histogram-title").textContent = steps ? `All ${steps.noun}s` : layer.form === "vector" ? "All units" : "Values";
   paintHistogram(byId("histogram"), scene, place);
   showFacts(scene, place);
+  showStrongest(layer, place);
   const live = statistics.nan[place] + statistics.inf[place];
   byId("channel-note").textContent = live
     ? `not finite: ${statistics.nan[place]} NaN, ${statistics.inf[place]} infinite`

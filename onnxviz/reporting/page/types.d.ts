@@ -167,6 +167,7 @@ interface Layer {
   groups?: number;
   steps?: Steps;
   limits?: [number, number];
+  units?: LinkedUnits;
   runs: (LayerRun | null)[];
 }
 interface Statistics {
@@ -353,7 +354,20 @@ interface UnitsIndex {
   pictures: number;
   layers: UnitsLayer[];
 }
-interface UnitsLayer {
+/** Where on which sheet the patches of a unit begin: the sheet's number, -1 for none, the row and the column. */
+type UnitSpot = [number, number, number];
+interface Sheets {
+  patch: number;
+  side: number;
+  sheets: { file: string; height: number; width: number }[];
+}
+/** What `mine` found of a layer's channels. */
+interface LinkedUnits extends Sheets {
+  page: string;
+  words: string;
+  spots: UnitSpot[];
+}
+interface UnitsLayer extends Sheets {
   name: string;
   output: string;
   op: string;
@@ -363,9 +377,6 @@ interface UnitsLayer {
   places: number[];
   ends: [number, number];
   whole: boolean;
-  patch: number;
-  side: number;
-  sheets: { file: string; height: number; width: number }[];
   block: number;
 }
 /** A column for each statistic, an entry a unit; null is NaN. */
@@ -379,7 +390,7 @@ interface MinedLayer {
   selectivity: (number | null)[];
   strongest_class: number[];
   of_that_class: number[];
-  spots: [number, number, number][];
+  spots: UnitSpot[];
   strongest: [number, number, number][][];
   bars: [number[], number, number][];
   classes: [number, number][][];

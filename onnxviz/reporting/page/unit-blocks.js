@@ -1,6 +1,5 @@
 /** What the page of `mine` knows of units, read a layer at a time; and which of them are shown, in which order. */
 
-import { wellFormed } from "./address.js";
 import { bytesOfBase64, inflate } from "./decode.js";
 
 /** The orders of units, with their words. @type {[string, string][]} */
@@ -44,26 +43,6 @@ export class UnitBlocks {
   pictures(block) {
     return /** @type {any} */ (this.read(block));
   }
-}
-
-/**
- * Return the address of a unit, without the #.
- * @param {string} layer
- * @param {number | null} unit
- */
-export function formatUnitAddress(layer, unit) {
-  return `l=${encodeURIComponent(wellFormed(layer))}${unit === null ? "" : `&u=${unit}`}`;
-}
-
-/**
- * Read an address.
- * @param {string} hash with or without the #
- * @returns {{layer: string, unit: number | null}}
- */
-export function parseUnitAddress(hash) {
-  const parts = new URLSearchParams(hash.replace(/^#/, "").replaceAll("+", "%2B"));
-  const unit = parts.get("u") ?? "";
-  return { layer: parts.get("l") ?? "", unit: /^\d{1,9}$/.test(unit) ? Number(unit) : null };
 }
 
 /**

@@ -1,7 +1,8 @@
-/** The cell of a unit: its strongest patches, cut out of the layer's contact sheet by the browser. */
+/** The cell of a unit: its strongest patches, its greatest number, its class. */
 
 import { make } from "./dom.js";
 import { formatNumber } from "./numbers.js";
+import { paintPatches, sideOf } from "./sprite.js";
 
 /**
  * Make the cell of a unit.
@@ -13,10 +14,10 @@ import { formatNumber } from "./numbers.js";
  */
 export function paintCell(index, facts, mined, unit) {
   const cell = make("button", { class: "unit", type: "button", "data-unit": String(unit) });
-  const spot = spotOf(facts, mined, unit);
-  if (spot) {
-    const side = spot.side * (facts.patch + 1) - 1;
-    cell.append(sheetWindow(spot, 0, 0, side, side, 1));
+  const patches = paintPatches(facts, mined.spots[unit], 1);
+  if (patches) {
+    const side = sideOf(facts);
+    cell.append(patches);
     cell.style.width = `${Math.max(side, 84)}px`;
     cell.style.containIntrinsicSize = `${side}px ${side + 20}px`;
   }
@@ -32,54 +33,4 @@ export function paintCell(index, facts, mined, unit) {
   }
   cell.append(words);
   return cell;
-}
-
-/**
- * Return one of the strongest patches of a unit, drawn larger.
- * @param {UnitsLayer} facts
- * @param {MinedLayer} mined
- * @param {number} unit
- * @param {number} rank
- * @param {number} size pixels
- * @returns {HTMLElement | null} null where it is on no sheet
- */
-export function paintPatch(facts, mined, unit, rank, size) {
-  const spot = spotOf(facts, mined, unit);
-  if (!spot) return null;
-  const [row, column] = [Math.floor(rank / spot.side), rank % spot.side];
-  const step = facts.patch + 1;
-  return sheetWindow(spot, row * step, column * step, facts.patch, facts.patch, size / facts.patch);
-}
-
-/**
- * @typedef {{file: string, top: number, left: number, height: number, width: number, side: number}} Spot
- * @param {UnitsLayer} facts
- * @param {MinedLayer} mined
- * @param {number} unit
- * @returns {Spot | null} where on which sheet the unit is
- */
-function spotOf(facts, mined, unit) {
-  const [place, top, left] = mined.spots[unit];
-  if (place < 0) return null;
-  return { ...facts.sheets[place], top, left, side: facts.side };
-}
-
-/**
- * Return a window onto a sheet.
- * @param {Spot} spot
- * @param {number} down from the unit's corner
- * @param {number} across
- * @param {number} height
- * @param {number} width
- * @param {number} zoom
- */
-function sheetWindow(spot, down, across, height, width, zoom) {
-  const shown = make("span", { class: "sprite" });
-  const address = spot.file.split("/").map(encodeURIComponent).join("/");
-  shown.style.backgroundImage = `url("${address}")`;
-  shown.style.backgroundPosition = `${-zoom * (spot.left + across)}px ${-zoom * (spot.top + down)}px`;
-  shown.style.backgroundSize = `${zoom * spot.width}px ${zoom * spot.height}px`;
-  shown.style.width = `${zoom * width}px`;
-  shown.style.height = `${zoom * height}px`;
-  return shown;
 }

@@ -3,7 +3,7 @@
 import { shorten, wellFormed } from "./address.js";
 import { byId, make } from "./dom.js";
 import { formatNumber } from "./numbers.js";
-import { paintPatch } from "./unit-cell.js";
+import { paintPatch } from "./sprite.js";
 
 const PATCH = 88;
 
@@ -52,7 +52,7 @@ export function showUnit(index, facts, mined, unit, pictures) {
  * @returns {HTMLElement[]}
  */
 function patchOf(index, facts, mined, unit, rank, picture) {
-  const shown = paintPatch(facts, mined, unit, rank, PATCH);
+  const shown = paintPatch(facts, mined.spots[unit], rank, PATCH);
   if (!shown) return [];
   const [, value, place] = mined.strongest[unit][rank];
   const [rows, columns] = facts.places;

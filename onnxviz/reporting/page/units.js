@@ -6,7 +6,8 @@ import { isTyping, stepChannel } from "./keys.js";
 import { LayerNames } from "./names.js";
 import { plural } from "./numbers.js";
 import { followTheme } from "./theme.js";
-import { ORDERS, UnitBlocks, formatUnitAddress, parseUnitAddress, select } from "./unit-blocks.js";
+import { formatUnitAddress, parseUnitAddress } from "./unit-address.js";
+import { ORDERS, UnitBlocks, select } from "./unit-blocks.js";
 import { paintCell } from "./unit-cell.js";
 import { showUnit } from "./unit-panel.js";
 

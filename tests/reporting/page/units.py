@@ -1,5 +1,7 @@
 """Mine a small network, whose layers, classes and pictures have hostile names, and print the strongest of some units.
 
+A report of the first picture, linked to them, is in `maps`.
+
 python units.py FOLDER
 """
 
@@ -56,6 +58,9 @@ def main(folder: Path) -> None:
     network(folder / "mined.onnx")
     options = onnxviz.MineOptions(layers="conv", feed=onnxviz.FeedOptions(preset="zero-one"))
     mined = onnxviz.mine(folder / "mined.onnx", str(folder / "photos"), folder / "units", options)
+    first = sorted((folder / "photos" / CLASSES[1]).iterdir())[0]
+    view = onnxviz.ViewOptions(layers="conv", feed=options.feed, pictures=False, units=folder / "units")
+    onnxviz.view(folder / "mined.onnx", str(first), folder / "maps", view)
     truth = [
         [name, unit, [[patch.value, Path(patch.file).name, patch.class_name] for patch in units.top(unit)]]
         for name, units in mined.items()

@@ -13,6 +13,7 @@ import { goTo, launch, open } from "./open.js";
 
 let browser;
 let address;
+let report;
 let truth;
 let classes;
 before(async () => {
@@ -24,6 +25,7 @@ before(async () => {
   });
   ({ truth, classes } = JSON.parse(made.trim().split("\n").at(-1)));
   address = `file://${join(folder, "units", "index.html")}`;
+  report = `file://${join(folder, "maps", "report.html")}`;
   browser = await launch();
 });
 after(() => browser?.close());
@@ -149,4 +151,35 @@ test("it fits on a phone, in both themes", async () => {
     await page.waitForFunction(() => document.getElementById("layer-name").textContent.startsWith("<img"));
     assert.deepEqual(page.complaints, []);
   }
+});
+
+test("a report shows the strongest patches beside a channel, and leads to its unit", async () => {
+  const page = await open(browser, report);
+  for (const [layer, unit, top] of truth) {
+    await goTo(page, `l=${encodeURIComponent(layer)}&c=${unit}`);
+    await page.waitForFunction((number) => {
+      const link = document.getElementById("strongest-link");
+      return link.textContent.startsWith(`Unit ${number} `);
+    }, unit);
+    assert.equal(await page.locator("#strongest-words").innerText(), "of 36 pictures");
+    const shown = await page.locator("#strongest-patches .sprite").count();
+    const isOnSheet = top.length > 0 && top[0][0] > 0;
+    assert.equal(shown, isOnSheet ? 1 : 0);
+    if (isOnSheet) {
+      // The very file that the page of units shows, and it is there.
+      const file = await page.evaluate(() => {
+        const sprite = document.querySelector("#strongest-patches .sprite");
+        return new URL(sprite.style.backgroundImage.slice(5, -2), location.href).href;
+      });
+      assert.ok(statSync(fileURLToPath(file)).isFile());
+    }
+    assert.equal(
+      await page.evaluate(() => document.getElementById("strongest-link").href),
+      `${address}#l=${encodeURIComponent(layer)}&u=${unit}`,
+    );
+  }
+  await goTo(page, place("deep/conv", 2).replace("&u=", "&c="));
+  await page.locator("#strongest-link").click();
+  await page.waitForFunction(() => document.getElementById("unit-title")?.textContent === "Unit 2");
+  assert.deepEqual(page.complaints, []);
 });
