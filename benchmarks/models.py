@@ -74,6 +74,48 @@ def residual_stack(path: Path, channels: int, blocks: int, side: int = 32) -> No
     onnx.save(model, path)
 
 
+def u_net(path: Path, side: int, width: int = 32) -> None:
+    """Write a U-Net of four levels, two 3x3 convolutions with ReLU each, for `x` (1, 3, side, side); weights random."""
+    generator = np.random.default_rng(0)
+    nodes: list[onnx.NodeProto] = []
+    weights: list[onnx.TensorProto] = []
+
+    def add(kind: str, name: str, sources: list[str], shape: tuple[int, ...] = (), **attributes: object) -> str:
+        if shape:
+            values = generator.standard_normal(shape, dtype=np.float32)
+            scale = np.float32((2 / np.prod([shape[0] if kind == "ConvTranspose" else shape[1], *shape[2:]])) ** 0.5)
+            weights.append(numpy_helper.from_array(values * scale, f"{name}.weight"))
+            sources = [*sources, f"{name}.weight"]
+        nodes.append(helper.make_node(kind, sources, [name], name=name, **attributes))
+        return name
+
+    def twice(source: str, inputs: int, channels: int, name: str) -> str:
+        for number, count in enumerate((inputs, channels)):
+            made = add("Conv", f"{name}/conv{number}", [source], (channels, count, 3, 3), pads=[1, 1, 1, 1])
+            source = add("Relu", f"{name}/relu{number}", [made])
+        return source
+
+    widths = [width << level for level in range(4)]
+    kept, source, inputs = list[str](), "x", 3
+    for level, channels in enumerate(widths):
+        if level:
+            source = add("MaxPool", f"pool{level}", [source], kernel_shape=[2, 2], strides=[2, 2])
+        source, inputs = twice(source, inputs, channels, f"down{level}"), channels
+        kept.append(source)
+    for level in (2, 1, 0):
+        shape = (widths[level + 1], widths[level], 2, 2)
+        raised = add("ConvTranspose", f"up{level}", [source], shape, strides=[2, 2])
+        joined = add("Concat", f"join{level}", [kept[level], raised], axis=1)
+        source = twice(joined, 2 * widths[level], widths[level], f"out{level}")
+    add("Conv", "y", [source], (4, width, 1, 1))
+    ends = [
+        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, channels, side, side])
+        for name, channels in (("x", 3), ("y", 4))
+    ]
+    graph = helper.make_graph(nodes, "u_net", ends[:1], ends[1:], weights)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+
+
 def long_loop(path: Path) -> None:
     """Write a Loop over a map of 1 MiB that makes as many steps as its input `n` says."""
     text = """<ir_version: 10, opset_import: ["": 18]> g (float[1,16,128,128] x, int64 n) => (float[1,16,128,128] y) {

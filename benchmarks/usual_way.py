@@ -124,6 +124,23 @@ def skimage_montage(maps: str, target: str, times: str) -> None:
         Image.fromarray(colours).save(target)
 
 
+def differ(model: str, quantised: str, *inputs: str) -> None:
+    """The errors of a quantised model's values, as `onnxruntime.quantization.qdq_loss_debug` has them."""
+    import numpy as np
+    import onnxruntime
+    from onnxruntime.quantization import qdq_loss_debug as debug
+
+    session = onnxruntime.InferenceSession(model)
+    (name,) = (each.name for each in session.get_inputs())
+    del session
+    found = []
+    for path in (model, quantised):
+        debug.modify_model_output_intermediate_tensors(path, f"{path}.all.onnx")
+        found.append(debug.collect_activations(f"{path}.all.onnx", iter([{name: np.load(each)} for each in inputs])))
+    matched = debug.create_activation_matching(found[1], found[0])
+    print(len(debug.compute_activation_error({key: each for key, each in matched.items() if each.get("float")})))
+
+
 def _convolutions(model: object) -> list[str]:
     return [node.output[0] for node in model.graph.node if node.op_type in ("Conv", "GlobalAveragePool")]  # type: ignore[attr-defined]
 

@@ -101,8 +101,10 @@ class Quantised:
 
         scale, zero = self._along(values.ndim)
         ends = np.iinfo(self.dtype)
-        found: Array = np.clip(np.rint(values / scale) + zero, ends.min, ends.max).astype(self.dtype)
-        return found
+        found = values / scale
+        np.rint(found, out=found)
+        found += zero
+        return np.clip(found, ends.min, ends.max, out=found).astype(self.dtype)
 
     def _along(self, rank: int) -> tuple[Array, Array]:
         """Return scale and zero point as arrays that fit one of this rank."""

@@ -56,7 +56,9 @@ class PairRuns:
         self._b_inputs = models[1].inference.inputs()
         self._own: dict[tuple[int, ...], OwnErrors] = {}
         self._executors = [
-            model.inference.executor(run, keep=self.inputs.several, placed=observer.placed, noted=observer.noted)
+            model.inference.executor(
+                run, keep=self.inputs.several, lends=True, placed=observer.placed, noted=observer.noted
+            )
             for model, run in zip(models, self._run_options(), strict=True)
         ]
 

@@ -116,11 +116,12 @@ class Inference:
         options: RunOptions | None = None,
         *,
         keep: bool = False,
+        lends: bool = False,
         placed: Callable[[Placement], None] = lambda placement: None,
         noted: Callable[[str], None] = lambda text: None,
         as_shipped: bool = False,
     ) -> Executor:
-        """Return what runs this graph on one device; `keep` and `placed` are those of `Executor`.
+        """Return what runs this graph on one device; `keep`, `lends` and `placed` are those of `Executor`.
 
         `noted` is called with a sentence where activations are int8, and where the graph has to be converted to newer
         operators. `as_shipped` runs int8 activations as onnxruntime does unless told otherwise, by which exposing may
@@ -137,7 +138,7 @@ class Inference:
             noted(_SIGNED)
         newer = partial(_newer, whole=self.graph, noted=once(noted)) if is_old(self.graph) else None
         options = options or RunOptions()
-        return Executor(self.file.folder, options, keep=keep, placed=placed, quantised=kind, newer=newer)
+        return Executor(self.file.folder, options, keep=keep, lends=lends, placed=placed, quantised=kind, newer=newer)
 
     def stream(
         self, choices: Sequence[Choice], fed: Feed, executor: Executor, left_out: LeftOut = warn

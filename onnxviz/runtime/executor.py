@@ -34,6 +34,7 @@ class Executor:
         options: RunOptions,
         *,
         keep: bool = False,
+        lends: bool = False,
         placed: Callable[[Placement], None] = lambda placement: None,
         quantised: str = "",
         newer: Callable[[bytes], bytes] | None = None,
@@ -44,6 +45,7 @@ class Executor:
             folder: where the files with the weights lie.
             options: how to run.
             keep: keep the session of a plan of one piece open for the next run, at the cost of its memory.
+            lends: hand out what a later piece reads itself, not a copy: whoever takes it does not change it.
             placed: called with the placement of the run so far whenever a session was opened.
             quantised: what the graph quantises (see `Session`).
             newer: returns a piece in newer operators, or raises UnsupportedError; asked where onnxruntime refuses it.
@@ -55,6 +57,7 @@ class Executor:
         self.options = options
         self._folder = folder
         self._keep = keep
+        self._lends = lends
         self._placed = placed
         self._quantised = quantised
         self._newer = newer
@@ -86,7 +89,7 @@ class Executor:
             for name in piece.outputs:
                 value = values.pop(name)
                 # The caller may change what it gets: what a later piece reads is copied.
-                yield name, value.copy() if name in later and hasattr(value, "copy") else value
+                yield name, value.copy() if not self._lends and name in later and hasattr(value, "copy") else value
 
     def prepare(self, piece: Piece) -> None:
         """Open, and keep, the session of a plan of one piece before its first run.
