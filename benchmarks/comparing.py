@@ -2,7 +2,7 @@
 
     python benchmarks/comparing.py [--work DIR] [--rounds N]     about three minutes
 
-Float against QDQ: a U-Net at 768x768, and the bundled classifier on one input and on eight. Ours draws nothing and writes
+Float against QDQ: a U-Net at 768x768, and the bundled classifier on one input and on eight. Ours draws and writes
 nothing; the usual way is what `qdq_loss_debug` documents: all values of both models made outputs, collected, matched by
 name and compared. It has the errors that layers inherit, and of each quantiser the error of that alone; ours has the
 former, the error of each layer on A's values, and the worst channels.
