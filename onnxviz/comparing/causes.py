@@ -7,8 +7,10 @@ likely reason. What differs in the graph stands before it (`matching/written_dif
 | rule | what is seen | likely |
 |---|---|---|
 | not finite | B has NaN or infinities | overflow |
+| all shifted | one shift leads from A to B, beyond A's ends too | zero point, bias |
 | clipped | what differs lies beyond B's least or greatest value | the range of a quantiser or Clip |
-| not clipped | what differs lies beyond A's least or greatest value, where many of A lie | a lost nonlinearity |
+| not clipped | what differs lies beyond A's ends, where many of A lie, and B has no ends | a lost nonlinearity |
+| other ends | the same, and many of B lie at ends of its own | a zero point, the range of a quantiser |
 | all alike | one scale, one shift or both lead from A to B | scale, zero point, bias |
 | reordered | B's channels are other channels of A | order of channels, layout |
 | moved | B is A moved by up to two positions | padding, alignment |
@@ -127,12 +129,22 @@ def _not_finite(values: Values) -> str:
     return f"{count:,} values are not finite: overflow" if count else ""
 
 
+def _all_shifted(values: Values) -> str:
+    shift = float(values.difference.mean(dtype=np.float64))
+    left = values.noise - shift * shift * values.a.size
+    scale = float(np.ravel(values.a) @ np.ravel(values.difference)) / max(values.signal, 1e-30)
+    # What is nearly one number everywhere is as well scaled as shifted.
+    if left >= min(_LEFT * values.noise, 2 * (values.noise - scale * scale * values.signal)):
+        return ""
+    return f"all shifted by {number_text(shift)}: a zero point or bias"
+
+
 def _clipped(values: Values) -> str:
     low, high = float(values.b.min()), float(values.b.max())
     beyond = ((values.b >= high) & (values.a > high)) | ((values.b <= low) & (values.a < low))
     count = int(np.count_nonzero(beyond))
     share = _squares(values.difference[beyond]) / values.noise
-    if share <= 0.5 or count <= 8 or count <= 1e-4 * beyond.size:
+    if share <= 0.5 or count <= min(8, max(1, 0.05 * beyond.size)) or count <= 1e-4 * beyond.size:
         return ""
     part = f"{number_text(100 * count / beyond.size, 2)} % of the values lie beyond"
     return f"clipped to {number_text(low)} to {number_text(high)}: {part}, {100 * share:.0f} % of the error"
@@ -140,13 +152,20 @@ def _clipped(values: Values) -> str:
 
 def _not_clipped(values: Values) -> str:
     low, high = float(values.a.min()), float(values.a.max())
+    ends = float(values.b.min()), float(values.b.max())
     beyond = ((values.a <= low) & (values.b < low)) | ((values.a >= high) & (values.b > high))
     count = int(np.count_nonzero(beyond))
     share = _squares(values.difference[beyond]) / values.noise
     if share <= 0.5 or count <= 8 or count <= 1e-2 * beyond.size:
         return ""
     part = f"{number_text(100 * count / beyond.size, 2)} % of B's values lie beyond, {100 * share:.0f} % of the error"
-    return f"A ends at {number_text(low)} and {number_text(high)}, B does not: {part}: a nonlinearity or Clip is lost"
+    at_ends = np.count_nonzero(beyond & ((values.b <= ends[0]) | (values.b >= ends[1])))
+    if at_ends > max(8, 5e-3 * beyond.size):
+        others = f"B at {number_text(ends[0])} and {number_text(ends[1])}"
+        why = "a zero point, or the range of a quantiser or Clip"
+    else:
+        others, why = "B does not", "a nonlinearity or Clip is lost"
+    return f"A ends at {number_text(low)} and {number_text(high)}, {others}: {part}: {why}"
 
 
 def _all_alike(values: Values) -> str:
@@ -212,7 +231,7 @@ def _moved(values: Values) -> str:
 
 def _other_places(values: Values) -> str:
     one, other = (np.sort(each, axis=None) for each in (values.a, values.b))
-    if one.size < 8 or _squares(other - one) >= 1e-3 * values.noise:
+    if one.size < 8 or _squares(other - one) >= 1e-6 * values.noise:
         return ""
     return "the same values in other places: the order of channels, a Transpose or a layout"
 
@@ -267,8 +286,8 @@ def _few_channels(values: Values) -> str:
 
 
 _RULES: tuple[Callable[[Values], str], ...] = (
-    _not_finite, _clipped, _not_clipped, _all_alike, _reordered, _moved, _other_places, _border, _each_channel,
-    _few_channels,
+    _not_finite, _all_shifted, _clipped, _not_clipped, _all_alike, _reordered, _moved, _other_places, _border,
+    _each_channel, _few_channels,
 )  # fmt: skip
 
 

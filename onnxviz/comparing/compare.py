@@ -31,6 +31,9 @@ MAPS = 6
 _LOOKED_AT = 12
 """How many layers are looked at a second time, for what their errors look like."""
 
+_SUSPECT = 5.0
+"""Those whose own error is so many dB below the median of their kind are, the furthest first."""
+
 
 def compare(
     a: Model | str | os.PathLike[str],
@@ -138,11 +141,12 @@ def _look_closer(
     runs: PairRuns, places: Sequence[int], layers: list[ComparedLayer], shown: int, tally: Tally
 ) -> DifferingMaps | None:
     """Look at the worst layers once more, put what is seen into `layers`, and return the maps of the one shown."""
-    wrong = [place for place, layer in enumerate(layers) if layer.stands_out or layer.breaks]
-    looked = sorted({shown, *sorted(wrong, key=lambda place: layers[place].badness)[:_LOOKED_AT]})
+    suspects = [place for place, layer in enumerate(layers) if layer.breaks or (layer.margin or 0) > _SUSPECT]
+    suspects = sorted(suspects, key=lambda place: layers[place].badness)[:_LOOKED_AT]
+    looked = sorted({shown, *suspects})
     channels = tally.worst_channels(places[shown], MAPS)
     number = tally.worst_input(places[shown])
-    look = CloserLook(runs.pairs, {places[place] for place in wrong}, places[shown], channels)
+    look = CloserLook(runs.pairs, {places[place] for place in suspects}, places[shown], channels)
     runs.once(number, [places[place] for place in looked], look)
     for place in looked:
         layers[place] = replace(layers[place], cause=look.cause(places[place]))
