@@ -93,6 +93,7 @@ _RIGHT = {
     "zero point off": ("zero point",),
     "zero point far off": ("zero point",),
     "nonlinearity lost": ("nonlinearity",),
+    "channels rolled": ("another order", "order of channels"),
     # The quantiser's range was the Clip.
     "output range coarse": ("Clip is lost",),
 }

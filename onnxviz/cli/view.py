@@ -36,6 +36,9 @@ def view(
     method: Annotated[
         str | None, option("--method", "Methods of --explain; else gradcam,smoothgrad.", "LIST", METHOD_NAMES)
     ] = None,
+    unit: Annotated[
+        list[str] | None, option("--unit", "Show what in the input drives this unit; may be repeated.", "LAYER#C")
+    ] = None,
     labels: parameters.Labels = None,
     feed: groups.FeedGroup,
     run: groups.RunGroup,
@@ -83,6 +86,7 @@ def view(
         html=output.html,
         html_size=output.html_size,
         explain=parameters.comma_names(method or "gradcam,smoothgrad") if explain else (),
+        unit=tuple(unit or ()),
         labels=labels,
         same_scale=same_scale,
         like=like,

@@ -11,6 +11,7 @@ likely reason. What differs in the graph stands before it (`matching/written_dif
 | clipped | what differs lies beyond B's least or greatest value | the range of a quantiser or Clip |
 | not clipped | what differs lies beyond A's ends, where many of A lie, and B has no ends | a lost nonlinearity |
 | other ends | the same, and many of B lie at ends of its own | a zero point, the range of a quantiser |
+| gone | most of it lies in channels that are constant in B and not in A | weights, biases |
 | all alike | one scale, one shift or both lead from A to B | scale, zero point, bias |
 | reordered | B's channels are other channels of A | order of channels, layout |
 | moved | B is A moved by up to two positions | padding, alignment |
@@ -168,6 +169,15 @@ def _not_clipped(values: Values) -> str:
     return f"A ends at {number_text(low)} and {number_text(high)}, {others}: {part}: {why}"
 
 
+def _gone(values: Values) -> str:
+    flat = [each.reshape(len(each), -1) for each in (values.a, values.b)]
+    spread_a, spread_b = (np.ptp(each, axis=1) for each in flat)
+    gone = (spread_b <= 1e-6 * np.abs(flat[1]).max()) & (spread_a > 1e-3 * spread_a.max())
+    if flat[0].shape[1] < 2 or values.by_channel[gone].sum() <= 0.5 * values.noise:
+        return ""
+    return f"{int(gone.sum())} of {len(gone)} channels are constant in B: weights or biases"
+
+
 def _all_alike(values: Values) -> str:
     # Of very many values some, evenly spread, say as much.
     every = 1 + values.a.size // _MOST_VALUES
@@ -286,7 +296,7 @@ def _few_channels(values: Values) -> str:
 
 
 _RULES: tuple[Callable[[Values], str], ...] = (
-    _not_finite, _all_shifted, _clipped, _not_clipped, _all_alike, _reordered, _moved, _other_places, _border,
+    _not_finite, _all_shifted, _clipped, _not_clipped, _gone, _all_alike, _reordered, _moved, _other_places, _border,
     _each_channel, _few_channels,
 )  # fmt: skip
 

@@ -41,18 +41,19 @@ def write_page(path: Path, model: str, feed: Feed, found: Sequence[Explanation])
 
 
 def add_explanations(collected: Collector, found: Sequence[Explanation]) -> None:
-    """Add explanations of the current run's input to a report; those of one method and layer are one of its layers."""
-    groups: dict[tuple[str, str, tuple[int, ...]], list[Explanation]] = {}
+    """Add explanations of the current run's input to a report: a layer for each kind, method and layer of theirs."""
+    groups: dict[tuple[str, str, str, tuple[int, ...]], list[Explanation]] = {}
     for one in found:
-        groups.setdefault((one.method, one.layer, one.array.shape[:2]), []).append(one)
-    for (method, layer, _), group in groups.items():
-        add_explanation(collected, f"{method}/{layer}" if layer else method, group)
+        groups.setdefault((one.target.kind, one.method, one.layer, one.array.shape[:2]), []).append(one)
+    for (kind, method, layer, _), group in groups.items():
+        name = f"{method}/{layer}" if layer else method
+        add_explanation(collected, f"{name} of units" if kind == "unit" else name, group)
 
 
 def add_explanation(collected: Collector, name: str, group: Sequence[Explanation]) -> None:
     """Add explanations of the current run's input, by one method and of one size, as one layer of a report."""
     maps = np.stack([_flat(one.array) for one in group])[None]
-    words = LayerWords((group[0].says,), tuple(one.target.name for one in group), explains=True)
+    words = LayerWords((group[0].says,), tuple(one.target.name for one in group), explains=group[0].target.kind)
     heat = Activation(name, name, "value", maps, "NCHW", group[0].method)
     collected.add_to(len(collected.runs), heat, None, words)
 

@@ -175,7 +175,7 @@ class _LayerParts:
 
 
 def _explains(entry: tuple[Any, _LayerParts]) -> bool:
-    return entry[1].facts.explains
+    return bool(entry[1].facts.explains)
 
 
 def _facts(activation: Activation, arranged: Arranged, layer: Layer | None, labels: Sequence[str] | None) -> LayerFacts:

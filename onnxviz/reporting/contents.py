@@ -109,13 +109,14 @@ class LayerFinding:
 class LayerWords:
     """What a command says of a layer: notes above its maps, what it found, and names for its channels.
 
-    `explains` says that its channels are heat maps of the input, which are laid over it.
+    `explains` is what its channels explain as heat maps of the input, which are laid over it: a `class`, a `unit` or an
+    `output`; empty of all others.
     """
 
     notes: tuple[str, ...] = ()
     labels: tuple[str, ...] | None = None
     finding: LayerFinding | None = None
-    explains: bool = False
+    explains: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,7 @@ class LayerFacts:
         tokens: where its tokens lie in the picture, or None; of an attention its queries, with their keys.
         groups: how many groups of as many channels there are, one behind the other, such as directions.
         finding: what a command found of it, or None.
-        explains: whether its channels are heat maps of the input.
+        explains: what its channels explain, as heat maps of the input; empty of all others.
     """
 
     name: str
@@ -152,7 +153,7 @@ class LayerFacts:
     tokens: TokenGrid | None = None
     groups: int = 1
     finding: LayerFinding | None = None
-    explains: bool = False
+    explains: str = ""
 
 
 @dataclass(frozen=True, slots=True)

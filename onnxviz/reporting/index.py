@@ -120,7 +120,7 @@ def layer_document(part: LayerPart) -> dict[str, Any]:
     if part.pooled is not None:
         document["pooled"] = part.pooled.as_json()
     if facts.explains:
-        document["explains"] = True
+        document["explains"] = facts.explains
     if facts.finding is not None:
         document["finding"] = facts.finding.as_json()
     if first.steps is not None:

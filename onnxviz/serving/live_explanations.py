@@ -67,6 +67,6 @@ class LiveExplanations:
 
 def _add_reason(collected: Collector, method: str, reason: str) -> None:
     """Add an empty map in the place of explanations, with the reason why there is none."""
-    words = LayerWords((reason,), ("no explanation",), explains=True)
+    words = LayerWords((reason,), ("no explanation",), explains="class")
     empty = Activation(method, method, "value", np.zeros((1, 1, 2, 2), np.float32), "NCHW", method)
     collected.add_to(len(collected.runs), empty, None, words)

@@ -36,6 +36,7 @@ class ViewOptions:
         html: the page to explore: True for `report.html` beside the pictures, a path, or False for none.
         explain: methods by which the page explains the three strongest classes; see
             `onnxviz.explaining.methods.METHODS`.
+        unit: units, `LAYER#CHANNEL`, of which the page shows what in the input drives them, by `guided`.
         html_size: bytes that the page takes at most; it says what that took.
         same_scale: draw a layer of all inputs on one scale, the style's, of all channels that are drawn; each input is
             then run twice.
@@ -60,6 +61,7 @@ class ViewOptions:
     html: bool | Path = True
     html_size: int = SIZE
     explain: tuple[str, ...] = ()
+    unit: tuple[str, ...] = ()
     same_scale: bool = False
     like: Path | None = None
     units: Path | None = None
@@ -82,7 +84,7 @@ class ViewOptions:
         drawn = {"--gif": self.gif, "--like": self.like is not None}
         if not self.pictures and any(drawn.values()):
             raise UsageError(f"--no-pictures excludes {_first(drawn)}")
-        on_page = {"--explain": bool(self.explain), "--units": self.units is not None}
+        on_page = {"--explain": bool(self.explain), "--unit": bool(self.unit), "--units": self.units is not None}
         if not self.html and any(on_page.values()):
             raise UsageError(f"--no-html excludes {_first(on_page)}, which the page shows")
 
@@ -108,6 +110,7 @@ class ViewChanges(TypedDict, total=False):
     html: bool | Path
     html_size: int
     explain: tuple[str, ...]
+    unit: tuple[str, ...]
     same_scale: bool
     like: Path | None
     units: Path | None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from onnxviz.errors import OnnxvizError
 from onnxviz.explaining.explain import explanations, labels_of
 from onnxviz.explaining.explain_options import ExplainOptions
+from onnxviz.explaining.explanation import Explanation
 from onnxviz.explaining.explanation_page import add_explanations
 from onnxviz.explaining.methods import check_methods
 from onnxviz.explaining.network import Network
@@ -16,9 +19,14 @@ from onnxviz.reporting.collect import MOST_RUNS, Collector
 from onnxviz.results.observer import Observer
 from onnxviz.viewing.options import ViewOptions
 
+_UNIT_METHODS = ("guided",)
+
 
 class RunExplanations:
-    """Explains the three strongest classes on one input after the other; what cannot be explained is said once."""
+    """Explains the three strongest classes and chosen units on one input after the other.
+
+    What cannot be explained is said once.
+    """
 
     def __init__(self, model: Model, options: ViewOptions, observer: Observer) -> None:
         """Read the names of the classes.
@@ -27,7 +35,8 @@ class RunExplanations:
             InputError: They cannot be read, or fit no output.
             UsageError: A method is not known.
         """
-        check_methods(options.explain)
+        check_methods(options.explain or _UNIT_METHODS)
+        self._units = options.unit
         self._model = model
         self._options = ExplainOptions(options.explain, labels=options.labels, feed=options.feed, run=options.run)
         self._labels = labels_of(model, self._options)
@@ -41,13 +50,20 @@ class RunExplanations:
         try:
             # What it opens is kept for the next input.
             self._network = self._network.on(feed) if self._network else Network(self._model, feed, self._options.run)
-            found = explanations(self._network, self._options, self._labels, self._observer)
+            found = list(self._found(self._network))
         except OnnxvizError as error:  # the maps are shown all the same
             self._observer.noted(f"not explained: {error}")
             return ()
         add_explanations(collected, found)
         # Without the time that it took, which no two runs share.
         return tuple({key: value for key, value in one.as_json().items() if key != "seconds"} for one in found)
+
+    def _found(self, network: Network) -> Iterator[Explanation]:
+        if self._options.methods:
+            yield from explanations(network, self._options, self._labels, self._observer)
+        for unit in self._units:
+            options = replace(self._options, methods=_UNIT_METHODS, unit=unit)
+            yield from explanations(network, options, self._labels, self._observer)
 
 
 class _SaidOnce(Observer):

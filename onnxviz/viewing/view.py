@@ -76,7 +76,7 @@ def view(
     like = None if options.like is None else find_likeness(options.like, choices)
     linked = _units(options, folder, model, choices, observer)
     not_shown = NotShown(choices)
-    why = RunExplanations(model, options, observer) if options.explain else None
+    why = RunExplanations(model, options, observer) if options.explain or options.unit else None
     shown = Shown(model, choices, classes, not_shown, like, why)
     if shown.classes.left_out:
         observer.noted(shown.classes.left_out)

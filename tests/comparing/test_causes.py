@@ -46,6 +46,7 @@ def one_channel(a: Array) -> Array:
         (border, "of the error lies on the border: padding"),
         (lambda a: a + each(0, apart=2), "shifted each by its own"),
         (lambda a: a * each(1, apart=0.6), "scaled each by its own (0.4 to 1.6)"),
+        (lambda a: np.where(np.arange(12)[:, None, None] < 7, 0.5, a), "7 of 12 channels are constant in B"),
         (one_channel, "in 1 of 12 channels: 5"),
         (lambda a: np.where(a > 3, np.inf, a), "values are not finite: overflow"),
     ],
@@ -82,3 +83,28 @@ def test_values_without_space_or_channels_are_looked_at_too() -> None:
     a = np.random.default_rng(0).normal(size=(3, 40)).astype(np.float32)
     assert cause(a, a * 2, "NC") == "all scaled by 2: a scale"
     assert cause(a, a * 2, None) == "all scaled by 2: a scale"
+
+
+def test_ends_of_a_quantiser_are_not_a_lost_nonlinearity() -> None:
+    """A ends at 0 and 3; B's codes reach from -1.5 to 1.5, as with a wrong zero point, or it has no ends at all."""
+    free = maps()
+    a = np.clip(free, 0, 3)
+    codes = np.clip(np.rint(free / 0.01), -150, 150)
+    words = cause(a, (codes * 0.01).astype(np.float32), "NCHW")
+    assert words.startswith("A ends at 0 and 3, B at -1.5 and 1.5: ") and words.endswith("range of a quantiser or Clip")
+    assert cause(a, free, "NCHW").endswith("B's values lie beyond, 100 % of the error: a nonlinearity or Clip is lost")
+    # A shift that moves A's own ends, too, is a shift.
+    assert cause(a, a - np.float32(0.75), "NCHW") == "all shifted by -0.75: a zero point or bias"
+
+
+def test_a_few_clipped_values_of_a_small_layer_are_seen() -> None:
+    a = np.linspace(0, 5, 24, dtype=np.float32).reshape(1, 24, 1, 1)
+    assert cause(a, np.minimum(a, 3.6), "NCHW").startswith("clipped to 0 to 3.6: 29 % of the values lie beyond")
+
+
+def test_values_that_are_only_distributed_alike_are_not_in_other_places() -> None:
+    """A kernel that is flipped leads to maps with almost the same values."""
+    a = maps()
+    moved = np.random.default_rng(1).permutation(a.ravel()).reshape(a.shape)
+    assert cause(a, moved, "NCHW").startswith("the same values in other places")
+    assert "other places" not in cause(a, moved * np.float32(1.01), "NCHW")

@@ -44,7 +44,7 @@ def test_each_input_is_explained_for_its_own_classes(
     report = read_report(tmp_path / "maps/report.html")
     layers = report.index["layers"]
     assert [layer["name"] for layer in layers] == ["conv", "gradcam/conv", "occlusion"]
-    assert [layer.get("explains", False) for layer in layers] == [False, True, True]
+    assert [layer.get("explains") for layer in layers] == [None, "class", "class"]
     named = [part.get("labels", layers[1]["labels"]) for part in layers[1]["runs"]]
     assert named[0] != named[1]
     for run, (path, labels) in enumerate(zip(files, named, strict=True)):
@@ -59,6 +59,22 @@ def test_each_input_is_explained_for_its_own_classes(
             (method, label) for method in ("gradcam", "occlusion") for label in labels
         ]
         assert all("seconds" not in one for one in written)
+
+
+def test_units_have_what_drives_them(
+    scoring: Any, files: list[Path], tmp_path: Path, read_report: Callable[[Path], ReadReport]
+) -> None:
+    options = onnxviz.ViewOptions(layers="conv", feed=FEED, unit=("conv#1", "conv#0@0,1"))
+    record = onnxviz.view(scoring, files[0], tmp_path / "maps", options)
+    report = read_report(tmp_path / "maps/report.html")
+    drivers = report.index["layers"][1]
+    assert (drivers["name"], drivers["explains"], drivers["labels"][1]) == ("guided of units", "unit", "conv#0@0,1")
+    assert drivers["labels"][0].startswith("conv#1@")
+    # A 1x1 convolution sees one pixel, and channel 0 takes red as it is.
+    assert np.argwhere(report.values(1)[1]).tolist() == [[0, 1]]
+    assert report.values(1)[1, 0, 1] == pytest.approx(1)
+    (run,) = record.document()["runs"]
+    assert [(one["method"], one["kind"]) for one in run["explanations"]] == [("guided", "unit")] * 2
 
 
 def test_a_view_that_was_stopped_goes_on_to_the_same_page(scoring: Any, files: list[Path], tmp_path: Path) -> None:
@@ -102,6 +118,7 @@ def test_what_does_not_fit_is_refused(
         ("--method", "gradcam"): "--method says how --explain explains: give both",
         ("--explain", "--method", "gradcams"): "no method 'gradcams'",
         ("--explain", "--no-html"): "--no-html excludes --explain",
+        ("--unit", "conv#0", "--no-html"): "--no-html excludes --unit,",
     }.items():
         refused = onnxviz_command(*words, *more)
         assert (refused.code, message in refused.err) == (2, True), refused.err

@@ -4,6 +4,7 @@ import { parseAddress } from "./address.js";
 import { chooseQuery, shownLayer } from "./attention.js";
 import { Across } from "./across.js";
 import { showChannel } from "./channel.js";
+import { showDrivers } from "./drivers.js";
 import { byId } from "./dom.js";
 import { introduce, showControls, showHead } from "./head.js";
 import { showLegend, showZoom } from "./legend.js";
@@ -229,7 +230,10 @@ export class App {
   follow() {
     const { scene, state } = this;
     if (!scene) return;
-    if (state.place !== null) showChannel(scene, state.place);
+    if (state.place !== null) {
+      showChannel(scene, state.place);
+      showDrivers(this, scene.layer, state.place);
+    }
     byId("overlay-words").textContent = showOverlay(scene, this.picture, state.place, state[overlayOf(scene.layer)]);
     this.pins.mark();
     this.spotted();

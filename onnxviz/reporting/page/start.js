@@ -88,12 +88,12 @@ export class Start {
   }
 
   /**
-   * Return a row of what explains the answer.
+   * Return a row of what explains the answer, or units.
    * @param {number} place
    */
   reasons(place) {
-    const { name, notes = [] } = this.app.index.layers[place];
-    return this.button(place, `Why this answer? ${name}`, notes);
+    const { name, notes = [], explains } = this.app.index.layers[place];
+    return this.button(place, `${explains === "unit" ? "What drives it?" : "Why this answer?"} ${name}`, notes);
   }
 
   /**

@@ -143,7 +143,7 @@ interface LayerRun {
 interface Layer {
   name: string;
   finding?: Finding;
-  explains?: boolean;
+  explains?: "class" | "unit" | "output";
   pooled?: LayerHealth;
   kind: string | null;
   op: string | null;

@@ -20,13 +20,24 @@ const REPORT = {
       name: "gradcam/conv",
       op: "gradcam",
       kind: "",
-      explains: true,
+      explains: "class",
       extent: [2, 2],
       labels: ["tabby", "lynx"],
       receptive_field: null,
       notes: ["bright: parts whose maps raise the target"],
       maps: [maps(0), maps(0)],
       runFacts: [{}, { labels: ["espresso", "tabby"] }],
+    },
+    {
+      name: "guided of units",
+      op: "guided",
+      kind: "",
+      explains: "unit",
+      extent: [2, 2],
+      labels: ["conv#11@0,1", "conv#1@1,0"],
+      receptive_field: null,
+      notes: ["edges that the units on the way respond to"],
+      maps: [maps(0), maps(0)],
     },
   ],
 };
@@ -50,7 +61,8 @@ test("the start has a row for each way to explain, with the classes of the input
   await page.waitForSelector("#start[data-ready]");
   const rows = await page.locator(".start-row").allInnerTexts();
   assert.match(rows[0], /^Why this answer\? gradcam\/conv\nbright: parts whose maps raise the target\ntabby\nlynx/);
-  assert.match(rows[1], /^conv\n2 channels of 2 × 2/);
+  assert.match(rows[1], /^What drives it\? guided of units\nedges/);
+  assert.match(rows[2], /^conv\n2 channels of 2 × 2/);
   await page.selectOption("#run", "1");
   await page.waitForFunction(() => document.getElementById("start-rows").innerText.includes("espresso\ntabby"));
   assert.deepEqual(page.complaints, []);
@@ -69,5 +81,18 @@ test("a class that is chosen lies over the picture, and another input has its ow
   await page.waitForFunction(() => document.getElementById("channel-title").innerText === "Channel 1");
   const own = await overlay(page);
   assert.ok(!own.shown || own.opacity === 0);
+  assert.deepEqual(page.complaints, []);
+});
+
+test("beside a channel stands what drives its unit, and leads to the map", async () => {
+  const page = await open(browser, `${address}#l=conv&c=0`);
+  const box = page.locator("#drivers-box");
+  assert.equal(await box.isHidden(), true);
+  await goTo(page, "#l=conv&c=1");
+  await page.waitForSelector("#drivers-box .heat");
+  assert.match(await box.innerText(), /^What drives it here\s+edges that the units on the way respond to$/);
+  await page.click("#drivers-box .driver");
+  await page.waitForFunction(() => document.getElementById("channel-title").innerText.includes("conv#1@1,0"));
+  assert.equal(await box.isHidden(), true);
   assert.deepEqual(page.complaints, []);
 });
