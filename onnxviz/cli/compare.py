@@ -162,12 +162,13 @@ def _far(measures: Measures) -> str:
 
 def _print(found: Comparison) -> None:
     """Print the worst layers, the outputs and the headline, which ends the text so that it is seen."""
-    compared = [layer for layer in found.worst_first if layer.overall is not None]
+    shown = [layer for layer in found.worst_first if layer.differs or layer.cka is not None]
     beside = "CKA" if found.trained_apart else "below kind"
     titles = ("layer", "op", "SQNR dB", "own dB", beside, "worst channel", "at ends", "pair", "cause")
-    rows = [_row(layer, is_apart=found.trained_apart) for layer in compared[:ROWS]]
-    print_table(titles, rows, left=(True, True, False, False, False, False, False, True, True))
-    print()
+    rows = [_row(layer, is_apart=found.trained_apart) for layer in shown[:ROWS]]
+    if rows:
+        print_table(titles, rows, left=(True, True, False, False, False, False, False, True, True))
+        print()
     for output in found.outputs:
         print(_output_words(output))
     print(found.headline)
@@ -238,11 +239,13 @@ def _say(found: Comparison, output: Path | None) -> None:
     for side, only in (("A", found.matches.only_a), ("B", found.matches.only_b)):
         if only:
             say(f"only in {side}: {len(only)} layer{'s' * (len(only) > 1)}: {listed(only)}")
-    more = len(found.layers) - len(left) - ROWS
-    if more > 0:
+    differing = sum(layer.differs or layer.cka is not None for layer in found.layers.values())
+    equal = len(found.layers) - len(left) - differing
+    more = [f"{differing - ROWS} more layers differ less"] if differing > ROWS else []
+    more += [f"{equal} layer{'s are' if equal > 1 else ' is'} equal to the last bit"] if equal and differing else []
+    if more:
         where = "compare.json" if output is not None else "--json, or -o DIR,"
-        differ = "differ less" if any(layer.differs for layer in found.layers.values()) else "are equal too"
-        say(f"{more} more layers {differ}: {where} lists all")
+        say(f"{listed(more)}: {where} lists all")
     say(f"A ran on {found.levels[0]}, B on {found.levels[1]}")
     if output is not None:
         say(f"the sheet, the page and compare.json are in {output}")

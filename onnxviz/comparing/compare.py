@@ -56,7 +56,7 @@ def compare(
         changes: Fields of the options that are to be others, such as `own=False`.
 
     Raises:
-        NoMatchError: The two share no layer, or none of those that are selected.
+        NoMatchError: The two share no layer, none of those that are selected, or none of one shape.
         InputError: No input can be used, or B takes something else.
         RunError: onnxruntime is missing or fails.
     """
@@ -84,7 +84,10 @@ def compare(
         return Tally(runs.pairs, apart=apart)
 
     runs.every(layers, begin, add)
-    return replace(_found(runs, layers, tally, fed), trained_apart=apart)
+    if not tally.is_empty:
+        return replace(_found(runs, layers, tally, fed), trained_apart=apart)
+    name, reason = matches.pairs[layers[0]].a.layer, tally.remark(layers[0])
+    raise NoMatchError(f"nothing can be compared of the layers that the two models share, such as {name}: {reason}")
 
 
 def _selected(a: Model, matches: Matches, options: CompareOptions) -> tuple[int, ...]:

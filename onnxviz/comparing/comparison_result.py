@@ -71,7 +71,7 @@ class Comparison:
         if not compared:
             return "no layer could be compared"
         if not any(layer.differs for layer in compared):
-            return "no layer differs"
+            return f"no layer differs: all {len(compared)} are equal to the last bit"
         if not self.has_own:
             return "no layer can be named: own errors were not computed"
         known = [layer for layer in compared if layer.margin is not None and layer.own is not None]

@@ -32,7 +32,7 @@ def draw_sheet(comparison: Comparison, theme: str) -> Image:
         facts=_facts(comparison, len(layers)),
         headline=comparison.headline[:1].upper() + comparison.headline[1:],
         is_alarm=alarm,
-        curve=_curve(comparison, layers),
+        curve=_curve(comparison, layers) if any(layer.differs for layer in layers) else None,
         titles=(
             "least alike by their CKA" if comparison.trained_apart else "furthest below its kind",
             "SQNR dB",
@@ -41,7 +41,7 @@ def draw_sheet(comparison: Comparison, theme: str) -> Image:
             "at the ends of its codes",
             "what it looks like",
         ),
-        rows=[_row(layer) for layer in comparison.worst_first if layer.overall is not None][:_ROWS],
+        rows=[_row(layer) for layer in comparison.worst_first if layer.differs or layer.cka is not None][:_ROWS],
         maps=_maps(comparison),
         foot=f"A: {comparison.a} on {comparison.levels[0]}   ·   B: {comparison.b} on {comparison.levels[1]}",
     )

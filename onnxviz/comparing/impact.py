@@ -104,13 +104,12 @@ def find_impact(runs: PairRuns) -> Impact:
     Raises:
         UnsupportedError: The two share no output, or there are neither quantisers nor own errors.
     """
-    a, b = runs.models
-    pairs = [(_logits(a.graph, one), _logits(b.graph, other)) for one, other in runs.matches.outputs]
+    pairs = logit_pairs(runs)
     if not pairs:
         raise UnsupportedError("the two models share no output: nothing says what a layer costs")
     feeds: list[Feed] = []
     runs.inputs.each(feeds.append)
-    switched = _Switched(runs, pairs)
+    switched = SwitchedModel(runs, pairs)
     if not switched.switches:
         return _impact_of_layers(runs, [value for value, _ in pairs], feeds[:_CHOOSERS])
     half = max(1, min(_CHOOSERS, len(feeds) // 2))
@@ -124,15 +123,26 @@ def find_impact(runs: PairRuns) -> Impact:
     checked = others or choosers
     found = []
     for count in [each for each in COUNTS if each < len(order)]:
-        sums = [0.0, 0.0]
-        for feed in checked:
-            expected = switched.expected(feed)
-            sums[0] += sum(float((each.astype(np.float64) ** 2).sum()) for each in expected)
-            sums[1] += squared_gap(switched.outputs(feed, order[count:]), expected)
-        found.append((count, decibels(*sums)))
+        found.append((count, sqnr_with(switched, checked, order[count:])))
     total = float(costs.sum()) or 1.0
     listed = tuple(QuantiserCost(*switched.names[place], float(costs[place]) / total) for place in order)
     return Impact(listed, tuple(found), len(choosers), len(others))
+
+
+def logit_pairs(runs: PairRuns) -> list[tuple[str, str]]:
+    """Return the outputs that both models have, or what stands before a last Softmax of them."""
+    a, b = runs.models
+    return [(_logits(a.graph, one), _logits(b.graph, other)) for one, other in runs.matches.outputs]
+
+
+def sqnr_with(switched: SwitchedModel, feeds: Sequence[Feed], working: Sequence[int]) -> float:
+    """Return the SQNR of the outputs over these feeds, in dB, with these quantisers at work."""
+    signal = noise = 0.0
+    for feed in feeds:
+        expected = switched.expected(feed)
+        signal += sum(float((each.astype(np.float64) ** 2).sum()) for each in expected)
+        noise += squared_gap(switched.outputs(feed, working), expected)
+    return decibels(signal, noise)
 
 
 def _impact_of_layers(runs: PairRuns, outputs: Sequence[str], feeds: Sequence[Feed]) -> Impact:
@@ -149,7 +159,7 @@ def _impact_of_layers(runs: PairRuns, outputs: Sequence[str], feeds: Sequence[Fe
     return Impact((), (), len(feeds), 0, tuple(found))
 
 
-class _Switched:
+class SwitchedModel:
     """B with a switch at each quantiser of an activation, and A, both run for what stands before a last Softmax."""
 
     def __init__(self, runs: PairRuns, pairs: Sequence[tuple[str, str]]) -> None:

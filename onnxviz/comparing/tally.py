@@ -47,6 +47,15 @@ class Tally:
         """Keep why a pair is not compared."""
         self._remarks.setdefault(place, reason)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no pair was compared."""
+        return not self._shapes
+
+    def remark(self, place: int) -> str:
+        """Return why a pair is not compared."""
+        return self._remarks.get(place, "nothing came out")
+
     def join(self, other: Tally) -> None:
         """Add what another has added up of the same pairs."""
         for mine, theirs in zip((*self._overall, *self._own), (*other._overall, *other._own), strict=True):

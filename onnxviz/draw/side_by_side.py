@@ -72,13 +72,13 @@ class MapRows:
 
 @dataclass(frozen=True, slots=True)
 class SideBySide:
-    """All that a sheet shows; `maps` are None where there is nothing to draw, `rows` a small table."""
+    """All that a sheet shows; `curve` and `maps` are None where there is nothing to draw, `rows` a small table."""
 
     title: str
     facts: Sequence[str]
     headline: str
     is_alarm: bool
-    curve: ErrorCurve
+    curve: ErrorCurve | None
     titles: Sequence[str]
     rows: Sequence[Sequence[str]]
     maps: MapRows | None
@@ -93,8 +93,10 @@ def draw_side_by_side(content: SideBySide, theme: str) -> Image.Image:
     """
     sheet = _ErrorSheet(find_theme(theme), theme, _height(content))
     y = sheet.head(content)
-    y = sheet.curve(content.curve, y + 34)
-    y = sheet.table(content.titles, content.rows, y + 44)
+    if content.curve is not None:
+        y = sheet.curve(content.curve, y + 34)
+    if content.rows:
+        y = sheet.table(content.titles, content.rows, y + 44)
     if content.maps is not None:
         y = sheet.maps(content.maps, y + 34)
     sheet.text(MARGIN, sheet.image.height - 18, content.foot, 12, sheet.dim, WIDTH - 2 * MARGIN)
@@ -106,7 +108,8 @@ def _height(content: SideBySide) -> int:
     maps = 0
     if content.maps is not None:
         maps = 34 + 30 + 3 * (_tile_size(content.maps.a)[1] + 12) + 10
-    return 64 + 22 * len(content.facts) + 34 + 34 + _PLOT_HEIGHT + 30 + rows + maps + 44
+    curve = 34 + _PLOT_HEIGHT + 30 if content.curve is not None else 0
+    return 64 + 22 * len(content.facts) + 34 + curve + rows + maps + 44
 
 
 def _tile_size(maps: Array) -> tuple[int, int]:

@@ -83,8 +83,21 @@ def test_nothing_stands_out_of_a_sound_int8_model(folder: Path) -> None:
 
 def test_the_same_file_twice_differs_nowhere(folder: Path) -> None:
     found = compare(folder / "int8.onnx", folder / "int8.onnx", inputs(1))
-    assert found.headline == "no layer differs"
+    assert found.headline == f"no layer differs: all {len(found.layers)} are equal to the last bit"
     assert found.maps is None
+
+
+def test_layers_of_other_sizes_are_refused_where_there_are_no_others(tmp_path: Path) -> None:
+    for name, kernel in (("a", 1), ("b", 2)):
+        weights = onnx.numpy_helper.from_array(np.ones((2, 1, kernel, kernel), np.float32), "w")
+        text = f"""<ir_version: 8, opset_import: ["" : 17]> g (float[1,1,4,4] x) => (float[1,2,N,M] y)
+            <float[2,1,{kernel},{kernel}] w> {{ y = Conv (x, w) }}"""
+        model = onnx.parser.parse_model(text)
+        model.graph.initializer.append(weights)
+        model.graph.node[0].name = "conv"
+        onnx.save(model, tmp_path / f"{name}.onnx")
+    with pytest.raises(NoMatchError, match=r"such as conv: the shapes differ: 1 x 2 x 4 x 4 and 1 x 2 x 3 x 3"):
+        compare(tmp_path / "a.onnx", tmp_path / "b.onnx", np.ones((1, 1, 4, 4), np.float32))
 
 
 @pytest.mark.parametrize("fault", planted.FAULTS, ids=lambda fault: fault.name)
