@@ -5,6 +5,7 @@ Held in memory those of 21,008 units take 0.8 GB. Pictures are opened one by one
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,7 +34,7 @@ class PatchFile:
         self._filled = [np.zeros((sum(len(plan.units) for plan in each), count), bool) for each in plans]
         self._path = folder / _NAME
         check_space(self._path, int(self._layers[-1]))
-        self._file = self._path.open("w+b")
+        self._file = self._path.open("w+b", buffering=0)
 
     def __enter__(self) -> PatchFile:
         return self
@@ -52,7 +53,8 @@ class PatchFile:
         size = tiles[0].nbytes if len(tiles) else 0
         for place, rank, tile in zip(places.tolist(), ranks.tolist(), tiles, strict=True):
             self._file.seek(int(self._layers[layer]) + (place * self._count + rank) * size)
-            self._file.write(tile.tobytes())
+            if self._file.write(np.ascontiguousarray(tile).data) != size:
+                raise OSError(errno.ENOSPC, "the disk is full", str(self._path))
         self._filled[layer][places, ranks] = True
 
     def of(self, layer: int, sheet: int) -> npt.NDArray[np.uint8]:
@@ -61,7 +63,6 @@ class PatchFile:
         first, plan = sum(len(each.units) for each in plans[:sheet]), plans[sheet]
         shape = len(plan.units), self._count, plan.size.patch, plan.size.patch, 3
         tile = plan.size.patch**2 * 3
-        self._file.flush()
         tiles = np.zeros(shape, np.uint8)
         self._file.seek(int(self._layers[layer]) + first * self._count * tile)
         self._file.readinto(tiles.reshape(-1).data)

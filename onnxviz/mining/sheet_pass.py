@@ -114,11 +114,13 @@ class _Cutter:
                 arrays = self.run.of(seen.arrays)
             except ExecutionError:
                 return
+        whole = {self.sizes[layer] for layer, _, _ in won if layer in self.whole}
+        thumbnails = {size: thumbnail(seen.shown, size) for size in whole}
         for layer, ranks, units in won:
             if layer not in self.whole:
                 tiles = self._fields(seen, layer, ranks, units)
             else:
-                thumb = thumbnail(seen.shown, self.sizes[layer])
+                thumb = thumbnails[self.sizes[layer]]
                 lights = self.lit[layer].lights(arrays, ranks, units) if arrays and layer in self.lit else None
                 tiles = np.repeat(thumb[None], len(units), axis=0) if lights is None else lit(thumb, lights)
             put(layer, self.places[layer][units], ranks, tiles)
