@@ -65,7 +65,7 @@ class MapLayers:
         self._grids = token_grids(graph, self._types)
 
     def on_the_way(self, target: str) -> list[MapLayer]:
-        """Return those that depend on the input and on which the target depends."""
+        """Return those that depend on the input and on which the target depends, in the order of the graph."""
         values = values_between(self._model.graph, self._input, target)
         found: dict[str, MapLayer] = {}
         for layer in self._model.catalogue:
@@ -76,7 +76,8 @@ class MapLayers:
                     continue
                 if made is not None and made.size != (1, 1):
                     found.setdefault(value, made)
-        return list(found.values())
+        producers = self._model.graph.producers
+        return sorted(found.values(), key=lambda one: producers[one.value].index if one.value in producers else -1)
 
     def last(self, target: str) -> MapLayer:
         """Return the last one before the target.

@@ -99,11 +99,12 @@ class Explaining:
         return layer.maps(run.values[layer.value]), layer.maps(found)
 
     def reached(self, target: Target, layer: MapLayer) -> MapLayer:
-        """Return a layer, or the last one before it where the gradient at its places is not 0.
+        """Return a layer, or the last one before it whose places say something of the target.
 
         Of a transformer only the class token goes on behind the last attention: what it says of the places lies before.
+        The last maps of a detector hold the number of a box in one place, and maps that say why lie before.
         """
-        if self.layer_maps(target, layer)[1].any():
+        if _is_told(target, self.layer_maps(target, layer)[1]):
             return layer
         layers = self.map_layers.on_the_way(target.value)
         before = layers[: layers.index(layer)][-_LOOKED_AT:]
@@ -111,7 +112,7 @@ class Explaining:
             run = self._forward(target, tuple(one.value for one in before))
             found = run.backward(target.seed(run.target))
             for one in reversed(before):
-                if one.maps(found[one.value]).any():
+                if _is_told(target, one.maps(found[one.value])):
                     return one
         return layer
 
@@ -122,3 +123,8 @@ class Explaining:
             made = self.network.gradient(target.value, values)
             self._run = key, made.forward(self.network.feed_of(self.network.array))
         return self._run[1]
+
+
+def _is_told(target: Target, gradient: Array) -> bool:
+    """Return whether a gradient (C, h, w) is of more places than the one in which an output holds its number."""
+    return int(gradient.any(axis=0).sum()) > (1 if target.kind == "output" else 0)

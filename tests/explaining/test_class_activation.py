@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
-import pytest
+from pathlib import Path
 
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+import onnxviz
 from onnxviz.explaining.class_activation import CLASS_ACTIVATION
 
 MAPS = np.array([[[1, 2], [0, 1]], [[0, 4], [2, 0]]], np.float32)
@@ -56,3 +61,33 @@ def test_gradcam_plus_plus_of_a_small_gradient_is_half_of_its_sum() -> None:
     small = np.full((2, 2, 2), 1e-9, np.float32)
     found = CLASS_ACTIVATION["gradcam++"](MAPS, small)
     np.testing.assert_allclose(found, 4 * 1e-9 / 2 * MAPS.sum(0), rtol=1e-6)
+
+
+def test_a_box_of_a_detector_is_explained_before_the_maps_that_hold_its_number(tmp_path: Path) -> None:
+    """image -> a 3x3 -> relu -> b 3x3 -> relu -> head 1x1 -> boxes (2,64): each number is of one place of b."""
+    numbers = np.random.default_rng(0)
+    shapes = {"a": (4, 3, 3, 3), "b": (4, 4, 3, 3), "head": (2, 4, 1, 1)}
+    weights = {name: np.abs(numbers.standard_normal(shape)).astype(np.float32) for name, shape in shapes.items()}
+    text = """<ir_version: 8, opset_import: ["" : 17]> g (float[1,3,8,8] image) => (float[1,2,64] boxes)
+        <int64[3] shape = {1, 2, 64}> {
+            c1 = Conv <pads = [1, 1, 1, 1]> (image, a)
+            r1 = Relu (c1)
+            c2 = Conv <pads = [1, 1, 1, 1]> (r1, b)
+            r2 = Relu (c2)
+            c3 = Conv (r2, head)
+            boxes = Reshape (c3, shape)
+        }"""
+    model = onnx.parser.parse_model(text)
+    for node, name in zip(model.graph.node, ("first", "relu1", "second", "relu2", "last", "boxes"), strict=True):
+        node.name = name
+    model.graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in weights.items())
+    onnx.save(model, tmp_path / "boxes.onnx")
+    picture = numbers.integers(0, 256, (8, 8, 3)).astype(np.uint8)
+    feed = onnxviz.FeedOptions(preset="zero-one")
+    opened = onnxviz.open(tmp_path / "boxes.onnx")
+    found = opened.explain(picture, method="gradcam", target="boxes[1,27]", feed=feed)
+    assert found.layer == "first"
+    # The weights are the means of the gradient, which is what the head makes of b, in the nine places around (3, 3).
+    maps = opened.run(picture, layers="first", feed=feed)["first"].array[0]
+    slopes = np.einsum("o,oikl->i", weights["head"][1, :, 0, 0], weights["b"]) / 64
+    np.testing.assert_allclose(found.array, np.maximum(np.einsum("i,ihw->hw", slopes, maps), 0), rtol=1e-4)
