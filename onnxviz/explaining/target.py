@@ -13,8 +13,9 @@ from onnxviz.classes.asked_class import before, class_number
 from onnxviz.classes.classes import class_outputs
 from onnxviz.errors import NoMatchError, UsageError
 from onnxviz.explaining.network import Network
+from onnxviz.graph.layers.layer import Layer
 from onnxviz.layout import Array, channel_axis
-from onnxviz.model import choices_of
+from onnxviz.model import Model, choices_of
 from onnxviz.words import listed, near, quoted
 
 _NUMBERS = r"\s*\d+\s*(?:,\s*\d+\s*)*"
@@ -108,6 +109,22 @@ def _class_indices(wanted: str | int, scores: Array, names: Sequence[str] | None
     return [class_number(text, count, names)]
 
 
+def named_unit(model: Model, text: str) -> tuple[Layer, str, int, str]:
+    """Return the layer, its value, the channel and the place, often empty, that `LAYER#C` or `LAYER#C@y,x` names.
+
+    Raises:
+        UsageError: The text does not name a unit.
+        NoMatchError: There is no such layer.
+    """
+    found = re.fullmatch(rf"(.+)#(\d+)(?:@({_NUMBERS}))?", text)
+    if found is None:
+        raise UsageError(f"a unit is LAYER#CHANNEL, or LAYER#CHANNEL@Y,X, not {quoted(text)}")
+    choices, _ = choices_of(model, [found[1]], tap="op")
+    if len(choices) != 1 or choices[0].layer is None:
+        raise UsageError(f"a unit is of one layer; {quoted(found[1])} selects {len(choices)}")
+    return choices[0].layer, choices[0].value, int(found[2]), found[3] or ""
+
+
 def unit_target(network: Network, text: str) -> Target:
     """Return a unit of a layer, `LAYER#C`, or a neuron of it, `LAYER#C@y,x`; of a unit its strongest place.
 
@@ -117,14 +134,7 @@ def unit_target(network: Network, text: str) -> Target:
         UsageError: The text does not name a unit.
         NoMatchError: There is no such layer, channel or place.
     """
-    found = re.fullmatch(rf"(.+)#(\d+)(?:@({_NUMBERS}))?", text)
-    if found is None:
-        raise UsageError(f"a unit is LAYER#CHANNEL, or LAYER#CHANNEL@Y,X, not {quoted(text)}")
-    layer_name, channel, place = found[1], int(found[2]), found[3]
-    choices, _ = choices_of(network.model, [layer_name], tap="op")
-    if len(choices) != 1 or choices[0].layer is None:
-        raise UsageError(f"a unit is of one layer; {quoted(layer_name)} selects {len(choices)}")
-    layer, value = choices[0].layer, choices[0].value
+    layer, value, channel, place = named_unit(network.model, text)
     array = network.values([value])[0]
     axis = channel_axis(layer.layout) if layer.layout and len(layer.layout) == array.ndim else None
     axis = axis if axis is not None else min(1, array.ndim - 1)

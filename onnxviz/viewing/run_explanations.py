@@ -13,6 +13,7 @@ from onnxviz.explaining.explanation import Explanation
 from onnxviz.explaining.explanation_page import add_explanations
 from onnxviz.explaining.methods import check_methods
 from onnxviz.explaining.network import Network
+from onnxviz.explaining.target import named_unit
 from onnxviz.feed.feed import Feed
 from onnxviz.model import Model
 from onnxviz.reporting.collect import MOST_RUNS, Collector
@@ -33,9 +34,12 @@ class RunExplanations:
 
         Raises:
             InputError: They cannot be read, or fit no output.
-            UsageError: A method is not known.
+            NoMatchError: There is no such layer of a unit.
+            UsageError: A method is not known, or a text does not name a unit.
         """
         check_methods(options.explain or _UNIT_METHODS)
+        for unit in options.unit:
+            named_unit(model, unit)
         self._units = options.unit
         self._model = model
         self._options = ExplainOptions(options.explain, labels=options.labels, feed=options.feed, run=options.run)

@@ -119,9 +119,11 @@ def test_what_does_not_fit_is_refused(
         ("--explain", "--method", "gradcams"): "no method 'gradcams'",
         ("--explain", "--no-html"): "--no-html excludes --explain",
         ("--unit", "conv#0", "--no-html"): "--no-html excludes --unit,",
+        ("--unit", "conv"): "a unit is LAYER#CHANNEL, or LAYER#CHANNEL@Y,X, not 'conv'",
+        ("--unit", "absent#1"): "nothing is called `absent`",
     }.items():
         refused = onnxviz_command(*words, *more)
-        assert (refused.code, message in refused.err) == (2, True), refused.err
+        assert (refused.code, message in refused.err) == (3 if "absent#1" in more else 2, True), refused.err
     assert not (tmp_path / "maps").exists()
     assert onnxviz_command(*words, "--explain", "-q").code == 0
     (run,) = json.loads((tmp_path / "maps" / "view.json").read_text("utf-8"))["runs"]
