@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 class ReportRun:
     """One run: its name, the file of each input, what was fed, and the classes that the model named.
 
-    Where it holds differences, and no values, it is drawn about zero.
+    Where it holds differences, and no values, it is drawn about zero. `tokens` are the words or ids of its tokens, by
+    how many there are.
     """
 
     name: str
@@ -33,6 +34,7 @@ class ReportRun:
     fed: Sequence[Fed] = ()
     classes: Sequence[ClassScore] = ()
     is_difference: bool = False
+    tokens: Mapping[int, Sequence[str]] = field(default_factory=dict)
 
     @property
     def picture(self) -> tuple[str, npt.NDArray[np.uint8]] | None:

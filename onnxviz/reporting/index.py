@@ -69,6 +69,7 @@ def run_document(run: ReportRun) -> dict[str, Any]:
         "classes": [{"name": each.name, "index": each.index, "value": number(each.value)} for each in run.classes],
         "picture": _picture(run),
         **({"difference": True} if run.is_difference else {}),
+        **({"tokens": {str(count): list(names) for count, names in run.tokens.items()}} if run.tokens else {}),
     }
 
 

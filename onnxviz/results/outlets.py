@@ -45,6 +45,10 @@ class RunArrays(RawWriter):
         self.cut(self._begin)
 
 
+TokenNames = Mapping[int, Sequence[str]]
+"""The words or ids of the tokens of a run, by how many there are."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReportOutlet:
     """The page to explore: its open file, and what it will show."""
@@ -103,10 +107,12 @@ class Outlets:
             rest = f"the strongest {LISTED:,} are in view.json, beside numbers of the whole"
             self.observer.noted(f"{layer.name} has {count:,} channels: {rest}")
 
-    def end_run(self, run: RunRecord, feed: Feed, layers: Sequence[LayerRecord], place: int) -> None:
+    def end_run(
+        self, run: RunRecord, feed: Feed, layers: Sequence[LayerRecord], place: int, tokens: TokenNames
+    ) -> None:
         """Keep the run whose layers were added; `place` is that of its source among the inputs."""
         if self.report is not None:
-            self.report.collected.end_run(ReportRun(run.name, run.source, feed.fed, run.top))
+            self.report.collected.end_run(ReportRun(run.name, run.source, feed.fed, run.top, tokens=tokens))
         self.journal.end_run(run, feed.fed, place)
         self.observer.ended(run, layers, self.path / run.directory)
 
@@ -119,6 +125,7 @@ class Outlets:
         run: RunRecord,
         feed: Feed | None,
         layers: Iterable[tuple[Activation, Layer | None, Sequence[str] | None]],
+        tokens: TokenNames,
     ) -> None:
         """Give a run that was done before to the page and the arrays again; without a feed it is only counted."""
         if self.arrays is not None:
@@ -131,7 +138,7 @@ class Outlets:
             raise
         if self.report is not None:
             fed = () if feed is None else feed.fed
-            self.report.collected.end_run(ReportRun(run.name, run.source, fed, run.top))
+            self.report.collected.end_run(ReportRun(run.name, run.source, fed, run.top, tokens=tokens))
 
     def _keep(
         self,

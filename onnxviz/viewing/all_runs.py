@@ -78,10 +78,10 @@ class AllRuns:
             if self.outlets.forgets(number):
                 self.inputs.once(place, partial(self._recall, run))
             else:
-                self.outlets.recall(run, None, ())
+                self.outlets.recall(run, None, (), {})
 
     def _recall(self, run: RunRecord, feed: Feed) -> None:
-        self.outlets.recall(run, feed, self._recalled(feed))
+        self.outlets.recall(run, feed, self._recalled(feed), self.shown.token_names(feed))
 
     def _recalled(self, feed: Feed) -> Iterator[tuple[Activation, Layer | None, Sequence[str] | None]]:
         for one in self._chosen(feed):

@@ -54,6 +54,10 @@ class Shown:
     like: ShownChannels | None = None
     why: RunExplanations | None = None
 
+    def token_names(self, feed: Feed) -> Mapping[int, tuple[str, ...]]:
+        """Return the words or ids of the tokens that are fed, by how many there are."""
+        return fed_ids(feed, self.model.inference.inputs(), self.model.path)
+
     @property
     def layers(self) -> Mapping[str, Layer | None]:
         """The layer of each chosen value, None of one that is not a layer's."""
@@ -113,7 +117,7 @@ def draw_run(feed: Feed, activations: Iterable[Activation], shown: Shown, album:
         ExecutionError: onnxruntime fails on the feed.
         InputError: Labels that the user gave fit no output.
     """
-    ids = fed_ids(feed, shown.model.inference.inputs(), shown.model.path)
+    ids = shown.token_names(feed)
     drawn = _draw_layers(activations, shown, album, outlets, ids)
     drawn.scores.check()
     overview = album.save(_overview(drawn, feed, shown, album.options), "overview") if album.options.pictures else ""
@@ -128,7 +132,7 @@ def draw_run(feed: Feed, activations: Iterable[Activation], shown: Shown, album:
         film=film,
         explanations=explained(feed, shown, outlets),
     )
-    outlets.end_run(run, feed, drawn.layers, album.place)
+    outlets.end_run(run, feed, drawn.layers, album.place, ids)
     return run
 
 

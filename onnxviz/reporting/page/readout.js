@@ -21,16 +21,24 @@ export function formatValue(value, error) {
 }
 
 /**
- * Return a position in words; on halved maps, the range of positions that it stands for.
+ * Return a position in words, with the words of its tokens; on halved maps, the range of positions that it stands for.
  * @param {Layer} layer
  * @param {readonly number[]} position stored
+ * @param {{[count: string]: string[]}} [tokens] the words or ids of the run, by how many there are
  * @returns {string}
  */
-export function positionWords(layer, position) {
+export function positionWords(layer, position, tokens = {}) {
   const names = AXIS_NAMES.slice(AXIS_NAMES.length - position.length);
   if (layer.steps) names[0] = layer.steps.noun;
   const first = layer.steps?.first ?? 0;
-  return position.map((at, axis) => `${names[axis]} ${placeWords(layer, at, axis ? 0 : first)}`).join(", ");
+  const words = (/** @type {number} */ at, /** @type {number} */ axis) =>
+    layer.halved || !/[TL]/.test(layer.layout ?? "") ? undefined : tokens[layer.extent[axis]]?.[at];
+  return position
+    .map((at, axis) => {
+      const word = words(at, axis);
+      return `${names[axis]} ${placeWords(layer, at, axis ? 0 : first)}${word === undefined ? "" : ` “${word}”`}`;
+    })
+    .join(", ");
 }
 
 /**
@@ -60,7 +68,7 @@ export function describeSpot(scene, spot) {
   const field = fieldWords(layer.receptive_field, window, Boolean(layer.tokens));
   return {
     channel: channelWords(layer, spot.place),
-    position: positionWords(layer, spot.position),
+    position: positionWords(layer, spot.position, scene.tokens),
     value: formatValue(value, error) + (layer.halved ? `, mean of ${plural(4 ** layer.halved, "position")}` : ""),
     number: value,
     field,

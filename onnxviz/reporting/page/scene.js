@@ -75,6 +75,7 @@ export function makeScene(index, state, stored, themeName) {
   return {
     layer,
     run: state.run,
+    tokens: index.runs[state.run].tokens ?? {},
     stored,
     queries: queryChoices(whole, state.query),
     query: chooseQuery(whole, state.query)?.name ?? "matrix",

@@ -70,6 +70,7 @@ interface Run {
   classes: { name: string; index: number; value: number | null }[];
   picture: Picture | null;
   difference?: boolean;
+  tokens?: { [count: string]: string[] };
 }
 interface ReceptiveField {
   size: number[] | null;
@@ -319,6 +320,7 @@ interface Tile {
 interface Scene {
   layer: Layer;
   run: number;
+  tokens: { [count: string]: string[] };
   stored: Values;
   queries: [string, string][];
   query: string;

@@ -10,7 +10,7 @@ import {
   withPatches,
 } from "../../../../onnxviz/reporting/page/field.js";
 import { formatNumber, formatRange } from "../../../../onnxviz/reporting/page/numbers.js";
-import { formatValue } from "../../../../onnxviz/reporting/page/readout.js";
+import { formatValue, positionWords } from "../../../../onnxviz/reporting/page/readout.js";
 import { buildTree, searchLayers, splitName } from "../../../../onnxviz/reporting/page/tree.js";
 
 const PLAIN = {
@@ -211,4 +211,14 @@ test("a search finds words in names, kinds and operators", () => {
   assert.deepEqual([...searchLayers("stem pool", layers)], [1]);
   assert.deepEqual([...searchLayers("", layers)], [0, 1]);
   assert.deepEqual([...searchLayers("nothing", layers)], []);
+});
+
+test("a position among tokens has their words, of as many as there are along an axis of tokens", () => {
+  const tokens = { 3: ["[CLS]", "cat", "<b>"] };
+  const text = { layout: "NCTT", extent: [3, 3], halved: 0 };
+  assert.equal(positionWords(text, [1, 2], tokens), "row 1 “cat”, column 2 “<b>”");
+  assert.equal(positionWords({ ...text, extent: [3, 4] }, [1, 2], tokens), "row 1 “cat”, column 2");
+  assert.equal(positionWords({ ...text, layout: "NCHW" }, [1, 2], tokens), "row 1, column 2");
+  assert.equal(positionWords({ ...text, halved: 1 }, [0, 1], tokens), "row 0…1, column 2…3");
+  assert.equal(positionWords(text, [1, 2]), "row 1, column 2");
 });
