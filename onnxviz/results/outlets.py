@@ -45,7 +45,7 @@ class RunArrays(RawWriter):
         self.cut(self._begin)
 
 
-TokenNames = Mapping[int, Sequence[str]]
+TokenWords = Mapping[int, Sequence[str]]
 """The words or ids of the tokens of a run, by how many there are."""
 
 
@@ -108,7 +108,7 @@ class Outlets:
             self.observer.noted(f"{layer.name} has {count:,} channels: {rest}")
 
     def end_run(
-        self, run: RunRecord, feed: Feed, layers: Sequence[LayerRecord], place: int, tokens: TokenNames
+        self, run: RunRecord, feed: Feed, layers: Sequence[LayerRecord], place: int, tokens: TokenWords
     ) -> None:
         """Keep the run whose layers were added; `place` is that of its source among the inputs."""
         if self.report is not None:
@@ -125,7 +125,7 @@ class Outlets:
         run: RunRecord,
         feed: Feed | None,
         layers: Iterable[tuple[Activation, Layer | None, Sequence[str] | None]],
-        tokens: TokenNames,
+        tokens: TokenWords,
     ) -> None:
         """Give a run that was done before to the page and the arrays again; without a feed it is only counted."""
         if self.arrays is not None:
