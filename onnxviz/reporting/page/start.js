@@ -58,7 +58,8 @@ export class Start {
     const turn = ++this.turn;
     byId("run").value = String(state.run);
     const { name, lead } = index.model;
-    byId("start-title").textContent = lead ? shorten(name, 120) : `What ${shorten(name, 80) || "the network"} sees`;
+    const network = shorten(name.replace(/\.onnx$/i, ""), 80) || "the network";
+    byId("start-title").textContent = lead ? shorten(name, 120) : `What ${network} sees`;
     byId("start-picture").hidden = !run.picture;
     if (run.picture) byId("start-picture").src = run.picture.uri;
     const stages = this.stages.filter((stage) => index.layers[stage.shows].runs[state.run]);
