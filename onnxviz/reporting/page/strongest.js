@@ -4,8 +4,7 @@ import { byId } from "./dom.js";
 import { paintPatches, sideOf } from "./sprite.js";
 import { formatUnitAddress } from "./unit-address.js";
 
-// How wide the patches are at most, CSS pixels, and by how much they are enlarged.
-const WIDEST = 296;
+// By how much the patches are enlarged at most; the panel may have less room.
 const LARGEST = 2;
 
 /**
@@ -17,7 +16,11 @@ export function showStrongest({ name, units, kept }, place) {
   byId("strongest-box").hidden = !units;
   if (!units) return;
   const channel = kept[place];
-  const patches = paintPatches(units, units.spots[channel], Math.min(LARGEST, WIDEST / sideOf(units)));
+  const patches = paintPatches(
+    units,
+    units.spots[channel],
+    Math.min(LARGEST, byId("strongest-box").clientWidth / sideOf(units)),
+  );
   byId("strongest-words").textContent = units.words;
   byId("strongest-patches").replaceChildren(...(patches ? [patches] : []));
   byId("strongest-link").textContent = patches ? `Unit ${channel} among all units` : `Unit ${channel} has no patches`;

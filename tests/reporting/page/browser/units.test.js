@@ -172,6 +172,12 @@ test("a report shows the strongest patches beside a channel, and leads to its un
         return new URL(sprite.style.backgroundImage.slice(5, -2), location.href).href;
       });
       assert.ok(statSync(fileURLToPath(file)).isFile());
+      const wide = await page.evaluate(() =>
+        ["#strongest-patches .sprite", "#strongest-box"].map(
+          (each) => document.querySelector(each).getBoundingClientRect().width,
+        ),
+      );
+      assert.ok(wide[0] > 100 && wide[0] <= wide[1], `${wide}`);
     }
     assert.equal(
       await page.evaluate(() => document.getElementById("strongest-link").href),
