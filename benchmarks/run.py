@@ -141,6 +141,7 @@ def rows(folder: Path, rounds: int, detector: Path | None) -> None:
     many_calls(folder, rounds)
     bundled_view(folder, rounds)
     words(folder, rounds)
+    health(folder, rounds)
     page(folder, rounds)
     figure(folder, rounds)
     made_picture(folder, rounds)
@@ -225,6 +226,30 @@ def words(folder: Path, rounds: int) -> None:
         Cost(cost["nothing"].seconds - cost[part].seconds, cost["nothing"].mebibytes) for part in ("words", "encoding")
     )
     row("of these: words, bars and legends (usual: encoding)", {"ours": drawn, "usual": encoded})
+
+
+def health(folder: Path, rounds: int) -> None:
+    """Measure what counting NaN, inf, dead and saturated costs: of eleven runs in a process, ten with the counts."""
+    ours = (
+        "import onnxviz\n"
+        "model = onnxviz.open(onnxviz.bundled.classifier())\n"
+        "feed = model.feed(onnxviz.bundled.picture('cat'))\n"
+        "for _ in range({}):\n"
+        "  for maps in model.run(feed, layers='conv,pool').values(): {}"
+    )
+    commands = {
+        name: [sys.executable, "-c", ours.format(count, done)]
+        for name, count, done in (("start", 1, "maps.health"), ("ours", 11, "maps.health"), ("runs", 11, "maps"))
+    }
+    cost = measure(commands, 2 * rounds, folder)
+    counted, plain = (
+        Cost(seconds / 10, cost[name].mebibytes)
+        for name, seconds in (
+            ("ours", cost["ours"].seconds - cost["runs"].seconds),
+            ("runs", cost["runs"].seconds - cost["start"].seconds),
+        )
+    )
+    row("health of all conv and pool layers, beyond the run (usual: the run)", {"ours": counted, "usual": plain})
 
 
 def page(folder: Path, rounds: int) -> None:

@@ -37,7 +37,11 @@ _LEFT = 0.2
 """A rule explains a difference if it leaves less than this part of its squares."""
 
 _MOST_CHANNELS = 96
-_MOST_VALUES = 1 << 22
+_MOST_VALUES = 1 << 21
+"""Of larger arrays the rules look at a part: what they compute takes several times its memory."""
+
+_BAND = 16
+"""Rows of a map that are looked at together."""
 
 
 def cause(a: Array, b: Array, layout: str | None) -> str:
@@ -50,18 +54,28 @@ def cause(a: Array, b: Array, layout: str | None) -> str:
     >>> cause(a, a.clip(-1, 1), "NCHW")[:18]
     'clipped to -1 to 1'
     """
-    values = Values.of(*_fewer(a, b, channel_axis(layout)), layout)
-    if values.noise <= 1e-12 * values.signal and np.isfinite(b).all():
+    values = Values.of(a, b, layout)
+    if not_finite := _not_finite(values):
+        return not_finite
+    values = _fewer(values)
+    if values.noise <= 1e-12 * values.signal:
         return ""
     return next(filter(None, (rule(values) for rule in _RULES)), "")
 
 
-def _fewer(a: Array, b: Array, axis: int | None) -> tuple[Array, Array]:
-    """Return the first items of large arrays, so that what the rules compute of them takes little memory."""
-    if not axis or a.size <= _MOST_VALUES:
-        return a, b
-    items = max(1, _MOST_VALUES // max(1, a[:1].size))
-    return a[:items], b[:items]
+def _fewer(values: Values) -> Values:
+    """Return of very many values the first items; of a large item bands of rows, evenly spread, as items of their own.
+
+    The first and the last band lie at the border, and each is high enough for a move by two rows to be seen in it.
+    """
+    channels, items, height, width = values.a.shape
+    taken = max(1, min(items, _MOST_VALUES // (channels * height * width)))
+    bands = max(2, _MOST_VALUES // (taken * channels * width * _BAND))
+    if taken > 1 or height <= bands * _BAND:
+        return Values(values.a[:, :taken], values.b[:, :taken])
+    starts = np.linspace(0, height - _BAND, bands).astype(int)
+    rows = starts[:, None] + np.arange(_BAND)
+    return Values(values.a[:, 0][:, rows], values.b[:, 0][:, rows])
 
 
 @dataclass
@@ -179,11 +193,8 @@ def _gone(values: Values) -> str:
 
 
 def _all_alike(values: Values) -> str:
-    # Of very many values some, evenly spread, say as much.
-    every = 1 + values.a.size // _MOST_VALUES
-    inside = np.flatnonzero(values.inside)[::every]
-    x, y = (np.ravel(each)[inside].astype(np.float64) for each in (values.a, values.b))
-    if x.size * every <= 0.02 * values.a.size or _squares(y - x) * every <= 0.2 * values.noise:
+    x, y = (each[values.inside].astype(np.float64) for each in (values.a, values.b))
+    if x.size <= 0.02 * values.a.size or _squares(y - x) <= 0.2 * values.noise:
         return ""
     noise, shift = _squares(y - x), float(y.mean() - x.mean())
     if _squares(y - x - shift) < _LEFT * noise:
@@ -296,8 +307,8 @@ def _few_channels(values: Values) -> str:
 
 
 _RULES: tuple[Callable[[Values], str], ...] = (
-    _not_finite, _all_shifted, _clipped, _not_clipped, _gone, _all_alike, _reordered, _moved, _other_places, _border,
-    _each_channel, _few_channels,
+    _all_shifted, _clipped, _not_clipped, _gone, _all_alike, _reordered, _moved, _other_places, _border, _each_channel,
+    _few_channels,
 )  # fmt: skip
 
 

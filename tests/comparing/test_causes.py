@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 
 import numpy as np
@@ -108,3 +109,43 @@ def test_values_that_are_only_distributed_alike_are_not_in_other_places() -> Non
     moved = np.random.default_rng(1).permutation(a.ravel()).reshape(a.shape)
     assert cause(a, moved, "NCHW").startswith("the same values in other places")
     assert "other places" not in cause(a, moved * np.float32(1.01), "NCHW")
+
+
+def large_maps() -> Array:
+    """Smooth maps (1, 4, 1200, 1024), of which the rules look at a part."""
+    rows, columns = np.meshgrid(np.arange(1200), np.arange(1024), indexing="ij")
+    return np.stack([np.sin(rows / (7 + each)) + np.cos(columns / (5 + each)) for each in range(4)], dtype=np.float32)[
+        None
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda a: a * 1.3, "all scaled by 1.3"),
+        (lambda a: np.roll(a, 2, axis=2), "maps moved by 2, 0 positions"),
+        (lambda a: np.pad(a[:, :, :-1], ((0, 0), (0, 0), (0, 1), (0, 0))), "of the error lies on the border"),
+    ],
+    ids=["scaled", "moved", "border"],
+)
+def test_the_part_of_large_maps_that_is_looked_at_says_the_same(change: Callable[[Array], Array], words: str) -> None:
+    a = large_maps()
+    assert words in cause(a, change(a), "NCHW")
+
+
+def test_every_value_of_large_maps_that_is_not_finite_counts() -> None:
+    a = large_maps()
+    b = a.copy()
+    b[0, :, :, 0] = np.inf
+    assert cause(a, b, "NCHW") == "4,800 values are not finite: overflow"
+
+
+def test_causes_of_large_maps_take_less_memory_than_the_maps() -> None:
+    a = np.tile(large_maps(), (1, 4, 1, 1))
+    b = a + np.random.default_rng(0).standard_normal(a.shape, np.float32) * np.abs(a)
+    tracemalloc.start()
+    try:
+        assert cause(a, b, "NCHW") == ""
+        assert tracemalloc.get_traced_memory()[1] < 1.5 * (a.nbytes + b.nbytes)
+    finally:
+        tracemalloc.stop()
